@@ -1,0 +1,58 @@
+"""Distil a microscope's point spread function (PSF) from an image of fluorescent beads.
+
+>>> import napari_psf_distiller as pd
+>>> field = pd.simulate_beads((32, 96, 96), beads=6, seed=3)
+>>> result = pd.distill(field.image, spacing=field.spacing)  # doctest: +SKIP
+>>> pd.write_psf("psf.tif", result.psf, spacing=field.spacing, recipe=result.recipe)
+... # doctest: +SKIP
+"""
+
+from importlib.metadata import version
+
+from napari_psf_distiller.compute import Device, devices
+from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
+from napari_psf_distiller.io import read_image, read_psf, write_psf
+from napari_psf_distiller.pipeline import Result, deconvolve, distill
+from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.recipe import (
+    Deconvolve,
+    Distill,
+    FindBeads,
+    Optics,
+    PostProcess,
+    Preprocess,
+    Recipe,
+    Threshold,
+)
+from napari_psf_distiller.simulate import SimulatedBeads, simulate_beads, simulate_psf
+from napari_psf_distiller.steps.psf import fwhm
+
+__version__ = version("napari-psf-distiller")
+
+__all__ = [
+    "Deconvolve",
+    "Device",
+    "DeviceError",
+    "Distill",
+    "DistillerError",
+    "DistillerWarning",
+    "FindBeads",
+    "InputError",
+    "Optics",
+    "PostProcess",
+    "Preprocess",
+    "Progress",
+    "Recipe",
+    "Result",
+    "SimulatedBeads",
+    "Threshold",
+    "deconvolve",
+    "devices",
+    "distill",
+    "fwhm",
+    "read_image",
+    "read_psf",
+    "simulate_beads",
+    "simulate_psf",
+    "write_psf",
+]

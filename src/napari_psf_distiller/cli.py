@@ -1,0 +1,288 @@
+"""`psf-distiller`: from a bead image to a PSF without a viewer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from tqdm import tqdm
+
+from napari_psf_distiller import __version__, commands
+from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.progress import Progress
+
+__all__ = ["main"]
+
+PROGRAM = "psf-distiller"
+FAILED, INTERRUPTED = 2, 130
+
+DEVICE_HELP = (
+    "what computes: auto (a usable GPU, else the CPU), gpu, cpu, numpy (no OpenCL), or a part of "
+    f"a device's name as '{PROGRAM} devices' lists it"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments without the program's name; by default the process's.
+
+    Returns
+    -------
+    int
+        0 if all went well, 2 after an error, 130 after Ctrl-C; errors are one line on stderr.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+        with _Terminal() as terminal:
+            text = arguments.command(arguments, commands.Outlet(terminal.warn, terminal.progress))
+        print(text)
+    except SystemExit as end:
+        # argparse ends so after --help and --version.
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        _say("interrupted; nothing was written.")
+        return INTERRUPTED
+    except MemoryError:
+        _say("error: There is not enough memory. Crop the image, or close other programs.")
+        return FAILED
+    except (DistillerError, OSError) as error:
+        _say(f"error: {error}")
+        return FAILED
+    return 0
+
+
+def _say(text: str) -> None:
+    """Print one line on stderr."""
+    print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr)
+
+
+class _Terminal:
+    """Warnings and progress on stderr: bars if someone looks at it, else a line for each step."""
+
+    def __init__(self) -> None:
+        self._step = ""
+        self._bar: tqdm[NoReturn] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end_bar()
+
+    def warn(self, text: str) -> None:
+        self._end_bar()
+        _say(f"warning: {text}")
+
+    def progress(self, progress: Progress) -> None:
+        if progress.step != self._step:
+            self._end_bar()
+            self._step = progress.step
+            if sys.stderr.isatty():
+                self._bar = tqdm(total=progress.total, desc=progress.step, file=sys.stderr)
+            else:
+                _say(f"{progress.step} ...")
+        if self._bar is not None:
+            self._bar.update(progress.iteration - self._bar.n)
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Leave wrong arguments to `main`, as every other error."""
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+class _Spacing(argparse.Action):
+    """Two or three lengths."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if len(values) not in (2, 3):
+            parser.error(f"{option_string} takes 3 numbers (Z Y X), or 2 (Y X) for a 2D image")
+        setattr(namespace, self.dest, values)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Distil a microscope's point spread function (PSF) from an image of "
+        "fluorescent beads, and use it.",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    subparsers = parser.add_subparsers(metavar="command", required=True)
+    _add_demo(subparsers)
+    _add_distill(subparsers)
+    _add_deconvolve(subparsers)
+    _add_replay(subparsers)
+    text = "list what can compute on this machine, and why something cannot"
+    part = subparsers.add_parser("devices", help=text, description=_sentence(text))
+    part.set_defaults(command=commands.list_devices)
+    return parser
+
+
+def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    text = "simulate a field of beads, distil its PSF, and compare that with the truth"
+    part = subparsers.add_parser("demo", help=text, description=_sentence(text))
+    part.set_defaults(command=commands.demo)
+    part.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("psf-distiller-demo"),
+        metavar="DIR",
+        help="folder for beads.tif, psf.tif, recipe.json, beads.csv and report.html; made if its "
+        "parent exists (default: %(default)s)",
+    )
+    part.add_argument(
+        "--layout",
+        choices=("slide", "gel"),
+        default="slide",
+        help="beads near one plane, or all through the volume (default: %(default)s)",
+    )
+    part.add_argument(
+        "--seed", type=_seed, default=0, metavar="N", help="another one gives another field"
+    )
+    _add_common(part)
+    _add_iterations(part)
+
+
+def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    text = "distil the PSF from an image of beads"
+    part = subparsers.add_parser("distill", help=text, description=_sentence(text))
+    part.set_defaults(command=commands.distill)
+    part.add_argument("image", type=Path, help="the beads: a TIFF with the axes Z Y X, or Y X")
+    _add_folder(part)
+    part.add_argument(
+        "--spacing",
+        type=float,
+        nargs="+",
+        action=_Spacing,
+        metavar="SIZE",
+        help="voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)",
+    )
+    part.add_argument(
+        "--bead-diameter", type=float, metavar="D", help="of the beads, in micrometres"
+    )
+    source = part.add_mutually_exclusive_group()
+    source.add_argument(
+        "--recipe", type=Path, metavar="JSON", help="take the parameters from this file"
+    )
+    source.add_argument(
+        "--notebook",
+        action="store_true",
+        help="take the steps and numbers of the notebook this program grew from",
+    )
+    part.add_argument("--na", type=float, help="numerical aperture of the objective")
+    part.add_argument(
+        "--wavelength", type=float, metavar="W", help="of emission, in micrometres (such as 0.52)"
+    )
+    part.add_argument(
+        "--refractive-index", type=float, metavar="N", help="of the immersion (water: 1.33)"
+    )
+    _add_ome(part)
+    _add_common(part)
+    _add_iterations(part)
+
+
+def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    text = "deconvolve an image with a PSF by Richardson-Lucy"
+    part = subparsers.add_parser("deconvolve", help=text, description=_sentence(text))
+    part.set_defaults(command=commands.deconvolve)
+    part.add_argument("image", type=Path, help="a TIFF with the axes Z Y X, or Y X")
+    part.add_argument(
+        "psf", type=Path, help="a TIFF with the same voxel size, its centre at n // 2"
+    )
+    part.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="TIF",
+        help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF",
+    )
+    part.add_argument(
+        "--iterations", type=int, default=100, metavar="N", help="default: %(default)s"
+    )
+    part.add_argument(
+        "--boundary",
+        choices=("noncirculant", "circulant"),
+        default="noncirculant",
+        help="beyond the image lies unknown light, or its other side (default: %(default)s)",
+    )
+    _add_common(part)
+
+
+def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    text = "distil again as a saved recipe says"
+    part = subparsers.add_parser("replay", help=text, description=_sentence(text))
+    part.set_defaults(command=commands.replay)
+    part.add_argument("recipe", type=Path, help="a recipe.json that an earlier run wrote")
+    part.add_argument("image", type=Path, help="the bead image of that run")
+    _add_folder(part)
+    _add_ome(part)
+    _add_common(part)
+
+
+def _add_folder(part: argparse.ArgumentParser) -> None:
+    part.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for psf.tif, recipe.json, beads.csv and report.html; made if its parent "
+        "exists",
+    )
+
+
+def _add_ome(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--ome", action="store_true", help="write the PSF as OME-TIFF, psf.ome.tif")
+
+
+def _add_iterations(part: argparse.ArgumentParser) -> None:
+    part.add_argument(
+        "--iterations", type=int, metavar="N", help="of distilling (default: the recipe's)"
+    )
+
+
+def _add_common(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--device", help=DEVICE_HELP)
+    part.add_argument(
+        "--overwrite", action="store_true", help="replace results that are there already"
+    )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

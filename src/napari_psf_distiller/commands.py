@@ -1,0 +1,319 @@
+"""What the subcommands of `psf-distiller` do.
+
+Each takes the parsed arguments, does its work, and returns what is to be printed; it speaks on the
+way through an `Outlet`. What is written is first put beside its place, and moved when all is well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute import choose_device, devices, open_engine
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.io import read_image, write_image, write_psf
+from napari_psf_distiller.pipeline import (
+    Result,
+    deconvolve_step,
+    distill_steps_of,
+    provenance_of,
+)
+from napari_psf_distiller.progress import Progress, finish
+from napari_psf_distiller.recipe import Deconvolve, Optics, Recipe
+from napari_psf_distiller.simulate import simulate_beads
+from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.steps.deconvolve import deconvolve_warnings
+from napari_psf_distiller.steps.psf import fwhm
+
+__all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
+
+# Voxel sizes that differ by more than this part are not the same.
+SAME_SPACING = 0.01
+# The demonstration's field: as large as the default recipe's PSF asks for, small enough to be
+# distilled in seconds on two cores. Its sizes are quick to transform.
+DEMO_SHAPE = (54, 192, 192)
+DEMO_SPACING = (0.2, 0.08, 0.08)
+DEMO_BEADS = 40
+DEMO_DIAMETER = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlet:
+    """Where a command speaks while it works.
+
+    Attributes
+    ----------
+    warn : callable
+        Takes a sentence.
+    progress : callable
+        Takes a `Progress`.
+    """
+
+    warn: Callable[[str], None]
+    progress: Callable[[Progress], None]
+
+
+def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Simulate a field of beads, distil it, and compare the PSF with the true one."""
+    recipe = Recipe(device=arguments.device or "auto", bead_diameter=DEMO_DIAMETER)
+    recipe = _with(recipe, DEMO_SPACING, arguments.iterations)
+    folder: Path = arguments.output
+    names = ("beads.tif", *_names(False))
+    with _results_in(folder, names, arguments.overwrite) as staging:
+        field = simulate_beads(
+            DEMO_SHAPE,
+            DEMO_SPACING,
+            beads=DEMO_BEADS,
+            bead_diameter=DEMO_DIAMETER,
+            layout=arguments.layout,
+            seed=arguments.seed,
+        )
+        write_image(staging / "beads.tif", field.image, spacing=field.spacing)
+        # As read back, so that the recipe can be replayed on the file.
+        image = read_image(staging / "beads.tif").image
+        result = finish(distill_steps_of(image, recipe), outlet.progress)
+        title = f"PSF from a simulated field of beads ({arguments.layout})"
+        _write_results(staging, image, result, title)
+    for warning in result.warnings:
+        outlet.warn(warning)
+    true = ", ".join(f"{1000 * width:.0f}" for width in fwhm(field.psf, field.spacing))
+    image_line = f"Image:  {folder / 'beads.tif'}"
+    return f"{image_line}\n{_summary(folder, result)}\nTrue:   {true} nm (the simulated PSF)"
+
+
+def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Distil the PSF from a file with an image of beads."""
+    stored = read_image(arguments.image)
+    recipe = Recipe.notebook() if arguments.notebook else Recipe()
+    if arguments.recipe is not None:
+        recipe = Recipe.load(arguments.recipe)
+    spacing = stored.spacing or recipe.spacing
+    if arguments.spacing is not None:
+        spacing = tuple(arguments.spacing)
+        _compare_spacing("the spacing given", spacing, arguments.image, stored.spacing, outlet)
+    optics = {
+        "numerical_aperture": arguments.na,
+        "wavelength": arguments.wavelength,
+        "refractive_index": arguments.refractive_index,
+    }
+    known = dataclasses.asdict(recipe.optics)
+    recipe = dataclasses.replace(
+        _with(recipe, spacing, arguments.iterations),
+        bead_diameter=(
+            recipe.bead_diameter if arguments.bead_diameter is None else arguments.bead_diameter
+        ),
+        device=arguments.device or recipe.device,
+        optics=Optics(**known | {name: v for name, v in optics.items() if v is not None}),
+    )
+    inputs = [arguments.image] + ([arguments.recipe] if arguments.recipe is not None else [])
+    return _distill_file(arguments, inputs, stored.image, recipe, outlet)[0]
+
+
+def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Distil again as a saved recipe says."""
+    recipe = Recipe.load(arguments.recipe)
+    stored = read_image(arguments.image)
+    if recipe.spacing is None:
+        recipe = _with(recipe, stored.spacing)
+    else:
+        _compare_spacing("the recipe", recipe.spacing, arguments.image, stored.spacing, outlet)
+    if arguments.device:
+        recipe = dataclasses.replace(recipe, device=arguments.device)
+    made = recipe.provenance
+    if made is None:
+        outlet.warn(
+            f"{arguments.recipe} does not say which image it was made from; it is not known "
+            "whether this is the same."
+        )
+    elif provenance_of(stored.image, "").image_sha256 != made.image_sha256:
+        outlet.warn(
+            f"{arguments.image} is not the image that the recipe was made from; the PSF will be "
+            "another one."
+        )
+    text, result = _distill_file(
+        arguments, [arguments.recipe, arguments.image], stored.image, recipe, outlet
+    )
+    now = result.recipe.provenance
+    if made is not None and now is not None and now.device != made.device:
+        outlet.warn(
+            f"The recipe was made on {made.device}; this ran on {now.device}. The results may "
+            "differ by rounding."
+        )
+    return text
+
+
+def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Deconvolve a file's image with a file's PSF."""
+    image, psf = read_image(arguments.image), read_image(arguments.psf)
+    recipe = Recipe(
+        device=arguments.device or "auto",
+        deconvolve=Deconvolve(iterations=arguments.iterations, boundary=arguments.boundary),
+    )
+    output: Path = arguments.output
+    if output.suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(f"{output} cannot be written: its name must end in .tif or .ome.tif.")
+    if image.spacing is not None:
+        _compare_spacing(arguments.image, image.spacing, arguments.psf, psf.spacing, outlet)
+    inputs = (arguments.image, arguments.psf)
+    with _results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
+        done = finish(deconvolve_step(image.image, psf.image, recipe), outlet.progress)
+        # A PSF without the image's voxel size would not have been used on it.
+        write_image(staging / output.name, done.array, spacing=image.spacing or psf.spacing)
+    for warning in deconvolve_warnings(image.image, psf.image):
+        outlet.warn(warning)
+    return f"Image:  {output}\nDevice: {done.device}"
+
+
+def list_devices(_arguments: argparse.Namespace, _outlet: Outlet) -> str:
+    """List the devices, and say which one is used if none is asked for."""
+    head = ("name", "kind", "platform", "usable", "why not")
+    rows = [
+        (
+            device.name,
+            device.kind,
+            device.platform,
+            "yes" if device.usable else "no",
+            device.why_not,
+        )
+        for device in devices()
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
+    auto = open_engine(choose_device("auto").name).description
+    return "\n".join([*lines, "", f"'auto' takes {auto}"])
+
+
+def _distill_file(
+    arguments: argparse.Namespace,
+    inputs: Sequence[Path],
+    image: NDArray[np.generic],
+    recipe: Recipe,
+    outlet: Outlet,
+) -> tuple[str, Result]:
+    """Distil an image into the output folder; return what to print, and the result."""
+    folder: Path = arguments.output
+    ome = arguments.ome
+    with _results_in(folder, _names(ome), arguments.overwrite, inputs) as staging:
+        result = finish(distill_steps_of(image, recipe), outlet.progress)
+        _write_results(staging, image, result, f"PSF from {arguments.image.name}", ome=ome)
+    for warning in result.warnings:
+        outlet.warn(warning)
+    return _summary(folder, result, ome=ome), result
+
+
+def _with(recipe: Recipe, spacing: Sequence[float] | None, iterations: int | None = None) -> Recipe:
+    """Return the recipe with this spacing and, if given, this number of iterations."""
+    changes: dict[str, Any] = {"spacing": spacing}
+    if iterations is not None:
+        changes["distill"] = dataclasses.replace(recipe.distill, iterations=iterations)
+    return dataclasses.replace(recipe, **changes)
+
+
+def _compare_spacing(
+    one: str | Path,
+    spacing: Sequence[float],
+    other: Path,
+    others: Sequence[float] | None,
+    outlet: Outlet,
+) -> None:
+    if others is None or len(others) != len(spacing):
+        return
+    if not np.allclose(spacing, others, rtol=SAME_SPACING, atol=0):
+        a, b = (" x ".join(f"{size:g}" for size in sizes) for sizes in (spacing, others))
+        outlet.warn(f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}.")
+
+
+def _names(ome: bool) -> tuple[str, ...]:
+    """Return the names of what distilling writes."""
+    return ("psf.ome.tif" if ome else "psf.tif", "recipe.json", "beads.csv", "report.html")
+
+
+def _write_results(
+    folder: Path, image: NDArray[np.generic], result: Result, title: str, ome: bool = False
+) -> None:
+    # matplotlib takes a while to import, and only here is it needed.
+    from napari_psf_distiller.report import write_report
+
+    psf, recipe, beads, report = (folder / name for name in _names(ome))
+    write_psf(psf, result.psf, spacing=result.spacing, recipe=result.recipe)
+    result.recipe.save(recipe)
+    write_whole(beads, result.beads.to_csv)
+    write_report(report, image, result, title=title)
+
+
+def _summary(folder: Path, result: Result, ome: bool = False) -> str:
+    psf, recipe, beads, report = (folder / name for name in _names(ome))
+    made = result.recipe.provenance
+    axes = ", ".join(AXES[-len(result.fwhm) :])
+    # NaN is no width but the sign that there is none within the window.
+    widths = ", ".join(
+        "wider than the window" if np.isnan(width) else f"{1000 * width:.0f}"
+        for width in result.fwhm
+    )
+    return "\n".join(
+        [
+            f"PSF:    {psf}",
+            f"Report: {report}",
+            f"Recipe: {recipe}",
+            f"Beads:  {beads} ({int(result.beads['used'].sum())} of {len(result.beads)} used)",
+            f"Device: {made.device if made is not None else result.recipe.device}",
+            f"Time:   {result.timings['total']:.1f} s",
+            f"FWHM:   {widths} nm ({axes})",
+        ]
+    )
+
+
+@contextmanager
+def _results_in(
+    folder: Path, names: Sequence[str], overwrite: bool, inputs: Sequence[Path] = ()
+) -> Iterator[Path]:
+    """Give a folder to write results to, and move them into `folder` if nothing was raised.
+
+    That `folder` can be written is known before anything is computed. If something is raised, or
+    the user interrupts, `folder` is as it was before.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} cannot be the output folder: it is a file.")
+    if not folder.parent.is_dir():
+        raise InputError(
+            f"The output folder {folder} cannot be made: {folder.parent} does not exist."
+        )
+    there = [folder / name for name in names if (folder / name).exists()]
+    for path in there:
+        if path.is_dir():
+            raise InputError(f"{path} cannot be written: it is a folder.")
+        if any(path.samefile(source) for source in inputs):
+            raise InputError(f"{path} is one of the inputs; choose another output.")
+    if there and not overwrite:
+        raise InputError(
+            f"{there[0]} exists already; choose another output, or give --overwrite to replace it."
+        )
+    made = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".psf-distiller-", dir=folder))
+    except OSError as error:
+        raise InputError(
+            f"The output folder {folder} cannot be written: {error.strerror or error}."
+        ) from None
+    try:
+        yield staging
+        for name in names:
+            (staging / name).replace(folder / name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()

@@ -1,0 +1,16 @@
+"""How a step runs: devices, OpenCL kernels, transforms, and the NumPy reference."""
+
+from napari_psf_distiller.compute.devices import Device, choose_device, devices
+from napari_psf_distiller.compute.engine import Engine, open_engine
+from napari_psf_distiller.compute.richardson_lucy import Boundary, Start, richardson_lucy
+
+__all__ = [
+    "Boundary",
+    "Device",
+    "Engine",
+    "Start",
+    "choose_device",
+    "devices",
+    "open_engine",
+    "richardson_lucy",
+]

@@ -1,0 +1,349 @@
+"""TIFF in and out: PSFs with voxel size and recipe, bead images with their voxel size."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tifffile
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.recipe import Recipe
+
+__all__ = [
+    "StoredImage",
+    "StoredPSF",
+    "is_psf_file",
+    "read_image",
+    "read_psf",
+    "write_image",
+    "write_psf",
+]
+
+FORMAT = "napari-psf-distiller psf"
+VERSION = 1
+
+# How TIFF writers spell their units, in micrometres.
+MICROMETRES = {
+    "m": 1e6,
+    "mm": 1e3,
+    "um": 1.0,
+    "µm": 1.0,
+    "μm": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "micrometre": 1.0,
+    "nm": 1e-3,
+    "nanometer": 1e-3,
+    "nanometre": 1e-3,
+    "cm": 1e4,
+    "inch": 25400.0,
+    "pm": 1e-6,
+    "å": 1e-4,
+    "a": 1e-4,
+}
+
+
+class StoredPSF(NamedTuple):
+    """A PSF from a file.
+
+    Attributes
+    ----------
+    psf : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X).
+    spacing : tuple of float
+        Voxel size in micrometres.
+    recipe : Recipe or None
+        What it was made with, where the file says so.
+    """
+
+    psf: NDArray[np.float32]
+    spacing: tuple[float, ...]
+    recipe: Recipe | None
+
+
+class StoredImage(NamedTuple):
+    """An image from a file.
+
+    Attributes
+    ----------
+    image : numpy.ndarray
+        As stored, axes of length 1 left out.
+    spacing : tuple of float or None
+        Voxel size in micrometres, where the file has one for every axis.
+    """
+
+    image: NDArray[Any]
+    spacing: tuple[float, ...] | None
+
+
+def write_psf(
+    path: str | Path,
+    psf: ArrayLike,
+    *,
+    spacing: Sequence[float],
+    recipe: Recipe | None = None,
+) -> None:
+    """Write a PSF as float32 TIFF with its voxel size and recipe, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.ome.tif`` and ``.ome.tiff`` give OME-TIFF, ``.tif`` and ``.tiff`` ImageJ's TIFF. ImageJ
+        shows the recipe under Image > Show Info; in OME-TIFF it is the image's description.
+    psf : array_like
+        (Z, Y, X) or (Y, X).
+    spacing : sequence of float
+        Voxel size in micrometres.
+    recipe : Recipe, optional
+
+    Raises
+    ------
+    InputError
+        The PSF, the spacing or the path cannot be used.
+    """
+    array = check_image(psf, "The PSF")
+    sizes = check_spacing(spacing, array.ndim)
+    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(sizes)}
+    if recipe is not None:
+        note["recipe"] = json.loads(recipe.to_json())
+    _write(path, array, sizes, json.dumps(note, allow_nan=False))
+
+
+def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] | None) -> None:
+    """Write an image as float32 TIFF, with its voxel size where known, whole or not at all.
+
+    Parameters
+    ----------
+    path, image, spacing
+        As of `write_psf`; a spacing of None writes none.
+
+    Raises
+    ------
+    InputError
+        The image, the spacing or the path cannot be used.
+    """
+    array = check_image(image)
+    _write(path, array, check_spacing(spacing, array.ndim) if spacing is not None else None, "")
+
+
+def read_psf(path: str | Path) -> StoredPSF:
+    """Read a PSF from a TIFF file: one of ours, or any that has a voxel size.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is cut short, holds no PSF, or says nothing of its voxel size.
+    """
+    with _opened(path) as tiff:
+        image, spacing = _content(tiff, path)
+        note = _note(tiff)
+    psf = check_image(image, f"The PSF in {path}")
+    recipe = None
+    if note is not None:
+        spacing = check_spacing(note.get("spacing"), psf.ndim)
+        if note.get("recipe") is not None:
+            recipe = Recipe.from_json(json.dumps(note["recipe"]), f"The recipe in {path}")
+    if spacing is None:
+        raise InputError(
+            f"{path} does not say how large its voxels are. Save it with its voxel size, or open "
+            "it as an image and set the layer's scale."
+        )
+    return StoredPSF(psf, spacing, recipe)
+
+
+def read_image(path: str | Path) -> StoredImage:
+    """Read an image from a TIFF file, with its voxel size if it has one.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is cut short.
+    """
+    with _opened(path) as tiff:
+        return _content(tiff, path)
+
+
+def is_psf_file(path: str | Path) -> bool:
+    """Return whether a file is a TIFF that `write_psf` wrote; never raises."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return _note(tiff) is not None
+    except Exception:  # any file may be asked about
+        return False
+
+
+def _write(
+    path: str | Path, array: NDArray[np.float32], sizes: tuple[float, ...] | None, note: str
+) -> None:
+    name = Path(path).name.lower()
+    if not name.endswith((".tif", ".tiff")):
+        raise InputError(f"{path} cannot be written: its name must end in .tif or .ome.tif.")
+    axes = "ZYX"[-array.ndim :]
+    options: dict[str, Any] = {"photometric": "minisblack"}
+    if name.endswith((".ome.tif", ".ome.tiff")):
+        metadata: dict[str, Any] = {"axes": axes}
+        if note:
+            metadata["Description"] = note
+        for axis, size in zip(axes, sizes or (), strict=False):
+            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+        options |= {"ome": True, "metadata": metadata}
+    else:
+        metadata = {"axes": axes}
+        if note:
+            metadata["Info"] = note
+        if sizes is not None:
+            metadata["unit"] = "um"
+            options["resolution"] = (1 / sizes[-1], 1 / sizes[-2])
+            if array.ndim == 3:
+                metadata["spacing"] = sizes[0]
+        options |= {"imagej": True, "metadata": metadata}
+    write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF file so that its every failure is one sentence."""
+    if not Path(path).is_file():
+        raise InputError(f"There is no file {path}.")
+    complaints = _Complaints()
+    logger = tifffile.logger()
+    logger.addHandler(complaints)
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            yield tiff
+            if complaints.damage:
+                raise InputError(
+                    f"{path} is damaged or cut short ({complaints.damage[0]}). Copy or export it "
+                    "again."
+                )
+    except InputError:
+        raise
+    except Exception as error:  # a broken file breaks a reader anywhere
+        raise InputError(f"{path} cannot be read as a TIFF file: {error}.") from None
+    finally:
+        logger.removeHandler(complaints)
+
+
+class _Complaints(logging.Handler):
+    """What tifffile logs about a damaged file instead of raising it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.damage: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what speaks of offsets beyond the file's end, and the like."""
+        text = record.getMessage()
+        if record.thread == self._thread and ("invalid" in text or "corrupted" in text):
+            self.damage.append(text)
+
+
+def _content(tiff: tifffile.TiffFile, path: str | Path) -> StoredImage:
+    series = tiff.series[0]
+    axes, shape = series.axes, series.shape
+    cut_short = any(
+        offset + count > tiff.filehandle.size
+        for page in series.pages
+        if page is not None
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+    )
+    if cut_short:
+        raise InputError(
+            f"{path} is cut short: it ends before its last voxel. Copy or export it again."
+        )
+    # Only axes that are no length are squeezed away: a time series must be seen as one.
+    kept = [i for i, n in enumerate(shape) if n > 1 or axes[i] in "YX"]
+    image = series.asarray().reshape([shape[i] for i in kept])
+    # Writers without axes call a stack's first axis I or Q; only its place tells what it is.
+    names = "".join(axes[i] for i in kept)
+    if len(kept) == 3 and names[0] in "IQ" and names[1:] == "YX":
+        names = "ZYX"
+    sizes = _voxel_sizes(tiff)
+    spacing = tuple(sizes[name] for name in names if name in sizes)
+    return StoredImage(image, spacing if len(spacing) == len(names) else None)
+
+
+def _note(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
+    """Return what `write_psf` left in the file, or None if it is not ours."""
+    imagej = tiff.imagej_metadata or {}
+    text = imagej.get("Info")
+    if text is None and tiff.is_ome and tiff.ome_metadata:
+        text = _ome_description(tiff.ome_metadata)
+    if not isinstance(text, str) or FORMAT not in text:
+        return None
+    try:
+        note = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(note, dict) or note.get("format") != FORMAT:
+        return None
+    return note
+
+
+def _ome_description(xml: str) -> str | None:
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(xml)
+    for element in root.iter():
+        if element.tag.endswith("}Image"):
+            for child in element:
+                if child.tag.endswith("}Description"):
+                    return child.text
+    return None
+
+
+def _voxel_sizes(tiff: tifffile.TiffFile) -> dict[str, float]:
+    """Return the voxel size along each axis that the file gives one for, in micrometres."""
+    if tiff.is_ome and tiff.ome_metadata:
+        return _ome_sizes(tiff.ome_metadata)
+    page = tiff.pages[0]
+    if not isinstance(page, tifffile.TiffPage):
+        return {}
+    imagej = tiff.imagej_metadata
+    unit = (imagej or {}).get("unit", "")
+    if not unit and page.resolutionunit in (2, 3):
+        unit = "inch" if page.resolutionunit == 2 else "cm"
+    # ImageJ escapes characters beyond ASCII, such as the micro sign.
+    unit = re.sub(r"\\u00b5", "µ", str(unit), flags=re.IGNORECASE).strip().lower()
+    factor = MICROMETRES.get(unit)
+    if factor is None or (imagej is None and unit == "inch"):
+        # Dots an inch without more are what picture programs write, not a voxel size.
+        return {}
+    sizes = {}
+    for axis, tag in (("X", "XResolution"), ("Y", "YResolution")):
+        if tag in page.tags:
+            numerator, denominator = page.tags[tag].value
+            if numerator and denominator:
+                sizes[axis] = factor * denominator / numerator
+    depth = (imagej or {}).get("spacing")
+    if isinstance(depth, int | float) and depth:
+        sizes["Z"] = factor * abs(float(depth))
+    return sizes
+
+
+def _ome_sizes(xml: str) -> dict[str, float]:
+    from xml.etree import ElementTree
+
+    for element in ElementTree.fromstring(xml).iter():
+        if element.tag.endswith("}Pixels"):
+            sizes = {}
+            for axis in "ZYX":
+                value = element.get(f"PhysicalSize{axis}")
+                factor = MICROMETRES.get(element.get(f"PhysicalSize{axis}Unit", "µm").lower())
+                if value is not None and factor is not None and float(value) > 0:
+                    sizes[axis] = factor * float(value)
+            return sizes
+    return {}

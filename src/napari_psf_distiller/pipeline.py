@@ -1,0 +1,507 @@
+"""The way of the data: image, beads, PSF, one step after the other.
+
+Each ``*_step`` is a generator of progress that takes arrays and a recipe; `distill` runs them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import platform
+import time
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.checks import check_image, check_iterations, check_spacing
+from napari_psf_distiller.compute import Boundary, open_engine
+from napari_psf_distiller.errors import DistillerWarning
+from napari_psf_distiller.progress import Progress, Steps, finish
+from napari_psf_distiller.recipe import Deconvolve, Provenance, Recipe
+from napari_psf_distiller.steps import beads as bead_steps
+from napari_psf_distiller.steps import deconvolve as deconvolve_steps
+from napari_psf_distiller.steps import distill as distill_steps
+from napari_psf_distiller.steps import preprocess as preprocess_steps
+from napari_psf_distiller.steps import psf as psf_steps
+from napari_psf_distiller.steps import threshold as threshold_steps
+from napari_psf_distiller.steps.preprocess import Preprocessed
+
+__all__ = [
+    "Distilled",
+    "Result",
+    "deconvolve",
+    "deconvolve_step",
+    "distill",
+    "distill_step",
+    "distill_steps_of",
+    "find_beads_step",
+    "postprocess_step",
+    "preprocess_step",
+    "provenance_of",
+    "psf_warnings",
+    "threshold_step",
+]
+
+# Fewer beads than this make a PSF that is as much theirs as the microscope's.
+FEW_BEADS = 5
+
+
+class Distilled(NamedTuple):
+    """What Richardson-Lucy made of a field of beads.
+
+    Attributes
+    ----------
+    array : numpy.ndarray
+        float32, of the image's shape; the PSF before post-processing.
+    device : str
+        The device that was used, with its FFT and precision.
+    log_likelihood : tuple of (int, float)
+        (iteration, log-likelihood before it), where it was computed.
+    """
+
+    array: NDArray[np.float32]
+    device: str
+    log_likelihood: tuple[tuple[int, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A distilled PSF and how it came about.
+
+    Attributes
+    ----------
+    psf : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X), sum 1, peak at n // 2.
+    beads : pandas.DataFrame
+        See `find_beads`.
+    recipe : Recipe
+        All that is needed to run it again, versions and device included.
+    timings : dict of str to float
+        Seconds for each step, and "total".
+    spacing : tuple of float
+        Voxel size in micrometres.
+    fwhm : tuple of float
+        Along each axis, in micrometres; see `fwhm`.
+    log_likelihood : tuple of (int, float)
+        See `Distilled`.
+    warnings : tuple of str
+        What a user should know before using the PSF.
+    preprocessed : numpy.ndarray
+        float32, the image that the PSF was distilled from.
+    """
+
+    psf: NDArray[np.float32]
+    beads: pd.DataFrame
+    recipe: Recipe
+    timings: dict[str, float]
+    spacing: tuple[float, ...]
+    fwhm: tuple[float, ...]
+    log_likelihood: tuple[tuple[int, float], ...]
+    warnings: tuple[str, ...]
+    preprocessed: NDArray[np.float32]
+
+
+def distill(
+    image: ArrayLike,
+    spacing: Sequence[float] | None = None,
+    recipe: Recipe | None = None,
+    device: str | None = None,
+) -> Result:
+    """Distil the PSF from an image of fluorescent beads.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X), numbers.
+    spacing : sequence of float, optional
+        Voxel size in micrometres; by default the recipe's.
+    recipe : Recipe, optional
+        By default ``Recipe()``.
+    device : str, optional
+        See `choose_device`; by default the recipe's, which is "auto" unless set.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError
+        The image, the spacing or the recipe cannot be used, or no bead was found.
+    DeviceError
+        The device cannot be used, or failed.
+
+    Warns
+    -----
+    DistillerWarning
+        For each of the result's warnings.
+
+    Examples
+    --------
+    >>> import napari_psf_distiller as pd
+    >>> field = pd.simulate_beads((24, 64, 64), beads=4, seed=1)
+    >>> recipe = pd.Recipe(distill=pd.Distill(iterations=10))
+    >>> result = pd.distill(field.image, spacing=field.spacing, recipe=recipe, device="numpy")
+    >>> result.psf.shape, round(float(result.psf.sum()), 3)
+    ((24, 64, 64), 1.0)
+    """
+    recipe = recipe if recipe is not None else Recipe()
+    if spacing is not None:
+        recipe = dataclasses.replace(recipe, spacing=tuple(float(size) for size in spacing))
+    if device is not None:
+        recipe = dataclasses.replace(recipe, device=device)
+    result = finish(distill_steps_of(image, recipe))
+    for warning in result.warnings:
+        warnings.warn(warning, DistillerWarning, stacklevel=2)
+    return result
+
+
+def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
+    """Do all steps from an image to its PSF, as a generator of progress.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X), numbers.
+    recipe : Recipe
+        With the spacing.
+
+    Yields
+    ------
+    Progress
+        Of each step in turn.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError, DeviceError
+        See `distill`.
+    """
+    original = np.asarray(image)
+    array = check_image(original)
+    spacing = check_spacing(recipe.spacing, array.ndim)
+    # A device that cannot be used is an error before the work, not after half of it.
+    open_engine(recipe.device)
+    clock = _Clock()
+    preprocessed = yield from preprocess_step(array, recipe)
+    clock.note("preprocess")
+    mask = yield from threshold_step(preprocessed.image, recipe)
+    clock.note("threshold")
+    beads = yield from find_beads_step(preprocessed.image, mask, recipe, preprocessed.background)
+    clock.note("find_beads")
+    distilled = yield from distill_step(preprocessed.image, beads, recipe)
+    clock.note("distill")
+    psf = yield from postprocess_step(distilled.array, recipe)
+    clock.note("postprocess")
+    widths = psf_steps.fwhm(psf, spacing)
+    return Result(
+        psf=psf,
+        beads=beads,
+        recipe=dataclasses.replace(recipe, provenance=provenance_of(original, distilled.device)),
+        timings=clock.total(),
+        spacing=spacing,
+        fwhm=widths,
+        log_likelihood=distilled.log_likelihood,
+        warnings=(*_bead_warnings(beads), *psf_warnings(array.shape, psf, recipe)),
+        preprocessed=preprocessed.image,
+    )
+
+
+def preprocess_step(image: ArrayLike, recipe: Recipe) -> Steps[Preprocessed]:
+    """Subtract the background and filter; see `preprocess`."""
+    part = recipe.preprocess
+    return preprocess_steps.preprocess(
+        image,
+        part.background,
+        factor=part.factor,
+        level=part.level,
+        radius=part.radius,
+        noise_margin=part.noise_margin,
+        floor=part.floor,
+        median=part.median,
+        spacing=recipe.spacing,
+    )
+
+
+def threshold_step(image: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.bool_]]:
+    """Decide what is bead; see `threshold`."""
+    yield Progress("Threshold", 0, 1)
+    part = recipe.threshold
+    mask = threshold_steps.threshold(
+        image,
+        part.method,
+        factor=part.factor,
+        value=part.value,
+        window=part.window,
+        offset=part.offset,
+        spacing=recipe.spacing,
+    )
+    yield Progress("Threshold", 1, 1)
+    return mask
+
+
+def find_beads_step(
+    image: ArrayLike,
+    mask: ArrayLike,
+    recipe: Recipe,
+    background: float | NDArray[np.float32] = 0.0,
+) -> Steps[pd.DataFrame]:
+    """Find the beads of a thresholded image; see `find_beads`."""
+    yield Progress("Find beads", 0, 1)
+    part = recipe.find_beads
+    beads = bead_steps.find_beads(
+        image,
+        mask,
+        centre=part.centre,
+        min_voxels=part.min_voxels,
+        max_voxels=part.max_voxels,
+        margin=part.margin,
+        spacing=recipe.spacing,
+        background=background,
+    )
+    yield Progress("Find beads", 1, 1)
+    return beads
+
+
+def distill_step(
+    image: ArrayLike, beads: pd.DataFrame, recipe: Recipe, preview_every: int = 0
+) -> Steps[Distilled]:
+    """Distil the PSF from a preprocessed image and its beads; see `distill_psf`.
+
+    Parameters
+    ----------
+    image : array_like
+        Preprocessed.
+    beads : pandas.DataFrame
+        As `find_beads` gives it; the used ones count. Their ``amplitude`` may be missing, and is
+        then the image's value at their centres.
+    recipe : Recipe
+    preview_every : int
+        See `richardson_lucy`.
+    """
+    array = check_image(image)
+    part = recipe.distill
+    used = beads[beads["used"]] if "used" in beads else beads
+    centres = bead_steps.centres_of(used)
+    if "amplitude" in used:
+        amplitudes = used["amplitude"].to_numpy(dtype=float)
+    else:
+        voxels = bead_steps.bead_voxels(centres, array.shape, part.placement)
+        amplitudes = array[tuple(voxels.T)].astype(float)
+    field = bead_steps.true_object(array.shape, centres, amplitudes, part.placement)
+    engine = open_engine(recipe.device)
+    curve: list[tuple[int, float]] = []
+    steps = distill_steps.distill_psf(
+        array,
+        field,
+        engine,
+        iterations=part.iterations,
+        boundary=part.boundary,
+        start=part.start,
+        preview_every=preview_every,
+    )
+    distilled = yield from _noting(steps, curve)
+    return Distilled(distilled, engine.description, tuple(curve))
+
+
+def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.float32]]:
+    """Turn the distilled array into the PSF; see `postprocess`."""
+    yield Progress("Post-process PSF", 0, 1)
+    part = recipe.postprocess
+    psf = psf_steps.postprocess(
+        distilled,
+        crop=part.crop,
+        background=part.background,
+        clip=part.clip,
+        normalise=part.normalise,
+    )
+    yield Progress("Post-process PSF", 1, 1)
+    return psf
+
+
+def deconvolve_step(
+    image: ArrayLike, psf: ArrayLike, recipe: Recipe, preview_every: int = 0
+) -> Steps[Distilled]:
+    """Deconvolve an image with a PSF; see `deconvolve_image`. The array has the image's shape."""
+    part = recipe.deconvolve
+    engine = open_engine(recipe.device)
+    curve: list[tuple[int, float]] = []
+    steps = deconvolve_steps.deconvolve_image(
+        image,
+        psf,
+        engine,
+        iterations=part.iterations,
+        boundary=part.boundary,
+        preview_every=preview_every,
+    )
+    result = yield from _noting(steps, curve)
+    return Distilled(result, engine.description, tuple(curve))
+
+
+def deconvolve(
+    image: ArrayLike,
+    psf: ArrayLike,
+    iterations: int = 100,
+    boundary: Boundary = "noncirculant",
+    device: str = "auto",
+) -> NDArray[np.float32]:
+    """Deconvolve an image with a PSF by Richardson-Lucy.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X), numbers; negative values count as 0.
+    psf : array_like
+        As many axes, any size, not negative, its centre at n // 2. The circulant form uses it as
+        given, the non-circulant one scales it to sum 1.
+    iterations : int
+    boundary : {"noncirculant", "circulant"}
+        What lies beyond the image: unknown light, or its other side.
+    device : str
+        See `choose_device`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, of the image's shape.
+
+    Raises
+    ------
+    InputError
+        The image, the PSF or a parameter cannot be used.
+    DeviceError
+        The device cannot be used, or failed.
+
+    Warns
+    -----
+    DistillerWarning
+        The PSF is larger than the image, or the image has negative values.
+
+    See Also
+    --------
+    napari_psf_distiller.compute.richardson_lucy : what is computed.
+    """
+    array = check_image(image)
+    kernel = deconvolve_steps.check_psf(psf)
+    settings = Deconvolve(iterations=check_iterations(iterations), boundary=boundary)
+    recipe = Recipe(device=device, deconvolve=settings)
+    result = finish(deconvolve_step(array, kernel, recipe))
+    for warning in deconvolve_steps.deconvolve_warnings(array, kernel):
+        warnings.warn(warning, DistillerWarning, stacklevel=2)
+    return result.array
+
+
+def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
+    """Return the record of what a result was made with.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        As the user gave it.
+    device : str
+        The engine's description.
+    """
+    versions = {"python": platform.python_version()}
+    for name in ("napari-psf-distiller", "numpy", "scipy", "scikit-image", "pyopencl"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    digest = hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+    return Provenance(
+        versions=versions,
+        device=device,
+        image_shape=image.shape,
+        image_dtype=str(image.dtype),
+        image_sha256=digest,
+    )
+
+
+def _noting(
+    steps: Steps[NDArray[np.float32]], curve: list[tuple[int, float]]
+) -> Steps[NDArray[np.float32]]:
+    """Pass a generator on, keeping the likelihoods that come by."""
+    try:
+        while True:
+            progress = next(steps)
+            if progress.log_likelihood is not None:
+                curve.append((progress.iteration, progress.log_likelihood))
+            yield progress
+    except StopIteration as stop:
+        result: NDArray[np.float32] = stop.value
+        return result
+    finally:
+        steps.close()
+
+
+class _Clock:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    def note(self, step: str) -> None:
+        """Count the time since the last note to a step."""
+        now = time.perf_counter()
+        self._seconds[step] = now - self._last
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        """Return the seconds of each step and of all."""
+        return self._seconds | {"total": time.perf_counter() - self._start}
+
+
+def psf_warnings(
+    image_shape: tuple[int, ...], psf: NDArray[np.float32], recipe: Recipe
+) -> tuple[str, ...]:
+    """Return what a user should know of a post-processed PSF.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Of the image it was distilled from.
+    psf : numpy.ndarray
+    recipe : Recipe
+    """
+    found = []
+    axes = bead_steps.AXES[-psf.ndim :]
+    crop = recipe.postprocess.crop
+    if crop is not None:
+        larger = [
+            f"{m} > {n} along {axis}"
+            for axis, n, m in zip(axes, image_shape, crop[-psf.ndim :], strict=True)
+            if m > n
+        ]
+        if larger:
+            found.append(
+                f"The PSF asked for is larger than the image ({', '.join(larger)}); it was cropped "
+                "to the image's size there."
+            )
+    # The unit does not matter for whether there is a width at all.
+    widths = psf_steps.fwhm(psf, recipe.spacing or (1.0,) * psf.ndim)
+    wide = [axis for axis, width in zip(axes, widths, strict=True) if np.isnan(width)]
+    if wide:
+        found.append(
+            f"The PSF does not fall to half of its maximum along {', '.join(wide)}: it is wider "
+            "than its window, or the beads are not in focus within the image."
+        )
+    return tuple(found)
+
+
+def _bead_warnings(beads: pd.DataFrame) -> tuple[str, ...]:
+    used = int(beads["used"].sum())
+    if used >= FEW_BEADS:
+        return ()
+    return (
+        f"Only {used} of {len(beads)} beads could be used: the PSF is noisy, and any bead that is "
+        "not a single one spoils it. Use an image with more beads.",
+    )

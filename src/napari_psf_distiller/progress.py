@@ -1,0 +1,64 @@
+"""Progress of whatever iterates: one generator drives napari's worker, the bar and a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Progress", "Steps", "finish"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a step stands.
+
+    Attributes
+    ----------
+    step : str
+        The step's name, for people, such as ``"Distil PSF"``.
+    iteration, total : int
+        ``iteration`` of ``total`` are done.
+    log_likelihood : float or None
+        Poisson log-likelihood of the estimate this iteration started from, in nats, up to a
+        constant of the image; None where it was not computed.
+    preview : numpy.ndarray or None
+        The present estimate, now and then.
+    """
+
+    step: str
+    iteration: int
+    total: int
+    log_likelihood: float | None = None
+    preview: NDArray[np.float32] | None = None
+
+
+# What iterates yields its progress and returns its result; closing it frees what it holds.
+Steps = Generator[Progress, None, T]
+
+
+def finish(steps: Steps[T], on_progress: Callable[[Progress], Any] | None = None) -> T:
+    """Run a generator of progress to its end and return its result.
+
+    Parameters
+    ----------
+    steps : generator
+        Yields `Progress`, returns the result.
+    on_progress : callable, optional
+        Called with each `Progress`.
+    """
+    try:
+        while True:
+            progress = next(steps)
+            if on_progress is not None:
+                on_progress(progress)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        steps.close()

@@ -1,0 +1,468 @@
+"""The parameters of every step, in one tree that is saved beside each PSF and can be replayed."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import write_whole
+
+__all__ = [
+    "Deconvolve",
+    "Distill",
+    "FindBeads",
+    "Optics",
+    "PostProcess",
+    "Preprocess",
+    "Provenance",
+    "Recipe",
+    "Threshold",
+]
+
+FORMAT = "napari-psf-distiller recipe"
+VERSION = 1
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a recipe: its fields are checked whenever one is made, by hand or from a file."""
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints(type(self)).items():
+            value = getattr(self, name)
+            section = _section_of(hint)
+            if section is not None:
+                if not isinstance(value, section) and (value is not None or hint is section):
+                    raise InputError(
+                        f"{type(self).__name__}.{name} is {_shown(value)}; it should be a "
+                        f"{section.__name__}."
+                    )
+                continue
+            try:
+                checked = _adapter(hint).validate_python(_plain(value), strict=True)
+            except ValidationError as error:
+                raise InputError(_sentence(f"{type(self).__name__}.{name}", error)) from None
+            object.__setattr__(self, name, checked)
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str | None = None) -> Self:
+        """Make the section from plain JSON data, refusing what it does not know.
+
+        Raises
+        ------
+        InputError
+            An unknown field, a missing one without default, or a value of the wrong type.
+        """
+        where = where or cls.__name__
+        if not isinstance(data, dict):
+            raise InputError(f"{where} must be an object with named fields, not {_shown(data)}.")
+        hints = _hints(cls)
+        unknown = sorted(set(data) - set(hints))
+        if unknown:
+            raise InputError(
+                f"{where} has the unknown field {unknown[0]!r}; known are {', '.join(hints)}."
+            )
+        needed = [
+            item.name
+            for item in dataclasses.fields(cls)
+            if item.default is item.default_factory is dataclasses.MISSING
+        ]
+        missing = [name for name in needed if name not in data]
+        if missing:
+            raise InputError(f"{where} lacks the field {missing[0]!r}.")
+        values = {}
+        for name, value in data.items():
+            section = _section_of(hints[name])
+            if section is not None and (value is not None or hints[name] is section):
+                values[name] = section.from_dict(value, f"{where}.{name}")
+            else:
+                values[name] = value
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the section as plain data for JSON."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Optics(Section):
+    """The microscope, as far as it is known; nothing here is needed.
+
+    Attributes
+    ----------
+    numerical_aperture : float or None
+    wavelength : float or None
+        Emission wavelength in micrometres.
+    refractive_index : float or None
+        Of the immersion medium.
+    """
+
+    numerical_aperture: Positive | None = None
+    wavelength: Positive | None = None
+    refractive_index: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+
+
+@dataclass(frozen=True)
+class Preprocess(Section):
+    """Background subtraction and median filter.
+
+    Attributes
+    ----------
+    background : {"none", "mean", "constant", "local"}
+        What is subtracted: nothing; `factor` times the image's mean; `level`; or a background
+        that varies across the image, by a rolling ball of `radius`.
+    factor : float
+        For "mean".
+    level : float
+        For "constant", in the image's intensity units.
+    radius : float
+        For "local": the ball's radius in micrometres, in the plane; larger than a bead's image.
+    noise_margin : float
+        For "local": so many standard deviations of the noise are left in the image. What is left
+        the PSF's estimate can tell from light; what is clipped away cannot be told any more.
+    floor : float
+        What is at or below 0 after the subtraction becomes this.
+    median : int
+        Size of the cubic median filter in voxels, odd; 1 is no filter.
+    """
+
+    background: Literal["none", "mean", "constant", "local"] = "local"
+    factor: NonNegative = 1.25
+    level: Finite = 0.0
+    radius: Positive = 10.0
+    noise_margin: NonNegative = 2.0
+    floor: NonNegative = 0.0
+    median: Count = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.median % 2 == 0:
+            raise InputError(
+                f"Preprocess.median is {self.median}; the filter's size must be odd (1, 3, 5 ...)."
+            )
+
+
+@dataclass(frozen=True)
+class Threshold(Section):
+    """What counts as bead.
+
+    Attributes
+    ----------
+    method : {"noise", "otsu", "li", "triangle", "local", "manual"}
+    factor : float
+        For "noise": how many standard deviations of the noise above the median.
+    value : float or None
+        For "manual": voxels above it are bead.
+    window : float
+        For "local": width of the neighbourhood in micrometres.
+    offset : float or None
+        For "local": how far a voxel must lie above its neighbourhood's mean, in intensity units;
+        None is the image's standard deviation.
+    """
+
+    method: Literal["noise", "otsu", "li", "triangle", "local", "manual"] = "noise"
+    factor: Positive = 8.0
+    value: Finite | None = None
+    window: Positive = 5.0
+    offset: Finite | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method == "manual" and self.value is None:
+            raise InputError("Threshold.method is 'manual', but Threshold.value is not given.")
+
+
+@dataclass(frozen=True)
+class FindBeads(Section):
+    """From the thresholded image to bead centres.
+
+    Attributes
+    ----------
+    centre : {"centroid", "weighted"}
+        Centroid of the object's voxels, plain or weighted by their intensity.
+    min_voxels : int
+        Smaller objects are not used.
+    max_voxels : int or None
+        Larger objects are not used.
+    margin : tuple of float or None
+        Beads nearer than this to the image's border, in micrometres along each axis, are not used;
+        None uses all.
+    """
+
+    centre: Literal["centroid", "weighted"] = "weighted"
+    min_voxels: Count = 4
+    max_voxels: Count | None = None
+    margin: tuple[NonNegative, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Distill(Section):
+    """The true object, and the Richardson-Lucy deconvolution of the image with it.
+
+    Attributes
+    ----------
+    placement : {"truncate", "nearest"}
+        How a fractional centre becomes a voxel.
+    iterations : int
+    boundary : {"circulant", "noncirculant"}
+    start : {"image", "flat"}
+        The first estimate: the image, or its mean everywhere.
+    """
+
+    placement: Literal["truncate", "nearest"] = "nearest"
+    iterations: Count = 30
+    boundary: Literal["circulant", "noncirculant"] = "circulant"
+    start: Literal["image", "flat"] = "flat"
+
+
+@dataclass(frozen=True)
+class PostProcess(Section):
+    """From the distilled array to the PSF.
+
+    Attributes
+    ----------
+    crop : tuple of int or None
+        Voxels kept about the centre, (z, y, x); of a 2D PSF the last two count. An axis where the
+        image is smaller keeps the image's size. None keeps all.
+    background : float
+        This fraction of the maximum is subtracted.
+    clip : bool
+        Negative values become 0.
+    normalise : bool
+        Scale to sum 1.
+    """
+
+    crop: tuple[Count, ...] | None = (51, 65, 65)
+    background: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    clip: bool = True
+    normalise: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.crop is not None and len(self.crop) not in (2, 3):
+            raise InputError(
+                f"PostProcess.crop is {self.crop}; it must have 2 or 3 sizes, one an axis."
+            )
+
+
+@dataclass(frozen=True)
+class Deconvolve(Section):
+    """The PSF's test: Richardson-Lucy deconvolution of the image with it.
+
+    Attributes
+    ----------
+    iterations : int
+    boundary : {"circulant", "noncirculant"}
+    """
+
+    iterations: Count = 100
+    boundary: Literal["circulant", "noncirculant"] = "noncirculant"
+
+
+@dataclass(frozen=True)
+class Provenance(Section):
+    """What a result was made with; a record that changes nothing when the recipe is replayed.
+
+    Attributes
+    ----------
+    versions : dict of str
+        Of Python, this package, and the libraries that compute.
+    device : str
+        The device that was used, with its FFT and precision.
+    image_shape : tuple of int
+    image_dtype : str
+    image_sha256 : str
+        Of the image's values in C order, so that a replay can tell whether it has the same image.
+    by_hand : tuple of str
+        The steps whose result was edited by hand: a replay does not repeat that.
+    """
+
+    versions: dict[str, str]
+    device: str
+    image_shape: tuple[int, ...]
+    image_dtype: str
+    image_sha256: str
+    by_hand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe(Section):
+    """All that is needed to distil a PSF from an image, and to do it again.
+
+    ``Recipe()`` is this project's best method; `Recipe.notebook` gives the original notebook's
+    steps with its own numbers.
+
+    Attributes
+    ----------
+    spacing : tuple of float or None
+        Voxel size in micrometres, (z, y, x) or (y, x).
+    bead_diameter : float or None
+        In micrometres.
+    device : str
+        "auto", "cpu", "gpu", "numpy", or (a part of) an OpenCL device's name.
+    optics, preprocess, threshold, find_beads, distill, postprocess, deconvolve : Section
+        One for each step.
+    provenance : Provenance or None
+        Filled in by a run.
+    """
+
+    spacing: tuple[Positive, ...] | None = None
+    bead_diameter: Positive | None = None
+    device: Annotated[str, Field(min_length=1)] = "auto"
+    optics: Optics = field(default_factory=Optics)
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    threshold: Threshold = field(default_factory=Threshold)
+    find_beads: FindBeads = field(default_factory=FindBeads)
+    distill: Distill = field(default_factory=Distill)
+    postprocess: PostProcess = field(default_factory=PostProcess)
+    deconvolve: Deconvolve = field(default_factory=Deconvolve)
+    provenance: Provenance | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.spacing is not None and len(self.spacing) not in (2, 3):
+            raise InputError(
+                f"Recipe.spacing is {self.spacing}; it must have 2 or 3 values, one an axis."
+            )
+
+    @classmethod
+    def notebook(cls) -> Recipe:
+        """Return the recipe of the notebook this grew from, with its own numbers."""
+        return cls(
+            preprocess=Preprocess(background="mean", factor=1.25, floor=0.1, median=3),
+            threshold=Threshold(method="otsu"),
+            find_beads=FindBeads(centre="centroid", min_voxels=1, margin=None),
+            distill=Distill(
+                placement="truncate", iterations=300, boundary="circulant", start="image"
+            ),
+            postprocess=PostProcess(crop=(50, 65, 65), background=1 / 500),
+            deconvolve=Deconvolve(iterations=200, boundary="noncirculant"),
+        )
+
+    def to_json(self) -> str:
+        """Return the recipe as versioned JSON text."""
+        document = {"format": FORMAT, "version": VERSION, "recipe": self.to_dict()}
+        return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "the recipe") -> Recipe:
+        """Read a recipe from JSON text, strictly.
+
+        Parameters
+        ----------
+        text : str
+            As written by `to_json`.
+        source : str
+            Where the text comes from, for the error's sentence.
+
+        Raises
+        ------
+        InputError
+            Not JSON, not a recipe, an unknown or ill-typed field, or of a later version.
+        """
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{source} is not valid JSON: {error}.") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise InputError(f'{source} is not a recipe: its "format" is not "{FORMAT}".')
+        version = document.get("version")
+        if type(version) is not int or version < 1:
+            raise InputError(
+                f'{source}: "version" must be a whole number from 1, not {_shown(version)}.'
+            )
+        if version > VERSION:
+            raise InputError(
+                f"{source} has version {version}; this program reads up to version {VERSION}. "
+                "Update napari-psf-distiller to use it."
+            )
+        unknown = sorted(set(document) - {"format", "version", "recipe"})
+        if unknown:
+            raise InputError(f"{source} has the unknown field {unknown[0]!r}.")
+        try:
+            return cls.from_dict(document.get("recipe"), "recipe")
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
+
+    def save(self, path: str | Path) -> None:
+        """Write the recipe as JSON; the file is written whole or not at all.
+
+        Raises
+        ------
+        InputError
+            The folder does not exist or cannot be written.
+        """
+        text = self.to_json()
+        write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read a recipe that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read, or `from_json` refuses its content.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"The recipe {path} cannot be read: {error}.") from None
+        return cls.from_json(text, source=str(path))
+
+
+def _hints(section: type[Section]) -> dict[str, Any]:
+    return typing.get_type_hints(section, include_extras=True)
+
+
+@functools.cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
+
+
+def _section_of(hint: Any) -> type[Section] | None:
+    for candidate in (hint, *typing.get_args(hint)):
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars and arrays, and JSON's lists, into what the strict check knows."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item) for item in value)
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _sentence(where: str, error: ValidationError) -> str:
+    # A union reports each member's complaint; the last is of the fullest form.
+    complaint = error.errors()[-1]
+    message = complaint["msg"]
+    wish = "Input should be "
+    text = f"it should be {message[len(wish) :]}" if message.startswith(wish) else message.lower()
+    inner = ".".join(str(part) for part in complaint["loc"] if isinstance(part, int))
+    place = f"{where}[{inner}]" if inner else where
+    return f"{place} is {_shown(complaint['input'])}; {text}."

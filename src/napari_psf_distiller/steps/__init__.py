@@ -1,0 +1,1 @@
+"""The science, one module a step: arrays in, arrays out."""

@@ -1,0 +1,113 @@
+"""Deconvolution of an image with a PSF: the use of a PSF, and its test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.checks import check_image, check_iterations
+from napari_psf_distiller.compute import Boundary, Engine, richardson_lucy
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Steps
+
+__all__ = ["check_psf", "deconvolve_image", "deconvolve_warnings"]
+
+
+def deconvolve_image(
+    image: ArrayLike,
+    psf: ArrayLike,
+    engine: Engine,
+    *,
+    iterations: int = 100,
+    boundary: Boundary = "noncirculant",
+    preview_every: int = 0,
+) -> Steps[NDArray[np.float32]]:
+    """Deconvolve an image with a PSF by Richardson-Lucy, as a generator of progress.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X); negative values count as 0.
+    psf : array_like
+        As many axes; of any size, not negative, its centre at n // 2.
+    engine : Engine
+        See `open_engine`.
+    iterations : int
+    boundary : {"circulant", "noncirculant"}
+        See `richardson_lucy`.
+    preview_every : int
+        See `richardson_lucy`.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, of the image's shape.
+
+    Raises
+    ------
+    InputError
+        The image, the PSF or the iterations cannot be used.
+    DeviceError
+        See `richardson_lucy`.
+    """
+    array = check_image(image)
+    iterations = check_iterations(iterations)
+    kernel = check_psf(psf)
+    if kernel.ndim != array.ndim:
+        raise InputError(
+            f"The PSF has {kernel.ndim} axes, the image {array.ndim}; they must have the same."
+        )
+    if boundary not in ("circulant", "noncirculant"):
+        raise InputError(
+            f"There is no boundary {boundary!r}; choose 'circulant' or 'noncirculant'."
+        )
+    return (
+        yield from richardson_lucy(
+            np.maximum(array, 0), kernel, iterations, boundary, engine, "Deconvolve", preview_every
+        )
+    )
+
+
+def check_psf(psf: ArrayLike) -> NDArray[np.float32]:
+    """Return a PSF as float32, or say why it cannot be used.
+
+    Raises
+    ------
+    InputError
+        As `check_image`, or negative values.
+    """
+    kernel = check_image(psf, "The PSF")
+    if kernel.min() < 0:
+        raise InputError("The PSF has negative values; post-process it with clipping first.")
+    return kernel
+
+
+def deconvolve_warnings(image: NDArray[Any], psf: NDArray[Any]) -> tuple[str, ...]:
+    """Return what a user should know of an image and a PSF before they are deconvolved.
+
+    Parameters
+    ----------
+    image, psf : numpy.ndarray
+        With the same number of axes.
+    """
+    found = []
+    larger = [
+        f"{m} > {n} along {axis}"
+        for axis, n, m in zip(("z", "y", "x")[-image.ndim :], image.shape, psf.shape, strict=True)
+        if m > n
+    ]
+    if larger:
+        found.append(
+            f"The PSF is larger than the image ({', '.join(larger)}): most of what it says about "
+            "light from outside the image is a guess. Crop the PSF."
+        )
+    negative = int(np.count_nonzero(image < 0))
+    if negative:
+        found.append(f"{negative} negative voxels of the image were taken as 0.")
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The napari plugin: one magicgui widget a step, layers in, layers out."""

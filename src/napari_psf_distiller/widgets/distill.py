@@ -1,0 +1,101 @@
+"""The widget Distil PSF: an image and its beads become the distilled PSF."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import napari
+import numpy as np
+from magicgui import magic_factory
+from magicgui.widgets import FunctionGui
+
+from napari_psf_distiller.pipeline import distill_step
+from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.recipe import Distill
+from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, offer_devices
+from napari_psf_distiller.widgets.layers import (
+    beads_from,
+    layer_like,
+    marked_by_hand,
+    read_image_layer,
+    used_device,
+)
+from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
+
+__all__ = ["distil_psf"]
+
+TITLE = "Distil PSF"
+DEFAULT = Distill()
+
+
+def _init(gui: FunctionGui[Any, Any]) -> None:
+    StepRunner(gui, TITLE)
+    offer_devices(gui.device)
+
+
+@magic_factory(
+    widget_init=_init,
+    call_button="Distil",
+    image={"label": "image", "tooltip": "The preprocessed image layer."},
+    beads={"tooltip": "The points layer of the beads: delete, move or add points before."},
+    iterations={
+        "min": 0,
+        "max": 100_000,
+        "tooltip": "Of Richardson-Lucy; 30 from a flat start, 300 in the notebook.",
+    },
+    boundary={"tooltip": "Circulant is faster; non-circulant allows for light from outside."},
+    start={
+        "tooltip": "The first estimate: flat gives a smoother PSF, the image is the notebook's."
+    },
+    placement={"tooltip": "How a fractional centre becomes a voxel; the notebook truncates."},
+    device=DEVICE_OPTIONS,
+)
+def distil_psf(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    beads: "napari.layers.Points",
+    iterations: int = DEFAULT.iterations,
+    boundary: Literal["circulant", "noncirculant"] = DEFAULT.boundary,
+    start: Literal["flat", "image"] = DEFAULT.start,
+    placement: Literal["nearest", "truncate"] = DEFAULT.placement,
+    device: str = "auto",
+) -> Job:
+    """Deconvolve the image with its beads: what comes out is the PSF."""
+
+    def prepare() -> Callable[[], Steps[Outcome]]:
+        source = read_image_layer(image, "a preprocessed image")
+        table, points = beads_from(beads, source)
+        settings = Distill(
+            iterations=iterations, boundary=boundary, start=start, placement=placement
+        )
+        recipe = dataclasses.replace(
+            source.recipe,
+            threshold=points.recipe.threshold,
+            find_beads=points.recipe.find_beads,
+            distill=settings,
+            device=device,
+        )
+        earlier = points.recipe.provenance
+        for step in earlier.by_hand if earlier is not None else ():
+            recipe = marked_by_hand(recipe, step)
+        if points.edited:
+            recipe = marked_by_hand(recipe, "find_beads")
+
+        def steps() -> Steps[Outcome]:
+            distilled = yield from distill_step(np.asarray(source.data), table, recipe)
+            layer = layer_like(
+                source,
+                distilled.array,
+                "image",
+                f"{source.origin} distilled",
+                used_device(recipe, distilled.device),
+                step=TITLE,
+                others=[points],
+                colormap="inferno",
+            )
+            used = int(table["used"].sum())
+            return [layer], f"done: {used} beads, on {distilled.device}", ()
+
+        return steps
+
+    return Job(viewer, prepare)

@@ -1,0 +1,338 @@
+"""From napari layers to arrays and recipes, and back."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pint
+from napari.layers import Image, Labels, Layer, Points
+from numpy.typing import NDArray
+
+from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.recipe import Preprocess, Provenance, Recipe
+from napari_psf_distiller.steps.beads import AXES
+
+__all__ = [
+    "METADATA_KEY",
+    "LayerData",
+    "Source",
+    "beads_from",
+    "is_edited",
+    "layer_like",
+    "marked_by_hand",
+    "read_image_layer",
+    "read_labels_layer",
+    "same_voxels",
+    "spacing_of",
+    "used_device",
+    "with_voxel_size",
+]
+
+METADATA_KEY = "psf_distiller"
+
+# What napari adds to the viewer: data, keywords, type.
+LayerData = tuple[Any, dict[str, Any], str]
+
+# An axis of these names is not one of space; a stack along it is no volume.
+NOT_SPACE = {"t": "time", "time": "time", "c": "channel", "channel": "channel"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A layer as a step reads it, taken in the main thread.
+
+    Attributes
+    ----------
+    name : str
+    origin : str
+        The name of the layer that all began with; what is made from it is named after it.
+    data : array_like
+        The layer's own, not copied and not loaded: the worker does that.
+    recipe : Recipe
+        All that was done to it so far; its spacing is the layer's, in micrometres.
+    geometry : dict
+        The keywords that put another layer onto the same grid: scale, units, axis labels, ...
+    edited : bool
+        Changed by hand since a step wrote it.
+    """
+
+    name: str
+    origin: str
+    data: Any
+    recipe: Recipe
+    geometry: dict[str, Any]
+    edited: bool
+
+    def note(self) -> dict[str, Any]:
+        """Return what a layer made from this one says of it."""
+        return {
+            "name": self.name,
+            "shape": tuple(int(n) for n in np.shape(self.data)),
+            "dtype": str(getattr(self.data, "dtype", np.asarray(self.data).dtype)),
+        }
+
+
+def read_image_layer(layer: Image | None, what: str = "an image layer") -> Source:
+    """Return an image layer as a step reads it, or say why it cannot be used.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image or None
+        What the layer list gave.
+    what : str
+        What to choose if there is none.
+
+    Raises
+    ------
+    InputError
+        No layer, RGB, multiscale, or not of 2 or 3 axes of space.
+    """
+    if layer is None:
+        raise InputError(f"No layer is chosen. Open or make {what} and choose it.")
+    if getattr(layer, "rgb", False):
+        raise InputError(
+            f"The layer {layer.name!r} is an RGB picture; a bead image has one value a voxel. "
+            "Right-click it in the layer list and choose Split RGB."
+        )
+    if layer.multiscale:
+        raise InputError(
+            f"The layer {layer.name!r} is multiscale; open its full-resolution level as a layer "
+            "of its own."
+        )
+    _check_axes(layer)
+    return _source(layer)
+
+
+def read_labels_layer(layer: Labels | None) -> Source:
+    """Return a labels layer as a step reads it, or say why it cannot be used.
+
+    Raises
+    ------
+    InputError
+        No layer, multiscale, or not of 2 or 3 axes of space.
+    """
+    if layer is None:
+        raise InputError("No labels layer is chosen. Run Threshold first, or paint the beads.")
+    if layer.multiscale:
+        raise InputError(f"The layer {layer.name!r} is multiscale; it must have one level.")
+    _check_axes(layer)
+    return _source(layer)
+
+
+def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
+    """Return the source with the voxel size that the user gave, in micrometres.
+
+    Parameters
+    ----------
+    source : Source
+    sizes : sequence of float
+        z, y, x; of a 2D image y and x count. All 0 is none given: the layer's stays.
+
+    Raises
+    ------
+    InputError
+        Some are given and some are 0, or one is negative.
+    """
+    ndim = len(np.shape(source.data))
+    given = tuple(float(size) for size in sizes)[-ndim:]
+    if not any(given) or given == source.recipe.spacing:
+        return source
+    spacing = check_spacing(given, ndim)
+    geometry = source.geometry | {"scale": spacing, "units": ("micrometer",) * ndim}
+    return dataclasses.replace(
+        source, recipe=dataclasses.replace(source.recipe, spacing=spacing), geometry=geometry
+    )
+
+
+class Beads(NamedTuple):
+    """The beads of a points layer: the table that the steps know, and where it came from."""
+
+    table: pd.DataFrame
+    source: Source
+
+
+def beads_from(layer: Points | None, image: Source) -> Beads:
+    """Return the beads of a points layer, in voxels of an image layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Points or None
+    image : Source
+        The image that the beads lie in.
+
+    Raises
+    ------
+    InputError
+        No layer, no points, or another number of axes than the image.
+    """
+    if layer is None:
+        raise InputError("No points layer is chosen. Run Find beads first, or add points by hand.")
+    points = np.asarray(layer.data, float)
+    ndim = len(np.shape(image.data))
+    if len(points) == 0:
+        raise InputError(f"The points layer {layer.name!r} is empty: there is no bead in it.")
+    if points.shape[1] != ndim:
+        raise InputError(
+            f"The points of {layer.name!r} have {points.shape[1]} axes, the image {image.name!r} "
+            f"has {ndim}; choose points and an image that belong together."
+        )
+    # Through the world: a points layer made by hand has its own scale and offset.
+    scale = np.asarray(image.geometry["scale"], float)
+    offset = np.asarray(image.geometry["translate"], float)
+    world = points * np.asarray(layer.scale) + np.asarray(layer.translate)
+    table = pd.DataFrame((world - offset) / scale, columns=list(AXES[-ndim:]))
+    used = layer.features.get("used")
+    # A point added by hand has no opinion on its use: it is there to be used.
+    table["used"] = True if used is None else used.fillna(True).astype(bool).to_numpy()
+    if not table["used"].any():
+        raise InputError(f"None of the points of {layer.name!r} is marked as used.")
+    return Beads(table, _source(layer))
+
+
+def layer_like(
+    source: Source,
+    data: Any,
+    kind: str,
+    name: str,
+    recipe: Recipe,
+    *,
+    step: str,
+    others: Sequence[Source] = (),
+    same_grid: bool = True,
+    **keywords: Any,
+) -> LayerData:
+    """Return a new layer with a source's scale, units and axis labels, and the recipe so far.
+
+    Parameters
+    ----------
+    source : Source
+        The layer it was made from.
+    data : array_like
+    kind : {"image", "labels", "points"}
+    name : str
+    recipe : Recipe
+        Up to and with this step.
+    step : str
+        The step's name.
+    others : sequence of Source
+        Further layers that went in.
+    same_grid : bool
+        Whether voxel 0 of the new layer is voxel 0 of the source, so that it lies on it.
+    **keywords
+        More of the layer's properties.
+    """
+    geometry = dict(source.geometry)
+    if not same_grid:
+        geometry.pop("translate")
+    note = {
+        "step": step,
+        "recipe": recipe.to_dict(),
+        "origin": source.origin,
+        "source": source.note(),
+        "others": [other.note() for other in others],
+        "digest": _digest(data),
+    }
+    return data, {"name": name, "metadata": {METADATA_KEY: note}} | geometry | keywords, kind
+
+
+def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:
+    """Return whether two layers have the same voxel size, within 1 %, as far as it is known."""
+    a, b = first.recipe.spacing, second.recipe.spacing
+    if a is None or b is None or len(a) != len(b):
+        return True
+    return bool(np.allclose(a, b, rtol=tolerance))
+
+
+def is_edited(layer: Layer) -> bool:
+    """Return whether a layer that a step wrote was changed by hand since."""
+    note = layer.metadata.get(METADATA_KEY)
+    return note is not None and note.get("digest") != _digest(layer.data)
+
+
+def marked_by_hand(recipe: Recipe, step: str) -> Recipe:
+    """Return the recipe with a note that a step's result was edited by hand."""
+    record = recipe.provenance or _EMPTY_RECORD
+    if step in record.by_hand:
+        return recipe
+    record = dataclasses.replace(record, by_hand=(*record.by_hand, step))
+    return dataclasses.replace(recipe, provenance=record)
+
+
+def used_device(recipe: Recipe, device: str) -> Recipe:
+    """Return the recipe with the device that was used noted in it."""
+    record = recipe.provenance or _EMPTY_RECORD
+    return dataclasses.replace(recipe, provenance=dataclasses.replace(record, device=device))
+
+
+# Of a layer that did not start at Preprocess beads, the image is not on record.
+_EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="", image_sha256="")
+
+
+def _source(layer: Layer) -> Source:
+    note = layer.metadata.get(METADATA_KEY)
+    if note is None:
+        # Nothing was done to it: a recipe must not claim the default's preprocessing.
+        recipe = Recipe(preprocess=Preprocess(background="none"))
+    else:
+        recipe = Recipe.from_dict(note["recipe"])
+    recipe = dataclasses.replace(recipe, spacing=spacing_of(layer.scale, layer.units))
+    geometry = {
+        "scale": tuple(float(value) for value in layer.scale),
+        "translate": tuple(float(value) for value in layer.translate),
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }
+    origin = layer.name if note is None else note["origin"]
+    return Source(layer.name, origin, layer.data, recipe, geometry, is_edited(layer))
+
+
+def spacing_of(scale: Sequence[float], units: Sequence[Any]) -> tuple[float, ...] | None:
+    """Return a layer's scale in micrometres; None if it was never set.
+
+    A scale without a unit of length is taken as micrometres, as most readers and users mean it.
+
+    Parameters
+    ----------
+    scale : sequence of float
+    units : sequence of str or pint.Unit
+        One an axis; may be empty.
+    """
+    registry = pint.get_application_registry()
+    lengths = [registry.Quantity(1, unit) for unit in units] or [None] * len(scale)
+    known = [unit is not None and unit.check("[length]") for unit in lengths]
+    sizes = tuple(
+        abs(float(value)) * (unit.to("micrometer").magnitude if is_length else 1.0)
+        for value, unit, is_length in zip(scale, lengths, known, strict=True)
+    )
+    if not any(known) and all(size == 1 for size in sizes):
+        return None
+    return sizes if all(size > 0 for size in sizes) else None
+
+
+def _check_axes(layer: Layer) -> None:
+    labels = tuple(str(label).lower() for label in layer.axis_labels)
+    if layer.ndim not in (2, 3):
+        raise InputError(
+            f"The layer {layer.name!r} has {layer.ndim} axes {tuple(layer.data.shape)}; a step "
+            "works on (z, y, x) or (y, x). Right-click it in the layer list and choose Split "
+            "Stack until one time point and one channel are left."
+        )
+    if layer.ndim == 3 and labels[0] in NOT_SPACE:
+        raise InputError(
+            f"The first axis of the layer {layer.name!r} is {NOT_SPACE[labels[0]]}, not z; choose "
+            "one of them: right-click it in the layer list and choose Split Stack."
+        )
+
+
+def _digest(data: Any) -> str:
+    """Return a fingerprint of what people edit: points and labels. Images are not asked."""
+    array = np.asarray(data)
+    if array.dtype.kind == "f" and array.ndim > 2:
+        return ""
+    contiguous: NDArray[Any] = np.ascontiguousarray(array)
+    return hashlib.sha256(contiguous.data).hexdigest()

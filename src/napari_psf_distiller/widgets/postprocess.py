@@ -1,0 +1,95 @@
+"""The widget Post-process PSF: the distilled image becomes the PSF."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+from magicgui import magic_factory
+from magicgui.widgets import FunctionGui
+
+from napari_psf_distiller.figures import width_text
+from napari_psf_distiller.pipeline import postprocess_step, psf_warnings
+from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.recipe import PostProcess
+from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.steps.psf import fwhm
+from napari_psf_distiller.widgets.layers import layer_like, read_image_layer
+from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
+
+__all__ = ["postprocess_psf", "widths_shown"]
+
+TITLE = "Post-process PSF"
+DEFAULT = PostProcess()
+
+
+def _init(gui: FunctionGui[Any, Any]) -> None:
+    StepRunner(gui, TITLE)
+
+
+def widths_shown(psf: Any, spacing: tuple[float, ...] | None) -> str:
+    """Return the FWHM along each axis as text, or that the voxel size is missing."""
+    if spacing is None:
+        return "FWHM unknown: the layer has no voxel size"
+    widths = fwhm(psf, spacing)
+    axes = AXES[-len(widths) :]
+    return "FWHM " + ", ".join(
+        f"{axis} {width_text(width)}" for axis, width in zip(axes, widths, strict=True)
+    )
+
+
+@magic_factory(
+    widget_init=_init,
+    call_button="Post-process",
+    image={"label": "distilled", "tooltip": "The image layer that Distil PSF wrote."},
+    crop={
+        "label": "crop (voxels)",
+        "options": {"min": 1, "max": 10**6},
+        "tooltip": "z, y, x: voxels kept about the centre; odd sizes have a middle voxel. Larger "
+        "than the image keeps the image's size. For a 2D image z does not count.",
+    },
+    background={
+        "label": "background / maximum",
+        "min": 0.0,
+        "max": 0.999,
+        "step": 0.001,
+        "tooltip": "This fraction of the maximum is subtracted; 0.002 in the notebook.",
+    },
+    clip={"label": "clip at 0", "tooltip": "Negative values become 0."},
+    normalise={"label": "sum 1", "tooltip": "Scale the PSF to sum 1."},
+)
+def postprocess_psf(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    crop: tuple[int, int, int] = (51, 65, 65),
+    background: float = DEFAULT.background,
+    clip: bool = True,
+    normalise: bool = True,
+) -> Job:
+    """Centre, crop, subtract the background, clip and normalise the PSF."""
+
+    def prepare() -> Callable[[], Steps[Outcome]]:
+        source = read_image_layer(image, "a distilled PSF")
+        settings = PostProcess(crop=crop, background=background, clip=clip, normalise=normalise)
+        recipe = dataclasses.replace(source.recipe, postprocess=settings)
+
+        def steps() -> Steps[Outcome]:
+            array = np.asarray(source.data)
+            psf = yield from postprocess_step(array, recipe)
+            layer = layer_like(
+                source,
+                psf,
+                "image",
+                f"{source.origin} PSF",
+                recipe,
+                step=TITLE,
+                same_grid=False,
+                colormap="inferno",
+            )
+            shown = widths_shown(psf, recipe.spacing)
+            return [layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe)
+
+        return steps
+
+    return Job(viewer, prepare)

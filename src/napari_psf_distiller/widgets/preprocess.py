@@ -1,0 +1,132 @@
+"""The widget Preprocess beads: an image layer becomes a preprocessed one."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import napari
+import numpy as np
+from magicgui import magic_factory
+from magicgui.widgets import FunctionGui
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.pipeline import preprocess_step, provenance_of
+from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.recipe import Preprocess
+from napari_psf_distiller.widgets.layers import layer_like, read_image_layer, with_voxel_size
+from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
+
+__all__ = ["preprocess_beads"]
+
+TITLE = "Preprocess beads"
+DEFAULT = Preprocess()
+
+
+def _init(gui: FunctionGui[Any, Any]) -> None:
+    StepRunner(gui, TITLE)
+
+    def show_what_counts(method: str) -> None:
+        gui.factor.visible = method == "mean"
+        gui.level.visible = method == "constant"
+        gui.radius.visible = gui.noise_margin.visible = method == "local"
+
+    def show_voxel_size(layer: Any) -> None:
+        try:
+            spacing = read_image_layer(layer).recipe.spacing
+        except InputError:
+            spacing = None
+        sizes = (0.0, *spacing) if spacing is not None and len(spacing) == 2 else spacing
+        gui.voxel_size.value = sizes or (0.0, 0.0, 0.0)
+
+    gui.background.changed.connect(show_what_counts)
+    gui.image.changed.connect(show_voxel_size)
+    # The first choice of layers comes with the viewer, and is not announced as a change.
+    gui.parent_changed.connect(lambda _: show_voxel_size(gui.image.value))
+    show_what_counts(gui.background.value)
+
+
+@magic_factory(
+    widget_init=_init,
+    call_button="Preprocess",
+    image={"label": "bead image", "tooltip": "An image layer of fluorescent beads, 2D or 3D."},
+    voxel_size={
+        "label": "voxel size (µm)",
+        "tooltip": "z, y, x; taken from the layer's scale. Correct it if the file did not say. "
+        "0 is unknown. For a 2D image z does not count.",
+        "options": {"min": 0.0, "max": 1e4, "step": 0.001},
+    },
+    background={
+        "tooltip": "What is subtracted: a local background (rolling ball), a factor times the "
+        "mean as in the notebook, a constant, or nothing."
+    },
+    factor={"label": "factor x mean", "min": 0.0, "max": 100.0, "step": 0.05},
+    level={"min": -1e9, "max": 1e9, "tooltip": "The constant, in the image's intensity units."},
+    radius={
+        "label": "radius (µm)",
+        "min": 0.01,
+        "max": 1e4,
+        "tooltip": "Of the rolling ball, in the plane; several times a bead's image.",
+    },
+    noise_margin={
+        "min": 0.0,
+        "max": 20.0,
+        "tooltip": "So many standard deviations of the noise are left in, so that the clipping "
+        "does not bias the background; a good value is 2.",
+    },
+    floor={
+        "min": 0.0,
+        "max": 1e9,
+        "tooltip": "What is at or below 0 after the subtraction becomes this.",
+    },
+    median={
+        "label": "median filter (voxels)",
+        "min": 1,
+        "max": 15,
+        "step": 2,
+        "tooltip": "Size of the median filter, odd; 1 is none. It widens the PSF.",
+    },
+)
+def preprocess_beads(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    background: Literal["local", "mean", "constant", "none"] = DEFAULT.background,
+    factor: float = DEFAULT.factor,
+    level: float = DEFAULT.level,
+    radius: float = DEFAULT.radius,
+    noise_margin: float = DEFAULT.noise_margin,
+    floor: float = DEFAULT.floor,
+    median: int = DEFAULT.median,
+) -> Job:
+    """Subtract the background and filter by the median."""
+
+    def prepare() -> Callable[[], Steps[Outcome]]:
+        source = with_voxel_size(read_image_layer(image, "a bead image"), voxel_size)
+        settings = Preprocess(
+            background=background,
+            factor=factor,
+            level=level,
+            radius=radius,
+            noise_margin=noise_margin,
+            floor=floor,
+            median=median,
+        )
+        recipe = dataclasses.replace(source.recipe, preprocess=settings)
+
+        def steps() -> Steps[Outcome]:
+            array = np.asarray(source.data)
+            result = yield from preprocess_step(array, recipe)
+            layer = layer_like(
+                source,
+                result.image,
+                "image",
+                f"{source.origin} preprocessed",
+                dataclasses.replace(recipe, provenance=provenance_of(array, "")),
+                step=TITLE,
+                colormap="gray",
+            )
+            return [layer], f"done: {background} background, median filter {median}", ()
+
+        return steps
+
+    return Job(viewer, prepare)

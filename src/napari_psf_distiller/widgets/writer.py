@@ -1,0 +1,46 @@
+"""Writing a PSF layer to TIFF: what File > Save Selected Layers calls."""
+
+from typing import Any
+
+import numpy as np
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io import write_psf
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.layers import METADATA_KEY, spacing_of
+
+__all__ = ["write_psf_layer"]
+
+
+def write_psf_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write an image layer as a PSF: float32 TIFF with voxel size and unit, the recipe inside.
+
+    Parameters
+    ----------
+    path : str
+        ``.ome.tif`` gives OME-TIFF, else ImageJ's TIFF.
+    data : array_like
+        (Z, Y, X) or (Y, X).
+    attributes : dict
+        The layer's, as napari gives them.
+
+    Returns
+    -------
+    list of str
+        What was written: the path.
+
+    Raises
+    ------
+    InputError
+        The layer has no voxel size, or cannot be a PSF, or the path cannot be written.
+    """
+    spacing = spacing_of(attributes["scale"], attributes.get("units") or ())
+    if spacing is None:
+        raise InputError(
+            f"The layer {attributes.get('name', '')!r} has no voxel size; set its scale and units "
+            "before it is saved as a PSF."
+        )
+    note = attributes.get("metadata", {}).get(METADATA_KEY)
+    recipe = Recipe.from_dict(note["recipe"]) if note else None
+    write_psf(path, np.asarray(data), spacing=spacing, recipe=recipe)
+    return [path]

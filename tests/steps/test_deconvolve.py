@@ -1,0 +1,129 @@
+"""Deconvolution of an image with a PSF."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import napari_psf_distiller as pd
+from napari_psf_distiller import DistillerWarning, InputError, Progress
+from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps.deconvolve import deconvolve_image
+
+BOUNDARIES = ["circulant", "noncirculant"]
+SHAPES = [(12, 30, 33), (30, 33)]
+
+
+def psf_of(shape) -> np.ndarray:
+    """A Gaussian of sum 1, wider to one side."""
+    grids = np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij")
+    psf = np.exp(-0.5 * sum(g**2 for g in grids) / 1.5**2)
+    psf *= 1 + 0.3 * np.sign(grids[-1])
+    return psf / psf.sum()
+
+
+def blurred(shape, psf) -> tuple[np.ndarray, np.ndarray]:
+    """Two lines four voxels apart and a point, and their image through the PSF."""
+    truth = np.zeros(shape)
+    truth[..., 8, 6:24] = 50
+    truth[..., 12, 6:24] = 50
+    truth[(*(n // 2 for n in shape[:-2]), 24, 20)] = 1000
+    return truth, ndimage.convolve(truth, psf, mode="constant") + 1
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_comes_nearer_to_the_truth(boundary, shape):
+    psf = psf_of((7, 9, 9)[-len(shape) :])
+    truth, image = blurred(shape, psf)
+    result = pd.deconvolve(image, psf, iterations=50, boundary=boundary, device="numpy")
+    assert result.dtype == np.float32
+    assert result.shape == shape
+    # Between the lines, there is more than half of their light in the image, and all but none in
+    # the result.
+    between, lines = ((..., 10, slice(10, 20)), (..., 8, slice(10, 20)))
+    assert image[between].mean() > 0.5 * image[lines].mean()
+    assert result[between].mean() < 0.05 * result[lines].mean()
+    assert np.linalg.norm(result - 1 - truth) < 0.8 * np.linalg.norm(image - 1 - truth)
+    assert np.unravel_index(result.argmax(), shape) == np.unravel_index(truth.argmax(), shape)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_any_dtype_is_the_same_image(boundary, dtype):
+    psf = psf_of((7, 7))
+    image = np.round(blurred((30, 33), psf)[1]).astype(dtype)
+    one = pd.deconvolve(image, psf, 5, boundary, "numpy")
+    np.testing.assert_array_equal(
+        one, pd.deconvolve(image.astype(np.float32), psf, 5, boundary, "numpy")
+    )
+
+
+def test_its_own_progress():
+    psf = psf_of((7, 7))
+    image = blurred((30, 33), psf)[1]
+    seen: list[Progress] = []
+    steps = deconvolve_image(image, psf, open_engine("numpy"), iterations=3, preview_every=2)
+    finish(steps, seen.append)
+    assert [(p.step, p.iteration, p.total) for p in seen] == [
+        ("Deconvolve", n, 3) for n in (1, 2, 3)
+    ]
+    assert [p.preview is not None for p in seen] == [False, True, False]
+    assert seen[1].preview.shape == image.shape
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize(
+    ("shape", "psf_shape", "where"),
+    [
+        ((4, 12, 30), (9, 9, 9), "(9 > 4 along z)"),
+        ((9, 8), (15, 11), "(15 > 9 along y, 11 > 8 along x)"),
+    ],
+)
+def test_a_psf_larger_than_the_image(boundary, shape, psf_shape, where):
+    image = np.random.default_rng(8).random(shape) + 1
+    with pytest.warns(DistillerWarning, match="The PSF is larger than the image") as warned:
+        result = pd.deconvolve(image, psf_of(psf_shape), 10, boundary, "numpy")
+    assert len(warned) == 1
+    assert where in str(warned[0].message)
+    assert result.shape == shape
+    assert np.isfinite(result).all()
+
+
+def test_negative_voxels_count_as_nothing():
+    psf = psf_of((7, 7))
+    image = blurred((30, 33), psf)[1] - 1
+    negative = image.copy()
+    negative[:2, :3] = -5
+    with pytest.warns(DistillerWarning, match="6 negative voxels of the image were taken as 0"):
+        result = pd.deconvolve(negative, psf, 5, device="numpy")
+    expected = pd.deconvolve(np.maximum(negative, 0), psf, 5, device="numpy")
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "psf", "options", "words"),
+    [
+        (np.eye(8), psf_of((3, 3, 3)), {}, "The PSF has 3 axes, the image 2"),
+        (np.eye(8), psf_of((3, 3)) - 0.1, {}, "The PSF has negative values"),
+        (np.eye(8), np.full((3, 3), np.nan), {}, "The PSF has 9 voxels that are NaN"),
+        (np.eye(8), np.zeros((3, 3)), {}, "The PSF is constant"),
+        (np.zeros((8, 8)), psf_of((3, 3)), {}, "The image is constant"),
+        (np.zeros((2, 8, 8, 8)), psf_of((3, 3, 3)), {}, "4 axes"),
+        (np.eye(8), psf_of((3, 3)), {"iterations": 0}, "1 or more"),
+        (np.eye(8), psf_of((3, 3)), {"iterations": -1}, "1 or more"),
+        (np.eye(8), psf_of((3, 3)), {"iterations": 2.5}, "1 or more"),
+        (np.eye(8), psf_of((3, 3)), {"boundary": "reflect"}, "'circulant' or 'noncirculant'"),
+        (np.eye(8), psf_of((3, 3)), {"device": "abacus"}, "no device 'abacus'"),
+    ],
+)
+def test_what_cannot_be(image, psf, options, words):
+    with pytest.raises(InputError, match=words):
+        pd.deconvolve(image, psf, **{"device": "numpy"} | options)
+
+
+def test_a_boundary_that_does_not_exist():
+    with pytest.raises(InputError, match="no boundary 'reflect'"):
+        finish(
+            deconvolve_image(np.eye(8), psf_of((3, 3)), open_engine("numpy"), boundary="reflect")
+        )

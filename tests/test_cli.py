@@ -1,0 +1,504 @@
+"""`psf-distiller`: what it writes, what it says, and that it never fails with a traceback."""
+
+import contextlib
+import io
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+import napari_psf_distiller as distiller
+from napari_psf_distiller import Recipe, read_psf, simulate_beads
+from napari_psf_distiller.cli import main
+from napari_psf_distiller.io import write_image
+
+RESULTS = {"psf.tif", "recipe.json", "beads.csv", "report.html"}
+SPACED = ["--spacing", 0.2, 0.08, 0.08]
+QUICK = ["--device", "numpy", "--iterations", "3"]
+
+
+@pytest.fixture(scope="module")
+def field():
+    return simulate_beads((24, 64, 64), beads=4, seed=1)
+
+
+@pytest.fixture
+def bare(field, tmp_path):
+    """A TIFF without voxel size."""
+    path = tmp_path / "bare.tif"
+    tifffile.imwrite(path, field.image, photometric="minisblack")
+    return path
+
+
+@pytest.fixture
+def sized(field, tmp_path):
+    """A TIFF that says how large its voxels are."""
+    path = tmp_path / "sized.tif"
+    write_image(path, field.image, spacing=field.spacing)
+    return path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def warnings_in(text):
+    start = "psf-distiller: warning: "
+    return [line.removeprefix(start) for line in text.splitlines() if line.startswith(start)]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demonstration's folder, and what it printed and said."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    printed, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+        assert run("demo", "-o", folder, "--device", "numpy") == 0
+    return folder, printed.getvalue(), said.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def quick_report(monkeypatch):
+    """Leave the report's pictures out: they take longer than all the rest. `demo` has them."""
+
+    def write_report(path, image, result, *, title):
+        path.write_text(title, encoding="utf-8")
+
+    monkeypatch.setattr("napari_psf_distiller.report.write_report", write_report)
+
+
+# demo
+
+
+def test_demo_writes_the_image_the_psf_and_the_report_and_says_where(demo):
+    folder, printed, _ = demo
+    assert {path.name for path in folder.iterdir()} == {*RESULTS, "beads.tif"}
+    for name in (*RESULTS, "beads.tif"):
+        assert str(folder / name) in printed
+    assert "Device: NumPy" in printed
+    assert (folder / "report.html").stat().st_size > 50_000
+    assert distiller.read_image(folder / "beads.tif").spacing == pytest.approx((0.2, 0.08, 0.08))
+
+
+def test_demo_compares_the_width_with_the_true_one(demo):
+    folder, printed, said = demo
+    stored = read_psf(folder / "psf.tif")
+    assert stored.psf.sum() == pytest.approx(1, abs=1e-4)
+    widths = distiller.fwhm(stored.psf, stored.spacing)
+    true = simulate_beads((64, 96, 96), stored.spacing, beads=1).psf
+    expected = distiller.fwhm(true, stored.spacing)
+    assert widths == pytest.approx(expected, rel=0.1)
+    for label, values in (("FWHM: ", widths), ("True: ", expected)):
+        assert f"{label}  " + ", ".join(f"{1000 * value:.0f}" for value in values) in printed
+    assert warnings_in(said) == []
+
+
+def test_demo_can_be_replayed_on_the_image_it_wrote(demo, tmp_path, capsys):
+    folder, again = demo[0], tmp_path / "again"
+    assert run("replay", folder / "recipe.json", folder / "beads.tif", "-o", again) == 0
+    assert warnings_in(capsys.readouterr().err) == []
+    first, second = read_psf(folder / "psf.tif"), read_psf(again / "psf.tif")
+    np.testing.assert_allclose(second.psf, first.psf, rtol=0, atol=1e-6 * first.psf.max())
+
+
+def test_demo_goes_to_a_folder_of_the_working_one_by_default(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("napari_psf_distiller.commands.DEMO_SHAPE", (24, 64, 64))
+    assert run("demo", "--layout", "gel", "--seed", "5", *QUICK) == 0
+    assert (tmp_path / "psf-distiller-demo" / "psf.tif").is_file()
+    assert "psf-distiller-demo" in capsys.readouterr().out
+
+
+# distill
+
+
+def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *QUICK) == 0
+    recipe = Recipe(distill=distiller.Distill(iterations=3))
+    with pytest.warns(distiller.DistillerWarning):
+        expected = distiller.distill(field.image, field.spacing, recipe, "numpy")
+    stored = read_psf(out / "psf.tif")
+    np.testing.assert_array_equal(stored.psf, expected.psf)
+    assert stored.recipe == Recipe.load(out / "recipe.json")
+    beads = pd.read_csv(out / "beads.csv", index_col="bead", keep_default_na=False)
+    pd.testing.assert_frame_equal(beads, expected.beads, check_dtype=False)
+    printed = capsys.readouterr()
+    assert warnings_in(printed.err) == list(expected.warnings)
+    assert "NumPy" in printed.out
+    assert "sized.tif" in (out / "report.html").read_text()
+
+
+def test_spacing_given_counts_before_the_files(field, sized, tmp_path, capsys):
+    spacing = ["--spacing", 0.3, 0.1, 0.1]
+    assert run("distill", sized, "-o", tmp_path / "out", *spacing, *QUICK) == 0
+    assert read_psf(tmp_path / "out/psf.tif").spacing == (0.3, 0.1, 0.1)
+    assert any("voxel sizes differ" in text for text in warnings_in(capsys.readouterr().err))
+
+
+def test_spacing_of_the_recipe_counts_where_the_file_has_none(bare, tmp_path):
+    recipe = tmp_path / "recipe.json"
+    Recipe(spacing=(0.25, 0.09, 0.09)).save(recipe)
+    assert run("distill", bare, "-o", tmp_path / "out", "--recipe", recipe, *QUICK) == 0
+    assert read_psf(tmp_path / "out/psf.tif").spacing == (0.25, 0.09, 0.09)
+
+
+def test_options_reach_the_recipe(bare, tmp_path):
+    out = tmp_path / "out"
+    options = [*SPACED, "--bead-diameter", 0.1, "--notebook", *QUICK]
+    options += ["--na", 1.2, "--wavelength", 0.52, "--refractive-index", 1.33]
+    assert run("distill", bare, "-o", out, *options) == 0
+    recipe = Recipe.load(out / "recipe.json")
+    assert recipe.bead_diameter == 0.1
+    assert recipe.optics == distiller.Optics(1.2, 0.52, 1.33)
+    assert recipe.preprocess == Recipe.notebook().preprocess
+    assert (recipe.distill.iterations, recipe.device) == (3, "numpy")
+
+
+def test_options_not_given_leave_the_recipe_as_it_is(sized, tmp_path):
+    path = tmp_path / "recipe.json"
+    recipe = Recipe(
+        bead_diameter=0.17,
+        device="numpy",
+        optics=distiller.Optics(numerical_aperture=0.95),
+        distill=distiller.Distill(iterations=2),
+    )
+    recipe.save(path)
+    assert run("distill", sized, "-o", tmp_path / "out", "--recipe", path, "--na", "1.1") == 0
+    made = Recipe.load(tmp_path / "out/recipe.json")
+    assert (made.bead_diameter, made.device, made.distill) == (0.17, "numpy", recipe.distill)
+    assert made.optics == distiller.Optics(numerical_aperture=1.1)
+
+
+def test_a_2d_image_is_distilled(tmp_path):
+    field = simulate_beads((96, 96), (0.08, 0.08), beads=6, seed=2)
+    path, out = tmp_path / "flat.tif", tmp_path / "out"
+    tifffile.imwrite(path, field.image, photometric="minisblack")
+    assert run("distill", path, "-o", out, "--spacing", "0.08", "0.08", *QUICK) == 0
+    assert read_psf(out / "psf.tif").psf.shape == (65, 65)
+
+
+def test_the_psf_can_be_ome_tiff(sized, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, "--ome", *QUICK) == 0
+    assert {path.name for path in out.iterdir()} == RESULTS - {"psf.tif"} | {"psf.ome.tif"}
+    assert read_psf(out / "psf.ome.tif").recipe == Recipe.load(out / "recipe.json")
+    assert str(out / "psf.ome.tif") in capsys.readouterr().out
+
+
+def test_results_are_replaced_only_if_asked(sized, tmp_path, capsys):
+    (tmp_path / "recipe.json").write_text("mine")
+    assert run("distill", sized, "-o", tmp_path, *QUICK) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (tmp_path / "recipe.json").read_text() == "mine"
+    assert not (tmp_path / "psf.tif").exists()
+    assert run("distill", sized, "-o", tmp_path, "--overwrite", *QUICK) == 0
+    assert Recipe.load(tmp_path / "recipe.json").distill.iterations == 3
+    assert {path.name for path in tmp_path.iterdir()} == {*RESULTS, "sized.tif"}
+
+
+def test_an_input_is_never_replaced(sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    sized.rename(psf)
+    before = psf.read_bytes()
+    assert run("distill", psf, "-o", tmp_path, "--overwrite", *QUICK) == 2
+    assert "one of the inputs" in capsys.readouterr().err
+    assert psf.read_bytes() == before
+
+
+def test_a_failure_on_the_way_leaves_earlier_results_alone(sized, bare, tmp_path):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *QUICK) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run("distill", bare, "-o", out, "--overwrite", *QUICK) == 2
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+# deconvolve
+
+
+def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys):
+    psf, out = tmp_path / "psf.tif", tmp_path / "out.tif"
+    kernel = field.psf[10:31, 15:36, 15:36].astype(np.float32)
+    distiller.write_psf(psf, kernel, spacing=field.spacing)
+    options = ["--boundary", "circulant", *QUICK]
+    assert run("deconvolve", sized, psf, "-o", out, *options) == 0
+    stored = distiller.read_image(out)
+    expected = distiller.deconvolve(field.image, kernel, 3, "circulant", "numpy")
+    np.testing.assert_array_equal(stored.image, expected)
+    assert stored.spacing == pytest.approx(field.spacing)
+    printed = capsys.readouterr()
+    assert str(out) in printed.out
+    assert "NumPy" in printed.out
+    assert warnings_in(printed.err) == []
+
+
+def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    kernel = field.psf[10:31, 15:36, 15:36]
+    for spacing, differ in (((0.2, 0.08, 0.0805), False), ((0.2, 0.08, 0.082), True)):
+        distiller.write_psf(psf, kernel, spacing=spacing)
+        assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", "--overwrite", *QUICK) == 0
+        told = warnings_in(capsys.readouterr().err)
+        assert [("0.082" in text and str(psf) in text) for text in told] == [True] * differ
+
+
+def test_a_psf_larger_than_the_image_is_told(field, sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    distiller.write_psf(psf, np.pad(field.psf, 5), spacing=field.spacing)
+    assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *QUICK) == 0
+    assert any("larger than the image" in text for text in warnings_in(capsys.readouterr().err))
+
+
+@pytest.mark.parametrize("name", ["out.png", "sized.tif", "folder.tif", "no/such/out.tif"])
+def test_an_output_that_cannot_be_is_refused(field, sized, tmp_path, name, capsys):
+    (tmp_path / "folder.tif").mkdir()
+    psf = tmp_path / "psf.tif"
+    distiller.write_psf(psf, field.psf, spacing=field.spacing)
+    before = sorted(tmp_path.rglob("*")), sized.read_bytes()
+    assert run("deconvolve", sized, psf, "-o", tmp_path / name, "--overwrite", *QUICK) == 2
+    assert "Deconvolve" not in capsys.readouterr().err
+    assert (sorted(tmp_path.rglob("*")), sized.read_bytes()) == before
+
+
+# replay
+
+
+@pytest.fixture
+def recorded(sized, tmp_path, capsys):
+    """A recipe with the record of a run on `sized`."""
+    assert run("distill", sized, "-o", tmp_path / "out", *QUICK) == 0
+    capsys.readouterr()
+    return tmp_path / "out" / "recipe.json"
+
+
+def test_replay_gives_the_same_psf_and_nothing_to_say(recorded, sized, tmp_path, capsys):
+    again = tmp_path / "again"
+    assert run("replay", recorded, sized, "-o", again) == 0
+    first, second = read_psf(recorded.parent / "psf.tif"), read_psf(again / "psf.tif")
+    np.testing.assert_allclose(second.psf, first.psf, rtol=0, atol=1e-6 * first.psf.max())
+    assert second.recipe == first.recipe
+    told = warnings_in(capsys.readouterr().err)
+    assert not any("recipe" in text for text in told)
+
+
+def test_replay_says_if_the_image_is_another_one(field, recorded, tmp_path, capsys):
+    other = tmp_path / "other.tif"
+    write_image(other, field.image[::-1], spacing=field.spacing)
+    assert run("replay", recorded, other, "-o", tmp_path / "again") == 0
+    told = warnings_in(capsys.readouterr().err)
+    assert "is not the image that the recipe was made from" in told[0]
+
+
+def test_replay_says_if_the_device_differs(recorded, sized, tmp_path, capsys):
+    document = json.loads(recorded.read_text())
+    document["recipe"]["provenance"]["device"] = "Old card, FFT vkfft, float32"
+    recorded.write_text(json.dumps(document))
+    assert run("replay", recorded, sized, "-o", tmp_path / "again", "--device", "numpy") == 0
+    told = warnings_in(capsys.readouterr().err)
+    assert "Old card" in told[-1]
+    assert "NumPy" in told[-1]
+
+
+def test_replay_of_a_recipe_without_a_record_says_so(sized, tmp_path, capsys):
+    recipe = tmp_path / "recipe.json"
+    Recipe(device="numpy", distill=distiller.Distill(iterations=2)).save(recipe)
+    assert run("replay", recipe, sized, "-o", tmp_path / "again") == 0
+    assert "does not say which image" in warnings_in(capsys.readouterr().err)[0]
+
+
+# devices, help
+
+
+def test_devices_lists_every_device_and_what_auto_takes(capsys):
+    assert run("devices") == 0
+    printed = capsys.readouterr().out
+    for device in distiller.devices():
+        (line,) = (text for text in printed.splitlines() if text.startswith(f"{device.name}  "))
+        assert device.kind in line.split()
+        assert ("yes" if device.usable else "no") in line.split()
+        assert device.why_not in line
+    assert "'auto' takes" in printed
+
+
+def test_version_and_help(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"psf-distiller {distiller.__version__}\n"
+    for command in ("demo", "distill", "deconvolve", "replay", "devices"):
+        assert run(command, "--help") == 0
+        assert "usage: psf-distiller" in capsys.readouterr().out
+
+
+def test_the_command_line_needs_neither_napari_nor_qt_nor_a_plot():
+    code = (
+        "import sys; from napari_psf_distiller.cli import main; main(['devices'])\n"
+        "print({'napari', 'qtpy', 'PyQt6', 'matplotlib', 'magicgui'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+# bad input
+
+
+def with_recipe(text):
+    def arguments(path):
+        recipe = path.with_name("recipe.json")
+        recipe.write_text(text, encoding="utf-8")
+        return ["distill", path, "--recipe", recipe]
+
+    return arguments
+
+
+def with_image(make):
+    def arguments(path):
+        image = make(tifffile.imread(path).astype(np.float32))
+        tifffile.imwrite(path, image, photometric="minisblack")
+        return ["distill", path, *SPACED]
+
+    return arguments
+
+
+def truncated(path):
+    write_image(path, tifffile.imread(path), spacing=None)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return ["distill", path, *SPACED]
+
+
+def document(recipe, version=1):
+    head = {"format": "napari-psf-distiller recipe", "version": version}
+    return json.dumps(head | {"recipe": recipe})
+
+
+BAD = {
+    "missing file": (lambda p: ["distill", p.with_name("no.tif"), *SPACED], "no file"),
+    "truncated TIFF": (truncated, "cut short"),
+    "no TIFF": (lambda p: p.write_text("text") and ["distill", p, *SPACED], "TIFF"),
+    "no voxel size": (lambda p: ["distill", p], "voxel size is not known"),
+    "zero spacing": (lambda p: ["distill", p, "--spacing", 0, 0.1, 0.1], "spacing"),
+    "spacing of one": (lambda p: ["distill", p, "--spacing", 0.1], "--spacing takes 3"),
+    "spacing of two": (lambda p: ["distill", p, "--spacing", 0.1, 0.1], "3 axes"),
+    "spacing in words": (lambda p: ["distill", p, "--spacing", "a", 1, 1], "invalid float"),
+    "zero diameter": (lambda p: ["distill", p, *SPACED, "--bead-diameter", 0], "bead_diameter"),
+    "zero iterations": (lambda p: ["distill", p, *SPACED, "--iterations", 0], "iterations"),
+    "no recipe": (lambda p: ["distill", p, "--recipe", p.with_name("no.json")], "cannot be read"),
+    "unknown field": (with_recipe(document({"colour": "red"})), "unknown field 'colour'"),
+    "wrong type": (with_recipe(document({"distill": {"iterations": "ten"}})), "iterations"),
+    "future version": (with_recipe(document({}, 99)), "version 99"),
+    "no JSON": (with_recipe("{"), "not valid JSON"),
+    "both recipes": (lambda p: ["distill", p, "--notebook", "--recipe", "x"], "not allowed with"),
+    "unknown device": (lambda p: ["distill", p, *SPACED, "--device", "abacus"], "'abacus'"),
+    "constant image": (with_image(np.zeros_like), "constant"),
+    "NaN image": (with_image(lambda a: np.where(a == a.max(), np.nan, a)), "NaN"),
+    "4D stack": (with_image(lambda a: np.stack([a, a])), "Choose one time point"),
+    "replay of no recipe": (lambda p: ["replay", p, p], "cannot be read"),
+    "replay without spacing": (
+        lambda p: Recipe().save(p.with_name("r.json")) or ["replay", p.with_name("r.json"), p],
+        "voxel size is not known",
+    ),
+    "demo of another layout": (lambda p: ["demo", "--layout", "cube"], "invalid choice"),
+    "demo of a negative seed": (lambda p: ["demo", "--seed=-1"], "whole number"),
+    "demo of zero iterations": (lambda p: ["demo", "--iterations", 0], "iterations"),
+    "unknown option": (lambda p: ["distill", p, "--fast"], "--fast"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_sentence_and_leaves_nothing(name, bare, tmp_path, capsys):
+    make, sentence = BAD[name]
+    arguments = make(bare)
+    before = sorted(tmp_path.rglob("*"))
+    out = tmp_path / "out"
+    assert run(*arguments, "-o", out) == 2
+    printed = capsys.readouterr()
+    (line,) = (text for text in printed.err.splitlines() if "warning" not in text)
+    assert line.startswith("psf-distiller: error: ")
+    assert sentence in line
+    assert printed.out == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+OUTPUTS = {
+    "parent missing": "no/such",
+    "parent is a file": "bare.tif/out",
+    "is a file": "bare.tif",
+}
+
+
+@pytest.mark.parametrize("command", ["demo", "distill", "replay"])
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_folder_that_cannot_be_is_told_before_computing(
+    command, name, bare, tmp_path, capsys
+):
+    recipe = tmp_path / "recipe.json"
+    Recipe(spacing=(0.2, 0.08, 0.08)).save(recipe)
+    inputs = {"demo": [], "distill": [bare, *SPACED], "replay": [recipe, bare]}[command]
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run(command, *inputs, "-o", tmp_path / OUTPUTS[name]) == 2
+    lines = [text for text in capsys.readouterr().err.splitlines() if "warning" not in text]
+    assert len(lines) == 1
+    assert lines[0].startswith("psf-distiller: error: ")
+    assert "output folder" in lines[0]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that nobody can write to")
+@pytest.mark.parametrize("folder", ["/proc", "/proc/psf"])
+def test_an_output_folder_that_cannot_be_written_is_told_before_computing(folder, bare, capsys):
+    assert run("distill", bare, *SPACED, "-o", folder) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"output folder {folder} cannot be written" in line
+
+
+def test_no_command_is_an_error(capsys):
+    assert run() == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_too_little_memory_is_one_sentence(sized, tmp_path, monkeypatch, capsys):
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("napari_psf_distiller.commands.distill_steps_of", exhausted)
+    assert run("distill", sized, "-o", tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not enough memory" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another Ctrl-C")
+def test_ctrl_c_ends_with_one_line_and_nothing_half_written(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "napari_psf_distiller.cli", "demo", "-o", str(out)]
+    command += ["--device", "numpy", "--iterations", "1000000"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if "Distil PSF" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(30) == 130
+        assert process.stdout.read() == ""
+    assert rest.splitlines() == ["psf-distiller: interrupted; nothing was written."]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_sees_bars_and_anything_else_a_line_a_step(sized, tmp_path, monkeypatch):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return self.looked_at
+
+    for looked_at in (True, False):
+        screen = Screen()
+        screen.looked_at = looked_at
+        monkeypatch.setattr(sys, "stderr", screen)
+        assert run("distill", sized, "-o", tmp_path / f"out{looked_at}", *QUICK) == 0
+        assert ("3/3" in screen.getvalue()) == looked_at
+        assert ("psf-distiller: Distil PSF ..." in screen.getvalue()) != looked_at

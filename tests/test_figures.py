@@ -1,0 +1,192 @@
+"""What the drawings show: the right numbers, at the right size."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import PowerNorm, to_rgba
+from matplotlib.figure import Figure
+
+from napari_psf_distiller import InputError, figures, fwhm, simulate_psf
+
+SPACING = (0.3, 0.1, 0.08)
+
+
+@pytest.fixture(scope="module")
+def psf():
+    return simulate_psf((20, 31, 32), SPACING)
+
+
+def images(figure):
+    return [image for axes in figure.axes for image in axes.images]
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
+
+
+def test_projections_are_maxima_in_the_orthogonal_arrangement(psf):
+    figure = Figure()
+    figures.draw_projections(figure, psf, SPACING)
+    xy, zy, xz = images(figure)
+    np.testing.assert_array_equal(xy.get_array(), psf.max(axis=0).astype(np.float32))
+    np.testing.assert_array_equal(zy.get_array(), psf.max(axis=2).T.astype(np.float32))
+    np.testing.assert_array_equal(xz.get_array(), psf.max(axis=1).astype(np.float32))
+
+
+def test_extents_are_micrometres_from_the_centre(psf):
+    figure = Figure()
+    figures.draw_projections(figure, psf, SPACING)
+    xy, zy, xz = images(figure)
+    # Of n voxels the one at n // 2 lies around 0.
+    x, y, z = (-16.5 * 0.08, 15.5 * 0.08), (-15.5 * 0.1, 15.5 * 0.1), (-10.5 * 0.3, 9.5 * 0.3)
+    assert xy.get_extent() == pytest.approx((*x, *y[::-1]))
+    assert zy.get_extent() == pytest.approx((*z, *y[::-1]))
+    assert xz.get_extent() == pytest.approx((*x, *z[::-1]))
+
+
+@pytest.mark.parametrize("inches", [(3, 3), (9, 4), (4, 9)])
+def test_a_micrometre_has_one_length_on_all_three_panels(psf, inches):
+    figure = Figure(figsize=inches)
+    figures.draw_projections(figure, psf, SPACING)
+    figure.draw_without_rendering()
+    scales = []
+    for image in images(figure):
+        box = image.axes.get_window_extent()
+        left, right, bottom, top = image.get_extent()
+        scales += [box.width / (right - left), box.height / (bottom - top)]
+    assert scales == pytest.approx([scales[0]] * 6, rel=1e-3)
+    assert scales[0] > 0
+
+
+def test_gamma_and_vmax_reach_every_panel(psf):
+    figure = Figure()
+    figures.draw_projections(figure, psf, SPACING, gamma=0.4, vmax=0.002, colormap="gray")
+    for image in images(figure):
+        assert isinstance(image.norm, PowerNorm)
+        assert (image.norm.gamma, image.norm.vmin, image.norm.vmax) == (0.4, 0, 0.002)
+        assert image.get_cmap().name == "gray"
+    assert "gamma 0.4" in figure.get_suptitle()
+    assert "0.002" in figure.get_suptitle()
+
+
+def test_vmax_is_the_maximum_by_default(psf):
+    figure = Figure()
+    figures.draw_projections(figure, psf, SPACING)
+    assert [image.norm.vmax for image in images(figure)] == pytest.approx([psf.max()] * 3)
+
+
+def test_a_2d_psf_is_one_image(psf):
+    figure = Figure()
+    figures.draw_projections(figure, psf[10], SPACING[1:])
+    (image,) = images(figure)
+    np.testing.assert_array_equal(image.get_array(), psf[10].astype(np.float32))
+
+
+def test_drawing_again_replaces_what_was_there(psf):
+    figure = Figure()
+    figures.draw_profiles(figure, psf, SPACING)
+    for _ in range(2):
+        figures.draw_projections(figure, psf, SPACING)
+        figure.draw_without_rendering()
+    assert len(images(figure)) == 3
+
+
+@pytest.mark.parametrize("bad", [{"gamma": 0}, {"gamma": float("nan")}, {"vmax": 0}])
+def test_an_impossible_range_is_refused_before_the_figure_is_cleared(psf, bad):
+    figure = Figure()
+    figures.draw_projections(figure, psf, SPACING)
+    with pytest.raises(InputError, match="must"):
+        figures.draw_projections(figure, psf, SPACING, **bad)
+    assert len(images(figure)) == 3
+
+
+def test_profile_labels_are_the_fwhm(psf):
+    figure = Figure()
+    figures.draw_profiles(figure, psf, SPACING)
+    widths = fwhm(psf, SPACING)
+    expected = [f"{axis} {1000 * w:.0f} nm" for axis, w in zip("zyx", widths, strict=True)]
+    assert texts(figure) == expected
+
+
+def test_drawn_profiles_are_as_wide_as_their_labels_say(psf):
+    figure = Figure()
+    figures.draw_profiles(figure, psf, SPACING)
+    (axes,) = figure.axes
+    for axis, width in zip("zyx", fwhm(psf, SPACING), strict=True):
+        (line,) = (line for line in axes.lines if line.get_label().startswith(axis))
+        x, y = line.get_data()
+        above = x[y >= 0.5]
+        assert np.ptp(above) == pytest.approx(width, abs=np.diff(x).max() * 2)
+        assert y.max() == pytest.approx(1)
+
+
+def test_a_profile_that_does_not_fall_to_half_says_so():
+    wide = np.ones((8, 9, 9))
+    wide[:, 4, 4] = 5
+    wide[4, 4, 4] = 6
+    figure = Figure()
+    figures.draw_profiles(figure, wide, SPACING)
+    assert texts(figure)[0] == "z wider than the window"
+
+
+def test_a_psf_of_one_plane_is_drawn(psf):
+    figure = Figure()
+    figures.draw_profiles(figure, psf[10:11], SPACING)
+    figures.draw_projections(figure, psf[10:11], SPACING)
+    figure.draw_without_rendering()
+
+
+def test_used_beads_and_others_differ_in_colour_and_marker():
+    image = np.arange(10 * 20 * 30).reshape(10, 20, 30)
+    beads = pd.DataFrame(
+        {"z": [1.0, 2, 3], "y": [4.0, 5, 6], "x": [7.0, 8.5, 9], "used": [True, False, True]}
+    )
+    figure = Figure()
+    figures.draw_beads(figure, image, beads, SPACING)
+    (axes,) = figure.axes
+    used, others = (c for c in axes.collections if isinstance(c, PathCollection))
+    assert np.asarray(used.get_offsets()) == pytest.approx(np.array([[0.56, 0.4], [0.72, 0.6]]))
+    assert np.asarray(others.get_offsets()) == pytest.approx(np.array([[0.68, 0.5]]))
+    assert not np.array_equal(used.get_edgecolor(), others.get_edgecolor())
+    assert len(used.get_paths()[0]) != len(others.get_paths()[0])
+    assert texts(figure) == ["used: 2", "not used: 1"]
+    (picture,) = axes.images
+    np.testing.assert_array_equal(picture.get_array(), image[-1])
+    assert picture.norm.gamma == 0.5
+    assert picture.get_extent() == pytest.approx((-0.04, 2.36, 1.95, -0.05))
+
+
+def test_the_likelihood_is_drawn_against_the_iteration():
+    figure = Figure()
+    figures.draw_likelihood(figure, [(1, -5e9), (11, -5e9 + 30), (21, -5e9 + 40)])
+    (line,) = figure.axes[0].lines
+    assert line.get_xdata().tolist() == [1, 11, 21]
+    assert line.get_ydata().tolist() == [0, 30, 40]
+
+
+def test_without_a_likelihood_the_drawing_says_so():
+    figure = Figure()
+    figures.draw_likelihood(figure, [])
+    assert "not computed" in figure.axes[0].texts[0].get_text()
+
+
+def test_foreground_colours_everything_on_the_figures_own_background(psf):
+    figure = Figure(facecolor="#262930")
+    for draw in (figures.draw_projections, figures.draw_profiles):
+        draw(figure, psf, SPACING, foreground="#fafafa")
+        assert figure.get_facecolor() == to_rgba("#262930")
+        for axes in (axes for axes in figure.axes if axes.axison):
+            assert axes.get_facecolor()[3] == 0
+            assert {s.get_edgecolor() for s in axes.spines.values()} == {to_rgba("#fafafa")}
+            labels = [axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels()]
+            colours = {to_rgba(text.get_color()) for text in labels if text.get_text()}
+            assert colours == {to_rgba("#fafafa")}
+
+
+def test_drawing_starts_no_pyplot_and_leaves_the_settings_alone(psf):
+    before = dict(matplotlib.rcParams)
+    figures.draw_projections(Figure(), psf, SPACING)
+    figures.draw_profiles(Figure(), psf, SPACING)
+    assert dict(matplotlib.rcParams) == before

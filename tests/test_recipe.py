@@ -1,0 +1,384 @@
+"""The recipe: strict, versioned, the same after a round trip, and never run."""
+
+import dataclasses
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_psf_distiller import (
+    Deconvolve,
+    Distill,
+    FindBeads,
+    InputError,
+    Optics,
+    PostProcess,
+    Preprocess,
+    Recipe,
+    Threshold,
+)
+from napari_psf_distiller.recipe import Provenance
+
+positive = st.floats(0, exclude_min=True, allow_infinity=False)
+not_negative = st.floats(0, allow_infinity=False)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+count = st.integers(1, 10**6)
+boundary = st.sampled_from(["circulant", "noncirculant"])
+text = st.text(max_size=20)
+spacing = st.tuples(positive, positive) | st.tuples(positive, positive, positive)
+
+recipes = st.builds(
+    Recipe,
+    spacing=st.none() | spacing,
+    bead_diameter=st.none() | positive,
+    device=st.text(min_size=1),
+    optics=st.builds(
+        Optics,
+        numerical_aperture=st.none() | positive,
+        wavelength=st.none() | positive,
+        refractive_index=st.none() | st.floats(1, 4),
+    ),
+    preprocess=st.builds(
+        Preprocess,
+        background=st.sampled_from(["none", "mean", "constant", "local"]),
+        factor=not_negative,
+        level=finite,
+        radius=positive,
+        noise_margin=not_negative,
+        floor=not_negative,
+        median=count.map(lambda n: 2 * n - 1),
+    ),
+    threshold=st.builds(
+        Threshold,
+        method=st.sampled_from(["noise", "otsu", "li", "triangle", "local", "manual"]),
+        factor=positive,
+        value=finite,
+        window=positive,
+        offset=st.none() | finite,
+    ),
+    find_beads=st.builds(
+        FindBeads,
+        centre=st.sampled_from(["centroid", "weighted"]),
+        min_voxels=count,
+        max_voxels=st.none() | count,
+        margin=st.none() | st.tuples(not_negative, not_negative, not_negative),
+    ),
+    distill=st.builds(
+        Distill,
+        placement=st.sampled_from(["truncate", "nearest"]),
+        iterations=count,
+        boundary=boundary,
+        start=st.sampled_from(["image", "flat"]),
+    ),
+    postprocess=st.builds(
+        PostProcess,
+        crop=st.none() | st.tuples(count, count) | st.tuples(count, count, count),
+        background=st.floats(0, 1, exclude_max=True),
+        clip=st.booleans(),
+        normalise=st.booleans(),
+    ),
+    deconvolve=st.builds(Deconvolve, iterations=count, boundary=boundary),
+    provenance=st.none()
+    | st.builds(
+        Provenance,
+        versions=st.dictionaries(text, text, max_size=3),
+        device=text,
+        image_shape=st.tuples(count, count, count),
+        image_dtype=text,
+        image_sha256=text,
+        by_hand=st.lists(text, max_size=2).map(tuple),
+    ),
+)
+
+
+def document(**changes) -> str:
+    """A recipe's text with parts of its "recipe" replaced."""
+    whole = json.loads(Recipe(spacing=(0.2, 0.1, 0.1)).to_json())
+    whole["recipe"] |= changes
+    return json.dumps(whole)
+
+
+def sentence(text: str) -> str:
+    with pytest.raises(InputError) as raised:
+        Recipe.from_json(text, "my.json")
+    message = str(raised.value)
+    assert message.startswith("my.json")
+    assert message.endswith(".")
+    return message
+
+
+@given(recipes)
+def test_a_round_trip_through_json_changes_nothing(recipe):
+    text = recipe.to_json()
+    again = Recipe.from_json(text)
+    assert again == recipe
+    assert again.to_json() == text
+
+
+def test_a_round_trip_through_a_file(tmp_path):
+    recipe = Recipe(spacing=(0.2, 0.08, 0.08), device="Prozessor µ 🔬")
+    recipe.save(tmp_path / "recipe.json")
+    assert Recipe.load(tmp_path / "recipe.json") == recipe
+    assert Recipe.load(str(tmp_path / "recipe.json")) == recipe
+
+
+def test_the_file_says_what_it_is():
+    whole = json.loads(Recipe().to_json())
+    assert whole["format"] == "napari-psf-distiller recipe"
+    assert whole["version"] == 1
+    assert set(whole["recipe"]) == {part.name for part in dataclasses.fields(Recipe)}
+
+
+def test_the_notebooks_numbers():
+    recipe = Recipe.notebook()
+    step = recipe.preprocess
+    assert (step.background, step.factor, step.floor, step.median) == ("mean", 1.25, 0.1, 3)
+    assert recipe.threshold.method == "otsu"
+    beads = recipe.find_beads
+    assert (beads.centre, beads.min_voxels, beads.max_voxels) == ("centroid", 1, None)
+    assert beads.margin is None
+    step = recipe.distill
+    assert (step.placement, step.iterations, step.boundary) == ("truncate", 300, "circulant")
+    assert step.start == "image"
+    step = recipe.postprocess
+    assert (step.crop, step.background) == ((50, 65, 65), 1 / 500)
+    assert step.clip
+    assert step.normalise
+    step = recipe.deconvolve
+    assert (step.iterations, step.boundary) == (200, "noncirculant")
+    assert (recipe.spacing, recipe.provenance, recipe.device) == (None, None, "auto")
+
+
+def test_nothing_can_be_changed_in_place():
+    recipe = Recipe()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.device = "numpy"  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.distill.iterations = 1  # type: ignore[misc]
+
+
+def test_replacing_a_field_checks_it():
+    with pytest.raises(InputError, match="iterations"):
+        dataclasses.replace(Distill(), iterations=0)
+
+
+def test_numpys_numbers_and_arrays_become_plain_ones():
+    recipe = Recipe(
+        spacing=np.array([0.5, 0.25, 0.25]),
+        bead_diameter=np.float64(0.5),
+        distill=Distill(iterations=np.int32(7)),
+        postprocess=PostProcess(crop=[np.int64(9), 11, 11], clip=np.bool_(False)),
+    )
+    assert recipe.spacing == (0.5, 0.25, 0.25)
+    assert type(recipe.spacing) is tuple
+    assert type(recipe.bead_diameter) is float
+    assert type(recipe.distill.iterations) is int
+    assert recipe.postprocess.crop == (9, 11, 11)
+    assert recipe.postprocess.clip is False
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        (Recipe, "spacing", (0.2, 0.0, 0.1)),
+        (Recipe, "spacing", (0.2, -0.1, 0.1)),
+        (Recipe, "spacing", (0.2, float("nan"), 0.1)),
+        (Recipe, "spacing", (0.2,)),
+        (Recipe, "spacing", (1, 0.2, 0.1, 0.1)),
+        (Recipe, "spacing", "0.2 0.1 0.1"),
+        (Recipe, "spacing", 0.2),
+        (Recipe, "bead_diameter", 0),
+        (Recipe, "device", ""),
+        (Recipe, "device", None),
+        (Recipe, "optics", None),
+        (Recipe, "distill", {"iterations": 3}),
+        (Recipe, "preprocess", Threshold()),
+        (Recipe, "provenance", "yes"),
+        (Optics, "refractive_index", 0.9),
+        (Optics, "numerical_aperture", float("inf")),
+        (Preprocess, "background", "ball"),
+        (Preprocess, "factor", -1),
+        (Preprocess, "factor", "1.25"),
+        (Preprocess, "floor", True),
+        (Preprocess, "noise_margin", -0.5),
+        (Preprocess, "median", 2),
+        (Preprocess, "median", 0),
+        (Preprocess, "median", 3.0),
+        (Threshold, "method", "Otsu"),
+        (Threshold, "method", "manual"),
+        (Threshold, "factor", 0),
+        (Threshold, "value", float("nan")),
+        (FindBeads, "min_voxels", 0),
+        (FindBeads, "margin", (-1, 0, 0)),
+        (FindBeads, "margin", (0.1, "0.1")),
+        (Distill, "iterations", 0),
+        (Distill, "iterations", -5),
+        (Distill, "iterations", True),
+        (Distill, "iterations", 10.0),
+        (Distill, "boundary", "reflect"),
+        (Distill, "placement", None),
+        (Distill, "start", "random"),
+        (PostProcess, "background", 1),
+        (PostProcess, "crop", (0, 65, 65)),
+        (PostProcess, "crop", (65,)),
+        (PostProcess, "crop", (51, 65, 65, 65)),
+        (PostProcess, "clip", 1),
+        (Deconvolve, "iterations", None),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_field(section, field, value):
+    with pytest.raises(InputError) as raised:
+        section(**{field: value})
+    assert f"{section.__name__}.{field}" in str(raised.value)
+    assert str(raised.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"colour": "green"}, "unknown field 'colour'"),
+        ({"distill": {"iteration": 3}}, "unknown field 'iteration'"),
+        ({"distill": {"iterations": "many"}}, "Distill.iterations"),
+        ({"distill": {"iterations": 2.5}}, "Distill.iterations"),
+        ({"distill": 3}, "recipe.distill"),
+        ({"distill": None}, "recipe.distill"),
+        ({"threshold": []}, "recipe.threshold"),
+        ({"spacing": [0.2, 0.1]}, None),
+        ({"spacing": ["0.2", 0.1, 0.1]}, "Recipe.spacing"),
+        ({"spacing": {"z": 0.2}}, "Recipe.spacing"),
+        ({"bead_diameter": 10**400}, "Recipe.bead_diameter"),
+        ({"provenance": {"device": "NumPy"}}, "lacks the field 'versions'"),
+        ({"__class__": "os.system"}, "unknown field '__class__'"),
+    ],
+)
+def test_a_wrong_field_in_a_file(changes, words):
+    if words is None:
+        assert Recipe.from_json(document(**changes)).spacing == (0.2, 0.1)
+    else:
+        assert words in sentence(document(**changes))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none(number):
+    whole = document(bead_diameter=77777).replace("77777", number)
+    assert number in whole
+    assert "bead_diameter" in sentence(whole)
+
+
+def test_what_is_left_out_has_its_default():
+    text = json.dumps({"format": "napari-psf-distiller recipe", "version": 1, "recipe": {}})
+    assert Recipe.from_json(text) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (2, "version 2; this program reads up to version 1. Update"),
+        (10**9, "Update"),
+        (0, '"version"'),
+        (-1, '"version"'),
+        ("1", '"version"'),
+        (1.0, '"version"'),
+        (True, '"version"'),
+        (None, '"version"'),
+    ],
+)
+def test_versions(version, words):
+    whole = json.loads(document())
+    whole["version"] = version
+    assert words in sentence(json.dumps(whole))
+
+
+def test_a_field_beside_the_recipe():
+    whole = json.loads(document()) | {"run": "me"}
+    assert "unknown field 'run'" in sentence(json.dumps(whole))
+
+
+def test_no_recipe_in_the_document():
+    whole = json.loads(document())
+    del whole["recipe"]
+    assert "recipe must be an object" in sentence(json.dumps(whole))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "psf",
+        document()[:-20],
+        document() + "}",
+        "{'format': 'napari-psf-distiller recipe'}",
+        "[" * 100_000,
+    ],
+    ids=["empty", "a word", "cut short", "too long", "Python", "nested without end"],
+)
+def test_what_is_not_json(text):
+    assert "not valid JSON" in sentence(text)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"recipe"', "{}", '{"format": "a song"}'])
+def test_json_that_is_no_recipe(text):
+    assert "is not a recipe" in sentence(text)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.json cannot be read"):
+        Recipe.load(tmp_path / "missing.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        Recipe.load(tmp_path)
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"binary\.json cannot be read"):
+        Recipe.load(tmp_path / "binary.json")
+
+
+def test_loading_never_runs_anything(tmp_path):
+    trap = tmp_path / "was run"
+    code = f"__import__('pathlib').Path({str(trap)!r}).touch()"
+    assert eval(code) is None
+    assert trap.exists(), "the trap works"
+    trap.unlink()
+
+    recipe = Recipe(device=code, provenance=Provenance({code: code}, code, (2, 2), code, code))
+    recipe.save(tmp_path / "recipe.json")
+    assert Recipe.load(tmp_path / "recipe.json").device == code
+
+    class Trap:
+        def __reduce__(self):
+            return eval, (code,)
+
+    (tmp_path / "pickle.json").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(InputError):
+        Recipe.load(tmp_path / "pickle.json")
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("before", [None, Recipe(device="numpy")])
+def test_saving_writes_whole_or_not_at_all(tmp_path, monkeypatch, before):
+    path = tmp_path / "recipe.json"
+    if before is not None:
+        before.save(path)
+    write = Path.write_text
+
+    def fail(self, data, *args, **kwargs):
+        write(self, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", fail)
+        with pytest.raises(InputError, match="No space left on device"):
+            Recipe().save(path)
+    if before is None:
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert list(tmp_path.iterdir()) == [path]
+        assert Recipe.load(path) == before
+
+
+def test_saving_into_a_folder_that_does_not_exist(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        Recipe().save(tmp_path / "missing" / "recipe.json")

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Run every check in environments of its own: style, types and the tests, the latter on a virtual
+# screen and with an OpenCL device. Arguments go to tox ("-e py -- -k recipe").
+set -euo pipefail
+
+repository=$(cd "$(dirname "$0")/.." && pwd)
+. "$repository/tools/system-packages.sh"
+
+venv=$repository/.venv-test
+make_venv "$venv"
+screen=(xvfb xauth)
+qt=(
+    libdbus-1-3 libegl1 libfontconfig1 libgl1 libgl1-mesa-dri libglib2.0-0 libxcb-cursor0
+    libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
+    libxcb-xinerama0 libxkbcommon-x11-0
+)
+opencl=(ocl-icd-libopencl1 pocl-opencl-icd)
+install_packages "${screen[@]}" "${qt[@]}" "${opencl[@]}"
+[ -x "$venv/bin/tox" ] || "$venv/bin/pip" install --quiet 'tox>=4.20'
+
+# A test that misses the device fails; 0 lets it skip.
+export PSF_DISTILLER_REQUIRE_OPENCL="${PSF_DISTILLER_REQUIRE_OPENCL:-1}"
+exec "$venv/bin/tox" run --root "$repository" --conf "$repository/tox.ini" "$@"
