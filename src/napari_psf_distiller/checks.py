@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["check_image", "check_iterations", "check_spacing"]
+__all__ = ["check_choice", "check_image", "check_iterations", "check_spacing"]
 
 # Whole numbers up to here are exact in float32.
 EXACT_IN_FLOAT32 = 2**24
@@ -60,10 +60,11 @@ def check_image(image: ArrayLike, name: str = "The image") -> NDArray[np.float32
                 f"{name} has {count} voxels that are NaN or infinite; replace them first."
             )
         # Its sum must be finite too: background, normalisation and flux are sums.
-        if max(abs(float(low)), abs(float(high))) > np.finfo(np.float32).max / array.size:
+        largest = max(abs(float(low)), abs(float(high)))
+        if largest > float(np.finfo(np.float32).max) / array.size:
             raise InputError(
-                f"{name} has values up to {max(abs(float(low)), abs(float(high))):.3g}, too large "
-                "for single precision; divide it by a constant first."
+                f"{name} has values up to {largest:.3g}, too large for single precision; divide it "
+                "by a constant first."
             )
     elif max(abs(int(low)), abs(int(high))) > EXACT_IN_FLOAT32:
         raise InputError(
@@ -89,7 +90,12 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
             "The voxel size is not known; give the spacing in micrometres, "
             + ("z, y and x." if ndim == 3 else "y and x.")
         )
-    values = tuple(float(value) for value in spacing)
+    try:
+        values = tuple(float(value) for value in spacing)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"The spacing {spacing!r} must be numbers, one an axis, in micrometres."
+        ) from None
     if len(values) != ndim:
         raise InputError(
             f"The spacing {values} has {len(values)} values, but the image has {ndim} axes."
@@ -101,9 +107,25 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
 
 def check_iterations(iterations: int) -> int:
     """Return the number of iterations, or say that it must be at least one."""
-    if isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1:
+    # A NaN is not equal to itself, and infinity has no whole part to compare with.
+    whole = isinstance(iterations, int | np.integer) or float(iterations).is_integer()
+    if isinstance(iterations, bool) or not whole or iterations < 1:
         raise InputError(f"The number of iterations is {iterations}; it must be 1 or more.")
     return int(iterations)
+
+
+def check_choice(value: str, what: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among the choices.
+
+    Parameters
+    ----------
+    value : str
+    what : str
+        What the error's sentence calls it.
+    choices : sequence of str
+    """
+    if value not in choices:
+        raise InputError(f"There is no {what} {value!r}; choose {', '.join(choices)}.")
 
 
 def _shape(array: NDArray[np.generic]) -> str:

@@ -152,7 +152,12 @@ def read_psf(path: str | Path) -> StoredPSF:
     psf = check_image(image, f"The PSF in {path}")
     recipe = None
     if note is not None:
-        spacing = check_spacing(note.get("spacing"), psf.ndim)
+        _check_version(note, path)
+        spacing = note.get("spacing")
+        # A stack of one plane is stored as a plane; its spacing tells.
+        if psf.ndim == 2 and isinstance(spacing, list) and len(spacing) == 3:
+            psf = psf[None]
+        spacing = check_spacing(spacing, psf.ndim)
         if note.get("recipe") is not None:
             recipe = Recipe.from_json(json.dumps(note["recipe"]), f"The recipe in {path}")
     if spacing is None:
@@ -291,6 +296,15 @@ def _note(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
     if not isinstance(note, dict) or note.get("format") != FORMAT:
         return None
     return note
+
+
+def _check_version(note: dict[str, Any], path: str | Path) -> None:
+    version = note.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise InputError(
+            f"The PSF in {path} has the format version {version}; this program reads up to "
+            f"{VERSION}. Update napari-psf-distiller to read it."
+        )
 
 
 def _ome_description(xml: str) -> str | None:

@@ -415,7 +415,9 @@ def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
-    digest = hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+    # In one byte order, whichever the file had.
+    values = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(values.view(np.uint8).data).hexdigest()
     return Provenance(
         versions=versions,
         device=device,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
-from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.checks import check_choice, check_spacing
 from napari_psf_distiller.errors import InputError
 
 __all__ = ["SimulatedBeads", "simulate_beads", "simulate_psf"]
@@ -225,8 +225,7 @@ def _placed(
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Throw beads at random, keeping those that lie apart from the ones before."""
-    if layout not in ("slide", "gel"):
-        raise InputError(f"There is no layout {layout!r}; choose 'slide' or 'gel'.")
+    check_choice(layout, "layout", ("slide", "gel"))
     margin = np.array([n / 8 for n in shape])
     kept: list[NDArray[np.float64]] = []
     for _ in range(50 * beads):

@@ -39,11 +39,11 @@ def test_it_comes_nearer_to_the_truth(boundary, shape):
     result = pd.deconvolve(image, psf, iterations=50, boundary=boundary, device="numpy")
     assert result.dtype == np.float32
     assert result.shape == shape
-    # Between the lines, there is more than half of their light in the image, and all but none in
-    # the result.
+    # Between the lines there is more than half of their light in the image, and less than a
+    # quarter in the result.
     between, lines = ((..., 10, slice(10, 20)), (..., 8, slice(10, 20)))
     assert image[between].mean() > 0.5 * image[lines].mean()
-    assert result[between].mean() < 0.05 * result[lines].mean()
+    assert result[between].mean() < 0.25 * result[lines].mean()
     assert np.linalg.norm(result - 1 - truth) < 0.8 * np.linalg.norm(image - 1 - truth)
     assert np.unravel_index(result.argmax(), shape) == np.unravel_index(truth.argmax(), shape)
 

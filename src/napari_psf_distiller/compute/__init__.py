@@ -2,9 +2,17 @@
 
 from napari_psf_distiller.compute.devices import Device, choose_device, devices
 from napari_psf_distiller.compute.engine import Engine, open_engine
-from napari_psf_distiller.compute.richardson_lucy import Boundary, Start, richardson_lucy
+from napari_psf_distiller.compute.richardson_lucy import (
+    BOUNDARIES,
+    STARTS,
+    Boundary,
+    Start,
+    richardson_lucy,
+)
 
 __all__ = [
+    "BOUNDARIES",
+    "STARTS",
     "Boundary",
     "Device",
     "Engine",

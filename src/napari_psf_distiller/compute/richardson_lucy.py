@@ -8,7 +8,7 @@ and the normalisation are its own, so that the results are too.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import fft as scipy_fft
@@ -16,10 +16,20 @@ from scipy import fft as scipy_fft
 from napari_psf_distiller.compute.engine import Array, Engine, Problem, host_threads
 from napari_psf_distiller.progress import Progress, Steps
 
-__all__ = ["Boundary", "Start", "padded_problem", "richardson_lucy", "smooth_size"]
+__all__ = [
+    "BOUNDARIES",
+    "STARTS",
+    "Boundary",
+    "Start",
+    "padded_problem",
+    "richardson_lucy",
+    "smooth_size",
+]
 
 Boundary = Literal["circulant", "noncirculant"]
 Start = Literal["image", "flat"]
+BOUNDARIES: tuple[str, ...] = get_args(Boundary)
+STARTS: tuple[str, ...] = get_args(Start)
 
 # An iteration with the likelihood costs one pass more; one in ten is enough for a curve.
 LIKELIHOOD_EVERY = 10

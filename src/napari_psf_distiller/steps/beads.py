@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 from skimage.measure import label, regionprops_table
 
-from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 
 __all__ = ["AXES", "bead_voxels", "centres_of", "find_beads", "true_object"]
@@ -72,12 +73,13 @@ def find_beads(
         )
     if not objects.any():
         raise InputError("No bead was found: no voxel is above the threshold. Choose a lower one.")
+    check_choice(centre, "centre", ("centroid", "weighted"))
     labels = label(objects)
-    weighted = centre == "weighted"
-    prefix = "centroid_weighted" if weighted else "centroid"
-    table = regionprops_table(labels, array if weighted else None, properties=("area", prefix))
-    axes = AXES[-array.ndim :]
-    beads = pd.DataFrame({name: table[f"{prefix}-{i}"] for i, name in enumerate(axes)})
+    table = regionprops_table(labels, properties=("area", "centroid"))
+    centroids = np.column_stack([table[f"centroid-{i}"] for i in range(array.ndim)])
+    if centre == "weighted":
+        centroids = _weighted_centroids(array, labels, centroids)
+    beads = pd.DataFrame(centroids, columns=list(AXES[-array.ndim :]))
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
     voxels = tuple(bead_voxels(centres_of(beads), array.shape, "truncate").T)
     beads["amplitude"] = array[voxels].astype(float)
@@ -139,6 +141,7 @@ def bead_voxels(
     InputError
         A centre lies outside the image.
     """
+    check_choice(placement, "placement", ("truncate", "nearest"))
     whole = np.trunc(centres) if placement == "truncate" else np.floor(centres + 0.5)
     outside = ((whole < 0) | (whole >= shape)).any(axis=1) | ~np.isfinite(centres).all(axis=1)
     if outside.any():
@@ -176,6 +179,19 @@ def true_object(
     result = np.zeros(shape, np.float32)
     result[tuple(bead_voxels(centres, shape, placement).T)] = amplitudes
     return result
+
+
+def _weighted_centroids(
+    array: NDArray[np.float32], labels: NDArray[np.int_], plain: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the centroids weighted by the image; the plain one where an object has no light."""
+    found = np.arange(1, len(plain) + 1)
+    # Negative values have no weight: they would push a centroid out of its object.
+    weights = np.maximum(array, 0).astype(np.float64)
+    light = ndimage.sum_labels(weights, labels, found)
+    with np.errstate(invalid="ignore"):
+        weighted = np.asarray(ndimage.center_of_mass(weights, labels, found), float)
+    return np.where(light[:, None] > 0, weighted, plain)
 
 
 def _refuse(beads: pd.DataFrame, which: pd.Series[bool] | NDArray[np.bool_], reason: str) -> None:

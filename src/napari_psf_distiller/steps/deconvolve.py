@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_psf_distiller.checks import check_image, check_iterations
-from napari_psf_distiller.compute import Boundary, Engine, richardson_lucy
+from napari_psf_distiller.checks import check_choice, check_image, check_iterations
+from napari_psf_distiller.compute import BOUNDARIES, Boundary, Engine, richardson_lucy
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 
@@ -63,10 +63,7 @@ def deconvolve_image(
         raise InputError(
             f"The PSF has {kernel.ndim} axes, the image {array.ndim}; they must have the same."
         )
-    if boundary not in ("circulant", "noncirculant"):
-        raise InputError(
-            f"There is no boundary {boundary!r}; choose 'circulant' or 'noncirculant'."
-        )
+    check_choice(boundary, "boundary", BOUNDARIES)
     return (
         yield from richardson_lucy(
             np.maximum(array, 0), kernel, iterations, boundary, engine, "Deconvolve", preview_every

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_psf_distiller.checks import check_image, check_iterations
-from napari_psf_distiller.compute import Boundary, Engine, Start, richardson_lucy
+from napari_psf_distiller.checks import check_choice, check_image, check_iterations
+from napari_psf_distiller.compute import (
+    BOUNDARIES,
+    STARTS,
+    Boundary,
+    Engine,
+    Start,
+    richardson_lucy,
+)
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 
@@ -62,6 +69,8 @@ def distill_psf(
     """
     array = check_image(image)
     iterations = check_iterations(iterations)
+    check_choice(boundary, "boundary", BOUNDARIES)
+    check_choice(start, "start", STARTS)
     field = np.ascontiguousarray(true_object, dtype=np.float32)
     if field.shape != array.shape:
         raise InputError(

@@ -12,7 +12,7 @@ from scipy.stats import median_abs_deviation
 from skimage.restoration import ellipsoid_kernel, rolling_ball
 from skimage.transform import downscale_local_mean, resize
 
-from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 
@@ -195,11 +195,8 @@ def _global_background(array: Array, background: str, factor: float, level: floa
         return 0.0
     if background == "mean":
         return factor * float(array.mean(dtype=np.float64))
-    if background == "constant":
-        return level
-    raise InputError(
-        f"There is no background method {background!r}; choose none, mean, constant or local."
-    )
+    check_choice(background, "background method", ("none", "mean", "constant", "local"))
+    return level
 
 
 def _subtracted(array: Array, background: float | Array, floor: float) -> Array:

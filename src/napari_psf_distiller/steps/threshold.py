@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import median_abs_deviation
 from skimage.filters import threshold_li, threshold_local, threshold_otsu, threshold_triangle
 
-from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 
 __all__ = ["Method", "threshold", "threshold_value"]
@@ -95,11 +95,7 @@ def threshold_value(
         height = float(array.std(dtype=np.float64)) if offset is None else offset
         local: NDArray[np.float32] = threshold_local(array, block, offset=-height)
         return local.astype(np.float32, copy=False)
-    if method not in _GLOBAL:
-        raise InputError(
-            f"There is no threshold method {method!r}; choose noise, {', '.join(_GLOBAL)}, local "
-            "or manual."
-        )
+    check_choice(method, "threshold method", get_args(Method))
     return float(_GLOBAL[method](array))
 
 

@@ -41,7 +41,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     gui.background.changed.connect(show_what_counts)
     gui.image.changed.connect(show_voxel_size)
     # The first choice of layers comes with the viewer, and is not announced as a change.
-    gui.parent_changed.connect(lambda _: show_voxel_size(gui.image.value))
+    gui.native_parent_changed.connect(lambda _: show_voxel_size(gui.image.value))
     show_what_counts(gui.background.value)
 
 

@@ -56,7 +56,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     gui.method.changed.connect(show_what_counts)
     gui.image.changed.connect(fit_range)
     # The first choice of layers comes with the viewer, and is not announced as a change.
-    gui.parent_changed.connect(lambda _: fit_range(gui.image.value))
+    gui.native_parent_changed.connect(lambda _: fit_range(gui.image.value))
     gui.value.changed.connect(lambda _: settled())
     show_what_counts(gui.method.value)
 
