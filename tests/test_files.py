@@ -75,7 +75,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, before, error, expected)
 
 
 def test_a_folder_that_does_not_exist(tmp_path):
-    with pytest.raises(InputError, match="folder .*missing does not exist"):
+    with pytest.raises(InputError, match=r"folder .*missing does not exist"):
         write_whole(tmp_path / "missing" / "psf.tif", writer_of("x"))
     assert list(tmp_path.iterdir()) == []
 

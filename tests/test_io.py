@@ -1,6 +1,8 @@
 """PSFs and images in TIFF files: what is written can be read, by others too, or is refused."""
 
+import contextlib
 import json
+import re
 import struct
 
 import numpy as np
@@ -246,12 +248,12 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, name, read):
     tail = range(len(whole) - 40, len(whole))
     for length in [*range(0, tail.start, 97), *tail]:
         (tmp_path / name).write_bytes(whole[:length])
-        try:
+        if length not in tail:
+            with pytest.raises(InputError, match=re.escape(name)):
+                read(tmp_path / name)
+            continue
+        with contextlib.suppress(InputError):
             stored = read(tmp_path / name)
-        except InputError as error:
-            assert name in str(error)
-        else:
-            assert length in tail
             np.testing.assert_array_equal(stored[0], psf)
             assert stored.spacing == pytest.approx(SPACING, rel=1e-6)
         assert is_psf_file(tmp_path / name) in (True, False)

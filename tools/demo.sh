@@ -8,10 +8,5 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
 
 venv=$repository/.venv
 make_venv "$venv"
-# Editable, so that only a change to the project's description calls for another installation.
-if [ ! "$venv/installed" -nt "$repository/pyproject.toml" ]; then
-    echo "Installing into $venv"
-    "$venv/bin/pip" install --quiet --editable "$repository"
-    touch "$venv/installed"
-fi
-exec "$venv/bin/psf-distiller" demo "$@"
+install_editable "$venv" "$repository"
+exec "$venv/bin/psf-distiller" demo --overwrite "$@"

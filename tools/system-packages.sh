@@ -3,6 +3,13 @@
 
 PYTHON=${PYTHON:-python3}
 
+# What Qt and the viewer need besides their wheels.
+QT_PACKAGES=(
+    libdbus-1-3 libegl1 libfontconfig1 libgl1 libgl1-mesa-dri libglib2.0-0 libxcb-cursor0
+    libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
+    libxcb-xinerama0 libxkbcommon-x11-0
+)
+
 # Install the named Debian packages that are missing; where that cannot be done, say so and go on.
 install_packages() {
     local missing=("$@") present package root=()
@@ -35,4 +42,14 @@ make_venv() {
     # Debian keeps a part of this in a package of its own.
     "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
     "$PYTHON" -m venv --clear "$1"
+}
+
+# Install the project at $2 into the virtual environment $1, with the extra $3 if there is one.
+# Editable, so that only a change to the project's description calls for another installation.
+install_editable() {
+    local stamp=$1/installed${3:+-$3}
+    [ ! "$stamp" -nt "$2/pyproject.toml" ] || return 0
+    echo "Installing into $1"
+    "$1/bin/pip" install --quiet --editable "$2${3:+[$3]}"
+    touch "$stamp"
 }

@@ -9,13 +9,8 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
 venv=$repository/.venv-test
 make_venv "$venv"
 screen=(xvfb xauth)
-qt=(
-    libdbus-1-3 libegl1 libfontconfig1 libgl1 libgl1-mesa-dri libglib2.0-0 libxcb-cursor0
-    libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
-    libxcb-xinerama0 libxkbcommon-x11-0
-)
 opencl=(ocl-icd-libopencl1 pocl-opencl-icd)
-install_packages "${screen[@]}" "${qt[@]}" "${opencl[@]}"
+install_packages "${screen[@]}" "${QT_PACKAGES[@]}" "${opencl[@]}"
 [ -x "$venv/bin/tox" ] || "$venv/bin/pip" install --quiet 'tox>=4.20'
 
 # A test that misses the device fails; 0 lets it skip.

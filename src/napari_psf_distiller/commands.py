@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.compute import choose_device, devices, open_engine
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
@@ -32,7 +33,6 @@ from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.recipe import Deconvolve, Optics, Recipe
 from napari_psf_distiller.simulate import simulate_beads
 from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.deconvolve import deconvolve_warnings
 from napari_psf_distiller.steps.psf import fwhm
 
 __all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
@@ -140,6 +140,8 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
             f"{arguments.image} is not the image that the recipe was made from; the PSF will be "
             "another one."
         )
+    for step in made.by_hand if made is not None else ():
+        outlet.warn(f"The result of {step} was edited by hand; a replay does not repeat that.")
     text, result = _distill_file(
         arguments, [arguments.recipe, arguments.image], stored.image, recipe, outlet
     )

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from napari_psf_distiller.advice import bead_warnings, deconvolve_warnings, psf_warnings
 from napari_psf_distiller.checks import check_image, check_iterations, check_spacing
 from napari_psf_distiller.compute import Boundary, open_engine
 from napari_psf_distiller.errors import DistillerWarning
@@ -43,12 +44,8 @@ __all__ = [
     "postprocess_step",
     "preprocess_step",
     "provenance_of",
-    "psf_warnings",
     "threshold_step",
 ]
-
-# Fewer beads than this make a PSF that is as much theirs as the microscope's.
-FEW_BEADS = 5
 
 
 class Distilled(NamedTuple):
@@ -210,7 +207,7 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
         spacing=spacing,
         fwhm=widths,
         log_likelihood=distilled.log_likelihood,
-        warnings=(*_bead_warnings(beads), *psf_warnings(array.shape, psf, recipe)),
+        warnings=(*bead_warnings(beads), *psf_warnings(array.shape, psf, recipe)),
         preprocessed=preprocessed.image,
     )
 
@@ -394,7 +391,7 @@ def deconvolve(
     settings = Deconvolve(iterations=check_iterations(iterations), boundary=boundary)
     recipe = Recipe(device=device, deconvolve=settings)
     result = finish(deconvolve_step(array, kernel, recipe))
-    for warning in deconvolve_steps.deconvolve_warnings(array, kernel):
+    for warning in deconvolve_warnings(array, kernel):
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result.array
 
@@ -460,50 +457,3 @@ class _Clock:
     def total(self) -> dict[str, float]:
         """Return the seconds of each step and of all."""
         return self._seconds | {"total": time.perf_counter() - self._start}
-
-
-def psf_warnings(
-    image_shape: tuple[int, ...], psf: NDArray[np.float32], recipe: Recipe
-) -> tuple[str, ...]:
-    """Return what a user should know of a post-processed PSF.
-
-    Parameters
-    ----------
-    image_shape : tuple of int
-        Of the image it was distilled from.
-    psf : numpy.ndarray
-    recipe : Recipe
-    """
-    found = []
-    axes = bead_steps.AXES[-psf.ndim :]
-    crop = recipe.postprocess.crop
-    if crop is not None:
-        larger = [
-            f"{m} > {n} along {axis}"
-            for axis, n, m in zip(axes, image_shape, crop[-psf.ndim :], strict=True)
-            if m > n
-        ]
-        if larger:
-            found.append(
-                f"The PSF asked for is larger than the image ({', '.join(larger)}); it was cropped "
-                "to the image's size there."
-            )
-    # The unit does not matter for whether there is a width at all.
-    widths = psf_steps.fwhm(psf, recipe.spacing or (1.0,) * psf.ndim)
-    wide = [axis for axis, width in zip(axes, widths, strict=True) if np.isnan(width)]
-    if wide:
-        found.append(
-            f"The PSF does not fall to half of its maximum along {', '.join(wide)}: it is wider "
-            "than its window, or the beads are not in focus within the image."
-        )
-    return tuple(found)
-
-
-def _bead_warnings(beads: pd.DataFrame) -> tuple[str, ...]:
-    used = int(beads["used"].sum())
-    if used >= FEW_BEADS:
-        return ()
-    return (
-        f"Only {used} of {len(beads)} beads could be used: the PSF is noisy, and any bead that is "
-        "not a single one spoils it. Use an image with more beads.",
-    )

@@ -197,7 +197,7 @@ def test_the_local_background_is_given_back():
 
 
 def test_the_noise_margin_leaves_that_much_of_the_noise():
-    image, beads = beads_on(np.random.default_rng(2).normal(50, 4, (128, 128)))
+    image, _ = beads_on(np.random.default_rng(2).normal(50, 4, (128, 128)))
     options = {"radius": 2.0, "spacing": (0.1, 0.1)}
     without = finish(preprocess(image, "local", **options))
     result = finish(preprocess(image, "local", noise_margin=2.5, **options))

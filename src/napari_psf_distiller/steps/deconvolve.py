@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,7 +10,7 @@ from napari_psf_distiller.compute import BOUNDARIES, Boundary, Engine, richardso
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 
-__all__ = ["check_psf", "deconvolve_image", "deconvolve_warnings"]
+__all__ = ["check_psf", "deconvolve_image"]
 
 
 def deconvolve_image(
@@ -83,28 +81,3 @@ def check_psf(psf: ArrayLike) -> NDArray[np.float32]:
     if kernel.min() < 0:
         raise InputError("The PSF has negative values; post-process it with clipping first.")
     return kernel
-
-
-def deconvolve_warnings(image: NDArray[Any], psf: NDArray[Any]) -> tuple[str, ...]:
-    """Return what a user should know of an image and a PSF before they are deconvolved.
-
-    Parameters
-    ----------
-    image, psf : numpy.ndarray
-        With the same number of axes.
-    """
-    found = []
-    larger = [
-        f"{m} > {n} along {axis}"
-        for axis, n, m in zip(("z", "y", "x")[-image.ndim :], image.shape, psf.shape, strict=True)
-        if m > n
-    ]
-    if larger:
-        found.append(
-            f"The PSF is larger than the image ({', '.join(larger)}): most of what it says about "
-            "light from outside the image is a guess. Crop the PSF."
-        )
-    negative = int(np.count_nonzero(image < 0))
-    if negative:
-        found.append(f"{negative} negative voxels of the image were taken as 0.")
-    return tuple(found)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import napari
 import numpy as np
+import pandas as pd
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
@@ -32,6 +33,15 @@ USED, UNUSED = "#56b4e9", "#d55e00"
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+
+
+def _of_added_points(features: pd.DataFrame) -> dict[str, Any]:
+    """Return the features of a point that the user adds: used, and nothing known of it.
+
+    Left to itself napari takes those of the last bead, which may be one that is not used.
+    """
+    unknown = {"b": True, "i": 0, "f": np.nan}
+    return {str(name): unknown.get(column.dtype.kind, "") for name, column in features.items()}
 
 
 @magic_factory(
@@ -86,6 +96,7 @@ def find_beads(
                 np.asarray(source.data), np.asarray(objects.data), recipe
             )
             sizes = source.recipe.spacing or (1.0,) * len(source.geometry["scale"])
+            features = beads.drop(columns=[c for c in "zyx" if c in beads]).reset_index()
             layer = layer_like(
                 source,
                 centres_of(beads),
@@ -94,7 +105,8 @@ def find_beads(
                 recipe,
                 step=TITLE,
                 others=[objects],
-                features=beads.drop(columns=[c for c in "zyx" if c in beads]).reset_index(),
+                features=features,
+                feature_defaults=_of_added_points(features),
                 # A ring about as large as a bead's image, in voxels of the plane.
                 size=max(7.0, 1.0 / sizes[-1]),
                 face_color="transparent",

@@ -9,10 +9,10 @@ import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
+from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
-from napari_psf_distiller.steps.deconvolve import deconvolve_warnings
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, offer_devices
 from napari_psf_distiller.widgets.layers import (
     layer_like,

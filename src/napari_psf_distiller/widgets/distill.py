@@ -12,6 +12,7 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Distill
+from napari_psf_distiller.steps.beads import bead_voxels, centres_of
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, offer_devices
 from napari_psf_distiller.widgets.layers import (
     beads_from,
@@ -82,7 +83,12 @@ def distil_psf(
             recipe = marked_by_hand(recipe, "find_beads")
 
         def steps() -> Steps[Outcome]:
-            distilled = yield from distill_step(np.asarray(source.data), table, recipe)
+            array = np.asarray(source.data)
+            used = table[table["used"]].copy()
+            # Points can be moved and added, so each amplitude is taken anew, as Find beads does.
+            voxels = bead_voxels(centres_of(used), array.shape, "truncate")
+            used["amplitude"] = array[tuple(voxels.T)].astype(float)
+            distilled = yield from distill_step(array, used, recipe)
             layer = layer_like(
                 source,
                 distilled.array,
@@ -93,8 +99,7 @@ def distil_psf(
                 others=[points],
                 colormap="inferno",
             )
-            used = int(table["used"].sum())
-            return [layer], f"done: {used} beads, on {distilled.device}", ()
+            return [layer], f"done: {len(used)} beads, on {distilled.device}", ()
 
         return steps
 

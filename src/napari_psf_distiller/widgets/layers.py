@@ -38,6 +38,9 @@ METADATA_KEY = "psf_distiller"
 # What napari adds to the viewer: data, keywords, type.
 LayerData = tuple[Any, dict[str, Any], str]
 
+# Digits after the point that a voxel size in micrometres is shown with.
+VOXEL_SIZE_DIGITS = 5
+
 # An axis of these names is not one of space; a stack along it is no volume.
 NOT_SPACE = {"t": "time", "time": "time", "c": "channel", "channel": "channel"}
 
@@ -58,7 +61,8 @@ class Source:
     geometry : dict
         The keywords that put another layer onto the same grid: scale, units, axis labels, ...
     edited : bool
-        Changed by hand since a step wrote it.
+        Changed by hand since a step wrote it; labels and points that no step wrote are made by
+        hand altogether.
     """
 
     name: str
@@ -131,7 +135,8 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     ----------
     source : Source
     sizes : sequence of float
-        z, y, x; of a 2D image y and x count. All 0 is none given: the layer's stays.
+        z, y, x; of a 2D image y and x count. All 0 is none given: the layer's stays, and so does
+        any that is the layer's as far as it is shown.
 
     Raises
     ------
@@ -140,10 +145,26 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     """
     ndim = len(np.shape(source.data))
     given = tuple(float(size) for size in sizes)[-ndim:]
-    if not any(given) or given == source.recipe.spacing:
+    known = source.recipe.spacing or (0.0,) * ndim
+    given = tuple(
+        old if abs(new - old) < 0.51 * 10.0**-VOXEL_SIZE_DIGITS else new
+        for new, old in zip(given, known, strict=True)
+    )
+    if not any(given) or given == known:
         return source
     spacing = check_spacing(given, ndim)
-    geometry = source.geometry | {"scale": spacing, "units": ("micrometer",) * ndim}
+    # An offset is one of voxels: it changes with their size and its unit.
+    offset = tuple(
+        t / old * new
+        for t, old, new in zip(
+            source.geometry["translate"], source.geometry["scale"], spacing, strict=True
+        )
+    )
+    geometry = source.geometry | {
+        "scale": spacing,
+        "translate": offset,
+        "units": ("micrometer",) * ndim,
+    }
     return dataclasses.replace(
         source, recipe=dataclasses.replace(source.recipe, spacing=spacing), geometry=geometry
     )
@@ -181,17 +202,21 @@ def beads_from(layer: Points | None, image: Source) -> Beads:
             f"The points of {layer.name!r} have {points.shape[1]} axes, the image {image.name!r} "
             f"has {ndim}; choose points and an image that belong together."
         )
-    # Through the world: a points layer made by hand has its own scale and offset.
-    scale = np.asarray(image.geometry["scale"], float)
-    offset = np.asarray(image.geometry["translate"], float)
-    world = points * np.asarray(layer.scale) + np.asarray(layer.translate)
-    table = pd.DataFrame((world - offset) / scale, columns=list(AXES[-ndim:]))
-    used = layer.features.get("used")
-    # A point added by hand has no opinion on its use: it is there to be used.
-    table["used"] = True if used is None else used.fillna(True).astype(bool).to_numpy()
+    source = _source(layer)
+    grid = ("scale", "translate", "units")
+    if any(source.geometry[name] != image.geometry[name] for name in grid):
+        # Through the world: a points layer made by hand has its own scale, offset and units.
+        scale, offset = (np.asarray(image.geometry[name], float) for name in grid[:2])
+        own_scale, own_offset = (np.asarray(source.geometry[name], float) for name in grid[:2])
+        unit = _unit_ratios(source.geometry["units"], image.geometry["units"])
+        voxels = ((points * own_scale + own_offset) * unit - offset) / scale
+        # A point in the middle of a voxel stays there, and is not truncated to its neighbour.
+        points = np.round(voxels, 6)
+    table = pd.DataFrame(points, columns=list(AXES[-ndim:]))
+    table["used"] = _used_of(layer.features) if "used" in layer.features else True
     if not table["used"].any():
         raise InputError(f"None of the points of {layer.name!r} is marked as used.")
-    return Beads(table, _source(layer))
+    return Beads(table, source)
 
 
 def layer_like(
@@ -235,7 +260,7 @@ def layer_like(
         "origin": source.origin,
         "source": source.note(),
         "others": [other.note() for other in others],
-        "digest": _digest(data),
+        "digest": _digest(data, keywords.get("features")),
     }
     return data, {"name": name, "metadata": {METADATA_KEY: note}} | geometry | keywords, kind
 
@@ -251,7 +276,8 @@ def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:
 def is_edited(layer: Layer) -> bool:
     """Return whether a layer that a step wrote was changed by hand since."""
     note = layer.metadata.get(METADATA_KEY)
-    return note is not None and note.get("digest") != _digest(layer.data)
+    features = getattr(layer, "features", None)
+    return note is not None and note.get("digest") != _digest(layer.data, features)
 
 
 def marked_by_hand(recipe: Recipe, step: str) -> Recipe:
@@ -288,7 +314,8 @@ def _source(layer: Layer) -> Source:
         "axis_labels": layer.axis_labels,
     }
     origin = layer.name if note is None else note["origin"]
-    return Source(layer.name, origin, layer.data, recipe, geometry, is_edited(layer))
+    edited = not isinstance(layer, Image) and (note is None or is_edited(layer))
+    return Source(layer.name, origin, layer.data, recipe, geometry, edited)
 
 
 def spacing_of(scale: Sequence[float], units: Sequence[Any]) -> tuple[float, ...] | None:
@@ -329,10 +356,34 @@ def _check_axes(layer: Layer) -> None:
         )
 
 
-def _digest(data: Any) -> str:
-    """Return a fingerprint of what people edit: points and labels. Images are not asked."""
+def _unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:
+    """Return how many of the other unit one of the units is, on each axis; 1 if it cannot be."""
+    registry = pint.get_application_registry()
+    pairs = [
+        (registry.Quantity(1, unit), registry.Quantity(1, other))
+        for unit, other in zip(units, others, strict=True)
+    ]
+    return np.array(
+        [(a / b).to("").magnitude if a.check(b.dimensionality) else 1.0 for a, b in pairs]
+    )
+
+
+def _digest(data: Any, features: Any) -> str:
+    """Return a fingerprint of what people edit: labels, points, and which of these are used.
+
+    Images are not asked.
+    """
     array = np.asarray(data)
     if array.dtype.kind == "f" and array.ndim > 2:
         return ""
     contiguous: NDArray[Any] = np.ascontiguousarray(array)
-    return hashlib.sha256(contiguous.data).hexdigest()
+    digest = hashlib.sha256(contiguous.data)
+    if features is not None and "used" in features:
+        digest.update(_used_of(features).tobytes())
+    return digest.hexdigest()
+
+
+def _used_of(features: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which points are used; one added by hand without a word is there to be used."""
+    used: NDArray[np.bool_] = features["used"].fillna(True).astype(bool).to_numpy()
+    return used

@@ -9,8 +9,9 @@ import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
+from napari_psf_distiller.advice import psf_warnings
 from napari_psf_distiller.figures import width_text
-from napari_psf_distiller.pipeline import postprocess_step, psf_warnings
+from napari_psf_distiller.pipeline import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.steps.beads import AXES

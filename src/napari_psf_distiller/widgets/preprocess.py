@@ -13,7 +13,12 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.pipeline import preprocess_step, provenance_of
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Preprocess
-from napari_psf_distiller.widgets.layers import layer_like, read_image_layer, with_voxel_size
+from napari_psf_distiller.widgets.layers import (
+    VOXEL_SIZE_DIGITS,
+    layer_like,
+    read_image_layer,
+    with_voxel_size,
+)
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["preprocess_beads"]
@@ -24,6 +29,8 @@ DEFAULT = Preprocess()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    for size in gui.voxel_size:
+        size.native.setDecimals(VOXEL_SIZE_DIGITS)
 
     def show_what_counts(method: str) -> None:
         gui.factor.visible = method == "mean"

@@ -146,4 +146,4 @@ def threshold(
 
         return steps
 
-    return Job(viewer, prepare, replace=live and method == "manual")
+    return Job(viewer, prepare, replace_for=image if live and method == "manual" else None)

@@ -36,13 +36,13 @@ class Job:
     prepare : callable
         Called in the main thread: reads layers and parameters, and returns what makes the
         generator for the thread. An `InputError` from it is shown to the user.
-    replace : bool
-        Whether the layer of the run before, if it was the same job's, gives way to the new one.
+    replace_for : napari.layers.Layer, optional
+        The layer worked on, if what the run before made of the same one gives way to the new.
     """
 
     viewer: Viewer
     prepare: Callable[[], Callable[[], Steps[Outcome]]]
-    replace: bool = False
+    replace_for: Layer | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class StepRunner:
         self._gui = gui
         self._worker: ClosingWorker | None = None
         self._job: Job | None = None
-        self._written: Layer | None = None
+        # What the last run wrote, and the layer it worked on, if the next may replace it.
+        self._written: tuple[Layer, Layer] | None = None
         self._bar: cancelable_progress | None = None
         self._alive = True
         self._updated = 0.0
@@ -125,12 +126,15 @@ class StepRunner:
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_return)
         worker.errored.connect(lambda _: self._set_status("failed"))
-        worker.aborted.connect(lambda: self._set_status("cancelled"))
         worker.finished.connect(self._on_finish)
         self._worker = worker
         self._set_running(True)
         self._set_status("running")
         worker.start()
+
+    @property
+    def _cancelled(self) -> bool:
+        return self._worker is not None and self._worker.abort_requested
 
     def cancel(self) -> None:
         """Ask the run to stop; it does within one iteration, and adds nothing."""
@@ -162,8 +166,9 @@ class StepRunner:
         bar.update(progress.iteration - bar.n)
 
     def _on_return(self, outcome: Outcome | Failure | None) -> None:
-        # Cancelled, or the viewer was closed in the meantime: there is nowhere to add to.
-        if outcome is None or not self._alive or self._job is None:
+        # The viewer was closed in the meantime: there is nowhere to add to. Or it was cancelled
+        # when it was done, but its result not yet here.
+        if outcome is None or not self._alive or self._job is None or self._cancelled:
             return
         if isinstance(outcome, Failure):
             self._tell_failure(outcome.message)
@@ -177,10 +182,10 @@ class StepRunner:
 
     def _add(self, layer: LayerData, job: Job) -> None:
         data, keywords, kind = layer
-        old = self._written
+        old, old_source = self._written or (None, None)
         if (
-            job.replace
-            and old is not None
+            old is not None
+            and job.replace_for is old_source
             and old in job.viewer.layers
             and old.data.shape == data.shape
             and not is_edited(old)
@@ -189,9 +194,11 @@ class StepRunner:
             old.metadata = keywords["metadata"]
             return
         added: Layer = getattr(job.viewer, f"add_{kind}")(data, **keywords)
-        self._written = added if job.replace else None
+        self._written = (added, job.replace_for) if job.replace_for is not None else None
 
     def _on_finish(self) -> None:
+        if self._cancelled:
+            self._set_status("cancelled")
         self._worker = None
         if self._bar is not None:
             self._bar.close()

@@ -1,0 +1,94 @@
+"""What a user should know before using a result, each a sentence that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.steps.psf import fwhm
+
+__all__ = ["bead_warnings", "deconvolve_warnings", "psf_warnings"]
+
+# Fewer beads than this make a PSF that is as much theirs as the microscope's.
+FEW_BEADS = 5
+
+
+def deconvolve_warnings(image: NDArray[Any], psf: NDArray[Any]) -> tuple[str, ...]:
+    """Return what a user should know of an image and a PSF before they are deconvolved.
+
+    Parameters
+    ----------
+    image, psf : numpy.ndarray
+        With the same number of axes.
+    """
+    found = []
+    larger = _larger(psf.shape, image.shape)
+    if larger:
+        found.append(
+            f"The PSF is larger than the image ({larger}): most of what it says about "
+            "light from outside the image is a guess. Crop the PSF."
+        )
+    negative = int(np.count_nonzero(image < 0))
+    if negative:
+        found.append(f"{negative} negative voxels of the image were taken as 0.")
+    return tuple(found)
+
+
+def psf_warnings(
+    image_shape: tuple[int, ...], psf: NDArray[np.float32], recipe: Recipe
+) -> tuple[str, ...]:
+    """Return what a user should know of a post-processed PSF.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Of the image it was distilled from.
+    psf : numpy.ndarray
+    recipe : Recipe
+    """
+    found = []
+    axes = AXES[-psf.ndim :]
+    crop = recipe.postprocess.crop
+    if crop is not None:
+        larger = _larger(crop, image_shape)
+        if larger:
+            found.append(
+                f"The PSF asked for is larger than the image ({larger}); it was cropped "
+                "to the image's size there."
+            )
+    # The unit does not matter for whether there is a width at all.
+    widths = fwhm(psf, recipe.spacing or (1.0,) * psf.ndim)
+    wide = [axis for axis, width in zip(axes, widths, strict=True) if np.isnan(width)]
+    if wide:
+        found.append(
+            f"The PSF does not fall to half of its maximum along {', '.join(wide)}: it is wider "
+            "than its window, or the beads are not in focus within the image."
+        )
+    return tuple(found)
+
+
+def bead_warnings(beads: pd.DataFrame) -> tuple[str, ...]:
+    """Return what a user should know of the beads of `find_beads`."""
+    used = int(beads["used"].sum())
+    if used >= FEW_BEADS:
+        return ()
+    return (
+        f"Only {used} of {len(beads)} beads could be used: the PSF is noisy, and any bead that is "
+        "not a single one spoils it. Use an image with more beads.",
+    )
+
+
+def _larger(psf: Sequence[int], image: Sequence[int]) -> str:
+    """Return where a PSF's shape exceeds an image's; of a longer one the last axes count."""
+    axes = AXES[-len(image) :]
+    return ", ".join(
+        f"{m} > {n} along {axis}"
+        for axis, n, m in zip(axes, image, psf[-len(image) :], strict=True)
+        if m > n
+    )
