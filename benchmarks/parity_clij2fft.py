@@ -51,7 +51,7 @@ def main() -> None:
             for engine in engines:
                 ours = finish(richardson_lucy(image, psf, ITERATIONS, boundary, engine))
                 difference = np.linalg.norm(ours - expected) / np.linalg.norm(expected)
-                print(f"{name:24} {boundary:13} {engine.fft:7} {difference:.1e}  {engine.device.name}")
+                print(f"{name:24} {boundary:13} {difference:.1e}  {engine.description}")
 
 
 if __name__ == "__main__":
