@@ -287,16 +287,16 @@ def test_the_psfs_scale_does_not_matter(one_of_each, shape, seed, boundary, fact
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize(("shape", "size"), [((8, 9, 10), 3), ((7, 8), 1), ((15, 16), 5)])
-def test_a_delta_gives_the_image_back(engine, boundary, shape, size):
+def test_a_delta_gives_the_image_back(one_of_each, boundary, shape, size):
     image = random_problem(shape, 0)[0]
-    result = run(image, delta((size,) * len(shape)), 3, boundary, engine)
+    result = run(image, delta((size,) * len(shape)), 3, boundary, one_of_each)
     np.testing.assert_allclose(result, image, atol=1e-5 * image.max())
 
 
-def test_an_even_psf_on_an_odd_grid_displaces_by_one_voxel(engine):
+def test_an_even_psf_on_an_odd_grid_displaces_by_one_voxel(one_of_each):
     # As with clij2-fft; the notes of richardson_lucy say so.
     image = random_problem((8, 9), 0)[0] + 1
-    result = run(image, delta((4, 4)), 1, "circulant", engine)
+    result = run(image, delta((4, 4)), 1, "circulant", one_of_each)
     np.testing.assert_allclose(result, np.roll(image, -1, axis=1), atol=1e-5 * image.max())
 
 
@@ -314,10 +314,12 @@ def test_smooth_sizes(n, expected):
     ("iterations", "likelihoods"), [(1, [1]), (10, [1, 10]), (22, [1, 11, 21, 22])]
 )
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_its_progress(engine, boundary, iterations, likelihoods):
+def test_its_progress(one_of_each, boundary, iterations, likelihoods):
     image, psf = random_problem((15, 16), 1)
     seen: list[Progress] = []
-    steps = richardson_lucy(image, psf, iterations, boundary, engine, "A step", preview_every=4)
+    steps = richardson_lucy(
+        image, psf, iterations, boundary, one_of_each, "A step", preview_every=4
+    )
     result = finish(steps, seen.append)
     assert [progress.iteration for progress in seen] == list(range(1, iterations + 1))
     assert {(progress.step, progress.total) for progress in seen} == {("A step", iterations)}
@@ -327,31 +329,31 @@ def test_its_progress(engine, boundary, iterations, likelihoods):
     for iteration, preview in previews.items():
         assert preview.shape == image.shape
         np.testing.assert_allclose(
-            preview, run(image, psf, iteration, boundary, engine), rtol=1e-4, atol=1e-4
+            preview, run(image, psf, iteration, boundary, one_of_each), rtol=1e-4, atol=1e-4
         )
     assert result.flags.c_contiguous
     assert result.shape == image.shape
 
 
-def test_no_preview_unless_asked(engine):
+def test_no_preview_unless_asked(one_of_each):
     seen: list[Progress] = []
-    finish(richardson_lucy(*random_problem((7, 8), 1), 5, "circulant", engine), seen.append)
+    finish(richardson_lucy(*random_problem((7, 8), 1), 5, "circulant", one_of_each), seen.append)
     assert all(progress.preview is None for progress in seen)
 
 
-def test_a_preview_is_a_copy(engine):
+def test_a_preview_is_a_copy(one_of_each):
     image, psf = random_problem((7, 8), 1)
-    steps = richardson_lucy(image, psf, 3, "circulant", engine, preview_every=1)
+    steps = richardson_lucy(image, psf, 3, "circulant", one_of_each, preview_every=1)
     preview = next(steps).preview
     preview[...] = np.nan
     assert np.isfinite(finish(steps)).all()
 
 
-def test_its_input_is_not_changed(engine):
+def test_its_input_is_not_changed(one_of_each):
     for boundary in BOUNDARIES:
         image, psf = random_problem((7, 8), 1)
         before = image.copy(), psf.copy()
-        run(image, psf, 3, boundary, engine)
+        run(image, psf, 3, boundary, one_of_each)
         np.testing.assert_array_equal(image, before[0])
         np.testing.assert_array_equal(psf, before[1])
 
@@ -428,8 +430,8 @@ def test_one_that_was_never_started_holds_nothing():
     assert engine.events == []
 
 
-def test_a_closed_solver_may_be_closed_again(engine):
-    solver = engine.solver(padded_problem(*random_problem((7, 8), 1), "noncirculant"))
+def test_a_closed_solver_may_be_closed_again(one_of_each):
+    solver = one_of_each.solver(padded_problem(*random_problem((7, 8), 1), "noncirculant"))
     solver.step()
     solver.close()
     solver.close()

@@ -27,7 +27,8 @@ def problem(shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for amplitude in (300, 500, 800, 1000):
         field[tuple(rng.integers(0, n) for n in shape)] = amplitude
     spacing = (0.4, 0.1, 0.1)[-len(shape) :]
-    psf = simulate_psf(shape, spacing, numerical_aperture=0.95, refractive_index=1.0, spherical=0.05)
+    optics = {"numerical_aperture": 0.95, "refractive_index": 1.0, "spherical": 0.05}
+    psf = simulate_psf(shape, spacing, **optics)
     psf = np.roll(psf, 1, axis=-1) * 0.3 + psf * 0.7  # asymmetric, so that a mirror image shows
     return np.maximum(circulant(field, psf), 0).astype(np.float32), field, psf
 

@@ -16,40 +16,28 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from math import prod
 
 import numpy as np
 import pyopencl as cl
 
 from napari_psf_distiller.compute.devices import kernel_source
+from napari_psf_distiller.compute.fft_plan import (
+    GROUP_SIZES,
+    LEAST_ADJACENT_LINES,
+    Limits,
+    Plan,
+    plan_lines,
+    radices_of,
+)
 
 __all__ = ["OpenCLFFT"]
 
 _REAL_BYTES = np.dtype(np.float32).itemsize
 _COMPLEX_BYTES = np.dtype(np.complex64).itemsize
-
-# What a work-group aims for.  8 complex values are 64 bytes, enough for full use of a memory
-# transaction when the lines lie side by side; 2048 values keep 256 work-items busy with a radix-8
-# butterfly each.
-_LEAST_ADJACENT_LINES = 8
-_VALUES_PER_GROUP = 2048
-# Local memory a work-group takes at most, unless a single line needs more: with more, too few
-# groups share a GPU's compute unit to hide the latency of global memory.  This is 4096 values
-# with their padding.
-_PREFERRED_TILE_BYTES = 34 * 1024
-# Work-groups are whole warps or wavefronts; 256 is the most that every common GPU takes.
-_GROUP_SIZES = tuple(range(32, 257, 32))
 # Work-group of the kernels that do without local memory.
 _PLAIN_GROUP_SIZE = 64
-# Values are held in registers (two each) between the passes: 16 of them leave enough registers
-# for a GPU to keep several groups at work, 32 just fit.
-_PREFERRED_VALUES_PER_ITEM = 16
-_MOST_VALUES_PER_ITEM = 32
-# The kernels' macros count butterflies of a work-item up to here.
-_MOST_TURNS = 16
 
 
 class OpenCLFFT:
@@ -99,9 +87,9 @@ class OpenCLFFT:
 
         device = queue.device
         most_items = min(device.max_work_group_size, device.max_work_item_sizes[0])
-        limits = _Limits(
+        limits = Limits(
             device.local_mem_size if local_memory_bytes is None else local_memory_bytes,
-            tuple(size for size in _GROUP_SIZES if size <= most_items),
+            tuple(size for size in GROUP_SIZES if size <= most_items),
         )
         self._rows = _rows(self._workspace, limits, self.shape[-1], prod(self.shape[:-1]))
         self._axes = [
@@ -232,124 +220,22 @@ class _Workspace:
         self.scratch.clear()
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """What a work-group may have: bytes of local memory, and which sizes."""
-
-    local_memory_bytes: int
-    group_sizes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How work-groups transform lines of one length in local memory."""
-
-    length: int
-    radices: tuple[int, ...]
-    lines: int
-    work_items: int
-
-    def turns(self, radix: int) -> int:
-        """Return the most butterflies of a radix that a work-item does in a pass."""
-        return -(-self.lines * self.length // radix // self.work_items)
-
-    @property
-    def values_per_item(self) -> int:
-        """The most values that a work-item holds in any pass."""
-        return max(self.turns(radix) * radix for radix in self.radices)
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether the work-items can hold the values."""
-        return (
-            self.values_per_item <= _MOST_VALUES_PER_ITEM
-            and max(map(self.turns, self.radices)) <= _MOST_TURNS
-        )
-
-    @property
-    def idle_values(self) -> int:
-        """Values that the work-items have room for beyond those of the lines, in all passes."""
-        return sum(
-            self.turns(radix) * radix * self.work_items - self.lines * self.length
-            for radix in self.radices
-        )
-
-    def definitions(self, table_length: int) -> dict[str, int | str]:
-        """Return the macros that specialise the kernels to this plan."""
-        passes = []
-        span = 1
-        for before, radix in pairwise(self.radices):
-            passes.append(f"NEXT_PASS({before}, {span}, {radix}, {span * before})")
-            span *= before
-        return {
-            "FFT_LENGTH": self.length,
-            "FFT_LINES": self.lines,
-            "FFT_WORK_ITEMS": self.work_items,
-            "FFT_VALUES_PER_ITEM": self.values_per_item,
-            **{f"FFT_TURNS_{radix}": self.turns(radix) for radix in set(self.radices)},
-            "FFT_TABLE_LENGTH": table_length,
-            "FFT_FIRST_RADIX": self.radices[0],
-            "FFT_LAST_RADIX": self.radices[-1],
-            "FFT_LATER_PASSES": " ".join(passes),
-        }
-
-
-def _plan(length: int, neighbours: int, least_lines: int, limits: _Limits) -> _Plan | None:
-    """Return the plan for lines in local memory, or None if they do not fit.
-
-    Parameters
-    ----------
-    length : int
-        Complex values in a line.
-    neighbours : int
-        Lines that lie side by side, of which a work-group takes some.
-    least_lines : int
-        How many it should take even if they are long.
-    limits : _Limits
-        What the device allows.
-    """
-    # One value of padding after 16, as in the kernels.
-    line_bytes = -(-length * _COMPLEX_BYTES * 17 // 16)
-    if line_bytes > limits.local_memory_bytes or not limits.group_sizes:
-        return None
-    wanted = max(least_lines, _VALUES_PER_GROUP // length)
-    fitting = min(
-        min(limits.local_memory_bytes, _PREFERRED_TILE_BYTES) // line_bytes,
-        _PREFERRED_VALUES_PER_ITEM * max(limits.group_sizes) // length,
-    )
-    lines = min(wanted, max(fitting, 1), neighbours)
-    # The same number of groups with the lines shared out evenly.
-    lines = -(-neighbours // -(-neighbours // lines))
-    plans = [
-        _Plan(length, _radices(length), lines, work_items) for work_items in limits.group_sizes
-    ]
-    return min(
-        (plan for plan in plans if plan.is_possible),
-        key=lambda plan: (
-            max(plan.values_per_item, _PREFERRED_VALUES_PER_ITEM),
-            plan.idle_values,
-            -plan.work_items,
-        ),
-        default=None,
-    )
-
-
 def _rows(
-    workspace: _Workspace, limits: _Limits, samples: int, rows: int
+    workspace: _Workspace, limits: Limits, samples: int, rows: int
 ) -> _LocalRows | _GlobalRows:
     """Return the transform of the last axis, in local memory if the rows fit."""
     length = samples // 2 if samples % 2 == 0 else samples
-    plan = _plan(length, rows, 1, limits)
+    plan = plan_lines(length, rows, 1, limits)
     if plan is None:
         return _GlobalRows(workspace, samples, rows)
     return _LocalRows(workspace, samples, rows, plan)
 
 
 def _axis(
-    workspace: _Workspace, limits: _Limits, outer: int, length: int, inner: int
+    workspace: _Workspace, limits: Limits, outer: int, length: int, inner: int
 ) -> _LocalAxis | _GlobalAxis:
     """Return the transform of an axis but the last, in local memory if the lines fit."""
-    plan = _plan(length, inner, _LEAST_ADJACENT_LINES, limits)
+    plan = plan_lines(length, inner, LEAST_ADJACENT_LINES, limits)
     if plan is None:
         return _GlobalAxis(workspace, outer, length, inner)
     return _LocalAxis(workspace, outer, inner, plan)
@@ -358,7 +244,7 @@ def _axis(
 class _LocalRows:
     """The last axis, whole rows in local memory."""
 
-    def __init__(self, workspace: _Workspace, samples: int, rows: int, plan: _Plan) -> None:
+    def __init__(self, workspace: _Workspace, samples: int, rows: int, plan: Plan) -> None:
         self._queue = workspace.queue
         self._table = workspace.table(samples)
         definitions = plan.definitions(table_length=samples) | {"FFT_SAMPLES": samples}
@@ -398,7 +284,7 @@ class _LocalRows:
 class _LocalAxis:
     """An axis but the last, lines side by side in local memory."""
 
-    def __init__(self, workspace: _Workspace, outer: int, inner: int, plan: _Plan) -> None:
+    def __init__(self, workspace: _Workspace, outer: int, inner: int, plan: Plan) -> None:
         self._queue = workspace.queue
         self._table = workspace.table(plan.length)
         definitions = plan.definitions(table_length=plan.length)
@@ -430,7 +316,7 @@ class _GlobalPasses:
     def __init__(
         self, workspace: _Workspace, outer: int, length: int, inner: int, table: cl.Buffer
     ) -> None:
-        self.radices = _radices(length)
+        self.radices = radices_of(length)
         self._queue = workspace.queue
         self._kernel = cl.Kernel(_program(self._queue.context, ""), "radix_pass")
         self._values = outer * length * inner
@@ -592,34 +478,11 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     if not 1 <= len(shape) <= 3:
         raise ValueError(f"The shape must have 1 to 3 axes, but {shape} has {len(shape)}.")
     for length in shape:
-        if length < 1 or prod(_radices(length)) != length:
+        if length < 1 or prod(radices_of(length)) != length:
             raise ValueError(
                 f"An axis of length {length} cannot be transformed: its length must be a product "
                 "of the primes 2, 3, 5 and 7."
             )
-
-
-def _radices(length: int) -> tuple[int, ...]:
-    """Return the radices of the passes for a line; their product is its 7-smooth part.
-
-    The fewer passes the better, so powers of two go as eights, with the rest as fours or a two.
-    """
-    counts = {}
-    for prime in (2, 3, 5, 7):
-        counts[prime] = 0
-        while length % prime == 0:
-            length //= prime
-            counts[prime] += 1
-    eights, rest = divmod(counts[2], 3)
-    radices = [8] * eights
-    if rest == 2:
-        radices.append(4)
-    elif rest == 1:
-        # Two balanced passes instead of an eight and a two.
-        radices[-1:] = [4, 4] if eights else [2]
-    for prime in (7, 5, 3):
-        radices += [prime] * counts[prime]
-    return tuple(radices) or (1,)
 
 
 def _preamble(definitions: dict[str, int | str]) -> str:

@@ -25,6 +25,11 @@ TITLE = "Inspect PSF"
 PRESETS = {"Plain": (1.0, 1.0), "Find artefacts": (0.5, 0.4)}
 
 
+# A layer up to this size is drawn as soon as the widget opens; a larger one is hardly a PSF, and is
+# drawn when it is chosen.
+UNASKED_VOXELS = 2_000_000
+
+
 class Inspector:
     """The drawings and the 3D view of an Inspect PSF widget."""
 
@@ -152,6 +157,14 @@ class Inspector:
 def _init(gui: FunctionGui[Any, Any]) -> None:
     Inspector(gui)
     gui.called.connect(lambda arguments: gui.inspector.draw(*arguments))
+
+    def draw_first(_: Any) -> None:
+        layer = gui.psf.value
+        if layer is not None and not layer.multiscale and np.size(layer.data) <= UNASKED_VOXELS:
+            gui()
+
+    # The first choice of layers comes with the viewer, and is not announced as a change.
+    gui.native_parent_changed.connect(draw_first)
 
 
 @magic_factory(

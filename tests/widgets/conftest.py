@@ -1,0 +1,226 @@
+"""A real viewer, and what drives the plugin's widgets in it as a user does."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from magicgui.widgets import FunctionGui, Widget
+from napari.layers import Image, Layer
+from napari.qt.threading import FunctionWorker
+from napari.settings import NapariSettings
+from napari.utils.notifications import Notification, notification_manager
+from napari.utils.progress import progress
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt, QThreadPool
+
+from napari_psf_distiller import Recipe, SimulatedBeads
+from napari_psf_distiller.compute.reference import NumpySolver
+from napari_psf_distiller.widgets.layers import METADATA_KEY
+
+PLUGIN = "napari-psf-distiller"
+
+# Milliseconds that nothing here takes, on the slowest machine.
+LONG = 60_000
+
+
+@pytest.fixture(autouse=True, scope="session")
+def settings_of_the_tests() -> Iterator[None]:
+    """Keep napari from reading the settings of whoever runs the tests, and from changing them."""
+    with pytest.MonkeyPatch.context() as patch:
+        settings = NapariSettings(config_path=None)
+        settings._connect_events()
+        patch.setattr("napari.settings._SETTINGS", settings)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(qtbot: QtBot) -> Iterator[None]:
+    """After each test and after its viewers: no thread works on, and no progress bar is left."""
+    yield
+    workers = FunctionWorker._worker_set
+    assert QThreadPool.globalInstance().waitForDone(LONG)
+    # The last signals of a worker still have to come over from its thread.
+    qtbot.waitUntil(lambda: not workers, timeout=LONG)
+    assert not progress._all_instances
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
+    return make_napari_viewer()
+
+
+class User:
+    """Somebody at the screen: opens widgets, chooses values, clicks, and waits."""
+
+    def __init__(self, qtbot: QtBot, viewer: napari.Viewer) -> None:
+        self.viewer = viewer
+        self._qtbot = qtbot
+
+    def opens(self, name: str, **values: Any) -> FunctionGui[Any, Any]:
+        """Open a widget by its name in the Plugins menu, and choose values in it."""
+        _, gui = self.viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        return self.chooses(gui, **values)
+
+    def chooses(self, gui: FunctionGui[Any, Any], **values: Any) -> FunctionGui[Any, Any]:
+        for parameter, value in values.items():
+            getattr(gui, parameter).value = value
+        return gui
+
+    def clicks(self, button: Widget) -> None:
+        self._qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+    def waits(self, condition: Callable[[], Any]) -> None:
+        self._qtbot.waitUntil(condition, timeout=LONG)
+
+    def starts(self, gui: FunctionGui[Any, Any]) -> None:
+        """Click the widget's button; the run is then under way."""
+        self.clicks(gui.call_button)
+        assert gui.runner.running
+
+    def runs(self, gui: FunctionGui[Any, Any]) -> list[Layer]:
+        """Click the widget's button, wait for the end of the run, and return the new layers."""
+        before = list(self.viewer.layers)
+        self.clicks(gui.call_button)
+        self.waits(lambda: not gui.runner.running)
+        return [layer for layer in self.viewer.layers if layer not in before]
+
+    def makes(self, name: str, **values: Any) -> Any:
+        """Open a widget, run it once, and return the one layer that it adds."""
+        gui = self.opens(name, **values)
+        (layer,) = self.runs(gui)
+        return layer
+
+
+@pytest.fixture
+def user(qtbot: QtBot, viewer: napari.Viewer) -> User:
+    return User(qtbot, viewer)
+
+
+@pytest.fixture
+def user_of(qtbot: QtBot) -> Callable[[napari.Viewer], User]:
+    """Somebody at each of several viewers."""
+    return lambda viewer: User(qtbot, viewer)
+
+
+class Told:
+    """What napari told the user since the test began."""
+
+    def __init__(self, records: list[Notification]) -> None:
+        self._records = records
+
+    def __call__(self, severity: str) -> list[str]:
+        return [r.message for r in self._records if str(r.severity) == severity]
+
+    @property
+    def errors(self) -> list[str]:
+        return self("error")
+
+    @property
+    def warnings(self) -> list[str]:
+        return self("warning")
+
+    @property
+    def infos(self) -> list[str]:
+        return self("info")
+
+
+@pytest.fixture
+def told() -> Told:
+    notification_manager.records.clear()
+    return Told(notification_manager.records)
+
+
+class Gate:
+    """Holds the NumPy solver in an iteration until it is opened.
+
+    Attributes
+    ----------
+    entered, closed : int
+        Iterations begun, and solvers freed.
+    """
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.closed = 0
+        self._open = threading.Event()
+
+    def open(self) -> None:
+        self._open.set()
+
+    def wait(self) -> None:
+        self.entered += 1
+        assert self._open.wait(LONG / 1000)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    held = Gate()
+    step, close = NumpySolver.step, NumpySolver.close
+
+    def held_step(solver: NumpySolver, likelihood: bool = False) -> float | None:
+        held.wait()
+        return step(solver, likelihood)
+
+    def noted_close(solver: NumpySolver) -> None:
+        held.closed += 1
+        close(solver)
+
+    monkeypatch.setattr(NumpySolver, "step", held_step)
+    monkeypatch.setattr(NumpySolver, "close", noted_close)
+    yield held
+    held.open()
+
+
+@pytest.fixture
+def bead_layer(viewer: napari.Viewer, field: SimulatedBeads) -> Image:
+    """The field of beads as a microscope's file gives it: with voxel size, units and an offset."""
+    return viewer.add_image(
+        field.image,
+        name="beads",
+        scale=field.spacing,
+        translate=(1.0, 2.0, 3.0),
+        units=("micrometer",) * 3,
+        axis_labels=("z", "y", "x"),
+        metadata={"mine": 1},
+    )
+
+
+@pytest.fixture
+def add_small(viewer: napari.Viewer) -> Callable[..., Image]:
+    """Add a small 2D image with a voxel size, which any step works on in no time."""
+
+    def add(name: str = "small", **keywords: Any) -> Image:
+        y, x = np.indices((24, 28)) - np.array([12, 14]).reshape(2, 1, 1)
+        image = 100 * np.exp(-(y**2 + x**2) / 8) + np.random.default_rng(1).random(y.shape)
+        keywords = {"scale": (0.1, 0.1), "units": ("micrometer",) * 2} | keywords
+        return viewer.add_image(image.astype(np.float32), name=name, **keywords)
+
+    return add
+
+
+@pytest.fixture
+def recipe_of() -> Callable[[Layer], Recipe]:
+    """The recipe in a layer, read strictly."""
+    return lambda layer: Recipe.from_dict(layer.metadata[METADATA_KEY]["recipe"])
+
+
+@pytest.fixture
+def assert_made_from() -> Callable[..., None]:
+    """Check that a layer lies as its source does, and says what it was made from."""
+
+    def check(layer: Layer, source: Layer, *, same_grid: bool = True) -> None:
+        np.testing.assert_array_equal(layer.scale, source.scale)
+        assert layer.units == source.units
+        assert layer.axis_labels == source.axis_labels
+        if same_grid:
+            np.testing.assert_array_equal(layer.translate, source.translate)
+        assert layer.metadata[METADATA_KEY]["source"] == {
+            "name": source.name,
+            "shape": source.data.shape,
+            "dtype": str(source.data.dtype),
+        }
+
+    return check

@@ -1,0 +1,73 @@
+import importlib
+import itertools
+
+import napari
+import pytest
+from app_model.types import MenuItem
+from magicgui.widgets import FunctionGui
+from napari._app_model import get_app_model
+from npe2 import PluginManager
+from npe2.manifest import PluginManifest
+
+PLUGIN = "napari-psf-distiller"
+
+WIDGETS = {
+    "Preprocess beads": "Preprocess",
+    "Threshold": "Threshold",
+    "Find beads": "Find beads",
+    "Distil PSF": "Distil",
+    "Post-process PSF": "Post-process",
+    "Deconvolve": "Deconvolve",
+    "Inspect PSF": None,
+}
+
+MENUS = {
+    "napari/layers/filter": {"preprocess_beads", "distil_psf", "postprocess_psf", "deconvolve"},
+    "napari/layers/segment": {"threshold", "find_beads"},
+    "napari/layers/measure": {"inspect_psf"},
+}
+
+
+@pytest.fixture
+def manifest() -> PluginManifest:
+    return PluginManager.instance().get_manifest(PLUGIN)
+
+
+def test_every_command_is_something_that_can_be_called(manifest: PluginManifest) -> None:
+    assert len(manifest.contributions.commands) == 10
+    for command in manifest.contributions.commands:
+        module, name = command.python_name.split(":")
+        assert callable(getattr(importlib.import_module(module), name)), command.id
+
+
+def test_every_command_is_contributed_as_something(manifest: PluginManifest) -> None:
+    parts = manifest.contributions
+    used = {
+        item.command for item in itertools.chain(parts.widgets, parts.sample_data, parts.writers)
+    }
+    assert used == {command.id for command in parts.commands}
+
+
+def test_the_widgets_open_by_their_names(viewer: napari.Viewer, manifest: PluginManifest) -> None:
+    assert [widget.display_name for widget in manifest.contributions.widgets] == list(WIDGETS)
+    for name, button in WIDGETS.items():
+        dock, gui = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        assert isinstance(gui, FunctionGui)
+        assert gui.native is dock.widget()
+        assert (gui.call_button and gui.call_button.text) == button
+        assert gui.viewer.value is viewer
+
+
+def test_the_widgets_are_in_the_layers_menus(viewer: napari.Viewer) -> None:
+    for menu, expected in MENUS.items():
+        items = get_app_model().menus.get_menu(menu)
+        ids = {item.command.id for item in items if isinstance(item, MenuItem)}
+        ours = {name.removeprefix(f"{PLUGIN}.") for name in ids if name.startswith(PLUGIN)}
+        assert ours == expected, menu
+
+
+def test_a_menu_entry_opens_its_widget(viewer: napari.Viewer) -> None:
+    assert not viewer.window.dock_widgets
+    get_app_model().commands.execute_command(f"{PLUGIN}.find_beads").result()
+    (gui,) = viewer.window.dock_widgets.values()
+    assert gui.call_button.text == "Find beads"

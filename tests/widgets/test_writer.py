@@ -1,0 +1,117 @@
+import dataclasses
+from pathlib import Path
+
+import napari
+import numpy as np
+import pytest
+import tifffile
+from napari.layers import Image
+from qtpy.QtWidgets import QFileDialog
+
+from napari_psf_distiller import Recipe, SimulatedBeads, read_psf
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io import is_psf_file
+from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.writer import write_psf_layer
+
+PLUGIN = "napari-psf-distiller"
+RECIPE = dataclasses.replace(Recipe.notebook(), spacing=(0.2, 0.08, 0.08), bead_diameter=0.1)
+
+
+def add_psf(viewer: napari.Viewer, field: SimulatedBeads, **keywords: object) -> Image:
+    keywords = {
+        "name": "my PSF",
+        "scale": field.spacing,
+        "units": ("micrometer",) * 3,
+        "metadata": {METADATA_KEY: {"recipe": RECIPE.to_dict()}},
+    } | keywords
+    return viewer.add_image(field.psf.astype(np.float32), **keywords)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".tiff", ".ome.tif", ".ome.tiff"])
+def test_a_saved_psf_comes_back_whole(
+    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path, suffix: str
+) -> None:
+    layer = add_psf(viewer, field)
+    path = tmp_path / f"psf{suffix}"
+    assert viewer.layers.save(str(path), plugin=PLUGIN) == [str(path)]
+    stored = read_psf(path)
+    np.testing.assert_array_equal(stored.psf, layer.data)
+    assert stored.spacing == pytest.approx(field.spacing, rel=1e-6)
+    assert stored.recipe == RECIPE
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.is_ome == (".ome" in suffix)
+        assert tiff.is_imagej != tiff.is_ome
+
+
+def test_nanometres_are_saved_as_micrometres(
+    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
+) -> None:
+    add_psf(viewer, field, scale=(200, 80, 80), units=("nanometer",) * 3, metadata={})
+    path = tmp_path / "psf.tif"
+    viewer.layers.save(str(path), plugin=PLUGIN)
+    stored = read_psf(path)
+    assert stored.spacing == pytest.approx((0.2, 0.08, 0.08), rel=1e-6)
+    assert stored.recipe is None
+
+
+def test_a_2d_psf_is_saved(viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path) -> None:
+    psf = field.psf[field.psf.shape[0] // 2].astype(np.float32)
+    viewer.add_image(psf, scale=(0.08, 0.07), units=("micrometer",) * 2)
+    viewer.layers.save(str(tmp_path / "psf.tif"), plugin=PLUGIN)
+    stored = read_psf(tmp_path / "psf.tif")
+    np.testing.assert_array_equal(stored.psf, psf)
+    assert stored.spacing == pytest.approx((0.08, 0.07), rel=1e-6)
+
+
+def test_without_a_voxel_size_nothing_is_written(
+    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
+) -> None:
+    viewer.add_image(field.psf.astype(np.float32), name="bare")
+    with pytest.raises(InputError, match="'bare' has no voxel size; set its scale"):
+        viewer.layers.save(str(tmp_path / "psf.tif"), plugin=PLUGIN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_is_no_psf_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "psf.tif"
+    path.write_bytes(b"precious")
+    layer = Image(np.zeros((4, 5, 6)), scale=(0.2, 0.1, 0.1))
+    data, attributes, _ = layer.as_layer_data_tuple()
+    with pytest.raises(InputError, match="constant"):
+        write_psf_layer(str(path), data, attributes)
+    assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_image_saved_without_naming_a_plugin_is_written_by_napari(
+    viewer: napari.Viewer, tmp_path: Path
+) -> None:
+    image = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+    viewer.add_image(image, scale=(0.2, 0.1, 0.1), units=("micrometer",) * 3)
+    path = tmp_path / "image.tif"
+    assert viewer.layers.save(str(path)) == [str(path)]
+    written = tifffile.imread(path)
+    assert written.dtype == np.uint16
+    np.testing.assert_array_equal(written, image)
+    assert not is_psf_file(path)
+
+
+def test_the_save_dialog_offers_it_and_saves_with_it(
+    viewer: napari.Viewer,
+    field: SimulatedBeads,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = add_psf(viewer, field)
+    viewer.add_image(np.zeros((2, 2)), name="another")
+    viewer.layers.selection = {layer}
+    path = tmp_path / "psf.tif"
+
+    def choose(*_: object, filter: str, **__: object) -> tuple[str, str]:  # noqa: A002
+        (ours,) = [entry for entry in filter.split(";;") if "PSF as TIFF" in entry]
+        return str(path), ours
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", staticmethod(choose))
+    viewer.window._qt_viewer._save_layers_dialog(selected=True)
+    assert read_psf(path).recipe == RECIPE
