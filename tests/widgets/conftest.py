@@ -114,6 +114,9 @@ class Told:
     def __call__(self, severity: str) -> list[str]:
         return [r.message for r in self._records if str(r.severity) == severity]
 
+    def forget(self) -> None:
+        self._records.clear()
+
     @property
     def errors(self) -> list[str]:
         return self("error")

@@ -9,7 +9,7 @@ from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog
 
 from napari_psf_distiller import Recipe, SimulatedBeads, read_psf
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.io import is_psf_file
 from napari_psf_distiller.widgets.layers import METADATA_KEY
 from napari_psf_distiller.widgets.writer import write_psf_layer
@@ -68,7 +68,7 @@ def test_without_a_voxel_size_nothing_is_written(
     viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
 ) -> None:
     viewer.add_image(field.psf.astype(np.float32), name="bare")
-    with pytest.raises(InputError, match="'bare' has no voxel size; set its scale"):
+    with pytest.raises(DistillerError, match="'bare' has no voxel size; set its scale"):
         viewer.layers.save(str(tmp_path / "psf.tif"), plugin=PLUGIN)
     assert list(tmp_path.iterdir()) == []
 
@@ -78,7 +78,7 @@ def test_a_layer_that_is_no_psf_is_refused_and_the_old_file_stays(tmp_path: Path
     path.write_bytes(b"precious")
     layer = Image(np.zeros((4, 5, 6)), scale=(0.2, 0.1, 0.1))
     data, attributes, _ = layer.as_layer_data_tuple()
-    with pytest.raises(InputError, match="constant"):
+    with pytest.raises(DistillerError, match="constant"):
         write_psf_layer(str(path), data, attributes)
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]
@@ -87,7 +87,7 @@ def test_a_layer_that_is_no_psf_is_refused_and_the_old_file_stays(tmp_path: Path
 def test_an_image_saved_without_naming_a_plugin_is_written_by_napari(
     viewer: napari.Viewer, tmp_path: Path
 ) -> None:
-    image = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+    image = np.arange(140, dtype=np.uint16).reshape(5, 4, 7)
     viewer.add_image(image, scale=(0.2, 0.1, 0.1), units=("micrometer",) * 3)
     path = tmp_path / "image.tif"
     assert viewer.layers.save(str(path)) == [str(path)]

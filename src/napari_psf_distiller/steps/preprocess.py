@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
-from scipy.stats import median_abs_deviation
 from skimage.restoration import ellipsoid_kernel, rolling_ball
 from skimage.transform import downscale_local_mean, resize
 
 from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
+from napari_psf_distiller.steps.noise import noise_level
 
 __all__ = [
     "Preprocessed",
@@ -74,8 +74,8 @@ def preprocess(
     radius : float
         See `local_background`.
     noise_margin : float
-        For "local": the background is taken lower by so many standard deviations of the noise,
-        which is told from the median absolute deviation of what lies above it.
+        For "local": the background is taken lower by so many standard deviations of the noise;
+        see `noise_level`.
     median : int
         See `median_filter`.
     spacing : sequence of float, optional
@@ -99,7 +99,7 @@ def preprocess(
     if background == "local":
         amount: float | Array = yield from _local_background(array, radius, spacing)
         if noise_margin > 0:
-            noise = float(median_abs_deviation(array - amount, axis=None, scale="normal"))
+            noise = noise_level(array - amount).deviation
             amount = amount - np.asarray(noise_margin * noise, np.float32)
     else:
         amount = _global_background(array, background, factor, level)
@@ -237,7 +237,7 @@ def _ball(radius: float, plane: Array) -> NDArray[np.float64]:
     A ball of one unit of intensity a pixel would be flat for counts and a needle for an image
     scaled to 1: the background would depend on the unit.
     """
-    noise = float(median_abs_deviation(plane, axis=None, scale="normal"))
+    noise = noise_level(plane).deviation
     height = noise if noise > 0 else float(np.finfo(np.float32).eps) * (1 + float(plane.max()))
     kernel: NDArray[np.float64] = ellipsoid_kernel((2 * round(radius) + 1,) * 2, height)
     return kernel

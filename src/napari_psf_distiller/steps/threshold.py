@@ -7,11 +7,11 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import median_abs_deviation
 from skimage.filters import threshold_li, threshold_local, threshold_otsu, threshold_triangle
 
 from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps.noise import noise_level
 
 __all__ = ["Method", "threshold", "threshold_value"]
 
@@ -44,8 +44,8 @@ def threshold_value(
     image : array_like
         (Z, Y, X) or (Y, X), numbers.
     method : {"noise", "otsu", "li", "triangle", "local", "manual"}
-        "noise" is the median plus `factor` standard deviations of the noise, which the median
-        absolute deviation tells: most voxels are background. Otsu (1979), Li and Lee (1993) and
+        "noise" is the median plus `factor` standard deviations of the noise, see `noise_level`:
+        most voxels are background. Otsu (1979), Li and Lee (1993) and
         Zack's triangle (1977) look at the histogram of all voxels; "local" at the
         Gaussian-weighted mean around each voxel; "manual" takes `value`.
     factor : float
@@ -76,13 +76,15 @@ def threshold_value(
             raise InputError("A manual threshold needs a value.")
         return float(value)
     if method == "noise":
-        noise = float(median_abs_deviation(array, axis=None, scale="normal"))
-        if not (noise > 0 and factor > 0):
+        if not factor > 0:
+            raise InputError(f"The noise threshold's factor is {factor}; it must be positive.")
+        noise = noise_level(array)
+        if not noise.deviation > 0:
             raise InputError(
-                "The noise threshold cannot be told: more than half of the voxels have the same "
-                "value. Choose another method, such as otsu."
+                "The noise threshold cannot be told: most voxels have the same value. Choose "
+                "another method, such as otsu."
             )
-        return float(np.median(array)) + factor * noise
+        return noise.median + factor * noise.deviation
     if method == "local":
         if not window > 0:
             raise InputError(f"The local threshold's window is {window}; it must be positive.")

@@ -28,6 +28,7 @@ __all__ = [
     "read_image_layer",
     "read_labels_layer",
     "same_voxels",
+    "set_voxel_size",
     "spacing_of",
     "used_device",
     "with_voxel_size",
@@ -168,6 +169,27 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     return dataclasses.replace(
         source, recipe=dataclasses.replace(source.recipe, spacing=spacing), geometry=geometry
     )
+
+
+def set_voxel_size(layer: Image | None, sizes: Sequence[float]) -> None:
+    """Give an image layer a voxel size in micrometres, because the user asks for it.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image or None
+    sizes : sequence of float
+        z, y, x; of a 2D image y and x count.
+
+    Raises
+    ------
+    InputError
+        No layer that can be used, or a size that is not positive.
+    """
+    source = read_image_layer(layer)
+    assert layer is not None
+    spacing = check_spacing(tuple(sizes)[-layer.ndim :], len(np.shape(source.data)))
+    layer.units = ("micrometer",) * layer.ndim
+    layer.scale = spacing
 
 
 class Beads(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import napari
 import numpy as np
 from magicgui import magic_factory
-from magicgui.widgets import FunctionGui
+from magicgui.widgets import FunctionGui, PushButton
+from napari.utils.notifications import show_error
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.pipeline import preprocess_step, provenance_of
@@ -17,6 +18,7 @@ from napari_psf_distiller.widgets.layers import (
     VOXEL_SIZE_DIGITS,
     layer_like,
     read_image_layer,
+    set_voxel_size,
     with_voxel_size,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
@@ -31,6 +33,26 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     for size in gui.voxel_size:
         size.native.setDecimals(VOXEL_SIZE_DIGITS)
+
+    set_scale = PushButton(
+        text="Set as the layer's scale",
+        tooltip="Give the bead image itself this voxel size, so that new layers lie on it.",
+        gui_only=True,
+    )
+
+    def apply_voxel_size() -> None:
+        try:
+            set_voxel_size(gui.image.value, gui.voxel_size.value)
+        except InputError as error:
+            show_error(f"{TITLE}: {error}")
+            return
+        gui.viewer.value.reset_view()
+
+    set_scale.changed.connect(lambda _: apply_voxel_size())
+    gui.insert(3, set_scale)
+    for box in gui.voxel_size:
+        # Three decimals and the buttons, at any width of the dock.
+        box.native.setMinimumWidth(105)
 
     def show_what_counts(method: str) -> None:
         gui.factor.visible = method == "mean"
@@ -108,7 +130,8 @@ def preprocess_beads(
     """Subtract the background and filter by the median."""
 
     def prepare() -> Callable[[], Steps[Outcome]]:
-        source = with_voxel_size(read_image_layer(image, "a bead image"), voxel_size)
+        unscaled = read_image_layer(image, "a bead image")
+        source = with_voxel_size(unscaled, voxel_size)
         settings = Preprocess(
             background=background,
             factor=factor,
@@ -132,7 +155,13 @@ def preprocess_beads(
                 step=TITLE,
                 colormap="gray",
             )
-            return [layer], f"done: {background} background, median filter {median}", ()
+            warnings: tuple[str, ...] = ()
+            if source.geometry["scale"] != unscaled.geometry["scale"]:
+                warnings = (
+                    f"The layer {source.name!r} has another scale than the voxel size given, so "
+                    "the new layer does not lie on it. Press Set as the layer's scale to mend it.",
+                )
+            return [layer], f"done: {background} background, median filter {median}", warnings
 
         return steps
 

@@ -58,6 +58,9 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     # The first choice of layers comes with the viewer, and is not announced as a change.
     gui.native_parent_changed.connect(lambda _: fit_range(gui.image.value))
     gui.value.changed.connect(lambda _: settled())
+    # A widget that is gone has no slider to rest.
+    gui.native.destroyed.connect(settled.cancel)
+    gui.native.destroyed.connect(again.cancel)
     show_what_counts(gui.method.value)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import write_psf
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.widgets.layers import METADATA_KEY, spacing_of
@@ -31,9 +31,18 @@ def write_psf_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[st
 
     Raises
     ------
-    InputError
+    DistillerError
         The layer has no voxel size, or cannot be a PSF, or the path cannot be written.
     """
+    try:
+        _write(path, data, attributes)
+    except InputError as error:
+        # napari takes a ValueError for a writer that does not fit, and drops its sentence.
+        raise DistillerError(str(error)) from error
+    return [path]
+
+
+def _write(path: str, data: Any, attributes: dict[str, Any]) -> None:
     spacing = spacing_of(attributes["scale"], attributes.get("units") or ())
     if spacing is None:
         raise InputError(
@@ -43,4 +52,3 @@ def write_psf_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[st
     note = attributes.get("metadata", {}).get(METADATA_KEY)
     recipe = Recipe.from_dict(note["recipe"]) if note else None
     write_psf(path, np.asarray(data), spacing=spacing, recipe=recipe)
-    return [path]

@@ -1,0 +1,247 @@
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_psf_distiller import Recipe, Threshold
+from napari_psf_distiller.pipeline import threshold_step
+from napari_psf_distiller.progress import finish
+from napari_psf_distiller.widgets.layers import METADATA_KEY
+
+NAME = "Threshold"
+
+
+def thresholded(layer: Image, recipe: Recipe) -> Any:
+    return finish(threshold_step(layer.data, recipe))
+
+
+def test_it_writes_labels(
+    user: Any, bead_layer: Image, recipe_of: Any, assert_made_from: Any
+) -> None:
+    gui = user.opens(NAME, image=bead_layer)
+    chosen: dict[str, Any] = {}
+    for settings in (
+        {"method": "noise", "factor": 6.0},
+        {"method": "otsu"},
+        {"method": "li"},
+        {"method": "triangle"},
+        {"method": "local", "window": 2.0, "offset": 50.0},
+    ):
+        chosen |= settings
+        (layer,) = user.runs(user.chooses(gui, **settings))
+        assert isinstance(layer, Labels)
+        assert_made_from(layer, bead_layer)
+        recipe = recipe_of(layer)
+        assert recipe.threshold == Threshold(**chosen)
+        # The user's own image went in: nothing was done to it before.
+        assert recipe.preprocess.background == "none"
+        np.testing.assert_array_equal(layer.data.astype(bool), thresholded(bead_layer, recipe))
+        assert 0 < layer.data.mean() < 0.5
+    assert user.viewer.layers[1].name == "beads threshold"
+    assert bead_layer.metadata == {"mine": 1}
+
+
+def test_a_2d_image(
+    user: Any, add_small: Callable[..., Image], recipe_of: Any, assert_made_from: Any
+) -> None:
+    source = add_small(axis_labels=("y", "x"), translate=(3, 4))
+    layer = user.makes(NAME, image=source, method="otsu")
+    assert_made_from(layer, source)
+    np.testing.assert_array_equal(layer.data.astype(bool), thresholded(source, recipe_of(layer)))
+
+
+def test_the_recipe_keeps_the_preprocessing(user: Any, bead_layer: Image, recipe_of: Any) -> None:
+    before = user.makes("Preprocess beads", image=bead_layer, background="mean")
+    layer = user.makes(NAME, image=before, method="otsu")
+    assert recipe_of(layer).preprocess == recipe_of(before).preprocess
+    assert recipe_of(layer).provenance == recipe_of(before).provenance
+    assert layer.name == "beads threshold"
+
+
+def test_only_the_settings_that_count_are_shown(user: Any, viewer: napari.Viewer) -> None:
+    gui = user.opens(NAME)
+    optional = ("factor", "value", "live", "window", "offset")
+    for method, shown in {
+        "noise": {"factor"},
+        "otsu": set(),
+        "manual": {"value", "live"},
+        "local": {"window", "offset"},
+    }.items():
+        gui.method.value = method
+        hidden = {name for name in optional if getattr(gui, name).native.isHidden()}
+        assert hidden == set(optional) - shown
+
+
+# --- the manual value
+
+
+def test_the_sliders_range_is_the_images(
+    user: Any, bead_layer: Image, add_small: Callable[..., Image]
+) -> None:
+    gui = user.opens(NAME)
+    low, high = bead_layer.contrast_limits_range
+    assert (gui.value.min, gui.value.max) == (low, high)
+    assert low <= gui.value.value <= high
+    gui.image.value = add_small()
+    expected = tuple(gui.image.value.contrast_limits_range)
+    assert (gui.value.min, gui.value.max) == pytest.approx(expected, abs=1e-5)
+
+
+def manual(user: Any, layer: Image, value: float, **values: Any) -> tuple[Any, Labels]:
+    """Open the widget and threshold by hand once."""
+    gui = user.opens(NAME, image=layer, method="manual", **values)
+    with gui.value.changed.blocked():
+        gui.value.value = value
+    (mask,) = user.runs(gui)
+    np.testing.assert_array_equal(mask.data.astype(bool), layer.data > value)
+    return gui, mask
+
+
+def settled(user: Any, gui: Any, value: float) -> Callable[[], bool]:
+    """Whether the widget has thresholded with a value, and is at rest."""
+    shown = f"above {value:.6g}"
+    return lambda: not gui.runner.running and shown in gui.runner.status.value
+
+
+def test_a_moved_slider_thresholds_its_own_layer_anew(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], recipe_of: Any
+) -> None:
+    source = add_small()
+    gui, mask = manual(user, source, 50)
+    for value in (40, 60, 70):
+        gui.value.value = value
+    user.waits(settled(user, gui, 70))
+    assert list(viewer.layers) == [source, mask]
+    np.testing.assert_array_equal(mask.data.astype(bool), source.data > 70)
+    assert recipe_of(mask).threshold == Threshold(method="manual", value=70)
+
+
+def test_a_slider_moved_while_it_runs_counts_too(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image]
+) -> None:
+    source = add_small()
+    gui, mask = manual(user, source, 50)
+    gui.value.value = 60
+    user.waits(lambda: gui.runner.running or settled(user, gui, 60)())
+    gui.value.value = 30
+    user.waits(settled(user, gui, 30))
+    assert list(viewer.layers) == [source, mask]
+    np.testing.assert_array_equal(mask.data.astype(bool), source.data > 30)
+
+
+def test_a_layer_edited_by_hand_is_left_alone(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image]
+) -> None:
+    source = add_small()
+    gui, mask = manual(user, source, 50)
+    mask.paint((2, 2), 3)
+    edited = mask.data.copy()
+    gui.value.value = 60
+    user.waits(settled(user, gui, 60))
+    np.testing.assert_array_equal(mask.data, edited)
+    first, second, third = viewer.layers
+    assert (first, second) == (source, mask)
+    np.testing.assert_array_equal(third.data.astype(bool), source.data > 60)
+
+
+def test_a_deleted_layer_is_written_anew(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image]
+) -> None:
+    source = add_small()
+    gui, mask = manual(user, source, 50)
+    viewer.layers.remove(mask)
+    gui.value.value = 60
+    user.waits(settled(user, gui, 60))
+    first, second = viewer.layers
+    assert first is source
+    assert isinstance(second, Labels)
+
+
+def test_another_image_gets_its_own_layer(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image]
+) -> None:
+    source = add_small()
+    gui, mask = manual(user, source, 50)
+    other = add_small("other")
+    gui.image.value = other
+    gui.value.value = 60
+    user.waits(settled(user, gui, 60))
+    np.testing.assert_array_equal(mask.data.astype(bool), source.data > 50)
+    assert mask.metadata[METADATA_KEY]["origin"] == "small"
+    assert viewer.layers[-1].name == "other threshold"
+
+
+def test_without_live_the_slider_waits_for_the_button(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], qtbot: Any
+) -> None:
+    source = add_small()
+    gui, mask = manual(user, source, 50, live=False)
+    gui.value.value = 60
+    # Longer than the slider takes to settle.
+    qtbot.wait(400)
+    assert not gui.runner.running
+    np.testing.assert_array_equal(mask.data.astype(bool), source.data > 50)
+    (again,) = user.runs(gui)
+    np.testing.assert_array_equal(again.data.astype(bool), source.data > 60)
+    np.testing.assert_array_equal(mask.data.astype(bool), source.data > 50)
+
+
+def test_the_slider_is_quiet_with_another_method(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], qtbot: Any
+) -> None:
+    source = add_small()
+    gui = user.opens(NAME, image=source, method="otsu")
+    gui.value.value = 60
+    qtbot.wait(400)
+    assert not gui.runner.running
+    assert list(viewer.layers) == [source]
+
+
+# --- bad input
+
+
+def test_a_threshold_that_takes_nothing_or_everything(
+    user: Any, viewer: napari.Viewer, told: Any
+) -> None:
+    image = np.random.default_rng(0).random((16, 18)) * 0.8 + 0.1
+    layer = viewer.add_image(image, contrast_limits=(0, 1))
+    gui = user.opens(NAME, image=layer, method="manual", live=False)
+    gui.value.value = gui.value.max
+    assert user.runs(gui) == []
+    gui.value.value = gui.value.min
+    assert user.runs(gui) == []
+    nothing, everything = told.errors
+    assert nothing.startswith("Threshold: No voxel is above the manual threshold")
+    assert everything.startswith("Threshold: The manual threshold of ")
+    assert "takes 100 % of the image; beads are a small part of it" in everything
+    assert list(viewer.layers) == [layer]
+
+
+def test_local_without_a_voxel_size(
+    user: Any, add_small: Callable[..., Image], told: Any
+) -> None:
+    source = add_small(scale=(1, 1), units=("pixel",) * 2)
+    gui = user.opens(NAME, image=source, method="local")
+    assert user.runs(gui) == []
+    (error,) = told.errors
+    assert "The voxel size is not known" in error
+
+
+def test_no_layer_and_layers_that_no_step_takes(
+    user: Any, viewer: napari.Viewer, told: Any
+) -> None:
+    gui = user.opens(NAME)
+    assert user.runs(gui) == []
+    stack = np.zeros((2, 3, 8, 8))
+    stack[0, 0, 0, 0] = 1
+    gui.image.value = viewer.add_image(stack)
+    assert user.runs(gui) == []
+    gui.image.value = viewer.add_image(stack[0, :, :, :3], rgb=True)
+    assert user.runs(gui) == []
+    no_layer, four_axes, rgb = told.errors
+    assert "No layer is chosen" in no_layer
+    assert "has 4 axes (2, 3, 8, 8)" in four_axes
+    assert "is an RGB picture" in rgb
