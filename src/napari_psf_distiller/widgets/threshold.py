@@ -8,6 +8,7 @@ import napari
 import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
+from napari.utils import DirectLabelColormap
 from superqt.utils import qdebounced
 
 from napari_psf_distiller.pipeline import threshold_step
@@ -21,6 +22,9 @@ __all__ = ["threshold"]
 
 TITLE = "Threshold"
 DEFAULT = Threshold()
+
+# Yellow: it stands out from grey images for the colour-blind too (Okabe and Ito 2008).
+BEAD_COLOUR = "#f0e442"
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
@@ -133,7 +137,8 @@ def threshold(
                 f"{source.origin} threshold",
                 recipe,
                 step=TITLE,
-                opacity=0.5,
+                opacity=0.6,
+                colormap=DirectLabelColormap(color_dict={0: "transparent", None: BEAD_COLOUR}),
             )
             level = threshold_value(
                 array,
