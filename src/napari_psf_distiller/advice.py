@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.psf import fwhm
 
@@ -55,7 +55,8 @@ def psf_warnings(
     found = []
     axes = AXES[-psf.ndim :]
     crop = recipe.postprocess.crop
-    if crop is not None:
+    # The default takes what there is, up to its size; who asks for a size should get it.
+    if crop is not None and crop != PostProcess().crop:
         larger = _larger(crop, image_shape)
         if larger:
             found.append(

@@ -16,7 +16,9 @@ __all__ = ["check_choice", "check_image", "check_iterations", "check_spacing"]
 EXACT_IN_FLOAT32 = 2**24
 
 
-def check_image(image: ArrayLike, name: str = "The image") -> NDArray[np.float32]:
+def check_image(
+    image: ArrayLike, name: str = "The image", *, constant: bool = False
+) -> NDArray[np.float32]:
     """Return a 2D or 3D image as float32, or say why it cannot be used.
 
     Parameters
@@ -25,6 +27,8 @@ def check_image(image: ArrayLike, name: str = "The image") -> NDArray[np.float32
         (Y, X) or (Z, Y, X); whole or floating-point numbers.
     name : str
         What the error's sentence calls it.
+    constant : bool
+        Whether it may have the same value everywhere.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def check_image(image: ArrayLike, name: str = "The image") -> NDArray[np.float32
             f"{EXACT_IN_FLOAT32} whole numbers overflow single precision. Subtract an offset or "
             "divide by a constant first."
         )
-    if low == high:
+    if low == high and not constant:
         raise InputError(f"{name} is constant: every voxel is {low:g}. There is nothing to see.")
     return np.ascontiguousarray(array, dtype=np.float32)
 
@@ -107,9 +111,8 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
 
 def check_iterations(iterations: int) -> int:
     """Return the number of iterations, or say that it must be at least one."""
-    # A NaN is not equal to itself, and infinity has no whole part to compare with.
-    whole = isinstance(iterations, int | np.integer) or float(iterations).is_integer()
-    if isinstance(iterations, bool) or not whole or iterations < 1:
+    number = isinstance(iterations, int | float | np.number) and not isinstance(iterations, bool)
+    if not number or not float(iterations).is_integer() or iterations < 1:
         raise InputError(f"The number of iterations is {iterations}; it must be 1 or more.")
     return int(iterations)
 

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_psf_distiller.advice import bead_warnings, deconvolve_warnings, psf_warnings
 from napari_psf_distiller.checks import check_image, check_iterations, check_spacing
 from napari_psf_distiller.compute import Boundary, open_engine
-from napari_psf_distiller.errors import DistillerWarning
+from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.recipe import Deconvolve, Provenance, Recipe
 from napari_psf_distiller.steps import beads as bead_steps
@@ -185,7 +185,8 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
     original = np.asarray(image)
     array = check_image(original)
     spacing = check_spacing(recipe.spacing, array.ndim)
-    # A device that cannot be used is an error before the work, not after half of it.
+    # What cannot be done is an error before the work, not after half of it.
+    _check_lengths(recipe, array.ndim)
     open_engine(recipe.device)
     clock = _Clock()
     preprocessed = yield from preprocess_step(array, recipe)
@@ -439,6 +440,18 @@ def _noting(
         return result
     finally:
         steps.close()
+
+
+def _check_lengths(recipe: Recipe, ndim: int) -> None:
+    """Refuse a recipe whose lists are too short for an image of so many axes."""
+    for name, values in (
+        ("margin", recipe.find_beads.margin),
+        ("crop", recipe.postprocess.crop),
+    ):
+        if values is not None and len(values) < ndim:
+            raise InputError(
+                f"The {name} {values} has {len(values)} values, but the image has {ndim} axes."
+            )
 
 
 class _Clock:

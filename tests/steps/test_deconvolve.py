@@ -107,7 +107,7 @@ def test_negative_voxels_count_as_nothing():
         (np.eye(8), psf_of((3, 3, 3)), {}, "The PSF has 3 axes, the image 2"),
         (np.eye(8), psf_of((3, 3)) - 0.1, {}, "The PSF has negative values"),
         (np.eye(8), np.full((3, 3), np.nan), {}, "The PSF has 9 voxels that are NaN"),
-        (np.eye(8), np.zeros((3, 3)), {}, "The PSF is constant"),
+        (np.eye(8), np.zeros((3, 3)), {}, "The PSF is 0 everywhere"),
         (np.zeros((8, 8)), psf_of((3, 3)), {}, "The image is constant"),
         (np.zeros((2, 8, 8, 8)), psf_of((3, 3, 3)), {}, "4 axes"),
         (np.eye(8), psf_of((3, 3)), {"iterations": 0}, "1 or more"),
@@ -127,3 +127,15 @@ def test_a_boundary_that_does_not_exist():
         finish(
             deconvolve_image(np.eye(8), psf_of((3, 3)), open_engine("numpy"), boundary="reflect")
         )
+
+
+@pytest.mark.parametrize("psf", [np.ones((1, 1)), np.full((3, 3), 0.5)])
+@pytest.mark.parametrize("boundary", ["circulant", "noncirculant"])
+def test_a_box_is_a_psf_too(psf, boundary):
+    image = np.random.default_rng(5).uniform(1, 9, (12, 15))
+    steps = deconvolve_image(image, psf, open_engine("numpy"), iterations=2, boundary=boundary)
+    result = finish(steps)
+    assert np.isfinite(result).all()
+    if psf.size == 1:
+        # The image of a point is a point: there is nothing to undo.
+        np.testing.assert_allclose(result, image, rtol=1e-4)

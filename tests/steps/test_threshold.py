@@ -40,15 +40,26 @@ def test_global_thresholds_are_scikit_images(shape, method, dtype):
 def test_the_noise_threshold_is_that_many_standard_deviations_above_the_background(factor):
     # beads() has a background of 10 with a standard deviation of 1; a hundredth of it is bead.
     value = threshold_value(beads((8, 64, 64)), "noise", factor=factor)
-    # The median absolute deviation of 30000 voxels is known to 1 %, and the beads add some.
-    assert value == pytest.approx(10 + factor, abs=0.05 * factor + 0.1)
+    # A hundredth of bead among the background makes its noise seem some percent larger.
+    assert value == pytest.approx(10 + factor, abs=0.1 * factor)
 
 
 def test_no_noise_to_tell():
     image = np.zeros((16, 16))
     image[5, 5:9] = 3
-    with pytest.raises(InputError, match="more than half of the voxels have the same value"):
+    with pytest.raises(InputError, match="most voxels have the same value"):
         threshold(image, "noise")
+
+
+def test_the_noise_of_an_image_of_few_grey_levels():
+    # In an 8-bit image of a dark field more than half of the voxels often have one value.
+    rng = np.random.default_rng(6)
+    image = np.clip(np.round(rng.normal(10, 0.6, (64, 64))), 0, 255).astype(np.uint8)
+    image[30:33, 30:33] = 200
+    assert np.mean(image == 10) > 0.5
+    mask = threshold(image, "noise", factor=8)
+    assert mask.sum() == 9
+    assert mask[30:33, 30:33].all()
 
 
 def test_manual():
@@ -124,7 +135,7 @@ def test_half_of_the_image_is_the_most():
     [
         ({"method": "manual"}, "needs a value"),
         ({"method": "yen"}, "no threshold method 'yen'; choose .*otsu"),
-        ({"method": "noise", "factor": 0}, "cannot be told"),
+        ({"method": "noise", "factor": 0}, "must be positive"),
         ({"method": "local"}, "voxel size is not known"),
         ({"method": "local", "spacing": (0.1, 0.1), "window": 0}, "must be positive"),
         ({"method": "local", "spacing": (0.1, 0.1, 0.1)}, "3 values, but the image has 2"),

@@ -49,9 +49,7 @@ def test_its_settings_are_the_recipes(user: Any, bead_layer: Image, recipe_of: A
         np.testing.assert_array_equal(layer.data, preprocessed(bead_layer, recipe))
 
 
-def test_the_image_is_on_record_and_unchanged(
-    user: Any, bead_layer: Image, recipe_of: Any
-) -> None:
+def test_the_image_is_on_record_and_unchanged(user: Any, bead_layer: Image, recipe_of: Any) -> None:
     before = bead_layer.data.copy()
     layer = user.makes(NAME, image=bead_layer)
     record = recipe_of(layer).provenance

@@ -220,9 +220,7 @@ def test_a_threshold_that_takes_nothing_or_everything(
     assert list(viewer.layers) == [layer]
 
 
-def test_local_without_a_voxel_size(
-    user: Any, add_small: Callable[..., Image], told: Any
-) -> None:
+def test_local_without_a_voxel_size(user: Any, add_small: Callable[..., Image], told: Any) -> None:
     source = add_small(scale=(1, 1), units=("pixel",) * 2)
     gui = user.opens(NAME, image=source, method="local")
     assert user.runs(gui) == []

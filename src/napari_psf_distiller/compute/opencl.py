@@ -90,8 +90,8 @@ class OpenCLSolver:
         self._bins = self._size // self._shape[-1] * (self._shape[-1] // 2 + 1)
         self._valid = problem.valid
         _check_memory(device, self._bins, problem.normaliser is not None)
-        context, program = _program(device)
         with self._reported_errors():
+            context, program = _program(device)
             self._queue = cl.CommandQueue(context)
             # Kernel objects carry their arguments: each solver has its own, for its own thread.
             self._kernels = {

@@ -75,9 +75,12 @@ def check_psf(psf: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        As `check_image`, or negative values.
+        As `check_image`, but for a constant one; negative values; 0 everywhere.
     """
-    kernel = check_image(psf, "The PSF")
+    # A box is a PSF too, and so is a single voxel.
+    kernel = check_image(psf, "The PSF", constant=True)
     if kernel.min() < 0:
         raise InputError("The PSF has negative values; post-process it with clipping first.")
+    if not kernel.any():
+        raise InputError("The PSF is 0 everywhere; it must have a positive sum.")
     return kernel

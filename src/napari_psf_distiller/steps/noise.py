@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,10 @@ def noise_level(image: NDArray[np.float32]) -> NoiseLevel:
         8-bit image most voxels often have one and the same value.
     """
     voxels = image.ravel()
-    voxels = voxels[:: max(1, voxels.size // SAMPLE)]
+    step = max(1, voxels.size // SAMPLE)
+    # A step that shares a factor with the length of a row would see some of the columns only.
+    while math.gcd(step, voxels.size) > 1:
+        step += 1
+    voxels = voxels[::step]
     low, middle, high = (float(value) for value in np.percentile(voxels, (15.87, 50.0, 84.13)))
     return NoiseLevel(middle, (high - low) / 2)

@@ -119,7 +119,7 @@ class Inspector:
         self._before = {
             "visible": {other: other.visible for other in viewer.layers},
             "ndisplay": viewer.dims.ndisplay,
-            "camera": viewer.camera.model_dump(),
+            "camera": _camera_of(viewer).model_dump(),
             "layer": layer,
             "rendering": layer.rendering,
             "attenuation": layer.attenuation,
@@ -135,11 +135,12 @@ class Inspector:
         viewer.reset_view()
         low, high = (np.asarray(corner)[-3:] for corner in viewer.layers.extent.world)
         small_low, small_high = (np.asarray(corner)[-3:] for corner in layer.extent.world)
-        viewer.camera.center = tuple((small_low + small_high) / 2)
-        viewer.camera.zoom *= float(np.linalg.norm(high - low))
-        viewer.camera.zoom /= float(np.linalg.norm(small_high - small_low))
+        camera = _camera_of(viewer)
+        camera.center = tuple((small_low + small_high) / 2)
+        camera.zoom *= float(np.linalg.norm(high - low))
+        camera.zoom /= float(np.linalg.norm(small_high - small_low))
         # Seen from the side and a little above, so that the axial extent shows.
-        viewer.camera.angles = (0.0, 20.0, 75.0)
+        camera.angles = (0.0, 20.0, 75.0)
         self.view_3d.text = "Back"
 
     def _leave_3d(self, viewer: napari.Viewer) -> None:
@@ -150,8 +151,13 @@ class Inspector:
         for other, visible in before["visible"].items():
             other.visible = visible
         viewer.dims.ndisplay = before["ndisplay"]
-        viewer.camera.update(before["camera"])
+        _camera_of(viewer).update(before["camera"])
         self.view_3d.text = "View in 3D"
+
+
+def _camera_of(viewer: Any) -> Any:
+    """Return the viewer's camera, which belongs to its scene since napari 0.9."""
+    return getattr(viewer, "scene", viewer).camera
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:

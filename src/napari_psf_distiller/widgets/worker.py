@@ -100,6 +100,9 @@ class StepRunner:
             gui.native.layout().addWidget(widget.native)
         gui.native.destroyed.connect(self._die)
         gui.called.connect(self.start)
+        if gui.call_button is not None:
+            # magicgui enables the button when the call is over; the run that it started is not.
+            gui.call_button.changed.connect(lambda _: self._set_button())
         # Whoever has the widget can ask whether it is at work, and stop it.
         gui.runner = self
 
@@ -207,11 +210,14 @@ class StepRunner:
             self._set_running(False)
 
     def _set_running(self, running: bool) -> None:
-        if self._gui.call_button is not None:
-            self._gui.call_button.enabled = not running
+        self._set_button()
         self.cancel_button.enabled = running
         self.progress_bar.visible = running
         self.progress_bar.value = 0
+
+    def _set_button(self) -> None:
+        if self._gui.call_button is not None:
+            self._gui.call_button.enabled = not self.running
 
     def _tell_failure(self, message: str) -> None:
         self._set_status(f"not done: {message}")

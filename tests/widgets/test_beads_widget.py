@@ -1,0 +1,154 @@
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Points
+
+from napari_psf_distiller import FindBeads
+from napari_psf_distiller.pipeline import find_beads_step
+from napari_psf_distiller.progress import finish
+from napari_psf_distiller.widgets.beads import UNUSED, USED
+from napari_psf_distiller.widgets.layers import METADATA_KEY
+
+NAME = "Find beads"
+
+
+@pytest.fixture
+def preprocessed(user: Any, bead_layer: Image) -> Image:
+    return user.makes("Preprocess beads", image=bead_layer)
+
+
+@pytest.fixture
+def mask(user: Any, preprocessed: Image) -> Labels:
+    return user.makes("Threshold", image=preprocessed)
+
+
+def test_it_writes_points(
+    user: Any, preprocessed: Image, mask: Labels, recipe_of: Any, assert_made_from: Any
+) -> None:
+    layer = user.makes(NAME, image=preprocessed, mask=mask)
+    assert isinstance(layer, Points)
+    assert layer.name == "beads beads"
+    assert_made_from(layer, preprocessed)
+    assert layer.metadata[METADATA_KEY]["others"] == [
+        {"name": mask.name, "shape": mask.data.shape, "dtype": "uint8"}
+    ]
+    recipe = recipe_of(layer)
+    assert recipe.find_beads == FindBeads()
+    assert recipe.threshold == recipe_of(mask).threshold
+    assert recipe.preprocess == recipe_of(preprocessed).preprocess
+    assert recipe.provenance.by_hand == ()
+    beads = finish(find_beads_step(preprocessed.data, mask.data, recipe))
+    np.testing.assert_array_equal(layer.data, beads[["z", "y", "x"]])
+    for name in ("amplitude", "voxels", "used", "reason"):
+        assert list(layer.features[name]) == list(beads[name])
+    assert list(layer.features["bead"]) == list(beads.index)
+    # Used and unused beads are there, and told apart by their colour.
+    assert set(layer.features["used"]) == {True, False}
+    colours = np.array([[0x56, 0xB4, 0xE9, 0xFF], [0xD5, 0x5E, 0x00, 0xFF]]) / 255
+    assert (USED, UNUSED) == ("#56b4e9", "#d55e00")
+    expected = colours[np.where(beads["used"], 0, 1)]
+    np.testing.assert_allclose(layer.border_color, expected, atol=1e-6)
+
+
+def test_its_settings_are_the_recipes(
+    user: Any, preprocessed: Image, mask: Labels, recipe_of: Any
+) -> None:
+    settings = {"centre": "centroid", "min_voxels": 1, "max_voxels": 130, "margin": (0.0, 0.9, 0.9)}
+    layer = user.makes(NAME, image=preprocessed, mask=mask, **settings)
+    recipe = recipe_of(layer)
+    assert recipe.find_beads == FindBeads(**settings)
+    beads = finish(find_beads_step(preprocessed.data, mask.data, recipe))
+    assert list(layer.features["used"]) == list(beads["used"])
+    assert {"border", "large", ""} == set(layer.features["reason"])
+
+
+def test_a_2d_image(
+    user: Any, add_small: Callable[..., Image], recipe_of: Any, assert_made_from: Any
+) -> None:
+    source = add_small(axis_labels=("y", "x"), translate=(3, 4))
+    mask = user.makes("Threshold", image=source)
+    layer = user.makes(NAME, image=source, mask=mask)
+    assert_made_from(layer, source)
+    beads = finish(find_beads_step(source.data, mask.data, recipe_of(layer)))
+    np.testing.assert_array_equal(layer.data, beads[["y", "x"]])
+    np.testing.assert_allclose(layer.data, [[12, 14]], atol=0.2)
+
+
+def test_painted_labels_are_respected_and_on_record(
+    user: Any, preprocessed: Image, mask: Labels, recipe_of: Any
+) -> None:
+    before = user.makes(NAME, image=preprocessed, mask=mask)
+    erased = tuple(np.round(before.data[0]).astype(int))
+    mask.n_edit_dimensions, mask.brush_size = 3, 7
+    mask.fill(erased, 0)
+    painted = (3, 10, 70)
+    assert mask.data[painted] == 0
+    mask.paint(painted, 1)
+    layer = user.makes(NAME, image=preprocessed, mask=mask)
+    assert recipe_of(layer).provenance.by_hand == ("threshold",)
+    distances = np.abs(layer.data[:, None] - [erased, painted]).max(axis=-1).min(axis=0)
+    assert distances[0] > 1
+    assert distances[1] < 1
+
+
+def test_labels_painted_from_nothing_are_on_record(
+    user: Any, viewer: napari.Viewer, preprocessed: Image, recipe_of: Any
+) -> None:
+    viewer.layers.selection.active = preprocessed
+    viewer._new_labels()
+    labels = viewer.layers[-1]
+    labels.n_edit_dimensions, labels.brush_size = 3, 5
+    labels.paint((12, 15, 22), 1)
+    layer = user.makes(NAME, image=preprocessed, mask=labels)
+    assert recipe_of(layer).provenance.by_hand == ("threshold",)
+    assert len(layer.data) == 1
+
+
+def test_a_point_added_by_hand_is_there_to_be_used(
+    user: Any, preprocessed: Image, mask: Labels
+) -> None:
+    layer = user.makes(NAME, image=preprocessed, mask=mask)
+    assert not layer.features["used"].iloc[-1]
+    layer.add((3.0, 10.0, 70.0))
+    added = layer.features.iloc[-1]
+    assert (bool(added["used"]), added["reason"]) == (True, "")
+    assert np.isnan(added["amplitude"])
+
+
+def test_what_cannot_be_used_is_told_in_a_sentence(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], told: Any
+) -> None:
+    source = add_small()
+    gui = user.opens(NAME, image=source)
+    empty = np.zeros((24, 28), np.uint8)
+    one, other = empty.copy(), np.ones((8, 9), np.uint8)
+    one[12, 14] = 1
+    # No labels; nothing in them; of another shape; all beads too small; all too near to the border.
+    user.runs(gui)
+    user.runs(user.chooses(gui, mask=viewer.add_labels(empty)))
+    user.runs(user.chooses(gui, mask=viewer.add_labels(other)))
+    user.runs(user.chooses(gui, mask=viewer.add_labels(one)))
+    user.runs(user.chooses(gui, min_voxels=1, margin=(0.0, 2.0, 2.0)))
+    user.runs(user.chooses(gui, mask=viewer.add_labels(np.zeros((2, 2, 3, 3), np.uint8))))
+    expected = (
+        "No labels layer is chosen. Run Threshold first, or paint the beads.",
+        "No bead was found: no voxel is above the threshold.",
+        "The thresholded image has the shape (8, 9), the image (24, 28)",
+        "None of the 1 objects can be used: 1 too small.",
+        "None of the 1 objects can be used: 1 too near to the border.",
+        "has 4 axes (2, 2, 3, 3)",
+    )
+    assert len(told.errors) == len(expected)
+    for error, sentence in zip(told.errors, expected, strict=True):
+        assert error.startswith("Find beads: ")
+        assert sentence in error
+    assert not any(isinstance(layer, Points) for layer in viewer.layers)
+
+
+def test_no_image_is_told_in_a_sentence(user: Any, viewer: napari.Viewer, told: Any) -> None:
+    assert user.runs(user.opens(NAME)) == []
+    (error,) = told.errors
+    assert "No layer is chosen. Open or make a preprocessed image" in error

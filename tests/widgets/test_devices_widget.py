@@ -1,0 +1,52 @@
+import threading
+from typing import Any
+
+import napari
+import pytest
+
+from napari_psf_distiller.compute import Device
+from napari_psf_distiller.compute.devices import NUMPY
+from napari_psf_distiller.widgets import devices as devices_module
+
+FOUND = (
+    Device("Good GPU", "gpu", "Some OpenCL", True),
+    Device("Bad GPU", "gpu", "Some OpenCL", False, "it cannot build a kernel"),
+    NUMPY,
+)
+
+
+@pytest.fixture
+def slow_search(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let the search for devices last until the event is set."""
+    found = threading.Event()
+
+    def search() -> tuple[Device, ...]:
+        assert found.wait(60)
+        return FOUND
+
+    monkeypatch.setattr(devices_module, "devices", search)
+    yield found
+    found.set()
+
+
+def test_usable_devices_are_offered_once_they_are_known(user: Any, slow_search: Any) -> None:
+    guis = [user.opens(name) for name in ("Distil PSF", "Deconvolve")]
+    for gui in guis:
+        assert gui.device.choices == ("auto", "numpy")
+        assert gui.device.value == "auto"
+    guis[0].device.value = "numpy"
+    slow_search.set()
+    for gui in guis:
+        user.waits(lambda gui=gui: len(gui.device.choices) > 2)
+        assert gui.device.choices == ("auto", "numpy", "Good GPU")
+    assert guis[0].device.value == "numpy"
+    assert guis[1].device.value == "auto"
+
+
+def test_a_viewer_closed_before_the_devices_are_known(
+    user: Any, viewer: napari.Viewer, slow_search: Any
+) -> None:
+    user.opens("Distil PSF")
+    viewer.close()
+    # What is left to do, the end of every test waits for; it would report an exception.
+    slow_search.set()

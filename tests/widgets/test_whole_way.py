@@ -1,0 +1,100 @@
+"""From a bead image to an inspected PSF by clicks, as in the notebook, and against the pipeline."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image
+
+import napari_psf_distiller as pd
+
+
+@pytest.fixture
+def walk(user: Any) -> Callable[..., list[Any]]:
+    """Go the whole way by clicks, with some settings for the steps; return the layers."""
+
+    def go(image: Image, settings: dict[str, dict[str, Any]]) -> list[Any]:
+        def make(name: str, **layers: Any) -> Any:
+            return user.makes(name, **layers, **settings.get(name, {}))
+
+        clean = make("Preprocess beads", image=image)
+        mask = make("Threshold", image=clean)
+        beads = make("Find beads", image=clean, mask=mask)
+        distilled = make("Distil PSF", image=clean, beads=beads)
+        psf = make("Post-process PSF", image=distilled)
+        sharp = make("Deconvolve", image=clean, psf=psf)
+        return [clean, mask, beads, distilled, psf, sharp]
+
+    return go
+
+
+SETTINGS = {
+    "best": {
+        "Distil PSF": {"iterations": 5},
+        "Deconvolve": {"iterations": 3},
+    },
+    "notebook": {
+        "Preprocess beads": {"background": "mean", "factor": 1.25, "floor": 0.1, "median": 3},
+        "Threshold": {"method": "otsu"},
+        "Find beads": {"centre": "centroid", "min_voxels": 1},
+        "Distil PSF": {"iterations": 5, "start": "image", "placement": "truncate"},
+        "Post-process PSF": {"crop": (20, 65, 65), "background": 0.002},
+        "Deconvolve": {"iterations": 3},
+    },
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
+def test_the_way_by_clicks_is_the_pipelines(
+    user: Any,
+    viewer: napari.Viewer,
+    bead_layer: Image,
+    walk: Callable[..., list[Any]],
+    recipe_of: Any,
+    told: Any,
+    name: str,
+) -> None:
+    before = bead_layer.data.copy()
+    clean, mask, beads, distilled, psf, sharp = walk(bead_layer, SETTINGS[name])
+    assert list(viewer.layers) == [bead_layer, clean, mask, beads, distilled, psf, sharp]
+    # The recipe in the PSF layer is all that is needed to make it again from the image.
+    recipe = recipe_of(psf)
+    result = pd.distill(bead_layer.data, recipe=recipe)
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.max(), rtol=0)
+    np.testing.assert_array_equal(clean.data, result.preprocessed)
+    np.testing.assert_array_equal(beads.data, result.beads[["z", "y", "x"]])
+    assert list(beads.features["used"]) == list(result.beads["used"])
+    assert recipe.provenance.image_sha256 == result.recipe.provenance.image_sha256
+    assert recipe.provenance.device == result.recipe.provenance.device
+    expected = pd.deconvolve(clean.data, psf.data, iterations=3)
+    np.testing.assert_allclose(sharp.data, expected, atol=1e-6 * expected.max(), rtol=0)
+    if name == "notebook":
+        notebook = pd.Recipe.notebook()
+        assert recipe.preprocess == notebook.preprocess
+        assert recipe.threshold == notebook.threshold
+        assert recipe.find_beads == notebook.find_beads
+        assert dataclasses.replace(recipe.distill, iterations=300) == notebook.distill
+        assert recipe.postprocess.background == notebook.postprocess.background
+    # Nothing happened to the user's own layer.
+    np.testing.assert_array_equal(bead_layer.data, before)
+    assert bead_layer.metadata == {"mine": 1}
+    assert told.errors == []
+    inspect = user.opens("Inspect PSF", psf=psf)
+    assert inspect.inspector.widths.value.startswith("FWHM z ")
+    for figure in (inspect.inspector.projections, inspect.inspector.profiles):
+        figure.canvas.draw()
+
+
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
+def test_a_2d_field(
+    viewer: napari.Viewer, walk: Callable[..., list[Any]], recipe_of: Any
+) -> None:
+    field = pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+    layer = viewer.add_image(field.image, scale=field.spacing, units=("micrometer",) * 2)
+    psf = walk(layer, SETTINGS["best"])[-2]
+    result = pd.distill(field.image, recipe=recipe_of(psf))
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.max(), rtol=0)

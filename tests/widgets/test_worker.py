@@ -1,0 +1,317 @@
+"""A step in a thread, in a real viewer: progress, cancel, and what happens meanwhile."""
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
+from napari.layers import Image
+from napari.utils.progress import cancelable_progress, progress
+from qtpy.QtCore import Qt, QThreadPool, QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_psf_distiller.compute.reference import NumpySolver
+from napari_psf_distiller.widgets import worker as worker_module
+from napari_psf_distiller.widgets.worker import Job
+
+NAME = "Deconvolve"
+ENDLESS = {"iterations": 100_000, "device": "numpy"}
+
+
+@pytest.fixture
+def source(add_small: Callable[..., Image]) -> Image:
+    return add_small()
+
+
+@pytest.fixture
+def gui(user: Any, source: Image, add_small: Callable[..., Image]) -> Any:
+    """The widget with an image and a PSF, and more iterations than anyone waits for."""
+    psf = add_small("psf")
+    return user.opens(NAME, image=source, psf=psf, **ENDLESS)
+
+
+def bars(viewer: napari.Viewer) -> list[QtLabeledProgressBar]:
+    """The progress bars in the activity dock, those on their way out not counted."""
+    dialog = viewer.window._qt_window._activity_dialog
+    found = dialog.findChildren(QtLabeledProgressBar)
+    return [bar for bar in found if bar.progress in progress._all_instances]
+
+
+# --- progress
+
+
+def test_progress_is_shown_while_it_runs_and_not_after(
+    user: Any, viewer: napari.Viewer, gui: Any
+) -> None:
+    assert bars(viewer) == []
+    assert gui.runner.progress_bar.native.isHidden()
+    user.starts(gui)
+    (bar,) = bars(viewer)
+    assert isinstance(bar.progress, cancelable_progress)
+    assert gui.runner.progress_bar.native.isHidden() is False
+    assert (gui.call_button.enabled, gui.runner.cancel_button.enabled) == (False, True)
+    user.waits(lambda: bar.progress.n > 0)
+    assert bar.progress.total == bar.qt_progress_bar.maximum() == ENDLESS["iterations"]
+    assert bar.qt_progress_bar.value() > 0
+    assert bar.description_label.text() == "Deconvolve: "
+    assert gui.runner.status.value.startswith("Deconvolve ")
+    assert gui.runner.status.value.endswith(f" / {ENDLESS['iterations']}")
+    assert gui.runner.progress_bar.value > 0
+    user.clicks(gui.runner.cancel_button)
+    user.waits(lambda: not gui.runner.running)
+    assert bars(viewer) == []
+    assert gui.runner.progress_bar.native.isHidden()
+    assert (gui.call_button.enabled, gui.runner.cancel_button.enabled) == (True, False)
+
+
+def test_the_viewer_goes_on_while_an_iteration_takes_its_time(
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any
+) -> None:
+    ticks: list[int] = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(len(viewer.layers)))
+    timer.start(5)
+    gui.iterations.value = 2
+    user.starts(gui)
+    user.waits(lambda: gate.entered == 1)
+    held = len(ticks)
+    user.waits(lambda: len(ticks) > held + 10)
+    assert gate.entered == 1
+    # And it can be used: layers come and go.
+    extra = viewer.add_image(np.eye(4))
+    viewer.layers.remove(extra)
+    gate.open()
+    user.waits(lambda: not gui.runner.running)
+    timer.stop()
+    assert viewer.layers[-1].name == "small deconvolved"
+
+
+def test_the_viewer_goes_on_during_many_short_iterations(
+    user: Any, viewer: napari.Viewer, gui: Any
+) -> None:
+    ticks: list[str] = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(gui.runner.status.value))
+    timer.start(5)
+    user.starts(gui)
+    # Each tick sees the run further on.
+    user.waits(lambda: len({text for text in ticks if " / " in text}) > 10)
+    timer.stop()
+    user.clicks(gui.runner.cancel_button)
+    user.waits(lambda: not gui.runner.running)
+
+
+# --- cancel
+
+
+def test_cancel_stops_within_the_iteration_and_frees_the_solver(
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any, told: Any
+) -> None:
+    before = list(viewer.layers)
+    user.starts(gui)
+    user.waits(lambda: gate.entered == 1)
+    user.clicks(gui.runner.cancel_button)
+    assert gui.runner.status.value == "cancelling"
+    gate.open()
+    user.waits(lambda: not gui.runner.running)
+    assert (gate.entered, gate.closed) == (1, 1)
+    assert gui.runner.status.value == "cancelled"
+    assert list(viewer.layers) == before
+    assert told.errors == told.warnings == []
+    # It can be run again.
+    gui.iterations.value = 2
+    assert len(user.runs(gui)) == 1
+    assert gate.closed == 2
+
+
+def test_the_activity_docks_cancel_stops_it_too(
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any, qtbot: Any
+) -> None:
+    before = list(viewer.layers)
+    gate.open()
+    user.starts(gui)
+    (bar,) = bars(viewer)
+    user.waits(lambda: gate.entered > 1)
+    qtbot.mouseClick(bar.cancel_button, Qt.MouseButton.LeftButton)
+    assert bar.progress.is_canceled
+    user.waits(lambda: not gui.runner.running)
+    assert gate.closed == 1
+    assert gui.runner.status.value == "cancelled"
+    assert list(viewer.layers) == before
+
+
+def test_a_cancel_that_comes_when_it_is_done_still_adds_nothing(
+    user: Any, viewer: napari.Viewer, gui: Any
+) -> None:
+    before = list(viewer.layers)
+    gui.iterations.value = 2
+    user.starts(gui)
+    # Its thread comes to its end, and the result waits for the event loop.
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    assert gui.runner.running
+    gui.runner.cancel()
+    user.waits(lambda: not gui.runner.running)
+    assert gui.runner.status.value == "cancelled"
+    assert list(viewer.layers) == before
+
+
+# --- twice
+
+
+def test_the_button_pressed_twice_starts_one_run(
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any, told: Any
+) -> None:
+    before = list(viewer.layers)
+    gui.iterations.value = 2
+    user.starts(gui)
+    user.clicks(gui.call_button)
+    assert not gui.call_button.enabled
+    # A script can still call the widget.
+    assert told.infos == []
+    gui()
+    assert told.infos == ["Deconvolve is running already; wait for it or cancel it."]
+    assert len(bars(viewer)) == 1
+    gate.open()
+    user.waits(lambda: not gui.runner.running)
+    assert (gate.entered, gate.closed) == (2, 1)
+    assert len(viewer.layers) == len(before) + 1
+
+
+def test_two_widgets_run_side_by_side(
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any
+) -> None:
+    second = user.opens(NAME, image=gui.image.value, psf=gui.psf.value, **ENDLESS)
+    for widget in (gui, second):
+        widget.iterations.value = 2
+        user.starts(widget)
+    assert len(bars(viewer)) == 2
+    gate.open()
+    user.waits(lambda: not (gui.runner.running or second.runner.running))
+    names = [layer.name for layer in viewer.layers]
+    assert names[-2:] == ["small deconvolved", "small deconvolved [1]"]
+    np.testing.assert_array_equal(viewer.layers[-1].data, viewer.layers[-2].data)
+
+
+# --- what is taken away meanwhile
+
+
+def test_the_layers_renamed_and_deleted_meanwhile(
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any, source: Image, told: Any
+) -> None:
+    gui.iterations.value = 2
+    user.starts(gui)
+    user.waits(lambda: gate.entered == 1)
+    source.name = "renamed"
+    viewer.layers.clear()
+    gate.open()
+    user.waits(lambda: not gui.runner.running)
+    (layer,) = viewer.layers
+    assert layer.name == "small deconvolved"
+    assert layer.data.shape == source.data.shape
+    assert layer.metadata["psf_distiller"]["source"]["name"] == "small"
+    assert told.errors == []
+
+
+@pytest.mark.parametrize("how", ["removed", "closed"])
+def test_the_dock_taken_away_meanwhile(
+    user: Any, viewer: napari.Viewer, source: Image, gate: Any, how: str, told: Any
+) -> None:
+    dock, gui = viewer.window.add_plugin_dock_widget("napari-psf-distiller", NAME)
+    user.chooses(gui, image=source, psf=source, iterations=2, device="numpy")
+    user.starts(gui)
+    user.waits(lambda: gate.entered == 1)
+    if how == "removed":
+        viewer.window.remove_dock_widget(dock)
+    else:
+        dock.destroyOnClose()
+    gate.open()
+    user.waits(lambda: not gui.runner.running)
+    assert bars(viewer) == []
+    assert told.errors == []
+
+
+def test_the_viewer_closed_meanwhile(
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any, told: Any
+) -> None:
+    user.starts(gui)
+    user.waits(lambda: gate.entered == 1)
+    # This is what napari asks before it closes a window of its own accord.
+    (status,) = (
+        text
+        for text in viewer.window._task_status_manager.get_status()
+        if worker_module.__name__.rpartition(".")[2] in text or "_guarded" in text
+    )
+    assert status.startswith("napari-worker")
+    viewer.close()
+    gate.open()
+    user.waits(lambda: not gui.runner.running)
+    # Closing cancelled it, so of the many iterations only one was done.
+    assert (gate.entered, gate.closed) == (1, 1)
+    assert told.errors == []
+
+
+def test_two_viewers_have_their_own_runs(
+    make_napari_viewer: Any,
+    user: Any,
+    viewer: napari.Viewer,
+    gui: Any,
+    gate: Any,
+    user_of: Any,
+    told: Any,
+) -> None:
+    other = make_napari_viewer()
+    second_user = user_of(other)
+    image = other.add_image(gui.image.value.data, name="elsewhere")
+    second = second_user.opens(NAME, image=image, psf=image, **ENDLESS)
+    for somebody, widget in ((user, gui), (second_user, second)):
+        widget.iterations.value = 2
+        somebody.starts(widget)
+    user.waits(lambda: gate.entered == 2)
+    # The first one's viewer closes while both run; the other one's run goes on.
+    viewer.close()
+    gate.open()
+    user.waits(lambda: not (gui.runner.running or second.runner.running))
+    assert [layer.name for layer in other.layers] == ["elsewhere", "elsewhere deconvolved"]
+    assert gate.closed == 2
+    assert told.errors == []
+
+
+# --- what goes wrong
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), ZeroDivisionError("broken")])
+def test_an_error_that_nobody_expected_is_not_swallowed(
+    user: Any,
+    viewer: napari.Viewer,
+    gui: Any,
+    qtbot: Any,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = list(viewer.layers)
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(NumpySolver, "step", fail)
+    with qtbot.capture_exceptions() as exceptions:
+        assert user.runs(gui) == []
+    assert "broken" in str(exceptions[0][1])
+    assert gui.runner.status.value == "failed"
+    assert gui.call_button.enabled
+    assert bars(viewer) == []
+    assert list(viewer.layers) == before
+    monkeypatch.undo()
+    gui.iterations.value = 2
+    assert len(user.runs(gui)) == 1
+
+
+def test_the_widget_gives_a_job_and_starts_it(user: Any, gui: Any) -> None:
+    gui.iterations.value = 2
+    job = gui()
+    assert isinstance(job, Job)
+    assert gui.runner.running
+    QApplication.processEvents()
+    user.waits(lambda: not gui.runner.running)
