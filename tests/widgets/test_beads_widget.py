@@ -51,6 +51,13 @@ def test_it_writes_points(
     assert (USED, UNUSED) == ("#56b4e9", "#d55e00")
     expected = colours[np.where(beads["used"], 0, 1)]
     np.testing.assert_allclose(layer.border_color, expected, atol=1e-6)
+    # A point added by hand is there to be used, whatever the last bead is.
+    assert not layer.features["used"].iloc[-1]
+    layer.add((3.0, 10.0, 70.0))
+    added = layer.features.iloc[-1]
+    assert (bool(added["used"]), added["reason"]) == (True, "")
+    assert np.isnan(added["amplitude"])
+    np.testing.assert_allclose(layer.border_color[-1], colours[0], atol=1e-6)
 
 
 def test_its_settings_are_the_recipes(
@@ -78,7 +85,7 @@ def test_a_2d_image(
 
 
 def test_painted_labels_are_respected_and_on_record(
-    user: Any, preprocessed: Image, mask: Labels, recipe_of: Any
+    user: Any, viewer: napari.Viewer, preprocessed: Image, mask: Labels, recipe_of: Any
 ) -> None:
     before = user.makes(NAME, image=preprocessed, mask=mask)
     erased = tuple(np.round(before.data[0]).astype(int))
@@ -92,11 +99,7 @@ def test_painted_labels_are_respected_and_on_record(
     distances = np.abs(layer.data[:, None] - [erased, painted]).max(axis=-1).min(axis=0)
     assert distances[0] > 1
     assert distances[1] < 1
-
-
-def test_labels_painted_from_nothing_are_on_record(
-    user: Any, viewer: napari.Viewer, preprocessed: Image, recipe_of: Any
-) -> None:
+    # Painted from nothing.
     viewer.layers.selection.active = preprocessed
     viewer._new_labels()
     labels = viewer.layers[-1]
@@ -107,17 +110,6 @@ def test_labels_painted_from_nothing_are_on_record(
     assert len(layer.data) == 1
 
 
-def test_a_point_added_by_hand_is_there_to_be_used(
-    user: Any, preprocessed: Image, mask: Labels
-) -> None:
-    layer = user.makes(NAME, image=preprocessed, mask=mask)
-    assert not layer.features["used"].iloc[-1]
-    layer.add((3.0, 10.0, 70.0))
-    added = layer.features.iloc[-1]
-    assert (bool(added["used"]), added["reason"]) == (True, "")
-    assert np.isnan(added["amplitude"])
-
-
 def test_what_cannot_be_used_is_told_in_a_sentence(
     user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], told: Any
 ) -> None:
@@ -126,13 +118,16 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     empty = np.zeros((24, 28), np.uint8)
     one, other = empty.copy(), np.ones((8, 9), np.uint8)
     one[12, 14] = 1
-    # No labels; nothing in them; of another shape; all beads too small; all too near to the border.
+    # No labels; nothing in them; of another shape; all beads too small; all too near to the border;
+    # of too many axes; no image.
     user.runs(gui)
     user.runs(user.chooses(gui, mask=viewer.add_labels(empty)))
     user.runs(user.chooses(gui, mask=viewer.add_labels(other)))
     user.runs(user.chooses(gui, mask=viewer.add_labels(one)))
     user.runs(user.chooses(gui, min_voxels=1, margin=(0.0, 2.0, 2.0)))
     user.runs(user.chooses(gui, mask=viewer.add_labels(np.zeros((2, 2, 3, 3), np.uint8))))
+    viewer.layers.remove(source)
+    user.runs(gui)
     expected = (
         "No labels layer is chosen. Run Threshold first, or paint the beads.",
         "No bead was found: no voxel is above the threshold.",
@@ -140,15 +135,10 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         "None of the 1 objects can be used: 1 too small.",
         "None of the 1 objects can be used: 1 too near to the border.",
         "has 4 axes (2, 2, 3, 3)",
+        "No layer is chosen. Open or make a preprocessed image",
     )
     assert len(told.errors) == len(expected)
     for error, sentence in zip(told.errors, expected, strict=True):
         assert error.startswith("Find beads: ")
         assert sentence in error
     assert not any(isinstance(layer, Points) for layer in viewer.layers)
-
-
-def test_no_image_is_told_in_a_sentence(user: Any, viewer: napari.Viewer, told: Any) -> None:
-    assert user.runs(user.opens(NAME)) == []
-    (error,) = told.errors
-    assert "No layer is chosen. Open or make a preprocessed image" in error

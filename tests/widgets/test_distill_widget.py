@@ -114,6 +114,12 @@ def test_edited_points_are_respected_and_on_record(
         points = beads.data[beads.features["used"].to_numpy(bool)]
         np.testing.assert_allclose(layer.data, distilled(layer, image, points), rtol=1e-5)
 
+    # An edit that is undone is none.
+    found = beads.data.copy()
+    beads.data = found + 1
+    beads.data = found
+    (layer,) = user.runs(gui)
+    assert recipe_of(layer).provenance.by_hand == ()
     # Switched: an unused bead is used after all, then a used one no more.
     features = beads.features.copy()
     first_unused = int(np.argmin(features["used"]))
@@ -136,16 +142,6 @@ def test_edited_points_are_respected_and_on_record(
     beads.add(np.array([11.6, 30.2, 40.7]))
     assert int(beads.features["used"].sum()) == count + 1
     check()
-
-
-def test_an_edit_that_is_undone_is_none(
-    user: Any, image: Image, beads: Points, recipe_of: Any
-) -> None:
-    found = beads.data.copy()
-    beads.data = found + 1
-    beads.data = found
-    layer = user.makes(NAME, image=image, beads=beads, **QUICK)
-    assert recipe_of(layer).provenance.by_hand == ()
 
 
 def test_a_hand_in_the_threshold_is_still_on_record(
@@ -256,8 +252,11 @@ def test_a_device_that_fails_midway_is_told_in_a_sentence(
             raise next(faults)
         return step(solver, likelihood)
 
+    def close(solver: NumpySolver) -> None:
+        closed.append(solver)
+
     monkeypatch.setattr(NumpySolver, "step", fail_at_the_third)
-    monkeypatch.setattr(NumpySolver, "close", lambda solver: closed.append(solver))
+    monkeypatch.setattr(NumpySolver, "close", close)
     gui = user.opens(NAME, image=source, beads=points, iterations=9, device="numpy")
     assert user.runs(gui) == []
     assert gui.call_button.enabled

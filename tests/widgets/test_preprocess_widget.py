@@ -100,22 +100,22 @@ def test_the_voxel_size_is_the_first_layers_and_follows_the_choice(
     assert gui.voxel_size.value == (0.0, 0.0, 0.0)
 
 
-def test_a_voxel_size_finer_than_shown_is_not_rounded(
+def test_the_layers_own_voxel_size_is_neither_rounded_nor_converted(
     user: Any, add_small: Callable[..., Image], recipe_of: Any, assert_made_from: Any
 ) -> None:
-    source = add_small(scale=(0.0323719123, 1 / 30), translate=(5, 6))
-    layer = user.makes(NAME, image=source)
-    assert_made_from(layer, source)
+    fine = add_small(scale=(0.0323719123, 1 / 30), translate=(5, 6))
+    layer = user.makes(NAME, image=fine)
+    assert_made_from(layer, fine)
     assert recipe_of(layer).spacing == (0.0323719123, 1 / 30)
-
-
-def test_a_layer_in_nanometres_stays_so(
-    user: Any, add_small: Callable[..., Image], recipe_of: Any, assert_made_from: Any
-) -> None:
-    source = add_small(scale=(80, 72.5), units=("nanometer",) * 2, translate=(800, 725))
-    layer = user.makes(NAME, image=source)
-    assert_made_from(layer, source)
+    nanometres = add_small(scale=(80, 72.5), units=("nanometer",) * 2, translate=(800, 725))
+    layer = user.makes(NAME, image=nanometres)
+    assert_made_from(layer, nanometres)
     assert recipe_of(layer).spacing == pytest.approx((0.08, 0.0725))
+    # What needs no voxel size works without one.
+    unknown = add_small(scale=(1, 1), units=("pixel",) * 2)
+    layer = user.makes(NAME, image=unknown, background="mean")
+    assert_made_from(layer, unknown)
+    assert recipe_of(layer).spacing is None
 
 
 def test_a_corrected_voxel_size_counts_from_here_on(
@@ -129,24 +129,11 @@ def test_a_corrected_voxel_size_counts_from_here_on(
     # It began 10 voxels off the origin, and still does.
     np.testing.assert_allclose(layer.translate, (1.0, 0.725))
     np.testing.assert_allclose(source.scale, (80, 72.5))
-
-
-def test_a_given_voxel_size_stands_in_for_an_unknown_one(
-    user: Any, add_small: Callable[..., Image], recipe_of: Any
-) -> None:
-    source = add_small(scale=(1, 1), units=("pixel",) * 2, translate=(10, 20))
-    layer = user.makes(NAME, image=source, voxel_size=(0.0, 0.2, 0.1))
+    # One that is given stands in for one that is unknown.
+    unknown = add_small(scale=(1, 1), units=("pixel",) * 2, translate=(10, 20))
+    layer = user.makes(NAME, image=unknown, voxel_size=(0.0, 0.2, 0.1))
     assert recipe_of(layer).spacing == (0.2, 0.1)
     np.testing.assert_allclose(layer.translate, (2, 2))
-
-
-def test_without_a_voxel_size_what_needs_none_works(
-    user: Any, add_small: Callable[..., Image], recipe_of: Any, assert_made_from: Any
-) -> None:
-    source = add_small(scale=(1, 1), units=("pixel",) * 2)
-    layer = user.makes(NAME, image=source, background="mean")
-    assert recipe_of(layer).spacing is None
-    assert_made_from(layer, source)
 
 
 # --- bad input
@@ -191,39 +178,23 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     assert [layer.name for layer in viewer.layers] == list(BAD)
 
 
-def test_no_layer_is_told_in_a_sentence(user: Any, viewer: napari.Viewer, told: Any) -> None:
-    gui = user.opens(NAME)
-    assert user.runs(gui) == []
-    assert told.errors == [
-        "Preprocess beads: No layer is chosen. Open or make a bead image and choose it."
-    ]
-
-
-def test_a_voxel_size_that_is_partly_zero_is_told_in_a_sentence(
-    user: Any, bead_layer: Image, told: Any
+def test_settings_that_cannot_be_used_are_told_in_a_sentence(
+    user: Any, viewer: napari.Viewer, bead_layer: Image, told: Any
 ) -> None:
     gui = user.opens(NAME, image=bead_layer, voxel_size=(0.0, 0.1, 0.1))
     assert user.runs(gui) == []
-    (error,) = told.errors
-    assert "(0.0, 0.1, 0.1) must be positive on every axis" in error
-
-
-def test_a_setting_that_a_recipe_refuses_is_told_in_a_sentence(
-    user: Any, bead_layer: Image, told: Any
-) -> None:
-    gui = user.opens(NAME, image=bead_layer, median=4)
+    assert user.runs(user.chooses(gui, voxel_size=(0.2, 0.1, 0.1), median=4)) == []
+    settings = {"median": 1, "background": "constant", "level": 1e6}
+    assert user.runs(user.chooses(gui, **settings)) == []
+    viewer.layers.remove(bead_layer)
     assert user.runs(gui) == []
-    (error,) = told.errors
-    assert "the filter's size must be odd" in error
-
-
-def test_a_background_above_the_image_is_told_in_a_sentence(
-    user: Any, bead_layer: Image, told: Any
-) -> None:
-    gui = user.opens(NAME, image=bead_layer, background="constant", level=1e6)
-    assert user.runs(gui) == []
-    (error,) = told.errors
-    assert "Nothing is left of the image after the background was subtracted" in error
+    partly_zero, even, above, no_layer = told.errors
+    assert "(0.0, 0.1, 0.1) must be positive on every axis" in partly_zero
+    assert "the filter's size must be odd" in even
+    assert "Nothing is left of the image after the background was subtracted" in above
+    assert no_layer == (
+        "Preprocess beads: No layer is chosen. Open or make a bead image and choose it."
+    )
 
 
 def test_a_second_step_starts_from_the_firsts_recipe(

@@ -174,7 +174,7 @@ def test_another_image_gets_its_own_layer(
     assert viewer.layers[-1].name == "other threshold"
 
 
-def test_without_live_the_slider_waits_for_the_button(
+def test_the_slider_waits_for_the_button_without_live_and_with_other_methods(
     user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], qtbot: Any
 ) -> None:
     source = add_small()
@@ -187,17 +187,10 @@ def test_without_live_the_slider_waits_for_the_button(
     (again,) = user.runs(gui)
     np.testing.assert_array_equal(again.data.astype(bool), source.data > 60)
     np.testing.assert_array_equal(mask.data.astype(bool), source.data > 50)
-
-
-def test_the_slider_is_quiet_with_another_method(
-    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], qtbot: Any
-) -> None:
-    source = add_small()
-    gui = user.opens(NAME, image=source, method="otsu")
-    gui.value.value = 60
+    user.chooses(gui, method="otsu", live=True, value=70)
     qtbot.wait(400)
     assert not gui.runner.running
-    assert list(viewer.layers) == [source]
+    assert list(viewer.layers) == [source, mask, again]
 
 
 # --- bad input
@@ -220,26 +213,21 @@ def test_a_threshold_that_takes_nothing_or_everything(
     assert list(viewer.layers) == [layer]
 
 
-def test_local_without_a_voxel_size(user: Any, add_small: Callable[..., Image], told: Any) -> None:
-    source = add_small(scale=(1, 1), units=("pixel",) * 2)
-    gui = user.opens(NAME, image=source, method="local")
-    assert user.runs(gui) == []
-    (error,) = told.errors
-    assert "The voxel size is not known" in error
-
-
 def test_no_layer_and_layers_that_no_step_takes(
-    user: Any, viewer: napari.Viewer, told: Any
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], told: Any
 ) -> None:
     gui = user.opens(NAME)
     assert user.runs(gui) == []
+    unknown = add_small(scale=(1, 1), units=("pixel",) * 2)
+    assert user.runs(user.chooses(gui, image=unknown, method="local")) == []
     stack = np.zeros((2, 3, 8, 8))
     stack[0, 0, 0, 0] = 1
     gui.image.value = viewer.add_image(stack)
     assert user.runs(gui) == []
     gui.image.value = viewer.add_image(stack[0, :, :, :3], rgb=True)
     assert user.runs(gui) == []
-    no_layer, four_axes, rgb = told.errors
+    no_layer, no_voxel_size, four_axes, rgb = told.errors
+    assert "The voxel size is not known" in no_voxel_size
     assert "No layer is chosen" in no_layer
     assert "has 4 axes (2, 3, 8, 8)" in four_axes
     assert "is an RGB picture" in rgb

@@ -90,9 +90,7 @@ def test_the_way_by_clicks_is_the_pipelines(
 
 
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
-def test_a_2d_field(
-    viewer: napari.Viewer, walk: Callable[..., list[Any]], recipe_of: Any
-) -> None:
+def test_a_2d_field(viewer: napari.Viewer, walk: Callable[..., list[Any]], recipe_of: Any) -> None:
     field = pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
     layer = viewer.add_image(field.image, scale=field.spacing, units=("micrometer",) * 2)
     psf = walk(layer, SETTINGS["best"])[-2]

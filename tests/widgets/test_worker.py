@@ -10,11 +10,9 @@ from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from napari.layers import Image
 from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import Qt, QThreadPool, QTimer
-from qtpy.QtWidgets import QApplication
 
 from napari_psf_distiller.compute.reference import NumpySolver
 from napari_psf_distiller.widgets import worker as worker_module
-from napari_psf_distiller.widgets.worker import Job
 
 NAME = "Deconvolve"
 ENDLESS = {"iterations": 100_000, "device": "numpy"}
@@ -180,18 +178,19 @@ def test_the_button_pressed_twice_starts_one_run(
 
 
 def test_two_widgets_run_side_by_side(
-    user: Any, viewer: napari.Viewer, gui: Any, gate: Any
+    user: Any, viewer: napari.Viewer, gui: Any, gate: Any, source: Image
 ) -> None:
-    second = user.opens(NAME, image=gui.image.value, psf=gui.psf.value, **ENDLESS)
+    beads = viewer.add_points([[12, 14]], scale=source.scale, units=source.units)
+    second = user.opens("Distil PSF", image=source, beads=beads, device="numpy")
     for widget in (gui, second):
         widget.iterations.value = 2
         user.starts(widget)
     assert len(bars(viewer)) == 2
     gate.open()
     user.waits(lambda: not (gui.runner.running or second.runner.running))
-    names = [layer.name for layer in viewer.layers]
-    assert names[-2:] == ["small deconvolved", "small deconvolved [1]"]
-    np.testing.assert_array_equal(viewer.layers[-1].data, viewer.layers[-2].data)
+    assert bars(viewer) == []
+    made = {layer.name for layer in viewer.layers[-2:]}
+    assert made == {"small deconvolved", "small distilled"}
 
 
 # --- what is taken away meanwhile
@@ -281,37 +280,24 @@ def test_two_viewers_have_their_own_runs(
 # --- what goes wrong
 
 
-@pytest.mark.parametrize("error", [RuntimeError("broken"), ZeroDivisionError("broken")])
 def test_an_error_that_nobody_expected_is_not_swallowed(
-    user: Any,
-    viewer: napari.Viewer,
-    gui: Any,
-    qtbot: Any,
-    error: Exception,
-    monkeypatch: pytest.MonkeyPatch,
+    user: Any, viewer: napari.Viewer, gui: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = list(viewer.layers)
+    # napari takes the first kind for the end of a worker.
+    for error in (RuntimeError("broken"), ZeroDivisionError("broken")):
 
-    def fail(*_: Any) -> None:
-        raise error
+        def fail(*_: Any, error: Exception = error) -> None:
+            raise error
 
-    monkeypatch.setattr(NumpySolver, "step", fail)
-    with qtbot.capture_exceptions() as exceptions:
-        assert user.runs(gui) == []
-    assert "broken" in str(exceptions[0][1])
-    assert gui.runner.status.value == "failed"
-    assert gui.call_button.enabled
-    assert bars(viewer) == []
-    assert list(viewer.layers) == before
-    monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            patch.setattr(NumpySolver, "step", fail)
+            with qtbot.capture_exceptions() as exceptions:
+                assert user.runs(gui) == []
+        assert "broken" in str(exceptions[0][1])
+        assert gui.runner.status.value == "failed"
+        assert gui.call_button.enabled
+        assert bars(viewer) == []
+        assert list(viewer.layers) == before
     gui.iterations.value = 2
     assert len(user.runs(gui)) == 1
-
-
-def test_the_widget_gives_a_job_and_starts_it(user: Any, gui: Any) -> None:
-    gui.iterations.value = 2
-    job = gui()
-    assert isinstance(job, Job)
-    assert gui.runner.running
-    QApplication.processEvents()
-    user.waits(lambda: not gui.runner.running)

@@ -28,38 +28,34 @@ def add_psf(viewer: napari.Viewer, field: SimulatedBeads, **keywords: object) ->
     return viewer.add_image(field.psf.astype(np.float32), **keywords)
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".tiff", ".ome.tif", ".ome.tiff"])
 def test_a_saved_psf_comes_back_whole(
-    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path, suffix: str
-) -> None:
-    layer = add_psf(viewer, field)
-    path = tmp_path / f"psf{suffix}"
-    assert viewer.layers.save(str(path), plugin=PLUGIN) == [str(path)]
-    stored = read_psf(path)
-    np.testing.assert_array_equal(stored.psf, layer.data)
-    assert stored.spacing == pytest.approx(field.spacing, rel=1e-6)
-    assert stored.recipe == RECIPE
-    with tifffile.TiffFile(path) as tiff:
-        assert tiff.is_ome == (".ome" in suffix)
-        assert tiff.is_imagej != tiff.is_ome
-
-
-def test_nanometres_are_saved_as_micrometres(
     viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
 ) -> None:
-    add_psf(viewer, field, scale=(200, 80, 80), units=("nanometer",) * 3, metadata={})
+    layer = add_psf(viewer, field)
+    for suffix in (".tif", ".tiff", ".ome.tif", ".ome.tiff"):
+        path = tmp_path / f"psf{suffix}"
+        assert viewer.layers.save(str(path), plugin=PLUGIN) == [str(path)]
+        stored = read_psf(path)
+        np.testing.assert_array_equal(stored.psf, layer.data)
+        assert stored.spacing == pytest.approx(field.spacing, rel=1e-6)
+        assert stored.recipe == RECIPE
+        with tifffile.TiffFile(path) as tiff:
+            assert tiff.is_ome == (".ome" in suffix)
+            assert tiff.is_imagej != tiff.is_ome
+
+
+def test_other_units_and_2d(viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path) -> None:
     path = tmp_path / "psf.tif"
+    add_psf(viewer, field, scale=(200, 80, 80), units=("nanometer",) * 3, metadata={})
     viewer.layers.save(str(path), plugin=PLUGIN)
     stored = read_psf(path)
     assert stored.spacing == pytest.approx((0.2, 0.08, 0.08), rel=1e-6)
     assert stored.recipe is None
-
-
-def test_a_2d_psf_is_saved(viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path) -> None:
+    viewer.layers.clear()
     psf = field.psf[field.psf.shape[0] // 2].astype(np.float32)
     viewer.add_image(psf, scale=(0.08, 0.07), units=("micrometer",) * 2)
-    viewer.layers.save(str(tmp_path / "psf.tif"), plugin=PLUGIN)
-    stored = read_psf(tmp_path / "psf.tif")
+    viewer.layers.save(str(path), plugin=PLUGIN)
+    stored = read_psf(path)
     np.testing.assert_array_equal(stored.psf, psf)
     assert stored.spacing == pytest.approx((0.08, 0.07), rel=1e-6)
 
@@ -108,7 +104,7 @@ def test_the_save_dialog_offers_it_and_saves_with_it(
     viewer.layers.selection = {layer}
     path = tmp_path / "psf.tif"
 
-    def choose(*_: object, filter: str, **__: object) -> tuple[str, str]:  # noqa: A002
+    def choose(*_: object, filter: str, **__: object) -> tuple[str, str]:
         (ours,) = [entry for entry in filter.split(";;") if "PSF as TIFF" in entry]
         return str(path), ours
 

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 from skimage.measure import label, regionprops_table
 
 from napari_psf_distiller.checks import check_choice, check_image, check_spacing
@@ -76,9 +75,15 @@ def find_beads(
     check_choice(centre, "centre", ("centroid", "weighted"))
     labels = label(objects)
     table = regionprops_table(labels, properties=("area", "centroid"))
-    centroids = np.column_stack([table[f"centroid-{i}"] for i in range(array.ndim)])
+    centroids = _columns(table, "centroid", array.ndim)
     if centre == "weighted":
-        centroids = _weighted_centroids(array, labels, centroids)
+        # Negative values have no weight: they would push a centroid out of its object.
+        weights = array if array.min() >= 0 else np.maximum(array, 0)
+        with np.errstate(invalid="ignore"):
+            weighted = regionprops_table(labels, weights, properties=("centroid_weighted",))
+        # Where an object has no light, there is no weighted centroid.
+        finer = _columns(weighted, "centroid_weighted", array.ndim)
+        centroids = np.where(np.isfinite(finer), finer, centroids)
     beads = pd.DataFrame(centroids, columns=list(AXES[-array.ndim :]))
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
     voxels = tuple(bead_voxels(centres_of(beads), array.shape, "truncate").T)
@@ -181,17 +186,8 @@ def true_object(
     return result
 
 
-def _weighted_centroids(
-    array: NDArray[np.float32], labels: NDArray[np.int_], plain: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the centroids weighted by the image; the plain one where an object has no light."""
-    found = np.arange(1, len(plain) + 1)
-    # Negative values have no weight: they would push a centroid out of its object.
-    weights = np.maximum(array, 0).astype(np.float64)
-    light = ndimage.sum_labels(weights, labels, found)
-    with np.errstate(invalid="ignore"):
-        weighted = np.asarray(ndimage.center_of_mass(weights, labels, found), float)
-    return np.where(light[:, None] > 0, weighted, plain)
+def _columns(table: dict[str, NDArray[np.float64]], name: str, ndim: int) -> NDArray[np.float64]:
+    return np.column_stack([table[f"{name}-{axis}"] for axis in range(ndim)])
 
 
 def _refuse(beads: pd.DataFrame, which: pd.Series[bool] | NDArray[np.bool_], reason: str) -> None:

@@ -62,14 +62,16 @@ class Inspector:
     def draw(self, viewer: napari.Viewer, layer: Any, vmax: float, gamma: float) -> None:
         """Draw the PSF of a layer, or say why it cannot be drawn."""
         try:
-            source = read_image_layer(layer, "a PSF")
-            psf = check_psf(np.asarray(source.data))
+            self._draw(viewer, layer, vmax, gamma)
         except InputError as error:
             self.widths.value = str(error)
             self._clear()
             if layer is not None:
                 show_error(f"{TITLE}: {error}")
-            return
+
+    def _draw(self, viewer: napari.Viewer, layer: Any, vmax: float, gamma: float) -> None:
+        source = read_image_layer(layer, "a PSF")
+        psf = check_psf(np.asarray(source.data))
         spacing = source.recipe.spacing or (1.0,) * psf.ndim
         background = get_theme(viewer.theme).background.as_hex()
         foreground = get_theme(viewer.theme).text.as_hex()

@@ -122,7 +122,6 @@ class StepRunner:
             self._tell_failure(str(error))
             return
         self._job = job
-        self._bar = cancelable_progress(total=0, desc=self.title)
         worker = create_worker(
             _guarded, self.title, make_steps, _start_thread=False, _worker_class=ClosingWorker
         )
@@ -133,6 +132,8 @@ class StepRunner:
         self._worker = worker
         self._set_running(True)
         self._set_status("running")
+        # napari's bar handles events when it is made: what comes in then finds this run under way.
+        self._bar = cancelable_progress(total=0, desc=self.title)
         worker.start()
 
     @property
