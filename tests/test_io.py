@@ -10,7 +10,14 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_psf_distiller import InputError, Recipe, read_image, read_psf, write_psf
+from napari_psf_distiller import (
+    DistillerWarning,
+    InputError,
+    Recipe,
+    read_image,
+    read_psf,
+    write_psf,
+)
 from napari_psf_distiller.io import is_psf_file, write_image
 from napari_psf_distiller.recipe import Provenance
 
@@ -192,6 +199,8 @@ def test_the_resolution_of_a_plain_tiff(tmp_path):
     ],
     ids=["plain", "ImageJ", "in pixels", "no depth", "dots an inch", "OME", "OME without depth"],
 )
+# Two of them call the first axis a channel, for lack of knowing.
+@pytest.mark.filterwarnings("ignore:The first axis of:napari_psf_distiller.DistillerWarning")
 def test_no_voxel_size(tmp_path, options):
     path = tiff_written_elsewhere(tmp_path / "elsewhere.tif", psf_of((5, 7, 9)), **options)
     with pytest.raises(InputError, match="does not say how large its voxels are"):
@@ -216,11 +225,28 @@ def test_an_image_keeps_its_dtype_and_loses_its_empty_axes(tmp_path):
     assert spacing == (3.0, 0.5, 0.25)
 
 
-def test_a_time_series_is_seen_as_one(tmp_path):
+@pytest.mark.parametrize(
+    ("shape", "options", "words"),
+    [
+        ((3, 5, 7, 9), {"imagej": True, "metadata": {"axes": "TZYX"}}, "time (3), z (5)"),
+        ((5, 2, 7, 9), {"imagej": True, "metadata": {"axes": "ZCYX"}}, "z (5), channel (2)"),
+        ((7, 9, 3), {"photometric": "rgb"}, "y (7), x (9), colour (3)"),
+        ((3, 7, 9), {"photometric": "rgb", "planarconfig": "separate"}, "colour (3), y (7)"),
+    ],
+)
+def test_what_is_no_volume_names_its_axes(tmp_path, shape, options, words):
+    path = tiff_written_elsewhere(tmp_path / "elsewhere.tif", np.zeros(shape, "u2"), **options)
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_image(path)
+
+
+@pytest.mark.parametrize(("axes", "word"), [("TYX", "time"), ("CYX", "channel")])
+def test_a_series_of_planes_is_taken_as_z_with_a_warning(tmp_path, axes, word):
     path = tiff_written_elsewhere(
-        tmp_path / "movie.tif", np.zeros((3, 5, 7, 9), "u2"), imagej=True, metadata={"axes": "TZYX"}
+        tmp_path / "movie.tif", np.zeros((5, 7, 9), "u2"), imagej=True, metadata={"axes": axes}
     )
-    assert read_image(path).image.shape == (3, 5, 7, 9)
+    with pytest.warns(DistillerWarning, match=rf"is called {word} \(5\); it is taken as z"):
+        assert read_image(path).image.shape == (5, 7, 9)
 
 
 @pytest.mark.parametrize("name", ["image.tif", "image.ome.tif"])

@@ -363,11 +363,18 @@ def test_a_crop_larger_than_the_image(field):
 
 
 def test_a_psf_that_does_not_fall_to_half(field):
-    recipe = quick(postprocess=PostProcess(crop=(1, 33, 33)))
+    recipe = quick(postprocess=PostProcess(crop=(4, 33, 33)))
     with pytest.warns(DistillerWarning, match="does not fall to half of its maximum along z"):
         result = pd.distill(field.image, field.spacing, recipe)
     assert np.isnan(result.fwhm[0])
     assert np.isfinite(result.fwhm[1:]).all()
+
+
+def test_a_psf_of_too_few_planes(field):
+    recipe = quick(postprocess=PostProcess(crop=(1, 33, 33)))
+    with pytest.warns(DistillerWarning, match="too few voxels along z to measure"):
+        result = pd.distill(field.image, field.spacing, recipe)
+    assert np.isnan(result.fwhm[0])
 
 
 # The real stack: 34 x 512 x 512, 200 nm beads, NA 0.95.

@@ -50,7 +50,7 @@ recipes = st.builds(
         radius=positive,
         noise_margin=not_negative,
         floor=not_negative,
-        median=count.map(lambda n: 2 * n - 1),
+        median=st.integers(0, 15).map(lambda n: 2 * n + 1),
     ),
     threshold=st.builds(
         Threshold,

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_psf_distiller.compute import Boundary, displaced_axes
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.psf import fwhm
+from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
 __all__ = ["bead_warnings", "deconvolve_warnings", "psf_warnings"]
 
@@ -19,13 +20,16 @@ __all__ = ["bead_warnings", "deconvolve_warnings", "psf_warnings"]
 FEW_BEADS = 5
 
 
-def deconvolve_warnings(image: NDArray[Any], psf: NDArray[Any]) -> tuple[str, ...]:
+def deconvolve_warnings(
+    image: NDArray[Any], psf: NDArray[Any], boundary: Boundary
+) -> tuple[str, ...]:
     """Return what a user should know of an image and a PSF before they are deconvolved.
 
     Parameters
     ----------
     image, psf : numpy.ndarray
         With the same number of axes.
+    boundary : {"circulant", "noncirculant"}
     """
     found = []
     larger = _larger(psf.shape, image.shape)
@@ -33,6 +37,13 @@ def deconvolve_warnings(image: NDArray[Any], psf: NDArray[Any]) -> tuple[str, ..
         found.append(
             f"The PSF is larger than the image ({larger}): most of what it says about "
             "light from outside the image is a guess. Crop the PSF."
+        )
+    displaced = displaced_axes(image.shape, psf.shape, boundary)
+    if displaced:
+        axes = ", ".join(AXES[-image.ndim :][axis] for axis in displaced)
+        found.append(
+            f"The PSF has an even number of voxels along {axes}, and the grid an odd one: the "
+            "result lies one voxel too low there. Crop the PSF to an odd number."
         )
     negative = int(np.count_nonzero(image < 0))
     if negative:
@@ -65,7 +76,16 @@ def psf_warnings(
             )
     # The unit does not matter for whether there is a width at all.
     widths = fwhm(psf, recipe.spacing or (1.0,) * psf.ndim)
-    wide = [axis for axis, width in zip(axes, widths, strict=True) if np.isnan(width)]
+    short = [axis for axis, n in zip(axes, psf.shape, strict=True) if n < LEAST_VOXELS]
+    if short:
+        found.append(
+            f"The PSF has too few voxels along {', '.join(short)} to measure its width there."
+        )
+    wide = [
+        axis
+        for axis, width in zip(axes, widths, strict=True)
+        if np.isnan(width) and axis not in short
+    ]
     if wide:
         found.append(
             f"The PSF does not fall to half of its maximum along {', '.join(wide)}: it is wider "

@@ -15,6 +15,9 @@ __all__ = ["check_choice", "check_image", "check_iterations", "check_spacing"]
 # Whole numbers up to here are exact in float32.
 EXACT_IN_FLOAT32 = 2**24
 
+# Voxels of less than a nanometre or more than this, in micrometres, are of another unit.
+SMALLEST_SPACING, LARGEST_SPACING = 0.001, 50.0
+
 
 def check_image(
     image: ArrayLike, name: str = "The image", *, constant: bool = False
@@ -41,7 +44,10 @@ def check_image(
         Wrong number of axes, RGB, not numbers, empty, NaN or infinite, too large for float32, or
         the same value everywhere.
     """
-    array = np.asarray(image)
+    try:
+        array = np.asarray(image)
+    except ValueError:
+        raise InputError(f"{name} is ragged: its rows differ in length.") from None
     if array.ndim not in (2, 3):
         raise InputError(
             f"{name} has {array.ndim} axes {_shape(array)}; it must have the axes (Z, Y, X) or "
@@ -106,6 +112,11 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
         )
     if not all(math.isfinite(value) and value > 0 for value in values):
         raise InputError(f"The spacing {values} must be positive on every axis, in micrometres.")
+    if min(values) < SMALLEST_SPACING or max(values) > LARGEST_SPACING:
+        raise InputError(
+            f"The spacing {values} cannot be a microscope's voxel size in micrometres; is it in "
+            "another unit?"
+        )
     return values
 
 

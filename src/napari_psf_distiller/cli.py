@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TextIO
 
 from tqdm import tqdm
 
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _parser().parse_args(argv)
-        with _Terminal() as terminal:
+        with _Terminal() as terminal, warnings.catch_warnings():
+            warnings.showwarning = terminal.show_warning
             text = arguments.command(arguments, commands.Outlet(terminal.warn, terminal.progress))
         print(text)
     except SystemExit as end:
@@ -85,6 +87,18 @@ class _Terminal:
     def warn(self, text: str) -> None:
         self._end_bar()
         _say(f"warning: {text}")
+
+    def show_warning(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        """Show a warning from the library as one of the program's own."""
+        self.warn(str(message))
 
     def progress(self, progress: Progress) -> None:
         if progress.step != self._step:
@@ -183,7 +197,10 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         help="voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)",
     )
     part.add_argument(
-        "--bead-diameter", type=float, metavar="D", help="of the beads, in micrometres"
+        "--bead-diameter",
+        type=float,
+        metavar="D",
+        help="in micrometres; noted in the recipe",
     )
     source = part.add_mutually_exclusive_group()
     source.add_argument(
@@ -194,12 +211,15 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         action="store_true",
         help="take the steps and numbers of the notebook this program grew from",
     )
-    part.add_argument("--na", type=float, help="numerical aperture of the objective")
+    part.add_argument("--na", type=float, help="numerical aperture; noted in the recipe")
     part.add_argument(
-        "--wavelength", type=float, metavar="W", help="of emission, in micrometres (such as 0.52)"
+        "--wavelength",
+        type=float,
+        metavar="W",
+        help="in micrometres; noted in the recipe",
     )
     part.add_argument(
-        "--refractive-index", type=float, metavar="N", help="of the immersion (water: 1.33)"
+        "--refractive-index", type=float, metavar="N", help="of the immersion; noted in the recipe"
     )
     _add_ome(part)
     _add_common(part)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
+from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.compute import choose_device, devices, open_engine
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
@@ -99,7 +100,7 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
         recipe = Recipe.load(arguments.recipe)
     spacing = stored.spacing or recipe.spacing
     if arguments.spacing is not None:
-        spacing = tuple(arguments.spacing)
+        spacing = check_spacing(arguments.spacing, len(arguments.spacing))
         _compare_spacing("the spacing given", spacing, arguments.image, stored.spacing, outlet)
     optics = {
         "numerical_aperture": arguments.na,
@@ -171,7 +172,7 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
         done = finish(deconvolve_step(image.image, psf.image, recipe), outlet.progress)
         # A PSF without the image's voxel size would not have been used on it.
         write_image(staging / output.name, done.array, spacing=image.spacing or psf.spacing)
-    for warning in deconvolve_warnings(image.image, psf.image):
+    for warning in deconvolve_warnings(image.image, psf.image, arguments.boundary):
         outlet.warn(warning)
     return f"Image:  {output}\nDevice: {done.device}"
 
@@ -278,6 +279,30 @@ def _summary(folder: Path, result: Result, ome: bool = False) -> str:
     )
 
 
+def _move_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move files to their folder: all of them, or, if one cannot be replaced, none."""
+    before = staging / "before"
+    before.mkdir()
+    moved: list[str] = []
+    try:
+        for name in names:
+            if (folder / name).exists():
+                (folder / name).replace(before / name)
+            moved.append(name)
+            (staging / name).replace(folder / name)
+    except BaseException as error:
+        for name in moved:
+            (folder / name).unlink(missing_ok=True)
+            if (before / name).exists():
+                (before / name).replace(folder / name)
+        if isinstance(error, OSError):
+            raise InputError(
+                f"{folder / name} cannot be replaced: {error.strerror or error}. Is it open in "
+                "another program?"
+            ) from None
+        raise
+
+
 @contextmanager
 def _results_in(
     folder: Path, names: Sequence[str], overwrite: bool, inputs: Sequence[Path] = ()
@@ -313,8 +338,7 @@ def _results_in(
         ) from None
     try:
         yield staging
-        for name in names:
-            (staging / name).replace(folder / name)
+        _move_all(staging, folder, names)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         if made and not any(folder.iterdir()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,12 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
     suffix = "".join(path.suffixes[-2:])
     part: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=suffix, dir=folder)
-        os.close(handle)
-        part = Path(name)
+        part = folder / f".{path.stem}-{secrets.token_hex(8)}{suffix}"
+        # Made here, so that it is nobody else's; it has the permissions of any new file.
+        part.touch(exist_ok=False)
         write(part)
-        _give_usual_permissions(part, path)
+        if path.exists():
+            shutil.copymode(path, part)
         part.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -50,14 +51,3 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
-
-
-def _give_usual_permissions(part: Path, path: Path) -> None:
-    """Give the file the mode that an ordinary write would have left, not a private one."""
-    if path.exists():
-        mode = path.stat().st_mode & 0o777
-    else:
-        umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o666 & ~umask
-    part.chmod(mode)

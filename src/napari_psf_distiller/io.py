@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import tifffile
 from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_image, check_spacing
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Recipe
 
@@ -53,6 +54,9 @@ MICROMETRES = {
     "å": 1e-4,
     "a": 1e-4,
 }
+
+
+_AXIS_NAMES = {"T": "time", "C": "channel", "S": "colour", "Z": "z", "Y": "y", "X": "x"}
 
 
 class StoredPSF(NamedTuple):
@@ -174,7 +178,12 @@ def read_image(path: str | Path) -> StoredImage:
     Raises
     ------
     InputError
-        The file cannot be read or is cut short.
+        The file cannot be read, is cut short, is RGB, or has more axes than z, y and x.
+
+    Warns
+    -----
+    DistillerWarning
+        The first of three axes is called time or channel.
     """
     with _opened(path) as tiff:
         return _content(tiff, path)
@@ -228,11 +237,8 @@ def _opened(path: str | Path) -> Iterator[tifffile.TiffFile]:
     try:
         with tifffile.TiffFile(path) as tiff:
             yield tiff
-            if complaints.damage:
-                raise InputError(
-                    f"{path} is damaged or cut short ({complaints.damage[0]}). Copy or export it "
-                    "again."
-                )
+            if complaints.damaged:
+                raise InputError(f"{path} is damaged or cut short. Copy or export it again.")
     except InputError:
         raise
     except Exception as error:  # a broken file breaks a reader anywhere
@@ -246,14 +252,14 @@ class _Complaints(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.damage: list[str] = []
+        self.damaged = False
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what speaks of offsets beyond the file's end, and the like."""
         text = record.getMessage()
         if record.thread == self._thread and ("invalid" in text or "corrupted" in text):
-            self.damage.append(text)
+            self.damaged = True
 
 
 def _content(tiff: tifffile.TiffFile, path: str | Path) -> StoredImage:
@@ -272,10 +278,28 @@ def _content(tiff: tifffile.TiffFile, path: str | Path) -> StoredImage:
     # Only axes that are no length are squeezed away: a time series must be seen as one.
     kept = [i for i, n in enumerate(shape) if n > 1 or axes[i] in "YX"]
     image = series.asarray().reshape([shape[i] for i in kept])
-    # Writers without axes call a stack's first axis I or Q; only its place tells what it is.
+    # Writers that know no axes call a stack's first one I or Q; only its place tells what it is.
     names = "".join(axes[i] for i in kept)
     if len(kept) == 3 and names[0] in "IQ" and names[1:] == "YX":
         names = "ZYX"
+    if names in ("TYX", "CYX"):
+        # Programs that were not told what the axes are write so too: it may well be z.
+        warnings.warn(
+            f"The first axis of {path} is called {_AXIS_NAMES[names[0]]} ({shape[kept[0]]}); it is "
+            "taken as z.",
+            DistillerWarning,
+            stacklevel=4,
+        )
+        names = "ZYX"
+    if names not in ("YX", "ZYX"):
+        shown = ", ".join(
+            f"{_AXIS_NAMES.get(name, name)} ({shape[i]})"
+            for name, i in zip(names, kept, strict=True)
+        )
+        raise InputError(
+            f"{path} has the axes {shown}; an image here has z, y, x or y, x. Choose one time "
+            "point and one channel, and save it as a file of its own."
+        )
     sizes = _voxel_sizes(tiff)
     spacing = tuple(sizes[name] for name in names if name in sizes)
     return StoredImage(image, spacing if len(spacing) == len(names) else None)

@@ -149,7 +149,8 @@ def distill(
     """
     recipe = recipe if recipe is not None else Recipe()
     if spacing is not None:
-        recipe = dataclasses.replace(recipe, spacing=tuple(float(size) for size in spacing))
+        sizes = check_spacing(spacing, np.ndim(np.asarray(image)))
+        recipe = dataclasses.replace(recipe, spacing=sizes)
     if device is not None:
         recipe = dataclasses.replace(recipe, device=device)
     result = finish(distill_steps_of(image, recipe))
@@ -262,6 +263,7 @@ def find_beads_step(
         min_voxels=part.min_voxels,
         max_voxels=part.max_voxels,
         margin=part.margin,
+        placement=recipe.distill.placement,
         spacing=recipe.spacing,
         background=background,
     )
@@ -381,7 +383,8 @@ def deconvolve(
     Warns
     -----
     DistillerWarning
-        The PSF is larger than the image, or the image has negative values.
+        The PSF is larger than the image, the image has negative values, or the result is
+        displaced by one voxel, which an even PSF can do (see `richardson_lucy`).
 
     See Also
     --------
@@ -392,7 +395,7 @@ def deconvolve(
     settings = Deconvolve(iterations=check_iterations(iterations), boundary=boundary)
     recipe = Recipe(device=device, deconvolve=settings)
     result = finish(deconvolve_step(array, kernel, recipe))
-    for warning in deconvolve_warnings(array, kernel):
+    for warning in deconvolve_warnings(array, kernel, boundary):
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result.array
 

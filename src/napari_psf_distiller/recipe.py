@@ -36,7 +36,7 @@ Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True)
 class Optics(Section):
-    """The microscope, as far as it is known; nothing here is needed.
+    """The microscope, as far as it is known: a record, which no step uses yet.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Preprocess(Section):
     radius: Positive = 10.0
     noise_margin: NonNegative = 2.0
     floor: NonNegative = 0.0
-    median: Count = 1
+    median: Annotated[int, Field(ge=1, le=31)] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -142,7 +142,7 @@ class FindBeads(Section):
     centre: Literal["centroid", "weighted"] = "weighted"
     min_voxels: Count = 4
     max_voxels: Count | None = None
-    margin: tuple[NonNegative, ...] | None = None
+    margin: tuple[NonNegative, ...] | None = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class Recipe(Section):
     spacing : tuple of float or None
         Voxel size in micrometres, (z, y, x) or (y, x).
     bead_diameter : float or None
-        In micrometres.
+        In micrometres; a record, which no step uses yet.
     device : str
         "auto", "cpu", "gpu", "numpy", or (a part of) an OpenCL device's name.
     optics, preprocess, threshold, find_beads, distill, postprocess, deconvolve : Section

@@ -186,6 +186,15 @@ def simulate_beads(
             "voxels or more."
         )
     sizes = check_spacing(spacing, len(shape))
+    for what, value in (
+        ("number of beads", beads),
+        ("bead diameter", bead_diameter),
+        ("number of photons", photons),
+        ("background", background),
+        ("read noise", read_noise),
+    ):
+        if not value >= 0:
+            raise InputError(f"The {what} is {value}; it must not be negative.")
     rng = np.random.default_rng(seed)
     # Odd, so that n // 2 is the middle; large enough for the light that matters, 3 x 2 um.
     window = tuple(

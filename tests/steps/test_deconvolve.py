@@ -139,3 +139,21 @@ def test_a_box_is_a_psf_too(psf, boundary):
     if psf.size == 1:
         # The image of a point is a point: there is nothing to undo.
         np.testing.assert_allclose(result, image, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("planes", "boundary", "lies"),
+    # With 25 + 24 = 49 planes the grid is odd and the PSF even, with 26 + 24 = 50 it is not.
+    [((25, 24), "noncirculant", 1), ((26, 24), "noncirculant", 0), ((25, 24), "circulant", 1)],
+)
+def test_a_displaced_result_is_announced(planes, boundary, lies):
+    image, psf = np.zeros((planes[0], 8, 8)), np.zeros((planes[1], 5, 5))
+    image[12, 4, 4] = image[12, 4, 3] = 1
+    psf[planes[1] // 2, 2, 2] = 1
+    image += 1e-3
+    if lies:
+        with pytest.warns(DistillerWarning, match="one voxel too low"):
+            result = pd.deconvolve(image, psf, 5, boundary, device="numpy")
+    else:
+        result = pd.deconvolve(image, psf, 5, boundary, device="numpy")
+    assert result.sum(axis=(1, 2)).argmax() == 12 - lies

@@ -7,9 +7,9 @@ import pytest
 from napari.layers import Image, Labels, Points
 
 from napari_psf_distiller import FindBeads
+from napari_psf_distiller.figures import NOT_USED, USED
 from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.widgets.beads import UNUSED, USED
 from napari_psf_distiller.widgets.layers import METADATA_KEY
 
 NAME = "Find beads"
@@ -47,8 +47,8 @@ def test_it_writes_points(
     assert list(layer.features["bead"]) == list(beads.index)
     # Used and unused beads are there, and told apart by their colour.
     assert set(layer.features["used"]) == {True, False}
-    colours = np.array([[0x56, 0xB4, 0xE9, 0xFF], [0xD5, 0x5E, 0x00, 0xFF]]) / 255
-    assert (USED, UNUSED) == ("#56b4e9", "#d55e00")
+    colours = np.array([[0x56, 0xB4, 0xE9, 0xFF], [0xE6, 0x9F, 0x00, 0xFF]]) / 255
+    assert (USED, NOT_USED) == ("#56B4E9", "#E69F00")
     expected = colours[np.where(beads["used"], 0, 1)]
     np.testing.assert_allclose(layer.border_color, expected, atol=1e-6)
     # A point added by hand is there to be used, whatever the last bead is.

@@ -43,10 +43,23 @@ def test_usable_devices_are_offered_once_they_are_known(user: Any, slow_search: 
     assert guis[1].device.value == "auto"
 
 
-def test_a_viewer_closed_before_the_devices_are_known(
-    user: Any, viewer: napari.Viewer, slow_search: Any
+def test_viewers_closed_before_the_devices_are_known(
+    make_napari_viewer: Any, user: Any, user_of: Any, viewer: napari.Viewer, slow_search: Any
 ) -> None:
+    # napari asks the search to stop with the newest viewer only.
+    newest = make_napari_viewer()
     user.opens("Distil PSF")
+    user_of(newest).opens("Distil PSF")
     viewer.close()
+    newest.close()
     # What is left to do, the end of every test waits for; it would report an exception.
+    slow_search.set()
+
+
+def test_a_viewer_closed_while_another_stays(
+    make_napari_viewer: Any, user: Any, viewer: napari.Viewer, slow_search: Any
+) -> None:
+    make_napari_viewer()
+    user.opens("Deconvolve")
+    viewer.close()
     slow_search.set()

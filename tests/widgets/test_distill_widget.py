@@ -3,6 +3,7 @@ from typing import Any
 
 import napari
 import numpy as np
+import pandas as pd
 import pytest
 from napari._app_model.actions._file import new_points
 from napari.layers import Image, Points
@@ -12,7 +13,7 @@ from napari_psf_distiller.compute.reference import NumpySolver
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.steps.beads import find_beads
+from napari_psf_distiller.steps.beads import bead_voxels
 from napari_psf_distiller.widgets.layers import METADATA_KEY
 
 NAME = "Distil PSF"
@@ -36,14 +37,11 @@ def distilled(recipe_of: Any) -> Callable[..., Any]:
     """What the pipeline makes of an image and of beads at some points, with a layer's recipe."""
 
     def distil(layer: Image, source: Image, points: Any) -> Any:
-        points = np.asarray(points)
-        mask = np.zeros(source.data.shape, bool)
-        mask[tuple(np.floor(points).astype(int).T)] = True
-        table = find_beads(source.data, mask).iloc[: len(points)].reset_index(drop=True)
-        table[["z", "y", "x"][-source.ndim :]] = points
-        table["amplitude"] = source.data[tuple(np.floor(points).astype(int).T)]
-        table["used"] = True
-        return finish(distill_step(source.data, table, recipe_of(layer))).array
+        recipe = recipe_of(layer)
+        table = pd.DataFrame(np.asarray(points), columns=["z", "y", "x"][-source.ndim :])
+        voxels = bead_voxels(np.asarray(points), source.data.shape, recipe.distill.placement)
+        table["amplitude"] = source.data[tuple(voxels.T)]
+        return finish(distill_step(source.data, table, recipe)).array
 
     return distil
 

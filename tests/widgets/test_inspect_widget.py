@@ -194,3 +194,11 @@ def test_it_goes_back_when_a_flat_image_is_chosen_meanwhile(
     user.clicks(gui.inspector.view_3d)
     assert viewer.dims.ndisplay == 2
     assert [layer.visible for layer in viewer.layers] == [True, True, False, True]
+
+
+def test_closing_it_in_3d_leads_back(user: Any, psf: Image, bead_layer: Image) -> None:
+    gui = user.opens(NAME, psf=psf)
+    user.clicks(gui.inspector.view_3d)
+    assert (user.viewer.dims.ndisplay, bead_layer.visible) == (3, False)
+    user.viewer.window.remove_dock_widget(gui.native)
+    assert (user.viewer.dims.ndisplay, bead_layer.visible) == (2, True)

@@ -11,6 +11,7 @@ from napari_psf_distiller import Recipe
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers import (
     METADATA_KEY,
+    NOT_PREPROCESSED,
     beads_from,
     is_edited,
     layer_like,
@@ -199,3 +200,10 @@ def test_records_are_added_to() -> None:
     assert record is not None
     assert record.by_hand == ("threshold", "find_beads")
     assert record.device == "some device"
+
+
+def test_another_plugins_note_is_not_ours(make_napari_viewer: Any) -> None:
+    layer = make_napari_viewer().add_image(np.eye(16), metadata={METADATA_KEY: {"foo": 1}})
+    source = read_image_layer(layer)
+    assert source.origin == layer.name
+    assert source.recipe.preprocess == NOT_PREPROCESSED

@@ -231,3 +231,19 @@ def test_no_layer_and_layers_that_no_step_takes(
     assert "No layer is chosen" in no_layer
     assert "has 4 axes (2, 3, 8, 8)" in four_axes
     assert "is an RGB picture" in rgb
+
+
+def test_the_slider_fits_whatever_the_image_s_range(user: Any, bead_layer: Image) -> None:
+    gui = user.opens(NAME, image=bead_layer, method="manual")
+    small = bead_layer.data / 65535 * 0.3
+    for factor in (1, 1e6, 1e-6, 1e3):
+        layer = user.viewer.add_image(factor * small, name=f"{factor:g} times")
+        gui.image.reset_choices()
+        user.chooses(gui, image=layer)
+        assert gui.value.min <= gui.value.value <= gui.value.max
+        if factor < 1:
+            # Finer than the slider's millionths: all that is asked is that it does not fail.
+            continue
+        span = factor * (small.max() - small.min())
+        assert gui.value.min == pytest.approx(factor * small.min(), abs=0.01 * span)
+        assert gui.value.max == pytest.approx(factor * small.max(), abs=0.01 * span)

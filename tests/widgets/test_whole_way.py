@@ -39,7 +39,7 @@ SETTINGS = {
     "notebook": {
         "Preprocess beads": {"background": "mean", "factor": 1.25, "floor": 0.1, "median": 3},
         "Threshold": {"method": "otsu"},
-        "Find beads": {"centre": "centroid", "min_voxels": 1},
+        "Find beads": {"centre": "centroid", "min_voxels": 1, "margin": (0.0, 0.0, 0.0)},
         "Distil PSF": {"iterations": 5, "start": "image", "placement": "truncate"},
         "Post-process PSF": {"crop": (20, 65, 65), "background": 0.002},
         "Deconvolve": {"iterations": 3},
@@ -96,3 +96,23 @@ def test_a_2d_field(viewer: napari.Viewer, walk: Callable[..., list[Any]], recip
     psf = walk(layer, SETTINGS["best"])[-2]
     result = pd.distill(field.image, recipe=recipe_of(psf))
     np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.max(), rtol=0)
+
+
+def test_each_step_starts_from_what_the_step_before_wrote(user: Any, bead_layer: Image) -> None:
+    user.viewer.add_image(bead_layer.data, name="another")
+    preprocessed = user.makes("Preprocess beads", image=bead_layer)
+    assert user.opens("Threshold").image.value is preprocessed
+    mask = user.makes("Threshold", image=preprocessed)
+    gui = user.opens("Find beads")
+    assert (gui.image.value, gui.mask.value) == (preprocessed, mask)
+    beads = user.makes("Find beads", image=preprocessed, mask=mask)
+    gui = user.opens("Distil PSF")
+    assert (gui.image.value, gui.beads.value) == (preprocessed, beads)
+
+
+def test_a_raw_image_is_distilled_with_a_warning(user: Any, bead_layer: Image, told: Any) -> None:
+    preprocessed = user.makes("Preprocess beads", image=bead_layer)
+    mask = user.makes("Threshold", image=preprocessed)
+    beads = user.makes("Find beads", image=preprocessed, mask=mask)
+    user.makes("Distil PSF", image=bead_layer, beads=beads, iterations=1)
+    assert "was not preprocessed" in told.warnings[-1]

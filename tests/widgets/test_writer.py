@@ -111,3 +111,16 @@ def test_the_save_dialog_offers_it_and_saves_with_it(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", staticmethod(choose))
     viewer.window._qt_viewer._save_layers_dialog(selected=True)
     assert read_psf(path).recipe == RECIPE
+
+
+def test_a_multiscale_layer_is_no_psf(
+    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
+) -> None:
+    psf = field.psf.astype(np.float32)
+    levels = [psf, psf[::2, ::2, ::2]]
+    layer = viewer.add_image(
+        levels, multiscale=True, scale=field.spacing, units=("micrometer",) * 3, name="levels"
+    )
+    with pytest.raises(DistillerError, match="'levels' is RGB or multiscale"):
+        layer.save(str(tmp_path / "psf.tif"), plugin=PLUGIN)
+    assert list(tmp_path.iterdir()) == []

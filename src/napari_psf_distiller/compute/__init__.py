@@ -7,6 +7,7 @@ from napari_psf_distiller.compute.richardson_lucy import (
     STARTS,
     Boundary,
     Start,
+    displaced_axes,
     richardson_lucy,
 )
 
@@ -19,6 +20,7 @@ __all__ = [
     "Start",
     "choose_device",
     "devices",
+    "displaced_axes",
     "open_engine",
     "richardson_lucy",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "STARTS",
     "Boundary",
     "Start",
+    "displaced_axes",
     "padded_problem",
     "richardson_lucy",
     "smooth_size",
@@ -109,16 +110,13 @@ def padded_problem(
     larger of the two. Non-circulant: the PSF is scaled to sum 1, both are padded with zeros to
     n + 2 * (m // 2) and on to 7-smooth. The start is as `richardson_lucy` says.
     """
-    if boundary == "circulant":
-        sizes = [max(n, m) for n, m in zip(image.shape, psf.shape, strict=True)]
-    else:
+    circulant = boundary == "circulant"
+    if not circulant:
         psf = psf / psf.sum(dtype=np.float64)
-        sizes = [n + 2 * (m // 2) for n, m in zip(image.shape, psf.shape, strict=True)]
-    grid = tuple(smooth_size(size) for size in sizes)
+    grid = _grid(image.shape, psf.shape, boundary)
     before = [_split(size, n)[0] for size, n in zip(grid, image.shape, strict=True)]
     valid = tuple(slice(b, b + n) for b, n in zip(before, image.shape, strict=True))
     padded_psf = scipy_fft.ifftshift(_padded(psf.astype(np.float32, copy=False), grid, "constant"))
-    circulant = boundary == "circulant"
     padded = _padded(image, grid, "reflect" if circulant else "constant")
     if start == "image" or (start is None and circulant):
         first = padded
@@ -126,6 +124,28 @@ def padded_problem(
         first = np.full(grid, padded.mean(dtype=np.float64), np.float32)
     normaliser = None if circulant else _normaliser(grid, valid, padded_psf)
     return Problem(padded, padded_psf, first, valid, normaliser)
+
+
+def displaced_axes(
+    image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
+) -> tuple[int, ...]:
+    """Return the axes along which the result is displaced by one voxel; see `richardson_lucy`."""
+    grid = _grid(image_shape, psf_shape, boundary)
+    return tuple(
+        axis
+        for axis, (size, m) in enumerate(zip(grid, psf_shape, strict=True))
+        if size % 2 == 1 and m % 2 == 0
+    )
+
+
+def _grid(
+    image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
+) -> tuple[int, ...]:
+    if boundary == "circulant":
+        sizes = [max(n, m) for n, m in zip(image_shape, psf_shape, strict=True)]
+    else:
+        sizes = [n + 2 * (m // 2) for n, m in zip(image_shape, psf_shape, strict=True)]
+    return tuple(smooth_size(size) for size in sizes)
 
 
 def _normaliser(grid: tuple[int, ...], valid: tuple[slice, ...], psf: Array) -> Array:

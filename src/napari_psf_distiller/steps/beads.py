@@ -26,6 +26,7 @@ def find_beads(
     min_voxels: int = 1,
     max_voxels: int | None = None,
     margin: Sequence[float] | None = None,
+    placement: Literal["truncate", "nearest"] = "nearest",
     spacing: Sequence[float] | None = None,
     background: float | NDArray[np.float32] = 0.0,
 ) -> pd.DataFrame:
@@ -45,6 +46,8 @@ def find_beads(
     margin : sequence of float, optional
         Beads whose centre is nearer to the border than this, in micrometres along each axis, are
         not used. Of three values the last two count for a 2D image.
+    placement : {"truncate", "nearest"}
+        Which voxel is a centre's own, for its amplitude; see `bead_voxels`.
     spacing : sequence of float, optional
         Voxel size in micrometres; needed with `margin`.
     background : float or numpy.ndarray
@@ -86,7 +89,7 @@ def find_beads(
         centroids = np.where(np.isfinite(finer), finer, centroids)
     beads = pd.DataFrame(centroids, columns=list(AXES[-array.ndim :]))
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
-    voxels = tuple(bead_voxels(centres_of(beads), array.shape, "truncate").T)
+    voxels = tuple(bead_voxels(centres_of(beads), array.shape, placement).T)
     beads["amplitude"] = array[voxels].astype(float)
     beads["background"] = (
         background[voxels].astype(float) if isinstance(background, np.ndarray) else background

@@ -11,7 +11,18 @@ from scipy.interpolate import CubicSpline
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["centre_on_peak", "crop_about_centre", "fwhm", "peak_profiles", "postprocess"]
+__all__ = [
+    "LEAST_VOXELS",
+    "centre_on_peak",
+    "crop_about_centre",
+    "fwhm",
+    "peak_profiles",
+    "postprocess",
+]
+
+
+# A cubic spline needs four.
+LEAST_VOXELS = 4
 
 
 def postprocess(
@@ -72,7 +83,7 @@ def postprocess(
 def centre_on_peak(psf: NDArray[np.float32]) -> NDArray[np.float32]:
     """Move the brightest voxel to n // 2 on each axis; what leaves on one side enters on the other.
 
-    The distilled array is circulant, so nothing is lost and nothing is made up.
+    The distilled array is circulant up to its padding, so nothing is lost.
     """
     peak = np.unravel_index(int(psf.argmax()), psf.shape)
     moves = tuple(n // 2 - int(p) for n, p in zip(psf.shape, peak, strict=True))
@@ -129,9 +140,15 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
     tuple of float
         One an axis: the width of the profile through the brightest voxel, at half of its maximum,
         both on a cubic spline through the voxels; no Gaussian is assumed. NaN where the profile
-        does not fall to the half inside the array.
+        does not fall to the half inside the array, or has fewer than four voxels.
+
+    Raises
+    ------
+    InputError
+        The PSF or the spacing cannot be used.
     """
-    array = np.asarray(psf)
+    check_image(psf, "The PSF", constant=True)
+    array = np.asarray(psf, np.float64)
     sizes = check_spacing(spacing, array.ndim)
     return tuple(
         _profile_width(profile) * size
@@ -141,7 +158,7 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
 
 def _profile_width(profile: NDArray[np.floating]) -> float:
     n = len(profile)
-    if n < 4:
+    if n < LEAST_VOXELS:
         return float("nan")
     spline = CubicSpline(np.arange(n), profile.astype(np.float64))
     at = int(profile.argmax())

@@ -10,6 +10,7 @@ import pandas as pd
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
+from napari_psf_distiller.figures import NOT_USED, USED
 from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import FindBeads
@@ -17,6 +18,7 @@ from napari_psf_distiller.steps.beads import centres_of
 from napari_psf_distiller.widgets.layers import (
     layer_like,
     marked_by_hand,
+    prefer_layers,
     read_image_layer,
     read_labels_layer,
 )
@@ -27,12 +29,10 @@ __all__ = ["find_beads"]
 TITLE = "Find beads"
 DEFAULT = FindBeads()
 
-# Blue and orange: told apart by the colour-blind too (Okabe and Ito 2008).
-USED, UNUSED = "#56b4e9", "#d55e00"
-
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    prefer_layers(gui, {"image": "Preprocess beads", "mask": "Threshold"})
 
 
 def _of_added_points(features: pd.DataFrame) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def find_beads(
     centre: Literal["weighted", "centroid"] = DEFAULT.centre,
     min_voxels: int = DEFAULT.min_voxels,
     max_voxels: int = 0,
-    margin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    margin: tuple[float, float, float] = (0.5, 0.5, 0.5),
 ) -> Job:
     """Find the centre of each bead."""
 
@@ -96,7 +96,10 @@ def find_beads(
                 np.asarray(source.data), np.asarray(objects.data), recipe
             )
             sizes = source.recipe.spacing or (1.0,) * len(source.geometry["scale"])
-            features = beads.drop(columns=[c for c in "zyx" if c in beads]).reset_index()
+            # What was subtracted is not known here; a column of zeros would be untrue.
+            features = beads.drop(
+                columns=[c for c in (*"zyx", "background") if c in beads]
+            ).reset_index()
             layer = layer_like(
                 source,
                 centres_of(beads),
@@ -111,7 +114,7 @@ def find_beads(
                 size=max(7.0, 1.0 / sizes[-1]),
                 face_color="transparent",
                 border_color="used",
-                border_color_cycle={True: USED, False: UNUSED},
+                border_color_cycle={True: USED, False: NOT_USED},
                 border_width=0.12,
             )
             used = int(beads["used"].sum())

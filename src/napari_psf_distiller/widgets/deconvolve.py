@@ -16,6 +16,7 @@ from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, offer_devices
 from napari_psf_distiller.widgets.layers import (
     layer_like,
+    prefer_layers,
     read_image_layer,
     same_voxels,
     used_device,
@@ -30,6 +31,7 @@ DEFAULT = Deconvolve()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    prefer_layers(gui, {"image": "Preprocess beads", "psf": "Post-process PSF"})
     offer_devices(gui.device)
 
 
@@ -66,7 +68,7 @@ def deconvolve(
         def steps() -> Steps[Outcome]:
             array, kernel_array = np.asarray(source.data), np.asarray(kernel.data)
             result = yield from deconvolve_step(array, kernel_array, recipe)
-            warnings = deconvolve_warnings(array, kernel_array)
+            warnings = deconvolve_warnings(array, kernel_array, boundary)
             if not same_voxels(source, kernel):
                 warnings += (
                     f"The voxel sizes differ: image {source.recipe.spacing}, PSF "

@@ -12,12 +12,13 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Distill
-from napari_psf_distiller.steps.beads import bead_voxels, centres_of
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, offer_devices
 from napari_psf_distiller.widgets.layers import (
+    NOT_PREPROCESSED,
     beads_from,
     layer_like,
     marked_by_hand,
+    prefer_layers,
     read_image_layer,
     used_device,
 )
@@ -31,6 +32,7 @@ DEFAULT = Distill()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    prefer_layers(gui, {"image": "Preprocess beads", "beads": "Find beads"})
     offer_devices(gui.device)
 
 
@@ -83,12 +85,8 @@ def distil_psf(
             recipe = marked_by_hand(recipe, "find_beads")
 
         def steps() -> Steps[Outcome]:
-            array = np.asarray(source.data)
-            used = table[table["used"]].copy()
-            # Points can be moved and added, so each amplitude is taken anew, as Find beads does.
-            voxels = bead_voxels(centres_of(used), array.shape, "truncate")
-            used["amplitude"] = array[tuple(voxels.T)].astype(float)
-            distilled = yield from distill_step(array, used, recipe)
+            # Points can be moved and added, so the amplitudes that Find beads noted do not count.
+            distilled = yield from distill_step(np.asarray(source.data), table, recipe)
             layer = layer_like(
                 source,
                 distilled.array,
@@ -99,7 +97,14 @@ def distil_psf(
                 others=[points],
                 colormap="inferno",
             )
-            return [layer], f"done: {len(used)} beads, on {distilled.device}", ()
+            used = int(table["used"].sum())
+            warnings: tuple[str, ...] = ()
+            if recipe.preprocess == NOT_PREPROCESSED:
+                warnings = (
+                    f"The image {source.name!r} was not preprocessed: its background is in the "
+                    "PSF now. Choose the layer that Preprocess beads wrote.",
+                )
+            return [layer], f"done: {used} beads, on {distilled.device}", warnings
 
         return steps
 

@@ -14,7 +14,7 @@ from napari.utils.theme import get_theme
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.figures import draw_profiles, draw_projections
 from napari_psf_distiller.steps.deconvolve import check_psf
-from napari_psf_distiller.widgets.layers import Source, read_image_layer
+from napari_psf_distiller.widgets.layers import Source, prefer_layers, read_image_layer
 from napari_psf_distiller.widgets.postprocess import widths_shown
 
 __all__ = ["inspect_psf"]
@@ -58,6 +58,7 @@ class Inspector:
         buttons.margins = (0, 0, 0, 0)
         gui.extend([buttons, self.widths])
         gui.inspector = self
+        gui.native_parent_changed.connect(self._on_parent)
 
     def draw(self, viewer: napari.Viewer, layer: Any, vmax: float, gamma: float) -> None:
         """Draw the PSF of a layer, or say why it cannot be drawn."""
@@ -110,7 +111,7 @@ class Inspector:
         if viewer is None:
             return
         if self._before is not None:
-            self._leave_3d(viewer)
+            self._leave_3d()
         elif layer is None or layer.ndim != 3:
             show_error(f"{TITLE}: choose a PSF with the axes z, y and x to view it in 3D.")
         else:
@@ -119,6 +120,7 @@ class Inspector:
     def _enter_3d(self, viewer: napari.Viewer, layer: Any) -> None:
         """Show the PSF alone in 3D; what was shown before is kept for the way back."""
         self._before = {
+            "viewer": viewer,
             "visible": {other: other.visible for other in viewer.layers},
             "ndisplay": viewer.dims.ndisplay,
             "camera": _camera_of(viewer).model_dump(),
@@ -145,9 +147,10 @@ class Inspector:
         camera.angles = (0.0, 20.0, 75.0)
         self.view_3d.text = "Back"
 
-    def _leave_3d(self, viewer: napari.Viewer) -> None:
+    def _leave_3d(self) -> None:
+        """Show again what was shown before."""
         before, self._before = self._before or {}, None
-        layer = before["layer"]
+        viewer, layer = before["viewer"], before["layer"]
         for name in ("rendering", "attenuation", "gamma"):
             setattr(layer, name, before[name])
         for other, visible in before["visible"].items():
@@ -155,6 +158,11 @@ class Inspector:
         viewer.dims.ndisplay = before["ndisplay"]
         _camera_of(viewer).update(before["camera"])
         self.view_3d.text = "View in 3D"
+
+    def _on_parent(self, parent: Any) -> None:
+        # The dock was closed, and with it the way back.
+        if parent is None and self._before is not None:
+            self._leave_3d()
 
 
 def _camera_of(viewer: Any) -> Any:
@@ -164,6 +172,7 @@ def _camera_of(viewer: Any) -> Any:
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     Inspector(gui)
+    prefer_layers(gui, {"psf": "Post-process PSF"})
     gui.called.connect(lambda arguments: gui.inspector.draw(*arguments))
 
     def draw_first(_: Any) -> None:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pint
+from magicgui.widgets import ComboBox, FunctionGui
 from napari.layers import Image, Labels, Layer, Points
 from numpy.typing import NDArray
 
@@ -19,12 +20,15 @@ from napari_psf_distiller.steps.beads import AXES
 
 __all__ = [
     "METADATA_KEY",
+    "NOT_PREPROCESSED",
     "LayerData",
     "Source",
     "beads_from",
     "is_edited",
     "layer_like",
     "marked_by_hand",
+    "own_note",
+    "prefer_layers",
     "read_image_layer",
     "read_labels_layer",
     "same_voxels",
@@ -41,6 +45,9 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 # Digits after the point that a voxel size in micrometres is shown with.
 VOXEL_SIZE_DIGITS = 5
+
+# Of an image that no step of ours made.
+NOT_PREPROCESSED = Preprocess(background="none")
 
 # An axis of these names is not one of space; a stack along it is no volume.
 NOT_SPACE = {"t": "time", "time": "time", "c": "channel", "channel": "channel"}
@@ -295,9 +302,39 @@ def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:
     return bool(np.allclose(a, b, rtol=tolerance))
 
 
+def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> None:
+    """Let a widget, when it is opened, choose what the steps before it wrote.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+    writers : mapping of str to str
+        For a parameter that takes a layer, the step whose newest layer is preferred.
+    """
+
+    def prefer(_: Any) -> None:
+        for parameter, step in writers.items():
+            _prefer_layer(gui[parameter], step)
+
+    gui.native_parent_changed.connect(prefer)
+
+
+def _prefer_layer(choice: ComboBox, step: str) -> None:
+    notes = [(layer, own_note(layer.metadata)) for layer in choice.choices if layer is not None]
+    fitting = [layer for layer, note in notes if note is not None and note.get("step") == step]
+    if fitting:
+        choice.value = fitting[-1]
+
+
+def own_note(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a step wrote into a layer's metadata, or None if no step of ours did."""
+    note = metadata.get(METADATA_KEY)
+    return note if isinstance(note, dict) and "recipe" in note else None
+
+
 def is_edited(layer: Layer) -> bool:
     """Return whether a layer that a step wrote was changed by hand since."""
-    note = layer.metadata.get(METADATA_KEY)
+    note = own_note(layer.metadata)
     features = getattr(layer, "features", None)
     return note is not None and note.get("digest") != _digest(layer.data, features)
 
@@ -322,10 +359,10 @@ _EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="
 
 
 def _source(layer: Layer) -> Source:
-    note = layer.metadata.get(METADATA_KEY)
+    note = own_note(layer.metadata)
     if note is None:
         # Nothing was done to it: a recipe must not claim the default's preprocessing.
-        recipe = Recipe(preprocess=Preprocess(background="none"))
+        recipe = Recipe(preprocess=NOT_PREPROCESSED)
     else:
         recipe = Recipe.from_dict(note["recipe"])
     recipe = dataclasses.replace(recipe, spacing=spacing_of(layer.scale, layer.units))
@@ -335,7 +372,7 @@ def _source(layer: Layer) -> Source:
         "units": layer.units,
         "axis_labels": layer.axis_labels,
     }
-    origin = layer.name if note is None else note["origin"]
+    origin = layer.name if note is None else note.get("origin", layer.name)
     edited = not isinstance(layer, Image) and (note is None or is_edited(layer))
     return Source(layer.name, origin, layer.data, recipe, geometry, edited)
 

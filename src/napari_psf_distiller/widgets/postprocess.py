@@ -16,7 +16,11 @@ from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.psf import fwhm
-from napari_psf_distiller.widgets.layers import layer_like, read_image_layer
+from napari_psf_distiller.widgets.layers import (
+    layer_like,
+    prefer_layers,
+    read_image_layer,
+)
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["postprocess_psf", "widths_shown"]
@@ -27,6 +31,7 @@ DEFAULT = PostProcess()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    prefer_layers(gui, {"image": "Distil PSF"})
 
 
 def widths_shown(psf: Any, spacing: tuple[float, ...] | None) -> str:

@@ -15,7 +15,11 @@ from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
 from napari_psf_distiller.steps.threshold import Method, threshold_value
-from napari_psf_distiller.widgets.layers import layer_like, read_image_layer
+from napari_psf_distiller.widgets.layers import (
+    layer_like,
+    prefer_layers,
+    read_image_layer,
+)
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["threshold"]
@@ -29,6 +33,7 @@ BEAD_COLOUR = "#f0e442"
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     runner = StepRunner(gui, TITLE)
+    prefer_layers(gui, {"image": "Preprocess beads"})
 
     def show_what_counts(method: str) -> None:
         gui.factor.visible = method == "noise"
@@ -40,11 +45,12 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             return
         low, high = (float(limit) for limit in layer.contrast_limits_range)
         if low < high:
-            value = min(max(gui.value.value, low), high)
+            value = gui.value.value
             with gui.changed.blocked():
                 gui.value.min, gui.value.max = min(low, gui.value.min), high
-                gui.value.value = value
-                gui.value.min = low
+                # The slider rounds its ends: the value must lie between what it made of them.
+                gui.value.value = min(max(value, low, gui.value.min), gui.value.max)
+                gui.value.min = min(low, gui.value.value)
 
     def follow(_: Any) -> None:
         # A moved slider thresholds anew as soon as it rests; what it made before is replaced.
@@ -140,16 +146,10 @@ def threshold(
                 opacity=0.6,
                 colormap=DirectLabelColormap(color_dict={0: "transparent", None: BEAD_COLOUR}),
             )
-            level = threshold_value(
-                array,
-                method,
-                factor=settings.factor,
-                value=settings.value,
-                window=settings.window,
-                offset=settings.offset,
-                spacing=recipe.spacing,
-            )
-            shown = f"above {level:.6g}" if isinstance(level, float) else "above the local mean"
+            shown = "above the local mean"
+            if method != "local":
+                level = threshold_value(array, method, factor=factor, value=settings.value)
+                shown = f"above {level:.6g}"
             return [layer], f"done: {100 * mask.mean():.2f} % of the voxels, {shown}", ()
 
         return steps

@@ -7,7 +7,7 @@ import numpy as np
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import write_psf
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.layers import METADATA_KEY, spacing_of
+from napari_psf_distiller.widgets.layers import own_note, spacing_of
 
 __all__ = ["write_psf_layer"]
 
@@ -49,6 +49,11 @@ def _write(path: str, data: Any, attributes: dict[str, Any]) -> None:
             f"The layer {attributes.get('name', '')!r} has no voxel size; set its scale and units "
             "before it is saved as a PSF."
         )
-    note = attributes.get("metadata", {}).get(METADATA_KEY)
-    recipe = Recipe.from_dict(note["recipe"]) if note else None
+    name = attributes.get("name", "")
+    if attributes.get("rgb") or attributes.get("multiscale"):
+        raise InputError(
+            f"The layer {name!r} is RGB or multiscale; a PSF has one value a voxel, and one level."
+        )
+    note = own_note(attributes.get("metadata", {}))
+    recipe = Recipe.from_dict(note["recipe"]) if note is not None else None
     write_psf(path, np.asarray(data), spacing=spacing, recipe=recipe)
