@@ -9,6 +9,7 @@ import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui, PushButton
 from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QAbstractSpinBox
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.pipeline import preprocess_step, provenance_of
@@ -33,6 +34,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     for size in gui.voxel_size:
         size.native.setDecimals(VOXEL_SIZE_DIGITS)
+        # A size is typed, not stepped to; without the buttons its digits fit into a narrow dock.
+        size.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
 
     set_scale = PushButton(
         text="Set as the layer's scale",
@@ -50,9 +53,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
     set_scale.changed.connect(lambda _: apply_voxel_size())
     gui.insert(3, set_scale)
-    for box in gui.voxel_size:
-        # Three decimals and the buttons, at any width of the dock.
-        box.native.setMinimumWidth(105)
 
     def show_what_counts(method: str) -> None:
         gui.factor.visible = method == "mean"
