@@ -19,7 +19,9 @@ from qtpy.QtCore import Qt, QThreadPool
 
 from napari_psf_distiller import Recipe, SimulatedBeads
 from napari_psf_distiller.compute.reference import NumpySolver
-from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+)
 
 PLUGIN = "napari-psf-distiller"
 

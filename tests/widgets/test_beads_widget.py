@@ -10,7 +10,9 @@ from napari_psf_distiller import FindBeads
 from napari_psf_distiller.figures import NOT_USED, USED
 from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+)
 
 NAME = "Find beads"
 

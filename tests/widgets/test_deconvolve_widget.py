@@ -9,7 +9,9 @@ from napari.layers import Image
 from napari_psf_distiller import Deconvolve, SimulatedBeads
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+)
 
 NAME = "Deconvolve"
 QUICK = {"iterations": 3, "device": "numpy"}

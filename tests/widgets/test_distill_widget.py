@@ -14,7 +14,9 @@ from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.steps.beads import bead_voxels
-from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+)
 
 NAME = "Distil PSF"
 # Enough to tell one result from another.

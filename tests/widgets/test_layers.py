@@ -10,18 +10,20 @@ from napari.layers import Image, Labels, Points
 from napari_psf_distiller import Recipe
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers import (
-    METADATA_KEY,
     NOT_PREPROCESSED,
     beads_from,
-    is_edited,
     layer_like,
-    marked_by_hand,
     read_image_layer,
     read_labels_layer,
     same_voxels,
     spacing_of,
-    used_device,
     with_voxel_size,
+)
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+    is_edited,
+    marked_by_hand,
+    used_device,
 )
 
 IMAGE = np.random.default_rng(0).random((6, 8, 10)).astype(np.float32)

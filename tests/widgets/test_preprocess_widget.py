@@ -11,7 +11,9 @@ from napari.layers import Image
 from napari_psf_distiller import Preprocess, Recipe
 from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+)
 
 NAME = "Preprocess beads"
 

@@ -9,7 +9,9 @@ from napari.layers import Image, Labels
 from napari_psf_distiller import Recipe, Threshold
 from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+)
 
 NAME = "Threshold"
 

@@ -11,7 +11,9 @@ from qtpy.QtWidgets import QFileDialog
 from napari_psf_distiller import Recipe, SimulatedBeads, read_psf
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.io import is_psf_file
-from napari_psf_distiller.widgets.layers import METADATA_KEY
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+)
 from napari_psf_distiller.widgets.writer import write_psf_layer
 
 PLUGIN = "napari-psf-distiller"

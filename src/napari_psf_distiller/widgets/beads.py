@@ -17,10 +17,12 @@ from napari_psf_distiller.recipe import FindBeads
 from napari_psf_distiller.steps.beads import centres_of
 from napari_psf_distiller.widgets.layers import (
     layer_like,
-    marked_by_hand,
     prefer_layers,
     read_image_layer,
     read_labels_layer,
+)
+from napari_psf_distiller.widgets.record import (
+    marked_by_hand,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 

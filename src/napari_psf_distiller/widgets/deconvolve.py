@@ -19,6 +19,8 @@ from napari_psf_distiller.widgets.layers import (
     prefer_layers,
     read_image_layer,
     same_voxels,
+)
+from napari_psf_distiller.widgets.record import (
     used_device,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner

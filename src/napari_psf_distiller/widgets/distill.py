@@ -17,9 +17,11 @@ from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
     beads_from,
     layer_like,
-    marked_by_hand,
     prefer_layers,
     read_image_layer,
+)
+from napari_psf_distiller.widgets.record import (
+    marked_by_hand,
     used_device,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner

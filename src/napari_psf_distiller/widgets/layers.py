@@ -1,7 +1,6 @@
 """From napari layers to arrays and recipes, and back."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,30 +14,30 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.recipe import Preprocess, Provenance, Recipe
+from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
+    digest_of,
+    is_edited,
+    own_note,
+    used_points,
+)
 
 __all__ = [
-    "METADATA_KEY",
     "NOT_PREPROCESSED",
     "LayerData",
     "Source",
     "beads_from",
-    "is_edited",
     "layer_like",
-    "marked_by_hand",
-    "own_note",
     "prefer_layers",
     "read_image_layer",
     "read_labels_layer",
     "same_voxels",
     "set_voxel_size",
     "spacing_of",
-    "used_device",
     "with_voxel_size",
 ]
-
-METADATA_KEY = "psf_distiller"
 
 # What napari adds to the viewer: data, keywords, type.
 LayerData = tuple[Any, dict[str, Any], str]
@@ -242,7 +241,7 @@ def beads_from(layer: Points | None, image: Source) -> Beads:
         # A point in the middle of a voxel stays there, and is not truncated to its neighbour.
         points = np.round(voxels, 6)
     table = pd.DataFrame(points, columns=list(AXES[-ndim:]))
-    table["used"] = _used_of(layer.features) if "used" in layer.features else True
+    table["used"] = used_points(layer.features) if "used" in layer.features else True
     if not table["used"].any():
         raise InputError(f"None of the points of {layer.name!r} is marked as used.")
     return Beads(table, source)
@@ -289,7 +288,7 @@ def layer_like(
         "origin": source.origin,
         "source": source.note(),
         "others": [other.note() for other in others],
-        "digest": _digest(data, keywords.get("features")),
+        "digest": digest_of(data, keywords.get("features")),
     }
     return data, {"name": name, "metadata": {METADATA_KEY: note}} | geometry | keywords, kind
 
@@ -324,38 +323,6 @@ def _prefer_layer(choice: ComboBox, step: str) -> None:
     fitting = [layer for layer, note in notes if note is not None and note.get("step") == step]
     if fitting:
         choice.value = fitting[-1]
-
-
-def own_note(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what a step wrote into a layer's metadata, or None if no step of ours did."""
-    note = metadata.get(METADATA_KEY)
-    return note if isinstance(note, dict) and "recipe" in note else None
-
-
-def is_edited(layer: Layer) -> bool:
-    """Return whether a layer that a step wrote was changed by hand since."""
-    note = own_note(layer.metadata)
-    features = getattr(layer, "features", None)
-    return note is not None and note.get("digest") != _digest(layer.data, features)
-
-
-def marked_by_hand(recipe: Recipe, step: str) -> Recipe:
-    """Return the recipe with a note that a step's result was edited by hand."""
-    record = recipe.provenance or _EMPTY_RECORD
-    if step in record.by_hand:
-        return recipe
-    record = dataclasses.replace(record, by_hand=(*record.by_hand, step))
-    return dataclasses.replace(recipe, provenance=record)
-
-
-def used_device(recipe: Recipe, device: str) -> Recipe:
-    """Return the recipe with the device that was used noted in it."""
-    record = recipe.provenance or _EMPTY_RECORD
-    return dataclasses.replace(recipe, provenance=dataclasses.replace(record, device=device))
-
-
-# Of a layer that did not start at Preprocess beads, the image is not on record.
-_EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="", image_sha256="")
 
 
 def _source(layer: Layer) -> Source:
@@ -425,24 +392,3 @@ def _unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.floa
     return np.array(
         [(a / b).to("").magnitude if a.check(b.dimensionality) else 1.0 for a, b in pairs]
     )
-
-
-def _digest(data: Any, features: Any) -> str:
-    """Return a fingerprint of what people edit: labels, points, and which of these are used.
-
-    Images are not asked.
-    """
-    array = np.asarray(data)
-    if array.dtype.kind == "f" and array.ndim > 2:
-        return ""
-    contiguous: NDArray[Any] = np.ascontiguousarray(array)
-    digest = hashlib.sha256(contiguous.data)
-    if features is not None and "used" in features:
-        digest.update(_used_of(features).tobytes())
-    return digest.hexdigest()
-
-
-def _used_of(features: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which points are used; one added by hand without a word is there to be used."""
-    used: NDArray[np.bool_] = features["used"].fillna(True).astype(bool).to_numpy()
-    return used

@@ -14,7 +14,12 @@ from napari.viewer import Viewer
 
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.widgets.layers import LayerData, is_edited
+from napari_psf_distiller.widgets.layers import (
+    LayerData,
+)
+from napari_psf_distiller.widgets.record import (
+    is_edited,
+)
 
 __all__ = ["Job", "Outcome", "StepRunner"]
 

@@ -7,7 +7,12 @@ import numpy as np
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import write_psf
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.layers import own_note, spacing_of
+from napari_psf_distiller.widgets.layers import (
+    spacing_of,
+)
+from napari_psf_distiller.widgets.record import (
+    own_note,
+)
 
 __all__ = ["write_psf_layer"]
 

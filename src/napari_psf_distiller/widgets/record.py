@@ -1,0 +1,77 @@
+"""What a layer says of how it was made: the note that each step leaves in its metadata."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Layer
+from numpy.typing import NDArray
+
+from napari_psf_distiller.recipe import Provenance, Recipe
+
+__all__ = [
+    "METADATA_KEY",
+    "digest_of",
+    "is_edited",
+    "marked_by_hand",
+    "own_note",
+    "used_device",
+    "used_points",
+]
+
+METADATA_KEY = "psf_distiller"
+
+# Of a layer that did not start at Preprocess beads, the image is not on record.
+_EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="", image_sha256="")
+
+
+def own_note(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a step wrote into a layer's metadata, or None if no step of ours did."""
+    note = metadata.get(METADATA_KEY)
+    return note if isinstance(note, dict) and "recipe" in note else None
+
+
+def is_edited(layer: Layer) -> bool:
+    """Return whether a layer that a step wrote was changed by hand since."""
+    note = own_note(layer.metadata)
+    features = getattr(layer, "features", None)
+    return note is not None and note.get("digest") != digest_of(layer.data, features)
+
+
+def marked_by_hand(recipe: Recipe, step: str) -> Recipe:
+    """Return the recipe with a note that a step's result was edited by hand."""
+    record = recipe.provenance or _EMPTY_RECORD
+    if step in record.by_hand:
+        return recipe
+    record = dataclasses.replace(record, by_hand=(*record.by_hand, step))
+    return dataclasses.replace(recipe, provenance=record)
+
+
+def used_device(recipe: Recipe, device: str) -> Recipe:
+    """Return the recipe with the device that was used noted in it."""
+    record = recipe.provenance or _EMPTY_RECORD
+    return dataclasses.replace(recipe, provenance=dataclasses.replace(record, device=device))
+
+
+def digest_of(data: Any, features: Any) -> str:
+    """Return a fingerprint of what people edit: labels, points, and which of these are used.
+
+    A stack of floating-point numbers is an image, which is not edited; its fingerprint is empty.
+    """
+    array = np.asarray(data)
+    if array.dtype.kind == "f" and array.ndim > 2:
+        return ""
+    contiguous: NDArray[Any] = np.ascontiguousarray(array)
+    digest = hashlib.sha256(contiguous.data)
+    if features is not None and "used" in features:
+        digest.update(used_points(features).tobytes())
+    return digest.hexdigest()
+
+
+def used_points(features: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which points are used; one added by hand without a word is there to be used."""
+    used: NDArray[np.bool_] = features["used"].fillna(True).astype(bool).to_numpy()
+    return used
