@@ -27,7 +27,14 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.beads import AXES, centres_of
 from napari_psf_distiller.steps.psf import fwhm, peak_profiles
 
-__all__ = ["draw_beads", "draw_likelihood", "draw_profiles", "draw_projections", "width_text"]
+__all__ = [
+    "draw_beads",
+    "draw_likelihood",
+    "draw_profiles",
+    "draw_projections",
+    "width_text",
+    "widths_text",
+]
 
 SMALL, NORMAL = 7.0, 8.0
 # Okabe and Ito's colours, told apart by colour-blind readers too, and on white as on dark grey.
@@ -302,6 +309,25 @@ def draw_likelihood(
 def width_text(width: float) -> str:
     """Return a full width at half maximum, given in micrometres, as people read it: in nm."""
     return "wider than the window" if math.isnan(width) else f"{1000 * width:.0f} nm"
+
+
+def widths_text(psf: ArrayLike, spacing: Sequence[float] | None) -> str:
+    """Return the FWHM along each axis as a line of text, or that the voxel size is missing.
+
+    Parameters
+    ----------
+    psf : array_like
+        (Z, Y, X) or (Y, X).
+    spacing : sequence of float or None
+        Voxel size in micrometres.
+    """
+    if spacing is None:
+        return "FWHM unknown: the layer has no voxel size"
+    widths = fwhm(psf, spacing)
+    axes = AXES[-len(widths) :]
+    return "FWHM " + ", ".join(
+        f"{axis} {width_text(width)}" for axis, width in zip(axes, widths, strict=True)
+    )
 
 
 def _span(n: int, size: float) -> tuple[float, float]:

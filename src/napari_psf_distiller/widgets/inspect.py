@@ -12,10 +12,9 @@ from napari.utils.notifications import show_error
 from napari.utils.theme import get_theme
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.figures import draw_profiles, draw_projections
+from napari_psf_distiller.figures import draw_profiles, draw_projections, widths_text
 from napari_psf_distiller.steps.deconvolve import check_psf
 from napari_psf_distiller.widgets.layers import Source, prefer_layers, read_image_layer
-from napari_psf_distiller.widgets.postprocess import widths_shown
 
 __all__ = ["inspect_psf"]
 
@@ -93,7 +92,7 @@ class Inspector:
         self.view_3d.enabled = psf.ndim == 3 or self._before is not None
 
     def _shown(self, source: Source, psf: Any) -> str:
-        return f"{widths_shown(psf, source.recipe.spacing)}; sum {psf.sum():.4g}"
+        return f"{widths_text(psf, source.recipe.spacing)}; sum {psf.sum():.4g}"
 
     def _clear(self) -> None:
         for figure in (self.projections, self.profiles):

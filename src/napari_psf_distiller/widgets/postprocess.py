@@ -10,12 +10,10 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.advice import psf_warnings
-from napari_psf_distiller.figures import width_text
+from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.pipeline import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess
-from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.psf import fwhm
 from napari_psf_distiller.widgets.layers import (
     layer_like,
     prefer_layers,
@@ -23,7 +21,7 @@ from napari_psf_distiller.widgets.layers import (
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
-__all__ = ["postprocess_psf", "widths_shown"]
+__all__ = ["postprocess_psf"]
 
 TITLE = "Post-process PSF"
 DEFAULT = PostProcess()
@@ -32,17 +30,6 @@ DEFAULT = PostProcess()
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     prefer_layers(gui, {"image": "Distil PSF"})
-
-
-def widths_shown(psf: Any, spacing: tuple[float, ...] | None) -> str:
-    """Return the FWHM along each axis as text, or that the voxel size is missing."""
-    if spacing is None:
-        return "FWHM unknown: the layer has no voxel size"
-    widths = fwhm(psf, spacing)
-    axes = AXES[-len(widths) :]
-    return "FWHM " + ", ".join(
-        f"{axis} {width_text(width)}" for axis, width in zip(axes, widths, strict=True)
-    )
 
 
 @magic_factory(
@@ -93,7 +80,7 @@ def postprocess_psf(
                 same_grid=False,
                 colormap="inferno",
             )
-            shown = widths_shown(psf, recipe.spacing)
+            shown = widths_text(psf, recipe.spacing)
             return [layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe)
 
         return steps
