@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DeviceError", "DistillerError", "DistillerWarning", "InputError"]
+__all__ = ["DeviceError", "DeviceMemoryError", "DistillerError", "DistillerWarning", "InputError"]
 
 
 class DistillerError(Exception):
@@ -19,6 +19,10 @@ class InputError(DistillerError, ValueError):
 
 class DeviceError(DistillerError):
     """A computing device that does not exist, does not work, or failed on the way."""
+
+
+class DeviceMemoryError(DeviceError):
+    """A device that has too little memory for what it is to do."""
 
 
 class DistillerWarning(UserWarning):

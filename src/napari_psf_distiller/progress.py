@@ -29,6 +29,8 @@ class Progress:
         constant of the image; None where it was not computed.
     preview : numpy.ndarray or None
         The present estimate, now and then.
+    note : str
+        Something that people should see while it runs, or "".
     """
 
     step: str
@@ -36,6 +38,7 @@ class Progress:
     total: int
     log_likelihood: float | None = None
     preview: NDArray[np.float32] | None = None
+    note: str = ""
 
 
 # What iterates yields its progress and returns its result; closing it frees what it holds.

@@ -11,10 +11,11 @@ import pytest
 import napari_psf_distiller as pd
 from napari_psf_distiller import DeviceError, InputError
 from napari_psf_distiller.compute import Device, choose_device, devices, open_engine
+from napari_psf_distiller.compute.host_fft import host_fft
 
-# The package exports a function of the module's name.
+# The package exports functions of these modules' names.
 module = importlib.import_module("napari_psf_distiller.compute.devices")
-opencl = importlib.import_module("napari_psf_distiller.compute.opencl")
+host_fft_module = importlib.import_module("napari_psf_distiller.compute.host_fft")
 
 NUMPY = Device("NumPy", "cpu", "NumPy", True)
 IGPU = Device("Integrated Graphics 7", "gpu", "Maker", True)
@@ -184,15 +185,16 @@ def test_devices_are_tested_once(monkeypatch, look_again, opencl_device):
     ("found", "expected"),
     [
         ((), NUMPY),
-        ((CPU,), CPU),
+        # On a processor NumPy's iterations are the fastest.
+        ((CPU,), NUMPY),
         ((CPU, GPU), GPU),
         ((GPU, IGPU, CPU), GPU),
-        ((BROKEN_GPU, CPU), CPU),
+        ((BROKEN_GPU, CPU), NUMPY),
         ((BROKEN_GPU, CPU, GPU), GPU),
         ((BROKEN_GPU, BROKEN_CPU), NUMPY),
     ],
 )
-def test_auto_takes_a_gpu_then_a_cpu_then_numpy(monkeypatch, found, expected):
+def test_auto_takes_a_gpu_else_numpy(monkeypatch, found, expected):
     pretend(monkeypatch, *found)
     assert choose_device() == expected
     assert choose_device(" AUTO ") == expected
@@ -258,9 +260,13 @@ def test_a_kind_that_does_not_work(monkeypatch, kind):
 
 def test_numpy_is_there_for_those_who_ask_for_it(monkeypatch):
     pretend(monkeypatch, GPU)
-    engine = open_engine("numpy")
+    engine = open_engine("numpy", "scipy")
     assert engine.device == NUMPY
     assert engine.description == "NumPy (CPU), FFT scipy, float32"
+
+
+def test_numpy_takes_the_fastest_fft_that_is_installed():
+    assert open_engine("numpy").fft == host_fft().name
 
 
 @pytest.mark.opencl
@@ -273,16 +279,44 @@ def test_an_engine_says_what_it_is(opencl_device, fft):
     assert opencl_device.kind.upper() in engine.description
 
 
-@pytest.mark.opencl
-def test_a_cpu_uses_the_hosts_fft_and_a_gpu_its_own(opencl_device):
-    assert opencl.OpenCLEngine(dataclasses.replace(opencl_device, kind="cpu")).fft == "scipy"
-    assert opencl.OpenCLEngine(GPU).fft in ("vkfft", "opencl")
+@pytest.fixture
+def transforms():
+    return pytest.importorskip("napari_psf_distiller.compute.opencl_transforms")
+
+
+@pytest.fixture
+def on_opencl():
+    """Return the engine of a device, usable or not."""
+    return pytest.importorskip("napari_psf_distiller.compute.opencl").OpenCLEngine
 
 
 @pytest.mark.opencl
-def test_a_gpu_without_vkfft(monkeypatch, opencl_device):
-    monkeypatch.setattr(opencl, "_vkfft_installed", lambda: False)
-    assert opencl.OpenCLEngine(GPU).fft == "opencl"
+def test_a_cpu_uses_the_hosts_fft_and_a_gpu_its_own(opencl_device, on_opencl):
+    cpu = dataclasses.replace(opencl_device, kind="cpu")
+    assert on_opencl(cpu).fft == host_fft().name
+    assert on_opencl(GPU).fft in ("vkfft", "opencl")
+
+
+@pytest.mark.opencl
+@pytest.mark.parametrize("there", [True, False])
+def test_a_gpu_uses_vkfft_where_it_is_installed(
+    monkeypatch, opencl_device, transforms, on_opencl, there
+):
+    monkeypatch.setattr(transforms, "_vkfft_installed", lambda: there)
+    assert on_opencl(GPU).fft == ("vkfft" if there else "opencl")
+    # The other one can be asked for.
+    assert on_opencl(GPU, "opencl").fft == "opencl"
+
+
+@pytest.mark.opencl
+def test_a_gpu_does_not_take_a_hosts_fft(opencl_device, on_opencl):
+    with pytest.raises(InputError, match="The FFT 'scipy' works in the host's memory"):
+        on_opencl(GPU, "scipy")
+
+
+@pytest.mark.opencl
+def test_vkfft_that_is_not_installed(monkeypatch, opencl_device, transforms):
+    monkeypatch.setattr(transforms, "_vkfft_installed", lambda: False)
     with pytest.raises(
         DeviceError, match=r'needs pyvkfft.*pip install "napari-psf-distiller\[vkfft'
     ):
@@ -290,6 +324,28 @@ def test_a_gpu_without_vkfft(monkeypatch, opencl_device):
 
 
 @pytest.mark.opencl
-def test_an_fft_that_does_not_exist(opencl_device):
-    with pytest.raises(InputError, match="no FFT 'fftw'; choose one of scipy, vkfft, opencl"):
-        open_engine(opencl_device.name, "fftw")
+@pytest.mark.parametrize("fft", ["fftw", "ducc0"])
+def test_a_hosts_fft_that_is_not_installed(monkeypatch, opencl_device, fft):
+    monkeypatch.setattr(host_fft_module, "_installed", lambda name: name == "scipy")
+    host_fft.cache_clear()
+    try:
+        for device in (opencl_device.name, "numpy"):
+            with pytest.raises(DeviceError, match=f"{fft}.* is not installed: pip install"):
+                open_engine(device, fft)
+        assert open_engine("numpy").fft == "scipy"
+    finally:
+        host_fft.cache_clear()
+
+
+@pytest.mark.opencl
+def test_an_fft_that_does_not_exist_on_opencl(opencl_device):
+    with pytest.raises(InputError, match=r"no FFT 'cufft'.* auto, vkfft, opencl") as raised:
+        open_engine(opencl_device.name, "cufft")
+    assert "fftw" in str(raised.value)
+
+
+@pytest.mark.parametrize("fft", ["cufft", "vkfft", "opencl", ""])
+def test_an_fft_that_does_not_exist_on_numpy(fft):
+    with pytest.raises(InputError, match=f"no FFT '{fft}' here; choose auto") as raised:
+        open_engine("numpy", fft)
+    assert "fftw" in str(raised.value)

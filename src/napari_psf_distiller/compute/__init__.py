@@ -1,22 +1,28 @@
-"""How a step runs: devices, OpenCL kernels, transforms, and the NumPy reference."""
+"""How a step runs: devices, engines, transforms, and Richardson-Lucy on them."""
 
 from napari_psf_distiller.compute.devices import Device, choose_device, devices
-from napari_psf_distiller.compute.engine import Engine, open_engine
+from napari_psf_distiller.compute.engine import FFT, FFTS, Engine, open_engine
+from napari_psf_distiller.compute.grid import BOUNDARIES, Boundary, displaced_axes
 from napari_psf_distiller.compute.richardson_lucy import (
-    BOUNDARIES,
+    METHODS,
     STARTS,
-    Boundary,
+    Method,
+    Model,
     Start,
-    displaced_axes,
     richardson_lucy,
 )
 
 __all__ = [
     "BOUNDARIES",
+    "FFT",
+    "FFTS",
+    "METHODS",
     "STARTS",
     "Boundary",
     "Device",
     "Engine",
+    "Method",
+    "Model",
     "Start",
     "choose_device",
     "devices",

@@ -66,7 +66,8 @@ def choose_device(name: str = "auto") -> Device:
     Parameters
     ----------
     name : str
-        "auto": the first usable OpenCL GPU, else the first usable OpenCL CPU, else NumPy.
+        "auto": the first usable OpenCL GPU, else NumPy, which is faster than OpenCL on the same
+        processor (see `open_engine`).
         "gpu", "cpu": the first usable OpenCL device of that kind. "numpy": no OpenCL.
         Else the device's name or, if only one fits, a part of it, in any case.
 
@@ -83,8 +84,7 @@ def choose_device(name: str = "auto") -> Device:
     if wanted == "numpy":
         return NUMPY
     if wanted == "auto":
-        # NumPy is last, so that any usable OpenCL device comes before it.
-        return next((device for device in usable if device.kind == "gpu"), usable[0])
+        return next((device for device in usable if device.kind == "gpu"), NUMPY)
     if wanted in ("gpu", "cpu"):
         fitting = [device for device in known if device.kind == wanted and device is not NUMPY]
         working = [device for device in fitting if device.usable]

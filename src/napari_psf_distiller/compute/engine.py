@@ -4,48 +4,190 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import NUMPY, Device, choose_device
 
-__all__ = ["Engine", "Problem", "Solver", "host_threads", "open_engine"]
+__all__ = [
+    "FFT",
+    "FFTS",
+    "LEAST_CORRECTION",
+    "MOST_STRETCH",
+    "Array",
+    "Engine",
+    "HeldOut",
+    "Likelihoods",
+    "Memory",
+    "Problem",
+    "ProblemSize",
+    "Solver",
+    "host_threads",
+    "open_engine",
+]
 
 Array = NDArray[np.float32]
+
+FFT = Literal["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"]
+FFTS: tuple[str, ...] = get_args(FFT)
+
+# An accelerated step multiplies a voxel of a plain step's result by this at most, or divides it.
+MOST_STRETCH = 5.0
+
+# ... and its plain step makes nothing of a voxel less than this: it must be possible to go back.
+LEAST_CORRECTION = 1e-12
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A second image of the same light, which the iterations do not see.
+
+    Attributes
+    ----------
+    image : numpy.ndarray
+        float32, of the shape of the problem's image.
+    scale : float
+        Its light, in parts of the light of the problem's image.
+    floor : float
+        A model below this counts as this: what rounding leaves of darkness should not decide.
+    """
+
+    image: Array
+    scale: float
+    floor: float
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A Richardson-Lucy deconvolution on a padded grid.
+    """A Richardson-Lucy deconvolution on a grid, all of it with three axes.
+
+    The image lies at the grid's corner, ``[0:n]`` on each axis; what lies before it is at the
+    grid's end, since the convolution is circulant on the grid.
 
     Attributes
     ----------
-    image, psf, start : numpy.ndarray
-        float32, 1 to 3 axes, all of one shape. The PSF's centre lies at index 0 of each axis; the
-        convolution is circulant on this grid.
-    valid : tuple of slice
-        Where in the grid the image was measured: what the likelihood counts.
-    normaliser : numpy.ndarray or None
-        float32, of the same shape: each update is divided by it.
+    image : numpy.ndarray
+        float32: the voxels that were measured.
+    psf : numpy.ndarray
+        float32, no larger than the grid; used as given.
+    centre : tuple of int
+        The PSF's voxel that is its centre.
+    grid : tuple of int
+    start : numpy.ndarray or float
+        The first estimate, float32 of the grid's shape, or its value everywhere.
+    region : tuple of slice
+        The part of the grid that is the result.
+    origin : tuple of int
+        The index on each axis where space begins: the first voxel's neighbour before is not its
+        neighbour in space.
+    normalised : bool
+        Whether each update is divided by the light of a voxel that is seen; see `seen_light`.
+    background : numpy.ndarray or float
+        Light in the image that is not the estimate's; float32 of the image's shape, or a number.
+    mask : numpy.ndarray or None
+        bool, of the image's shape: the voxels that count.
+    total_variation : float
+        The weight of the regularisation; 0 is none.
+    momentum : bool
+        Whether updates will have one.
+    held_out : HeldOut or None
     """
 
     image: Array
     psf: Array
-    start: Array
-    valid: tuple[slice, ...]
-    normaliser: Array | None
+    centre: tuple[int, ...]
+    grid: tuple[int, ...]
+    start: Array | float
+    region: tuple[slice, ...]
+    origin: tuple[int, int, int] = (0, 0, 0)
+    normalised: bool = False
+    background: Array | float = 0.0
+    mask: NDArray[np.bool_] | None = None
+    total_variation: float = 0.0
+    momentum: bool = False
+    held_out: HeldOut | None = None
+
+
+@dataclass(frozen=True)
+class ProblemSize:
+    """What decides how much memory a problem needs.
+
+    Attributes
+    ----------
+    image, grid : tuple of int
+        Their shapes, of three axes.
+    normalised, background, mask, total_variation, momentum, held_out : bool
+        Whether the problem has one; a background that is a number does not count.
+    """
+
+    image: tuple[int, ...]
+    grid: tuple[int, ...]
+    normalised: bool = False
+    background: bool = False
+    mask: bool = False
+    total_variation: bool = False
+    momentum: bool = False
+    held_out: bool = False
+
+
+class Memory(NamedTuple):
+    """Bytes of memory.
+
+    Attributes
+    ----------
+    total : int
+        All together.
+    largest : int
+        The largest piece.
+    """
+
+    total: int
+    largest: int
+
+
+class Likelihoods(NamedTuple):
+    """Poisson log-likelihoods of a model, in nats, but for a constant of the image.
+
+    Attributes
+    ----------
+    image : float
+        Of the voxels that were measured and count.
+    held_out : float or None
+        Of the held-out image.
+    divergence : float
+        How much less likely the model is than the image itself.
+    """
+
+    image: float
+    held_out: float | None
+    divergence: float
 
 
 class Solver(Protocol):
-    """One running deconvolution; it holds the device's memory until it is closed."""
+    """One running deconvolution; it holds the device's memory until it is closed.
 
-    def step(self, likelihood: bool = False) -> float | None:
-        """Do one iteration; return the log-likelihood before it, if asked."""
+    An iteration is `project` and then `update`. What they work on is the point: the estimate, but
+    after an accelerated update one beyond it.
+    """
+
+    def project(self, likelihood: bool = False) -> Likelihoods | None:
+        """Compare the point's model with the image; tell how likely it is, if asked."""
+
+    def update(self, relaxation: float = 0.0, momentum: float = 0.0) -> None:
+        """Take one Richardson-Lucy step from the point, which `project` has compared.
+
+        A plain step multiplies the point by a correction. With a problem that has a momentum, the
+        step's logarithm is longer by `relaxation` times itself and by `momentum` times the last
+        step's logarithm, together at most by the logarithm of `MOST_STRETCH` either way.
+        """
+
+    def back(self) -> None:
+        """Undo the last update, of a problem with a momentum."""
 
     def estimate(self) -> Array:
-        """Return a copy of the present estimate on the padded grid."""
+        """Return a copy of the point in the problem's region."""
 
     def close(self) -> None:
         """Free what the solver holds; it may be called twice."""
@@ -61,32 +203,54 @@ class Engine(Protocol):
     def description(self) -> str:
         """The device, the FFT and the precision, for people."""
 
+    def good_size(self, n: int) -> int:
+        """Return a size from n on that the FFT is fast for."""
+
+    def memory_needed(self, size: ProblemSize) -> Memory:
+        """Return the device's memory that a problem of this size needs."""
+
+    def memory_limit(self) -> Memory:
+        """Return the device's memory that a problem may take."""
+
     def solver(self, problem: Problem) -> Solver:
-        """Put a problem on the device."""
+        """Put a problem on the device.
+
+        Raises
+        ------
+        DeviceMemoryError
+            The device has too little memory for it.
+        DeviceError
+            The device failed.
+        """
 
 
-def open_engine(device: str = "auto", fft: str | None = None) -> Engine:
+def open_engine(device: str = "auto", fft: str = "auto") -> Engine:
     """Return the engine for a device's name.
 
     Parameters
     ----------
     device : str
-        See `choose_device`.
-    fft : {"scipy", "vkfft", "opencl"}, optional
-        On an OpenCL device: the host's transform through mapped memory, VkFFT, or this package's
-        own kernels. None takes "scipy" on a CPU, whose memory is the host's and where it measured
-        fastest; on a GPU "vkfft" where pyvkfft is installed, else "opencl".
+        See `choose_device`. "auto" is the first usable OpenCL GPU; without one it is NumPy, whose
+        iterations are the fastest on a processor: they do all that lies between two transforms
+        while a plane is in the processor's cache.
+    fft : str
+        "auto" takes what measured fastest of what is installed. With NumPy that is "ducc0", then
+        "fftw" (pyFFTW), then "scipy"; so it is on an OpenCL device whose memory is the host's, a
+        CPU. On others it is "vkfft" (pyvkfft), then "opencl", this package's own kernels. Any of
+        them can be asked for by name.
 
     Raises
     ------
-    InputError, DeviceError
-        No such device, or not usable.
+    InputError
+        No such device or FFT.
+    DeviceError
+        The device cannot be used, or the FFT is not installed.
     """
     chosen = choose_device(device)
     if chosen is NUMPY:
-        from napari_psf_distiller.compute.reference import NumpyEngine
+        from napari_psf_distiller.compute.host import HostEngine
 
-        return NumpyEngine()
+        return HostEngine(fft)
     from napari_psf_distiller.compute.opencl import OpenCLEngine
 
     return OpenCLEngine(chosen, fft)

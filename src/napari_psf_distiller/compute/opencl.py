@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyopencl as cl
@@ -14,28 +14,46 @@ from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
 from napari_psf_distiller.compute.devices import Device, kernel_source, opencl_device
-from napari_psf_distiller.compute.engine import Array, Problem, host_threads
-from napari_psf_distiller.errors import DeviceError, InputError
+from napari_psf_distiller.compute.engine import (
+    LEAST_CORRECTION,
+    MOST_STRETCH,
+    Array,
+    Likelihoods,
+    Memory,
+    Problem,
+    ProblemSize,
+)
+from napari_psf_distiller.compute.grid import (
+    seen_light,
+    seen_through,
+    smooth_size,
+    wrapped_psf,
+)
+from napari_psf_distiller.compute.host_fft import HOST_FFTS
+from napari_psf_distiller.compute.likelihood import Sums, Yardstick
+from napari_psf_distiller.compute.opencl_transforms import (
+    Transform,
+    chosen_fft,
+    open_transform,
+    works_in_place,
+)
+from napari_psf_distiller.errors import DeviceError, DeviceMemoryError
 
-__all__ = ["FFTS", "OpenCLEngine", "OpenCLSolver"]
+__all__ = ["OpenCLEngine", "OpenCLSolver"]
 
-FFTS = ("scipy", "vkfft", "opencl")
+# Work-items along rows and over rows that share a likelihood's sum: enough for a GPU, few enough
+# to add up on the host.
+LANES, ROW_GROUPS = 64, 128
 
-# Work-items that share the likelihood's sum: enough for a GPU, few enough to add on the host.
-PARTIAL_SUMS = 8192
+# Of a device's memory, so much is left to the driver, the transform's tables and the screen.
+SPARED = 0.1
 
-
-class Transform(Protocol):
-    """A real FFT between two device buffers."""
-
-    def forward(self, real: cl.Buffer, spectrum: cl.Buffer) -> None:
-        """Real float32 to complex64, unnormalised."""
-
-    def inverse(self, spectrum: cl.Buffer, real: cl.Buffer) -> None:
-        """Complex64 to real float32, divided by the number of elements."""
-
-    def release(self) -> None:
-        """Free what the transform holds."""
+OUT_OF_MEMORY = (
+    cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
+    cl.status_code.OUT_OF_RESOURCES,
+    cl.status_code.OUT_OF_HOST_MEMORY,
+    cl.status_code.INVALID_BUFFER_SIZE,
+)
 
 
 class OpenCLEngine:
@@ -45,7 +63,7 @@ class OpenCLEngine:
     ----------
     device : Device
         Of `devices`, usable.
-    fft : {"scipy", "vkfft", "opencl"} or None
+    fft : str
         See `open_engine`.
 
     Raises
@@ -53,19 +71,12 @@ class OpenCLEngine:
     InputError
         An FFT of another name.
     DeviceError
-        VkFFT is asked for and pyvkfft is not installed.
+        The FFT is not installed.
     """
 
-    def __init__(self, device: Device, fft: str | None = None) -> None:
+    def __init__(self, device: Device, fft: str = "auto") -> None:
         self.device = device
-        self.fft = fft if fft is not None else _usual_fft(device)
-        if self.fft not in FFTS:
-            raise InputError(f"There is no FFT {fft!r}; choose one of {', '.join(FFTS)}.")
-        if self.fft == "vkfft" and not _vkfft_installed():
-            raise DeviceError(
-                "The FFT 'vkfft' needs pyvkfft, which is not installed: "
-                'pip install "napari-psf-distiller[vkfft]".'
-            )
+        self.fft = chosen_fft(device, fft)
 
     @property
     def description(self) -> str:
@@ -73,87 +84,179 @@ class OpenCLEngine:
         kind = self.device.kind.upper()
         return f"{self.device.name} (OpenCL {kind}), FFT {self.fft}, float32"
 
+    def good_size(self, n: int) -> int:
+        """Return a size from n on that the FFT is fast for."""
+        return int(scipy_fft.next_fast_len(n)) if self.fft in HOST_FFTS else smooth_size(n)
+
+    def memory_needed(self, size: ProblemSize) -> Memory:
+        """Return the device's memory that a problem of this size needs."""
+        grid, image = math.prod(size.grid), math.prod(size.image)
+        half = 8 * grid // size.grid[2] * (size.grid[2] // 2 + 1)
+        total = 4 * (grid + image) + 2 * half
+        total += 4 * grid * (size.normalised + size.momentum + size.total_variation)
+        total += image * (size.mask + 4 * (size.background + size.held_out))
+        if not works_in_place(self.fft, size.grid[2]):
+            total += 4 * grid
+        # VkFFT and this package's own kernels need a spectrum more where an axis is too long for
+        # local memory.
+        if self.fft not in HOST_FFTS and max(size.grid) > 2048:
+            total += half
+        return Memory(total, half)
+
+    def memory_limit(self) -> Memory:
+        """Return the device's memory that a problem may take."""
+        handle = opencl_device(self.device)
+        total = int((1 - SPARED) * handle.global_mem_size)
+        return Memory(total, min(total, int(handle.max_mem_alloc_size)))
+
     def solver(self, problem: Problem) -> OpenCLSolver:
         """Put a problem on the device."""
         return OpenCLSolver(self.device, self.fft, problem)
 
 
 class OpenCLSolver:
-    """Richardson-Lucy iterations on a padded grid in a device's memory."""
+    """Richardson-Lucy iterations (Richardson 1972, Lucy 1974) in a device's memory."""
 
     def __init__(self, device: Device, fft: str, problem: Problem) -> None:
         self._device = device
+        self._problem = problem
         self._buffers: list[cl.Buffer] = []
         self._transform: Transform | None = None
-        self._shape = problem.image.shape
-        self._size = math.prod(self._shape)
-        self._bins = self._size // self._shape[-1] * (self._shape[-1] // 2 + 1)
-        self._valid = problem.valid
-        _check_memory(device, self._bins, problem.normaliser is not None)
+        self._yardstick: Yardstick | None = None
         with self._reported_errors():
-            context, program = _program(device)
-            self._queue = cl.CommandQueue(context)
-            # Kernel objects carry their arguments: each solver has its own, for its own thread.
-            self._kernels = {
-                name: cl.Kernel(program, name)
-                for name in (
-                    "divide",
-                    "multiply",
-                    "multiply_normalised",
-                    "convolve",
-                    "correlate",
-                    "log_likelihood",
-                )
-            }
-            self._transform = _transform(fft, self._queue, self._shape)
-            self._image = self._upload(problem.image)
-            self._estimate = self._upload(problem.start)
-            self._work = self._allocate(4 * self._size)
-            self._spectrum = self._allocate(8 * self._bins)
-            self._otf = self._allocate(8 * self._bins)
-            self._partial = self._allocate(4 * PARTIAL_SUMS)
-            self._write(self._work, problem.psf)
-            self._transform.forward(self._work, self._otf)
-            self._normaliser: cl.Buffer | None = None
-            if problem.normaliser is not None:
-                self._normaliser = self._upload(problem.normaliser)
+            self._prepare(fft)
 
-    def step(self, likelihood: bool = False) -> float | None:
-        """Do one iteration; return the log-likelihood before it, if asked."""
+    def _prepare(self, fft: str) -> None:
+        problem, grid = self._problem, self._problem.grid
+        self._bins = grid[0] * grid[1] * (grid[2] // 2 + 1)
+        normaliser: Array | None = None
+        if problem.mask is not None:
+            normaliser = seen_through(problem)
+        elif problem.normalised:
+            normaliser = seen_light(problem)
+        background = problem.background if isinstance(problem.background, np.ndarray) else None
+        self._level = np.float32(0 if background is not None else problem.background)
+        context = _context(self._device)
+        self._kernels = _kernels(
+            context,
+            BACKGROUND=background is not None,
+            MASK=problem.mask is not None,
+            NORMALISER=normaliser is not None,
+            FACTOR=problem.total_variation > 0,
+            MOMENTUM=problem.momentum,
+        )
+        self._queue = cl.CommandQueue(context)
+        self._transform = transform = open_transform(fft, self._queue, grid, self._allocate)
+        self._otf = self._allocate(8 * self._bins)
+        self._image = self._upload(problem.image)
+        self._point = self._allocate(4 * math.prod(grid))
+        self._pitch = np.uint32(transform.pitch)
+        # What the kernels take in the order of their arguments.
+        boxes = (background, None if problem.mask is None else problem.mask.astype(np.uint8))
+        self._boxes = [self._upload(box) for box in boxes if box is not None]
+        self._held_out = None if problem.held_out is None else self._upload(problem.held_out.image)
+        self._factor = self._allocate(4 * math.prod(grid)) if problem.total_variation > 0 else None
+        self._step = self._allocate(4 * math.prod(grid)) if problem.momentum else None
+        self._more = [] if normaliser is None else [self._upload(normaliser)]
+        self._more += [buffer for buffer in (self._factor, self._step) if buffer is not None]
+        self._partial = self._allocate(8 * LANES * ROW_GROUPS)
+        # The OTF, by way of the transform's own arrays.
+        self._write(self._point, wrapped_psf(problem))
+        self._transform_point()
+        transform.forward()
+        cl.enqueue_copy(self._queue, self._otf, transform.spectrum, byte_count=8 * self._bins)
+        if isinstance(problem.start, np.ndarray):
+            self._write(self._point, problem.start)
+        else:
+            self._fill(self._point, problem.start)
+        if self._step is not None:
+            self._fill(self._step, 0.0)
+        self._transform_point()
+        self._queue.finish()
+
+    def project(self, likelihood: bool = False) -> Likelihoods | None:
+        """Compare the model of the present point with the image; tell how likely it is, if asked.
+
+        The transform's real array becomes the quotient of image and model.
+        """
+        problem, found = self._problem, None
         with self._reported_errors():
-            self._filter("convolve", self._estimate, self._work)
-            value = self._log_likelihood() if likelihood else None
-            self._run("divide", self._size, self._image, self._work)
-            self._filter("correlate", self._work, self._work)
-            if self._normaliser is None:
-                self._run("multiply", self._size, self._estimate, self._work)
-            else:
-                self._run(
-                    "multiply_normalised",
-                    self._size,
-                    self._estimate,
-                    self._work,
-                    self._normaliser,
-                )
+            self._filter("convolve")
+            if likelihood:
+                if self._yardstick is None:
+                    self._yardstick = Yardstick(problem)
+                divergence, light = self._sums(self._image)
+                held_out = 0.0
+                if problem.held_out is not None and self._held_out is not None:
+                    held_out = self._sums(self._held_out, problem.held_out.floor)[0]
+                found = self._yardstick.likelihoods(Sums(divergence, light, held_out))
+            self._run(
+                "quotient",
+                self._grid_size,
+                self._transformed.real,
+                self._pitch,
+                self._image,
+                *self._box,
+                self._level,
+                *self._boxes,
+            )
             # Without this a generator would run ahead of the device, and cancel late.
             self._queue.finish()
-        return value
+        return found
+
+    def update(self, relaxation: float = 0.0, momentum: float = 0.0) -> None:
+        """Take one Richardson-Lucy step from the point; see `Solver`."""
+        problem = self._problem
+        with self._reported_errors():
+            if self._factor is not None:
+                self._run(
+                    "total_variation",
+                    (math.prod(problem.grid),),
+                    self._point,
+                    self._factor,
+                    np.float32(problem.total_variation),
+                    *(np.uint64(n) for n in (*problem.grid, *problem.origin)),
+                )
+            self._filter("correlate")
+            rest: tuple[float, ...] = ()
+            if problem.momentum:
+                rest = (relaxation, momentum, math.log(MOST_STRETCH), LEAST_CORRECTION)
+            self._run(
+                "advance",
+                self._grid_size,
+                self._point,
+                self._transformed.real,
+                self._pitch,
+                *self._more,
+                *(np.float32(number) for number in rest),
+            )
+            self._queue.finish()
+
+    def back(self) -> None:
+        """Undo the last update, of a problem with a momentum."""
+        if self._step is None:
+            raise ValueError("Without a momentum the last step is not kept.")
+        with self._reported_errors():
+            self._run("back", (math.prod(self._problem.grid),), self._point, self._step)
+            self._transform_point()
 
     def estimate(self) -> Array:
-        """Return a copy of the present estimate on the padded grid.
-
-        Raises
-        ------
-        DeviceError
-            The device gave NaN or infinite values.
-        """
+        """Return a copy of the point in the problem's region."""
+        region, grid = self._problem.region, self._problem.grid
+        estimate = np.empty([s.stop - s.start for s in region], np.float32)
         with self._reported_errors():
-            estimate = np.empty(self._shape, np.float32)
-            cl.enqueue_copy(self._queue, estimate, self._estimate)
-        if not np.isfinite(estimate).all():
-            raise DeviceError(
-                f"The device {self._device.name} gave NaN or infinite values. Choose 'numpy', or "
-                "update its OpenCL driver."
+            # Only the region crosses over; x comes first here, and is in bytes. pyopencl's types
+            # have another name for the buffer's origin than its code.
+            copy: Any = cl.enqueue_copy
+            copy(
+                self._queue,
+                estimate,
+                self._point,
+                buffer_origin=(4 * region[2].start, region[1].start, region[0].start),
+                host_origin=(0, 0, 0),
+                region=(4 * estimate.shape[2], estimate.shape[1], estimate.shape[0]),
+                buffer_pitches=(4 * grid[2], 4 * grid[2] * grid[1]),
+                host_pitches=(4 * estimate.shape[2], 4 * estimate.shape[2] * estimate.shape[1]),
             )
         return estimate
 
@@ -165,194 +268,105 @@ class OpenCLSolver:
         while self._buffers:
             self._buffers.pop().release()
 
-    def _filter(self, kernel: str, source: cl.Buffer, target: cl.Buffer) -> None:
-        assert self._transform is not None
-        self._transform.forward(source, self._spectrum)
-        self._run(kernel, self._bins, self._spectrum, self._otf)
-        self._transform.inverse(self._spectrum, target)
+    @property
+    def _transformed(self) -> Transform:
+        if self._transform is None:
+            raise DeviceError("The deconvolution has been closed.")
+        return self._transform
 
-    def _log_likelihood(self) -> float:
-        shape = (1,) * (3 - len(self._shape)) + self._shape
-        valid = (slice(0, 1),) * (3 - len(self._shape)) + self._valid
-        box = [s.indices(n) for s, n in zip(valid, shape, strict=True)]
+    @property
+    def _grid_size(self) -> tuple[int, int, int]:
+        z, y, x = self._problem.grid
+        return x, y, z
+
+    @property
+    def _box(self) -> tuple[np.uint32, ...]:
+        return tuple(np.uint32(n) for n in self._problem.image.shape)
+
+    def _filter(self, kernel: str) -> None:
+        transform = self._transformed
+        transform.forward()
+        self._run(kernel, (self._bins,), transform.spectrum, self._otf)
+        transform.inverse()
+
+    def _sums(self, image: cl.Buffer, floor: float = 0.0) -> tuple[float, float]:
         self._run(
-            "log_likelihood",
-            PARTIAL_SUMS,
-            self._image,
-            self._work,
-            *(np.uint64(n) for n in (self._size, *shape[1:])),
-            *(np.array([edge[i] for edge in box] + [0], np.uint64) for i in (0, 1)),
+            "sums",
+            (LANES, ROW_GROUPS),
+            self._transformed.real,
+            self._pitch,
+            np.uint32(self._problem.grid[1]),
+            image,
+            *self._box,
+            self._level,
+            np.float32(floor),
             self._partial,
+            *self._boxes,
         )
-        partial = np.empty(PARTIAL_SUMS, np.float32)
+        partial = np.empty((LANES * ROW_GROUPS, 2), np.float32)
         cl.enqueue_copy(self._queue, partial, self._partial)
-        return float(partial.sum(dtype=np.float64))
+        first, second = partial.sum(axis=0, dtype=np.float64)
+        return float(first), float(second)
 
-    def _run(self, name: str, size: int, *arguments: Any) -> None:
-        self._kernels[name](self._queue, (size,), None, *arguments)
+    def _transform_point(self) -> None:
+        """Put the point where the transform takes it from."""
+        transform = self._transformed
+        self._run("place", self._grid_size, self._point, transform.real, self._pitch)
+
+    def _run(self, name: str, size: tuple[int, ...], *arguments: Any) -> None:
+        self._kernels[name](self._queue, size, None, *arguments)
 
     def _allocate(self, nbytes: int) -> cl.Buffer:
         # Memory that the host can map: on a CPU device it is the host's own, and no copy is made.
-        flags = cl.mem_flags.READ_WRITE | cl.mem_flags.ALLOC_HOST_PTR
-        if self._device.kind == "gpu":
-            flags = cl.mem_flags.READ_WRITE
-        buffer = cl.Buffer(self._queue.context, flags, nbytes)
+        flags = cl.mem_flags
+        kind = flags.ALLOC_HOST_PTR if self._device.kind == "cpu" else 0
+        buffer = cl.Buffer(self._queue.context, flags.READ_WRITE | kind, nbytes)
         self._buffers.append(buffer)
         return buffer
 
-    def _upload(self, array: Array) -> cl.Buffer:
+    def _upload(self, array: NDArray[Any]) -> cl.Buffer:
         buffer = self._allocate(array.nbytes)
         self._write(buffer, array)
         return buffer
 
-    def _write(self, buffer: cl.Buffer, array: Array) -> None:
-        cl.enqueue_copy(self._queue, buffer, np.ascontiguousarray(array, np.float32))
+    def _write(self, buffer: cl.Buffer, array: NDArray[Any]) -> None:
+        cl.enqueue_copy(self._queue, buffer, np.ascontiguousarray(array))
+
+    def _fill(self, buffer: cl.Buffer, value: float) -> None:
+        cl.enqueue_fill_buffer(self._queue, buffer, np.full(1, value, np.float32), 0, buffer.size)
 
     @contextmanager
     def _reported_errors(self) -> Iterator[None]:
         try:
             yield
-        except (cl.Error, RuntimeError) as error:
+        except (cl.Error, RuntimeError, MemoryError) as error:
             self.close()
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if isinstance(error, MemoryError) or getattr(error, "code", None) in OUT_OF_MEMORY:
+                raise DeviceMemoryError(
+                    f"The device {self._device.name} ran out of memory ({first})."
+                ) from None
             raise DeviceError(
-                f"The device {self._device.name} failed: {first}. Choose the device 'numpy', or a "
-                "smaller part of the image."
+                f"The device {self._device.name} failed: {first}. Choose the device 'numpy'."
             ) from None
 
 
-class HostFFT:
-    """The host's transform (scipy.fft) on device buffers, through mapped memory."""
-
-    def __init__(self, queue: cl.CommandQueue, shape: tuple[int, ...]) -> None:
-        self._queue = queue
-        self._shape = shape
-        self._spectrum_shape = (*shape[:-1], shape[-1] // 2 + 1)
-        self._threads = host_threads()
-
-    def forward(self, real: cl.Buffer, spectrum: cl.Buffer) -> None:
-        """Real float32 to complex64, unnormalised."""
-        with (
-            self._mapped(real, self._shape, np.float32, cl.map_flags.READ) as source,
-            self._mapped(
-                spectrum,
-                self._spectrum_shape,
-                np.complex64,
-                cl.map_flags.WRITE_INVALIDATE_REGION,
-            ) as target,
-        ):
-            target[...] = scipy_fft.rfftn(source, workers=self._threads)
-
-    def inverse(self, spectrum: cl.Buffer, real: cl.Buffer) -> None:
-        """Complex64 to real float32, divided by the number of elements."""
-        with (
-            self._mapped(
-                spectrum,
-                self._spectrum_shape,
-                np.complex64,
-                cl.map_flags.READ | cl.map_flags.WRITE,
-            ) as source,
-            self._mapped(
-                real, self._shape, np.float32, cl.map_flags.WRITE_INVALIDATE_REGION
-            ) as target,
-        ):
-            target[...] = scipy_fft.irfftn(
-                source, s=self._shape, workers=self._threads, overwrite_x=True
-            )
-
-    def release(self) -> None:
-        """Nothing is held."""
-
-    @contextmanager
-    def _mapped(
-        self, buffer: cl.Buffer, shape: tuple[int, ...], dtype: Any, flags: Any
-    ) -> Iterator[NDArray[Any]]:
-        array, _ = cl.enqueue_map_buffer(
-            self._queue, buffer, flags, 0, shape, dtype, is_blocking=True
-        )
-        try:
-            yield array
-        finally:
-            array.base.release(self._queue)
-
-
-class VkFFT:
-    """VkFFT through pyvkfft, out of place."""
-
-    def __init__(self, queue: cl.CommandQueue, shape: tuple[int, ...]) -> None:
-        from pyvkfft.opencl import VkFFTApp
-
-        self._queue = queue
-        self._shape = shape
-        self._spectrum_shape = (*shape[:-1], shape[-1] // 2 + 1)
-        self._plan: Any = VkFFTApp(
-            shape, np.float32, queue, ndim=len(shape), inplace=False, r2c=True, norm=1
-        )
-
-    def forward(self, real: cl.Buffer, spectrum: cl.Buffer) -> None:
-        """Real float32 to complex64, unnormalised."""
-        self._plan.fft(*self._arrays(real, spectrum))
-
-    def inverse(self, spectrum: cl.Buffer, real: cl.Buffer) -> None:
-        """Complex64 to real float32, divided by the number of elements; the input is lost."""
-        source, target = self._arrays(real, spectrum)[::-1]
-        self._plan.ifft(source, target)
-
-    def release(self) -> None:
-        """Free the plan."""
-        self._plan = None
-
-    def _arrays(self, real: cl.Buffer, spectrum: cl.Buffer) -> tuple[Any, Any]:
-        import pyopencl.array as cl_array
-
-        return (
-            cl_array.Array(self._queue, self._shape, np.float32, data=real),
-            cl_array.Array(self._queue, self._spectrum_shape, np.complex64, data=spectrum),
-        )
-
-
-def _transform(fft: str, queue: cl.CommandQueue, shape: tuple[int, ...]) -> Transform:
-    if fft == "scipy":
-        return HostFFT(queue, shape)
-    if fft == "vkfft":
-        return VkFFT(queue, shape)
-    from napari_psf_distiller.compute.opencl_fft import OpenCLFFT
-
-    return OpenCLFFT(queue, shape)
-
-
-def _usual_fft(device: Device) -> str:
-    if device.kind == "cpu":
-        return "scipy"
-    return "vkfft" if _vkfft_installed() else "opencl"
-
-
 @functools.cache
-def _vkfft_installed() -> bool:
-    try:
-        import pyvkfft.opencl  # noqa: F401
-    except Exception:  # it may be there without its OpenCL half, which fails in several ways
-        return False
-    return True
+def _context(device: Device) -> cl.Context:
+    """Return a context for the device, made once in a process."""
+    return cl.Context([opencl_device(device)])
 
 
-@functools.cache
-def _program(device: Device) -> tuple[cl.Context, cl.Program]:
-    """Return a context for the device and the kernels built in it, once a process."""
-    context = cl.Context([opencl_device(device)])
-    return context, cl.Program(context, kernel_source("richardson_lucy")).build()
+@functools.lru_cache(maxsize=64)
+def _program(context: cl.Context, definitions: tuple[str, ...]) -> cl.Program:
+    """Return the kernels built in a context."""
+    text = "".join(f"#define {name}\n" for name in definitions)
+    text += kernel_source("richardson_lucy") + kernel_source("total_variation")
+    program: cl.Program = cl.Program(context, text).build()
+    return program
 
 
-def _check_memory(device: Device, bins: int, normalised: bool) -> None:
-    """Refuse what cannot fit, before the device is touched."""
-    handle = opencl_device(device)
-    largest = 8 * bins
-    total = largest * (2 + (4 if normalised else 3) / 2)
-    limit, memory = int(handle.max_mem_alloc_size), int(handle.global_mem_size)
-    if largest > limit or total > memory:
-        raise DeviceError(
-            f"The image with its padding needs {total / 2**30:.1f} GiB on the device "
-            f"{device.name}, {largest / 2**30:.1f} GiB in one piece; it has {memory / 2**30:.1f} "
-            f"GiB and allows pieces of {limit / 2**30:.1f} GiB. Choose the device 'numpy', or a "
-            "smaller part of the image."
-        )
+def _kernels(context: cl.Context, **definitions: bool) -> dict[str, cl.Kernel]:
+    """Return kernels that no other thread has: a kernel object carries its arguments."""
+    program = _program(context, tuple(name for name, wanted in definitions.items() if wanted))
+    return {kernel.function_name: kernel for kernel in program.all_kernels()}

@@ -1,28 +1,12 @@
-/* The pointwise parts of Richardson-Lucy, each one pass over its arrays.
- * Arrays are C order, last axis fastest; spectra are interleaved complex. */
+/* What Richardson-Lucy does between its transforms, each kernel one pass over its arrays.
+ *
+ * Arrays are C order, last axis fastest; spectra are interleaved complex. The transformed real
+ * array may have rows longer than the grid's, `pitch` floats: its transform is done in place. The
+ * image, the background and the mask are boxes at the grid's corner, of `depth`, `rows`, `columns`
+ * voxels. Kernels over the grid have one work-item a voxel, and x as their dimension 0. */
 
-/* model <- image / model, and 0 where the model is not positive. */
-kernel void divide(global const float *image, global float *model)
-{
-    const size_t i = get_global_id(0);
-    const float m = model[i];
-    model[i] = m > 0.0f ? image[i] / m : 0.0f;
-}
-
-/* estimate <- estimate * correction */
-kernel void multiply(global float *estimate, global const float *correction)
-{
-    const size_t i = get_global_id(0);
-    estimate[i] *= correction[i];
-}
-
-/* estimate <- estimate * correction / normaliser */
-kernel void multiply_normalised(global float *estimate, global const float *correction,
-                                global const float *normaliser)
-{
-    const size_t i = get_global_id(0);
-    estimate[i] *= correction[i] / normaliser[i];
-}
+/* The smallest normal number, to take a logarithm of in 0's place. */
+#define TINY 1.17549435e-38f
 
 /* spectrum <- spectrum * otf: the convolution with the PSF. */
 kernel void convolve(global float2 *spectrum, global const float2 *otf)
@@ -40,26 +24,135 @@ kernel void correlate(global float2 *spectrum, global const float2 *otf)
     spectrum[i] = (float2)(a.x * b.x + a.y * b.y, a.y * b.x - a.x * b.y);
 }
 
-/* The Poisson log-likelihood, image * log(model) - model, over the box from `low` to `high` of an
- * array of shape (nz, ny, nx); one partial sum a work-item, compensated (Kahan), since a sum of
- * millions of voxels in single precision would lose what an iteration gains. */
-kernel void log_likelihood(global const float *image, global const float *model,
-                           const ulong n, const ulong ny, const ulong nx,
-                           const ulong4 low, const ulong4 high, global float *partial)
+/* real <- array, from rows without gaps to those of the transform. */
+kernel void place(global const float *array, global float *real, const uint pitch)
 {
-    const size_t stride = get_global_size(0);
-    float sum = 0.0f, lost = 0.0f;
-    for (size_t i = get_global_id(0); i < n; i += stride) {
-        const size_t x = i % nx, y = (i / nx) % ny, z = i / (nx * ny);
-        if (z < low.x || z >= high.x || y < low.y || y >= high.y || x < low.z || x >= high.z)
-            continue;
-        const float v = image[i], m = model[i];
-        if (!(m > 0.0f))
-            continue;
-        const float term = (v > 0.0f ? v * log(m) : 0.0f) - m - lost;
-        const float next = sum + term;
-        lost = (next - sum) - term;
-        sum = next;
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t row = z * get_global_size(1) + y;
+    real[row * pitch + x] = array[row * get_global_size(0) + x];
+}
+
+/* real <- image / (real + background) in the image's box, and 0 where that is not positive, where
+ * the mask is 0 and in the rest of the grid. */
+kernel void quotient(global float *real, const uint pitch, global const float *image,
+                     const uint depth, const uint rows, const uint columns, const float level
+#ifdef BACKGROUND
+                     , global const float *background
+#endif
+#ifdef MASK
+                     , global const uchar *mask
+#endif
+)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t to = (z * get_global_size(1) + y) * pitch + x;
+    float result = 0.0f;
+    if (z < depth && y < rows && x < columns) {
+        const size_t i = (z * rows + y) * columns + x;
+        float model = real[to] + level;
+#ifdef BACKGROUND
+        model += background[i];
+#endif
+        if (model > 0.0f)
+            result = image[i] / model;
+#ifdef MASK
+        if (!mask[i])
+            result = 0.0f;
+#endif
     }
-    partial[get_global_id(0)] = sum;
+    real[to] = result;
+}
+
+/* Partial sums over the voxels of the image's box that count. Dimension 0 goes along rows,
+ * dimension 1 over them; each work-item adds up its voxels compensated (Kahan), since a sum of
+ * millions of voxels in single precision would lose what an iteration gains.
+ *
+ * Of image * log(image / model) - image + model, and of the model; or, with a floor,
+ * of image * log(model), where the model counts as no less than the floor. */
+kernel void sums(global const float *real, const uint pitch, const uint grid_rows,
+                 global const float *image, const uint depth, const uint rows,
+                 const uint columns, const float level, const float floor,
+                 global float2 *partial
+#ifdef BACKGROUND
+                 , global const float *background
+#endif
+#ifdef MASK
+                 , global const uchar *mask
+#endif
+)
+{
+    float2 sum = (float2)(0.0f), lost = (float2)(0.0f);
+    for (size_t row = get_global_id(1); row < (size_t)depth * rows; row += get_global_size(1)) {
+        const size_t from = (row / rows * grid_rows + row % rows) * pitch;
+        for (size_t x = get_global_id(0); x < columns; x += get_global_size(0)) {
+            const size_t i = row * columns + x;
+            float model = real[from + x] + level;
+#ifdef BACKGROUND
+            model += background[i];
+#endif
+#ifdef MASK
+            if (!mask[i])
+                continue;
+#endif
+            const float v = image[i], ratio = model > 0.0f ? v / model : 0.0f;
+            float2 term = (float2)(0.0f, model);
+            if (floor > 0.0f)
+                term.x = v * log(fmax(model, floor));
+            else
+                term.x = v * log(fmax(ratio, TINY)) + model - v;
+            term -= lost;
+            const float2 next = sum + term;
+            lost = (next - sum) - term;
+            sum = next;
+        }
+    }
+    partial[get_global_id(1) * get_global_size(0) + get_global_id(0)] = sum;
+}
+
+/* The next point, into its own array and the transform's: the point times the correction, which
+ * the transform has left in `real`. With a momentum, longer: the step is the correction's
+ * logarithm, of no less than `least`, and at most log_stretch more, and is noted.
+ *
+ * A transform in single precision leaves some -1e-7 where there is nothing, which counts as 0. */
+kernel void advance(global float *point, global float *real, const uint pitch
+#ifdef NORMALISER
+                    , global const float *normaliser
+#endif
+#ifdef FACTOR
+                    , global const float *factor
+#endif
+#ifdef MOMENTUM
+                    , global float *step, const float relaxation, const float momentum,
+                    const float log_stretch, const float least
+#endif
+)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t row = z * get_global_size(1) + y;
+    const size_t i = row * get_global_size(0) + x, to = row * pitch + x;
+    float correction = real[to];
+#ifdef NORMALISER
+    correction /= normaliser[i];
+#endif
+#ifdef FACTOR
+    correction *= factor[i];
+#endif
+    correction = fmax(correction, 0.0f);
+#ifdef MOMENTUM
+    const float plain = log(fmax(correction, least));
+    const float more = clamp(relaxation * plain + momentum * step[i], -log_stretch, log_stretch);
+    step[i] = plain + more;
+    correction = exp(plain + more);
+#endif
+    const float next = point[i] * correction;
+    point[i] = next;
+    real[to] = next;
+}
+
+/* point <- the point before the last step, which is forgotten. */
+kernel void back(global float *point, global float *step)
+{
+    const size_t i = get_global_id(0);
+    point[i] *= exp(-step[i]);
+    step[i] = 0.0f;
 }

@@ -1,0 +1,191 @@
+"""The grid of a Richardson-Lucy deconvolution: its size, and what lies where on it.
+
+Both boundaries follow clij2-fft (B. Northan; the non-circulant one is the deconvolution challenge's
+of 2013, http://bigwww.epfl.ch/deconvolution/challenge2013/index.html?p=doc_math_rl), so that the
+results are its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft as scipy_fft
+
+from napari_psf_distiller.compute.engine import Array, Problem, host_threads
+
+__all__ = [
+    "BOUNDARIES",
+    "LEAST_SEEN",
+    "Boundary",
+    "Frame",
+    "centre_of",
+    "clij_grid",
+    "displaced_axes",
+    "frame_of",
+    "grid_of",
+    "padded_image",
+    "seen_light",
+    "seen_through",
+    "smooth_size",
+    "wrapped_psf",
+]
+
+Boundary = Literal["circulant", "noncirculant"]
+BOUNDARIES: tuple[str, ...] = get_args(Boundary)
+
+# Less of a voxel's light than this counts as all of it, as in clij2-fft: dividing by what little
+# is seen there would let the estimate grow without bound.
+LEAST_SEEN = 1e-5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How an image and a PSF lie on the grid.
+
+    Attributes
+    ----------
+    boundaries : tuple of {"circulant", "noncirculant"}
+        One an axis: a tile of a circulant image is cut along some axes only.
+    centre : tuple of int
+        The PSF's voxel that is its centre.
+    """
+
+    boundaries: tuple[Boundary, ...]
+    centre: tuple[int, ...]
+
+
+def frame_of(image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary) -> Frame:
+    """Return the frame of a whole image."""
+    return Frame((boundary,) * len(image_shape), centre_of(image_shape, psf_shape, boundary))
+
+
+def grid_of(
+    image_shape: tuple[int, ...],
+    psf_shape: tuple[int, ...],
+    boundaries: tuple[Boundary, ...],
+    good_size: Callable[[int], int],
+) -> tuple[int, ...]:
+    """Return the grid's shape.
+
+    Circulant: the next 7-smooth size of the larger of image and PSF, since the reflected border
+    counts. Non-circulant: as far as light in the image can come from, n + 2 * (m // 2), or the next
+    size that is good for the FFT, since nothing depends on what lies beyond.
+    """
+    return tuple(
+        smooth_size(max(n, m)) if boundary == "circulant" else good_size(n + 2 * (m // 2))
+        for n, m, boundary in zip(image_shape, psf_shape, boundaries, strict=True)
+    )
+
+
+def clij_grid(
+    image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
+) -> tuple[int, ...]:
+    """Return the shape of the grid that clij2-fft takes."""
+    if boundary == "circulant":
+        sizes = [max(n, m) for n, m in zip(image_shape, psf_shape, strict=True)]
+    else:
+        sizes = [n + 2 * (m // 2) for n, m in zip(image_shape, psf_shape, strict=True)]
+    return tuple(smooth_size(size) for size in sizes)
+
+
+def smooth_size(n: int) -> int:
+    """Return the smallest number from n on that has no prime factor above 7."""
+    while True:
+        rest = n
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 1
+
+
+def centre_of(
+    image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
+) -> tuple[int, ...]:
+    """Return the PSF's voxel that is its centre.
+
+    That is n // 2, but where clij2-fft's grid is odd and the PSF's size even: padding puts the
+    ceiling of half before the PSF, and the centre is n // 2 of the padded array.
+    """
+    grid = clij_grid(image_shape, psf_shape, boundary)
+    return tuple(g // 2 - math.ceil((g - m) / 2) for g, m in zip(grid, psf_shape, strict=True))
+
+
+def displaced_axes(
+    image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
+) -> tuple[int, ...]:
+    """Return the axes along which the result is displaced by one voxel; see `centre_of`."""
+    centre = centre_of(image_shape, psf_shape, boundary)
+    return tuple(
+        axis for axis, (c, m) in enumerate(zip(centre, psf_shape, strict=True)) if c != m // 2
+    )
+
+
+def padded_image(array: NDArray[Any], shape: tuple[int, ...]) -> tuple[Any, tuple[slice, ...]]:
+    """Return an array reflected up to a larger shape, and where it lies there."""
+    widths = [
+        (math.ceil((g - n) / 2), (g - n) // 2) for g, n in zip(shape, array.shape, strict=True)
+    ]
+    region = tuple(slice(w, w + n) for (w, _), n in zip(widths, array.shape, strict=True))
+    if array.shape == shape:
+        return array, region
+    return np.pad(array, widths, mode="reflect"), region
+
+
+def wrapped_psf(problem: Problem) -> Array:
+    """Return the PSF on the grid, its centre at index 0 of each axis."""
+    array = np.zeros(problem.grid, np.float32)
+    places = [
+        (np.arange(m) - c) % g
+        for m, c, g in zip(problem.psf.shape, problem.centre, problem.grid, strict=True)
+    ]
+    array[np.ix_(*places)] = problem.psf
+    return array
+
+
+def seen_light(problem: Problem) -> Array:
+    """Return how much of the light of each voxel of the grid falls on the image.
+
+    That is the correlation of the image's box with the PSF, which for a box is a sum over a box of
+    the PSF: a difference of cumulative sums, exact to single precision. Values below 1e-5 count as
+    1; see `LEAST_SEEN`. A mask is not considered.
+    """
+    sums = np.pad(problem.psf, [(1, 0)] * problem.psf.ndim).astype(np.float64)
+    places = []
+    for axis, (n, m, c, g) in enumerate(
+        zip(problem.image.shape, problem.psf.shape, problem.centre, problem.grid, strict=True)
+    ):
+        np.cumsum(sums, axis=axis, out=sums)
+        # Light of voxel i falls on i + t - c for each t of the PSF; the grid has no ends. Most
+        # voxels see the same part of the PSF, so the sums are made once for each part.
+        turns = np.array([0, g, -g])
+        i = np.arange(g)[:, np.newaxis] + turns
+        low, high = np.clip(c - i, 0, m), np.clip(n + c - i, 0, m)
+        parts, place = np.unique(np.stack([low, high], axis=-1), axis=0, return_inverse=True)
+        low, high = parts[..., 0], parts[..., 1]
+        seen = np.moveaxis(sums, axis, -1)
+        seen = (seen[..., high] - seen[..., low]).sum(axis=-1)
+        sums = np.moveaxis(seen, -1, axis)
+        places.append(place.reshape(g))
+    sums[sums < LEAST_SEEN] = 1
+    result: Array = sums.astype(np.float32)[np.ix_(*places)]
+    return result
+
+
+def seen_through(problem: Problem) -> Array:
+    """Return how much of the light of each voxel falls where the mask is true; see `seen_light`."""
+    region = np.zeros(problem.grid, np.float32)
+    region[tuple(slice(n) for n in problem.image.shape)] = problem.mask
+    threads = host_threads()
+    spectrum = scipy_fft.rfftn(region, workers=threads)
+    del region
+    spectrum *= scipy_fft.rfftn(wrapped_psf(problem), workers=threads).conj()
+    seen: Array = scipy_fft.irfftn(spectrum, s=problem.grid, workers=threads, overwrite_x=True)
+    seen[seen < LEAST_SEEN] = 1
+    return seen

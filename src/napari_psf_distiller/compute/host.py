@@ -1,0 +1,368 @@
+"""Richardson-Lucy on the host's processors, with NumPy and the fastest FFT that is installed.
+
+An iteration passes four times over its arrays: lines, planes, lines, planes. Between the inverse
+transform of a plane and its next forward one lies all that is done voxel by voxel, so that it
+happens in the processor's cache; and planes that the image does not have are not transformed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from scipy import fft as scipy_fft
+
+from napari_psf_distiller.compute.devices import NUMPY, Device
+from napari_psf_distiller.compute.engine import (
+    LEAST_CORRECTION,
+    MOST_STRETCH,
+    Array,
+    Likelihoods,
+    Memory,
+    Problem,
+    ProblemSize,
+    host_threads,
+)
+from napari_psf_distiller.compute.grid import (
+    seen_light,
+    seen_through,
+    wrapped_psf,
+)
+from napari_psf_distiller.compute.host_fft import HostFFT, Spectrum, host_fft
+from napari_psf_distiller.compute.likelihood import TINY, Sums, Yardstick
+from napari_psf_distiller.compute.total_variation import total_variation_factor
+from napari_psf_distiller.errors import DeviceMemoryError
+
+__all__ = ["HostEngine", "HostSolver", "HostTransform"]
+
+T = TypeVar("T")
+
+# What a thread works on at a time: some 500 kB, which the second-level cache of one core holds
+# together with the transform's own copy.
+PIECE = 2**16
+
+NOTHING = Sums(0.0, 0.0, 0.0)
+
+# Of the memory that is free, so much is left to others.
+SPARED = 0.15
+
+
+class HostEngine:
+    """NumPy, SciPy, and a host FFT."""
+
+    device: Device = NUMPY
+
+    def __init__(self, fft: str = "auto") -> None:
+        self._fft = host_fft(fft)
+        self.fft = self._fft.name
+
+    @property
+    def description(self) -> str:
+        """The device, the FFT and the precision, for people."""
+        return f"NumPy (CPU), FFT {self.fft}, float32"
+
+    def good_size(self, n: int) -> int:
+        """Return a size from n on that the FFT is fast for."""
+        return int(scipy_fft.next_fast_len(n))
+
+    def memory_needed(self, size: ProblemSize) -> Memory:
+        """Return the memory that a problem of this size needs."""
+        grid, image = math.prod(size.grid), math.prod(size.image)
+        half = 8 * grid // size.grid[2] * (size.grid[2] // 2 + 1)
+        total = 4 * grid + 2 * half
+        total += 4 * grid * (size.normalised + size.momentum + size.total_variation)
+        total += image * (size.mask + 4 * (size.held_out + size.background))
+        return Memory(total, half)
+
+    def memory_limit(self) -> Memory:
+        """Return the memory that a problem may take: most of what is free now."""
+        free = int((1 - SPARED) * psutil.virtual_memory().available)
+        return Memory(free, free)
+
+    def solver(self, problem: Problem) -> HostSolver:
+        """Set a problem up."""
+        try:
+            return HostSolver(problem, self._fft)
+        except MemoryError:
+            raise DeviceMemoryError("There is too little free memory on this machine.") from None
+
+
+class HostTransform:
+    """A real FFT of three axes on threads of its own, plane by plane."""
+
+    def __init__(self, shape: tuple[int, ...], fft: HostFFT) -> None:
+        self.shape = shape
+        self.spectrum_shape = (*shape[:2], shape[2] // 2 + 1)
+        self.plane = (shape[1], shape[2])
+        self.fft = fft
+        self._threads = host_threads()
+        self._pool = ThreadPoolExecutor(self._threads, "richardson-lucy")
+
+    def over_planes(self, work: Callable[[slice, int], T], planes: int) -> list[T]:
+        """Do some work for all planes, a few at a time; it is given them and its threads."""
+        return self._over(work, planes, math.prod(self.plane), 2 * PIECE)
+
+    def over_rows(self, work: Callable[[slice, int], T]) -> list[T]:
+        """Do some work for all rows, a few at a time across all planes."""
+        values = self.spectrum_shape[2] * self.shape[0]
+        return self._over(work, self.plane[0], values, PIECE)
+
+    def forward(self, real: Array, spectrum: Spectrum) -> None:
+        """Transform into another array, or into the one that the real one is a view of."""
+
+        def planes(part: slice, threads: int) -> None:
+            self.fft.planes(real[part], self.plane, spectrum[part], threads)
+
+        def lines(rows: slice, threads: int) -> None:
+            spectrum[:, rows] = self.fft.lines(spectrum[:, rows], self.shape[0], threads)
+
+        self.over_planes(planes, self.shape[0])
+        if self.shape[0] > 1:
+            self.over_rows(lines)
+
+    def inverse(self, spectrum: Spectrum, real: Array) -> None:
+        """Transform back; the spectrum is lost."""
+
+        def lines(rows: slice, threads: int) -> None:
+            spectrum[:, rows] = self.fft.lines_back(spectrum[:, rows].copy(), threads)
+
+        def planes(part: slice, threads: int) -> None:
+            real[part] = self.fft.planes_back(
+                spectrum[part].copy(), self.plane, self.plane, threads
+            )
+
+        if self.shape[0] > 1:
+            self.over_rows(lines)
+        self.over_planes(planes, self.shape[0])
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+    def _over(
+        self, work: Callable[[slice, int], T], count: int, values: int, piece: int
+    ) -> list[T]:
+        """Do some work for so many planes or rows of so many values, a piece at a time."""
+        size = max(1, piece // values)
+        parts = [slice(i, min(i + size, count)) for i in range(0, count, size)]
+        if len(parts) >= self._threads:
+            return list(self._pool.map(work, parts, [1] * len(parts)))
+        # Few large parts are worth the threads of a library, whose start costs more than a small
+        # one's work.
+        threads = self._threads if values * count > piece else 1
+        return [work(part, threads) for part in parts]
+
+
+class HostSolver:
+    """Richardson-Lucy iterations (Richardson 1972, Lucy 1974) in the host's memory."""
+
+    def __init__(self, problem: Problem, fft: HostFFT) -> None:
+        self._problem = problem
+        self._transform = HostTransform(problem.grid, fft)
+        self._depth, *part = problem.image.shape
+        self._part = (part[0], part[1])
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        problem, transform = self._problem, self._transform
+        self._normaliser: Array | None = None
+        if problem.mask is not None:
+            # First, since it takes as much memory on its way as all that follows.
+            self._normaliser = seen_through(problem)
+        elif problem.normalised:
+            self._normaliser = seen_light(problem)
+        self._otf = np.empty(transform.spectrum_shape, np.complex64)
+        self._spectrum = np.empty(transform.spectrum_shape, np.complex64)
+        transform.forward(wrapped_psf(problem), self._otf)
+        if isinstance(problem.start, np.ndarray):
+            self._point = problem.start.copy()
+        else:
+            self._point = np.full(problem.grid, problem.start, np.float32)
+        self._step = np.zeros(problem.grid, np.float32) if problem.momentum else None
+        self._factor = np.empty(problem.grid, np.float32) if problem.total_variation > 0 else None
+        self._yardstick: Yardstick | None = None
+        self._transform_point()
+
+    def project(self, likelihood: bool = False) -> Likelihoods | None:
+        """Compare the model of the present point with the image; tell how likely it is, if asked.
+
+        The spectrum becomes that of the quotient of image and model.
+        """
+        problem, fft, spectrum, otf = (
+            self._problem,
+            self._transform.fft,
+            self._spectrum,
+            self._otf,
+        )
+        depth, lines = len(spectrum), self._depth
+
+        def convolve(rows: slice, threads: int) -> None:
+            if depth == 1:
+                spectrum[:, rows] *= otf[:, rows]
+                return
+            block = fft.lines(spectrum[:, rows], depth, threads)
+            block *= otf[:, rows]
+            spectrum[:lines, rows] = fft.lines_back(block, threads)[:lines]
+
+        def compare(planes: slice, threads: int) -> Sums:
+            model = fft.planes_back(spectrum[planes], self._transform.plane, self._part, threads)
+            model += _part_of(problem.background, planes)
+            image = problem.image[planes]
+            quotient = _quotient(image, model)
+            mask = None if problem.mask is None else problem.mask[planes]
+            sums = NOTHING
+            if likelihood:
+                held_out = None
+                if problem.held_out is not None:
+                    held_out = problem.held_out.image[planes], problem.held_out.floor
+                sums = _sums(image, model, quotient, held_out, mask)
+            if mask is not None:
+                quotient *= mask
+            fft.planes(quotient, self._transform.plane, spectrum[planes], threads)
+            return sums
+
+        self._transform.over_rows(convolve)
+        parts = self._transform.over_planes(compare, lines)
+        if not likelihood:
+            return None
+        if self._yardstick is None:
+            self._yardstick = Yardstick(problem)
+        return self._yardstick.likelihoods(
+            Sums(*(math.fsum(values) for values in zip(*parts, strict=True)))
+        )
+
+    def update(self, relaxation: float = 0.0, momentum: float = 0.0) -> None:
+        """Take one Richardson-Lucy step from the point; see `Solver`."""
+        fft, spectrum, otf = self._transform.fft, self._spectrum, self._otf
+        depth, lines = len(spectrum), self._depth
+        factor = self._factor
+        if factor is not None:
+            problem = self._problem
+
+            def regularise(planes: slice, threads: int) -> None:
+                total_variation_factor(
+                    self._point, problem.total_variation, factor, planes, problem.origin
+                )
+
+            self._transform.over_planes(regularise, depth)
+
+        def correlate(rows: slice, threads: int) -> None:
+            if depth == 1:
+                spectrum[:, rows] *= otf[:, rows].conj()
+                return
+            block = fft.lines(spectrum[:lines, rows], depth, threads)
+            block *= otf[:, rows].conj()
+            spectrum[:, rows] = fft.lines_back(block, threads)
+
+        def advance(planes: slice, threads: int) -> None:
+            plane = self._transform.plane
+            correction = fft.planes_back(spectrum[planes], plane, plane, threads)
+            if self._normaliser is not None:
+                correction /= self._normaliser[planes]
+            if factor is not None:
+                correction *= factor[planes]
+            point = self._point[planes]
+            # A transform in single precision leaves some -1e-7 where there is nothing.
+            if self._step is None:
+                np.maximum(correction, 0, out=correction)
+                point *= correction
+            else:
+                np.maximum(correction, np.float32(LEAST_CORRECTION), out=correction)
+                _stretch(correction, self._step[planes], relaxation, momentum)
+                point *= correction
+            fft.planes(point, plane, spectrum[planes], threads)
+
+        self._transform.over_rows(correlate)
+        self._transform.over_planes(advance, depth)
+
+    def back(self) -> None:
+        """Undo the last update, of a problem with a momentum."""
+        step = self._step
+        if step is None:
+            raise ValueError("Without a momentum the last step is not kept.")
+
+        def undo(planes: slice, threads: int) -> None:
+            self._point[planes] *= np.exp(-step[planes])
+            step[planes] = 0
+
+        self._transform.over_planes(undo, len(step))
+        self._transform_point()
+
+    def estimate(self) -> Array:
+        """Return a copy of the point in the problem's region."""
+        return self._point[self._problem.region].copy()
+
+    def close(self) -> None:
+        """Let go of the arrays and the threads."""
+        self._transform.close()
+        for name in ("_otf", "_spectrum", "_normaliser", "_point", "_step", "_factor"):
+            self.__dict__.pop(name, None)
+
+    def _transform_point(self) -> None:
+        """Transform the planes of the point; `project` does the lines."""
+
+        def forward(planes: slice, threads: int) -> None:
+            self._transform.fft.planes(
+                self._point[planes], self._transform.plane, self._spectrum[planes], threads
+            )
+
+        self._transform.over_planes(forward, len(self._point))
+
+
+def _quotient(image: Array, model: Array) -> Array:
+    """Return image / model, and 0 where the model is not positive."""
+    if model.min() > 0:
+        return image / model
+    return np.divide(image, model, out=np.zeros_like(model), where=model > 0)
+
+
+def _sums(
+    image: Array,
+    model: Array,
+    quotient: Array,
+    held_out: tuple[Array, float] | None,
+    mask: NDArray[np.bool_] | None,
+) -> Sums:
+    """Return the sums over some planes; sums of so few voxels need no double precision."""
+    counts = True if mask is None else mask
+    terms = np.maximum(quotient, TINY)
+    np.log(terms, out=terms)
+    terms *= image
+    terms += model
+    terms -= image
+    divergence, light = terms.sum(where=counts), model.sum(where=counts)
+    logarithms = 0.0
+    if held_out is not None:
+        image, floor = held_out
+        np.maximum(model, np.float32(floor), out=terms)
+        np.log(terms, out=terms)
+        terms *= image
+        logarithms = terms.sum(where=counts)
+    return Sums(float(divergence), float(light), float(logarithms))
+
+
+def _stretch(correction: Array, step: Array, relaxation: float, momentum: float) -> None:
+    """Make a plain correction an accelerated one, and note the step's logarithm; see `Solver`."""
+    np.log(correction, out=correction)
+    if relaxation or momentum:
+        step *= np.float32(momentum)
+        step += np.float32(relaxation) * correction
+        limit = np.float32(math.log(MOST_STRETCH))
+        np.clip(step, -limit, limit, out=step)
+        step += correction
+    else:
+        step[...] = correction
+    np.exp(step, out=correction)
+
+
+def _part_of(array: Array | float, planes: slice) -> Array | np.float32:
+    return array[planes] if isinstance(array, np.ndarray) else np.float32(array)
