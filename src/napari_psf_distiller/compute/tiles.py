@@ -1,0 +1,129 @@
+"""An image cut into tiles that fit the memory, with so much around each that no seam shows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from napari_psf_distiller.compute.engine import Memory
+
+__all__ = ["Box", "Tile", "fits", "tiles_within", "whole"]
+
+# For each axis, from the first voxel to the last but one.
+Box = tuple[slice, ...]
+
+# A tile of fewer voxels along an axis would be all overlap.
+LEAST_CORE = 8
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of an image.
+
+    Attributes
+    ----------
+    core : tuple of slice
+        The voxels whose result is kept.
+    window : tuple of slice
+        The voxels that are deconvolved: the core and the overlap around it. Of a circulant image it
+        may begin below 0 or end beyond the image, which goes on with its other side there.
+    """
+
+    core: Box
+    window: Box
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the window."""
+        return tuple(s.stop - s.start for s in self.window)
+
+    def cut(self, shape: tuple[int, ...]) -> tuple[bool, ...]:
+        """Return along which axes of an image of this shape it is a part of it."""
+        return tuple(w != slice(0, n) for w, n in zip(self.window, shape, strict=True))
+
+    @property
+    def inside(self) -> Box:
+        """The core's place in the window."""
+        return tuple(
+            slice(c.start - w.start, c.stop - w.start)
+            for c, w in zip(self.core, self.window, strict=True)
+        )
+
+
+def whole(shape: tuple[int, ...]) -> Box:
+    """Return the box of a whole image."""
+    return tuple(slice(0, n) for n in shape)
+
+
+def fits(need: Memory, limit: Memory) -> bool:
+    """Return whether what is needed is there."""
+    return need.total <= limit.total and need.largest <= limit.largest
+
+
+def tiles_within(
+    box: Box,
+    shape: tuple[int, ...],
+    overlap: tuple[int, ...],
+    need: Callable[[Tile], Memory],
+    limit: Memory,
+    wraps: bool = False,
+) -> list[Tile] | None:
+    """Cut a part of an image into as few tiles as fit the memory.
+
+    Parameters
+    ----------
+    box : tuple of slice
+        The part.
+    shape : tuple of int
+        Of the image.
+    overlap : tuple of int
+        Voxels around each core along the axes that are cut, as far as the image reaches.
+    need : callable
+        Returns the memory that a tile needs.
+    limit : Memory
+    wraps : bool
+        Whether the image goes on with its other side.
+
+    Returns
+    -------
+    list of Tile, or None
+        None where no tile is small enough.
+    """
+    sizes = [s.stop - s.start for s in box]
+    counts = [1] * len(sizes)
+    while True:
+        tiles = [
+            _tile(core, shape, overlap, wraps) for core in itertools.product(*_cuts(box, counts))
+        ]
+        # Tiles of one shape need the same, but for those that reach round a circulant image.
+        different = {(tile.shape, tile.cut(shape)): tile for tile in tiles}
+        if all(fits(need(tile), limit) for tile in different.values()):
+            return tiles
+        # The longest core is halved in effect: that loses least to overlap.
+        lengths = [-(-n // c) for n, c in zip(sizes, counts, strict=True)]
+        longest = max(range(len(sizes)), key=lambda axis: lengths[axis])
+        if lengths[longest] <= LEAST_CORE:
+            return None
+        counts[longest] += 1
+
+
+def _cuts(box: Box, counts: list[int]) -> list[list[slice]]:
+    """Return the parts of each axis, as equal as may be."""
+    parts = []
+    for axis, count in zip(box, counts, strict=True):
+        n = axis.stop - axis.start
+        edges = [axis.start + n * i // count for i in range(count + 1)]
+        parts.append([slice(a, b) for a, b in itertools.pairwise(edges)])
+    return parts
+
+
+def _tile(core: Box, shape: tuple[int, ...], overlap: tuple[int, ...], wraps: bool) -> Tile:
+    window = []
+    for part, n, o in zip(core, shape, overlap, strict=True):
+        low, high = part.start - o, part.stop + o
+        if not wraps:
+            low, high = max(low, 0), min(high, n)
+        # An axis that is not cut keeps its boundary.
+        window.append(part if part == slice(0, n) else slice(low, high))
+    return Tile(core, tuple(window))
