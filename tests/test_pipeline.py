@@ -7,6 +7,7 @@ import platform
 import numpy as np
 import pandas
 import pytest
+from scipy import ndimage
 
 import napari_psf_distiller as pd
 from napari_psf_distiller import (
@@ -22,6 +23,7 @@ from napari_psf_distiller import (
     Threshold,
     pipeline,
 )
+from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.progress import finish
 
 STEPS = ["preprocess", "threshold", "find_beads", "distill", "postprocess"]
@@ -94,8 +96,9 @@ def test_the_provenance(field, result):
     assert provenance.versions["python"] == platform.python_version()
     assert provenance.versions["napari-psf-distiller"] == pd.__version__
     assert provenance.versions["numpy"] == np.__version__
-    assert {"scipy", "scikit-image", "pyopencl"} <= set(provenance.versions)
-    assert provenance.device == "NumPy (CPU), FFT scipy, float32"
+    transforms = {"scipy", "pyfftw", "ducc0", "pyvkfft"}
+    assert {"scikit-image", "pyopencl", *transforms} <= set(provenance.versions)
+    assert provenance.device == f"NumPy (CPU), FFT {open_engine('numpy').fft}, float32"
     assert provenance.by_hand == ()
 
 
@@ -225,7 +228,9 @@ def test_the_progress_of_every_step(field):
         ]
         assert counts == sorted(counts)
         assert counts[-1][0] == counts[-1][1]
-    assert sum(progress.step == "Distil PSF" for progress in seen) == 10
+    distilling = [progress for progress in seen if progress.step == "Distil PSF"]
+    assert [progress.iteration for progress in distilling] == list(range(11))
+    assert distilling[0].note.startswith("needs ")
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 30])
@@ -290,7 +295,7 @@ def test_what_cannot_be_is_said_before_the_work(monkeypatch, field, changes, wor
 def test_a_device_that_does_not_work_is_said_before_the_work(monkeypatch, field):
     let_no_work_begin(monkeypatch)
 
-    def broken(name):
+    def broken(*_):
         raise DeviceError("The device Old Card cannot be used: no kernel builds.")
 
     monkeypatch.setattr(pipeline, "open_engine", broken)
@@ -403,3 +408,32 @@ def test_the_real_stack_says_how_large_its_voxels_are(shared_data):
     assert image.shape == (34, 512, 512)
     assert image.dtype == np.uint8
     assert spacing == pytest.approx((0.3, 0.108, 0.108), rel=1e-5)
+
+
+# Deconvolving.
+
+
+def test_saturated_voxels_are_masked_like_any_other(field):
+    psf = np.ones((3, 5, 5), np.float32)
+    level = float(np.quantile(field.image, 0.999))
+    counting = np.ones(field.image.shape, bool)
+    counting[:, :7] = False
+    settings = pd.Deconvolve(iterations=3, saturation=level)
+    recipe = Recipe(device="numpy", deconvolve=settings)
+    both = finish(pipeline.deconvolve_step(field.image, psf, recipe, mask=counting)).array
+    expected = pd.deconvolve(
+        field.image,
+        psf,
+        3,
+        device="numpy",
+        method="accelerated",
+        mask=counting & (field.image < level),
+    )
+    np.testing.assert_array_equal(both, expected)
+
+
+def test_what_went_otherwise_is_warned_of(field):
+    psf = np.ones((3, 5, 5), np.float32)
+    noiseless = ndimage.uniform_filter(field.image.astype(np.float32), 5)
+    with pytest.warns(DistillerWarning, match="when to stop cannot be told"):
+        pd.deconvolve(noiseless, psf, None, device="numpy")

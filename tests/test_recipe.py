@@ -36,6 +36,8 @@ recipes = st.builds(
     spacing=st.none() | spacing,
     bead_diameter=st.none() | positive,
     device=st.text(min_size=1),
+    fft=st.sampled_from(["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"]),
+    memory=st.none() | st.floats(0, 1e6, exclude_min=True),
     optics=st.builds(
         Optics,
         numerical_aperture=st.none() | positive,
@@ -81,7 +83,15 @@ recipes = st.builds(
         clip=st.booleans(),
         normalise=st.booleans(),
     ),
-    deconvolve=st.builds(Deconvolve, iterations=count, boundary=boundary),
+    deconvolve=st.builds(
+        Deconvolve,
+        iterations=st.none() | count,
+        boundary=boundary,
+        method=st.sampled_from(["plain", "accelerated"]),
+        total_variation=st.floats(0, 0.2),
+        background=not_negative,
+        saturation=st.none() | finite,
+    ),
     provenance=st.none()
     | st.builds(
         Provenance,
@@ -129,7 +139,7 @@ def test_a_round_trip_through_a_file(tmp_path):
 def test_the_file_says_what_it_is():
     whole = json.loads(Recipe().to_json())
     assert whole["format"] == "napari-psf-distiller recipe"
-    assert whole["version"] == 1
+    assert whole["version"] == 2
     assert set(whole["recipe"]) == {part.name for part in dataclasses.fields(Recipe)}
 
 
@@ -149,7 +159,8 @@ def test_the_notebooks_numbers():
     assert step.clip
     assert step.normalise
     step = recipe.deconvolve
-    assert (step.iterations, step.boundary) == (200, "noncirculant")
+    assert (step.iterations, step.boundary, step.method) == (200, "noncirculant", "plain")
+    assert (step.total_variation, step.background, step.saturation) == (0, 0, None)
     assert (recipe.spacing, recipe.provenance, recipe.device) == (None, None, "auto")
 
 
@@ -195,6 +206,12 @@ def test_numpys_numbers_and_arrays_become_plain_ones():
         (Recipe, "bead_diameter", 0),
         (Recipe, "device", ""),
         (Recipe, "device", None),
+        (Recipe, "fft", "fast"),
+        (Recipe, "fft", None),
+        (Recipe, "memory", 0),
+        (Recipe, "memory", -1),
+        (Recipe, "memory", float("nan")),
+        (Recipe, "memory", 1e300),
         (Recipe, "optics", None),
         (Recipe, "distill", {"iterations": 3}),
         (Recipe, "preprocess", Threshold()),
@@ -228,7 +245,14 @@ def test_numpys_numbers_and_arrays_become_plain_ones():
         (PostProcess, "crop", (65,)),
         (PostProcess, "crop", (51, 65, 65, 65)),
         (PostProcess, "clip", 1),
-        (Deconvolve, "iterations", None),
+        (Deconvolve, "iterations", 0),
+        (Deconvolve, "iterations", 2.5),
+        (Deconvolve, "method", "fast"),
+        (Deconvolve, "total_variation", -0.1),
+        (Deconvolve, "total_variation", 3 / 14),
+        (Deconvolve, "background", -1),
+        (Deconvolve, "background", float("inf")),
+        (Deconvolve, "saturation", float("nan")),
     ],
 )
 def test_a_wrong_value_is_named_with_its_field(section, field, value):
@@ -271,14 +295,64 @@ def test_numbers_that_are_none(number):
 
 
 def test_what_is_left_out_has_its_default():
-    text = json.dumps({"format": "napari-psf-distiller recipe", "version": 1, "recipe": {}})
+    text = json.dumps({"format": "napari-psf-distiller recipe", "version": 2, "recipe": {}})
     assert Recipe.from_json(text) == Recipe()
+
+
+def of_version_1(recipe) -> str:
+    return json.dumps({"format": "napari-psf-distiller recipe", "version": 1, "recipe": recipe})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ({}, Deconvolve(iterations=100, method="plain")),
+        ({"deconvolve": {}}, Deconvolve(iterations=100, method="plain")),
+        (
+            {"deconvolve": {"iterations": 7, "boundary": "circulant"}},
+            Deconvolve(iterations=7, boundary="circulant", method="plain"),
+        ),
+    ],
+)
+def test_a_recipe_of_version_1_means_what_it_meant(recipe, expected):
+    loaded = Recipe.from_json(of_version_1(recipe))
+    assert loaded == Recipe(deconvolve=expected)
+    assert Recipe.from_json(loaded.to_json()) == loaded
+
+
+def test_a_whole_recipe_of_version_1():
+    recipe = Recipe.notebook().to_dict()
+    for name in ("fft", "memory"):
+        del recipe[name]
+    for name in ("method", "total_variation", "background", "saturation"):
+        del recipe["deconvolve"][name]
+    assert Recipe.from_json(of_version_1(recipe)) == Recipe.notebook()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"fft": "auto"}, "the field 'fft', which version 1 does not have"),
+        ({"memory": None}, "the field 'memory', which version 1 does not have"),
+        ({"deconvolve": {"method": "plain"}}, "recipe.deconvolve has the field 'method'"),
+        ({"deconvolve": {"saturation": None}}, "recipe.deconvolve has the field 'saturation'"),
+        ({"deconvolve": {"iterations": None}}, "Deconvolve.iterations is None"),
+        ({"deconvolve": {"iterations": "ten"}}, "Deconvolve.iterations is 'ten'"),
+        ({"deconvolve": {"colour": 1}}, "recipe.deconvolve has the unknown field 'colour'"),
+        ({"deconvolve": None}, "recipe.deconvolve must be an object"),
+        ({"colour": 1}, "recipe has the unknown field 'colour'"),
+        (None, "recipe must be an object"),
+        ([], "recipe must be an object"),
+    ],
+)
+def test_a_recipe_of_version_1_is_read_strictly(recipe, words):
+    assert words in sentence(of_version_1(recipe))
 
 
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        (2, "version 2; this program reads up to version 1. Update"),
+        (3, "version 3; this program reads up to version 2. Update"),
         (10**9, "Update"),
         (0, '"version"'),
         (-1, '"version"'),

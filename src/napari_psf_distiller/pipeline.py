@@ -12,7 +12,7 @@ import platform
 import time
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.advice import bead_warnings, deconvolve_warnings, psf_warnings
 from napari_psf_distiller.checks import check_image, check_iterations, check_spacing
-from napari_psf_distiller.compute import Boundary, open_engine
+from napari_psf_distiller.compute import FFT, Boundary, Engine, Method, open_engine
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.recipe import Deconvolve, Provenance, Recipe
@@ -48,22 +48,43 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
+# Whose versions are noted with a result.
+PACKAGES = (
+    "napari-psf-distiller",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pyopencl",
+    "pyfftw",
+    "ducc0",
+    "pyvkfft",
+)
+
+
 class Distilled(NamedTuple):
-    """What Richardson-Lucy made of a field of beads.
+    """What Richardson-Lucy made of a field of beads, or of an image.
 
     Attributes
     ----------
     array : numpy.ndarray
-        float32, of the image's shape; the PSF before post-processing.
+        float32, of the image's shape; of a field of beads the PSF before post-processing.
     device : str
         The device that was used, with its FFT and precision.
     log_likelihood : tuple of (int, float)
         (iteration, log-likelihood before it), where it was computed.
+    iterations : int
+        How many were done.
+    warnings : tuple of str
+        What went otherwise than planned.
     """
 
     array: NDArray[np.float32]
     device: str
     log_likelihood: tuple[tuple[int, float], ...]
+    iterations: int
+    warnings: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +209,7 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
     spacing = check_spacing(recipe.spacing, array.ndim)
     # What cannot be done is an error before the work, not after half of it.
     _check_lengths(recipe, array.ndim)
-    open_engine(recipe.device)
+    _engine(recipe)
     clock = _Clock()
     preprocessed = yield from preprocess_step(array, recipe)
     clock.note("preprocess")
@@ -209,7 +230,11 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
         spacing=spacing,
         fwhm=widths,
         log_likelihood=distilled.log_likelihood,
-        warnings=(*bead_warnings(beads), *psf_warnings(array.shape, psf, recipe)),
+        warnings=(
+            *bead_warnings(beads),
+            *psf_warnings(array.shape, psf, recipe),
+            *distilled.warnings,
+        ),
         preprocessed=preprocessed.image,
     )
 
@@ -297,7 +322,7 @@ def distill_step(
         voxels = bead_steps.bead_voxels(centres, array.shape, part.placement)
         amplitudes = array[tuple(voxels.T)].astype(float)
     field = bead_steps.true_object(array.shape, centres, amplitudes, part.placement)
-    engine = open_engine(recipe.device)
+    engine = _engine(recipe)
     curve: list[tuple[int, float]] = []
     steps = distill_steps.distill_psf(
         array,
@@ -306,10 +331,11 @@ def distill_step(
         iterations=part.iterations,
         boundary=part.boundary,
         start=part.start,
+        memory=_bytes(recipe.memory),
         preview_every=preview_every,
     )
-    distilled = yield from _noting(steps, curve)
-    return Distilled(distilled, engine.description, tuple(curve))
+    done = yield from _noting(steps, curve)
+    return Distilled(done.array, done.device, tuple(curve), part.iterations, done.warnings)
 
 
 def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.float32]]:
@@ -328,11 +354,41 @@ def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.f
 
 
 def deconvolve_step(
-    image: ArrayLike, psf: ArrayLike, recipe: Recipe, preview_every: int = 0
+    image: ArrayLike,
+    psf: ArrayLike,
+    recipe: Recipe,
+    preview_every: int = 0,
+    *,
+    background: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
 ) -> Steps[Distilled]:
-    """Deconvolve an image with a PSF; see `deconvolve_image`. The array has the image's shape."""
+    """Deconvolve an image with a PSF; see `deconvolve_image`. The array has the image's shape.
+
+    Parameters
+    ----------
+    image, psf : array_like
+    recipe : Recipe
+    background : array_like, optional
+        Of the image's shape, in the place of the recipe's number.
+    mask : array_like, optional
+        bool, of the image's shape: the voxels that count, of those that are not saturated.
+    preview_every : int
+        See `richardson_lucy`.
+    """
     part = recipe.deconvolve
-    engine = open_engine(recipe.device)
+    engine = _engine(recipe)
+    if part.saturation is not None:
+        unsaturated = np.asarray(image) < part.saturation
+        if not unsaturated.any():
+            raise InputError(
+                f"All voxels of the image are at the saturation of {part.saturation:g} or above; "
+                "give the value at which the camera saturates."
+            )
+        mask = (
+            unsaturated
+            if mask is None
+            else deconvolve_steps.check_mask(mask, unsaturated.shape) & unsaturated
+        )
     curve: list[tuple[int, float]] = []
     steps = deconvolve_steps.deconvolve_image(
         image,
@@ -340,18 +396,30 @@ def deconvolve_step(
         engine,
         iterations=part.iterations,
         boundary=part.boundary,
+        method=part.method,
+        total_variation=part.total_variation,
+        background=part.background if background is None else background,
+        mask=mask,
+        memory=_bytes(recipe.memory),
         preview_every=preview_every,
     )
-    result = yield from _noting(steps, curve)
-    return Distilled(result, engine.description, tuple(curve))
+    done = yield from _noting(steps, curve)
+    return Distilled(done.array, done.device, tuple(curve), done.iterations, done.warnings)
 
 
 def deconvolve(
     image: ArrayLike,
     psf: ArrayLike,
-    iterations: int = 100,
+    iterations: int | None = 100,
     boundary: Boundary = "noncirculant",
     device: str = "auto",
+    *,
+    method: Method = "plain",
+    total_variation: float = 0.0,
+    background: ArrayLike = 0.0,
+    mask: ArrayLike | None = None,
+    fft: FFT = "auto",
+    memory: float | None = None,
 ) -> NDArray[np.float32]:
     """Deconvolve an image with a PSF by Richardson-Lucy.
 
@@ -360,18 +428,31 @@ def deconvolve(
     image : array_like
         (Z, Y, X) or (Y, X), numbers; negative values count as 0.
     psf : array_like
-        As many axes, any size, not negative, its centre at n // 2. The circulant form uses it as
-        given, the non-circulant one scales it to sum 1.
-    iterations : int
+        As many axes, any size, not negative, its centre at n // 2. Its scale does not matter.
+    iterations : int or None
+        None stops where the image's noise begins to be fitted; see `enough_iterations`.
     boundary : {"noncirculant", "circulant"}
         What lies beyond the image: unknown light, or its other side.
     device : str
         See `choose_device`.
+    method : {"plain", "accelerated"}
+        Accelerated, 20 iterations get as far as 200 plain ones.
+    total_variation : float
+        Weight of the total variation, less than 3/14; 0 is none, 0.001 to 0.01 are usual.
+    background : array_like
+        Light in the image that is no object's, in its intensity units: a number, or an array of
+        the image's shape.
+    mask : array_like, optional
+        bool, of the image's shape: the voxels that count.
+    fft : {"auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"}
+        See `open_engine`.
+    memory : float, optional
+        GiB that may be used on the device; what needs more is done in tiles.
 
     Returns
     -------
     numpy.ndarray
-        float32, of the image's shape.
+        float32, of the image's shape, not negative.
 
     Raises
     ------
@@ -383,8 +464,9 @@ def deconvolve(
     Warns
     -----
     DistillerWarning
-        The PSF is larger than the image, the image has negative values, or the result is
-        displaced by one voxel, which an even PSF can do (see `richardson_lucy`).
+        The PSF is larger than the image, the image has negative values, the result is displaced by
+        one voxel, which an even PSF can do (see `richardson_lucy`), the noise could not be told, or
+        the device had too little memory.
 
     See Also
     --------
@@ -392,10 +474,15 @@ def deconvolve(
     """
     array = check_image(image)
     kernel = deconvolve_steps.check_psf(psf)
-    settings = Deconvolve(iterations=check_iterations(iterations), boundary=boundary)
-    recipe = Recipe(device=device, deconvolve=settings)
-    result = finish(deconvolve_step(array, kernel, recipe))
-    for warning in deconvolve_warnings(array, kernel, boundary):
+    settings = Deconvolve(
+        iterations=None if iterations is None else check_iterations(iterations),
+        boundary=boundary,
+        method=method,
+        total_variation=total_variation,
+    )
+    recipe = Recipe(device=device, fft=fft, memory=memory, deconvolve=settings)
+    result = finish(deconvolve_step(array, kernel, recipe, background=background, mask=mask))
+    for warning in (*deconvolve_warnings(array, kernel, boundary), *result.warnings):
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result.array
 
@@ -411,7 +498,7 @@ def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
         The engine's description.
     """
     versions = {"python": platform.python_version()}
-    for name in ("napari-psf-distiller", "numpy", "scipy", "scikit-image", "pyopencl"):
+    for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -428,9 +515,16 @@ def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
     )
 
 
-def _noting(
-    steps: Steps[NDArray[np.float32]], curve: list[tuple[int, float]]
-) -> Steps[NDArray[np.float32]]:
+def _engine(recipe: Recipe) -> Engine:
+    return open_engine(recipe.device, recipe.fft)
+
+
+def _bytes(memory: float | None) -> int | None:
+    """Return GiB as bytes."""
+    return None if memory is None else int(memory * 2**30)
+
+
+def _noting(steps: Steps[T], curve: list[tuple[int, float]]) -> Steps[T]:
     """Pass a generator on, keeping the likelihoods that come by."""
     try:
         while True:
@@ -439,7 +533,7 @@ def _noting(
                 curve.append((progress.iteration, progress.log_likelihood))
             yield progress
     except StopIteration as stop:
-        result: NDArray[np.float32] = stop.value
+        result: T = stop.value
         return result
     finally:
         steps.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -26,12 +26,17 @@ __all__ = [
 ]
 
 FORMAT = "napari-psf-distiller recipe"
-VERSION = 1
+VERSION = 2
+
+# What version 1 did not have: in a recipe, and in its part "deconvolve".
+NEW_FIELDS = ("fft", "memory")
+NEW_IN_DECONVOLVE = ("method", "total_variation", "background", "saturation")
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Gibibytes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -197,16 +202,29 @@ class PostProcess(Section):
 
 @dataclass(frozen=True)
 class Deconvolve(Section):
-    """The PSF's test: Richardson-Lucy deconvolution of the image with it.
+    """The PSF's test and its use: Richardson-Lucy deconvolution of an image with it.
 
     Attributes
     ----------
-    iterations : int
+    iterations : int or None
+        None ends them where the image's noise begins to be fitted.
     boundary : {"circulant", "noncirculant"}
+    method : {"plain", "accelerated"}
+        Accelerated, 20 iterations get as far as 200 plain ones.
+    total_variation : float
+        Weight of the total variation, less than 0.214; 0 is none, 0.001 to 0.01 are usual.
+    background : float
+        Light in the image that is no object's, in its intensity units.
+    saturation : float or None
+        Voxels of this intensity or more do not count.
     """
 
-    iterations: Count = 100
+    iterations: Count | None = None
     boundary: Literal["circulant", "noncirculant"] = "noncirculant"
+    method: Literal["plain", "accelerated"] = "accelerated"
+    total_variation: Annotated[float, Field(ge=0, lt=0.214, allow_inf_nan=False)] = 0.0
+    background: NonNegative = 0.0
+    saturation: Finite | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +268,10 @@ class Recipe(Section):
         In micrometres; a record, which no step uses yet.
     device : str
         "auto", "cpu", "gpu", "numpy", or (a part of) an OpenCL device's name.
+    fft : {"auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"}
+        The library of Fourier transforms.
+    memory : float or None
+        GiB that a deconvolution may use on the device; None is most of what is free.
     optics, preprocess, threshold, find_beads, distill, postprocess, deconvolve : Section
         One for each step.
     provenance : Provenance or None
@@ -259,6 +281,8 @@ class Recipe(Section):
     spacing: tuple[Positive, ...] | None = None
     bead_diameter: Positive | None = None
     device: Annotated[str, Field(min_length=1)] = "auto"
+    fft: Literal["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"] = "auto"
+    memory: Gibibytes | None = None
     optics: Optics = field(default_factory=Optics)
     preprocess: Preprocess = field(default_factory=Preprocess)
     threshold: Threshold = field(default_factory=Threshold)
@@ -286,7 +310,7 @@ class Recipe(Section):
                 placement="truncate", iterations=300, boundary="circulant", start="image"
             ),
             postprocess=PostProcess(crop=(50, 65, 65), background=1 / 500),
-            deconvolve=Deconvolve(iterations=200, boundary="noncirculant"),
+            deconvolve=Deconvolve(iterations=200, boundary="noncirculant", method="plain"),
         )
 
     def to_json(self) -> str:
@@ -329,8 +353,9 @@ class Recipe(Section):
         unknown = sorted(set(document) - {"format", "version", "recipe"})
         if unknown:
             raise InputError(f"{source} has the unknown field {unknown[0]!r}.")
+        data = document.get("recipe")
         try:
-            return cls.from_dict(document.get("recipe"), "recipe")
+            return cls.from_dict(_from_version_1(data) if version == 1 else data, "recipe")
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
 
@@ -359,3 +384,32 @@ class Recipe(Section):
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"The recipe {path} cannot be read: {error}.") from None
         return cls.from_json(text, source=str(path))
+
+
+def _from_version_1(data: Any) -> Any:
+    """Return a recipe's data of version 1 as those of version 2.
+
+    Deconvolving was plain, and its iterations were a number. What is wrong in other ways is left
+    to `Recipe.from_dict`.
+
+    Raises
+    ------
+    InputError
+        A field that version 1 did not have, or did not allow to be None.
+    """
+    if not isinstance(data, dict):
+        return data
+    _refuse_new(data, NEW_FIELDS, "recipe")
+    part = data.get("deconvolve", {})
+    if not isinstance(part, dict):
+        return data
+    _refuse_new(part, NEW_IN_DECONVOLVE, "recipe.deconvolve")
+    if part.get("iterations", 100) is None:
+        raise InputError("Deconvolve.iterations is None; in version 1 it should be a number.")
+    return data | {"deconvolve": {"iterations": 100} | part | {"method": "plain"}}
+
+
+def _refuse_new(data: dict[str, Any], new: tuple[str, ...], where: str) -> None:
+    for name in new:
+        if name in data:
+            raise InputError(f"{where} has the field {name!r}, which version 1 does not have.")

@@ -66,10 +66,13 @@ def test_its_own_progress():
     steps = deconvolve_image(image, psf, open_engine("numpy"), iterations=3, preview_every=2)
     finish(steps, seen.append)
     assert [(p.step, p.iteration, p.total) for p in seen] == [
-        ("Deconvolve", n, 3) for n in (1, 2, 3)
+        ("Deconvolve", n, 3) for n in range(4)
     ]
-    assert [p.preview is not None for p in seen] == [False, True, False]
-    assert seen[1].preview.shape == image.shape
+    assert [p.preview is not None for p in seen] == [False, False, True, False]
+    assert seen[2].preview.shape == image.shape
+    # Before anything is done, what it needs.
+    assert [bool(p.note) for p in seen] == [True, False, False, False]
+    assert "NumPy" in seen[0].note
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
@@ -134,7 +137,7 @@ def test_a_boundary_that_does_not_exist():
 def test_a_box_is_a_psf_too(psf, boundary):
     image = np.random.default_rng(5).uniform(1, 9, (12, 15))
     steps = deconvolve_image(image, psf, open_engine("numpy"), iterations=2, boundary=boundary)
-    result = finish(steps)
+    result = finish(steps).array
     assert np.isfinite(result).all()
     if psf.size == 1:
         # The image of a point is a point: there is nothing to undo.
@@ -157,3 +160,139 @@ def test_a_displaced_result_is_announced(planes, boundary, lies):
     else:
         result = pd.deconvolve(image, psf, 5, boundary, device="numpy")
     assert result.sum(axis=(1, 2)).argmax() == 12 - lies
+
+
+# What goes into the model.
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("method", ["plain", "accelerated"])
+def test_what_it_says_of_itself(boundary, method):
+    psf = psf_of((7, 7))
+    image = blurred((30, 33), psf)[1]
+    engine = open_engine("numpy", "scipy")
+    done = finish(
+        deconvolve_image(image, psf, engine, iterations=4, boundary=boundary, method=method)
+    )
+    assert done.iterations == 4
+    assert done.device == engine.description
+    assert done.warnings == ()
+    assert done.array.dtype == np.float32
+
+
+def test_accelerated_is_sooner_there():
+    psf = psf_of((7, 9, 9))
+    truth, image = blurred((12, 30, 33), psf)
+
+    def error(method: str, iterations: int) -> float:
+        result = pd.deconvolve(image, psf, iterations, device="numpy", method=method, background=1)
+        return float(np.linalg.norm(result - truth))
+
+    assert error("accelerated", 15) < error("plain", 60) < error("plain", 15)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_a_background_is_left_out_of_the_result(boundary):
+    psf = psf_of((7, 9))
+    truth, image = blurred((30, 33), psf)
+    image += 99
+    options = {"iterations": 100, "boundary": boundary, "device": "numpy"}
+    known = pd.deconvolve(image, psf, background=100, **options)
+    same = pd.deconvolve(image, psf, background=np.full((30, 33), 100.0), **options)
+    np.testing.assert_allclose(known, same, rtol=1e-4, atol=1e-4)
+    assert np.median(known) < 1
+    unknown = pd.deconvolve(image, psf, **options)
+    assert np.linalg.norm(known - truth) < 0.95 * np.linalg.norm(unknown - 100 - truth)
+
+
+def test_masked_voxels_do_not_count():
+    psf = psf_of((7, 9))
+    image = blurred((30, 33), psf)[1]
+    mask = np.ones(image.shape, bool)
+    mask[11:14, 11:14] = False
+    options = {"iterations": 20, "device": "numpy"}
+    expected = pd.deconvolve(image, psf, mask=mask, **options)
+    dead = np.where(mask, image, 0)
+    np.testing.assert_array_equal(pd.deconvolve(dead, psf, mask=mask, **options), expected)
+    assert np.linalg.norm(pd.deconvolve(dead, psf, **options) - expected) > 1
+    # Numbers are a mask too, and one that leaves all in is none.
+    np.testing.assert_array_equal(
+        pd.deconvolve(dead, psf, mask=mask.astype(int), **options), expected
+    )
+    np.testing.assert_array_equal(
+        pd.deconvolve(image, psf, mask=np.ones(image.shape, bool), **options),
+        pd.deconvolve(image, psf, **options),
+    )
+
+
+def test_total_variation_evens_out():
+    psf = psf_of((7, 9))
+    image = np.random.default_rng(0).poisson(blurred((30, 33), psf)[1])
+    even = (slice(16, 28), slice(2, 12))
+    results = [
+        pd.deconvolve(image, psf, 100, device="numpy", total_variation=weight)
+        for weight in (0, 0.002, 0.02)
+    ]
+    spreads = [result[even].std() for result in results]
+    assert spreads[0] > spreads[1] > spreads[2]
+
+
+def test_a_memory_budget_makes_tiles():
+    psf = psf_of((7, 9))
+    image = blurred((80, 90), psf)[1]
+    engine = open_engine("numpy", "scipy")
+    whole = finish(deconvolve_image(image, psf, engine, iterations=20))
+    parts = finish(deconvolve_image(image, psf, engine, iterations=20, memory=100_000))
+    assert "tiles" in parts.device
+    assert "tiles" not in whole.device
+    assert np.linalg.norm(parts.array - whole.array) <= 1e-3 * np.linalg.norm(whole.array)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"total_variation": -0.1}, "weight of the total variation is -0.1"),
+        ({"total_variation": 0.3}, "less than 0.214"),
+        ({"total_variation": np.nan}, "weight of the total variation"),
+        ({"background": -1}, "not negative everywhere"),
+        ({"background": np.nan}, "must be finite"),
+        ({"background": np.ones((8, 9))}, "The background has the shape"),
+        ({"background": np.full((8, 8), np.inf)}, "must be finite"),
+        ({"mask": np.ones((8, 9), bool)}, "The mask has the shape"),
+        ({"mask": np.zeros((8, 8), bool)}, "leaves no voxel that counts"),
+        ({"method": "fast"}, "no method 'fast'"),
+    ],
+)
+def test_what_cannot_be_in_the_model(options, words):
+    engine = open_engine("numpy", "scipy")
+    with pytest.raises(InputError, match=words):
+        finish(deconvolve_image(np.eye(8), psf_of((3, 3)), engine, iterations=2, **options))
+    with pytest.raises(InputError):
+        pd.deconvolve(np.eye(8), psf_of((3, 3)), 2, device="numpy", **options)
+
+
+@pytest.mark.parametrize("method", ["plain", "accelerated"])
+def test_without_a_number_it_stops_by_itself(method):
+    psf = psf_of((9, 9))
+    truth = np.zeros((90, 96))
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        truth[tuple(rng.integers(0, n) for n in truth.shape)] = 3000
+    image = rng.poisson(ndimage.convolve(truth, psf, mode="constant") + 5)
+    seen: list[Progress] = []
+    steps = deconvolve_image(
+        image, psf, open_engine("numpy", "scipy"), iterations=None, method=method
+    )
+    done = finish(steps, seen.append)
+    assert done.warnings == ()
+    assert done.iterations > 2
+    assert [p.step for p in seen if p.step == "Deconvolve"] == ["Deconvolve"] * (
+        done.iterations + 1
+    )
+    assert seen[0].step == "Count iterations"
+    again = finish(
+        deconvolve_image(
+            image, psf, open_engine("numpy", "scipy"), iterations=done.iterations, method=method
+        )
+    )
+    np.testing.assert_array_equal(done.array, again.array)

@@ -6,6 +6,7 @@ from scipy import fft
 
 from napari_psf_distiller import InputError, Progress, simulate_psf
 from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.steps.distill import distill_psf
 from napari_psf_distiller.steps.psf import postprocess
@@ -44,7 +45,7 @@ def test_the_psf_of_noise_free_points_comes_back(shape, start):
     image, field, psf = problem(shape)
     engine = open_engine("numpy")
     errors = [
-        error(finish(distill_psf(image, field, engine, iterations=n, start=start)), psf)
+        error(finish(distill_psf(image, field, engine, iterations=n, start=start)).array, psf)
         for n in (1, 10, 200)
     ]
     # Points that differ are a well-posed problem: the estimate goes on towards the truth.
@@ -54,7 +55,7 @@ def test_the_psf_of_noise_free_points_comes_back(shape, start):
 
 def test_the_peak_is_at_the_centre_already():
     image, field, psf = problem(SHAPES[0])
-    found = finish(distill_psf(image, field, open_engine("numpy"), iterations=50))
+    found = finish(distill_psf(image, field, open_engine("numpy"), iterations=50)).array
     peak = np.unravel_index(psf.argmax(), psf.shape)
     assert np.unravel_index(found.argmax(), psf.shape) == peak
     np.testing.assert_array_equal(postprocess(found).shape, psf.shape)
@@ -64,11 +65,13 @@ def test_what_the_distilled_array_is():
     image, field, _ = problem(SHAPES[1])
     seen: list[Progress] = []
     steps = distill_psf(image, field, open_engine("numpy"), iterations=12, preview_every=5)
-    found = finish(steps, seen.append)
-    assert found.dtype == np.float32
-    assert found.shape == image.shape
+    done = finish(steps, seen.append)
+    assert done.array.dtype == np.float32
+    assert done.array.shape == image.shape
+    assert done.device.startswith("NumPy")
+    assert done.warnings == ()
     assert {progress.step for progress in seen} == {"Distil PSF"}
-    assert [progress.iteration for progress in seen] == list(range(1, 13))
+    assert [progress.iteration for progress in seen] == list(range(13))
     assert [p.iteration for p in seen if p.preview is not None] == [5, 10]
 
 
@@ -80,7 +83,8 @@ def test_noncirculant():
     field[20, 18], field[17, 25] = 500, 800
     image = np.maximum(circulant(field, psf), 0).astype(np.float32)
     engine = open_engine("numpy")
-    found = finish(distill_psf(image, field, engine, iterations=200, boundary="noncirculant"))
+    steps = distill_psf(image, field, engine, iterations=200, boundary="noncirculant")
+    found = finish(steps).array
     # The middle is what the beads' images say; far out nothing bounds the estimate.
     middle = (slice(10, 30), slice(11, 31))
     assert error(found[middle], psf[middle]) < 0.02
@@ -106,3 +110,10 @@ def test_what_cannot_be(image, field, options, words):
 def test_choices_that_do_not_exist(options):
     with pytest.raises(InputError, match=next(iter(options.values()))):
         finish(distill_psf(np.eye(8), np.eye(8), open_engine("numpy"), iterations=1, **options))
+
+
+def test_a_memory_budget_that_is_too_little():
+    # An object as large as the image cannot be cut into tiles.
+    image, field, _ = problem(SHAPES[1])
+    with pytest.raises(DeviceMemoryError, match="even in tiles"):
+        finish(distill_psf(image, field, open_engine("numpy"), iterations=2, memory=1000))

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_choice, check_image, check_iterations
-from napari_psf_distiller.compute import BOUNDARIES, Boundary, Engine, richardson_lucy
+from napari_psf_distiller.compute import BOUNDARIES, METHODS, Boundary, Engine, Method, Model
+from napari_psf_distiller.compute.deconvolution import deconvolution
+from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.steps.stopping import enough_iterations
 
-__all__ = ["check_psf", "deconvolve_image"]
+__all__ = ["Deconvolution", "check_mask", "check_psf", "deconvolve_image"]
+
+
+class Deconvolution(NamedTuple):
+    """What `deconvolve_image` gives.
+
+    Attributes
+    ----------
+    array : numpy.ndarray
+        float32, of the image's shape, not negative.
+    iterations : int
+        How many were done.
+    device : str
+        What was used: device, FFT, precision, and the tiles if there was more than one.
+    warnings : tuple of str
+        What a user should know of the way there.
+    """
+
+    array: NDArray[np.float32]
+    iterations: int
+    device: str
+    warnings: tuple[str, ...]
 
 
 def deconvolve_image(
@@ -18,10 +44,15 @@ def deconvolve_image(
     psf: ArrayLike,
     engine: Engine,
     *,
-    iterations: int = 100,
+    iterations: int | None = 100,
     boundary: Boundary = "noncirculant",
+    method: Method = "plain",
+    total_variation: float = 0.0,
+    background: ArrayLike = 0.0,
+    mask: ArrayLike | None = None,
+    memory: int | None = None,
     preview_every: int = 0,
-) -> Steps[NDArray[np.float32]]:
+) -> Steps[Deconvolution]:
     """Deconvolve an image with a PSF by Richardson-Lucy, as a generator of progress.
 
     Parameters
@@ -29,12 +60,25 @@ def deconvolve_image(
     image : array_like
         (Z, Y, X) or (Y, X); negative values count as 0.
     psf : array_like
-        As many axes; of any size, not negative, its centre at n // 2.
+        As many axes; of any size, not negative, its centre at n // 2. Its scale does not matter.
     engine : Engine
         See `open_engine`.
-    iterations : int
+    iterations : int or None
+        None stops where the image's noise begins to be fitted; see `enough_iterations`.
     boundary : {"circulant", "noncirculant"}
-        See `richardson_lucy`.
+        What lies beyond the image: its other side, or unknown light.
+    method : {"plain", "accelerated"}
+        Accelerated, 20 iterations get as far as 200 plain ones; see `richardson_lucy`.
+    total_variation : float
+        Weight of the total variation, 0 to `LARGEST_WEIGHT`; 0 is none, 0.001 to 0.01 are usual.
+    background : array_like
+        Light in the image that is no object's, in its intensity units: a number, or an array of
+        the image's shape. It is part of the model, which keeps the noise right, unlike an image
+        that it was subtracted from.
+    mask : array_like, optional
+        bool, of the image's shape: the voxels that count. Saturated and dead ones should not.
+    memory : int, optional
+        Bytes that may be used; see `deconvolution`.
     preview_every : int
         See `richardson_lucy`.
 
@@ -44,29 +88,95 @@ def deconvolve_image(
 
     Returns
     -------
-    numpy.ndarray
-        float32, of the image's shape.
+    Deconvolution
 
     Raises
     ------
     InputError
-        The image, the PSF or the iterations cannot be used.
+        The image, the PSF or a parameter cannot be used.
     DeviceError
-        See `richardson_lucy`.
+        See `deconvolution`.
     """
     array = check_image(image)
-    iterations = check_iterations(iterations)
+    if iterations is not None:
+        iterations = check_iterations(iterations)
     kernel = check_psf(psf)
     if kernel.ndim != array.ndim:
         raise InputError(
             f"The PSF has {kernel.ndim} axes, the image {array.ndim}; they must have the same."
         )
     check_choice(boundary, "boundary", BOUNDARIES)
-    return (
-        yield from richardson_lucy(
-            np.maximum(array, 0), kernel, iterations, boundary, engine, "Deconvolve", preview_every
-        )
+    check_choice(method, "method", METHODS)
+    model = Model(
+        boundary,
+        method,
+        total_variation=_check_weight(total_variation),
+        background=_check_background(background, array.shape),
+        mask=_counting(mask, array.shape),
     )
+    warnings: tuple[str, ...] = ()
+    if iterations is None:
+        enough = yield from enough_iterations(array, kernel, engine, model, memory)
+        iterations, warnings = enough
+    done = yield from deconvolution(
+        # A large image is not copied without need.
+        np.maximum(array, 0) if array.min() < 0 else array,
+        kernel,
+        iterations,
+        model,
+        engine,
+        "Deconvolve",
+        preview_every,
+        memory,
+    )
+    return Deconvolution(done.array, iterations, done.device, (*warnings, *done.warnings))
+
+
+def _check_weight(weight: float) -> float:
+    if not 0 <= weight < LARGEST_WEIGHT:
+        raise InputError(
+            f"The weight of the total variation is {weight}; it must be from 0 to less than "
+            f"{LARGEST_WEIGHT:.3f}. 0.001 to 0.01 are usual."
+        )
+    return float(weight)
+
+
+def _check_background(background: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32] | float:
+    array = np.asarray(background, np.float32)
+    if array.ndim and array.shape != shape:
+        raise InputError(
+            f"The background has the shape {array.shape}, the image {shape}; they must be the "
+            "same, or the background a number."
+        )
+    if not np.isfinite(array).all() or array.min() < 0:
+        raise InputError("The background must be finite and not negative everywhere.")
+    return array if array.ndim else float(array)
+
+
+def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a mask as booleans, or say why it cannot be used.
+
+    Raises
+    ------
+    InputError
+        It has not the image's shape.
+    """
+    array = np.asarray(mask)
+    if array.shape != shape:
+        raise InputError(
+            f"The mask has the shape {array.shape}, the image {shape}; they must be the same."
+        )
+    return array.astype(bool)
+
+
+def _counting(mask: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Return the mask of the voxels that count, or None where all do."""
+    if mask is None:
+        return None
+    array = check_mask(mask, shape)
+    if not array.any():
+        raise InputError("The mask leaves no voxel that counts.")
+    return None if array.all() else array
 
 
 def check_psf(psf: ArrayLike) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_psf_distiller.checks import check_choice, check_image, check_iterations
 from napari_psf_distiller.compute import (
@@ -11,9 +11,10 @@ from napari_psf_distiller.compute import (
     STARTS,
     Boundary,
     Engine,
+    Model,
     Start,
-    richardson_lucy,
 )
+from napari_psf_distiller.compute.deconvolution import Deconvolved, deconvolution
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 
@@ -28,8 +29,9 @@ def distill_psf(
     iterations: int = 300,
     boundary: Boundary = "circulant",
     start: Start = "image",
+    memory: int | None = None,
     preview_every: int = 0,
-) -> Steps[NDArray[np.float32]]:
+) -> Steps[Deconvolved]:
     """Distil the PSF from a bead image and its true object, as a generator of progress.
 
     A field of beads is the convolution of the PSF with a known object. So the PSF is what
@@ -48,6 +50,9 @@ def distill_psf(
     start : {"image", "flat"}
         The first estimate: the image, as the notebook has it, whose noise and beads the PSF then
         keeps in part; or its mean everywhere, which is smooth where the data say nothing.
+    memory : int, optional
+        Bytes that may be used. An object as large as the image cannot be cut into tiles: what does
+        not fit the device is done on the processor.
     preview_every : int
         See `richardson_lucy`.
 
@@ -57,8 +62,8 @@ def distill_psf(
 
     Returns
     -------
-    numpy.ndarray
-        float32, of the image's shape: the PSF about the centre, not yet cropped or scaled.
+    Deconvolved
+        Its array is the PSF about the centre, not yet cropped or scaled.
 
     Raises
     ------
@@ -84,7 +89,14 @@ def distill_psf(
             "The image has negative values; subtract the background with a floor of 0 or more."
         )
     return (
-        yield from richardson_lucy(
-            array, field, iterations, boundary, engine, "Distil PSF", preview_every, start
+        yield from deconvolution(
+            array,
+            field,
+            iterations,
+            Model(boundary, start=start),
+            engine,
+            "Distil PSF",
+            preview_every,
+            memory,
         )
     )
