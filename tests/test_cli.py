@@ -11,11 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from scipy import ndimage
 
 import napari_psf_distiller as distiller
 from napari_psf_distiller import Recipe, read_psf, simulate_beads
 from napari_psf_distiller.cli import main
+from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.io import write_image
+from napari_psf_distiller.pipeline import deconvolve_step
+from napari_psf_distiller.progress import finish
 
 RESULTS = {"psf.tif", "recipe.json", "beads.csv", "report.html"}
 SPACED = ["--spacing", 0.2, 0.08, 0.08]
@@ -226,7 +230,7 @@ def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys
     psf, out = tmp_path / "psf.tif", tmp_path / "out.tif"
     kernel = field.psf[10:31, 15:36, 15:36].astype(np.float32)
     distiller.write_psf(psf, kernel, spacing=field.spacing)
-    options = ["--boundary", "circulant", *QUICK]
+    options = ["--boundary", "circulant", "--method", "plain", *QUICK]
     assert run("deconvolve", sized, psf, "-o", out, *options) == 0
     stored = distiller.read_image(out)
     expected = distiller.deconvolve(field.image, kernel, 3, "circulant", "numpy")
@@ -234,8 +238,137 @@ def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys
     assert stored.spacing == pytest.approx(field.spacing)
     printed = capsys.readouterr()
     assert str(out) in printed.out
+    assert "Done:   3 plain iterations\n" in printed.out
     assert "NumPy" in printed.out
     assert warnings_in(printed.err) == []
+
+
+@pytest.fixture
+def kernel(field, tmp_path):
+    """A small PSF, and its file."""
+    array = field.psf[10:21, 21:42, 21:42].astype(np.float32)
+    distiller.write_psf(tmp_path / "kernel.tif", array, spacing=field.spacing)
+    return array, tmp_path / "kernel.tif"
+
+
+def test_without_a_number_it_stops_by_itself_and_says_when(field, sized, kernel, tmp_path, capsys):
+    array, psf = kernel
+    out = tmp_path / "out.tif"
+    assert run("deconvolve", sized, psf, "-o", out, "--device", "numpy") == 0
+    expected = finish(deconvolve_step(field.image, array, Recipe(device="numpy")))
+    np.testing.assert_array_equal(distiller.read_image(out).image, expected.array)
+    printed = capsys.readouterr()
+    line = f"Done:   {expected.iterations} accelerated iterations (automatic)"
+    assert line in printed.out.splitlines()
+    assert f"Device: {expected.device}" in printed.out.splitlines()
+    assert "psf-distiller: Count iterations ..." in printed.err.splitlines()
+
+
+def test_every_option_reaches_the_deconvolution(field, sized, kernel, tmp_path):
+    array, psf = kernel
+    counting = np.ones(field.image.shape, np.uint8)
+    counting[:, :10] = 0
+    tifffile.imwrite(tmp_path / "mask.tif", 255 * counting, photometric="minisblack")
+    options = {"--total-variation": 0.01, "--background": 80, "--saturation": 300}
+    options |= {"--mask": tmp_path / "mask.tif", "--fft": "scipy", "--memory": 1}
+    given = [*QUICK, *(part for pair in options.items() for part in pair)]
+    assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *given) == 0
+    settings = distiller.Deconvolve(
+        iterations=3, total_variation=0.01, background=80.0, saturation=300.0
+    )
+    recipe = Recipe(device="numpy", fft="scipy", memory=1.0, deconvolve=settings)
+    expected = finish(deconvolve_step(field.image, array, recipe, mask=counting)).array
+    result = distiller.read_image(tmp_path / "out.tif").image
+    np.testing.assert_array_equal(result, expected)
+    # None of them is without effect.
+    for name in ("--total-variation", "--background", "--saturation", "--mask"):
+        rest = [part for pair in options.items() if pair[0] != name for part in pair]
+        other = tmp_path / f"without{name}.tif"
+        assert run("deconvolve", sized, psf, "-o", other, *QUICK, *rest) == 0
+        assert not np.array_equal(distiller.read_image(other).image, result)
+
+
+def test_little_memory_is_tiles_and_both_are_told(field, sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    distiller.write_psf(psf, field.psf[14:17, 29:34, 29:34], spacing=field.spacing)
+    options = [*QUICK, "--memory", 0.0022]
+    assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *options) == 0
+    printed = capsys.readouterr()
+    (line,) = (text for text in printed.err.splitlines() if "needs" in text)
+    assert line.startswith("psf-distiller: Deconvolve (needs ")
+    assert line.endswith(" tiles) ...")
+    assert printed.out.splitlines()[-1].endswith(" tiles")
+
+
+def test_what_the_result_warns_of_is_told(field, kernel, tmp_path, capsys):
+    path = tmp_path / "filtered.tif"
+    filtered = ndimage.uniform_filter(field.image.astype(np.float32), 5)
+    write_image(path, filtered, spacing=field.spacing)
+    options = ["-o", tmp_path / "out.tif", "--device", "numpy"]
+    assert run("deconvolve", path, kernel[1], *options) == 0
+    assert any("when to stop" in text for text in warnings_in(capsys.readouterr().err))
+
+
+WRONG = {
+    "no iteration": (["--iterations", 0], "iterations is 0"),
+    "negative memory": (["--memory", -1], "memory is -1.0; it should be greater than 0"),
+    "no memory": (["--memory", 0.00001], "allow more memory"),
+    "endless memory": (["--memory", "1e300"], "memory"),
+    "memory in words": (["--memory", "much"], "invalid float"),
+    "unknown FFT": (["--fft", "slow"], "invalid choice: 'slow'"),
+    "another device's FFT": (["--fft", "vkfft"], "There is no FFT 'vkfft' here"),
+    "unknown method": (["--method", "fast"], "invalid choice: 'fast'"),
+    "total variation of 1": (["--total-variation", 1], "it should be less than 0.214"),
+    "negative background": (["--background", -1], "background is -1.0"),
+    "all saturated": (["--saturation", 0], "saturation of 0"),
+    "saturation that is no number": (["--saturation", "nan"], "saturation is nan"),
+    "no mask": (["--mask", "no.tif"], "no file"),
+    "mask of another shape": (["--mask", "wide.tif"], "shape (24, 64, 65)"),
+    "mask of two axes": (["--mask", "flat.tif", "--saturation", 300], "shape (64, 64)"),
+    "empty mask": (["--mask", "empty.tif"], "no voxel"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_options_are_one_sentence_and_nothing_is_written(
+    name, sized, kernel, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for mask, array in (
+        ("wide.tif", np.ones((24, 64, 65), np.uint8)),
+        ("flat.tif", np.ones((64, 64), np.uint8)),
+        ("empty.tif", np.zeros((24, 64, 64), np.uint8)),
+    ):
+        tifffile.imwrite(mask, array, photometric="minisblack")
+    before = sorted(tmp_path.rglob("*"))
+    options, words = WRONG[name]
+    assert run("deconvolve", sized, kernel[1], "-o", "out.tif", "--device", "numpy", *options) == 2
+    printed = capsys.readouterr()
+    (line,) = (text for text in printed.err.splitlines() if not text.endswith(" ..."))
+    assert line.startswith("psf-distiller: error: ")
+    assert words in line
+    assert printed.out == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_mask_is_never_replaced(sized, kernel, tmp_path, capsys):
+    mask = tmp_path / "mask.tif"
+    tifffile.imwrite(mask, np.ones((24, 64, 64), np.uint8), photometric="minisblack")
+    options = ["--mask", mask, "--overwrite", *QUICK]
+    assert run("deconvolve", sized, kernel[1], "-o", mask, *options) == 2
+    assert "one of the inputs" in capsys.readouterr().err
+
+
+def test_fft_and_memory_reach_the_recipe_of_a_psf(sized, tmp_path):
+    options = ["--fft", "scipy", "--memory", 2]
+    assert run("distill", sized, "-o", tmp_path / "out", *QUICK, *options) == 0
+    path = tmp_path / "out" / "recipe.json"
+    recipe = Recipe.load(path)
+    assert (recipe.fft, recipe.memory) == ("scipy", 2.0)
+    assert "FFT scipy" in recipe.provenance.device
+    assert run("replay", path, sized, "-o", tmp_path / "again", "--memory", 3) == 0
+    again = Recipe.load(tmp_path / "again" / "recipe.json")
+    assert (again.fft, again.memory) == ("scipy", 3.0)
 
 
 def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
@@ -323,7 +456,11 @@ def test_devices_lists_every_device_and_what_auto_takes(capsys):
         assert device.kind in line.split()
         assert ("yes" if device.usable else "no") in line.split()
         assert device.why_not in line
-    assert "'auto' takes" in printed
+        fft = open_engine(device.name).fft if device.usable else ""
+        assert (f"{fft} (auto)" in line) == device.usable
+    assert "scipy" in line
+    assert "first usable OpenCL GPU" in printed
+    assert f"Here 'auto' takes {open_engine().description}." in printed
 
 
 def test_version_and_help(capsys):
@@ -501,4 +638,6 @@ def test_a_terminal_sees_bars_and_anything_else_a_line_a_step(sized, tmp_path, m
         monkeypatch.setattr(sys, "stderr", screen)
         assert run("distill", sized, "-o", tmp_path / f"out{looked_at}", *QUICK) == 0
         assert ("3/3" in screen.getvalue()) == looked_at
-        assert ("psf-distiller: Distil PSF ..." in screen.getvalue()) != looked_at
+        assert ("psf-distiller: Preprocess beads ..." in screen.getvalue()) != looked_at
+        # What it needs, both see.
+        assert "psf-distiller: Distil PSF (needs " in screen.getvalue()

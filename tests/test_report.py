@@ -127,6 +127,8 @@ def test_it_names_every_parameter(page, result):
     assert "0.123" in page.words
     assert "0.519" in page.words
     assert "7" in page.words
+    assert "until the noise is fitted" in page.words
+    assert "most of what is free" in page.words
 
 
 def test_it_says_what_it_was_made_with(page, result):

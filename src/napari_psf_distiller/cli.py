@@ -13,8 +13,10 @@ from typing import Any, NoReturn, Self, TextIO
 from tqdm import tqdm
 
 from napari_psf_distiller import __version__, commands
+from napari_psf_distiller.compute import BOUNDARIES, FFTS, METHODS
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.recipe import Deconvolve
 
 __all__ = ["main"]
 
@@ -22,8 +24,8 @@ PROGRAM = "psf-distiller"
 FAILED, INTERRUPTED = 2, 130
 
 DEVICE_HELP = (
-    "what computes: auto (a usable GPU, else the CPU), gpu, cpu, numpy (no OpenCL), or a part of "
-    f"a device's name as '{PROGRAM} devices' lists it"
+    "what computes: auto (a usable OpenCL GPU, else numpy), gpu or cpu (OpenCL's), numpy (no "
+    f"OpenCL), or a part of a device's name as '{PROGRAM} devices' lists it"
 )
 
 
@@ -101,13 +103,20 @@ class _Terminal:
         self.warn(str(message))
 
     def progress(self, progress: Progress) -> None:
-        if progress.step != self._step:
+        seen = sys.stderr.isatty()
+        if progress.step != self._step or progress.note:
             self._end_bar()
             self._step = progress.step
-            if sys.stderr.isatty():
-                self._bar = tqdm(total=progress.total, desc=progress.step, file=sys.stderr)
-            else:
-                _say(f"{progress.step} ...")
+            note = f" ({progress.note})" if progress.note else ""
+            if note or not seen:
+                _say(f"{progress.step}{note} ...")
+            if seen:
+                self._bar = tqdm(
+                    total=progress.total,
+                    initial=progress.iteration,
+                    desc=progress.step,
+                    file=sys.stderr,
+                )
         if self._bar is not None:
             self._bar.update(progress.iteration - self._bar.n)
 
@@ -242,14 +251,52 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         metavar="TIF",
         help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF",
     )
+    default = Deconvolve()
     part.add_argument(
-        "--iterations", type=int, default=100, metavar="N", help="default: %(default)s"
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="how many (default: it stops by itself where the image's noise begins to be fitted)",
+    )
+    part.add_argument(
+        "--method",
+        choices=METHODS,
+        default=default.method,
+        help="accelerated, 20 iterations get as far as 200 plain ones (default: %(default)s)",
     )
     part.add_argument(
         "--boundary",
-        choices=("noncirculant", "circulant"),
-        default="noncirculant",
+        choices=BOUNDARIES,
+        default=default.boundary,
         help="beyond the image lies unknown light, or its other side (default: %(default)s)",
+    )
+    part.add_argument(
+        "--total-variation",
+        type=float,
+        default=default.total_variation,
+        metavar="W",
+        help="weight of the total variation, which smooths and keeps edges: 0 is none, 0.001 to "
+        "0.01 are usual (default: %(default)g)",
+    )
+    part.add_argument(
+        "--background",
+        type=float,
+        default=default.background,
+        metavar="LEVEL",
+        help="light in the image that is no object's, in its intensity units; better than to "
+        "subtract it before (default: %(default)g)",
+    )
+    part.add_argument(
+        "--saturation",
+        type=float,
+        metavar="LEVEL",
+        help="voxels of this intensity or more do not count (default: all count)",
+    )
+    part.add_argument(
+        "--mask",
+        type=Path,
+        metavar="TIF",
+        help="a TIFF of the image's shape: where it is 0, the image does not count",
     )
     _add_common(part)
 
@@ -289,6 +336,19 @@ def _add_iterations(part: argparse.ArgumentParser) -> None:
 
 def _add_common(part: argparse.ArgumentParser) -> None:
     part.add_argument("--device", help=DEVICE_HELP)
+    part.add_argument(
+        "--fft",
+        choices=FFTS,
+        help=f"the Fourier transforms: auto takes the fastest that is installed, '{PROGRAM} "
+        "devices' lists those of each device",
+    )
+    part.add_argument(
+        "--memory",
+        type=float,
+        metavar="GIB",
+        help="what may be used on the device (default: most of what is free); an image that needs "
+        "more is deconvolved in tiles",
+    )
     part.add_argument(
         "--overwrite", action="store_true", help="replace results that are there already"
     )

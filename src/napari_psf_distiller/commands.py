@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
-from napari_psf_distiller.compute import choose_device, devices, open_engine
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
+from napari_psf_distiller.compute.host_fft import HOST_FFTS
+from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.io import read_image, write_image, write_psf
 from napari_psf_distiller.pipeline import (
@@ -47,6 +48,14 @@ DEMO_SPACING = (0.2, 0.08, 0.08)
 DEMO_BEADS = 40
 DEMO_DIAMETER = 0.1
 
+# What `open_engine` does.
+AUTO_RULE = (
+    "'auto' takes the first usable OpenCL GPU, with VkFFT where pyvkfft is installed, else with\n"
+    "this package's own kernels (opencl). Without a GPU it takes NumPy, which is faster than\n"
+    "OpenCL on the same processor, with the first installed of "
+    f"{', '.join(HOST_FFTS)}.\nAny other can be asked for by --device and --fft."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Outlet:
@@ -66,8 +75,8 @@ class Outlet:
 
 def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Simulate a field of beads, distil it, and compare the PSF with the true one."""
-    recipe = Recipe(device=arguments.device or "auto", bead_diameter=DEMO_DIAMETER)
-    recipe = _with(recipe, DEMO_SPACING, arguments.iterations)
+    recipe = _with(Recipe(bead_diameter=DEMO_DIAMETER), DEMO_SPACING, arguments.iterations)
+    recipe = _on(recipe, arguments)
     folder: Path = arguments.output
     names = ("beads.tif", *_names(False))
     with _results_in(folder, names, arguments.overwrite) as staging:
@@ -109,11 +118,10 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
     }
     known = dataclasses.asdict(recipe.optics)
     recipe = dataclasses.replace(
-        _with(recipe, spacing, arguments.iterations),
+        _on(_with(recipe, spacing, arguments.iterations), arguments),
         bead_diameter=(
             recipe.bead_diameter if arguments.bead_diameter is None else arguments.bead_diameter
         ),
-        device=arguments.device or recipe.device,
         optics=Optics(**known | {name: v for name, v in optics.items() if v is not None}),
     )
     inputs = [arguments.image] + ([arguments.recipe] if arguments.recipe is not None else [])
@@ -128,8 +136,7 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
         recipe = _with(recipe, stored.spacing)
     else:
         _compare_spacing("the recipe", recipe.spacing, arguments.image, stored.spacing, outlet)
-    if arguments.device:
-        recipe = dataclasses.replace(recipe, device=arguments.device)
+    recipe = _on(recipe, arguments)
     made = recipe.provenance
     if made is None:
         outlet.warn(
@@ -158,34 +165,53 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Deconvolve a file's image with a file's PSF."""
     image, psf = read_image(arguments.image), read_image(arguments.psf)
-    recipe = Recipe(
-        device=arguments.device or "auto",
-        deconvolve=Deconvolve(iterations=arguments.iterations, boundary=arguments.boundary),
+    settings = Deconvolve(
+        iterations=arguments.iterations,
+        boundary=arguments.boundary,
+        method=arguments.method,
+        total_variation=arguments.total_variation,
+        background=arguments.background,
+        saturation=arguments.saturation,
     )
+    recipe = _on(Recipe(deconvolve=settings), arguments)
+    inputs, mask = [arguments.image, arguments.psf], None
+    if arguments.mask is not None:
+        inputs.append(arguments.mask)
+        mask = read_image(arguments.mask).image != 0
     output: Path = arguments.output
     if output.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"{output} cannot be written: its name must end in .tif or .ome.tif.")
     if image.spacing is not None:
         _compare_spacing(arguments.image, image.spacing, arguments.psf, psf.spacing, outlet)
-    inputs = (arguments.image, arguments.psf)
     with _results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
-        done = finish(deconvolve_step(image.image, psf.image, recipe), outlet.progress)
+        steps = deconvolve_step(image.image, psf.image, recipe, mask=mask)
+        done = finish(steps, outlet.progress)
         # A PSF without the image's voxel size would not have been used on it.
         write_image(staging / output.name, done.array, spacing=image.spacing or psf.spacing)
-    for warning in deconvolve_warnings(image.image, psf.image, arguments.boundary):
+    for warning in deconvolve_warnings(image.image, psf.image, settings.boundary):
         outlet.warn(warning)
-    return f"Image:  {output}\nDevice: {done.device}"
+    for warning in done.warnings:
+        outlet.warn(warning)
+    automatic = " (automatic)" if settings.iterations is None else ""
+    return "\n".join(
+        [
+            f"Image:  {output}",
+            f"Done:   {done.iterations} {settings.method} iterations{automatic}",
+            f"Device: {done.device}",
+        ]
+    )
 
 
 def list_devices(_arguments: argparse.Namespace, _outlet: Outlet) -> str:
-    """List the devices, and say which one is used if none is asked for."""
-    head = ("name", "kind", "platform", "usable", "why not")
+    """List the devices with their FFTs, and say which are used if none is asked for."""
+    head = ("name", "kind", "platform", "usable", "FFT", "why not")
     rows = [
         (
             device.name,
             device.kind,
             device.platform,
             "yes" if device.usable else "no",
+            _ffts(device),
             device.why_not,
         )
         for device in devices()
@@ -195,8 +221,23 @@ def list_devices(_arguments: argparse.Namespace, _outlet: Outlet) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (head, *rows)
     ]
-    auto = open_engine(choose_device("auto").name).description
-    return "\n".join([*lines, "", f"'auto' takes {auto}"])
+    here = f"Here 'auto' takes {open_engine().description}."
+    return "\n".join([*lines, "", AUTO_RULE, here])
+
+
+def _ffts(device: Device) -> str:
+    """Return the FFTs that a device can use, that of "auto" first."""
+    if not device.usable:
+        return ""
+    auto, others = open_engine(device.name).fft, []
+    for name in FFTS:
+        try:
+            engine = open_engine(device.name, name)
+        except DistillerError:
+            continue
+        if engine.fft != auto:
+            others.append(engine.fft)
+    return ", ".join([f"{auto} (auto)", *others])
 
 
 def _distill_file(
@@ -222,6 +263,13 @@ def _with(recipe: Recipe, spacing: Sequence[float] | None, iterations: int | Non
     changes: dict[str, Any] = {"spacing": spacing}
     if iterations is not None:
         changes["distill"] = dataclasses.replace(recipe.distill, iterations=iterations)
+    return dataclasses.replace(recipe, **changes)
+
+
+def _on(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """Return the recipe with the device, the FFT and the memory that were given."""
+    given = {name: getattr(arguments, name) for name in ("device", "fft", "memory")}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return dataclasses.replace(recipe, **changes)
 
 

@@ -28,6 +28,9 @@ ARTEFACT_GAMMA = 0.4
 MOST_ROWS = 2000
 DOTS_PER_INCH = 130
 
+# What a parameter that is not set means, where that is more than nothing.
+UNSET = {"iterations": "until the noise is fitted", "memory": "most of what is free"}
+
 STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; color: #1b1f24;
@@ -227,7 +230,7 @@ def _parameters(recipe: Recipe) -> str:
     sections = {"general": general} | {
         name: value for name, value in data.items() if isinstance(value, dict)
     }
-    note = '<p class="faint">Lengths in micrometres.</p>'
+    note = '<p class="faint">Lengths in micrometres, memory in GiB.</p>'
     return f'{note}<div class="sections">{"".join(map(_section, sections.items()))}</div>'
 
 
@@ -249,7 +252,7 @@ def _record(result: Result) -> str:
 def _section(item: tuple[str, dict[str, Any]]) -> str:
     heading, values = item
     rows = "".join(
-        f"<tr><th>{escape(_words(name))}</th><td>{_value(value)}</td></tr>"
+        f"<tr><th>{escape(_words(name))}</th><td>{_value(value, name)}</td></tr>"
         for name, value in values.items()
     )
     return f"<section><h3>{escape(_words(heading))}</h3><table>{rows}</table></section>"
@@ -262,7 +265,7 @@ def _words(name: str) -> str:
 def _value(value: Any, name: str = "") -> str:
     """Return a value as escaped text."""
     if value is None:
-        return "not set"
+        return UNSET.get(name, "not set")
     if value is True or value is False:
         return "yes" if value else "no"
     if isinstance(value, float):
