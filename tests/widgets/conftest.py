@@ -18,7 +18,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt, QThreadPool
 
 from napari_psf_distiller import Recipe, SimulatedBeads
-from napari_psf_distiller.compute.reference import NumpySolver
+from napari_psf_distiller.compute.engine import Likelihoods
+from napari_psf_distiller.compute.host import HostSolver
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
 )
@@ -152,7 +153,7 @@ def told() -> Told:
 
 
 class Gate:
-    """Holds the NumPy solver in an iteration until it is opened.
+    """Holds NumPy's solver in an iteration until it is opened.
 
     Attributes
     ----------
@@ -176,18 +177,18 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     held = Gate()
-    step, close = NumpySolver.step, NumpySolver.close
+    project, close = HostSolver.project, HostSolver.close
 
-    def held_step(solver: NumpySolver, likelihood: bool = False) -> float | None:
+    def held_project(solver: HostSolver, likelihood: bool = False) -> Likelihoods | None:
         held.wait()
-        return step(solver, likelihood)
+        return project(solver, likelihood)
 
-    def noted_close(solver: NumpySolver) -> None:
+    def noted_close(solver: HostSolver) -> None:
         held.closed += 1
         close(solver)
 
-    monkeypatch.setattr(NumpySolver, "step", held_step)
-    monkeypatch.setattr(NumpySolver, "close", noted_close)
+    monkeypatch.setattr(HostSolver, "project", held_project)
+    monkeypatch.setattr(HostSolver, "close", noted_close)
     yield held
     held.open()
 

@@ -9,7 +9,8 @@ from napari._app_model.actions._file import new_points
 from napari.layers import Image, Points
 
 from napari_psf_distiller import Device, Distill
-from napari_psf_distiller.compute.reference import NumpySolver
+from napari_psf_distiller.compute.engine import Likelihoods
+from napari_psf_distiller.compute.host import HostSolver
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import finish
@@ -98,6 +99,31 @@ def test_it_runs_on_an_opencl_device(
     (reference,) = user.runs(user.chooses(gui, device="numpy"))
     difference = np.linalg.norm(layer.data - reference.data) / np.linalg.norm(reference.data)
     assert difference < 1e-4
+
+
+def test_fft_memory_and_warnings(
+    user: Any,
+    viewer: napari.Viewer,
+    add_small: Callable[..., Image],
+    recipe_of: Any,
+    told: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = add_small()
+    points = viewer.add_points([[12, 14]], scale=source.scale, units=source.units)
+    gui = user.opens(NAME, image=source, beads=points, **QUICK, fft="scipy", memory=2.0)
+
+    def warned(*arguments: Any) -> Any:
+        distilled = yield from distill_step(*arguments)
+        return distilled._replace(warnings=("It went otherwise.",))
+
+    monkeypatch.setattr("napari_psf_distiller.widgets.distill.distill_step", warned)
+    (layer,) = user.runs(gui)
+    recipe = recipe_of(layer)
+    assert (recipe.fft, recipe.memory) == ("scipy", 2.0)
+    assert "FFT scipy" in recipe.provenance.device
+    assert layer.metadata[METADATA_KEY]["iterations"] == 3
+    assert "Distil PSF: It went otherwise." in told.warnings
 
 
 # --- beads edited by hand
@@ -243,20 +269,20 @@ def test_a_device_that_fails_midway_is_told_in_a_sentence(
 ) -> None:
     source = add_small()
     points = viewer.add_points([[12, 14]], scale=source.scale, units=source.units)
-    step, done, closed = NumpySolver.step, [], []
+    project, done, closed = HostSolver.project, [], []
     faults = iter([DeviceError("The device gave up."), MemoryError()])
 
-    def fail_at_the_third(solver: NumpySolver, likelihood: bool = False) -> float | None:
+    def fail_at_the_third(solver: HostSolver, likelihood: bool = False) -> Likelihoods | None:
         done.append(solver)
         if done.count(solver) == 3:
             raise next(faults)
-        return step(solver, likelihood)
+        return project(solver, likelihood)
 
-    def close(solver: NumpySolver) -> None:
+    def close(solver: HostSolver) -> None:
         closed.append(solver)
 
-    monkeypatch.setattr(NumpySolver, "step", fail_at_the_third)
-    monkeypatch.setattr(NumpySolver, "close", close)
+    monkeypatch.setattr(HostSolver, "project", fail_at_the_third)
+    monkeypatch.setattr(HostSolver, "close", close)
     gui = user.opens(NAME, image=source, beads=points, iterations=9, device="numpy")
     assert user.runs(gui) == []
     assert gui.call_button.enabled

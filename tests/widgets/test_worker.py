@@ -11,7 +11,7 @@ from napari.layers import Image
 from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 
-from napari_psf_distiller.compute.reference import NumpySolver
+from napari_psf_distiller.compute.host import HostSolver
 from napari_psf_distiller.widgets import worker as worker_module
 
 NAME = "Deconvolve"
@@ -55,7 +55,9 @@ def test_progress_is_shown_while_it_runs_and_not_after(
     assert bar.qt_progress_bar.value() > 0
     assert bar.description_label.text() == "Deconvolve: "
     assert gui.runner.status.value.startswith("Deconvolve ")
-    assert gui.runner.status.value.endswith(f" / {ENDLESS['iterations']}")
+    # And the memory that it needs, which is told before the first iteration.
+    assert f" / {ENDLESS['iterations']}, needs " in gui.runner.status.value
+    assert gui.runner.status.value.endswith(" on NumPy")
     assert gui.runner.progress_bar.value > 0
     user.clicks(gui.runner.cancel_button)
     user.waits(lambda: not gui.runner.running)
@@ -291,7 +293,7 @@ def test_an_error_that_nobody_expected_is_not_swallowed(
             raise error
 
         with monkeypatch.context() as patch:
-            patch.setattr(NumpySolver, "step", fail)
+            patch.setattr(HostSolver, "project", fail)
             with qtbot.capture_exceptions() as exceptions:
                 assert user.runs(gui) == []
         assert "broken" in str(exceptions[0][1])

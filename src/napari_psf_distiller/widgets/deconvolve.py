@@ -8,16 +8,25 @@ import napari
 import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
+from napari.layers import Image, Labels, Layer
 
 from napari_psf_distiller.advice import deconvolve_warnings
+from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
-from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, offer_devices
+from napari_psf_distiller.widgets.devices import (
+    DEVICE_OPTIONS,
+    FFT_OPTIONS,
+    MEMORY_OPTIONS,
+    name_zero,
+    offer_devices,
+)
 from napari_psf_distiller.widgets.layers import (
     layer_like,
     prefer_layers,
     read_image_layer,
+    read_labels_layer,
     same_voxels,
 )
 from napari_psf_distiller.widgets.record import (
@@ -35,42 +44,106 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     prefer_layers(gui, {"image": "Preprocess beads", "psf": "Post-process PSF"})
     offer_devices(gui.device)
+    # Narrower, the longest label would be cut.
+    gui.min_width = 280
+    gui.iterations.native.setDecimals(0)
+    gui.total_variation.native.setDecimals(4)
+    name_zero(gui.iterations, "automatic")
+    name_zero(gui.saturation, "none")
+    name_zero(gui.memory, "automatic", " GiB")
+
+    def masks(_: Any) -> list[Layer]:
+        viewer = gui.viewer.value
+        layers = viewer.layers if viewer is not None else ()
+        return [layer for layer in layers if isinstance(layer, Image | Labels)]
+
+    gui.mask.choices = masks
 
 
 @magic_factory(
     widget_init=_init,
     call_button="Deconvolve",
-    image={"tooltip": "The image layer to deconvolve, background subtracted."},
+    image={"tooltip": "The image layer to deconvolve, best as it was measured."},
     psf={"label": "PSF", "tooltip": "The image layer of the PSF."},
+    # Of magicgui's number boxes only this one can show a word for 0.
     iterations={
+        "widget_type": "FloatSpinBox",
         "min": 0,
         "max": 100_000,
-        "tooltip": "Of Richardson-Lucy; more is sharper, and noisier.",
+        "step": 1,
+        "tooltip": "Of Richardson-Lucy; more is sharper, and noisier. 0 is automatic: it stops "
+        "where the image's noise begins to be fitted.",
+    },
+    method={
+        "tooltip": "Accelerated, 20 iterations get as far as 200 plain ones; plain is the "
+        "notebook's."
     },
     boundary={"tooltip": "Non-circulant allows for light from outside; circulant is faster."},
+    total_variation={
+        "min": 0.0,
+        "max": 0.21,
+        "step": 0.001,
+        "tooltip": "Weight of the total variation, which smooths and keeps edges: 0 is none, 0.001 "
+        "to 0.01 are usual.",
+    },
+    background={
+        "min": 0.0,
+        "max": 1e9,
+        "tooltip": "Light in the image that is no object's, in its intensity units. Better than "
+        "to subtract it before.",
+    },
+    saturation={
+        "min": 0.0,
+        "max": 1e9,
+        "tooltip": "Voxels of this intensity or more do not count; 0 is none.",
+    },
+    mask={"tooltip": "Labels or an image of the same shape: where it is 0, no voxel counts."},
     device=DEVICE_OPTIONS,
+    fft=FFT_OPTIONS,
+    memory=MEMORY_OPTIONS,
 )
 def deconvolve(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     psf: "napari.layers.Image",
-    iterations: int = DEFAULT.iterations,
+    iterations: float = 0,
+    method: Literal["accelerated", "plain"] = DEFAULT.method,
     boundary: Literal["noncirculant", "circulant"] = DEFAULT.boundary,
+    total_variation: float = DEFAULT.total_variation,
+    background: float = DEFAULT.background,
+    saturation: float = 0.0,
+    mask: "napari.layers.Layer | None" = None,
     device: str = "auto",
+    fft: FFT = "auto",
+    memory: float = 0.0,
 ) -> Job:
     """Deconvolve an image with a PSF: its use, and its test."""
 
     def prepare() -> Callable[[], Steps[Outcome]]:
         source = read_image_layer(image, "an image")
         kernel = read_image_layer(psf, "a PSF")
-        settings = Deconvolve(iterations=iterations, boundary=boundary)
+        others = [kernel]
+        if mask is not None:
+            read_mask = read_image_layer if isinstance(mask, Image) else read_labels_layer
+            others.append(read_mask(mask))
+        settings = Deconvolve(
+            iterations=int(iterations) or None,
+            boundary=boundary,
+            method=method,
+            total_variation=total_variation,
+            background=background,
+            saturation=saturation or None,
+        )
         # The way of the image counts for its own part, that of the PSF is noted with its layer.
-        recipe = dataclasses.replace(source.recipe, deconvolve=settings, device=device)
+        recipe = dataclasses.replace(
+            source.recipe, deconvolve=settings, device=device, fft=fft, memory=memory or None
+        )
 
         def steps() -> Steps[Outcome]:
             array, kernel_array = np.asarray(source.data), np.asarray(kernel.data)
-            result = yield from deconvolve_step(array, kernel_array, recipe)
-            warnings = deconvolve_warnings(array, kernel_array, boundary)
+            counting = None if mask is None else np.asarray(others[-1].data) != 0
+            result = yield from deconvolve_step(array, kernel_array, recipe, mask=counting)
+            warnings = (*deconvolve_warnings(array, kernel_array, boundary), *result.warnings)
             if not same_voxels(source, kernel):
                 warnings += (
                     f"The voxel sizes differ: image {source.recipe.spacing}, PSF "
@@ -83,10 +156,13 @@ def deconvolve(
                 f"{source.origin} deconvolved",
                 used_device(recipe, result.device),
                 step=TITLE,
-                others=[kernel],
+                others=others,
+                iterations=result.iterations,
                 colormap="gray",
             )
-            return [layer], f"done: {iterations} iterations, on {result.device}", warnings
+            automatic = " (automatic)" if settings.iterations is None else ""
+            done = f"done: {result.iterations} iterations{automatic}, on {result.device}"
+            return [layer], done, warnings
 
         return steps
 

@@ -1,21 +1,42 @@
-"""The choice of a device in a step widget, filled in without making the viewer wait."""
+"""What computes, in a step widget: the device, its FFT and its memory."""
 
 from typing import Any
 
-from magicgui.widgets import ComboBox
+from magicgui.widgets import ComboBox, FloatSpinBox
 from napari.qt.threading import FunctionWorker, create_worker
 
 from napari_psf_distiller.compute import Device, devices
 
-__all__ = ["DEVICE_OPTIONS", "offer_devices"]
+__all__ = ["DEVICE_OPTIONS", "FFT_OPTIONS", "MEMORY_OPTIONS", "name_zero", "offer_devices"]
 
 ALWAYS = ("auto", "numpy")
 
 DEVICE_OPTIONS: dict[str, Any] = {
     "widget_type": "ComboBox",
     "choices": ALWAYS,
-    "tooltip": "What computes: auto takes a GPU if there is a usable one, else the processor.",
+    "tooltip": "What computes: auto takes the first usable OpenCL GPU; without one NumPy, which is "
+    "faster than OpenCL on the same processor.",
 }
+
+FFT_OPTIONS: dict[str, Any] = {
+    "label": "FFT",
+    "tooltip": "The Fourier transforms: auto takes the fastest that is installed. fftw, ducc0 and "
+    "scipy are the processor's, vkfft and opencl are for OpenCL devices.",
+}
+
+MEMORY_OPTIONS: dict[str, Any] = {
+    "min": 0.0,
+    "max": 1e6,
+    "step": 0.5,
+    "tooltip": "What may be used on the device; automatic is most of what is free. What needs more "
+    "is done in tiles.",
+}
+
+
+def name_zero(box: FloatSpinBox, name: str, unit: str = "") -> None:
+    """Let a number box that begins at 0 show a word instead of it, and else a unit."""
+    box.native.setSpecialValueText(name)
+    box.native.setSuffix(unit)
 
 
 def offer_devices(choice: ComboBox) -> None:

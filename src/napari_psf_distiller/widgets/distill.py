@@ -9,10 +9,17 @@ import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
+from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Distill
-from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, offer_devices
+from napari_psf_distiller.widgets.devices import (
+    DEVICE_OPTIONS,
+    FFT_OPTIONS,
+    MEMORY_OPTIONS,
+    name_zero,
+    offer_devices,
+)
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
     beads_from,
@@ -31,11 +38,18 @@ __all__ = ["distil_psf"]
 TITLE = "Distil PSF"
 DEFAULT = Distill()
 
+# Beads lie all over the image, so that it cannot be cut into tiles.
+MEMORY_TOOLTIP = (
+    "What may be used on the device; automatic is most of what is free. What needs more is done on "
+    "the processor."
+)
+
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     prefer_layers(gui, {"image": "Preprocess beads", "beads": "Find beads"})
     offer_devices(gui.device)
+    name_zero(gui.memory, "automatic", " GiB")
 
 
 @magic_factory(
@@ -54,6 +68,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     },
     placement={"tooltip": "How a fractional centre becomes a voxel; the notebook truncates."},
     device=DEVICE_OPTIONS,
+    fft=FFT_OPTIONS,
+    memory=MEMORY_OPTIONS | {"tooltip": MEMORY_TOOLTIP},
 )
 def distil_psf(
     viewer: "napari.viewer.Viewer",
@@ -64,6 +80,8 @@ def distil_psf(
     start: Literal["flat", "image"] = DEFAULT.start,
     placement: Literal["nearest", "truncate"] = DEFAULT.placement,
     device: str = "auto",
+    fft: FFT = "auto",
+    memory: float = 0.0,
 ) -> Job:
     """Deconvolve the image with its beads: what comes out is the PSF."""
 
@@ -79,6 +97,8 @@ def distil_psf(
             find_beads=points.recipe.find_beads,
             distill=settings,
             device=device,
+            fft=fft,
+            memory=memory or None,
         )
         earlier = points.recipe.provenance
         for step in earlier.by_hand if earlier is not None else ():
@@ -97,12 +117,13 @@ def distil_psf(
                 used_device(recipe, distilled.device),
                 step=TITLE,
                 others=[points],
+                iterations=distilled.iterations,
                 colormap="inferno",
             )
             used = int(table["used"].sum())
-            warnings: tuple[str, ...] = ()
+            warnings = distilled.warnings
             if recipe.preprocess == NOT_PREPROCESSED:
-                warnings = (
+                warnings += (
                     f"The image {source.name!r} was not preprocessed: its background is in the "
                     "PSF now. Choose the layer that Preprocess beads wrote.",
                 )

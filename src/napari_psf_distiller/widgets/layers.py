@@ -256,6 +256,7 @@ def layer_like(
     *,
     step: str,
     others: Sequence[Source] = (),
+    iterations: int | None = None,
     same_grid: bool = True,
     **keywords: Any,
 ) -> LayerData:
@@ -274,6 +275,8 @@ def layer_like(
         The step's name.
     others : sequence of Source
         Further layers that went in.
+    iterations : int, optional
+        How many were done, which the recipe may have left open.
     same_grid : bool
         Whether voxel 0 of the new layer is voxel 0 of the source, so that it lies on it.
     **keywords
@@ -282,7 +285,7 @@ def layer_like(
     geometry = dict(source.geometry)
     if not same_grid:
         geometry.pop("translate")
-    note = {
+    note: dict[str, Any] = {
         "step": step,
         "recipe": recipe.to_dict(),
         "origin": source.origin,
@@ -290,6 +293,8 @@ def layer_like(
         "others": [other.note() for other in others],
         "digest": digest_of(data, keywords.get("features")),
     }
+    if iterations is not None:
+        note["iterations"] = iterations
     return data, {"name": name, "metadata": {METADATA_KEY: note}} | geometry | keywords, kind
 
 

@@ -95,6 +95,9 @@ class StepRunner:
         self._bar: cancelable_progress | None = None
         self._alive = True
         self._updated = 0.0
+        # What the step that is under way has to say.
+        self._note = ""
+        self._step = ""
         self.status = Label(value="")
         self.progress_bar = ProgressBar(value=0, min=0, max=1, visible=False)
         self.cancel_button = PushButton(text="Cancel", enabled=False)
@@ -135,6 +138,7 @@ class StepRunner:
         worker.errored.connect(lambda _: self._set_status("failed"))
         worker.finished.connect(self._on_finish)
         self._worker = worker
+        self._step = ""
         self._set_running(True)
         self._set_status("running")
         # napari's bar handles events when it is made: what comes in then finds this run under way.
@@ -160,7 +164,10 @@ class StepRunner:
             return
         self.progress_bar.max = progress.total
         self.progress_bar.value = progress.iteration
-        self._set_status(f"{progress.step} {progress.iteration} / {progress.total}")
+        if progress.note or progress.step != self._step:
+            self._step = progress.step
+            self._note = f", {progress.note}" if progress.note else ""
+        self._set_status(f"{progress.step} {progress.iteration} / {progress.total}{self._note}")
         # napari's bar handles events whenever it is updated, and with them further progress or the
         # end of this run: so not at each of a thousand iterations, and nothing may follow it here.
         now = time.monotonic()
