@@ -20,7 +20,7 @@ import numpy as np
 from clij2fft.richardson_lucy import richardson_lucy as clij_circulant
 from clij2fft.richardson_lucy import richardson_lucy_nc as clij_noncirculant
 
-from napari_psf_distiller.compute import open_engine, richardson_lucy
+from napari_psf_distiller.compute import Model, open_engine, richardson_lucy
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.simulate import simulate_beads, simulate_psf
@@ -33,7 +33,15 @@ CASES = {
     "image smaller than PSF": ((16, 20, 24), (24, 32, 33)),
 }
 CLIJ = {"circulant": clij_circulant, "noncirculant": clij_noncirculant}
-ENGINES = (("numpy", None), ("cpu", "scipy"), ("cpu", "opencl"), ("cpu", "vkfft"))
+ENGINES = (
+    ("numpy", "scipy"),
+    ("numpy", "ducc0"),
+    ("numpy", "fftw"),
+    ("cpu", "scipy"),
+    ("cpu", "opencl"),
+    ("cpu", "vkfft"),
+)
+TOTAL_VARIATION = 0.001
 
 
 def main() -> None:
@@ -58,12 +66,17 @@ def compare() -> None:
         image = simulate_beads(shape, spacing, beads=4, separation=0.5).image.astype(np.float32)
         psf = simulate_psf(window, spacing, spherical=0.1).astype(np.float32)
         for boundary, theirs in CLIJ.items():
-            with contextlib.redirect_stdout(io.StringIO()):
-                expected = theirs(image, psf, ITERATIONS)
-            for engine in engines:
-                ours = finish(richardson_lucy(image, psf, ITERATIONS, boundary, engine))
-                difference = np.linalg.norm(ours - expected) / np.linalg.norm(expected)
-                print(f"{name:24} {boundary:13} {difference:.1e}  {engine.description}")
+            for weight in (0.0, TOTAL_VARIATION):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    expected = theirs(image, psf, ITERATIONS, weight)
+                for engine in engines:
+                    model = Model(boundary, total_variation=weight)
+                    ours = finish(richardson_lucy(image, psf, ITERATIONS, model, engine))
+                    difference = np.linalg.norm(ours - expected) / np.linalg.norm(expected)
+                    print(
+                        f"{name:24} {boundary:13} total variation {weight:5} {difference:.1e}  "
+                        f"{engine.description}"
+                    )
 
 
 def store_total_variation(path: Path) -> None:
