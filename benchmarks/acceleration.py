@@ -20,6 +20,7 @@ from napari_psf_distiller import simulate_beads
 from napari_psf_distiller.compute import Engine, Method, Model, open_engine
 from napari_psf_distiller.compute.richardson_lucy import iterate, problem_of
 
+SHAPE = (40, 256, 256)
 PLAIN = 200
 MOST = 40
 # The two methods are compared at each of these counts.
@@ -28,20 +29,20 @@ COMPARED = (2, 3, 5, 10, 20, 40)
 
 def images() -> dict[str, tuple[np.ndarray, np.ndarray, str]]:
     """Return name: (image, PSF, boundary)."""
-    field = simulate_beads((32, 160, 160), beads=25, seed=1)
+    field = simulate_beads(SHAPE, beads=60, seed=1)
     psf = gaussian_psf((15, 21, 21), (2.5, 1.8, 1.8))
     rng = np.random.default_rng(0)
-    rough = ndimage.gaussian_filter(rng.normal(size=(32, 160, 160)), (1, 2, 2))
+    rough = ndimage.gaussian_filter(rng.normal(size=SHAPE), (1, 2, 2))
     cells = 200 * np.maximum(rough / rough.std(), 0) ** 2 + 5
-    threads = np.full((32, 160, 160), 1.0)
-    for _ in range(40):
-        start, step = rng.uniform(0, (32, 160, 160)), rng.normal(size=3) * (0.2, 1, 1)
-        path = start + np.arange(300)[:, np.newaxis] * step
-        inside = ((path >= 0) & (path <= (31, 159, 159))).all(axis=1)
+    threads = np.full(SHAPE, 1.0)
+    for _ in range(100):
+        start, step = rng.uniform(0, SHAPE), rng.normal(size=3) * (0.2, 1, 1)
+        path = start + np.arange(500)[:, np.newaxis] * step
+        inside = ((path >= 0) & (path <= np.array(SHAPE) - 1)).all(axis=1)
         threads[tuple(np.rint(path[inside]).astype(int).T)] += 300
-    flat = np.full((256, 256), 2.0)
-    for _ in range(60):
-        flat[tuple(rng.integers(0, 256, 2))] += rng.uniform(200, 4000)
+    flat = np.full((1024, 1024), 2.0)
+    for _ in range(900):
+        flat[tuple(rng.integers(0, 1024, 2))] += rng.uniform(200, 4000)
     return {
         "beads": (field.image, field.psf, "noncirculant"),
         "cells": (observed(cells, psf, rng), psf, "noncirculant"),

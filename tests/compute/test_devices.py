@@ -317,9 +317,7 @@ def test_a_gpu_does_not_take_a_hosts_fft(opencl_device, on_opencl):
 @pytest.mark.opencl
 def test_vkfft_that_is_not_installed(monkeypatch, opencl_device, transforms):
     monkeypatch.setattr(transforms, "_vkfft_installed", lambda: False)
-    with pytest.raises(
-        DeviceError, match=r'needs pyvkfft.*pip install "napari-psf-distiller\[vkfft'
-    ):
+    with pytest.raises(DeviceError, match=r"needs pyvkfft.*pip install pyvkfft"):
         open_engine(opencl_device.name, "vkfft")
 
 
@@ -327,14 +325,10 @@ def test_vkfft_that_is_not_installed(monkeypatch, opencl_device, transforms):
 @pytest.mark.parametrize("fft", ["fftw", "ducc0"])
 def test_a_hosts_fft_that_is_not_installed(monkeypatch, opencl_device, fft):
     monkeypatch.setattr(host_fft_module, "_installed", lambda name: name == "scipy")
-    host_fft.cache_clear()
-    try:
-        for device in (opencl_device.name, "numpy"):
-            with pytest.raises(DeviceError, match=f"{fft}.* is not installed: pip install"):
-                open_engine(device, fft)
-        assert open_engine("numpy").fft == "scipy"
-    finally:
-        host_fft.cache_clear()
+    for device in (opencl_device.name, "numpy"):
+        with pytest.raises(DeviceError, match=f"{fft}.* is not installed: pip install"):
+            open_engine(device, fft)
+    assert open_engine("numpy").fft == "scipy"
 
 
 @pytest.mark.opencl
@@ -346,6 +340,6 @@ def test_an_fft_that_does_not_exist_on_opencl(opencl_device):
 
 @pytest.mark.parametrize("fft", ["cufft", "vkfft", "opencl", ""])
 def test_an_fft_that_does_not_exist_on_numpy(fft):
-    with pytest.raises(InputError, match=f"no FFT '{fft}' here; choose auto") as raised:
+    with pytest.raises(InputError, match=f"no FFT '{fft}' with NumPy; choose auto") as raised:
         open_engine("numpy", fft)
     assert "fftw" in str(raised.value)

@@ -93,3 +93,17 @@ def test_fits():
     assert fits(Memory(5, 3), Memory(5, 3))
     assert not fits(Memory(6, 3), Memory(5, 3))
     assert not fits(Memory(5, 4), Memory(5, 3))
+
+
+def test_what_cannot_be_cut_is_told_at_once():
+    # A PSF as large as the image: no window is smaller than the image.
+    asked = []
+
+    def need(tile):
+        asked.append(tile)
+        return Memory(10**10, 10**10)
+
+    shape = (50, 2048, 2048)
+    assert tiles_within(whole(shape), shape, shape, need, Memory(10**9, 10**9)) is None
+    assert tiles_within(whole(shape), shape, (5, 9, 9), need, Memory(10**9, 10**9)) is None
+    assert len(asked) == 2

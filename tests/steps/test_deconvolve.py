@@ -296,3 +296,14 @@ def test_without_a_number_it_stops_by_itself(method):
         )
     )
     np.testing.assert_array_equal(done.array, again.array)
+
+
+@pytest.mark.parametrize("iterations", [3, None])
+def test_an_image_without_light(iterations):
+    image = -np.random.default_rng(0).random((12, 14)).astype(np.float32)
+    with pytest.raises(InputError, match="no light"):
+        finish(
+            deconvolve_image(
+                image, np.ones((3, 3), np.float32), open_engine("numpy"), iterations=iterations
+            )
+        )

@@ -256,3 +256,25 @@ def test_the_rule_ends_near_the_best_iteration():
     assert 5 < stopping.best < 390
     assert errors[stopping.best] < 1.05 * min(errors)
     assert errors[-1] > 1.2 * min(errors)
+
+
+def test_saturated_voxels_have_no_part_in_the_noise():
+    rng = np.random.default_rng(0)
+    light = ndimage.gaussian_filter(rng.gamma(0.3, 300, (24, 96, 96)), (1, 2, 2))
+    spots = np.zeros(light.shape)
+    spots[tuple(rng.integers(0, n, 40) for n in light.shape)] = 3e6
+    light += ndimage.gaussian_filter(spots, (1, 1.5, 1.5))
+    clipped = np.minimum(2 * rng.poisson(light), 1500).astype(np.float32)
+    # The spots are sharper than a PSF, and count for noise in part.
+    assert 1.5 < noise_model(clipped, clipped < 1500).gain < 3
+    assert noise_model(clipped).gain < 0.5
+
+
+def test_a_saturated_part_is_not_the_informative_one():
+    image = np.random.default_rng(0).poisson(5, (8, 256, 256)).astype(np.float32)
+    image[:, 40:60:4, 40:60:4] = 65535
+    image[:, 180:220:8, 180:220:8] = 500
+    mask = image < 65535
+    block = informative_block(image, (5, 9, 9), 8 * 90 * 90, mask)
+    assert block[1].start > 100
+    assert informative_block(image, (5, 9, 9), 8 * 90 * 90)[1].start < 60

@@ -124,7 +124,7 @@ def test_an_image_whose_noise_cannot_be_told(engine, spoiled, words, method):
     (warning,) = enough.warnings
     assert words in warning
     assert f"{ENOUGH[method]} iterations were done" in warning
-    assert seen == []
+    assert [progress.iteration for progress in seen] == [0]
 
 
 def test_an_image_without_noise(engine):
@@ -210,6 +210,7 @@ def test_closing_it_frees_the_device(monkeypatch, engine):
     monkeypatch.setattr(type(engine), "solver", watched)
     steps = enough_iterations(image_of(truth_of(), 300), PSF, engine, Model())
     next(steps)
+    next(steps)
     assert not closed
     steps.close()
     assert closed
@@ -220,3 +221,21 @@ def test_the_image_is_not_changed(engine):
     before = image.copy()
     finish(enough_iterations(image, PSF, engine, Model()))
     np.testing.assert_array_equal(image, before)
+
+
+def test_running_out_of_memory_leaves_less_of_the_image(monkeypatch, engine):
+    image = image_of(truth_of(), 300)
+    sizes = []
+    real = type(engine).solver
+
+    def short(self, problem):
+        sizes.append(problem.image.size)
+        if len(sizes) == 1:
+            raise DeviceMemoryError("The card is full.")
+        return real(self, problem)
+
+    monkeypatch.setattr(type(engine), "solver", short)
+    enough = finish(enough_iterations(image, PSF, engine, Model(method="accelerated")))
+    assert sizes[1] <= sizes[0] / 2
+    assert enough.iterations >= 1
+    assert "The card is full." in enough.warnings[0]

@@ -289,7 +289,8 @@ def test_a_device_that_fails_midway_is_told_in_a_sentence(
     assert user.runs(gui) == []
     assert told.errors == [
         "Distil PSF: The device gave up.",
-        "Distil PSF: The memory does not suffice for this image; crop it first.",
+        "Distil PSF: This machine ran out of memory. Smaller tiles are not possible: crop the "
+        "image or the PSF.",
     ]
     assert closed == [done[0], done[3]]
     assert list(viewer.layers) == [source, points]

@@ -17,7 +17,7 @@ from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import Progress, Steps
 
-__all__ = ["Deconvolved", "deconvolution"]
+__all__ = ["Deconvolved", "deconvolution", "memory_note"]
 
 T = TypeVar("T", bound=np.generic)
 
@@ -112,8 +112,9 @@ def deconvolution(
                 if output is None:
                     output = np.empty(image.shape, np.float32)
                 output[tile.core] = result[tile.inside]
-        except DeviceMemoryError as error:
-            run.shrink(error)
+                del part, result
+        except (DeviceMemoryError, MemoryError) as error:
+            run.shrink(str(error) or "This machine ran out of memory.")
             total = (done + len(run.pending)) * iterations
             yield Progress(step, before, total, note=run.note())
             continue
@@ -122,6 +123,15 @@ def deconvolution(
     assert output is not None
     tiles = f", {done} tiles" if done > 1 else ""
     return Deconvolved(output, run.engine.description + tiles, tuple(run.warnings))
+
+
+def memory_note(
+    image: Array, psf: Array, model: Model, engine: Engine, memory: int | None = None
+) -> str:
+    """Return what a deconvolution needs and what there is, for people; see `deconvolution`."""
+    run = _Run(image, psf, model, engine, memory)
+    run.plan()
+    return run.note()
 
 
 class _Run:
@@ -135,7 +145,14 @@ class _Run:
         self.pending: list[Tile] = [Tile(whole(image.shape), whole(image.shape))]
         self._image, self._psf, self._model = image, psf, model
         self._budget = memory
+        # What the present device has said when it had too little.
+        self._error = ""
         self._limit = self._limit_of(engine)
+
+    def _tell(self, warning: str) -> None:
+        """Note a warning, once."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     @property
     def in_one_piece(self) -> bool:
@@ -146,33 +163,38 @@ class _Run:
         """Cut what is pending into tiles that fit the device, or else the processor's memory."""
         while (tiles := self._tiles()) is None:
             if isinstance(self.engine, HostEngine):
+                if self._error:
+                    raise DeviceMemoryError(
+                        f"{self._error} Smaller tiles are not possible: crop the image or the PSF."
+                    )
                 raise DeviceMemoryError(
                     f"The image with this PSF needs more than the {_gib(self._limit.total)} of "
                     f"memory that {self.engine.device.name} may take, even in tiles. Crop the "
                     "image or the PSF, or allow more memory."
                 )
-            name = self.engine.device.name
-            self.engine = HostEngine()
-            self.warnings.append(
-                f"The memory that {name} may take, {_gib(self._limit.total)}, is too little for "
-                f"this image with this PSF, even in tiles: {self.engine.device.name} was used."
+            name, limit = self.engine.device.name, self._limit_of(self.engine)
+            self.engine, self._error = HostEngine(), ""
+            self._tell(
+                f"The memory that {name} may take, {_gib(limit.total)}, is too little for this "
+                f"image with this PSF, even in tiles: {self.engine.device.name} did the rest."
             )
             self._limit = self._limit_of(self.engine)
         work = sum(math.prod(tile.shape) for tile in tiles)
         times = work / sum(math.prod(c.stop - c.start for c in tile.core) for tile in tiles)
         if times > MOST_WORK:
-            self.warnings.append(
+            self._tell(
                 f"The memory that {self.engine.device.name} may take, {_gib(self._limit.total)}, "
                 f"is so little that {len(tiles)} tiles overlap each other: it takes about "
                 f"{times:.0f} times as long as in one piece. Allow more memory, or crop the PSF."
             )
         self.pending = tiles
 
-    def shrink(self, error: DeviceMemoryError) -> None:
+    def shrink(self, error: str) -> None:
         """Cut what is pending into tiles of half the memory."""
+        self._error = error
         largest = max(self._need(tile).total for tile in self.pending)
         total = min(self._limit.total, largest) // 2
-        self.warnings.append(f"{error} The rest was done in smaller tiles.")
+        self._tell(f"{error} The rest was done in smaller tiles.")
         self._limit = Memory(total, min(self._limit.largest, total))
         self.plan()
 

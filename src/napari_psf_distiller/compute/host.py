@@ -7,6 +7,7 @@ happens in the processor's cache; and planes that the image does not have are no
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ from napari_psf_distiller.compute.grid import (
     seen_through,
     wrapped_psf,
 )
-from napari_psf_distiller.compute.host_fft import HostFFT, Spectrum, host_fft
+from napari_psf_distiller.compute.host_fft import Spectrum, host_fft
 from napari_psf_distiller.compute.likelihood import TINY, Sums, Yardstick
 from napari_psf_distiller.compute.total_variation import total_variation_factor
 from napari_psf_distiller.errors import DeviceMemoryError
@@ -48,6 +49,12 @@ PIECE = 2**16
 
 NOTHING = Sums(0.0, 0.0, 0.0)
 
+LOG_STRETCH = np.float32(math.log(MOST_STRETCH))
+
+# A thread's arrays, in parts of what it works on: a spectrum and its transform's copy of it, a
+# quotient or a correction.
+IN_HAND = 5
+
 # Of the memory that is free, so much is left to others.
 SPARED = 0.15
 
@@ -58,8 +65,7 @@ class HostEngine:
     device: Device = NUMPY
 
     def __init__(self, fft: str = "auto") -> None:
-        self._fft = host_fft(fft)
-        self.fft = self._fft.name
+        self.fft = host_fft(fft).name
 
     @property
     def description(self) -> str:
@@ -77,6 +83,10 @@ class HostEngine:
         total = 4 * grid + 2 * half
         total += 4 * grid * (size.normalised + size.momentum + size.total_variation)
         total += image * (size.mask + 4 * (size.held_out + size.background))
+        # What the threads have in hand: a few planes each, or pieces of them.
+        plane = math.prod(size.grid[1:])
+        planes = min(size.grid[0], host_threads() * max(1, 2 * PIECE // plane))
+        total += 4 * IN_HAND * planes * plane
         return Memory(total, half)
 
     def memory_limit(self) -> Memory:
@@ -87,7 +97,7 @@ class HostEngine:
     def solver(self, problem: Problem) -> HostSolver:
         """Set a problem up."""
         try:
-            return HostSolver(problem, self._fft)
+            return HostSolver(problem, self.fft)
         except MemoryError:
             raise DeviceMemoryError("There is too little free memory on this machine.") from None
 
@@ -95,11 +105,12 @@ class HostEngine:
 class HostTransform:
     """A real FFT of three axes on threads of its own, plane by plane."""
 
-    def __init__(self, shape: tuple[int, ...], fft: HostFFT) -> None:
+    def __init__(self, shape: tuple[int, ...], fft: str) -> None:
         self.shape = shape
         self.spectrum_shape = (*shape[:2], shape[2] // 2 + 1)
         self.plane = (shape[1], shape[2])
-        self.fft = fft
+        # Of its own: what it plans, it holds.
+        self.fft = host_fft(fft)
         self._threads = host_threads()
         self._pool = ThreadPoolExecutor(self._threads, "richardson-lucy")
 
@@ -111,6 +122,16 @@ class HostTransform:
         """Do some work for all rows, a few at a time across all planes."""
         values = self.spectrum_shape[2] * self.shape[0]
         return self._over(work, self.plane[0], values, PIECE)
+
+    def over_pieces(
+        self, work: Callable[[slice], T], shape: tuple[int, ...], threads: int
+    ) -> list[T]:
+        """Do some work for all rows of some planes, as many at a time as a cache holds."""
+        size = max(1, 2 * PIECE // (shape[0] * shape[2]))
+        pieces = [slice(i, min(i + size, shape[1])) for i in range(0, shape[1], size)]
+        if threads > 1:
+            return list(self._pool.map(work, pieces))
+        return [work(rows) for rows in pieces]
 
     def forward(self, real: Array, spectrum: Spectrum) -> None:
         """Transform into another array, or into the one that the real one is a view of."""
@@ -161,7 +182,7 @@ class HostTransform:
 class HostSolver:
     """Richardson-Lucy iterations (Richardson 1972, Lucy 1974) in the host's memory."""
 
-    def __init__(self, problem: Problem, fft: HostFFT) -> None:
+    def __init__(self, problem: Problem, fft: str) -> None:
         self._problem = problem
         self._transform = HostTransform(problem.grid, fft)
         self._depth, *part = problem.image.shape
@@ -213,21 +234,29 @@ class HostSolver:
             block *= otf[:, rows]
             spectrum[:lines, rows] = fft.lines_back(block, threads)[:lines]
 
-        def compare(planes: slice, threads: int) -> Sums:
-            model = fft.planes_back(spectrum[planes], self._transform.plane, self._part, threads)
-            model += _part_of(problem.background, planes)
-            image = problem.image[planes]
-            quotient = _quotient(image, model)
-            mask = None if problem.mask is None else problem.mask[planes]
-            sums = NOTHING
-            if likelihood:
-                held_out = None
-                if problem.held_out is not None:
-                    held_out = problem.held_out.image[planes], problem.held_out.floor
-                sums = _sums(image, model, quotient, held_out, mask)
-            if mask is not None:
-                quotient *= mask
-            fft.planes(quotient, self._transform.plane, spectrum[planes], threads)
+        def compare(planes: slice, threads: int) -> list[Sums]:
+            plane = self._transform.plane
+            model = fft.planes_back(spectrum[planes], plane, self._part, threads)
+            quotient = np.empty(model.shape, np.float32)
+
+            def divide(rows: slice) -> Sums:
+                at = planes, rows
+                part, ratio, image = model[:, rows], quotient[:, rows], problem.image[at]
+                part += _part_of(problem.background, at)
+                _divide(image, part, ratio)
+                mask = None if problem.mask is None else problem.mask[at]
+                sums = NOTHING
+                if likelihood:
+                    held_out = None
+                    if problem.held_out is not None:
+                        held_out = problem.held_out.image[at], problem.held_out.floor
+                    sums = _sums(image, part, ratio, held_out, mask)
+                if mask is not None:
+                    ratio *= mask
+                return sums
+
+            sums = self._transform.over_pieces(divide, model.shape, threads)
+            fft.planes(quotient, plane, spectrum[planes], threads)
             return sums
 
         self._transform.over_rows(convolve)
@@ -237,7 +266,7 @@ class HostSolver:
         if self._yardstick is None:
             self._yardstick = Yardstick(problem)
         return self._yardstick.likelihoods(
-            Sums(*(math.fsum(values) for values in zip(*parts, strict=True)))
+            Sums(*(math.fsum(values) for values in zip(*itertools.chain(*parts), strict=True)))
         )
 
     def update(self, relaxation: float = 0.0, momentum: float = 0.0) -> None:
@@ -265,21 +294,25 @@ class HostSolver:
 
         def advance(planes: slice, threads: int) -> None:
             plane = self._transform.plane
-            correction = fft.planes_back(spectrum[planes], plane, plane, threads)
-            if self._normaliser is not None:
-                correction /= self._normaliser[planes]
-            if factor is not None:
-                correction *= factor[planes]
-            point = self._point[planes]
-            # A transform in single precision leaves some -1e-7 where there is nothing.
-            if self._step is None:
-                np.maximum(correction, 0, out=correction)
+            corrections = fft.planes_back(spectrum[planes], plane, plane, threads)
+
+            def multiply(rows: slice) -> None:
+                at = planes, rows
+                correction, point = corrections[:, rows], self._point[at]
+                if self._normaliser is not None:
+                    correction /= self._normaliser[at]
+                if factor is not None:
+                    correction *= factor[at]
+                # A transform in single precision leaves some -1e-7 where there is nothing.
+                if self._step is None:
+                    np.maximum(correction, 0, out=correction)
+                else:
+                    np.maximum(correction, np.float32(LEAST_CORRECTION), out=correction)
+                    _stretch(correction, self._step[at], relaxation, momentum)
                 point *= correction
-            else:
-                np.maximum(correction, np.float32(LEAST_CORRECTION), out=correction)
-                _stretch(correction, self._step[planes], relaxation, momentum)
-                point *= correction
-            fft.planes(point, plane, spectrum[planes], threads)
+
+            self._transform.over_pieces(multiply, corrections.shape, threads)
+            fft.planes(self._point[planes], plane, spectrum[planes], threads)
 
         self._transform.over_rows(correlate)
         self._transform.over_planes(advance, depth)
@@ -318,11 +351,13 @@ class HostSolver:
         self._transform.over_planes(forward, len(self._point))
 
 
-def _quotient(image: Array, model: Array) -> Array:
-    """Return image / model, and 0 where the model is not positive."""
+def _divide(image: Array, model: Array, out: Array) -> None:
+    """Put image / model into an array, and 0 where the model is not positive; NaN stays NaN."""
     if model.min() > 0:
-        return image / model
-    return np.divide(image, model, out=np.zeros_like(model), where=model > 0)
+        np.divide(image, model, out=out)
+    else:
+        out[...] = 0
+        np.divide(image, model, out=out, where=~(model <= 0))
 
 
 def _sums(
@@ -333,21 +368,21 @@ def _sums(
     mask: NDArray[np.bool_] | None,
 ) -> Sums:
     """Return the sums over some planes; sums of so few voxels need no double precision."""
-    counts = True if mask is None else mask
+    if mask is not None:
+        # What does not count adds nothing: its logarithm is that of 1, and its model 0.
+        quotient, model = np.where(mask, quotient, 1), np.where(mask, model, 0)
     terms = np.maximum(quotient, TINY)
     np.log(terms, out=terms)
-    terms *= image
-    terms += model
-    terms -= image
-    divergence, light = terms.sum(where=counts), model.sum(where=counts)
-    logarithms = 0.0
+    logarithms = np.vdot(image, terms)
+    held_out_logarithms = 0.0
     if held_out is not None:
-        image, floor = held_out
+        counts, floor = held_out
         np.maximum(model, np.float32(floor), out=terms)
         np.log(terms, out=terms)
-        terms *= image
-        logarithms = terms.sum(where=counts)
-    return Sums(float(divergence), float(light), float(logarithms))
+        if mask is not None:
+            terms *= mask
+        held_out_logarithms = float(np.vdot(counts, terms))
+    return Sums(float(logarithms), float(model.sum(dtype=np.float64)), held_out_logarithms)
 
 
 def _stretch(correction: Array, step: Array, relaxation: float, momentum: float) -> None:
@@ -356,13 +391,12 @@ def _stretch(correction: Array, step: Array, relaxation: float, momentum: float)
     if relaxation or momentum:
         step *= np.float32(momentum)
         step += np.float32(relaxation) * correction
-        limit = np.float32(math.log(MOST_STRETCH))
-        np.clip(step, -limit, limit, out=step)
+        np.clip(step, -LOG_STRETCH, LOG_STRETCH, out=step)
         step += correction
     else:
         step[...] = correction
     np.exp(step, out=correction)
 
 
-def _part_of(array: Array | float, planes: slice) -> Array | np.float32:
-    return array[planes] if isinstance(array, np.ndarray) else np.float32(array)
+def _part_of(array: Array | float, at: tuple[slice, slice]) -> Array | np.float32:
+    return array[at] if isinstance(array, np.ndarray) else np.float32(array)

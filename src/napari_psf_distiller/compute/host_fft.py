@@ -7,7 +7,6 @@ and of an array that is mostly zeros only the planes that are not need a transfo
 
 from __future__ import annotations
 
-import functools
 import threading
 from typing import Any, Protocol
 
@@ -57,7 +56,6 @@ class HostFFT(Protocol):
         """Return the inverse of `lines`; its input is lost."""
 
 
-@functools.cache
 def host_fft(name: str = "auto") -> HostFFT:
     """Return the transforms of a library, or of the fastest that is installed.
 
@@ -69,9 +67,12 @@ def host_fft(name: str = "auto") -> HostFFT:
         Not installed.
     """
     if name == "auto":
-        return next(host_fft(known) for known in HOST_FFTS if _installed(known))
+        name = next(known for known in HOST_FFTS if _installed(known))
     if name not in HOST_FFTS:
-        raise InputError(f"There is no FFT {name!r} here; choose auto, {', '.join(HOST_FFTS)}.")
+        raise InputError(
+            f"There is no FFT {name!r} with NumPy; choose auto, {', '.join(HOST_FFTS)}, or an "
+            "OpenCL device."
+        )
     if not _installed(name):
         package = HOST_FFTS[name]
         raise DeviceError(

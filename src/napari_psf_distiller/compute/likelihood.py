@@ -12,7 +12,7 @@ from napari_psf_distiller.compute.engine import Likelihoods, Problem
 
 __all__ = ["TINY", "Sums", "Yardstick"]
 
-# The smallest single-precision number, to take a logarithm of in 0's place.
+# The smallest normal number of single precision, to take a logarithm of in 0's place.
 TINY = np.finfo(np.float32).tiny
 
 
@@ -21,16 +21,16 @@ class Sums(NamedTuple):
 
     Attributes
     ----------
-    divergence : float
-        Of image * log(image / model) - image + model, whose terms are small where the model is
-        near: single precision is enough for them.
+    logarithms : float
+        Of image * log(image / model), whose terms are small where the model is near: single
+        precision is enough for them, unlike for those of log(model).
     light : float
         Of the model.
     held_out : float
         Of the held-out image * log(model), or 0.
     """
 
-    divergence: float
+    logarithms: float
     light: float
     held_out: float
 
@@ -54,18 +54,14 @@ class Yardstick:
             problem.background
         )
 
-    @property
-    def light(self) -> float:
-        """The sum of the image's voxels that count."""
-        return self._light
-
     def likelihoods(self, sums: Sums) -> Likelihoods:
         """Return the log-likelihoods of a model.
 
         Without a background a model is taken at its best scale: a Richardson-Lucy step does not
         depend on the scale of what it starts from, but an accelerated step changes it.
         """
-        divergence, light = sums.divergence, sums.light
+        light = sums.light
+        divergence = sums.logarithms + light - self._light
         scale = 1.0
         if not self._has_background and light > 0 and self._light > 0:
             scale = self._light / light

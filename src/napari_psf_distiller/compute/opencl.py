@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import psutil
 import pyopencl as cl
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
@@ -47,6 +48,9 @@ LANES, ROW_GROUPS = 64, 128
 
 # Of a device's memory, so much is left to the driver, the transform's tables and the screen.
 SPARED = 0.1
+
+# An axis longer than this may not fit a device's local memory.
+LONG = 2048
 
 OUT_OF_MEMORY = (
     cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
@@ -99,14 +103,21 @@ class OpenCLEngine:
             total += 4 * grid
         # VkFFT and this package's own kernels need a spectrum more where an axis is too long for
         # local memory.
-        if self.fft not in HOST_FFTS and max(size.grid) > 2048:
-            total += half
-        return Memory(total, half)
+        largest = half
+        if self.fft not in HOST_FFTS and max(size.grid) > LONG:
+            # Rows of odd length are complex ones of full length on their way.
+            largest = 2 * half if size.grid[2] % 2 else half
+            total += 2 * largest if size.grid[2] % 2 else half
+        return Memory(total, largest)
 
     def memory_limit(self) -> Memory:
         """Return the device's memory that a problem may take."""
         handle = opencl_device(self.device)
-        total = int((1 - SPARED) * handle.global_mem_size)
+        total = int(handle.global_mem_size)
+        if self.device.kind == "cpu":
+            # Its memory is the host's, and of that others have a part.
+            total = min(total, psutil.virtual_memory().available)
+        total = int((1 - SPARED) * total)
         return Memory(total, min(total, int(handle.max_mem_alloc_size)))
 
     def solver(self, problem: Problem) -> OpenCLSolver:
@@ -185,11 +196,11 @@ class OpenCLSolver:
             if likelihood:
                 if self._yardstick is None:
                     self._yardstick = Yardstick(problem)
-                divergence, light = self._sums(self._image)
+                logarithms, light = self._sums(self._image)
                 held_out = 0.0
                 if problem.held_out is not None and self._held_out is not None:
                     held_out = self._sums(self._held_out, problem.held_out.floor)[0]
-                found = self._yardstick.likelihoods(Sums(divergence, light, held_out))
+                found = self._yardstick.likelihoods(Sums(logarithms, light, held_out))
             self._run(
                 "quotient",
                 self._grid_size,
@@ -342,12 +353,20 @@ class OpenCLSolver:
         except (cl.Error, RuntimeError, MemoryError) as error:
             self.close()
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if isinstance(error, MemoryError) or getattr(error, "code", None) in OUT_OF_MEMORY:
+            if (
+                isinstance(error, MemoryError)
+                or getattr(error, "code", None) in OUT_OF_MEMORY
+                or "FAILED_TO_ALLOCATE" in first  # as VkFFT has it
+            ):
                 raise DeviceMemoryError(
                     f"The device {self._device.name} ran out of memory ({first})."
                 ) from None
+            # A context that has failed once, after a driver's reset say, will fail for ever.
+            _context.cache_clear()
+            _program.cache_clear()
             raise DeviceError(
-                f"The device {self._device.name} failed: {first}. Choose the device 'numpy'."
+                f"The device {self._device.name} failed: {first}. Try again, or choose the device "
+                "'numpy'."
             ) from None
 
 

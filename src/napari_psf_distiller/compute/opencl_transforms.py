@@ -71,8 +71,8 @@ def chosen_fft(device: Device, fft: str = "auto") -> str:
         )
     if fft == "vkfft" and not _vkfft_installed():
         raise DeviceError(
-            "The FFT 'vkfft' needs pyvkfft, which is not installed: "
-            'pip install "napari-psf-distiller[vkfft]".'
+            "The FFT 'vkfft' needs pyvkfft, which is not installed: pip install pyvkfft, with "
+            "VKFFT_BACKEND=opencl in the environment and the OpenCL headers."
         )
     if fft in HOST_FFTS:
         if device.kind != "cpu":
@@ -152,7 +152,8 @@ class _VkFFT:
         half = (*shape[:2], shape[2] // 2 + 1)
         self._real = cl_array.Array(queue, (*shape[:2], pitch), np.float32, data=real)
         self._spectrum = cl_array.Array(queue, half, np.complex64, data=spectrum)
-        axes = [axis for axis in range(3) if shape[axis] > 1]
+        # Along the last axis it is from real to complex, whatever its length.
+        axes = [axis for axis in range(3) if shape[axis] > 1 or axis == 2]
         self._plan: Any = VkFFTApp(
             self._real.shape,
             np.float32,
@@ -194,7 +195,7 @@ class _HostFFT:
         self.pitch = pitch
         self._queue = queue
         self._shape = shape
-        self._transform = HostTransform(shape, host_fft(fft))
+        self._transform = HostTransform(shape, fft)
 
     def forward(self) -> None:
         with self._mapped() as (real, spectrum):

@@ -50,7 +50,7 @@ METHODS: tuple[str, ...] = get_args(Method)
 LIKELIHOOD_EVERY = 10
 
 # The nu-method's parameter: less is faster at first, and overshoots on some images.
-NU = 0.8
+NU = 0.75
 
 # An accelerated step that makes the divergence larger than the least so far by more than this part
 # is undone. Plain steps lose as much to rounding where little of a voxel's light is seen; and where
@@ -311,6 +311,9 @@ def _nu_method(k: int) -> tuple[float, float]:
 
 def _mean_light(image: Array, background: Array | float, mask: NDArray[np.bool_] | None) -> float:
     """Return the mean of what is to be estimated, above 0 where there is any light."""
+    if mask is not None and not mask.any():
+        # A tile may have no voxel that counts.
+        return 0.0
     where = True if mask is None else mask
     light = image.mean(dtype=np.float64, where=where)
     dark = np.mean(background, dtype=np.float64, where=where if np.ndim(background) else True)

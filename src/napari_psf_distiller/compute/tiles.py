@@ -10,7 +10,7 @@ from napari_psf_distiller.compute.engine import Memory
 
 __all__ = ["Box", "Tile", "fits", "tiles_within", "whole"]
 
-# For each axis, from the first voxel to the last but one.
+# For each axis, from the first voxel to the one after the last.
 Box = tuple[slice, ...]
 
 # A tile of fewer voxels along an axis would be all overlap.
@@ -91,21 +91,41 @@ def tiles_within(
         None where no tile is small enough.
     """
     sizes = [s.stop - s.start for s in box]
+    # Along other axes a window would be the whole image's all the same.
+    useful = [
+        axis
+        for axis, (size, n, o) in enumerate(zip(sizes, shape, overlap, strict=True))
+        if size > LEAST_CORE and 2 * o + LEAST_CORE < n
+    ]
     counts = [1] * len(sizes)
-    while True:
-        tiles = [
-            _tile(core, shape, overlap, wraps) for core in itertools.product(*_cuts(box, counts))
-        ]
-        # Tiles of one shape need the same, but for those that reach round a circulant image.
-        different = {(tile.shape, tile.cut(shape)): tile for tile in tiles}
-        if all(fits(need(tile), limit) for tile in different.values()):
-            return tiles
-        # The longest core is halved in effect: that loses least to overlap.
-        lengths = [-(-n // c) for n, c in zip(sizes, counts, strict=True)]
-        longest = max(range(len(sizes)), key=lambda axis: lengths[axis])
-        if lengths[longest] <= LEAST_CORE:
-            return None
-        counts[longest] += 1
+    least = [-(-n // LEAST_CORE) if axis in useful else 1 for axis, n in enumerate(sizes)]
+    if not fits(need(_largest(sizes, least, shape, overlap, wraps)), limit):
+        return None
+    while not fits(need(_largest(sizes, counts, shape, overlap, wraps)), limit):
+        # One cut more of the longest cores: that loses least to overlap.
+        axis = max(useful, key=lambda axis: sizes[axis] / counts[axis])
+        counts[axis] += 1
+    return [_tile(core, shape, overlap, wraps) for core in itertools.product(*_cuts(box, counts))]
+
+
+def _largest(
+    sizes: list[int],
+    counts: list[int],
+    shape: tuple[int, ...],
+    overlap: tuple[int, ...],
+    wraps: bool,
+) -> Tile:
+    """Return a tile as large as the largest that so many cuts give, somewhere."""
+    window = []
+    for size, count, n, o in zip(sizes, counts, shape, overlap, strict=True):
+        core = -(-size // count)
+        length = core + 2 * o
+        if core == n or (length >= n and not wraps):
+            window.append(slice(0, n))
+        else:
+            # Wherever it lies, an axis that is cut does not begin and end as the image does.
+            window.append(slice(-1, length - 1))
+    return Tile(tuple(window), tuple(window))
 
 
 def _cuts(box: Box, counts: list[int]) -> list[list[slice]]:

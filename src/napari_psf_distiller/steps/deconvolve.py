@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_choice, check_image, check_iterations
 from napari_psf_distiller.compute import BOUNDARIES, METHODS, Boundary, Engine, Method, Model
-from napari_psf_distiller.compute.deconvolution import deconvolution
+from napari_psf_distiller.compute.deconvolution import deconvolution, memory_note
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.steps.stopping import enough_iterations
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.steps.stopping import MOST, STEP, enough_iterations
 
 __all__ = ["Deconvolution", "check_mask", "check_psf", "deconvolve_image"]
 
@@ -114,8 +114,15 @@ def deconvolve_image(
         background=_check_background(background, array.shape),
         mask=_counting(mask, array.shape),
     )
+    counting = array if model.mask is None else array[model.mask]
+    if counting.max() <= 0:
+        raise InputError(
+            "No voxel of the image that counts is above 0: there is no light to deconvolve."
+        )
     warnings: tuple[str, ...] = ()
     if iterations is None:
+        note = memory_note(array, kernel, model, engine, memory)
+        yield Progress(STEP, 0, MOST[method], note=note)
         enough = yield from enough_iterations(array, kernel, engine, model, memory)
         iterations, warnings = enough
     done = yield from deconvolution(

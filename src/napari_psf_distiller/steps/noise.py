@@ -102,13 +102,15 @@ class NoiseModel(NamedTuple):
         return INDEPENDENT[0] < self.distance_ratio < INDEPENDENT[1]
 
 
-def noise_model(image: NDArray[np.float32]) -> NoiseModel:
+def noise_model(image: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> NoiseModel:
     """Return how the variance of an image's noise grows with its intensity.
 
     Parameters
     ----------
     image : numpy.ndarray
         (Z, Y, X) or (Y, X), in any unit, with any offset.
+    mask : numpy.ndarray, optional
+        bool, of the image's shape: the voxels that count. Saturated ones have no noise.
 
     Returns
     -------
@@ -126,8 +128,10 @@ def noise_model(image: NDArray[np.float32]) -> NoiseModel:
     term takes it up where there is such a thing, and bins above the line count less than those
     below it.
     """
-    pieces = [_differences(piece) for piece in _tiles(image)]
-    if not pieces:
+    pieces = [
+        _differences(image[part], None if mask is None else mask[part]) for part in _tiles(image)
+    ]
+    if not sum(squares.size for squares, *_ in pieces):
         return NoiseModel(0.0, 0.0)
     squares, means, brightness, far, far_brightness = (
         np.concatenate(arrays) for arrays in zip(*pieces, strict=True)
@@ -142,27 +146,29 @@ def noise_model(image: NDArray[np.float32]) -> NoiseModel:
     return NoiseModel(gain, at_zero, ratio)
 
 
-def _tiles(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return the image, or of a large one tiles at equal ranks from the darkest to the brightest.
+def _tiles(image: NDArray[np.float32]) -> list[tuple[slice, ...]]:
+    """Return the image's place, or of a large one tiles at equal ranks of brightness.
 
     None where no axis is long enough for second differences.
     """
     sizes = TILE[image.ndim]
     if image.size <= TILES * math.prod(sizes):
-        return [image] if max(image.shape) >= 5 else []
+        return [tuple(slice(0, n) for n in image.shape)] if max(image.shape) >= 5 else []
     grid = [max(1, n // size) for n, size in zip(image.shape, sizes, strict=True)]
     tiles = [
-        image[tuple(slice(i * s, (i + 1) * s) for i, s in zip(index, sizes, strict=True))]
+        tuple(slice(i * s, (i + 1) * s) for i, s in zip(index, sizes, strict=True))
         for index in np.ndindex(*grid)
     ]
     # The mean of one voxel in 16 ranks them as well as that of all.
     every = (slice(None, None, 4),) * 2
-    tiles.sort(key=lambda tile: float(tile[(..., *every)].mean(dtype=np.float64)))
+    tiles.sort(key=lambda tile: float(image[tile][(..., *every)].mean(dtype=np.float64)))
     ranks = np.unique(np.linspace(0, len(tiles) - 1, TILES).astype(int))
     return [tiles[rank] for rank in ranks]
 
 
-def _differences(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+def _differences(
+    image: NDArray[np.float32], mask: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], ...]:
     """Return the squares of second differences, the weighted means and the brightness there.
 
     After these, the squares of differences over twice the distance, and the brightness there.
@@ -170,13 +176,19 @@ def _differences(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     axes = [axis for axis, n in enumerate(image.shape) if n >= 5]
     near, means = _second_differences(image, axes, 1)
     far, far_means = _second_differences(image, axes, 2)
-    return (
-        np.square(near).ravel(),
-        means.ravel(),
-        ndimage.gaussian_filter(means, 2).ravel(),
-        np.square(far).ravel(),
-        ndimage.gaussian_filter(far_means, 2).ravel(),
+    found = (
+        np.square(near),
+        means,
+        ndimage.gaussian_filter(means, 2),
+        np.square(far),
+        ndimage.gaussian_filter(far_means, 2),
     )
+    if mask is None:
+        return tuple(array.ravel() for array in found)
+    # A difference counts if no voxel in it is masked: if the mean of those is 0.
+    masked = (~mask).astype(np.float32)
+    counts = [_second_differences(masked, axes, step)[1] == 0 for step in (1, 2)]
+    return tuple(array[counts[n >= 3]] for n, array in enumerate(found))
 
 
 def _second_differences(

@@ -132,7 +132,10 @@ class Stopping:
 
 
 def informative_block(
-    image: NDArray[np.float32], psf_shape: tuple[int, ...], voxels: int = BLOCK_VOXELS
+    image: NDArray[np.float32],
+    psf_shape: tuple[int, ...],
+    voxels: int = BLOCK_VOXELS,
+    mask: NDArray[np.bool_] | None = None,
 ) -> tuple[slice, ...]:
     """Choose the part of a large image that tells most about the iterations it needs.
 
@@ -143,15 +146,15 @@ def informative_block(
         Its axes' ratio is the block's, as far as the image reaches.
     voxels : int
         The most it may hold.
+    mask : numpy.ndarray, optional
+        bool, of the image's shape: the voxels that count.
 
     Returns
     -------
     tuple of slice
         The whole image if it is small enough; else the block with the most detail: the sum of the
         absolute differences between the image, in bins of an eighth of the PSF, and its mean over
-        the PSF's window. Near its border, light from beyond it goes on being fitted after the rest:
-        the likelihood of the held-out counts is better summed a quarter of the PSF's window away
-        from it. Wide haze counts for nothing there, and bright detail for more than dim,
+        the PSF's window. Wide haze counts for nothing there, and bright detail for more than dim,
         as it does in the likelihood.
     """
     if image.size <= voxels:
@@ -159,6 +162,9 @@ def informative_block(
     sizes = _block_sizes(image.shape, psf_shape, voxels)
     # Fine enough to see what the PSF passes, and small enough to be quick.
     bins = tuple(min(max(1, m // 8), b) for m, b in zip(psf_shape, sizes, strict=True))
+    if mask is not None:
+        # What does not count tells nothing: it is as the rest is on average.
+        image = np.where(mask, image, image.mean(dtype=np.float32, where=mask))
     fine = _binned(image, bins)
     windows = [max(1, round(m / b)) for m, b in zip(psf_shape, bins, strict=True)]
     detail = np.abs(fine - ndimage.uniform_filter(fine, windows))

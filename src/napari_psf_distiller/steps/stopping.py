@@ -9,8 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute import Engine, Model
+from napari_psf_distiller.compute import Boundary, Engine, Model
 from napari_psf_distiller.compute.engine import HeldOut
+from napari_psf_distiller.compute.grid import Frame, centre_of
+from napari_psf_distiller.compute.host import HostEngine
+from napari_psf_distiller.compute.likelihood import TINY
 from napari_psf_distiller.compute.richardson_lucy import iterate, problem_of, size_of
 from napari_psf_distiller.compute.tiles import fits
 from napari_psf_distiller.errors import DeviceMemoryError
@@ -24,7 +27,9 @@ from napari_psf_distiller.steps.splitting import (
     split_counts,
 )
 
-__all__ = ["ENOUGH", "MOST", "Enough", "enough_iterations"]
+__all__ = ["ENOUGH", "MOST", "STEP", "Enough", "enough_iterations"]
+
+STEP = "Count iterations"
 
 # Where the noise cannot be told: as many as are usual, and as many accelerated ones as get as far.
 ENOUGH = {"plain": 100, "accelerated": 15}
@@ -92,11 +97,38 @@ def enough_iterations(
     DeviceError
         See `richardson_lucy`.
     """
-    step = "Count iterations"
-    usual = ENOUGH[model.method]
-    block = _block_within(image, psf, engine, model, memory)
-    measured = image[block]
-    noise = noise_model(measured)
+    voxels = BLOCK_VOXELS
+    warnings: tuple[str, ...] = ()
+    while True:
+        block = _block_within(image, psf, engine, model, memory, voxels)
+        try:
+            enough = yield from _enough_for(image[block], psf, engine, model, block, image.shape)
+            return Enough(enough.iterations, (*warnings, *enough.warnings))
+        except (DeviceMemoryError, MemoryError) as error:
+            warnings = (
+                f"{error or 'This machine ran out of memory.'} Less of the image decided how many "
+                "iterations are enough.",
+            )
+            voxels = math.prod(part.stop - part.start for part in block) // 2
+            if voxels < LEAST_VOXELS:
+                if isinstance(engine, HostEngine):
+                    raise
+                engine, voxels = HostEngine(), BLOCK_VOXELS
+
+
+def _enough_for(
+    measured: NDArray[np.float32],
+    psf: NDArray[np.float32],
+    engine: Engine,
+    model: Model,
+    block: tuple[slice, ...],
+    shape: tuple[int, ...],
+) -> Steps[Enough]:
+    """Find the number of iterations for a block of an image of some shape."""
+    usual, most = ENOUGH[model.method], MOST[model.method]
+    yield Progress(STEP, 0, most)
+    part = _model_of_part(model, block)
+    noise = noise_model(measured, part.mask)
     if noise.absent or not noise.independent:
         found = "no noise" if noise.absent else "noise that is not independent from voxel to voxel"
         return Enough(
@@ -109,14 +141,19 @@ def enough_iterations(
         )
     training, held_out = split_counts(measured, noise)
     mean = float(training.mean(dtype=np.float64))
+    # Where the block was cut out there is light beyond it, whatever the image's own boundary.
+    boundaries: list[Boundary] = [
+        model.boundary if cut == slice(0, n) else "noncirculant"
+        for cut, n in zip(block, shape, strict=True)
+    ]
     problem = problem_of(
         training,
         psf,
-        _model_of_part(model, block),
+        dataclasses.replace(part, background=FRACTION * part.background),
         engine,
-        HeldOut(held_out, (1 - FRACTION) / FRACTION, FLOOR * mean),
+        HeldOut(held_out, (1 - FRACTION) / FRACTION, max(FLOOR * mean, float(TINY))),
+        Frame(tuple(boundaries), centre_of(shape, psf.shape, model.boundary)),
     )
-    most = MOST[model.method]
     stopping = Stopping(*PATIENCE[model.method])
     running = iterate(problem, engine, most + 1, model.method)
     try:
@@ -127,7 +164,7 @@ def enough_iterations(
             assert likelihoods.held_out is not None
             if done and not stopping.go_on(done, likelihoods.held_out):
                 break
-            yield Progress(step, min(iteration, most), most)
+            yield Progress(STEP, min(iteration, most), most)
     finally:
         running.close()
     if stopping.best >= most:
@@ -138,7 +175,7 @@ def enough_iterations(
                 "tried. Give a number of iterations for more.",
             ),
         )
-    return Enough(stopping.best, ())
+    return Enough(max(stopping.best, 1), ())
 
 
 def _block_within(
@@ -147,14 +184,15 @@ def _block_within(
     engine: Engine,
     model: Model,
     memory: int | None,
+    voxels: int,
 ) -> tuple[slice, ...]:
     """Return the most informative block that fits the memory."""
     limit = engine.memory_limit()
     if memory is not None:
         limit = limit._replace(total=min(limit.total, memory), largest=min(limit.largest, memory))
-    voxels = min(BLOCK_VOXELS, math.prod(image.shape))
+    voxels = min(voxels, image.size)
     while voxels >= LEAST_VOXELS or voxels == image.size:
-        block = informative_block(image, psf.shape, voxels)
+        block = informative_block(image, psf.shape, voxels, model.mask)
         shape = tuple(part.stop - part.start for part in block)
         size = dataclasses.replace(size_of(shape, psf.shape, model, engine), held_out=True)
         if fits(engine.memory_needed(size), limit):
@@ -167,12 +205,9 @@ def _block_within(
 
 
 def _model_of_part(model: Model, block: tuple[slice, ...]) -> Model:
-    """Return what is assumed of the training counts in a part of an image."""
+    """Return what is assumed of a part of an image."""
     background = model.background
     if isinstance(background, np.ndarray):
         background = background[block]
-    return dataclasses.replace(
-        model,
-        background=FRACTION * background,
-        mask=None if model.mask is None else model.mask[block],
-    )
+    mask = None if model.mask is None else model.mask[block]
+    return dataclasses.replace(model, background=background, mask=mask)

@@ -53,7 +53,8 @@ kernel void quotient(global float *real, const uint pitch, global const float *i
 #ifdef BACKGROUND
         model += background[i];
 #endif
-        if (model > 0.0f)
+        /* NaN stays NaN, so that it is seen. */
+        if (!(model <= 0.0f))
             result = image[i] / model;
 #ifdef MASK
         if (!mask[i])
@@ -67,7 +68,7 @@ kernel void quotient(global float *real, const uint pitch, global const float *i
  * dimension 1 over them; each work-item adds up its voxels compensated (Kahan), since a sum of
  * millions of voxels in single precision would lose what an iteration gains.
  *
- * Of image * log(image / model) - image + model, and of the model; or, with a floor,
+ * Of image * log(image / model), and of the model; or, with a floor,
  * of image * log(model), where the model counts as no less than the floor. */
 kernel void sums(global const float *real, const uint pitch, const uint grid_rows,
                  global const float *image, const uint depth, const uint rows,
@@ -95,11 +96,8 @@ kernel void sums(global const float *real, const uint pitch, const uint grid_row
                 continue;
 #endif
             const float v = image[i], ratio = model > 0.0f ? v / model : 0.0f;
-            float2 term = (float2)(0.0f, model);
-            if (floor > 0.0f)
-                term.x = v * log(fmax(model, floor));
-            else
-                term.x = v * log(fmax(ratio, TINY)) + model - v;
+            const float argument = floor > 0.0f ? fmax(model, floor) : fmax(ratio, TINY);
+            float2 term = (float2)(v * log(argument), model);
             term -= lost;
             const float2 next = sum + term;
             lost = (next - sum) - term;
@@ -113,7 +111,8 @@ kernel void sums(global const float *real, const uint pitch, const uint grid_row
  * the transform has left in `real`. With a momentum, longer: the step is the correction's
  * logarithm, of no less than `least`, and at most log_stretch more, and is noted.
  *
- * A transform in single precision leaves some -1e-7 where there is nothing, which counts as 0. */
+ * A transform in single precision leaves some -1e-7 where there is nothing, which counts as 0; NaN
+ * stays NaN, so that it is seen. */
 kernel void advance(global float *point, global float *real, const uint pitch
 #ifdef NORMALISER
                     , global const float *normaliser
@@ -137,9 +136,10 @@ kernel void advance(global float *point, global float *real, const uint pitch
 #ifdef FACTOR
     correction *= factor[i];
 #endif
-    correction = fmax(correction, 0.0f);
+    if (correction < 0.0f)
+        correction = 0.0f;
 #ifdef MOMENTUM
-    const float plain = log(fmax(correction, least));
+    const float plain = log(correction < least ? least : correction);
     const float more = clamp(relaxation * plain + momentum * step[i], -log_stretch, log_stretch);
     step[i] = plain + more;
     correction = exp(plain + more);
