@@ -29,9 +29,9 @@ from napari_psf_distiller.pipeline import (
     Result,
     deconvolve_step,
     distill_steps_of,
-    provenance_of,
 )
 from napari_psf_distiller.progress import Progress, finish
+from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Deconvolve, Optics, Recipe
 from napari_psf_distiller.simulate import simulate_beads
 from napari_psf_distiller.steps.beads import AXES

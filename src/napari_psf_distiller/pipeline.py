@@ -6,9 +6,6 @@ Each ``*_step`` is a generator of progress that takes arrays and a recipe; `dist
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib.metadata
-import platform
 import time
 import warnings
 from collections.abc import Sequence
@@ -23,7 +20,8 @@ from napari_psf_distiller.checks import check_image, check_iterations, check_spa
 from napari_psf_distiller.compute import FFT, Boundary, Engine, Method, open_engine
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
-from napari_psf_distiller.recipe import Deconvolve, Provenance, Recipe
+from napari_psf_distiller.provenance import provenance_of
+from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.steps import beads as bead_steps
 from napari_psf_distiller.steps import deconvolve as deconvolve_steps
 from napari_psf_distiller.steps import distill as distill_steps
@@ -43,24 +41,11 @@ __all__ = [
     "find_beads_step",
     "postprocess_step",
     "preprocess_step",
-    "provenance_of",
     "threshold_step",
 ]
 
 
 T = TypeVar("T")
-
-# Whose versions are noted with a result.
-PACKAGES = (
-    "napari-psf-distiller",
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "pyopencl",
-    "pyfftw",
-    "ducc0",
-    "pyvkfft",
-)
 
 
 class Distilled(NamedTuple):
@@ -485,34 +470,6 @@ def deconvolve(
     for warning in (*deconvolve_warnings(array, kernel, boundary), *result.warnings):
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result.array
-
-
-def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
-    """Return the record of what a result was made with.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        As the user gave it.
-    device : str
-        The engine's description.
-    """
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    # In one byte order, whichever the file had.
-    values = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(values.view(np.uint8).data).hexdigest()
-    return Provenance(
-        versions=versions,
-        device=device,
-        image_shape=image.shape,
-        image_dtype=str(image.dtype),
-        image_sha256=digest,
-    )
 
 
 def _engine(recipe: Recipe) -> Engine:

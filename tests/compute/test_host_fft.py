@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from napari_psf_distiller import DeviceError, InputError
-from napari_psf_distiller.compute.host import HostTransform
 from napari_psf_distiller.compute.host_fft import HOST_FFTS, host_fft
+from napari_psf_distiller.compute.host_transform import HostTransform
 
 module = importlib.import_module("napari_psf_distiller.compute.host_fft")
 

@@ -12,8 +12,8 @@ import pyopencl as cl
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import Device
-from napari_psf_distiller.compute.host import HostTransform
 from napari_psf_distiller.compute.host_fft import HOST_FFTS, host_fft
+from napari_psf_distiller.compute.host_transform import HostTransform
 from napari_psf_distiller.compute.opencl_fft import OpenCLFFT
 from napari_psf_distiller.errors import DeviceError, InputError
 

@@ -12,8 +12,9 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QAbstractSpinBox
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.pipeline import preprocess_step, provenance_of
+from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Preprocess
 from napari_psf_distiller.widgets.layers import (
     VOXEL_SIZE_DIGITS,
