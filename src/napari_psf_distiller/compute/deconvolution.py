@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.engine import Array, Engine, Memory
-from napari_psf_distiller.compute.grid import Frame, centre_of, smooth_size
+from napari_psf_distiller.compute.grid import Frame, frame_of, smooth_size
 from napari_psf_distiller.compute.host import HostEngine
 from napari_psf_distiller.compute.richardson_lucy import Model, richardson_lucy, size_of
 from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
@@ -147,7 +147,7 @@ class _Run:
         self._budget = memory
         # What the present device has said when it had too little.
         self._error = ""
-        self._limit = self._limit_of(engine)
+        self._limit = engine.memory_limit().within(memory)
 
     def _tell(self, warning: str) -> None:
         """Note a warning, once."""
@@ -172,13 +172,13 @@ class _Run:
                     f"memory that {self.engine.device.name} may take, even in tiles. Crop the "
                     "image or the PSF, or allow more memory."
                 )
-            name, limit = self.engine.device.name, self._limit_of(self.engine)
+            name, limit = self.engine.device.name, self.engine.memory_limit().within(self._budget)
             self.engine, self._error = HostEngine(), ""
             self._tell(
                 f"The memory that {name} may take, {_gib(limit.total)}, is too little for this "
                 f"image with this PSF, even in tiles: {self.engine.device.name} did the rest."
             )
-            self._limit = self._limit_of(self.engine)
+            self._limit = self.engine.memory_limit().within(self._budget)
         work = sum(math.prod(tile.shape) for tile in tiles)
         times = work / sum(math.prod(c.stop - c.start for c in tile.core) for tile in tiles)
         if times > MOST_WORK:
@@ -220,12 +220,8 @@ class _Run:
         )
 
     def frame(self, tile: Tile) -> Frame:
-        """Return how a tile's window lies on its grid: unknown light is where it was cut."""
-        boundary = self._model.boundary
-        # The PSF's centre is the whole image's.
-        centre = centre_of(self._image.shape, self._psf.shape, boundary)
-        cut = tile.cut(self._image.shape)
-        return Frame(tuple("noncirculant" if c else boundary for c in cut), centre)
+        """Return how a tile's window lies on its grid."""
+        return frame_of(self._image.shape, self._psf.shape, self._model.boundary, tile.window)
 
     def _tiles(self) -> list[Tile] | None:
         if self.in_one_piece and fits(self._need(self.pending[0]), self._limit):
@@ -246,12 +242,6 @@ class _Run:
     def _need(self, tile: Tile) -> Memory:
         size = size_of(tile.shape, self._psf.shape, self._model, self.engine, self.frame(tile))
         return self.engine.memory_needed(size)
-
-    def _limit_of(self, engine: Engine) -> Memory:
-        limit = engine.memory_limit()
-        if self._budget is None:
-            return limit
-        return Memory(min(limit.total, self._budget), min(limit.largest, self._budget))
 
     def _cut_out(self, array: NDArray[T], tile: Tile) -> NDArray[T]:
         """Return the part of an array in a tile's window, as the boundary continues it."""

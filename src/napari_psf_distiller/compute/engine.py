@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, get_args
@@ -131,6 +132,19 @@ class ProblemSize:
     momentum: bool = False
     held_out: bool = False
 
+    @property
+    def spectrum_bytes(self) -> int:
+        """Of a half spectrum, complex64."""
+        return 8 * self.grid[0] * self.grid[1] * (self.grid[2] // 2 + 1)
+
+    @property
+    def array_bytes(self) -> int:
+        """Of what every solver holds: the point, the OTF and a spectrum, and what goes with it."""
+        grid, image = math.prod(self.grid), math.prod(self.image)
+        arrays = 1 + self.normalised + self.momentum + self.total_variation
+        boxes = self.mask + 4 * (self.background + self.held_out)
+        return 4 * grid * arrays + image * boxes + 2 * self.spectrum_bytes
+
 
 class Memory(NamedTuple):
     """Bytes of memory.
@@ -145,6 +159,12 @@ class Memory(NamedTuple):
 
     total: int
     largest: int
+
+    def within(self, budget: int | None) -> Memory:
+        """Return as much of it as a budget allows; None allows all."""
+        if budget is None:
+            return self
+        return Memory(min(self.total, budget), min(self.largest, budget))
 
 
 class Likelihoods(NamedTuple):

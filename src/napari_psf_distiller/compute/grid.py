@@ -28,6 +28,7 @@ __all__ = [
     "displaced_axes",
     "frame_of",
     "grid_of",
+    "normaliser_of",
     "padded_image",
     "seen_light",
     "seen_through",
@@ -59,9 +60,22 @@ class Frame:
     centre: tuple[int, ...]
 
 
-def frame_of(image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary) -> Frame:
-    """Return the frame of a whole image."""
-    return Frame((boundary,) * len(image_shape), centre_of(image_shape, psf_shape, boundary))
+def frame_of(
+    image_shape: tuple[int, ...],
+    psf_shape: tuple[int, ...],
+    boundary: Boundary,
+    window: tuple[slice, ...] | None = None,
+) -> Frame:
+    """Return the frame of an image, or of a part of it.
+
+    Where a part was cut out there is light beyond it, whatever the image's own boundary; the PSF's
+    centre is the whole image's.
+    """
+    boundaries = [boundary] * len(image_shape)
+    for axis, part in enumerate(window or ()):
+        if part != slice(0, image_shape[axis]):
+            boundaries[axis] = "noncirculant"
+    return Frame(tuple(boundaries), centre_of(image_shape, psf_shape, boundary))
 
 
 def grid_of(
@@ -86,11 +100,7 @@ def clij_grid(
     image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
 ) -> tuple[int, ...]:
     """Return the shape of the grid that clij2-fft takes."""
-    if boundary == "circulant":
-        sizes = [max(n, m) for n, m in zip(image_shape, psf_shape, strict=True)]
-    else:
-        sizes = [n + 2 * (m // 2) for n, m in zip(image_shape, psf_shape, strict=True)]
-    return tuple(smooth_size(size) for size in sizes)
+    return grid_of(image_shape, psf_shape, (boundary,) * len(image_shape), smooth_size)
 
 
 def smooth_size(n: int) -> int:
@@ -147,6 +157,13 @@ def wrapped_psf(problem: Problem) -> Array:
     ]
     array[np.ix_(*places)] = problem.psf
     return array
+
+
+def normaliser_of(problem: Problem) -> Array | None:
+    """Return what each update of a problem is divided by, or None for nothing."""
+    if problem.mask is not None:
+        return seen_through(problem)
+    return seen_light(problem) if problem.normalised else None
 
 
 def seen_light(problem: Problem) -> Array:

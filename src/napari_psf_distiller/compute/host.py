@@ -26,11 +26,7 @@ from napari_psf_distiller.compute.engine import (
     ProblemSize,
     host_threads,
 )
-from napari_psf_distiller.compute.grid import (
-    seen_light,
-    seen_through,
-    wrapped_psf,
-)
+from napari_psf_distiller.compute.grid import normaliser_of, wrapped_psf
 from napari_psf_distiller.compute.host_fft import host_fft
 from napari_psf_distiller.compute.host_transform import PIECE, HostTransform
 from napari_psf_distiller.compute.likelihood import TINY, Sums, Yardstick
@@ -70,16 +66,10 @@ class HostEngine:
 
     def memory_needed(self, size: ProblemSize) -> Memory:
         """Return the memory that a problem of this size needs."""
-        grid, image = math.prod(size.grid), math.prod(size.image)
-        half = 8 * grid // size.grid[2] * (size.grid[2] // 2 + 1)
-        total = 4 * grid + 2 * half
-        total += 4 * grid * (size.normalised + size.momentum + size.total_variation)
-        total += image * (size.mask + 4 * (size.held_out + size.background))
         # What the threads have in hand: a few planes each, or pieces of them.
         plane = math.prod(size.grid[1:])
         planes = min(size.grid[0], host_threads() * max(1, 2 * PIECE // plane))
-        total += 4 * IN_HAND * planes * plane
-        return Memory(total, half)
+        return Memory(size.array_bytes + 4 * IN_HAND * planes * plane, size.spectrum_bytes)
 
     def memory_limit(self) -> Memory:
         """Return the memory that a problem may take: most of what is free now."""
@@ -110,12 +100,8 @@ class HostSolver:
 
     def _prepare(self) -> None:
         problem, transform = self._problem, self._transform
-        self._normaliser: Array | None = None
-        if problem.mask is not None:
-            # First, since it takes as much memory on its way as all that follows.
-            self._normaliser = seen_through(problem)
-        elif problem.normalised:
-            self._normaliser = seen_light(problem)
+        # First, since with a mask it takes as much memory on its way as all that follows.
+        self._normaliser = normaliser_of(problem)
         self._otf = np.empty(transform.spectrum_shape, np.complex64)
         self._spectrum = np.empty(transform.spectrum_shape, np.complex64)
         transform.forward(wrapped_psf(problem), self._otf)

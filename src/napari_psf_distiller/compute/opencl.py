@@ -24,12 +24,7 @@ from napari_psf_distiller.compute.engine import (
     Problem,
     ProblemSize,
 )
-from napari_psf_distiller.compute.grid import (
-    seen_light,
-    seen_through,
-    smooth_size,
-    wrapped_psf,
-)
+from napari_psf_distiller.compute.grid import normaliser_of, smooth_size, wrapped_psf
 from napari_psf_distiller.compute.host_fft import HOST_FFTS
 from napari_psf_distiller.compute.likelihood import Sums, Yardstick
 from napari_psf_distiller.compute.opencl_transforms import (
@@ -94,16 +89,12 @@ class OpenCLEngine:
 
     def memory_needed(self, size: ProblemSize) -> Memory:
         """Return the device's memory that a problem of this size needs."""
-        grid, image = math.prod(size.grid), math.prod(size.image)
-        half = 8 * grid // size.grid[2] * (size.grid[2] // 2 + 1)
-        total = 4 * (grid + image) + 2 * half
-        total += 4 * grid * (size.normalised + size.momentum + size.total_variation)
-        total += image * (size.mask + 4 * (size.background + size.held_out))
+        total = size.array_bytes + 4 * math.prod(size.image)
         if not works_in_place(self.fft, size.grid[2]):
-            total += 4 * grid
+            total += 4 * math.prod(size.grid)
         # VkFFT and this package's own kernels need a spectrum more where an axis is too long for
         # local memory.
-        largest = half
+        largest = half = size.spectrum_bytes
         if self.fft not in HOST_FFTS and max(size.grid) > LONG:
             # Rows of odd length are complex ones of full length on their way.
             largest = 2 * half if size.grid[2] % 2 else half
@@ -140,11 +131,7 @@ class OpenCLSolver:
     def _prepare(self, fft: str) -> None:
         problem, grid = self._problem, self._problem.grid
         self._bins = grid[0] * grid[1] * (grid[2] // 2 + 1)
-        normaliser: Array | None = None
-        if problem.mask is not None:
-            normaliser = seen_through(problem)
-        elif problem.normalised:
-            normaliser = seen_light(problem)
+        normaliser = normaliser_of(problem)
         background = problem.background if isinstance(problem.background, np.ndarray) else None
         self._level = np.float32(0 if background is not None else problem.background)
         context = _context(self._device)

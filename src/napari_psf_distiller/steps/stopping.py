@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute import Boundary, Engine, Model
+from napari_psf_distiller.compute import Engine, Model
 from napari_psf_distiller.compute.engine import HeldOut
-from napari_psf_distiller.compute.grid import Frame, centre_of
+from napari_psf_distiller.compute.grid import frame_of
 from napari_psf_distiller.compute.host import HostEngine
 from napari_psf_distiller.compute.likelihood import TINY
 from napari_psf_distiller.compute.richardson_lucy import iterate, problem_of, size_of
@@ -141,18 +141,13 @@ def _enough_for(
         )
     training, held_out = split_counts(measured, noise)
     mean = float(training.mean(dtype=np.float64))
-    # Where the block was cut out there is light beyond it, whatever the image's own boundary.
-    boundaries: list[Boundary] = [
-        model.boundary if cut == slice(0, n) else "noncirculant"
-        for cut, n in zip(block, shape, strict=True)
-    ]
     problem = problem_of(
         training,
         psf,
         dataclasses.replace(part, background=FRACTION * part.background),
         engine,
         HeldOut(held_out, (1 - FRACTION) / FRACTION, max(FLOOR * mean, float(TINY))),
-        Frame(tuple(boundaries), centre_of(shape, psf.shape, model.boundary)),
+        frame_of(shape, psf.shape, model.boundary, block),
     )
     stopping = Stopping(*PATIENCE[model.method])
     running = iterate(problem, engine, most + 1, model.method)
@@ -187,14 +182,13 @@ def _block_within(
     voxels: int,
 ) -> tuple[slice, ...]:
     """Return the most informative block that fits the memory."""
-    limit = engine.memory_limit()
-    if memory is not None:
-        limit = limit._replace(total=min(limit.total, memory), largest=min(limit.largest, memory))
+    limit = engine.memory_limit().within(memory)
     voxels = min(voxels, image.size)
     while voxels >= LEAST_VOXELS or voxels == image.size:
         block = informative_block(image, psf.shape, voxels, model.mask)
         shape = tuple(part.stop - part.start for part in block)
-        size = dataclasses.replace(size_of(shape, psf.shape, model, engine), held_out=True)
+        frame = frame_of(image.shape, psf.shape, model.boundary, block)
+        size = dataclasses.replace(size_of(shape, psf.shape, model, engine, frame), held_out=True)
         if fits(engine.memory_needed(size), limit):
             return block
         voxels //= 2
