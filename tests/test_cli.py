@@ -1,6 +1,7 @@
 """`psf-distiller`: what it writes, what it says, and that it never fails with a traceback."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import re
@@ -21,10 +22,15 @@ from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.io import write_image
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.wording import width_text
 
 RESULTS = {"psf.tif", "recipe.json", "beads.csv", "report.html"}
+# What only the joint fit gives.
+MODELLED = {"psf_error.tif", "residual.tif"}
 SPACED = ["--spacing", 0.2, 0.08, 0.08]
-QUICK = ["--device", "numpy", "--iterations", "3"]
+HERE = ["--device", "numpy"]
+QUICK = [*HERE, "--iterations", "3"]
+STEPWISE = [*QUICK, "--stepwise"]
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +88,8 @@ def quick_report(monkeypatch):
 
 def test_demo_writes_the_image_the_psf_and_the_report_and_says_where(demo):
     folder, printed, _ = demo
-    assert {path.name for path in folder.iterdir()} == {*RESULTS, "beads.tif"}
-    for name in (*RESULTS, "beads.tif"):
+    assert {path.name for path in folder.iterdir()} == {*RESULTS, *MODELLED, "beads.tif"}
+    for name in (*RESULTS, *MODELLED, "beads.tif"):
         assert str(folder / name) in printed
     assert "Device: NumPy" in printed
     assert (folder / "report.html").stat().st_size > 50_000
@@ -97,10 +103,27 @@ def test_demo_compares_the_width_with_the_true_one(demo):
     widths = distiller.fwhm(stored.psf, stored.spacing)
     true = simulate_beads((64, 96, 96), stored.spacing, beads=1).psf
     expected = distiller.fwhm(true, stored.spacing)
-    assert widths == pytest.approx(expected, rel=0.1)
-    for label, values in (("FWHM: ", widths), ("True: ", expected)):
-        assert f"{label}  " + ", ".join(f"{1000 * value:.0f}" for value in values) in printed
+    assert widths == pytest.approx(expected, rel=0.015)
+    told, true = (
+        re.findall(r"[\d.]+", re.search(rf"^{label}:(.*) nm", printed, re.M)[1])
+        for label in ("FWHM", "True")
+    )
+    assert [float(width) for width in true] == pytest.approx(np.multiply(1000, expected), abs=0.51)
+    assert [float(width) for width in told[::2]] == pytest.approx(
+        np.multiply(1000, widths), abs=0.51
+    )
+    assert all(0 < float(error) < 20 for error in told[1::2])
+    assert re.search(
+        r"^FWHM:   \d+ ± \d+, [\d.]+ ± [\d.]+, [\d.]+ ± [\d.]+ nm \(z, y, x\)$", printed, re.M
+    )
     assert warnings_in(said) == []
+
+
+def test_demo_knows_its_own_optics_and_beads(demo):
+    recipe = Recipe.load(demo[0] / "recipe.json")
+    assert recipe.optics == distiller.Optics(1.2, 0.52, 1.33)
+    assert recipe.bead_diameter == 0.1
+    assert recipe.distill.method == "joint"
 
 
 def test_demo_can_be_replayed_on_the_image_it_wrote(demo, tmp_path, capsys):
@@ -114,7 +137,7 @@ def test_demo_can_be_replayed_on_the_image_it_wrote(demo, tmp_path, capsys):
 def test_demo_goes_to_a_folder_of_the_working_one_by_default(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("napari_psf_distiller.commands.DEMO_SHAPE", (24, 64, 64))
-    assert run("demo", "--layout", "gel", "--seed", "5", *QUICK) == 0
+    assert run("demo", "--layout", "gel", "--seed", "5", *HERE) == 0
     assert (tmp_path / "psf-distiller-demo" / "psf.tif").is_file()
     assert "psf-distiller-demo" in capsys.readouterr().out
 
@@ -124,31 +147,101 @@ def test_demo_goes_to_a_folder_of_the_working_one_by_default(tmp_path, monkeypat
 
 def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     out = tmp_path / "out"
-    assert run("distill", sized, "-o", out, *QUICK) == 0
-    recipe = Recipe(distill=distiller.Distill(iterations=3))
+    assert run("distill", sized, "-o", out, *HERE) == 0
+    # As the file has it.
+    image = distiller.read_image(sized).image
     with pytest.warns(distiller.DistillerWarning):
-        expected = distiller.distill(field.image, field.spacing, recipe, "numpy")
+        expected = distiller.distill(image, field.spacing, device="numpy")
     stored = read_psf(out / "psf.tif")
     np.testing.assert_array_equal(stored.psf, expected.psf)
-    assert stored.recipe == Recipe.load(out / "recipe.json")
+    assert stored.recipe == Recipe.load(out / "recipe.json") == expected.recipe
+    for name in ("psf_error", "residual"):
+        written = distiller.read_image(out / f"{name}.tif")
+        np.testing.assert_array_equal(written.image, getattr(expected, name))
+        assert written.image.dtype == np.float32
+        assert written.spacing == pytest.approx(field.spacing)
     beads = pd.read_csv(out / "beads.csv", index_col="bead", keep_default_na=False)
     pd.testing.assert_frame_equal(beads, expected.beads, check_dtype=False)
     printed = capsys.readouterr()
     assert warnings_in(printed.err) == list(expected.warnings)
-    assert "NumPy" in printed.out
+    lines = printed.out.splitlines()
+    assert f"Errors: {out / 'psf_error.tif'}" in lines
+    assert f"Rest:   {out / 'residual.tif'}" in lines
+    assert "Device: NumPy, float32" in lines
+    widths = ", ".join(
+        width_text(width, error, unit="")
+        for width, error in zip(expected.fwhm, expected.fwhm_error, strict=True)
+    )
+    assert "±" in widths
+    assert f"FWHM:   {widths} nm (z, y, x)" in lines
     assert "sized.tif" in (out / "report.html").read_text()
+
+
+def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *STEPWISE) == 0
+    recipe = dataclasses.replace(
+        Recipe.stepwise(), distill=distiller.Distill(method="richardson-lucy", iterations=3)
+    )
+    with pytest.warns(distiller.DistillerWarning):
+        expected = distiller.distill(field.image, field.spacing, recipe, "numpy")
+    np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
+    # It knows neither errors nor what a model would leave.
+    assert {path.name for path in out.iterdir()} == RESULTS
+    printed = capsys.readouterr()
+    assert warnings_in(printed.err) == list(expected.warnings)
+    widths = ", ".join(f"{1000 * width:.0f}" for width in expected.fwhm)
+    assert f"FWHM:   {widths} nm (z, y, x)" in printed.out.splitlines()
+    assert "sized.tif" in (out / "report.html").read_text()
+
+
+def test_which_beads_are_not_used_is_told(field, tmp_path, capsys):
+    first = int(field.centres[:, 2].argmin())
+    path, out = tmp_path / "cut.tif", tmp_path / "out"
+    # Through the leftmost bead.
+    write_image(path, field.image[:, :, int(field.centres[first, 2]) :], spacing=field.spacing)
+    assert run("distill", path, "-o", out, *HERE) == 0
+    beads = pd.read_csv(out / "beads.csv", keep_default_na=False)
+    counts = beads.loc[~beads["used"], "reason"].value_counts()
+    assert counts["border"] == 1
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    used = f"{int(beads['used'].sum())} of {len(beads)} used"
+    line = f"Beads:  {out / 'beads.csv'} ({used}; not used: {reasons})"
+    assert line in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("with_recipe", [False, True])
+def test_iterations_are_of_richardson_lucy_only(with_recipe, sized, tmp_path, capsys):
+    options = []
+    if with_recipe:
+        Recipe().save(tmp_path / "joint.json")
+        options = ["--recipe", tmp_path / "joint.json"]
+    assert run("distill", sized, "-o", tmp_path / "out", *QUICK, *options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("psf-distiller: error: --iterations is for Richardson-Lucy")
+    assert "--stepwise" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_older_recipes_are_stepwise_and_take_iterations(sized, tmp_path):
+    path, out = tmp_path / "old.json", tmp_path / "out"
+    path.write_text(document({"distill": {"iterations": 20}}, version=2))
+    assert run("distill", sized, "-o", out, "--recipe", path, *QUICK) == 0
+    made = Recipe.load(out / "recipe.json")
+    assert (made.distill.method, made.distill.iterations) == ("richardson-lucy", 3)
+    assert {path.name for path in out.iterdir()} == RESULTS
 
 
 def test_spacing_given_counts_before_the_files(field, sized, tmp_path, capsys):
     spacing = ["--spacing", 0.3, 0.1, 0.1]
-    assert run("distill", sized, "-o", tmp_path / "out", *spacing, *QUICK) == 0
+    assert run("distill", sized, "-o", tmp_path / "out", *spacing, *STEPWISE) == 0
     assert read_psf(tmp_path / "out/psf.tif").spacing == (0.3, 0.1, 0.1)
     assert any("voxel sizes differ" in text for text in warnings_in(capsys.readouterr().err))
 
 
 def test_spacing_of_the_recipe_counts_where_the_file_has_none(bare, tmp_path):
     recipe = tmp_path / "recipe.json"
-    Recipe(spacing=(0.25, 0.09, 0.09)).save(recipe)
+    dataclasses.replace(Recipe.stepwise(), spacing=(0.25, 0.09, 0.09)).save(recipe)
     assert run("distill", bare, "-o", tmp_path / "out", "--recipe", recipe, *QUICK) == 0
     assert read_psf(tmp_path / "out/psf.tif").spacing == (0.25, 0.09, 0.09)
 
@@ -157,52 +250,90 @@ def test_options_reach_the_recipe(bare, tmp_path):
     out = tmp_path / "out"
     options = [*SPACED, "--bead-diameter", 0.1, "--notebook", *QUICK]
     options += ["--na", 1.2, "--wavelength", 0.52, "--refractive-index", 1.33]
+    options += ["--camera-offset", 100, "--camera-gain", 0.5, "--saturation", 4095]
     assert run("distill", bare, "-o", out, *options) == 0
     recipe = Recipe.load(out / "recipe.json")
     assert recipe.bead_diameter == 0.1
     assert recipe.optics == distiller.Optics(1.2, 0.52, 1.33)
+    assert recipe.camera == distiller.Camera(100.0, 0.5, 4095.0)
     assert recipe.preprocess == Recipe.notebook().preprocess
     assert (recipe.distill.iterations, recipe.device) == (3, "numpy")
 
 
 def test_options_not_given_leave_the_recipe_as_it_is(sized, tmp_path):
     path = tmp_path / "recipe.json"
-    recipe = Recipe(
+    recipe = dataclasses.replace(
+        Recipe.stepwise(),
         bead_diameter=0.17,
         device="numpy",
         optics=distiller.Optics(numerical_aperture=0.95),
-        distill=distiller.Distill(iterations=2),
+        camera=distiller.Camera(offset=99, gain=2),
+        distill=distiller.Distill(method="richardson-lucy", iterations=2),
     )
     recipe.save(path)
-    assert run("distill", sized, "-o", tmp_path / "out", "--recipe", path, "--na", "1.1") == 0
+    options = ["--recipe", path, "--na", "1.1", "--camera-gain", "0.7"]
+    assert run("distill", sized, "-o", tmp_path / "out", *options) == 0
     made = Recipe.load(tmp_path / "out/recipe.json")
     assert (made.bead_diameter, made.device, made.distill) == (0.17, "numpy", recipe.distill)
     assert made.optics == distiller.Optics(numerical_aperture=1.1)
+    assert made.camera == distiller.Camera(offset=99, gain=0.7)
+
+
+def test_what_is_known_of_optics_and_camera_counts(field, sized, tmp_path):
+    known = ["--bead-diameter", 0.1, "--na", 1.2, "--wavelength", 0.52, "--refractive-index", 1.33]
+    # Of the brightest bead.
+    level = int(field.image.max())
+    known += ["--camera-offset", 100, "--camera-gain", 1, "--saturation", level]
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *known, *HERE) == 0
+    recipe = Recipe(
+        bead_diameter=0.1,
+        optics=distiller.Optics(1.2, 0.52, 1.33),
+        camera=distiller.Camera(100.0, 1.0, float(level)),
+    )
+    image = distiller.read_image(sized).image
+    with pytest.warns(distiller.DistillerWarning):
+        expected = distiller.distill(image, field.spacing, recipe, "numpy")
+    assert (expected.beads["reason"] == "saturated").any()
+    np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
 
 
 def test_a_2d_image_is_distilled(tmp_path):
     field = simulate_beads((96, 96), (0.08, 0.08), beads=6, seed=2)
-    path, out = tmp_path / "flat.tif", tmp_path / "out"
+    path = tmp_path / "flat.tif"
     tifffile.imwrite(path, field.image, photometric="minisblack")
-    assert run("distill", path, "-o", out, "--spacing", "0.08", "0.08", *QUICK) == 0
-    assert read_psf(out / "psf.tif").psf.shape == (65, 65)
+    spacing = ["--spacing", "0.08", "0.08"]
+    assert run("distill", path, "-o", tmp_path / "stepwise", *spacing, *STEPWISE) == 0
+    assert read_psf(tmp_path / "stepwise/psf.tif").psf.shape == (65, 65)
+    out = tmp_path / "joint"
+    assert run("distill", path, "-o", out, *spacing, *HERE) == 0
+    psf = read_psf(out / "psf.tif").psf
+    assert psf.ndim == 2
+    assert distiller.read_image(out / "psf_error.tif").image.shape == psf.shape
+    assert distiller.read_image(out / "residual.tif").image.shape == (96, 96)
 
 
-def test_the_psf_can_be_ome_tiff(sized, tmp_path, capsys):
+def test_the_images_can_be_ome_tiff(field, sized, tmp_path, capsys):
     out = tmp_path / "out"
-    assert run("distill", sized, "-o", out, "--ome", *QUICK) == 0
-    assert {path.name for path in out.iterdir()} == RESULTS - {"psf.tif"} | {"psf.ome.tif"}
+    assert run("distill", sized, "-o", out, "--ome", *HERE) == 0
+    images = {"psf.ome.tif", "psf_error.ome.tif", "residual.ome.tif"}
+    assert {path.name for path in out.iterdir()} == RESULTS - {"psf.tif"} | images
     assert read_psf(out / "psf.ome.tif").recipe == Recipe.load(out / "recipe.json")
-    assert str(out / "psf.ome.tif") in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for name in images:
+        assert str(out / name) in printed
+        with tifffile.TiffFile(out / name) as tiff:
+            assert tiff.is_ome
+        assert distiller.read_image(out / name).spacing == pytest.approx(field.spacing)
 
 
 def test_results_are_replaced_only_if_asked(sized, tmp_path, capsys):
     (tmp_path / "recipe.json").write_text("mine")
-    assert run("distill", sized, "-o", tmp_path, *QUICK) == 2
+    assert run("distill", sized, "-o", tmp_path, *STEPWISE) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert (tmp_path / "recipe.json").read_text() == "mine"
     assert not (tmp_path / "psf.tif").exists()
-    assert run("distill", sized, "-o", tmp_path, "--overwrite", *QUICK) == 0
+    assert run("distill", sized, "-o", tmp_path, "--overwrite", *STEPWISE) == 0
     assert Recipe.load(tmp_path / "recipe.json").distill.iterations == 3
     assert {path.name for path in tmp_path.iterdir()} == {*RESULTS, "sized.tif"}
 
@@ -211,16 +342,16 @@ def test_an_input_is_never_replaced(sized, tmp_path, capsys):
     psf = tmp_path / "psf.tif"
     sized.rename(psf)
     before = psf.read_bytes()
-    assert run("distill", psf, "-o", tmp_path, "--overwrite", *QUICK) == 2
+    assert run("distill", psf, "-o", tmp_path, "--overwrite", *STEPWISE) == 2
     assert "one of the inputs" in capsys.readouterr().err
     assert psf.read_bytes() == before
 
 
 def test_a_failure_on_the_way_leaves_earlier_results_alone(sized, bare, tmp_path):
     out = tmp_path / "out"
-    assert run("distill", sized, "-o", out, *QUICK) == 0
+    assert run("distill", sized, "-o", out, *STEPWISE) == 0
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert run("distill", bare, "-o", out, "--overwrite", *QUICK) == 2
+    assert run("distill", bare, "-o", out, "--overwrite", *STEPWISE) == 2
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
@@ -364,7 +495,7 @@ def test_a_mask_is_never_replaced(sized, kernel, tmp_path, capsys):
 
 def test_fft_and_memory_reach_the_recipe_of_a_psf(sized, tmp_path):
     options = ["--fft", "scipy", "--memory", 2]
-    assert run("distill", sized, "-o", tmp_path / "out", *QUICK, *options) == 0
+    assert run("distill", sized, "-o", tmp_path / "out", *STEPWISE, *options) == 0
     path = tmp_path / "out" / "recipe.json"
     recipe = Recipe.load(path)
     assert (recipe.fft, recipe.memory) == ("scipy", 2.0)
@@ -408,7 +539,7 @@ def test_an_output_that_cannot_be_is_refused(field, sized, tmp_path, name, capsy
 @pytest.fixture
 def recorded(sized, tmp_path, capsys):
     """A recipe with the record of a run on `sized`."""
-    assert run("distill", sized, "-o", tmp_path / "out", *QUICK) == 0
+    assert run("distill", sized, "-o", tmp_path / "out", *STEPWISE) == 0
     capsys.readouterr()
     return tmp_path / "out" / "recipe.json"
 
@@ -421,6 +552,20 @@ def test_replay_gives_the_same_psf_and_nothing_to_say(recorded, sized, tmp_path,
     assert second.recipe == first.recipe
     told = warnings_in(capsys.readouterr().err)
     assert not any("recipe" in text for text in told)
+
+
+def test_replay_repeats_a_joint_fit(sized, tmp_path, capsys):
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert run("distill", sized, "-o", first, *HERE) == 0
+    told = warnings_in(capsys.readouterr().err)
+    assert run("replay", first / "recipe.json", sized, "-o", again) == 0
+    # Nothing to say beyond what was said.
+    assert warnings_in(capsys.readouterr().err) == told
+    assert {path.name for path in again.iterdir()} == RESULTS | MODELLED
+    for name in ("psf.tif", "psf_error.tif", "residual.tif"):
+        images = [distiller.read_image(folder / name).image for folder in (first, again)]
+        np.testing.assert_array_equal(*images)
+    assert (again / "beads.csv").read_text() == (first / "beads.csv").read_text()
 
 
 def test_replay_says_if_the_image_is_another_one(field, recorded, tmp_path, capsys):
@@ -443,7 +588,8 @@ def test_replay_says_if_the_device_differs(recorded, sized, tmp_path, capsys):
 
 def test_replay_of_a_recipe_without_a_record_says_so(sized, tmp_path, capsys):
     recipe = tmp_path / "recipe.json"
-    Recipe(device="numpy", distill=distiller.Distill(iterations=2)).save(recipe)
+    settings = distiller.Distill(method="richardson-lucy", iterations=2)
+    dataclasses.replace(Recipe.stepwise(), device="numpy", distill=settings).save(recipe)
     assert run("replay", recipe, sized, "-o", tmp_path / "again") == 0
     assert "does not say which image" in warnings_in(capsys.readouterr().err)[0]
 
@@ -524,13 +670,31 @@ BAD = {
     "spacing of one": (lambda p: ["distill", p, "--spacing", 0.1], "--spacing takes 3"),
     "spacing of two": (lambda p: ["distill", p, "--spacing", 0.1, 0.1], "3 axes"),
     "spacing in words": (lambda p: ["distill", p, "--spacing", "a", 1, 1], "invalid float"),
+    "zero gain": (lambda p: ["distill", p, *SPACED, "--camera-gain", 0], "gain"),
+    "offset in words": (lambda p: ["distill", p, "--camera-offset", "low"], "invalid float"),
+    "endless saturation": (lambda p: ["distill", p, *SPACED, "--saturation", "inf"], "saturation"),
+    "aperture of more than the index": (
+        lambda p: [
+            *("distill", p, *SPACED, "--na", 1.4),
+            *("--wavelength", 0.5, "--refractive-index", 1.33),
+        ],
+        "aperture must be positive and below the index",
+    ),
     "zero diameter": (lambda p: ["distill", p, *SPACED, "--bead-diameter", 0], "bead_diameter"),
-    "zero iterations": (lambda p: ["distill", p, *SPACED, "--iterations", 0], "iterations"),
+    "zero iterations": (
+        lambda p: ["distill", p, *SPACED, "--stepwise", "--iterations", 0],
+        "iterations is 0",
+    ),
+    "iterations of the joint fit": (
+        lambda p: ["distill", p, *SPACED, "--iterations", 30],
+        "--iterations is for Richardson-Lucy",
+    ),
     "no recipe": (lambda p: ["distill", p, "--recipe", p.with_name("no.json")], "cannot be read"),
     "unknown field": (with_recipe(document({"colour": "red"})), "unknown field 'colour'"),
     "wrong type": (with_recipe(document({"distill": {"iterations": "ten"}})), "iterations"),
     "future version": (with_recipe(document({}, 99)), "version 99"),
     "no JSON": (with_recipe("{"), "not valid JSON"),
+    "both ways": (lambda p: ["distill", p, "--notebook", "--stepwise"], "not allowed with"),
     "both recipes": (lambda p: ["distill", p, "--notebook", "--recipe", "x"], "not allowed with"),
     "unknown device": (lambda p: ["distill", p, *SPACED, "--device", "abacus"], "'abacus'"),
     "constant image": (with_image(np.zeros_like), "constant"),
@@ -543,7 +707,7 @@ BAD = {
     ),
     "demo of another layout": (lambda p: ["demo", "--layout", "cube"], "invalid choice"),
     "demo of a negative seed": (lambda p: ["demo", "--seed=-1"], "whole number"),
-    "demo of zero iterations": (lambda p: ["demo", "--iterations", 0], "iterations"),
+    "demo with iterations": (lambda p: ["demo", "--iterations", 3], "--iterations"),
     "unknown option": (lambda p: ["distill", p, "--fast"], "--fast"),
 }
 
@@ -615,7 +779,7 @@ def test_too_little_memory_is_one_sentence(sized, tmp_path, monkeypatch, capsys)
 def test_ctrl_c_ends_with_one_line_and_nothing_half_written(tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "napari_psf_distiller.cli", "demo", "-o", str(out)]
-    command += ["--device", "numpy", "--iterations", "1000000"]
+    command += HERE
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -639,7 +803,7 @@ def test_a_terminal_sees_bars_and_anything_else_a_line_a_step(sized, tmp_path, m
         screen = Screen()
         screen.looked_at = looked_at
         monkeypatch.setattr(sys, "stderr", screen)
-        assert run("distill", sized, "-o", tmp_path / f"out{looked_at}", *QUICK) == 0
+        assert run("distill", sized, "-o", tmp_path / f"out{looked_at}", *STEPWISE) == 0
         assert ("3/3" in screen.getvalue()) == looked_at
         assert ("psf-distiller: Preprocess beads ..." in screen.getvalue()) != looked_at
         # What it needs, both see.

@@ -166,6 +166,55 @@ def test_the_likelihood_is_drawn_against_the_iteration():
     assert line.get_ydata().tolist() == [0, 30, 40]
 
 
+def test_gains_are_drawn_from_the_start_on():
+    figure = Figure()
+    figures.draw_likelihood(figure, [(1, 30.0), (2, 40.0)], gains=True)
+    (axes,) = figure.axes
+    (line,) = axes.lines
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    assert line.get_ydata().tolist() == [0, 30, 40]
+    assert axes.get_ylabel() == "gain in log-likelihood over the start"
+
+
+def places(*rows):
+    return pd.DataFrame(rows, columns=["z", "y", "x", "used"])
+
+
+def test_the_fullest_plane_is_of_the_used_beads():
+    beads = places((1.4, 0, 0, True), (0.6, 0, 0, True), (3, 0, 0, True), *[(4, 0, 0, False)] * 4)
+    assert figures.fullest_plane(beads, 6) == 1
+    assert figures.fullest_plane(beads.drop(columns="z"), 1) == 0
+    # The centre of a bead at the border may lie half a voxel beyond the last plane's.
+    assert figures.fullest_plane(places((5.5, 0, 0, True)), 6) == 5
+
+
+def test_the_residual_is_drawn_in_the_fullest_plane_to_both_sides_of_zero():
+    residual = np.random.default_rng(1).normal(0, 3, (6, 40, 50)).astype(np.float32)
+    residual[2, 10, 10] = 1000
+    beads = places((2.2, 4.0, 7.0, True), (1.9, 5.0, 8.5, False), (2.0, 6.0, 9.0, True))
+    figure = Figure()
+    figures.draw_residual(figure, residual, beads, SPACING)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    (picture,) = axes.images
+    np.testing.assert_array_equal(picture.get_array(), residual[2])
+    # What the model fails at one voxel does not change the range: five deviations of the noise.
+    assert picture.norm.vmax == pytest.approx(15, rel=0.1)
+    assert picture.norm.vmin == -picture.norm.vmax
+    used, others = (c for c in axes.collections if isinstance(c, PathCollection))
+    assert np.asarray(used.get_offsets()) == pytest.approx(np.array([[0.56, 0.4], [0.72, 0.6]]))
+    assert np.asarray(others.get_offsets()) == pytest.approx(np.array([[0.68, 0.5]]))
+
+
+@pytest.mark.parametrize("residual", [np.zeros((30, 40)), np.eye(30)], ids=["zero", "mostly zero"])
+def test_a_residual_without_noise_is_drawn(residual):
+    figure = Figure()
+    beads = places((0, 4.0, 7.0, True)).drop(columns="z")
+    figures.draw_residual(figure, residual, beads, SPACING[1:])
+    figure.draw_without_rendering()
+    assert figure.axes[0].images[0].norm.vmax == 1
+
+
 def test_without_a_likelihood_the_drawing_says_so():
     figure = Figure()
     figures.draw_likelihood(figure, [])

@@ -1,4 +1,4 @@
-"""From a bead image to its PSF: what comes out, and what is said on the way."""
+"""From a bead image to its PSF step by step: what comes out, and what is said on the way."""
 
 import dataclasses
 import hashlib
@@ -30,13 +30,18 @@ STEPS = ["preprocess", "threshold", "find_beads", "distill", "postprocess"]
 
 
 def quick(**changes) -> Recipe:
-    """The usual recipe with a PSF that fits into the small field, and few iterations."""
+    """The stepwise recipe with a PSF that fits into the small field, and few iterations."""
     parts = {
-        "distill": Distill(iterations=10),
+        "distill": Distill(method="richardson-lucy", iterations=10),
         "postprocess": PostProcess(crop=(21, 33, 33)),
         "device": "numpy",
     }
-    return dataclasses.replace(Recipe(), **parts | changes)
+    return dataclasses.replace(Recipe.stepwise(), **parts | changes)
+
+
+def finding(**changes) -> FindBeads:
+    """How the stepwise recipe finds beads, with changes."""
+    return dataclasses.replace(Recipe.stepwise().find_beads, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +122,11 @@ def test_the_rest(field, result):
     assert result.preprocessed.shape == field.image.shape
     assert result.preprocessed.dtype == np.float32
     assert result.warnings == ()
+    # It has no model of the image, so it knows neither errors nor what is left.
+    assert np.isnan(result.fwhm_error).all()
+    assert len(result.fwhm_error) == 3
+    assert result.psf_error is None
+    assert result.residual is None
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.psf = None
 
@@ -193,7 +203,7 @@ def test_the_unit_of_the_intensity_does_not_matter(field, result, scale):
 # Replay.
 
 
-@pytest.mark.parametrize("recipe", [quick(), Recipe.notebook()], ids=["usual", "notebook"])
+@pytest.mark.parametrize("recipe", [quick(), Recipe.notebook()], ids=["stepwise", "notebook"])
 def test_the_saved_recipe_gives_the_same_psf(tmp_path, field, recipe):
     recipe = dataclasses.replace(
         recipe, device="numpy", distill=dataclasses.replace(recipe.distill, iterations=10)
@@ -282,7 +292,7 @@ def let_no_work_begin(monkeypatch) -> None:
         ({"spacing": None}, "voxel size is not known"),
         ({"spacing": (0.1, 0.1)}, "2 values, but the image has 3 axes"),
         ({"postprocess": PostProcess(crop=(33, 33))}, "crop"),
-        ({"find_beads": FindBeads(margin=(0.1, 0.1))}, "margin"),
+        ({"find_beads": finding(margin=(0.1, 0.1))}, "margin"),
     ],
     ids=["device", "no spacing", "spacing", "crop", "margin"],
 )
@@ -300,7 +310,7 @@ def test_a_device_that_does_not_work_is_said_before_the_work(monkeypatch, field)
 
     monkeypatch.setattr(pipeline, "open_engine", broken)
     with pytest.raises(DeviceError, match="Old Card"):
-        pd.distill(field.image, field.spacing)
+        pd.distill(field.image, field.spacing, quick())
 
 
 @pytest.mark.parametrize(
@@ -331,8 +341,8 @@ def test_a_spacing_that_cannot_be(field, spacing):
     [
         ({"threshold": Threshold(method="manual", value=1e6)}, "No voxel is above"),
         ({"threshold": Threshold(method="manual", value=-1)}, "takes .* % of the image"),
-        ({"find_beads": FindBeads(margin=(9, 9, 9))}, "too near to the border"),
-        ({"find_beads": FindBeads(min_voxels=10**6)}, "too small"),
+        ({"find_beads": finding(margin=(9, 9, 9))}, "too near to the border"),
+        ({"find_beads": finding(min_voxels=10**6)}, "too small"),
         ({"preprocess": Preprocess(background="constant", level=1e6)}, "Nothing is left"),
     ],
 )

@@ -17,7 +17,7 @@ PACKAGE = Path(pd.__file__).parent
 NAME = pd.__name__
 
 # Who may be known by whom: a part may import those below it, and none above.
-LAYERS = ["compute", "steps", "pipeline"]
+LAYERS = ["compute", "steps", "results", "joint_pipeline", "pipeline"]
 ABOVE_ALL = ["widgets", "cli"]
 VIEWER = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 
@@ -70,7 +70,9 @@ def test_every_public_name_is_there():
 
 def test_the_names_that_stay():
     assert {
+        "Camera",
         "Recipe",
+        "Result",
         "deconvolve",
         "devices",
         "distill",
@@ -149,14 +151,15 @@ def test_nothing_but_the_top_knows_the_top():
 
 
 @pytest.mark.parametrize(
-    "part", ["recipe", "files", "checks", "errors", "progress", "simulate", "io"]
+    "part",
+    ["recipe", "files", "checks", "clock", "errors", "progress", "simulate", "io", "wording"],
 )
 def test_the_small_parts_stand_alone(part):
     (path,) = sources(part)
     assert not parts_imported(path) & {*LAYERS, *ABOVE_ALL}
 
 
-@pytest.mark.parametrize("name", [NAME, f"{NAME}.pipeline"])
+@pytest.mark.parametrize("name", [NAME, f"{NAME}.pipeline", f"{NAME}.wording"])
 def test_the_examples_in_the_documentation_run(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.DistillerWarning)  # their fields are small

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_psf_distiller import (
+    Camera,
     Deconvolve,
     Distill,
     FindBeads,
@@ -29,80 +31,104 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 count = st.integers(1, 10**6)
 boundary = st.sampled_from(["circulant", "noncirculant"])
 text = st.text(max_size=20)
+# Of finding beads and of distilling, those that go together.
+METHODS = [("matched", "joint"), ("threshold", "richardson-lucy")]
 spacing = st.tuples(positive, positive) | st.tuples(positive, positive, positive)
 
-recipes = st.builds(
-    Recipe,
-    spacing=st.none() | spacing,
-    bead_diameter=st.none() | positive,
-    device=st.text(min_size=1),
-    fft=st.sampled_from(["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"]),
-    memory=st.none() | st.floats(0, 1e6, exclude_min=True),
-    optics=st.builds(
-        Optics,
-        numerical_aperture=st.none() | positive,
-        wavelength=st.none() | positive,
-        refractive_index=st.none() | st.floats(1, 4),
-    ),
-    preprocess=st.builds(
-        Preprocess,
-        background=st.sampled_from(["none", "mean", "constant", "local"]),
-        factor=not_negative,
-        level=finite,
-        radius=positive,
-        noise_margin=not_negative,
-        floor=not_negative,
-        median=st.integers(0, 15).map(lambda n: 2 * n + 1),
-    ),
-    threshold=st.builds(
-        Threshold,
-        method=st.sampled_from(["noise", "otsu", "li", "triangle", "local", "manual"]),
-        factor=positive,
-        value=finite,
-        window=positive,
-        offset=st.none() | finite,
-    ),
-    find_beads=st.builds(
-        FindBeads,
-        centre=st.sampled_from(["centroid", "weighted"]),
-        min_voxels=count,
-        max_voxels=st.none() | count,
-        margin=st.none() | st.tuples(not_negative, not_negative, not_negative),
-    ),
-    distill=st.builds(
-        Distill,
-        placement=st.sampled_from(["truncate", "nearest"]),
-        iterations=count,
-        boundary=boundary,
-        start=st.sampled_from(["image", "flat"]),
-    ),
-    postprocess=st.builds(
-        PostProcess,
-        crop=st.none() | st.tuples(count, count) | st.tuples(count, count, count),
-        background=st.floats(0, 1, exclude_max=True),
-        clip=st.booleans(),
-        normalise=st.booleans(),
-    ),
-    deconvolve=st.builds(
-        Deconvolve,
-        iterations=st.none() | count,
-        boundary=boundary,
-        method=st.sampled_from(["plain", "accelerated"]),
-        total_variation=st.floats(0, 0.2),
-        background=not_negative,
-        saturation=st.none() | finite,
-    ),
-    provenance=st.none()
-    | st.builds(
-        Provenance,
-        versions=st.dictionaries(text, text, max_size=3),
-        device=text,
-        image_shape=st.tuples(count, count, count),
-        image_dtype=text,
-        image_sha256=text,
-        by_hand=st.lists(text, max_size=2).map(tuple),
-    ),
-)
+
+def recipes_of(methods) -> st.SearchStrategy[Recipe]:
+    """Any recipe with these methods of finding beads and of distilling."""
+    find_beads, distill = methods
+    return st.builds(
+        Recipe,
+        spacing=st.none() | spacing,
+        bead_diameter=st.none() | positive,
+        device=st.text(min_size=1),
+        fft=st.sampled_from(["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"]),
+        memory=st.none() | st.floats(0, 1e6, exclude_min=True),
+        optics=st.builds(
+            Optics,
+            numerical_aperture=st.none() | positive,
+            wavelength=st.none() | positive,
+            refractive_index=st.none() | st.floats(1, 4),
+        ),
+        camera=st.builds(
+            Camera,
+            offset=st.none() | finite,
+            gain=st.none() | positive,
+            saturation=st.none() | finite,
+        ),
+        preprocess=st.builds(
+            Preprocess,
+            background=st.sampled_from(["none", "mean", "constant", "local"]),
+            factor=not_negative,
+            level=finite,
+            radius=positive,
+            noise_margin=not_negative,
+            floor=not_negative,
+            median=st.integers(0, 15).map(lambda n: 2 * n + 1),
+        ),
+        threshold=st.builds(
+            Threshold,
+            method=st.sampled_from(["noise", "otsu", "li", "triangle", "local", "manual"]),
+            factor=positive,
+            value=finite,
+            window=positive,
+            offset=st.none() | finite,
+        ),
+        find_beads=st.builds(
+            FindBeads,
+            method=st.just(find_beads),
+            significance=st.floats(3, 100),
+            centre=st.sampled_from(["centroid", "weighted"]),
+            min_voxels=count,
+            max_voxels=st.none() | count,
+            margin=st.none() | st.tuples(not_negative, not_negative, not_negative),
+        ),
+        distill=st.builds(
+            Distill,
+            method=st.just(distill),
+            window=st.none()
+            | st.tuples(positive, positive)
+            | st.tuples(positive, positive, positive),
+            background_scale=positive,
+            angular_orders=st.none() | st.integers(0, 8),
+            judge=st.booleans(),
+            placement=st.sampled_from(["truncate", "nearest"]),
+            iterations=count,
+            boundary=boundary,
+            start=st.sampled_from(["image", "flat"]),
+        ),
+        postprocess=st.builds(
+            PostProcess,
+            crop=st.none() | st.tuples(count, count) | st.tuples(count, count, count),
+            background=st.floats(0, 1, exclude_max=True),
+            clip=st.booleans(),
+            normalise=st.booleans(),
+        ),
+        deconvolve=st.builds(
+            Deconvolve,
+            iterations=st.none() | count,
+            boundary=boundary,
+            method=st.sampled_from(["plain", "accelerated"]),
+            total_variation=st.floats(0, 0.2),
+            background=not_negative,
+            saturation=st.none() | finite,
+        ),
+        provenance=st.none()
+        | st.builds(
+            Provenance,
+            versions=st.dictionaries(text, text, max_size=3),
+            device=text,
+            image_shape=st.tuples(count, count, count),
+            image_dtype=text,
+            image_sha256=text,
+            by_hand=st.lists(text, max_size=2).map(tuple),
+        ),
+    )
+
+
+recipes = st.sampled_from(METHODS).flatmap(recipes_of)
 
 
 def document(**changes) -> str:
@@ -139,12 +165,48 @@ def test_a_round_trip_through_a_file(tmp_path):
 def test_the_file_says_what_it_is():
     whole = json.loads(Recipe().to_json())
     assert whole["format"] == "napari-psf-distiller recipe"
-    assert whole["version"] == 2
+    assert whole["version"] == 3
     assert set(whole["recipe"]) == {part.name for part in dataclasses.fields(Recipe)}
+
+
+def test_the_default_is_the_joint_fit():
+    recipe = Recipe()
+    assert (recipe.find_beads.method, recipe.distill.method) == ("matched", "joint")
+    assert recipe.distill.judge
+    assert recipe.camera == Camera(None, None, None)
+
+
+def test_stepwise_differs_in_the_methods_alone():
+    recipe = Recipe.stepwise()
+    assert (recipe.find_beads.method, recipe.distill.method) == ("threshold", "richardson-lucy")
+    assert (recipe.preprocess, recipe.threshold) == (Preprocess(), Threshold())
+    default = Recipe()
+    assert recipe == dataclasses.replace(
+        default,
+        find_beads=dataclasses.replace(default.find_beads, method="threshold"),
+        distill=dataclasses.replace(default.distill, method="richardson-lucy"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("find_beads", "distill", "words"),
+    [
+        ("threshold", "joint", "choose 'matched' or 'richardson-lucy'"),
+        ("matched", "richardson-lucy", "choose 'threshold' or 'joint'"),
+    ],
+)
+def test_methods_that_do_not_go_together(find_beads, distill, words):
+    with pytest.raises(InputError, match=words) as raised:
+        Recipe(find_beads=FindBeads(method=find_beads), distill=Distill(method=distill))
+    assert "FindBeads.method" in str(raised.value)
+    assert "Distill.method" in str(raised.value)
+    parts = {"find_beads": {"method": find_beads}, "distill": {"method": distill}}
+    assert words in sentence(document(**parts))
 
 
 def test_the_notebooks_numbers():
     recipe = Recipe.notebook()
+    assert (recipe.find_beads.method, recipe.distill.method) == ("threshold", "richardson-lucy")
     step = recipe.preprocess
     assert (step.background, step.factor, step.floor, step.median) == ("mean", 1.25, 0.1, 3)
     assert recipe.threshold.method == "otsu"
@@ -216,6 +278,12 @@ def test_numpys_numbers_and_arrays_become_plain_ones():
         (Recipe, "distill", {"iterations": 3}),
         (Recipe, "preprocess", Threshold()),
         (Recipe, "provenance", "yes"),
+        (Recipe, "camera", None),
+        (Camera, "offset", float("nan")),
+        (Camera, "gain", 0),
+        (Camera, "gain", -1.5),
+        (Camera, "saturation", "4095"),
+        (Camera, "saturation", float("inf")),
         (Optics, "refractive_index", 0.9),
         (Optics, "numerical_aperture", float("inf")),
         (Preprocess, "background", "ball"),
@@ -230,9 +298,21 @@ def test_numpys_numbers_and_arrays_become_plain_ones():
         (Threshold, "method", "manual"),
         (Threshold, "factor", 0),
         (Threshold, "value", float("nan")),
+        (FindBeads, "method", "otsu"),
+        (FindBeads, "significance", 2.9),
+        (FindBeads, "significance", float("inf")),
         (FindBeads, "min_voxels", 0),
         (FindBeads, "margin", (-1, 0, 0)),
         (FindBeads, "margin", (0.1, "0.1")),
+        (Distill, "method", "blind"),
+        (Distill, "window", (4, 0, 4)),
+        (Distill, "window", 4.0),
+        (Distill, "background_scale", 0),
+        (Distill, "angular_orders", -1),
+        (Distill, "angular_orders", 9),
+        (Distill, "angular_orders", 1.5),
+        (Distill, "judge", 1),
+        (Distill, "judge", None),
         (Distill, "iterations", 0),
         (Distill, "iterations", -5),
         (Distill, "iterations", True),
@@ -295,12 +375,12 @@ def test_numbers_that_are_none(number):
 
 
 def test_what_is_left_out_has_its_default():
-    text = json.dumps({"format": "napari-psf-distiller recipe", "version": 2, "recipe": {}})
-    assert Recipe.from_json(text) == Recipe()
+    assert Recipe.from_json(of_version(3, {})) == Recipe()
 
 
-def of_version_1(recipe) -> str:
-    return json.dumps({"format": "napari-psf-distiller recipe", "version": 1, "recipe": recipe})
+def of_version(version, recipe) -> str:
+    head = {"format": "napari-psf-distiller recipe", "version": version}
+    return json.dumps(head | {"recipe": recipe})
 
 
 @pytest.mark.parametrize(
@@ -315,18 +395,90 @@ def of_version_1(recipe) -> str:
     ],
 )
 def test_a_recipe_of_version_1_means_what_it_meant(recipe, expected):
-    loaded = Recipe.from_json(of_version_1(recipe))
-    assert loaded == Recipe(deconvolve=expected)
+    loaded = Recipe.from_json(of_version(1, recipe))
+    assert loaded == dataclasses.replace(Recipe.stepwise(), deconvolve=expected)
     assert Recipe.from_json(loaded.to_json()) == loaded
 
 
-def test_a_whole_recipe_of_version_1():
-    recipe = Recipe.notebook().to_dict()
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [
+        ({}, {}),
+        ({"find_beads": {}, "distill": {}}, {}),
+        (
+            {"distill": {"iterations": 7}, "find_beads": {"min_voxels": 9, "margin": None}},
+            {
+                "distill": Distill(method="richardson-lucy", iterations=7),
+                "find_beads": FindBeads(method="threshold", min_voxels=9, margin=None),
+            },
+        ),
+        ({"optics": {"wavelength": 0.5}}, {"optics": Optics(wavelength=0.5)}),
+        ({"deconvolve": {"iterations": None}}, {}),
+    ],
+)
+def test_a_recipe_of_version_2_means_what_it_meant(recipe, changes):
+    loaded = Recipe.from_json(of_version(2, recipe))
+    assert loaded == dataclasses.replace(Recipe.stepwise(), **changes)
+    assert Recipe.from_json(loaded.to_json()) == loaded
+
+
+def as_version_2(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's data without what version 2 did not have."""
+    data = recipe.to_dict()
+    del data["camera"]
+    for name in ("method", "significance"):
+        del data["find_beads"][name]
+    for name in ("method", "window", "background_scale", "angular_orders", "judge"):
+        del data["distill"][name]
+    return data
+
+
+def as_version_1(recipe: Recipe) -> dict[str, Any]:
+    data = as_version_2(recipe)
     for name in ("fft", "memory"):
-        del recipe[name]
+        del data[name]
     for name in ("method", "total_variation", "background", "saturation"):
-        del recipe["deconvolve"][name]
-    assert Recipe.from_json(of_version_1(recipe)) == Recipe.notebook()
+        del data["deconvolve"][name]
+    return data
+
+
+@pytest.mark.parametrize(("version", "older"), [(1, as_version_1), (2, as_version_2)])
+def test_a_whole_recipe_of_an_older_version(version, older):
+    data = older(Recipe.notebook())
+    assert Recipe.from_json(of_version(version, data)) == Recipe.notebook()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("find_beads", "method", "threshold"),
+        ("find_beads", "significance", 7.0),
+        ("distill", "method", "joint"),
+        ("distill", "window", None),
+        ("distill", "background_scale", 30.0),
+        ("distill", "angular_orders", 0),
+        ("distill", "judge", True),
+    ],
+)
+def test_older_versions_have_no_part_of_the_joint_fit(version, part, field, value):
+    text = of_version(version, {part: {field: value}})
+    assert f"recipe.{part} has the field '{field}', which version {version} does" in sentence(text)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"camera": {}}, "recipe has the field 'camera', which version 2 does not have"),
+        ({"distill": None}, "recipe.distill must be an object"),
+        ({"find_beads": 3}, "recipe.find_beads must be an object"),
+        ({"distill": {"colour": 1}}, "recipe.distill has the unknown field 'colour'"),
+        ({"distill": {"iterations": "ten"}}, "Distill.iterations is 'ten'"),
+        (None, "recipe must be an object"),
+    ],
+)
+def test_a_recipe_of_version_2_is_read_strictly(recipe, words):
+    assert words in sentence(of_version(2, recipe))
 
 
 @pytest.mark.parametrize(
@@ -336,6 +488,7 @@ def test_a_whole_recipe_of_version_1():
         ({"memory": None}, "the field 'memory', which version 1 does not have"),
         ({"deconvolve": {"method": "plain"}}, "recipe.deconvolve has the field 'method'"),
         ({"deconvolve": {"saturation": None}}, "recipe.deconvolve has the field 'saturation'"),
+        ({"camera": {}}, "recipe has the field 'camera', which version 1 does not have"),
         ({"deconvolve": {"iterations": None}}, "Deconvolve.iterations is None"),
         ({"deconvolve": {"iterations": "ten"}}, "Deconvolve.iterations is 'ten'"),
         ({"deconvolve": {"colour": 1}}, "recipe.deconvolve has the unknown field 'colour'"),
@@ -346,13 +499,13 @@ def test_a_whole_recipe_of_version_1():
     ],
 )
 def test_a_recipe_of_version_1_is_read_strictly(recipe, words):
-    assert words in sentence(of_version_1(recipe))
+    assert words in sentence(of_version(1, recipe))
 
 
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        (3, "version 3; this program reads up to version 2. Update"),
+        (4, "version 4; this program reads up to version 3. Update"),
         (10**9, "Update"),
         (0, '"version"'),
         (-1, '"version"'),

@@ -6,10 +6,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from napari_psf_distiller import Distill, InputError, Optics, Recipe, simulate_beads
+from napari_psf_distiller import Camera, Distill, InputError, Optics, Recipe, simulate_beads
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.report import write_report
+from napari_psf_distiller.wording import width_text
 
 
 class Page(HTMLParser):
@@ -48,12 +49,27 @@ def field():
 
 @pytest.fixture(scope="module")
 def result(field):
-    recipe = Recipe(
+    """Of the stepwise way."""
+    recipe = dataclasses.replace(
+        Recipe.stepwise(),
         spacing=field.spacing,
         device="numpy",
         bead_diameter=0.123,
         optics=Optics(wavelength=0.519),
-        distill=Distill(iterations=7),
+        distill=Distill(method="richardson-lucy", iterations=7),
+    )
+    return finish(distill_steps_of(field.image, recipe))
+
+
+@pytest.fixture(scope="module")
+def joint(field):
+    """Of the joint fit, with a bead that is not used."""
+    recipe = Recipe(
+        spacing=field.spacing,
+        device="numpy",
+        bead_diameter=0.0987,
+        optics=Optics(1.2, 0.52, 1.33),
+        camera=Camera(saturation=float(field.image.max())),
     )
     return finish(distill_steps_of(field.image, recipe))
 
@@ -68,10 +84,15 @@ def page(field, result, tmp_path_factory):
     return page_of(tmp_path_factory.mktemp("report") / "report.html", field.image, result)
 
 
+@pytest.fixture(scope="module")
+def joint_page(field, joint, tmp_path_factory):
+    return page_of(tmp_path_factory.mktemp("joint") / "report.html", field.image, joint)
+
+
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Leave the drawings out where only the text counts: they take most of the time."""
-    for name in ("projections", "profiles", "beads", "likelihood"):
+    for name in ("projections", "profiles", "beads", "likelihood", "residual"):
         monkeypatch.setattr(f"napari_psf_distiller.figures.draw_{name}", lambda *_, **__: None)
 
 
@@ -102,6 +123,45 @@ def test_it_shows_every_warning(page, result):
         assert warning in page.text
 
 
+def test_a_joint_fit_has_a_picture_of_the_residual_too(joint_page):
+    assert joint_page.open == []
+    assert joint_page.tags.count("img") == 6
+    assert "The image less the fitted model, in the plane z = " in joint_page.text
+    assert "gained in log-likelihood over its start" in joint_page.text
+
+
+def test_the_stepwise_page_has_nothing_of_the_joint_fit(page):
+    for words in ("±", "chi squared", "fitted model", "over its start", "significance", "judge"):
+        assert words not in page.text
+
+
+def test_it_gives_each_width_with_its_standard_error(joint_page, joint):
+    for width, error in zip(joint.fwhm, joint.fwhm_error, strict=True):
+        assert width_text(width, error) in joint_page.words
+        assert "±" in width_text(width, error)
+    assert "within 1.96 of them to each side" in joint_page.text
+
+
+def test_it_says_how_well_the_beads_are_known(joint_page, joint):
+    used = joint.beads[joint.beads["used"]]
+    along_z = 1000 * 0.2 * used["z_error"].median()
+    assert f"centres {along_z:.2g} nm along z, " in joint_page.text
+    assert f"chi squared): median {used['chi_squared'].median():.3g}, from" in joint_page.text
+    assert (joint.beads["reason"] == "saturated").sum() == 1
+    assert "Not used: 1 saturated." in joint_page.text
+    assert "saturated" in joint_page.words
+    for name in ("z_error", "amplitude_error", "chi_squared", "reason"):
+        assert name in joint_page.words
+
+
+def test_a_joint_fit_shows_the_parameters_that_it_has(joint_page):
+    for name in ("camera", "significance", "window", "angular orders", "judge", "0.0987"):
+        assert name in joint_page.words
+    # They changed nothing.
+    for name in ("preprocess", "threshold", "deconvolve", "iterations", "min voxels", "fft"):
+        assert name not in joint_page.words
+
+
 def test_it_lists_every_bead(page, result):
     assert f"{int(result.beads['used'].sum())} of {len(result.beads)}" in page.text
     for _, bead in result.beads.iterrows():
@@ -119,7 +179,10 @@ def test_it_gives_the_reason_why_a_bead_is_not_used(field, result, tmp_path):
 
 def test_it_names_every_parameter(page, result):
     recipe = result.recipe.to_dict()
-    del recipe["provenance"]
+    # But those of the joint fit, which changed nothing.
+    del recipe["provenance"], recipe["camera"], recipe["find_beads"]["significance"]
+    for name in ("window", "background_scale", "angular_orders", "judge"):
+        del recipe["distill"][name]
     for name, value in recipe.items():
         assert not isinstance(value, dict) or name.replace("_", " ") in page.words
         for inner in value if isinstance(value, dict) else [name]:
@@ -148,11 +211,19 @@ def test_titles_are_text_and_not_markup(field, result, tmp_path):
 
 def test_a_2d_image_has_a_report(tmp_path):
     field = simulate_beads((96, 96), (0.08, 0.08), beads=6, seed=2)
-    recipe = Recipe(spacing=field.spacing, device="numpy", distill=Distill(iterations=3))
-    result = finish(distill_steps_of(field.image, recipe))
-    page = page_of(tmp_path / "r.html", field.image, result)
-    assert "FWHM y" in page.words
-    assert "FWHM z" not in page.words
+    stepwise = dataclasses.replace(
+        Recipe.stepwise(), distill=Distill(method="richardson-lucy", iterations=3)
+    )
+    for base in (stepwise, Recipe()):
+        recipe = dataclasses.replace(base, spacing=field.spacing, device="numpy")
+        result = finish(distill_steps_of(field.image, recipe))
+        page = page_of(tmp_path / "r.html", field.image, result)
+        assert "FWHM y" in page.words
+        assert "FWHM z" not in page.words
+        assert ("The image less the fitted model." in page.text) == (
+            recipe.distill.method == "joint"
+        )
+        assert "in the plane z" not in page.text
 
 
 @pytest.mark.usefixtures("without_pictures")

@@ -12,9 +12,10 @@ from importlib.metadata import version
 from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.io import read_image, read_psf, write_psf
-from napari_psf_distiller.pipeline import Result, deconvolve, distill
+from napari_psf_distiller.pipeline import deconvolve, distill
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import (
+    Camera,
     Deconvolve,
     Distill,
     FindBeads,
@@ -24,12 +25,14 @@ from napari_psf_distiller.recipe import (
     Recipe,
     Threshold,
 )
+from napari_psf_distiller.results import Result
 from napari_psf_distiller.simulate import SimulatedBeads, simulate_beads, simulate_psf
 from napari_psf_distiller.steps.psf import fwhm
 
 __version__ = version("napari-psf-distiller")
 
 __all__ = [
+    "Camera",
     "Deconvolve",
     "Device",
     "DeviceError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +13,22 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute import Boundary, displaced_axes
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.steps.joint import Joint
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
-__all__ = ["bead_warnings", "deconvolve_warnings", "psf_warnings"]
+__all__ = ["bead_warnings", "deconvolve_warnings", "joint_warnings", "psf_warnings"]
 
 # Fewer beads than this make a PSF that is as much theirs as the microscope's.
 FEW_BEADS = 5
+
+# Twice the highest frequency times the voxel size: 1 is Nyquist's limit.
+FINEST = 0.95
+
+# Beads of more than this part of their image's width leave the PSF to guesswork.
+LARGEST_BEAD = 0.9
+
+# The median bead's residuals, in units of the noise's variance.
+POOR_FIT = 4.0
 
 
 def deconvolve_warnings(
@@ -103,6 +114,69 @@ def bead_warnings(beads: pd.DataFrame) -> tuple[str, ...]:
         f"Only {used} of {len(beads)} beads could be used: the PSF is noisy, and any bead that is "
         "not a single one spoils it. Use an image with more beads.",
     )
+
+
+def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tuple[str, ...]:
+    """Return what a user should know of a joint fit.
+
+    Parameters
+    ----------
+    fit : Joint
+    spacing : sequence of float
+        Voxel size in micrometres.
+    recipe : Recipe
+    """
+    found = []
+    axes = AXES[-len(spacing) :]
+    optics = dataclasses.asdict(recipe.optics)
+    missing = [name.replace("_", " ") for name, value in optics.items() if value is None]
+    if 0 < len(missing) < len(optics):
+        found.append(
+            f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
+            "given, so that none of them counts: give all three."
+        )
+    coarse = [
+        axis
+        for axis, size, band in zip(reversed(axes), reversed(spacing), _bands(fit), strict=False)
+        if 2 * band * size > FINEST
+    ]
+    # Without the optics the band is only a guess, and as wide as the voxels let it be.
+    if coarse and not missing:
+        found.append(
+            f"The voxels are too large for the optics along {', '.join(reversed(coarse))}: what "
+            "the PSF has of fine detail is lost or folded. Use smaller voxels."
+        )
+    widths = [w * s for w, s in zip(fit.widths[-len(spacing) :], spacing, strict=True)]
+    diameter = recipe.bead_diameter
+    if diameter is None:
+        found.append(
+            "The beads' diameter is not given: the PSF is as wide as a bead's image. Give the "
+            "diameter that the beads' maker states."
+        )
+    elif diameter > LARGEST_BEAD * min(widths):
+        found.append(
+            f"The beads of {1000 * diameter:.0f} nm are as large as their images of "
+            f"{1000 * min(widths):.0f} nm: little of the PSF's width is left to be told. Use "
+            "smaller beads, or check the diameter and the voxel size."
+        )
+    used = fit.beads[fit.beads["used"]]
+    saturated = int((fit.beads["reason"] == "saturated").sum())
+    if saturated > len(used):
+        found.append(
+            f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."
+        )
+    poor = float(used["chi_squared"].median())
+    if poor > POOR_FIT:
+        found.append(
+            f"The beads differ from the model by {np.sqrt(poor):.1f} times the noise (median): "
+            "they are not alike, or the PSF changes across the image. Look at the residual image."
+        )
+    return tuple(found)
+
+
+def _bands(fit: Joint) -> tuple[float, ...]:
+    """Return the highest frequencies along x, y and z."""
+    return fit.band.lateral, fit.band.lateral, fit.band.axial
 
 
 def _larger(psf: Sequence[int], image: Sequence[int]) -> str:

@@ -175,8 +175,8 @@ def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         type=Path,
         default=Path("psf-distiller-demo"),
         metavar="DIR",
-        help="folder for beads.tif, psf.tif, recipe.json, beads.csv and report.html; made if its "
-        "parent exists (default: %(default)s)",
+        help="folder for beads.tif, psf.tif, psf_error.tif, residual.tif, recipe.json, beads.csv "
+        "and report.html; made if its parent exists (default: %(default)s)",
     )
     part.add_argument(
         "--layout",
@@ -188,7 +188,6 @@ def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "--seed", type=_seed, default=0, metavar="N", help="another one gives another field"
     )
     _add_common(part)
-    _add_iterations(part)
 
 
 def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
@@ -209,7 +208,8 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "--bead-diameter",
         type=float,
         metavar="D",
-        help="in micrometres; noted in the recipe",
+        help="in micrometres; the joint fit takes the bead's size out of the PSF (default: a "
+        "point)",
     )
     source = part.add_mutually_exclusive_group()
     source.add_argument(
@@ -220,19 +220,51 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         action="store_true",
         help="take the steps and numbers of the notebook this program grew from",
     )
-    part.add_argument("--na", type=float, help="numerical aperture; noted in the recipe")
-    part.add_argument(
-        "--wavelength",
-        type=float,
-        metavar="W",
-        help="in micrometres; noted in the recipe",
+    source.add_argument(
+        "--stepwise",
+        action="store_true",
+        help="one step after the other, with Richardson-Lucy, instead of the joint fit; uses "
+        "neither bead diameter, optics nor camera, which are only noted in the recipe",
     )
     part.add_argument(
-        "--refractive-index", type=float, metavar="N", help="of the immersion; noted in the recipe"
+        "--na",
+        type=float,
+        help="numerical aperture; with wavelength and refractive index, all three or none, the "
+        "joint fit knows which detail the microscope passes",
+    )
+    part.add_argument(
+        "--wavelength", type=float, metavar="W", help="of emission, in micrometres; see --na"
+    )
+    part.add_argument(
+        "--refractive-index", type=float, metavar="N", help="of the immersion; see --na"
+    )
+    part.add_argument(
+        "--camera-offset",
+        type=float,
+        metavar="LEVEL",
+        help="the intensity without light, for the joint fit (default: told from the image)",
+    )
+    part.add_argument(
+        "--camera-gain",
+        type=float,
+        metavar="G",
+        help="intensity units a photoelectron, for the joint fit (default: told from the image)",
+    )
+    part.add_argument(
+        "--saturation",
+        type=float,
+        metavar="LEVEL",
+        help="voxels of this intensity or more do not count in the joint fit (default: told from "
+        "the image)",
     )
     _add_ome(part)
     _add_common(part)
-    _add_iterations(part)
+    part.add_argument(
+        "--iterations",
+        type=int,
+        metavar="N",
+        help="of Richardson-Lucy (default: the recipe's); the joint fit ends by itself",
+    )
 
 
 def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
@@ -319,18 +351,16 @@ def _add_folder(part: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for psf.tif, recipe.json, beads.csv and report.html; made if its parent "
-        "exists",
+        help="folder for psf.tif, recipe.json, beads.csv and report.html, and of the joint fit "
+        "psf_error.tif and residual.tif; made if its parent exists",
     )
 
 
 def _add_ome(part: argparse.ArgumentParser) -> None:
-    part.add_argument("--ome", action="store_true", help="write the PSF as OME-TIFF, psf.ome.tif")
-
-
-def _add_iterations(part: argparse.ArgumentParser) -> None:
     part.add_argument(
-        "--iterations", type=int, metavar="N", help="of distilling (default: the recipe's)"
+        "--ome",
+        action="store_true",
+        help="write OME-TIFF: psf.ome.tif in the place of psf.tif, ...",
     )
 
 
@@ -339,15 +369,15 @@ def _add_common(part: argparse.ArgumentParser) -> None:
     part.add_argument(
         "--fft",
         choices=FFTS,
-        help=f"the Fourier transforms: auto takes the fastest that is installed, '{PROGRAM} "
-        "devices' lists those of each device",
+        help="Richardson-Lucy's Fourier transforms: auto takes the fastest that is installed, "
+        f"'{PROGRAM} devices' lists those of each device",
     )
     part.add_argument(
         "--memory",
         type=float,
         metavar="GIB",
-        help="what may be used on the device (default: most of what is free); an image that needs "
-        "more is deconvolved in tiles",
+        help="what Richardson-Lucy may use on the device (default: most of what is free); an image "
+        "that needs more is deconvolved in tiles",
     )
     part.add_argument(
         "--overwrite", action="store_true", help="replace results that are there already"

@@ -32,21 +32,23 @@ from napari_psf_distiller.pipeline import (
 )
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.provenance import provenance_of
-from napari_psf_distiller.recipe import Deconvolve, Optics, Recipe
+from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe
 from napari_psf_distiller.simulate import simulate_beads
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.psf import fwhm
+from napari_psf_distiller.wording import reasons_text, width_text
 
 __all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
 
 # Voxel sizes that differ by more than this part are not the same.
 SAME_SPACING = 0.01
-# The demonstration's field: as large as the default recipe's PSF asks for, small enough to be
-# distilled in seconds on two cores. Its sizes are quick to transform.
+# The demonstration's field: larger than its PSF's window, small enough to be distilled in seconds
+# on two cores.
 DEMO_SHAPE = (54, 192, 192)
 DEMO_SPACING = (0.2, 0.08, 0.08)
 DEMO_BEADS = 40
 DEMO_DIAMETER = 0.1
+DEMO_OPTICS = Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
 
 # What `open_engine` does.
 AUTO_RULE = (
@@ -75,10 +77,10 @@ class Outlet:
 
 def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Simulate a field of beads, distil it, and compare the PSF with the true one."""
-    recipe = _with(Recipe(bead_diameter=DEMO_DIAMETER), DEMO_SPACING, arguments.iterations)
+    recipe = Recipe(spacing=DEMO_SPACING, bead_diameter=DEMO_DIAMETER, optics=DEMO_OPTICS)
     recipe = _on(recipe, arguments)
     folder: Path = arguments.output
-    names = ("beads.tif", *_names(False))
+    names = ("beads.tif", *_names(recipe))
     with _results_in(folder, names, arguments.overwrite) as staging:
         field = simulate_beads(
             DEMO_SHAPE,
@@ -87,6 +89,7 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
             bead_diameter=DEMO_DIAMETER,
             layout=arguments.layout,
             seed=arguments.seed,
+            **dataclasses.asdict(DEMO_OPTICS),
         )
         write_image(staging / "beads.tif", field.image, spacing=field.spacing)
         # As read back, so that the recipe can be replayed on the file.
@@ -104,9 +107,17 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
 def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Distil the PSF from a file with an image of beads."""
     stored = read_image(arguments.image)
-    recipe = Recipe.notebook() if arguments.notebook else Recipe()
     if arguments.recipe is not None:
         recipe = Recipe.load(arguments.recipe)
+    elif arguments.notebook:
+        recipe = Recipe.notebook()
+    else:
+        recipe = Recipe.stepwise() if arguments.stepwise else Recipe()
+    if arguments.iterations is not None and recipe.distill.method == "joint":
+        raise InputError(
+            "--iterations is for Richardson-Lucy, but the recipe's method is the joint fit, which "
+            "ends where it gains nothing any more: leave it out, or give --stepwise."
+        )
     spacing = stored.spacing or recipe.spacing
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, len(arguments.spacing))
@@ -116,13 +127,18 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
         "wavelength": arguments.wavelength,
         "refractive_index": arguments.refractive_index,
     }
-    known = dataclasses.asdict(recipe.optics)
+    camera = {
+        "offset": arguments.camera_offset,
+        "gain": arguments.camera_gain,
+        "saturation": arguments.saturation,
+    }
     recipe = dataclasses.replace(
         _on(_with(recipe, spacing, arguments.iterations), arguments),
         bead_diameter=(
             recipe.bead_diameter if arguments.bead_diameter is None else arguments.bead_diameter
         ),
-        optics=Optics(**known | {name: v for name, v in optics.items() if v is not None}),
+        optics=Optics(**dataclasses.asdict(recipe.optics) | _given(optics)),
+        camera=Camera(**dataclasses.asdict(recipe.camera) | _given(camera)),
     )
     inputs = [arguments.image] + ([arguments.recipe] if arguments.recipe is not None else [])
     return _distill_file(arguments, inputs, stored.image, recipe, outlet)[0]
@@ -250,7 +266,7 @@ def _distill_file(
     """Distil an image into the output folder; return what to print, and the result."""
     folder: Path = arguments.output
     ome = arguments.ome
-    with _results_in(folder, _names(ome), arguments.overwrite, inputs) as staging:
+    with _results_in(folder, _names(recipe, ome), arguments.overwrite, inputs) as staging:
         result = finish(distill_steps_of(image, recipe), outlet.progress)
         _write_results(staging, image, result, f"PSF from {arguments.image.name}", ome=ome)
     for warning in result.warnings:
@@ -268,9 +284,13 @@ def _with(recipe: Recipe, spacing: Sequence[float] | None, iterations: int | Non
 
 def _on(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     """Return the recipe with the device, the FFT and the memory that were given."""
-    given = {name: getattr(arguments, name) for name in ("device", "fft", "memory")}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(recipe, **changes)
+    options = {name: getattr(arguments, name) for name in ("device", "fft", "memory")}
+    return dataclasses.replace(recipe, **_given(options))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _compare_spacing(
@@ -287,9 +307,12 @@ def _compare_spacing(
         outlet.warn(f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}.")
 
 
-def _names(ome: bool) -> tuple[str, ...]:
-    """Return the names of what distilling writes."""
-    return ("psf.ome.tif" if ome else "psf.tif", "recipe.json", "beads.csv", "report.html")
+def _names(recipe: Recipe, ome: bool = False) -> tuple[str, ...]:
+    """Return the names of what distilling writes: the PSF, three files about it, other images."""
+    end = ".ome.tif" if ome else ".tif"
+    # Only the joint fit has a model of the image, and with it errors and a residual.
+    more = ("psf_error", "residual") if recipe.distill.method == "joint" else ()
+    return (f"psf{end}", "recipe.json", "beads.csv", "report.html", *(name + end for name in more))
 
 
 def _write_results(
@@ -298,28 +321,35 @@ def _write_results(
     # matplotlib takes a while to import, and only here is it needed.
     from napari_psf_distiller.report import write_report
 
-    psf, recipe, beads, report = (folder / name for name in _names(ome))
+    psf, recipe, beads, report, *more = (folder / name for name in _names(result.recipe, ome))
     write_psf(psf, result.psf, spacing=result.spacing, recipe=result.recipe)
+    images = (array for array in (result.psf_error, result.residual) if array is not None)
+    for path, array in zip(more, images, strict=True):
+        write_image(path, array, spacing=result.spacing)
     result.recipe.save(recipe)
     write_whole(beads, result.beads.to_csv)
     write_report(report, image, result, title=title)
 
 
 def _summary(folder: Path, result: Result, ome: bool = False) -> str:
-    psf, recipe, beads, report = (folder / name for name in _names(ome))
+    names = _names(result.recipe, ome)
+    psf, recipe, beads, report, *more = (folder / name for name in names)
     made = result.recipe.provenance
     axes = ", ".join(AXES[-len(result.fwhm) :])
-    # NaN is no width but the sign that there is none within the window.
     widths = ", ".join(
-        "wider than the window" if np.isnan(width) else f"{1000 * width:.0f}"
-        for width in result.fwhm
+        width_text(width, error, unit="")
+        for width, error in zip(result.fwhm, result.fwhm_error, strict=True)
     )
+    used = f"{int(result.beads['used'].sum())} of {len(result.beads)} used"
+    reasons = reasons_text(result.beads)
+    labels = ("Errors", "Rest")
     return "\n".join(
         [
             f"PSF:    {psf}",
+            *(f"{label + ':':<8}{path}" for label, path in zip(labels, more, strict=False)),
             f"Report: {report}",
             f"Recipe: {recipe}",
-            f"Beads:  {beads} ({int(result.beads['used'].sum())} of {len(result.beads)} used)",
+            f"Beads:  {beads} ({used}{'; not used: ' * bool(reasons)}{reasons})",
             f"Device: {made.device if made is not None else result.recipe.device}",
             f"Time:   {result.timings['total']:.1f} s",
             f"FWHM:   {widths} nm ({axes})",

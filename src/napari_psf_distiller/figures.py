@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.image import AxesImage
@@ -26,12 +26,15 @@ from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.beads import AXES, centres_of
 from napari_psf_distiller.steps.psf import fwhm, peak_profiles
+from napari_psf_distiller.wording import width_text
 
 __all__ = [
     "draw_beads",
     "draw_likelihood",
     "draw_profiles",
     "draw_projections",
+    "draw_residual",
+    "fullest_plane",
     "width_text",
     "widths_text",
 ]
@@ -45,6 +48,8 @@ THIN = 0.3
 # The profiles are shown this many widths to either side: further out, they look flat.
 WIDTHS_SHOWN = 3
 AXIS_MARKERS = {"z": "s", "y": "^", "x": "o"}
+# A residual is shown to so many of its own standard deviations: what a model leaves stands out.
+DEVIATIONS_SHOWN = 5
 
 
 def draw_projections(
@@ -239,33 +244,80 @@ def draw_beads(
     _plain(axes, foreground)
     axes.set_xlabel("x (µm)", color=foreground, fontsize=NORMAL)
     axes.set_ylabel("y (µm)", color=foreground, fontsize=NORMAL)
-    used = beads["used"].to_numpy(dtype=bool) if "used" in beads else np.ones(len(beads), bool)
-    y, x = (centres_of(beads)[:, -2:] * sizes).T
-    axes.scatter(
-        x[used],
-        y[used],
-        s=60,
-        marker="o",
-        facecolors="none",
-        edgecolors=USED,
-        linewidths=1.2,
-        label=f"used: {int(used.sum())}",
+    _mark_beads(axes, beads, sizes, foreground)
+
+
+def fullest_plane(beads: pd.DataFrame, planes: int) -> int:
+    """Return in which plane of an image most of the used beads have their centre."""
+    if planes == 1:
+        return 0
+    depths = beads.loc[beads["used"], "z"].to_numpy(dtype=float)
+    nearest = np.clip(np.floor(depths + 0.5).astype(int), 0, planes - 1)
+    return int(np.bincount(nearest, minlength=planes).argmax())
+
+
+def draw_residual(
+    figure: Figure,
+    residual: ArrayLike,
+    beads: pd.DataFrame,
+    spacing: Sequence[float],
+    *,
+    foreground: str = "black",
+) -> None:
+    """Draw what a model leaves of the image, in the plane with most of the used beads.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Cleared first.
+    residual : array_like
+        (Z, Y, X) or (Y, X).
+    beads : pandas.DataFrame
+        With their centres and ``used``.
+    spacing : sequence of float
+        Voxel size in micrometres.
+    foreground : str
+        Colour of text and lines.
+
+    Raises
+    ------
+    InputError
+        The residual or the spacing cannot be used.
+    """
+    array = check_image(residual, "The residual", constant=True)
+    sizes = check_spacing(spacing, array.ndim)[-2:]
+    planes = array if array.ndim == 3 else array[None]
+    plane = planes[fullest_plane(beads, len(planes))]
+    # The median of the magnitudes is 0.6745 standard deviations of a normal distribution; it does
+    # not grow with the few voxels that the model fails.
+    top = DEVIATIONS_SHOWN * float(np.median(np.abs(plane))) / 0.6745
+    top = top or float(np.abs(plane).max()) or 1.0
+    figure.clear()
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    (height, width), (dy, dx) = plane.shape, sizes
+    image = axes.imshow(
+        plane,
+        cmap="RdBu_r",
+        norm=Normalize(-top, top),
+        extent=(-0.5 * dx, (width - 0.5) * dx, (height - 0.5) * dy, -0.5 * dy),
+        aspect="equal",
     )
-    axes.scatter(
-        x[~used],
-        y[~used],
-        s=36,
-        marker="x",
-        c=NOT_USED,
-        linewidths=1.4,
-        label=f"not used: {int((~used).sum())}",
-    )
-    # Above the picture: on it, it would hide beads.
-    _legend(axes, foreground, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    _plain(axes, foreground)
+    axes.set_xlabel("x (µm)", color=foreground, fontsize=NORMAL)
+    axes.set_ylabel("y (µm)", color=foreground, fontsize=NORMAL)
+    _mark_beads(axes, beads, sizes, foreground)
+    colours = figure.colorbar(image, ax=axes, extend="both", shrink=0.7)
+    colours.outline.set_edgecolor(foreground)
+    colours.ax.tick_params(colors=foreground, labelsize=SMALL)
 
 
 def draw_likelihood(
-    figure: Figure, curve: Sequence[tuple[int, float]], *, foreground: str = "black"
+    figure: Figure,
+    curve: Sequence[tuple[int, float]],
+    *,
+    gains: bool = False,
+    foreground: str = "black",
 ) -> None:
     """Draw the log-likelihood, as its gain since the first one, against the iteration.
 
@@ -275,6 +327,8 @@ def draw_likelihood(
         Cleared first.
     curve : sequence of (int, float)
         Iteration and log-likelihood; of an empty one the drawing says that there is none.
+    gains : bool
+        Whether the values are gains over the start already, as those of the joint fit.
     foreground : str
         Colour of text and lines.
     """
@@ -294,21 +348,21 @@ def draw_likelihood(
             transform=axes.transAxes,
         )
         return
-    iterations = [iteration for iteration, _ in curve]
     # Known up to a constant only, and that constant is so large that it hides the differences.
-    gained = [value - curve[0][1] for _, value in curve]
+    first = (0, 0.0) if gains else curve[0]
+    points = [first, *curve] if gains else curve
+    iterations = [iteration for iteration, _ in points]
+    gained = [value - first[1] for _, value in points]
     axes.plot(iterations, gained, color=AXIS_COLOURS["x"], linewidth=1.2, marker="o", markersize=3)
     axes.set_xlabel("iteration", color=foreground, fontsize=NORMAL)
-    axes.set_ylabel(
-        f"log-likelihood gained since iteration {iterations[0]}", color=foreground, fontsize=NORMAL
+    label = (
+        "gain in log-likelihood over the start"
+        if gains
+        else f"log-likelihood gained since iteration {first[0]}"
     )
+    axes.set_ylabel(label, color=foreground, fontsize=NORMAL)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.get_offset_text().set(color=foreground, fontsize=SMALL)
-
-
-def width_text(width: float) -> str:
-    """Return a full width at half maximum, given in micrometres, as people read it: in nm."""
-    return "wider than the window" if math.isnan(width) else f"{1000 * width:.0f} nm"
 
 
 def widths_text(psf: ArrayLike, spacing: Sequence[float] | None) -> str:
@@ -358,6 +412,33 @@ def _draw_profile(
         markersize=3,
         color=colour,
     )
+
+
+def _mark_beads(axes: Axes, beads: pd.DataFrame, sizes: Sequence[float], foreground: str) -> None:
+    """Mark the beads in a picture of a plane, those that are used and the others."""
+    used = beads["used"].to_numpy(dtype=bool) if "used" in beads else np.ones(len(beads), bool)
+    y, x = (centres_of(beads)[:, -2:] * sizes).T
+    axes.scatter(
+        x[used],
+        y[used],
+        s=60,
+        marker="o",
+        facecolors="none",
+        edgecolors=USED,
+        linewidths=1.2,
+        label=f"used: {int(used.sum())}",
+    )
+    axes.scatter(
+        x[~used],
+        y[~used],
+        s=36,
+        marker="x",
+        c=NOT_USED,
+        linewidths=1.4,
+        label=f"not used: {int((~used).sum())}",
+    )
+    # Above the picture: on it, it would hide beads.
+    _legend(axes, foreground, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
 def _plain(axes: Axes, foreground: str) -> None:

@@ -6,10 +6,9 @@ Each ``*_step`` is a generator of progress that takes arrays and a recipe; `dist
 from __future__ import annotations
 
 import dataclasses
-import time
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,11 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.advice import bead_warnings, deconvolve_warnings, psf_warnings
 from napari_psf_distiller.checks import check_image, check_iterations, check_spacing
+from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import FFT, Boundary, Engine, Method, open_engine
 from napari_psf_distiller.errors import DistillerWarning, InputError
+from napari_psf_distiller.joint_pipeline import joint_steps, postprocess_step
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.results import Distilled, Result, noting
 from napari_psf_distiller.steps import beads as bead_steps
 from napari_psf_distiller.steps import deconvolve as deconvolve_steps
 from napari_psf_distiller.steps import distill as distill_steps
@@ -46,67 +48,6 @@ __all__ = [
 
 
 T = TypeVar("T")
-
-
-class Distilled(NamedTuple):
-    """What Richardson-Lucy made of a field of beads, or of an image.
-
-    Attributes
-    ----------
-    array : numpy.ndarray
-        float32, of the image's shape; of a field of beads the PSF before post-processing.
-    device : str
-        The device that was used, with its FFT and precision.
-    log_likelihood : tuple of (int, float)
-        (iteration, log-likelihood before it), where it was computed.
-    iterations : int
-        How many were done.
-    warnings : tuple of str
-        What went otherwise than planned.
-    """
-
-    array: NDArray[np.float32]
-    device: str
-    log_likelihood: tuple[tuple[int, float], ...]
-    iterations: int
-    warnings: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """A distilled PSF and how it came about.
-
-    Attributes
-    ----------
-    psf : numpy.ndarray
-        float32, (Z, Y, X) or (Y, X), sum 1, peak at n // 2.
-    beads : pandas.DataFrame
-        See `find_beads`.
-    recipe : Recipe
-        All that is needed to run it again, versions and device included.
-    timings : dict of str to float
-        Seconds for each step, and "total".
-    spacing : tuple of float
-        Voxel size in micrometres.
-    fwhm : tuple of float
-        Along each axis, in micrometres; see `fwhm`.
-    log_likelihood : tuple of (int, float)
-        See `Distilled`.
-    warnings : tuple of str
-        What a user should know before using the PSF.
-    preprocessed : numpy.ndarray
-        float32, the image that the PSF was distilled from.
-    """
-
-    psf: NDArray[np.float32]
-    beads: pd.DataFrame
-    recipe: Recipe
-    timings: dict[str, float]
-    spacing: tuple[float, ...]
-    fwhm: tuple[float, ...]
-    log_likelihood: tuple[tuple[int, float], ...]
-    warnings: tuple[str, ...]
-    preprocessed: NDArray[np.float32]
 
 
 def distill(
@@ -148,10 +89,10 @@ def distill(
     --------
     >>> import napari_psf_distiller as pd
     >>> field = pd.simulate_beads((24, 64, 64), beads=4, seed=1)
-    >>> recipe = pd.Recipe(distill=pd.Distill(iterations=10))
+    >>> recipe = pd.Recipe(bead_diameter=0.1, optics=pd.Optics(1.2, 0.52, 1.33))
     >>> result = pd.distill(field.image, spacing=field.spacing, recipe=recipe, device="numpy")
-    >>> result.psf.shape, round(float(result.psf.sum()), 3)
-    ((24, 64, 64), 1.0)
+    >>> result.psf.ndim, round(float(result.psf.sum()), 3), int(result.beads["used"].sum())
+    (3, 1.0, 4)
     """
     recipe = recipe if recipe is not None else Recipe()
     if spacing is not None:
@@ -195,7 +136,9 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
     # What cannot be done is an error before the work, not after half of it.
     _check_lengths(recipe, array.ndim)
     _engine(recipe)
-    clock = _Clock()
+    if recipe.distill.method == "joint":
+        return (yield from joint_steps(original, recipe))
+    clock = Clock()
     preprocessed = yield from preprocess_step(array, recipe)
     clock.note("preprocess")
     mask = yield from threshold_step(preprocessed.image, recipe)
@@ -206,20 +149,22 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
     clock.note("distill")
     psf = yield from postprocess_step(distilled.array, recipe)
     clock.note("postprocess")
-    widths = psf_steps.fwhm(psf, spacing)
     return Result(
         psf=psf,
         beads=beads,
         recipe=dataclasses.replace(recipe, provenance=provenance_of(original, distilled.device)),
         timings=clock.total(),
         spacing=spacing,
-        fwhm=widths,
+        fwhm=psf_steps.fwhm(psf, spacing),
+        fwhm_error=(float("nan"),) * array.ndim,
+        psf_error=None,
         log_likelihood=distilled.log_likelihood,
         warnings=(
             *bead_warnings(beads),
             *psf_warnings(array.shape, psf, recipe),
             *distilled.warnings,
         ),
+        residual=None,
         preprocessed=preprocessed.image,
     )
 
@@ -319,23 +264,8 @@ def distill_step(
         memory=_bytes(recipe.memory),
         preview_every=preview_every,
     )
-    done = yield from _noting(steps, curve)
+    done = yield from noting(steps, curve)
     return Distilled(done.array, done.device, tuple(curve), part.iterations, done.warnings)
-
-
-def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.float32]]:
-    """Turn the distilled array into the PSF; see `postprocess`."""
-    yield Progress("Post-process PSF", 0, 1)
-    part = recipe.postprocess
-    psf = psf_steps.postprocess(
-        distilled,
-        crop=part.crop,
-        background=part.background,
-        clip=part.clip,
-        normalise=part.normalise,
-    )
-    yield Progress("Post-process PSF", 1, 1)
-    return psf
 
 
 def deconvolve_step(
@@ -388,7 +318,7 @@ def deconvolve_step(
         memory=_bytes(recipe.memory),
         preview_every=preview_every,
     )
-    done = yield from _noting(steps, curve)
+    done = yield from noting(steps, curve)
     return Distilled(done.array, done.device, tuple(curve), done.iterations, done.warnings)
 
 
@@ -481,24 +411,6 @@ def _bytes(memory: float | None) -> int | None:
     return None if memory is None else int(memory * 2**30)
 
 
-def _noting(steps: Steps[T], curve: list[tuple[int, float]]) -> Steps[T]:
-    """Pass a generator on, keeping the likelihoods that come by."""
-    try:
-        while True:
-            progress = next(steps)
-            if curve and progress.iteration <= curve[-1][0]:
-                # It began anew, with less memory or elsewhere.
-                curve.clear()
-            if progress.log_likelihood is not None:
-                curve.append((progress.iteration, progress.log_likelihood))
-            yield progress
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        steps.close()
-
-
 def _check_lengths(recipe: Recipe, ndim: int) -> None:
     """Refuse a recipe whose lists are too short for an image of so many axes."""
     for name, values in (
@@ -509,21 +421,3 @@ def _check_lengths(recipe: Recipe, ndim: int) -> None:
             raise InputError(
                 f"The {name} {values} has {len(values)} values, but the image has {ndim} axes."
             )
-
-
-class _Clock:
-    """Seconds of each step."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._seconds: dict[str, float] = {}
-
-    def note(self, step: str) -> None:
-        """Count the time since the last note to a step."""
-        now = time.perf_counter()
-        self._seconds[step] = now - self._last
-        self._last = now
-
-    def total(self) -> dict[str, float]:
-        """Return the seconds of each step and of all."""
-        return self._seconds | {"total": time.perf_counter() - self._start}

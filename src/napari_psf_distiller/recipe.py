@@ -14,6 +14,7 @@ from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.section import Section, shown
 
 __all__ = [
+    "Camera",
     "Deconvolve",
     "Distill",
     "FindBeads",
@@ -26,11 +27,18 @@ __all__ = [
 ]
 
 FORMAT = "napari-psf-distiller recipe"
-VERSION = 2
+VERSION = 3
 
-# What version 1 did not have: in a recipe, and in its part "deconvolve".
-NEW_FIELDS = ("fft", "memory")
-NEW_IN_DECONVOLVE = ("method", "total_variation", "background", "saturation")
+# What a version did not have that the next one has: in a recipe, and in its parts.
+NEW_IN_2 = {
+    "": ("fft", "memory"),
+    "deconvolve": ("method", "total_variation", "background", "saturation"),
+}
+NEW_IN_3 = {
+    "": ("camera",),
+    "find_beads": ("method", "significance"),
+    "distill": ("method", "window", "background_scale", "angular_orders", "judge"),
+}
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -41,7 +49,9 @@ Gibibytes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Optics(Section):
-    """The microscope, as far as it is known: a record, which no step uses yet.
+    """The microscope, as far as it is known: the joint fit keeps to the frequencies that it passes.
+
+    All three or none count; without them the band is taken from the beads' width.
 
     Attributes
     ----------
@@ -58,8 +68,27 @@ class Optics(Section):
 
 
 @dataclass(frozen=True)
+class Camera(Section):
+    """The camera, as far as it is known; the rest is estimated from the image.
+
+    Attributes
+    ----------
+    offset : float or None
+        The intensity without light.
+    gain : float or None
+        Intensity units a photoelectron.
+    saturation : float or None
+        Voxels of this intensity or more do not count.
+    """
+
+    offset: Finite | None = None
+    gain: Positive | None = None
+    saturation: Finite | None = None
+
+
+@dataclass(frozen=True)
 class Preprocess(Section):
-    """Background subtraction and median filter.
+    """Background subtraction and median filter; for the method "threshold" of finding beads.
 
     Attributes
     ----------
@@ -99,7 +128,7 @@ class Preprocess(Section):
 
 @dataclass(frozen=True)
 class Threshold(Section):
-    """What counts as bead.
+    """What counts as bead; for the method "threshold" of finding beads.
 
     Attributes
     ----------
@@ -129,10 +158,15 @@ class Threshold(Section):
 
 @dataclass(frozen=True)
 class FindBeads(Section):
-    """From the thresholded image to bead centres.
+    """From the image to bead centres.
 
     Attributes
     ----------
+    method : {"matched", "threshold"}
+        "matched" finds them in the raw image by a matched filter; "threshold" in the preprocessed
+        and thresholded one, to which all but `significance` belongs.
+    significance : float
+        For "matched": a bead stands out from the noise by so many standard deviations.
     centre : {"centroid", "weighted"}
         Centroid of the object's voxels, plain or weighted by their intensity.
     min_voxels : int
@@ -144,6 +178,8 @@ class FindBeads(Section):
         None uses all.
     """
 
+    method: Literal["matched", "threshold"] = "matched"
+    significance: Annotated[float, Field(ge=3, allow_inf_nan=False)] = 7.0
     centre: Literal["centroid", "weighted"] = "weighted"
     min_voxels: Count = 4
     max_voxels: Count | None = None
@@ -152,18 +188,39 @@ class FindBeads(Section):
 
 @dataclass(frozen=True)
 class Distill(Section):
-    """The true object, and the Richardson-Lucy deconvolution of the image with it.
+    """From the beads to the PSF.
 
     Attributes
     ----------
+    method : {"joint", "richardson-lucy"}
+        "joint" fits the PSF, the beads' places and amplitudes, and the background to the raw image;
+        "richardson-lucy" deconvolves the image with its true object.
+    window : tuple of float or None
+        For "joint": the PSF's extent in micrometres, (z, y, x) or (y, x); None takes it from the
+        beads' width.
+    background_scale : float
+        For "joint": the background's slopes change over this many micrometres.
+    angular_orders : int or None
+        For "joint": the PSF's parts that turn up to so many times about its axis are fitted; 0 is
+        a rotationally symmetric PSF, None leaves it to the image's evidence.
+    judge : bool
+        For "joint": beads that are cut off, saturated, touching or much brighter than the others do
+        not shape the PSF; False uses all that were found.
     placement : {"truncate", "nearest"}
-        How a fractional centre becomes a voxel.
+        For "richardson-lucy": how a fractional centre becomes a voxel.
     iterations : int
+        For "richardson-lucy"; the joint fit ends where it gains nothing any more.
     boundary : {"circulant", "noncirculant"}
+        For "richardson-lucy".
     start : {"image", "flat"}
-        The first estimate: the image, or its mean everywhere.
+        For "richardson-lucy": the first estimate, the image or its mean everywhere.
     """
 
+    method: Literal["joint", "richardson-lucy"] = "joint"
+    window: tuple[Positive, ...] | None = None
+    background_scale: Positive = 30.0
+    angular_orders: Annotated[int, Field(ge=0, le=8)] | None = None
+    judge: bool = True
     placement: Literal["truncate", "nearest"] = "nearest"
     iterations: Count = 30
     boundary: Literal["circulant", "noncirculant"] = "circulant"
@@ -265,14 +322,14 @@ class Recipe(Section):
     spacing : tuple of float or None
         Voxel size in micrometres, (z, y, x) or (y, x).
     bead_diameter : float or None
-        In micrometres; a record, which no step uses yet.
+        In micrometres; the joint fit takes it out of the PSF. None is a point.
     device : str
         "auto", "cpu", "gpu", "numpy", or (a part of) an OpenCL device's name.
     fft : {"auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"}
         The library of Fourier transforms.
     memory : float or None
         GiB that a deconvolution may use on the device; None is most of what is free.
-    optics, preprocess, threshold, find_beads, distill, postprocess, deconvolve : Section
+    optics, camera, preprocess, threshold, find_beads, distill, postprocess, deconvolve : Section
         One for each step.
     provenance : Provenance or None
         Filled in by a run.
@@ -284,6 +341,7 @@ class Recipe(Section):
     fft: Literal["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"] = "auto"
     memory: Gibibytes | None = None
     optics: Optics = field(default_factory=Optics)
+    camera: Camera = field(default_factory=Camera)
     preprocess: Preprocess = field(default_factory=Preprocess)
     threshold: Threshold = field(default_factory=Threshold)
     find_beads: FindBeads = field(default_factory=FindBeads)
@@ -298,6 +356,23 @@ class Recipe(Section):
             raise InputError(
                 f"Recipe.spacing is {self.spacing}; it must have 2 or 3 values, one an axis."
             )
+        if self.distill.method == "joint" and self.find_beads.method == "threshold":
+            raise InputError(
+                "FindBeads.method is 'threshold', but Distill.method is 'joint', which needs the "
+                "raw image: choose 'matched' or 'richardson-lucy'."
+            )
+        if self.distill.method == "richardson-lucy" and self.find_beads.method == "matched":
+            raise InputError(
+                "FindBeads.method is 'matched', but Distill.method is 'richardson-lucy', which "
+                "needs a preprocessed image: choose 'threshold' or 'joint'."
+            )
+
+    @classmethod
+    def stepwise(cls) -> Recipe:
+        """Return the recipe that preprocesses, thresholds and deconvolves, one step a widget."""
+        return cls(
+            find_beads=FindBeads(method="threshold"), distill=Distill(method="richardson-lucy")
+        )
 
     @classmethod
     def notebook(cls) -> Recipe:
@@ -305,9 +380,13 @@ class Recipe(Section):
         return cls(
             preprocess=Preprocess(background="mean", factor=1.25, floor=0.1, median=3),
             threshold=Threshold(method="otsu"),
-            find_beads=FindBeads(centre="centroid", min_voxels=1, margin=None),
+            find_beads=FindBeads(method="threshold", centre="centroid", min_voxels=1, margin=None),
             distill=Distill(
-                placement="truncate", iterations=300, boundary="circulant", start="image"
+                method="richardson-lucy",
+                placement="truncate",
+                iterations=300,
+                boundary="circulant",
+                start="image",
             ),
             postprocess=PostProcess(crop=(50, 65, 65), background=1 / 500),
             deconvolve=Deconvolve(iterations=200, boundary="noncirculant", method="plain"),
@@ -355,7 +434,11 @@ class Recipe(Section):
             raise InputError(f"{source} has the unknown field {unknown[0]!r}.")
         data = document.get("recipe")
         try:
-            return cls.from_dict(_from_version_1(data) if version == 1 else data, "recipe")
+            if version == 1:
+                data = _from_version_1(data)
+            if version < 3:
+                data = _from_version_2(data)
+            return cls.from_dict(data, "recipe")
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
 
@@ -399,17 +482,42 @@ def _from_version_1(data: Any) -> Any:
     """
     if not isinstance(data, dict):
         return data
-    _refuse_new(data, NEW_FIELDS, "recipe")
+    for new in (NEW_IN_2, NEW_IN_3):
+        _refuse_new(data, new, 1)
     part = data.get("deconvolve", {})
     if not isinstance(part, dict):
         return data
-    _refuse_new(part, NEW_IN_DECONVOLVE, "recipe.deconvolve")
     if part.get("iterations", 100) is None:
         raise InputError("Deconvolve.iterations is None; in version 1 it should be a number.")
     return data | {"deconvolve": {"iterations": 100} | part | {"method": "plain"}}
 
 
-def _refuse_new(data: dict[str, Any], new: tuple[str, ...], where: str) -> None:
-    for name in new:
-        if name in data:
-            raise InputError(f"{where} has the field {name!r}, which version 1 does not have.")
+def _from_version_2(data: Any) -> Any:
+    """Return a recipe's data of version 2 as those of version 3.
+
+    Beads were found by a threshold, and the PSF by Richardson-Lucy.
+
+    Raises
+    ------
+    InputError
+        A field that version 2 did not have.
+    """
+    if not isinstance(data, dict):
+        return data
+    _refuse_new(data, NEW_IN_3, 2)
+    methods = {"find_beads": "threshold", "distill": "richardson-lucy"}
+    parts: dict[str, Any] = {name: data.get(name, {}) for name in methods}
+    if not all(isinstance(part, dict) for part in parts.values()):
+        return data
+    return data | {name: part | {"method": methods[name]} for name, part in parts.items()}
+
+
+def _refuse_new(data: dict[str, Any], new: dict[str, tuple[str, ...]], version: int) -> None:
+    for part, names in new.items():
+        fields = data.get(part, {}) if part else data
+        where = f"recipe.{part}" if part else "recipe"
+        for name in names:
+            if isinstance(fields, dict) and name in fields:
+                raise InputError(
+                    f"{where} has the field {name!r}, which version {version} does not have."
+                )

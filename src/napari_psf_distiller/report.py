@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -16,9 +17,11 @@ from numpy.typing import ArrayLike
 from napari_psf_distiller import figures
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.files import write_whole
-from napari_psf_distiller.pipeline import Result
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.results import Result
 from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.steps.judging import REASONS
+from napari_psf_distiller.wording import width_text
 
 __all__ = ["write_report"]
 
@@ -29,7 +32,29 @@ MOST_ROWS = 2000
 DOTS_PER_INCH = 130
 
 # What a parameter that is not set means, where that is more than nothing.
-UNSET = {"iterations": "until the noise is fitted", "memory": "most of what is free"}
+UNSET = {
+    "iterations": "until the noise is fitted",
+    "memory": "most of what is free",
+    "window": "from the beads' width",
+    "angular_orders": "as the image asks for",
+}
+
+# What a recipe has that is not for its method of distilling; None is a whole section.
+OTHERS: dict[str, dict[str, tuple[str, ...] | None]] = {
+    "joint": {
+        "general": ("fft", "memory"),
+        "preprocess": None,
+        "threshold": None,
+        "find_beads": ("centre", "min_voxels", "max_voxels", "margin"),
+        "distill": ("placement", "iterations", "boundary", "start"),
+        "deconvolve": None,
+    },
+    "richardson-lucy": {
+        "camera": None,
+        "find_beads": ("significance",),
+        "distill": ("window", "background_scale", "angular_orders", "judge"),
+    },
+}
 
 STYLE = """
 :root { color-scheme: light; }
@@ -118,14 +143,18 @@ def write_report(
         "maximum is measured.",
         lambda figure: figures.draw_profiles(figure, result.psf, spacing),
     )
+    gains = result.recipe.distill.method == "joint"
     likelihood = _picture(
         (5.2, 3.6),
         "Log-likelihood against iteration",
-        "Log-likelihood of the distilled PSF against the iteration.",
-        lambda figure: figures.draw_likelihood(figure, result.log_likelihood),
+        "What the fit has gained in log-likelihood over its start, against the iteration."
+        if gains
+        else "Log-likelihood of the distilled PSF against the iteration.",
+        lambda figure: figures.draw_likelihood(figure, result.log_likelihood, gains=gains),
     )
+    size = (6.5, 6.5 * min(1.5, array.shape[-2] * spacing[-2] / (array.shape[-1] * spacing[-1])))
     beads = _picture(
-        (6.5, 6.5 * min(1.5, array.shape[-2] * spacing[-2] / (array.shape[-1] * spacing[-1]))),
+        size,
         "The beads in the image",
         "Maximum projection of the image (gamma 0.5) with the beads that were found.",
         lambda figure: figures.draw_beads(figure, array, result.beads, spacing),
@@ -142,7 +171,8 @@ def write_report(
             f'<div class="pair">{plain}{bright}</div>',
             f'<div class="pair">{profiles}{likelihood}</div>',
             "<h2>Beads</h2>",
-            beads,
+            _bead_summary(result),
+            f'<div class="pair">{beads}{_residual(result, size)}</div>',
             _bead_table(result.beads),
             "<h2>How it was made</h2>",
             _parameters(result.recipe),
@@ -174,13 +204,59 @@ def _picture(
     )
 
 
+def _residual(result: Result, size: tuple[float, float]) -> str:
+    """Return the picture of what the model leaves; nothing where there is no model."""
+    residual = result.residual
+    if residual is None:
+        return ""
+    planes = len(residual) if residual.ndim == 3 else 1
+    plane = figures.fullest_plane(result.beads, planes)
+    where = f", in the plane z = {plane}, which has most of the used beads" if planes > 1 else ""
+    return _picture(
+        size,
+        "What the fit leaves of the image",
+        f"The image less the fitted model{where}. Where all is well it is noise; rings or spots at "
+        "many beads say that the PSF changes across the image or that the beads are not alike. At "
+        "bright beads there is more noise than beside them.",
+        lambda figure: figures.draw_residual(figure, residual, result.beads, result.spacing),
+    )
+
+
+def _bead_summary(result: Result) -> str:
+    """Return how well a joint fit knows the used beads, and why the others are not used."""
+    beads = result.beads
+    if "chi_squared" not in beads:
+        return ""
+    used, others = beads[beads["used"]], beads[~beads["used"]]
+    axes = AXES[-len(result.spacing) :]
+    errors = ", ".join(
+        f"{1000 * size * float(used[f'{axis}_error'].median()):.2g} nm along {axis}"
+        for axis, size in zip(axes, result.spacing, strict=True)
+    )
+    part = 100 * float((used["amplitude_error"] / used["amplitude"]).median())
+    chi_squared = used["chi_squared"].to_numpy(dtype=float)
+    low, middle, high = np.percentile(chi_squared, [5, 50, 95])
+    sentences = [
+        f"Standard errors of the used beads (median): centres {errors}; amplitudes {part:.2g} %.",
+        f"Mean square of their residuals over the noise's (chi squared): median {middle:.3g}, from "
+        f"{low:.3g} to {high:.3g} for 9 of 10; 1 is a perfect fit.",
+    ]
+    if len(others):
+        reasons = ", ".join(
+            f"{count} {REASONS.get(str(reason), str(reason))}"
+            for reason, count in others["reason"].value_counts().items()
+        )
+        sentences.append(f"Not used: {reasons}.")
+    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+
+
 def _key_figures(result: Result) -> str:
     axes = AXES[-len(result.fwhm) :]
     made = result.recipe.provenance
     figures_ = [
         *(
-            (f"FWHM {axis}", figures.width_text(width))
-            for axis, width in zip(axes, result.fwhm, strict=True)
+            (f"FWHM {axis}", width_text(width, error))
+            for axis, width, error in zip(axes, result.fwhm, result.fwhm_error, strict=True)
         ),
         ("beads used", f"{int(result.beads['used'].sum())} of {len(result.beads)}"),
         ("time", f"{result.timings['total']:.1f} s"),
@@ -189,7 +265,13 @@ def _key_figures(result: Result) -> str:
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures_
     )
-    return f'<dl class="key">{cells}</dl>'
+    note = (
+        ""
+        if np.isnan(result.fwhm_error).all()
+        else '<p class="faint">FWHM ± its standard error: 95 times of 100 the true width lies '
+        "within 1.96 of them to each side.</p>"
+    )
+    return f'<dl class="key">{cells}</dl>{note}'
 
 
 def _bead_table(beads: pd.DataFrame) -> str:
@@ -223,13 +305,19 @@ def _bead_table(beads: pd.DataFrame) -> str:
 
 
 def _parameters(recipe: Recipe) -> str:
-    """Return every parameter of a recipe, a table for each of its sections."""
+    """Return every parameter of a recipe that its method has, a table for each of its sections."""
     data = recipe.to_dict()
     del data["provenance"]
     general = {name: value for name, value in data.items() if not isinstance(value, dict)}
     sections = {"general": general} | {
         name: value for name, value in data.items() if isinstance(value, dict)
     }
+    for heading, names in OTHERS[recipe.distill.method].items():
+        if names is None:
+            del sections[heading]
+        else:
+            for name in names:
+                del sections[heading][name]
     note = '<p class="faint">Lengths in micrometres, memory in GiB.</p>'
     return f'{note}<div class="sections">{"".join(map(_section, sections.items()))}</div>'
 

@@ -21,7 +21,7 @@ from napari_psf_distiller.widgets.record import (
 
 NAME = "Distil PSF"
 # Enough to tell one result from another.
-QUICK = {"iterations": 3, "device": "numpy"}
+QUICK = {"method": "richardson-lucy", "iterations": 3, "device": "numpy"}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def image(user: Any, bead_layer: Image) -> Image:
 @pytest.fixture
 def beads(user: Any, image: Image) -> Points:
     mask = user.makes("Threshold", image=image)
-    return user.makes("Find beads", image=image, mask=mask)
+    return user.makes("Find beads", image=image, mask=mask, method="threshold")
 
 
 @pytest.fixture
@@ -49,6 +49,9 @@ def distilled(recipe_of: Any) -> Callable[..., Any]:
     return distil
 
 
+# --- by Richardson-Lucy
+
+
 def test_it_writes_the_distilled_psf(
     user: Any,
     image: Image,
@@ -63,7 +66,7 @@ def test_it_writes_the_distilled_psf(
     assert_made_from(layer, image)
     assert layer.metadata[METADATA_KEY]["others"][0]["name"] == beads.name
     recipe = recipe_of(layer)
-    assert recipe.distill == Distill(iterations=3)
+    assert recipe.distill == Distill(method="richardson-lucy", iterations=3)
     assert recipe.device == "numpy"
     for step in ("preprocess", "threshold", "find_beads", "spacing"):
         assert getattr(recipe, step) == getattr(recipe_of(beads), step)
@@ -78,6 +81,7 @@ def test_its_settings_are_the_recipes(
     user: Any, image: Image, beads: Points, recipe_of: Any, distilled: Any
 ) -> None:
     settings = {
+        "method": "richardson-lucy",
         "iterations": 2,
         "boundary": "noncirculant",
         "start": "image",
@@ -92,7 +96,7 @@ def test_its_settings_are_the_recipes(
 def test_it_runs_on_an_opencl_device(
     user: Any, image: Image, beads: Points, recipe_of: Any, opencl_device: Device
 ) -> None:
-    gui = user.opens(NAME, image=image, beads=beads, iterations=3)
+    gui = user.opens(NAME, image=image, beads=beads, method="richardson-lucy", iterations=3)
     user.waits(lambda: opencl_device.name in gui.device.choices)
     (layer,) = user.runs(user.chooses(gui, device=opencl_device.name))
     assert opencl_device.name in recipe_of(layer).provenance.device
@@ -176,7 +180,7 @@ def test_a_hand_in_the_threshold_is_still_on_record(
     mask = user.makes("Threshold", image=image)
     mask.n_edit_dimensions, mask.brush_size = 3, 5
     mask.paint((3, 10, 70), 1)
-    beads = user.makes("Find beads", image=image, mask=mask)
+    beads = user.makes("Find beads", image=image, mask=mask, method="threshold")
     beads.data = beads.data[:4]
     layer = user.makes(NAME, image=image, beads=beads, **QUICK)
     assert recipe_of(layer).provenance.by_hand == ("threshold", "find_beads")
@@ -217,7 +221,7 @@ def test_a_2d_image(
 ) -> None:
     source = add_small(axis_labels=("y", "x"), translate=(3, 4))
     mask = user.makes("Threshold", image=source)
-    beads = user.makes("Find beads", image=source, mask=mask)
+    beads = user.makes("Find beads", image=source, mask=mask, method="threshold")
     layer = user.makes(NAME, image=source, beads=beads, **QUICK)
     assert_made_from(layer, source)
     np.testing.assert_allclose(layer.data, distilled(layer, source, beads.data), rtol=1e-5)
@@ -283,7 +287,7 @@ def test_a_device_that_fails_midway_is_told_in_a_sentence(
 
     monkeypatch.setattr(HostSolver, "project", fail_at_the_third)
     monkeypatch.setattr(HostSolver, "close", close)
-    gui = user.opens(NAME, image=source, beads=points, iterations=9, device="numpy")
+    gui = user.opens(NAME, image=source, beads=points, **QUICK | {"iterations": 9})
     assert user.runs(gui) == []
     assert gui.call_button.enabled
     assert user.runs(gui) == []

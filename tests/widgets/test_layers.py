@@ -11,7 +11,6 @@ from napari_psf_distiller import Recipe
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
-    beads_from,
     layer_like,
     read_image_layer,
     read_labels_layer,
@@ -19,6 +18,7 @@ from napari_psf_distiller.widgets.layers import (
     spacing_of,
     with_voxel_size,
 )
+from napari_psf_distiller.widgets.points import beads_from
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
     is_edited,

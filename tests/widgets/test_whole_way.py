@@ -14,7 +14,7 @@ import napari_psf_distiller as pd
 
 @pytest.fixture
 def walk(user: Any) -> Callable[..., list[Any]]:
-    """Go the whole way by clicks, with some settings for the steps; return the layers."""
+    """Go the stepwise way by clicks, with some settings for the steps; return the layers."""
 
     def go(image: Image, settings: dict[str, dict[str, Any]]) -> list[Any]:
         def make(name: str, **layers: Any) -> Any:
@@ -22,8 +22,8 @@ def walk(user: Any) -> Callable[..., list[Any]]:
 
         clean = make("Preprocess beads", image=image)
         mask = make("Threshold", image=clean)
-        beads = make("Find beads", image=clean, mask=mask)
-        distilled = make("Distil PSF", image=clean, beads=beads)
+        beads = make("Find beads", image=clean, mask=mask, method="threshold")
+        distilled = make("Distil PSF", image=clean, beads=beads, method="richardson-lucy")
         psf = make("Post-process PSF", image=distilled)
         sharp = make("Deconvolve", image=clean, psf=psf)
         return [clean, mask, beads, distilled, psf, sharp]
@@ -100,6 +100,52 @@ def test_a_2d_field(viewer: napari.Viewer, walk: Callable[..., list[Any]], recip
     np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.max(), rtol=0)
 
 
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
+def test_the_joint_way_by_clicks_is_the_pipelines(
+    user: Any, viewer: napari.Viewer, bead_layer: Image, recipe_of: Any, told: Any
+) -> None:
+    before = bead_layer.data.copy()
+    found = user.makes("Find beads", image=bead_layer)
+    gui = user.opens("Distil PSF", bead_diameter=0.1, window=(2.4, 2.0, 2.0))
+    assert (gui.image.value, gui.beads.value, gui.method.value) == (bead_layer, found, "joint")
+    residual, fitted, distilled = user.runs(gui)
+    gui = user.opens("Post-process PSF")
+    assert gui.image.value is distilled
+    (psf,) = user.runs(gui)
+    assert list(viewer.layers) == [bead_layer, found, residual, fitted, distilled, psf]
+    # The recipe in the PSF layer is all that is needed to make it again from the image.
+    recipe = recipe_of(psf)
+    result = pd.distill(bead_layer.data, recipe=recipe)
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.max(), rtol=0)
+    np.testing.assert_allclose(fitted.data, result.beads[["z", "y", "x"]], atol=1e-3)
+    assert list(fitted.features["used"]) == list(result.beads["used"])
+    np.testing.assert_allclose(residual.data, result.residual, atol=0.1)
+    assert recipe.provenance == result.recipe.provenance
+    assert told.warnings == [f"Distil PSF: {warning}" for warning in result.warnings]
+    assert psf.data.sum() == pytest.approx(1, abs=1e-5)
+    assert psf.data.min() >= 0
+    # Nothing happened to the user's own layer.
+    np.testing.assert_array_equal(bead_layer.data, before)
+    assert bead_layer.metadata == {"mine": 1}
+    assert told.errors == []
+    inspect = user.opens("Inspect PSF", psf=psf)
+    assert inspect.inspector.widths.value.startswith("FWHM z ")
+    for figure in (inspect.inspector.projections, inspect.inspector.profiles):
+        figure.canvas.draw()
+
+
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
+def test_the_joint_way_of_a_2d_field(user: Any, viewer: napari.Viewer, recipe_of: Any) -> None:
+    field = pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+    layer = viewer.add_image(field.image, scale=field.spacing, units=("micrometer",) * 2)
+    found = user.makes("Find beads", image=layer)
+    gui = user.opens("Distil PSF", image=layer, beads=found, bead_diameter=0.1)
+    distilled = user.runs(gui)[-1]
+    psf = user.makes("Post-process PSF", image=distilled)
+    result = pd.distill(field.image, recipe=recipe_of(psf))
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.max(), rtol=0)
+
+
 def test_each_step_starts_from_what_the_step_before_wrote(user: Any, bead_layer: Image) -> None:
     user.viewer.add_image(bead_layer.data, name="another")
     preprocessed = user.makes("Preprocess beads", image=bead_layer)
@@ -110,11 +156,13 @@ def test_each_step_starts_from_what_the_step_before_wrote(user: Any, bead_layer:
     beads = user.makes("Find beads", image=preprocessed, mask=mask)
     gui = user.opens("Distil PSF")
     assert (gui.image.value, gui.beads.value) == (preprocessed, beads)
+    assert gui.method.value == "richardson-lucy"
 
 
 def test_a_raw_image_is_distilled_with_a_warning(user: Any, bead_layer: Image, told: Any) -> None:
     preprocessed = user.makes("Preprocess beads", image=bead_layer)
     mask = user.makes("Threshold", image=preprocessed)
-    beads = user.makes("Find beads", image=preprocessed, mask=mask)
-    user.makes("Distil PSF", image=bead_layer, beads=beads, iterations=1)
+    beads = user.makes("Find beads", image=preprocessed, mask=mask, method="threshold")
+    settings = {"method": "richardson-lucy", "iterations": 1}
+    user.makes("Distil PSF", image=bead_layer, beads=beads, **settings)
     assert "was not preprocessed" in told.warnings[-1]

@@ -183,7 +183,8 @@ def test_two_widgets_run_side_by_side(
     user: Any, viewer: napari.Viewer, gui: Any, gate: Any, source: Image
 ) -> None:
     beads = viewer.add_points([[12, 14]], scale=source.scale, units=source.units)
-    second = user.opens("Distil PSF", image=source, beads=beads, device="numpy")
+    second = user.opens("Distil PSF", image=source, beads=beads, method="richardson-lucy")
+    second.device.value = "numpy"
     for widget in (gui, second):
         widget.iterations.value = 2
         user.starts(widget)

@@ -18,6 +18,7 @@ __all__ = [
     "fwhm",
     "peak_profiles",
     "postprocess",
+    "profile_width",
 ]
 
 
@@ -151,12 +152,13 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
     array = np.asarray(psf, np.float64)
     sizes = check_spacing(spacing, array.ndim)
     return tuple(
-        _profile_width(profile) * size
+        profile_width(profile) * size
         for profile, size in zip(peak_profiles(array), sizes, strict=True)
     )
 
 
-def _profile_width(profile: NDArray[np.floating]) -> float:
+def profile_width(profile: NDArray[np.floating]) -> float:
+    """Return a line's full width at half maximum, in voxels; see `fwhm`."""
     n = len(profile)
     if n < LEAST_VOXELS:
         return float("nan")

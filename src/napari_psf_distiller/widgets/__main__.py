@@ -1,4 +1,4 @@
-"""Open napari with a simulated bead field and the plugin's first widget."""
+"""Open napari with a simulated bead field and the widget to begin with."""
 
 import napari
 
@@ -9,7 +9,7 @@ def main() -> None:
     """Open the viewer, and return when it is closed."""
     viewer = napari.Viewer()
     viewer.open_sample(PLUGIN, "beads_on_slide")
-    viewer.window.add_plugin_dock_widget(PLUGIN, "Preprocess beads")
+    viewer.window.add_plugin_dock_widget(PLUGIN, "Find beads")
     napari.run()
 
 

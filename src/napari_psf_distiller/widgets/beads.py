@@ -1,4 +1,4 @@
-"""The widget Find beads: an image and what is bead in it become a points layer."""
+"""The widget Find beads: an image becomes a points layer of its beads."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,23 +6,31 @@ from typing import Any, Literal
 
 import napari
 import numpy as np
-import pandas as pd
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
-from napari_psf_distiller.figures import NOT_USED, USED
+from napari_psf_distiller.joint_pipeline import find_raw_beads_step
 from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import FindBeads
-from napari_psf_distiller.steps.beads import centres_of
 from napari_psf_distiller.widgets.layers import (
-    layer_like,
-    prefer_layers,
+    NOT_PREPROCESSED,
+    choose_newest,
+    choose_source,
+    not_raw,
     read_image_layer,
     read_labels_layer,
+    with_voxel_size,
 )
+from napari_psf_distiller.widgets.points import points_layer
 from napari_psf_distiller.widgets.record import (
     marked_by_hand,
+    with_image,
+)
+from napari_psf_distiller.widgets.voxel_size import (
+    VOXEL_SIZE_OPTIONS,
+    displaced,
+    offer_voxel_size,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
@@ -31,26 +39,58 @@ __all__ = ["find_beads"]
 TITLE = "Find beads"
 DEFAULT = FindBeads()
 
+Prepared = Callable[[], Steps[Outcome]]
+
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
-    prefer_layers(gui, {"image": "Preprocess beads", "mask": "Threshold"})
+    set_scale = offer_voxel_size(gui, TITLE)
+    counting = {
+        "matched": (gui.voxel_size, set_scale, gui.significance),
+        "threshold": (gui.mask, gui.centre, gui.min_voxels, gui.max_voxels, gui.margin),
+    }
 
+    def show_what_counts(chosen: str) -> None:
+        for method, widgets in counting.items():
+            for widget in widgets:
+                widget.visible = method == chosen
 
-def _of_added_points(features: pd.DataFrame) -> dict[str, Any]:
-    """Return the features of a point that the user adds: used, and nothing known of it.
+    def prefer(_: Any) -> None:
+        # Who made a threshold means to go on from it.
+        if choose_newest(gui.mask, "Threshold"):
+            choose_source(gui.image, gui.mask.value)
+            gui.method.value = "threshold"
 
-    Left to itself napari takes those of the last bead, which may be one that is not used.
-    """
-    unknown = {"b": True, "i": 0, "f": np.nan}
-    return {str(name): unknown.get(column.dtype.kind, "") for name, column in features.items()}
+    gui.method.changed.connect(show_what_counts)
+    gui.native_parent_changed.connect(prefer)
+    show_what_counts(gui.method.value)
 
 
 @magic_factory(
     widget_init=_init,
     call_button="Find beads",
-    image={"label": "image", "tooltip": "The preprocessed image layer."},
-    mask={"label": "threshold", "tooltip": "The labels layer that Threshold wrote from it."},
+    image={
+        "label": "image",
+        "tooltip": "An image layer of fluorescent beads, 2D or 3D: for matched as it was measured, "
+        "for threshold the one that Preprocess beads wrote.",
+    },
+    mask={
+        "label": "threshold",
+        "tooltip": "The labels layer that Threshold wrote from the image.",
+    },
+    method={
+        "tooltip": "Matched finds them in the raw image by a matched filter, for Distil PSF's "
+        "method joint; threshold takes what Threshold marked, for richardson-lucy."
+    },
+    voxel_size=VOXEL_SIZE_OPTIONS,
+    significance={
+        "label": "significance (x noise)",
+        "min": 3.0,
+        "max": 1e3,
+        "step": 0.5,
+        "tooltip": "A bead stands out by so many standard deviations of the noise; 7 is a good "
+        "value, 5 finds dimmer beads, 20 only bright ones.",
+    },
     centre={
         "tooltip": "Centroid of an object's voxels, plain as in the notebook or weighted by the "
         "image, which is finer."
@@ -71,57 +111,91 @@ def find_beads(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     mask: "napari.layers.Labels",
+    method: Literal["matched", "threshold"] = DEFAULT.method,
+    voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    significance: float = DEFAULT.significance,
     centre: Literal["weighted", "centroid"] = DEFAULT.centre,
     min_voxels: int = DEFAULT.min_voxels,
     max_voxels: int = 0,
     margin: tuple[float, float, float] = (0.5, 0.5, 0.5),
 ) -> Job:
     """Find the centre of each bead."""
+    if method == "matched":
+        settings = FindBeads(method=method, significance=significance)
+        return Job(viewer, lambda: _matched(image, voxel_size, settings))
 
-    def prepare() -> Callable[[], Steps[Outcome]]:
-        source = read_image_layer(image, "a preprocessed image")
-        objects = read_labels_layer(mask)
+    def prepare() -> Prepared:
         settings = FindBeads(
+            method=method,
             centre=centre,
             min_voxels=min_voxels,
             max_voxels=max_voxels or None,
             margin=margin if any(margin) else None,
         )
-        recipe = dataclasses.replace(
-            source.recipe, threshold=objects.recipe.threshold, find_beads=settings
-        )
-        if objects.edited:
-            recipe = marked_by_hand(recipe, "threshold")
-
-        def steps() -> Steps[Outcome]:
-            beads = yield from find_beads_step(
-                np.asarray(source.data), np.asarray(objects.data), recipe
-            )
-            sizes = source.recipe.spacing or (1.0,) * len(source.geometry["scale"])
-            # What was subtracted is not known here; a column of zeros would be untrue.
-            features = beads.drop(
-                columns=[c for c in (*"zyx", "background") if c in beads]
-            ).reset_index()
-            layer = layer_like(
-                source,
-                centres_of(beads),
-                "points",
-                f"{source.origin} beads",
-                recipe,
-                step=TITLE,
-                others=[objects],
-                features=features,
-                feature_defaults=_of_added_points(features),
-                # A ring about as large as a bead's image, in voxels of the plane.
-                size=max(7.0, 1.0 / sizes[-1]),
-                face_color="transparent",
-                border_color="used",
-                border_color_cycle={True: USED, False: NOT_USED},
-                border_width=0.12,
-            )
-            used = int(beads["used"].sum())
-            return [layer], f"done: {len(beads)} beads, {used} of them used", ()
-
-        return steps
+        return _thresholded(image, mask, settings)
 
     return Job(viewer, prepare)
+
+
+def _matched(
+    image: "napari.layers.Image",
+    voxel_size: tuple[float, float, float],
+    settings: FindBeads,
+) -> Prepared:
+    unscaled = read_image_layer(image, "a bead image")
+    source = with_voxel_size(unscaled, voxel_size)
+    recipe = dataclasses.replace(
+        source.recipe,
+        find_beads=settings,
+        distill=dataclasses.replace(source.recipe.distill, method="joint"),
+    )
+    if recipe.preprocess != NOT_PREPROCESSED:
+        recipe = marked_by_hand(recipe, "preprocess")
+
+    def steps() -> Steps[Outcome]:
+        array = np.asarray(source.data)
+        beads = yield from find_raw_beads_step(array, recipe)
+        layer = points_layer(
+            source,
+            beads,
+            f"{source.origin} beads",
+            with_image(recipe, array),
+            step=TITLE,
+        )
+        warnings = (*not_raw(source, "the matched filter"), *displaced(unscaled, source))
+        return [layer], f"done: {len(beads)} beads", warnings
+
+    return steps
+
+
+def _thresholded(
+    image: "napari.layers.Image", mask: "napari.layers.Labels", settings: FindBeads
+) -> Prepared:
+    source = read_image_layer(image, "a preprocessed image")
+    objects = read_labels_layer(mask)
+    recipe = dataclasses.replace(
+        source.recipe,
+        threshold=objects.recipe.threshold,
+        find_beads=settings,
+        distill=dataclasses.replace(source.recipe.distill, method="richardson-lucy"),
+    )
+    if objects.edited:
+        recipe = marked_by_hand(recipe, "threshold")
+
+    def steps() -> Steps[Outcome]:
+        beads = yield from find_beads_step(
+            np.asarray(source.data), np.asarray(objects.data), recipe
+        )
+        layer = points_layer(
+            source,
+            # What was subtracted is not known here; a column of zeros would be untrue.
+            beads.drop(columns="background"),
+            f"{source.origin} beads",
+            recipe,
+            step=TITLE,
+            others=[objects],
+        )
+        used = int(beads["used"].sum())
+        return [layer], f"done: {len(beads)} beads, {used} of them used", ()
+
+    return steps

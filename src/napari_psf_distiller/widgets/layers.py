@@ -3,38 +3,37 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pint
 from magicgui.widgets import ComboBox, FunctionGui
-from napari.layers import Image, Labels, Layer, Points
-from numpy.typing import NDArray
+from napari.layers import Image, Labels, Layer
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Preprocess, Recipe
-from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
     digest_of,
     is_edited,
     own_note,
-    used_points,
 )
 
 __all__ = [
     "NOT_PREPROCESSED",
     "LayerData",
     "Source",
-    "beads_from",
+    "choose_newest",
+    "choose_source",
     "layer_like",
+    "not_raw",
     "prefer_layers",
     "read_image_layer",
     "read_labels_layer",
     "same_voxels",
     "set_voxel_size",
+    "source_of",
     "spacing_of",
     "with_voxel_size",
 ]
@@ -116,7 +115,7 @@ def read_image_layer(layer: Image | None, what: str = "an image layer") -> Sourc
             "of its own."
         )
     _check_axes(layer)
-    return _source(layer)
+    return source_of(layer)
 
 
 def read_labels_layer(layer: Labels | None) -> Source:
@@ -132,7 +131,27 @@ def read_labels_layer(layer: Labels | None) -> Source:
     if layer.multiscale:
         raise InputError(f"The layer {layer.name!r} is multiscale; it must have one level.")
     _check_axes(layer)
-    return _source(layer)
+    return source_of(layer)
+
+
+def source_of(layer: Layer) -> Source:
+    """Return a layer as a step reads it, whatever it is."""
+    note = own_note(layer.metadata)
+    if note is None:
+        # Nothing was done to it: a recipe must not claim the default's preprocessing.
+        recipe = Recipe(preprocess=NOT_PREPROCESSED)
+    else:
+        recipe = Recipe.from_dict(note["recipe"])
+    recipe = dataclasses.replace(recipe, spacing=spacing_of(layer.scale, layer.units))
+    geometry = {
+        "scale": tuple(float(value) for value in layer.scale),
+        "translate": tuple(float(value) for value in layer.translate),
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }
+    origin = layer.name if note is None else note.get("origin", layer.name)
+    edited = not isinstance(layer, Image) and (note is None or is_edited(layer))
+    return Source(layer.name, origin, layer.data, recipe, geometry, edited)
 
 
 def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
@@ -160,20 +179,10 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     if not any(given) or given == known:
         return source
     spacing = check_spacing(given, ndim)
-    # An offset is one of voxels: it changes with their size and its unit.
-    offset = tuple(
-        t / old * new
-        for t, old, new in zip(
-            source.geometry["translate"], source.geometry["scale"], spacing, strict=True
-        )
-    )
-    geometry = source.geometry | {
-        "scale": spacing,
-        "translate": offset,
-        "units": ("micrometer",) * ndim,
-    }
     return dataclasses.replace(
-        source, recipe=dataclasses.replace(source.recipe, spacing=spacing), geometry=geometry
+        source,
+        recipe=dataclasses.replace(source.recipe, spacing=spacing),
+        geometry=_scaled(source.geometry, spacing),
     )
 
 
@@ -194,57 +203,9 @@ def set_voxel_size(layer: Image | None, sizes: Sequence[float]) -> None:
     source = read_image_layer(layer)
     assert layer is not None
     spacing = check_spacing(tuple(sizes)[-layer.ndim :], len(np.shape(source.data)))
-    layer.units = ("micrometer",) * layer.ndim
-    layer.scale = spacing
-
-
-class Beads(NamedTuple):
-    """The beads of a points layer: the table that the steps know, and where it came from."""
-
-    table: pd.DataFrame
-    source: Source
-
-
-def beads_from(layer: Points | None, image: Source) -> Beads:
-    """Return the beads of a points layer, in voxels of an image layer.
-
-    Parameters
-    ----------
-    layer : napari.layers.Points or None
-    image : Source
-        The image that the beads lie in.
-
-    Raises
-    ------
-    InputError
-        No layer, no points, or another number of axes than the image.
-    """
-    if layer is None:
-        raise InputError("No points layer is chosen. Run Find beads first, or add points by hand.")
-    points = np.asarray(layer.data, float)
-    ndim = len(np.shape(image.data))
-    if len(points) == 0:
-        raise InputError(f"The points layer {layer.name!r} is empty: there is no bead in it.")
-    if points.shape[1] != ndim:
-        raise InputError(
-            f"The points of {layer.name!r} have {points.shape[1]} axes, the image {image.name!r} "
-            f"has {ndim}; choose points and an image that belong together."
-        )
-    source = _source(layer)
-    grid = ("scale", "translate", "units")
-    if any(source.geometry[name] != image.geometry[name] for name in grid):
-        # Through the world: a points layer made by hand has its own scale, offset and units.
-        scale, offset = (np.asarray(image.geometry[name], float) for name in grid[:2])
-        own_scale, own_offset = (np.asarray(source.geometry[name], float) for name in grid[:2])
-        unit = _unit_ratios(source.geometry["units"], image.geometry["units"])
-        voxels = ((points * own_scale + own_offset) * unit - offset) / scale
-        # A point in the middle of a voxel stays there, and is not truncated to its neighbour.
-        points = np.round(voxels, 6)
-    table = pd.DataFrame(points, columns=list(AXES[-ndim:]))
-    table["used"] = used_points(layer.features) if "used" in layer.features else True
-    if not table["used"].any():
-        raise InputError(f"None of the points of {layer.name!r} is marked as used.")
-    return Beads(table, source)
+    geometry = _scaled(source.geometry, spacing)
+    layer.units, layer.scale = geometry["units"], geometry["scale"]
+    layer.translate = geometry["translate"]
 
 
 def layer_like(
@@ -306,6 +267,24 @@ def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:
     return bool(np.allclose(a, b, rtol=tolerance))
 
 
+def not_raw(source: Source, who: str) -> tuple[str, ...]:
+    """Return a warning if an image that should be as it was measured is not.
+
+    Parameters
+    ----------
+    source : Source
+        The image layer.
+    who : str
+        What needs the raw image.
+    """
+    if source.recipe.preprocess == NOT_PREPROCESSED:
+        return ()
+    return (
+        f"The image {source.name!r} was preprocessed: its noise and background are not the "
+        f"camera's any more, and {who} needs them. Choose the raw image.",
+    )
+
+
 def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> None:
     """Let a widget, when it is opened, choose what the steps before it wrote.
 
@@ -318,35 +297,29 @@ def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> Non
 
     def prefer(_: Any) -> None:
         for parameter, step in writers.items():
-            _prefer_layer(gui[parameter], step)
+            choose_newest(gui[parameter], step)
 
     gui.native_parent_changed.connect(prefer)
 
 
-def _prefer_layer(choice: ComboBox, step: str) -> None:
+def choose_newest(choice: ComboBox, step: str) -> bool:
+    """Choose the newest layer that a step wrote, and return whether there is one."""
     notes = [(layer, own_note(layer.metadata)) for layer in choice.choices if layer is not None]
     fitting = [layer for layer, note in notes if note is not None and note.get("step") == step]
     if fitting:
         choice.value = fitting[-1]
+    return bool(fitting)
 
 
-def _source(layer: Layer) -> Source:
-    note = own_note(layer.metadata)
+def choose_source(choice: ComboBox, layer: Layer | None) -> None:
+    """Choose the layer that another was made from, if it is still there."""
+    note = own_note(layer.metadata) if layer is not None else None
     if note is None:
-        # Nothing was done to it: a recipe must not claim the default's preprocessing.
-        recipe = Recipe(preprocess=NOT_PREPROCESSED)
-    else:
-        recipe = Recipe.from_dict(note["recipe"])
-    recipe = dataclasses.replace(recipe, spacing=spacing_of(layer.scale, layer.units))
-    geometry = {
-        "scale": tuple(float(value) for value in layer.scale),
-        "translate": tuple(float(value) for value in layer.translate),
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
-    }
-    origin = layer.name if note is None else note.get("origin", layer.name)
-    edited = not isinstance(layer, Image) and (note is None or is_edited(layer))
-    return Source(layer.name, origin, layer.data, recipe, geometry, edited)
+        return
+    for other in choice.choices:
+        if other is not None and source_of(other).note() == note.get("source"):
+            choice.value = other
+            return
 
 
 def spacing_of(scale: Sequence[float], units: Sequence[Any]) -> tuple[float, ...] | None:
@@ -372,6 +345,20 @@ def spacing_of(scale: Sequence[float], units: Sequence[Any]) -> tuple[float, ...
     return sizes if all(size > 0 for size in sizes) else None
 
 
+def _scaled(geometry: dict[str, Any], spacing: tuple[float, ...]) -> dict[str, Any]:
+    """Return a geometry with another voxel size, in micrometres."""
+    # An offset is one of voxels: it changes with their size and its unit.
+    offset = tuple(
+        t / old * new
+        for t, old, new in zip(geometry["translate"], geometry["scale"], spacing, strict=True)
+    )
+    return geometry | {
+        "scale": spacing,
+        "translate": offset,
+        "units": ("micrometer",) * len(spacing),
+    }
+
+
 def _check_axes(layer: Layer) -> None:
     labels = tuple(str(label).lower() for label in layer.axis_labels)
     if layer.ndim not in (2, 3):
@@ -385,15 +372,3 @@ def _check_axes(layer: Layer) -> None:
             f"The first axis of the layer {layer.name!r} is {NOT_SPACE[labels[0]]}, not z; choose "
             "one of them: right-click it in the layer list and choose Split Stack."
         )
-
-
-def _unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:
-    """Return how many of the other unit one of the units is, on each axis; 1 if it cannot be."""
-    registry = pint.get_application_registry()
-    pairs = [
-        (registry.Quantity(1, unit), registry.Quantity(1, other))
-        for unit, other in zip(units, others, strict=True)
-    ]
-    return np.array(
-        [(a / b).to("").magnitude if a.check(b.dimensionality) else 1.0 for a, b in pairs]
-    )

@@ -7,21 +7,21 @@ from typing import Any, Literal
 import napari
 import numpy as np
 from magicgui import magic_factory
-from magicgui.widgets import FunctionGui, PushButton
-from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QAbstractSpinBox
+from magicgui.widgets import FunctionGui
 
-from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Preprocess
 from napari_psf_distiller.widgets.layers import (
-    VOXEL_SIZE_DIGITS,
     layer_like,
     read_image_layer,
-    set_voxel_size,
     with_voxel_size,
+)
+from napari_psf_distiller.widgets.voxel_size import (
+    VOXEL_SIZE_OPTIONS,
+    displaced,
+    offer_voxel_size,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
@@ -33,45 +33,14 @@ DEFAULT = Preprocess()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
-    for size in gui.voxel_size:
-        size.native.setDecimals(VOXEL_SIZE_DIGITS)
-        # A size is typed, not stepped to; without the buttons its digits fit into a narrow dock.
-        size.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-
-    set_scale = PushButton(
-        text="Set as the layer's scale",
-        tooltip="Give the bead image itself this voxel size, so that new layers lie on it.",
-        gui_only=True,
-    )
-
-    def apply_voxel_size() -> None:
-        try:
-            set_voxel_size(gui.image.value, gui.voxel_size.value)
-        except InputError as error:
-            show_error(f"{TITLE}: {error}")
-            return
-        gui.viewer.value.reset_view()
-
-    set_scale.changed.connect(lambda _: apply_voxel_size())
-    gui.insert(3, set_scale)
+    offer_voxel_size(gui, TITLE)
 
     def show_what_counts(method: str) -> None:
         gui.factor.visible = method == "mean"
         gui.level.visible = method == "constant"
         gui.radius.visible = gui.noise_margin.visible = method == "local"
 
-    def show_voxel_size(layer: Any) -> None:
-        try:
-            spacing = read_image_layer(layer).recipe.spacing
-        except InputError:
-            spacing = None
-        sizes = (0.0, *spacing) if spacing is not None and len(spacing) == 2 else spacing
-        gui.voxel_size.value = sizes or (0.0, 0.0, 0.0)
-
     gui.background.changed.connect(show_what_counts)
-    gui.image.changed.connect(show_voxel_size)
-    # The first choice of layers comes with the viewer, and is not announced as a change.
-    gui.native_parent_changed.connect(lambda _: show_voxel_size(gui.image.value))
     show_what_counts(gui.background.value)
 
 
@@ -79,12 +48,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     widget_init=_init,
     call_button="Preprocess",
     image={"label": "bead image", "tooltip": "An image layer of fluorescent beads, 2D or 3D."},
-    voxel_size={
-        "label": "voxel size (µm)",
-        "tooltip": "z, y, x; taken from the layer's scale. Correct it if the file did not say. "
-        "0 is unknown. For a 2D image z does not count.",
-        "options": {"min": 0.0, "max": 1e4, "step": 0.001},
-    },
+    voxel_size=VOXEL_SIZE_OPTIONS,
     background={
         "tooltip": "What is subtracted: a local background (rolling ball), a factor times the "
         "mean as in the notebook, a constant, or nothing."
@@ -156,13 +120,8 @@ def preprocess_beads(
                 step=TITLE,
                 colormap="gray",
             )
-            warnings: tuple[str, ...] = ()
-            if source.geometry["scale"] != unscaled.geometry["scale"]:
-                warnings = (
-                    f"The layer {source.name!r} has another scale than the voxel size given, so "
-                    "the new layer does not lie on it. Press Set as the layer's scale to mend it.",
-                )
-            return [layer], f"done: {background} background, median filter {median}", warnings
+            done = f"done: {background} background, median filter {median}"
+            return [layer], done, displaced(unscaled, source)
 
         return steps
 

@@ -10,6 +10,7 @@ import pandas as pd
 from napari.layers import Layer
 from numpy.typing import NDArray
 
+from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Provenance, Recipe
 
 __all__ = [
@@ -20,11 +21,12 @@ __all__ = [
     "own_note",
     "used_device",
     "used_points",
+    "with_image",
 ]
 
 METADATA_KEY = "psf_distiller"
 
-# Of a layer that did not start at Preprocess beads, the image is not on record.
+# Of a layer whose image is not on record: no step of ours that reads it was the first.
 _EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="", image_sha256="")
 
 
@@ -54,6 +56,15 @@ def used_device(recipe: Recipe, device: str) -> Recipe:
     """Return the recipe with the device that was used noted in it."""
     record = recipe.provenance or _EMPTY_RECORD
     return dataclasses.replace(recipe, provenance=dataclasses.replace(record, device=device))
+
+
+def with_image(recipe: Recipe, image: NDArray[Any]) -> Recipe:
+    """Return the recipe with the image noted in it, unless it began with an earlier one."""
+    record = recipe.provenance or _EMPTY_RECORD
+    if record.image_sha256:
+        return recipe
+    noted = dataclasses.replace(provenance_of(image, record.device), by_hand=record.by_hand)
+    return dataclasses.replace(recipe, provenance=noted)
 
 
 def digest_of(data: Any, features: Any) -> str:

@@ -1,0 +1,91 @@
+"""Draw the pictures of docs/results.md.
+
+PYTHONPATH=benchmarks python docs/figures.py [--cases slide,crowded] [-o docs/images]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from accuracy import distilled, recipe_of
+from bead_cases import CASES, Array, Case, Field, Score, score, simulate
+from matplotlib.figure import Figure
+
+import napari_psf_distiller as pd
+
+CHOSEN = "dry200,clumps,aberrated"
+# The difference is drawn on this part of the PSF's scale.
+FINE = 0.1
+# The image and its residual are drawn up to so many standard deviations of the noise.
+DEVIATIONS = 6.0
+DOTS_PER_INCH = 80
+
+
+def draw(case: Case, path: Path) -> None:
+    """Distil a case and save what was found beside the truth, and image and residual."""
+    field = simulate(case)
+    result = distilled(field.image, case, recipe_of(case))
+    figure = Figure(figsize=(11, 7.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.35))
+    found = score(result.psf, field.psf)
+    _draw_psf(above.subplots(1, 6), found, case)
+    _draw_image(below.subplots(1, 2), field, result)
+    figure.suptitle(f"{case.name}: relative L2 error {found.l2:.3f}")
+    figure.savefig(path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+
+
+def _draw_psf(panels: np.ndarray, found: Score, case: Case) -> None:
+    """Draw the middle planes of the PSF, the truth and their difference."""
+    top = found.truth.max()
+    arrays = {"found": found.found, "truth": found.truth, "difference": found.found - found.truth}
+    for number, (name, array) in enumerate(arrays.items()):
+        for axis, plane in enumerate(("xy", "xz")):
+            panel = panels[2 * number + axis]
+            shown = array.take(array.shape[axis] // 2, axis) / top
+            aspect = case.spacing[axis - 1 if axis else 1] / case.spacing[2]
+            if name == "difference":
+                panel.imshow(shown, cmap="RdBu_r", vmin=-FINE, vmax=FINE, aspect=aspect)
+                panel.set_title(f"difference x {1 / FINE:.0f}, {plane}", fontsize=9)
+            else:
+                bright = np.sqrt(np.maximum(shown, 0))
+                panel.imshow(bright, cmap="inferno", vmin=0, vmax=1, aspect=aspect)
+                panel.set_title(f"{name} (square root), {plane}", fontsize=9)
+            panel.set(xticks=[], yticks=[])
+
+
+def _draw_image(panels: np.ndarray, field: Field, result: pd.Result) -> None:
+    """Draw the brightest plane, and what is left of it, in units of the noise."""
+    light = field.expected - field.background
+    plane = int(light.sum(axis=(1, 2)).argmax())
+    deviation: Array = np.sqrt(field.expected[plane] + field.case.read_noise**2)
+    image = field.image[plane] - field.case.offset - field.background
+    for panel, array, name in (
+        (panels[0], image / deviation, "above the background"),
+        (panels[1], result.residual[plane] / deviation, "residual"),
+    ):
+        drawn = panel.imshow(array, cmap="PiYG", vmin=-DEVIATIONS, vmax=DEVIATIONS)
+        panel.set(xticks=[], yticks=[])
+        panel.set_title(f"plane {plane}, {name}, over the noise", fontsize=9)
+    used = result.beads[result.beads["used"]]
+    others = result.beads[~result.beads["used"]]
+    panels[0].plot(used["x"], used["y"], "o", mfc="none", mec="tab:blue", ms=9, label="used")
+    panels[0].plot(others["x"], others["y"], "o", mfc="none", mec="tab:orange", ms=9, label="not")
+    panels[0].legend(loc="lower right", fontsize=8)
+    panels[1].figure.colorbar(drawn, ax=panels, shrink=0.8)
+
+
+def main() -> None:
+    """Draw the cases asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", default=CHOSEN, help="default: %(default)s")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "images")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for name in arguments.cases.split(","):
+        draw(CASES[name], arguments.output / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,446 @@
+"""PSFs as sums of Bessel functions in the plane and of waves along the axis, limited to a band."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+__all__ = ["Band", "FourierBessel", "ball_form_factor"]
+
+Floats = NDArray[np.float64]
+
+# Frequencies stand this much closer than the window's extent asks for, so that what is periodic in
+# the sum lies outside the window.
+OVERSAMPLING = 1.5
+
+# Combinations of functions that the window tells apart by less than this are left out.
+LEAST_SINGULAR_VALUE = 1e-3
+
+# Steps a voxel of the tables of Bessel functions: half a step displaces a ring by less than a tenth
+# of the error with which a bead of a million photons is located.
+STEPS = 256
+
+
+class Band(NamedTuple):
+    """What the optics pass.
+
+    Attributes
+    ----------
+    lateral, axial : float
+        Highest frequency, in cycles a micrometre.
+    """
+
+    lateral: float
+    axial: float
+
+
+def ball_form_factor(frequency: NDArray[np.floating], diameter: float) -> Floats:
+    """Return the Fourier transform of a uniform ball of volume 1.
+
+    Parameters
+    ----------
+    frequency : numpy.ndarray
+        Cycles a unit of length.
+    diameter : float
+        In that unit.
+
+    Notes
+    -----
+    ``3 (sin q - q cos q) / q^3`` with ``q = pi * diameter * frequency`` (Lord Rayleigh, "The
+    incidence of light upon a transparent sphere", Proc. R. Soc. A 84, 1910).
+    """
+    q = np.maximum(np.pi * diameter * np.asarray(frequency, np.float64), 1e-3)
+    factor: Floats = 3 * (np.sin(q) - q * np.cos(q)) / q**3
+    return factor
+
+
+class FourierBessel:
+    """The functions that a PSF, and the image of a bead, are sums of.
+
+    At the distance r and the angle phi from the optical axis and z along it they are
+    ``J_m(2 pi k r) cos(m phi)``, or the sine, times ``cos(2 pi f z)``, or the sine, with k and f
+    within the optics' band: an image that the optics can have made, as the sum of parts that turn m
+    times in a full turn. One of these shifted by a fraction of a voxel is computed, not
+    interpolated, and convolving with a ball multiplies it by a number.
+
+    Many of these sums are all but the same inside the window. So a PSF is told by the coefficients
+    of few of them, in each term orthonormal, the *coefficients*; by `amplitudes` these become those
+    of all.
+
+    Parameters
+    ----------
+    window : sequence of int
+        (Z, Y, X) voxels, odd; Z is 1 for a plane.
+    spacing : sequence of float
+        Voxel size in micrometres.
+    band : Band
+    diameter : float
+        Of the ball, in micrometres; 0 is a point.
+    orders : sequence of int
+        The numbers of turns m; without repetition, 0 first.
+
+    Attributes
+    ----------
+    waves, radial : numpy.ndarray
+        The frequencies f (sines are negative) and k, in cycles a micrometre.
+    terms : tuple of (int, bool)
+        Each order with cosine, and with sine (True) where it is not 0.
+    shapes : tuple of (int, int)
+        Of each term's coefficients: along the axis, in the plane.
+    size : int
+        Number of all coefficients.
+    sums : numpy.ndarray
+        Of the PSF over the window, what each coefficient adds.
+    """
+
+    def __init__(
+        self,
+        window: Sequence[int],
+        spacing: Sequence[float],
+        band: Band,
+        diameter: float = 0.0,
+        orders: Sequence[int] = (0,),
+    ) -> None:
+        self.window = tuple(int(n) for n in window)
+        self.spacing = tuple(float(s) for s in spacing)
+        self.band, self.diameter, self.orders = band, float(diameter), tuple(orders)
+        self.terms = tuple(
+            (m, sine) for m in self.orders for sine in ((False, True) if m else (False,))
+        )
+        self._place_rings()
+        self.waves = self._wave_frequencies()
+        extent = float(self.radii[-1])
+        count = math.ceil(2 * OVERSAMPLING * extent * band.lateral) + 2
+        self.radial = np.linspace(0.0, band.lateral, count)
+        self._reduce()
+        frequency = np.hypot(self.waves[:, None], self.radial[None])
+        self.ball = ball_form_factor(frequency, self.diameter)
+        self._separate_ball()
+        self.step = min(self.spacing[1:]) / STEPS
+
+    @cached_property
+    def tables(self) -> tuple[NDArray[np.float32], ...]:
+        """Values of each order's functions, (places, k), at multiples of `step` from the axis."""
+        return tuple(_bessel(m, self._arguments()).astype(np.float32) for m in self.orders)
+
+    @cached_property
+    def slopes(self) -> NDArray[np.float32]:
+        """The same of the first order's derivatives by the distance."""
+        return (-2 * np.pi * self.radial * special.j1(self._arguments())).astype(np.float32)
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return sum(a * b for a, b in self.shapes)
+
+    @property
+    def columns(self) -> int:
+        """Number of functions of the plane, of all terms."""
+        return len(self.terms) * len(self.radial)
+
+    def split(self, coefficients: Floats) -> list[Floats]:
+        """Return each term's coefficients, (axial, lateral)."""
+        ends = np.cumsum([a * b for a, b in self.shapes])[:-1]
+        parts = np.split(coefficients, ends)
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def waves_at(self, displacement: float, *, derivative: bool = False) -> Floats:
+        """Return the waves along the window's axis, displaced, or their derivative by that.
+
+        Parameters
+        ----------
+        displacement : float
+            In voxels.
+        derivative : bool
+
+        Returns
+        -------
+        numpy.ndarray
+            (Z, waves).
+        """
+        n, size = self.window[0], self.spacing[0]
+        z = (np.arange(n) - n // 2 - displacement) * size
+        phase = 2 * np.pi * z[:, None] * self.waves
+        sine = self.waves < 0
+        if derivative:
+            inner = -2 * np.pi * self.waves * size
+            result: Floats = np.where(sine, np.cos(phase), -np.sin(phase)) * inner
+        else:
+            result = np.where(sine, np.sin(phase), np.cos(phase))
+        return result
+
+    def amplitudes(self, coefficients: Floats) -> Floats:
+        """Return the amplitude of each function in the image of a bead with this PSF.
+
+        Parameters
+        ----------
+        coefficients : numpy.ndarray
+            (size,)
+
+        Returns
+        -------
+        numpy.ndarray
+            (waves, columns); the columns are the terms' functions one after the other.
+        """
+        parts = [
+            self.ball * (self._axial @ part @ lateral.T)
+            for part, lateral in zip(self.split(coefficients), self._lateral, strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def amplitudes_adjoint(self, amplitudes: Floats) -> Floats:
+        """Return the adjoint of `amplitudes`."""
+        parts = np.split(amplitudes, len(self.terms), axis=1)
+        return np.concatenate(
+            [
+                (self._axial.T @ (self.ball * part) @ lateral).ravel()
+                for part, lateral in zip(parts, self._lateral, strict=True)
+            ]
+        )
+
+    def psf(self, coefficients: Floats, displacement: float = 0.0) -> Floats:
+        """Return the PSF on the window's voxels, float64, displaced along z by so many voxels."""
+        result = np.zeros(self.window)
+        axial = self.waves_at(displacement) @ self._axial
+        for (order, sine), part, radial in zip(
+            self.terms, self.split(coefficients), self._rings, strict=True
+        ):
+            plane = (axial @ part @ radial.T)[:, self._ring]
+            result += plane * self._turn(order, sine) if order else plane
+        return result
+
+    def psf_centre(self, coefficients: Floats, displacement: float) -> float:
+        """Return the PSF in the middle of the window when it is displaced along z, in voxels."""
+        middle = self.waves_at(displacement)[self.window[0] // 2] @ self._axial
+        # What turns is 0 on the axis.
+        return float(middle @ self.split(coefficients)[0] @ self._rings[0][0])
+
+    def bead(self, coefficients: Floats) -> Floats:
+        """Return the image of a bead at the window's centre with this PSF, float64."""
+        amplitudes = self.amplitudes(coefficients)
+        waves = self.waves_at(0.0)
+        result = np.zeros(self.window)
+        for (order, sine), part in zip(
+            self.terms, np.split(amplitudes, len(self.terms), axis=1), strict=True
+        ):
+            bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+            plane = (waves @ part @ bessel.T)[:, self._ring]
+            result += plane * self._turn(order, sine) if order else plane
+        return result
+
+    def total(self, coefficients: Floats) -> float:
+        """Return the PSF's sum over the window's voxels."""
+        return float(self.sums @ coefficients)
+
+    def fitted(self, array: NDArray[np.floating]) -> Floats:
+        """Return the adjoint of `psf`: of the order 0 alone, the sum nearest to an array."""
+        return np.concatenate(
+            [
+                (self._along.T @ self._ring_sums(array, order, sine) @ radial).ravel()
+                for (order, sine), radial in zip(self.terms, self._rings, strict=True)
+            ]
+        )
+
+    def profile_gradient(self, axis: int) -> tuple[Floats, Floats]:
+        """Return the voxels of the line through the centre, and its derivative by coefficients.
+
+        Returns
+        -------
+        numpy.ndarray
+            Positions along the axis, in voxels about the centre.
+        numpy.ndarray
+            (positions, size): the PSF there is this times the coefficients.
+        """
+        n = self.window[axis]
+        positions = np.arange(n) - n // 2
+        centre = self.window[0] // 2
+        parts = []
+        for (order, sine), radial in zip(self.terms, self._rings, strict=True):
+            if axis == 0:
+                along, across = self._along, radial[:1] * (not order)
+                block = along[:, :, None] * across[0][None, None, :]
+            else:
+                line = tuple(
+                    slice(None) if a == axis else m // 2 for a, m in enumerate(self.window) if a
+                )
+                across = radial[self._ring[line]]
+                if order:
+                    across = across * self._turn(order, sine)[line][:, None]
+                block = self._along[centre][None, :, None] * across[:, None, :]
+            parts.append(block.reshape(len(positions), -1))
+        return positions.astype(np.float64), np.concatenate(parts, axis=1)
+
+    def variance(self, factors: Sequence[Floats]) -> Floats:
+        """Return the variance of each voxel of the PSF.
+
+        Parameters
+        ----------
+        factors : sequence of numpy.ndarray
+            For each term, R with the covariance of its coefficients ``R R^T``.
+        """
+        result = np.zeros(self.window)
+        for (order, sine), factor, shape, radial in zip(
+            self.terms, factors, self.shapes, self._rings, strict=True
+        ):
+            variance = np.zeros((self.window[0], len(self.radii)))
+            for column in factor.T:
+                variance += (self._along @ column.reshape(shape) @ radial.T) ** 2
+            plane = variance[:, self._ring]
+            result += plane * self._turn(order, sine) ** 2 if order else plane
+        return result
+
+    def bead_adjoint(self, array: NDArray[np.floating], term: int) -> Floats:
+        """Return the adjoint of `bead` for one term: (coefficients of the term,)."""
+        sums = self._ring_sums(array, *self.terms[term])
+        parts = [along.T @ sums @ across for along, across in self._blurred[term]]
+        adjoint: Floats = np.sum(parts, axis=0).ravel()
+        return adjoint
+
+    def alike(self, coefficients: Floats, term: int) -> tuple[Floats, Floats]:
+        """Return a term's covariances if it had the spectrum of the part that does not turn.
+
+        Returns
+        -------
+        numpy.ndarray
+            (axial, axial); the covariance of all coefficients is the Kronecker product with
+        numpy.ndarray
+            (lateral, lateral); its scale is that of the PSF's own sum of squares.
+        """
+        power = (self._axial @ self.split(coefficients)[0] @ self._lateral[0].T) ** 2
+        waves = self._along.T @ self.waves_at(0.0)
+        order, sine = self.terms[term]
+        bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+        radial = (self._ring_weights(order, sine)[:, None] * self._rings[term]).T @ bessel
+        axial = (waves * power.sum(axis=1)) @ waves.T
+        lateral = (radial * power.sum(axis=0)) @ radial.T
+        scale = float((self.split(coefficients)[0] ** 2).sum())
+        return axial / np.trace(axial), lateral / np.trace(lateral) * scale
+
+    def hessian(self, weights: NDArray[np.floating], term: int) -> Floats:
+        """Return the matrix of a weighted sum of squares of a bead's image, for one term.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray
+            Of the window's shape.
+        term : int
+
+        Returns
+        -------
+        numpy.ndarray
+            (coefficients of the term, coefficients of the term)
+        """
+        order, sine = self.terms[term]
+        squared = self._turn(order, sine) ** 2 if order else np.ones(self.window[1:])
+        rings = self._ring_sums(weights * squared, 0, False)
+        axial, lateral = self.shapes[term]
+        result = np.zeros((axial * axial, lateral * lateral))
+        blurred = self._blurred[term]
+        for along, across in blurred:
+            for along_too, across_too in blurred:
+                left = (along[:, :, None] * along_too[:, None, :]).reshape(len(along), -1)
+                right = (across[:, :, None] * across_too[:, None, :]).reshape(len(across), -1)
+                result += left.T @ (rings @ right)
+        ordered = result.reshape(axial, axial, lateral, lateral).transpose(0, 2, 1, 3)
+        return ordered.reshape(axial * lateral, axial * lateral)
+
+    def _arguments(self) -> Floats:
+        reach = float(self.radii[-1]) + 1.5 * max(self.spacing[1:])
+        places = np.arange(math.ceil(reach / self.step) + 2) * self.step
+        arguments: Floats = 2 * np.pi * places[:, None] * self.radial
+        return arguments
+
+    def _place_rings(self) -> None:
+        """Count the window's voxels in the plane by their distance from the centre."""
+        _, ny, nx = self.window
+        y = (np.arange(ny) - ny // 2) * self.spacing[1]
+        x = (np.arange(nx) - nx // 2) * self.spacing[2]
+        distance = np.hypot(y[:, None], x[None])
+        # Distances that differ by rounding only are the same ring's.
+        _, first, ring = np.unique(
+            np.round(distance / self.spacing[2], 6), return_index=True, return_inverse=True
+        )
+        self.radii = distance.ravel()[first]
+        self._ring = ring.reshape(ny, nx)
+        self._angle = np.arctan2(y[:, None], x[None])
+
+    def _turn(self, order: int, sine: bool) -> Floats:
+        turn: Floats = np.sin(order * self._angle) if sine else np.cos(order * self._angle)
+        return turn
+
+    def _ring_sums(self, array: NDArray[np.floating], order: int, sine: bool) -> Floats:
+        """Return the sums over each plane's rings, (Z, rings), of an array times a term's turn."""
+        planes = array * self._turn(order, sine) if order else array
+        ring, count = self._ring.ravel(), len(self.radii)
+        return np.stack([np.bincount(ring, plane.ravel(), count) for plane in planes])
+
+    def _ring_weights(self, order: int, sine: bool) -> Floats:
+        """Return each ring's sum of a term's squared turn."""
+        squared = self._turn(order, sine) ** 2 if order else np.ones(self.window[1:])
+        sums = np.bincount(self._ring.ravel(), squared.ravel(), len(self.radii))
+        return np.asarray(sums, np.float64)
+
+    def _wave_frequencies(self) -> Floats:
+        n = self.window[0]
+        if n == 1:
+            return np.zeros(1)
+        count = math.ceil(OVERSAMPLING * n * self.spacing[0] * self.band.axial) + 1
+        return np.linspace(-self.band.axial, self.band.axial, 2 * count + 1)
+
+    def _reduce(self) -> None:
+        """Find orthonormal sums, and how they are made of the functions."""
+        waves = self.waves_at(0.0)
+        self._axial = _combinations(waves)
+        self._along = waves @ self._axial
+        self._lateral, self._rings, sums, shapes = [], [], [], []
+        for order, sine in self.terms:
+            bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+            weights = self._ring_weights(order, sine)
+            lateral = _combinations(np.sqrt(weights)[:, None] * bessel)
+            self._lateral.append(lateral)
+            self._rings.append(bessel @ lateral)
+            shapes.append((self._axial.shape[1], lateral.shape[1]))
+            plane = self._rings[-1][self._ring]
+            if order:
+                plane = plane * self._turn(order, sine)[..., None]
+            sums.append(np.outer(self._along.sum(axis=0), plane.sum(axis=(0, 1))).ravel())
+        self.sums = np.concatenate(sums)
+        self.shapes = tuple(shapes)
+
+    def _separate_ball(self) -> None:
+        """Write the ball as few products of a function of f and one of k, for `hessian`."""
+        left, values, right = np.linalg.svd(self.ball)
+        kept = range(max(1, int((values > 1e-4 * values[0]).sum())))
+        waves = self.waves_at(0.0)
+        self._blurred = []
+        for (order, _), lateral in zip(self.terms, self._lateral, strict=True):
+            bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+            self._blurred.append(
+                [
+                    (
+                        (waves * (left[:, i] * values[i])) @ self._axial,
+                        (bessel * right[i]) @ lateral,
+                    )
+                    for i in kept
+                ]
+            )
+
+
+def _bessel(order: int, argument: Floats) -> Floats:
+    """Return J of that order; the first one by the faster function that it has of its own."""
+    values: Floats = special.j0(argument) if order == 0 else special.jv(order, argument)
+    return values
+
+
+def _combinations(functions: Floats) -> Floats:
+    """Return how the columns combine to orthonormal ones, leaving out what is all but 0."""
+    _, values, right = np.linalg.svd(functions, full_matrices=False)
+    kept = values > LEAST_SINGULAR_VALUE * values[0]
+    combined: Floats = right[kept].T / values[kept]
+    return combined

@@ -1,0 +1,193 @@
+"""The joint way of the data: from the raw image to beads, PSF and errors in one fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.advice import bead_warnings, joint_warnings, psf_warnings
+from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.clock import Clock
+from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.provenance import provenance_of
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.results import Result, noting
+from napari_psf_distiller.steps import psf as psf_steps
+from napari_psf_distiller.steps.bead_field import BeadField, Camera, bead_field
+from napari_psf_distiller.steps.beads import AXES, bead_voxels, centres_of
+from napari_psf_distiller.steps.detection import candidates_at, find_candidates
+from napari_psf_distiller.steps.joint import Joint, Settings, distil_jointly, optics_band
+
+__all__ = ["find_raw_beads_step", "joint_step", "joint_steps", "postprocess_step"]
+
+
+def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
+    """Do all steps from a raw image to its PSF, as a generator of progress.
+
+    Parameters
+    ----------
+    original : numpy.ndarray
+        (Z, Y, X) or (Y, X), numbers.
+    recipe : Recipe
+        Whose method is "joint".
+
+    Raises
+    ------
+    InputError, DeviceError
+        See `distill`.
+    """
+    clock = Clock()
+    # What cannot be done is an error before the work.
+    settings = _settings(recipe, original.ndim)
+    device = choose_device(recipe.device)
+    yield Progress("Find beads", 0, 1)
+    field = raw_field(original, recipe)
+    candidates = find_candidates(field, recipe.find_beads.significance)
+    yield Progress("Find beads", 1, 1)
+    clock.note("find_beads")
+    curve: list[tuple[int, float]] = []
+    fit = yield from noting(distil_jointly(field, candidates, settings, device), curve)
+    clock.note("distill")
+    psf = yield from postprocess_step(fit.psf, recipe)
+    clock.note("postprocess")
+    spacing = check_spacing(recipe.spacing, original.ndim)
+    record = provenance_of(original, f"{device.name}, float32")
+    return Result(
+        psf=psf,
+        beads=fit.beads,
+        recipe=dataclasses.replace(recipe, provenance=record),
+        timings=clock.total(),
+        spacing=spacing,
+        fwhm=psf_steps.fwhm(psf, spacing),
+        fwhm_error=fit.fwhm_error,
+        psf_error=_postprocessed_error(fit, psf, recipe),
+        log_likelihood=tuple(curve),
+        warnings=(
+            *bead_warnings(fit.beads),
+            *joint_warnings(fit, spacing, recipe),
+            *psf_warnings(original.shape, psf, recipe),
+        ),
+        residual=fit.residual,
+        preprocessed=None,
+    )
+
+
+def _postprocessed_error(
+    fit: Joint, psf: NDArray[np.float32], recipe: Recipe
+) -> NDArray[np.float32]:
+    """Return the errors of a PSF's voxels, moved, cropped and scaled as it was itself."""
+    peak = np.unravel_index(int(fit.psf.argmax()), fit.psf.shape)
+    moves = tuple(n // 2 - int(p) for n, p in zip(fit.psf.shape, peak, strict=True))
+    error = np.roll(fit.psf_error, moves, axis=tuple(range(fit.psf.ndim)))
+    left = 1 - recipe.postprocess.background
+    scale = np.float32(float(psf.max()) / (left * float(fit.psf.max())))
+    return psf_steps.crop_about_centre(error, psf.shape) * scale
+
+
+def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
+    """Tell noise and background of a raw image; see `bead_field`."""
+    original = np.asarray(image)
+    array = check_image(original)
+    camera = recipe.camera
+    return bead_field(
+        array,
+        check_spacing(recipe.spacing, array.ndim),
+        Camera(camera.offset, camera.gain, camera.saturation),
+        recipe.distill.background_scale,
+        original.dtype,
+    )
+
+
+def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]:
+    """Find the beads of a raw image by a matched filter; see `find_candidates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Like that of `find_beads`, without ``voxels``: the joint fit has the last word on centres,
+        amplitudes, and on which are used.
+    """
+    yield Progress("Find beads", 0, 1)
+    field = raw_field(image, recipe)
+    found = find_candidates(field, recipe.find_beads.significance)
+    axes = AXES[-np.ndim(np.asarray(image)) :]
+    places = found.voxels[~found.overshadowed]
+    beads = pd.DataFrame(places[:, -len(axes) :].astype(float), columns=list(axes))
+    beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
+    beads["amplitude"] = found.heights[~found.overshadowed]
+    beads["background"] = field.level(places)
+    beads["used"] = True
+    beads["reason"] = ""
+    yield Progress("Find beads", 1, 1)
+    return beads
+
+
+def joint_step(
+    image: ArrayLike, beads: pd.DataFrame, recipe: Recipe, preview_every: int = 0
+) -> Steps[Joint]:
+    """Distil the PSF from a raw image and its beads; see `distil_jointly`.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X), raw.
+    beads : pandas.DataFrame
+        With their centres; those that are not used are left out.
+    recipe : Recipe
+    preview_every : int
+    """
+    original = np.asarray(image)
+    field = raw_field(original, recipe)
+    used = beads[beads["used"]] if "used" in beads else beads
+    centres = centres_of(used)
+    # A bead outside the image is an error with a sentence.
+    bead_voxels(centres, original.shape)
+    if original.ndim == 2:
+        centres = np.insert(centres, 0, 0.0, axis=1)
+    return (
+        yield from distil_jointly(
+            field,
+            candidates_at(field, centres),
+            _settings(recipe, original.ndim),
+            choose_device(recipe.device),
+            preview_every,
+        )
+    )
+
+
+def _settings(recipe: Recipe, ndim: int) -> Settings:
+    optics, part = recipe.optics, recipe.distill
+    figures = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
+    aperture, wavelength, index = figures
+    band = None
+    if aperture is not None and wavelength is not None and index is not None:
+        band = optics_band(aperture, wavelength, index)
+    window = part.window
+    if window is not None:
+        if len(window) < ndim:
+            raise InputError(
+                f"The window {window} has {len(window)} values, but the image has {ndim} axes."
+            )
+        window = (*((1.0,) * (3 - ndim)), *window[-ndim:])
+    return Settings(recipe.bead_diameter or 0.0, band, window, part.judge, part.angular_orders)
+
+
+def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.float32]]:
+    """Turn the distilled array into the PSF; see `postprocess`."""
+    yield Progress("Post-process PSF", 0, 1)
+    part = recipe.postprocess
+    psf = psf_steps.postprocess(
+        distilled,
+        crop=part.crop,
+        background=part.background,
+        clip=part.clip,
+        normalise=part.normalise,
+    )
+    yield Progress("Post-process PSF", 1, 1)
+    return psf

@@ -1,0 +1,110 @@
+"""Whether an image shows that its PSF is not the same all around its axis."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.steps.joint_model import Linearised
+
+__all__ = ["turning_priors"]
+
+Floats = NDArray[np.float64]
+
+# Combinations of functions that the prior expects less than this part of the largest from are left
+# out of the evidence.
+LEAST_EXPECTED = 1e-4
+
+# The evidence must speak for an order by so many nats: what is less changes the PSF by less than
+# its noise, and beads that lie in each other's light can feign it.
+SIGNIFICANT = 50.0
+
+# The standard deviations looked at, as parts of the PSF.
+RANGE = (1e-4, 1.0)
+
+
+def turning_priors(
+    basis: FourierBessel, coefficients: Floats, state: Linearised, *, all_orders: bool = False
+) -> dict[tuple[int, bool], Floats]:
+    """Return which orders of a PSF the residuals ask for, and the prior of their coefficients.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+        With the orders to be looked at.
+    coefficients : numpy.ndarray
+        Of a PSF without any but the order 0; the others are 0.
+    state : Linearised
+        Of the model with that PSF.
+    all_orders : bool
+        Take all orders, however weak the evidence.
+
+    Returns
+    -------
+    dict of (int, bool) to numpy.ndarray
+        For both terms, cosine and sine, of each order taken the precision of its coefficients,
+        (coefficients, coefficients).
+
+    Notes
+    -----
+    Empirical Bayes (D. J. C. MacKay, "Bayesian interpolation", Neural Comput. 4, 1992): an order's
+    coefficients are normally distributed about 0, with the spectrum of the PSF's symmetric part and
+    an unknown scale; the scale that makes the residuals likeliest is taken, if it makes them
+    likelier than none does.
+    """
+    found: dict[tuple[int, bool], Floats] = {}
+    for order in basis.orders:
+        if order == 0:
+            continue
+        terms = [n for n, (turns, _) in enumerate(basis.terms) if turns == order]
+        data = [_whitened(basis, coefficients, state, term) for term in terms]
+
+        low, high = (float(np.log(scale)) for scale in RANGE)
+        best = optimize.minimize_scalar(
+            partial(_minus_evidence, data=data), bounds=(low, high), method="bounded"
+        )
+        if -float(best.fun) < SIGNIFICANT and not all_orders:
+            continue
+        for term in terms:
+            axial, lateral = basis.alike(coefficients, term)
+            precision = np.kron(_inverse(axial), _inverse(lateral))
+            scaled = precision / float(np.exp(2 * best.x))
+            found[basis.terms[term]] = np.asarray(scaled, np.float64)
+    return found
+
+
+def _minus_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> float:
+    """Return by how many nats less likely the residuals are with a scale than without any."""
+    scale = float(np.exp(2 * logarithm))
+    return sum(
+        float(np.log1p(scale * known).sum() - (push**2 * scale / (1 + scale * known)).sum()) / 2
+        for known, push in data
+    )
+
+
+def _whitened(
+    basis: FourierBessel, coefficients: Floats, state: Linearised, term: int
+) -> tuple[Floats, Floats]:
+    """Return what is known of the prior's own combinations, and the residuals' push on them."""
+    axial, lateral = basis.alike(coefficients, term)
+    values, vectors = [], []
+    for matrix in (axial, lateral):
+        eigenvalues, eigenvectors = linalg.eigh(matrix)
+        values.append(np.maximum(np.asarray(eigenvalues, np.float64), 0))
+        vectors.append(eigenvectors)
+    expected = np.multiply.outer(values[0], values[1]).ravel()
+    kept = expected > LEAST_EXPECTED * expected.max()
+    combinations = np.kron(vectors[0], vectors[1])[:, kept] * np.sqrt(expected[kept])
+    known, turned = linalg.eigh(combinations.T @ basis.hessian(state.density, term) @ combinations)
+    push = turned.T @ (combinations.T @ basis.bead_adjoint(state.residual, term))
+    return np.maximum(known, 0), push
+
+
+def _inverse(covariance: Floats) -> Floats:
+    values, vectors = linalg.eigh(covariance)
+    kept = np.maximum(values, LEAST_EXPECTED * values[-1])
+    return np.asarray((vectors / kept) @ vectors.T, np.float64)

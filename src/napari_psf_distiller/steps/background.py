@@ -1,0 +1,221 @@
+"""A background that varies slowly across the image, as a smooth spline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.interpolate import BSpline
+
+__all__ = ["Normal", "SplineBackground", "first_background"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# Voxels are summed over squares of so many before the spline looks at them: it is smooth there.
+BLOCK = 16
+
+# The mean of so many voxels is known to a thousandth of their noise: more do not tell more.
+SAMPLE = 4_000_000
+
+# The slopes change by about so much of the background's level from one knot to the next.
+CHANGE = 0.1
+
+
+class Normal(NamedTuple):
+    """Normal equations of a weighted least-squares fit: ``matrix @ coefficients = vector``."""
+
+    matrix: Floats
+    vector: Floats
+
+
+class SplineBackground:
+    """Tensor products of B-splines, whose slopes change little from knot to knot.
+
+    Quadratic in the plane and linear along z, with P. H. C. Eilers and B. D. Marx's penalty on
+    second differences ("Flexible smoothing with B-splines and penalties", Stat. Sci. 11, 1996): a
+    slope across the image costs nothing, a hill as small as a bead's halo cannot be formed.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (Z, Y, X).
+    spacing : sequence of float
+        Voxel size in micrometres.
+    scale : float
+        Distance of the knots in micrometres, in the plane; along z it is twice that.
+    level : float
+        What the background is about, above the camera's offset, in intensity units.
+
+    Attributes
+    ----------
+    size : int
+        Number of coefficients.
+    penalty : numpy.ndarray
+        (size, size): minus the logarithm of the prior is half of it between coefficients.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], spacing: Sequence[float], scale: float, level: float
+    ) -> None:
+        self.shape = shape
+        self._degrees = [1 if axis == 0 else 2 for axis in range(3)]
+        self._knots = []
+        for axis, (n, size) in enumerate(zip(shape, spacing, strict=True)):
+            if n == 1:
+                self._degrees[axis] = 0
+            degree = self._degrees[axis]
+            pieces = max(1, round(n * size / (scale if axis else 2 * scale))) if degree else 1
+            inner = np.linspace(-0.5, n - 0.5, pieces + 1)
+            self._knots.append(np.r_[[inner[0]] * degree, inner, [inner[-1]] * degree])
+        self._designs = [self._design(axis, np.arange(n)) for axis, n in enumerate(shape)]
+        self._counts = [design.shape[1] for design in self._designs]
+        self.size = math.prod(self._counts)
+        self.penalty = self._second_differences() / (CHANGE * level) ** 2
+
+    def plane(self, coefficients: Floats, z: int) -> Array:
+        """Return the background of one plane of the image, float32."""
+        cube = coefficients.reshape(self._counts)
+        flat = np.tensordot(self._designs[0][z], cube, (0, 0))
+        return (self._designs[1] @ flat @ self._designs[2].T).astype(np.float32)
+
+    def at(self, points: Floats) -> Floats:
+        """Return how value and slopes at points depend on the coefficients.
+
+        Parameters
+        ----------
+        points : numpy.ndarray
+            (points, 3), voxels.
+
+        Returns
+        -------
+        numpy.ndarray
+            (points, 4, size): the value, and its change a voxel along z, y and x.
+        """
+        values, slopes = [], []
+        for axis, n in enumerate(self.shape):
+            places = np.clip(points[:, axis], -0.5, n - 0.5)
+            values.append(self._design(axis, places))
+            if n == 1:
+                slopes.append(np.zeros_like(values[-1]))
+                continue
+            low, high = np.maximum(places - 0.25, -0.5), np.minimum(places + 0.25, n - 0.5)
+            rise = self._design(axis, high) - self._design(axis, low)
+            slopes.append(rise / (high - low)[:, None])
+        factors = [values] + [
+            [slopes[a] if a == axis else values[a] for a in range(3)] for axis in range(3)
+        ]
+        rows = [np.einsum("pi,pj,pk->pijk", *factor).reshape(len(points), -1) for factor in factors]
+        return np.stack(rows, axis=1)
+
+    def normal(self, sampled: Callable[[int, int], tuple[Array, Array]]) -> Normal:
+        """Return the normal equations of a fit to voxels of the whole image.
+
+        Parameters
+        ----------
+        sampled : callable
+            Of a plane's number and a step: the weights and the weighted intensities of every
+            step-th voxel along y and x.
+        """
+        step = self.step
+        weights, values = [], []
+        for z in range(self.shape[0]):
+            plane = sampled(z, step)
+            weights.append(_blocks(plane[0]))
+            values.append(_blocks(plane[1]))
+        y, x = (_block_means(self._designs[axis][::step]) for axis in (1, 2))
+        z_design = self._designs[0]
+        in_plane = np.einsum(
+            "zab,aj,am,bk,bn->zjkmn", np.array(weights), y, y, x, x, optimize="greedy"
+        )
+        flat = in_plane.reshape(len(weights), y.shape[1] * x.shape[1], -1)
+        matrix = np.einsum("zpq,zi,zl->iplq", flat, z_design, z_design, optimize="greedy")
+        vector = np.einsum("zab,zi,aj,bk->ijk", np.array(values), z_design, y, x, optimize="greedy")
+        return Normal(matrix.reshape(self.size, -1), vector.ravel())
+
+    @property
+    def step(self) -> int:
+        """Every so many-th voxel along y and x is enough to tell the background."""
+        return max(1, math.isqrt(math.prod(self.shape) // SAMPLE))
+
+    def _design(self, axis: int, places: NDArray[np.floating] | NDArray[np.integer]) -> Floats:
+        matrix: Floats = BSpline.design_matrix(
+            np.asarray(places, np.float64), self._knots[axis], self._degrees[axis]
+        ).toarray()
+        return matrix
+
+    def _second_differences(self) -> Floats:
+        identities = [np.eye(count) for count in self._counts]
+        result = np.zeros((self.size, self.size))
+        for axis, count in enumerate(self._counts):
+            if count < 3:
+                continue
+            difference = np.diff(np.eye(count), 2, axis=0)
+            factors = [*identities]
+            factors[axis] = difference.T @ difference
+            result += np.kron(np.kron(factors[0], factors[1]), factors[2])
+        return result
+
+
+def first_background(
+    image: Array,
+    background: SplineBackground,
+    variance: Callable[[Array], Array],
+    saturation: float,
+) -> Floats:
+    """Return the coefficients of a background below the beads.
+
+    What lies two standard deviations of the noise above the background is taken for bead, and the
+    background is fitted to the rest, four times over.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        float32, (Z, Y, X).
+    background : SplineBackground
+    variance : callable
+        Of the noise, of intensities.
+    saturation : float
+        Voxels of this intensity or more do not count.
+    """
+    step = background.step
+    # The beads are the bright part of an image, seldom more than half of it.
+    coefficients: Floats | None = None
+    lowest = np.float32(np.percentile(image[:: 1 + len(image) // 16, ::step, ::step], 25))
+
+    def sampled(z: int, every: int) -> tuple[Array, Array]:
+        plane = image[z, ::every, ::every]
+        if coefficients is None:
+            level = np.full_like(plane, lowest)
+        else:
+            level = background.plane(coefficients, z)[::every, ::every]
+        spread = variance(level)
+        dark = ((plane - level) < 2 * np.sqrt(spread)) & (plane < saturation)
+        weights = (dark / spread).astype(np.float32)
+        return weights, weights * plane
+
+    for _ in range(4):
+        matrix, vector = background.normal(sampled)
+        matrix = matrix + background.penalty
+        # Where no voxel counts, such as in a hole of the image, the penalty alone cannot tell.
+        matrix[np.diag_indices_from(matrix)] += 1e-9 * np.trace(matrix) / len(matrix)
+        coefficients = linalg.solve(matrix, vector, assume_a="pos")
+    assert coefficients is not None
+    return coefficients
+
+
+def _blocks(plane: Array) -> Floats:
+    rows = np.arange(0, plane.shape[0], BLOCK)
+    columns = np.arange(0, plane.shape[1], BLOCK)
+    sums: Floats = np.add.reduceat(
+        np.add.reduceat(plane, rows, axis=0), columns, axis=1, dtype=np.float64
+    )
+    return sums
+
+
+def _block_means(design: Floats) -> Floats:
+    return np.stack([design[i : i + BLOCK].mean(axis=0) for i in range(0, len(design), BLOCK)])

@@ -1,0 +1,234 @@
+"""Each bead's centre and amplitude, its fit and its shape, on the few voxels that tell them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.steps.joint_model import JointModel
+
+__all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Slices = tuple[slice, ...]
+
+# A bead's core reaches so many of its widths to each side; beyond it little tells its place.
+CORE = 1.6
+
+# A centre moves by at most this in one step, in voxels, and an amplitude by half.
+LONGEST_STEP = 0.7
+
+# The second moments of a bead's light, in this order.
+MOMENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+
+
+class Places(NamedTuple):
+    """Steps towards better centres and amplitudes, and how well these are known.
+
+    Attributes
+    ----------
+    steps : numpy.ndarray
+        (beads, 4): of the amplitude, and of z, y and x in voxels.
+    information : numpy.ndarray
+        (beads, 4, 4): the Fisher information of these.
+    """
+
+    steps: Floats
+    information: Floats
+
+
+class BeadFit(NamedTuple):
+    """How well single beads fit the model.
+
+    Attributes
+    ----------
+    chi_squared : numpy.ndarray
+        (beads,): mean square of the residuals over the core, in units of the noise's variance.
+    moments : numpy.ndarray
+        (beads, 6): by how much the second moments of its light exceed the model's, in squared
+        voxels; see `MOMENTS`.
+    covariance : numpy.ndarray
+        (beads, 6, 6): of these, from the noise.
+    information : numpy.ndarray
+        (beads, 4, 4): see `Places`.
+    whole : numpy.ndarray
+        bool: whether all of its core lies in the image, and none of it is saturated.
+    saturated : numpy.ndarray
+        bool
+    """
+
+    chi_squared: Floats
+    moments: Floats
+    covariance: Floats
+    information: Floats
+    whole: NDArray[np.bool_]
+    saturated: NDArray[np.bool_]
+
+
+def improve_places(model: JointModel, widths: Floats) -> Places:
+    """Return a Newton step (Gauss's) of each bead's amplitude and centre, all others held.
+
+    Parameters
+    ----------
+    model : JointModel
+        Its light is rendered.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    """
+    amplitudes = model.basis.amplitudes(model.coefficients)
+    flat = model.field.image.shape[0] == 1
+    count = len(model.centres)
+    steps, information = np.zeros((count, 4)), np.zeros((count, 4, 4))
+    free = np.array([True, not flat, True, True])
+    for bead in range(count):
+        box = _core(model, bead, widths)
+        derivatives = _derivatives(model, bead, box, amplitudes)[0]
+        weight, off = _weighted(model, bead, box)
+        weighted = derivatives * weight
+        matrix = weighted @ derivatives.T
+        information[bead] = matrix
+        solution = _solved(matrix[np.ix_(free, free)], (weighted @ off)[free])
+        steps[bead, free] = solution
+    largest = 0.5 * model.amplitudes
+    steps[:, 0] = np.clip(steps[:, 0], -largest, 2 * largest)
+    steps[:, 1:] = np.clip(steps[:, 1:], -LONGEST_STEP, LONGEST_STEP)
+    return Places(steps, information)
+
+
+def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
+    """Return how well each bead fits, and by how much its shape differs from the model's.
+
+    Parameters
+    ----------
+    model : JointModel
+        Its light is rendered.
+    widths : numpy.ndarray
+        See `improve_places`.
+
+    Notes
+    -----
+    Two beads that touch look like one with larger second moments: to second order, convolving with
+    a small displacement's distribution of covariance C adds ``C_ij / 2`` times the second
+    derivatives. Their size is fitted to the residuals together with amplitude and centre: a score
+    test (C. R. Rao, 1948) of each bead against the model.
+    """
+    amplitudes = model.basis.amplitudes(model.coefficients)
+    count = len(model.centres)
+    shape = np.array(model.field.image.shape)
+    axes = [axis for axis in range(3) if shape[axis] > 1]
+    pairs = [n for n, (i, j) in enumerate(MOMENTS) if i in axes and j in axes]
+    chi, moments = np.zeros(count), np.zeros((count, 6))
+    covariance, information = np.zeros((count, 6, 6)), np.zeros((count, 4, 4))
+    whole, saturated = np.zeros(count, bool), np.zeros(count, bool)
+    for bead in range(count):
+        box = _core(model, bead, widths)
+        derivatives, second = _derivatives(model, bead, box, amplitudes)
+        weight, off = _weighted(model, bead, box)
+        chi[bead] = float((weight * off * off).mean())
+        reach = np.round(0.75 * widths).astype(np.intp)
+        low, high = model.nearest[bead] - reach, model.nearest[bead] + reach
+        whole[bead] = all(low[a] >= 0 and high[a] < shape[a] for a in axes)
+        saturated[bead] = bool((model.field.image[box] >= model.field.saturation).any())
+        rows = np.concatenate([derivatives[[0, *(1 + a for a in axes)]], second[pairs]], axis=0)
+        weighted = rows * weight
+        inverse = _inverse(weighted @ rows.T)
+        solved = inverse @ (weighted @ off)
+        first = 1 + len(axes)
+        moments[bead, pairs] = solved[first:]
+        covariance[bead][np.ix_(pairs, pairs)] = inverse[first:, first:]
+        information[bead] = (derivatives * weight) @ derivatives.T
+    return BeadFit(chi, moments, covariance, information, whole, saturated)
+
+
+def _core(model: JointModel, bead: int, widths: Floats) -> Slices:
+    """Return the part of the image that tells a bead's place: within its window."""
+    reach = np.maximum(np.round(CORE * widths), 2).astype(np.intp)
+    centre = model.nearest[bead]
+    return tuple(
+        slice(max(part.start, int(c - r)), min(part.stop, int(c + r) + 1))
+        for part, c, r in zip(model.boxes[bead], centre, reach, strict=True)
+    )
+
+
+def _weighted(model: JointModel, bead: int, box: Slices) -> tuple[Floats, Floats]:
+    level = model.local_background(bead, box)
+    light = model.light[box]
+    off = model.field.image[box] - light - level
+    weight = (model.field.image[box] < model.field.saturation) / model.variance(light, level)
+    return weight.ravel().astype(np.float64), off.ravel().astype(np.float64)
+
+
+def _derivatives(
+    model: JointModel, bead: int, box: Slices, amplitudes: Floats
+) -> tuple[Floats, Floats]:
+    """Return the derivatives of a bead's light by amplitude and centre, and by second moments.
+
+    Returns
+    -------
+    numpy.ndarray
+        (4, voxels)
+    numpy.ndarray
+        (6, voxels)
+    """
+    basis = model.basis
+    z, y, x = (
+        np.arange(part.start, part.stop) - centre
+        for part, centre in zip(box, model.centres[bead], strict=True)
+    )
+    corner = int(model.nearest[bead, 0]) - basis.window[0] // 2
+    rows = slice(box[0].start - corner, box[0].stop - corner)
+    displaced = float(model.centres[bead, 0] - model.nearest[bead, 0])
+    waves = basis.waves_at(displaced)[rows] @ amplitudes
+    rising = basis.waves_at(displaced, derivative=True)[rows] @ amplitudes
+    functions, slopes = _functions(basis, y, x)
+    shape = (len(z), len(y), len(x))
+    # What turns with the angle is small, and its slope in the plane is left to the differences.
+    symmetric = len(basis.radial)
+    brightness = float(model.amplitudes[bead])
+    light = (waves @ functions.T).reshape(shape)
+    along = brightness * (rising @ functions.T).reshape(shape)
+    radial = -brightness * (waves[:, :symmetric] @ slopes.T).reshape(shape)
+    across, sideways = y[:, None] * basis.spacing[1], x[None] * basis.spacing[2]
+    radius = np.maximum(np.hypot(across, sideways), 1e-9)
+    down = radial * (across / radius * basis.spacing[1])
+    right = radial * (sideways / radius * basis.spacing[2])
+    first = np.stack([light, along, down, right])
+    second = np.zeros((6, *shape))
+    for index, (i, j) in enumerate(MOMENTS):
+        if shape[i] > 1 and shape[j] > 1:
+            # The centre moves against the coordinates.
+            change = -np.gradient(first[1 + i], axis=j)
+            second[index] = change * (0.5 if i == j else 1.0)
+    return first.reshape(4, -1), second.reshape(6, -1)
+
+
+def _functions(basis: FourierBessel, y: Floats, x: Floats) -> tuple[Floats, Floats]:
+    """Return all terms' functions at places in the plane, and the symmetric ones' slopes."""
+    across, sideways = y[:, None] * basis.spacing[1], x[None] * basis.spacing[2]
+    rows = (np.hypot(across, sideways) / basis.step + 0.5).astype(np.intp).ravel()
+    parts = []
+    for order, sine in basis.terms:
+        values = basis.tables[basis.orders.index(order)][rows].astype(np.float64)
+        if order:
+            angle = order * np.arctan2(across, sideways).ravel()
+            values *= (np.sin(angle) if sine else np.cos(angle))[:, None]
+        parts.append(values)
+    return np.concatenate(parts, axis=1), basis.slopes[rows].astype(np.float64)
+
+
+def _solved(matrix: Floats, vector: Floats) -> Floats:
+    solved: Floats = _inverse(matrix) @ vector
+    return solved
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """Invert a matrix of information whose parameters have different units."""
+    scale = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    scaled = matrix * scale[:, None] * scale
+    scaled[np.diag_indices_from(scaled)] += 1e-9
+    inverse: Floats = np.linalg.inv(scaled) * scale[:, None] * scale
+    return inverse

@@ -1,0 +1,348 @@
+"""Bead candidates of an unprocessed image, by a matched filter, and how large they are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps.bead_field import BeadField
+
+__all__ = ["Candidates", "candidates_at", "find_candidates"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+# Where nothing is known of the PSF: the filter for an image sampled at Nyquist's rate, in voxels.
+SIGMA = 1.2
+
+# The filter's Gaussian ends at so many standard deviations.
+REACH = 2.5
+
+# A standard deviation of a Gaussian, as a part of its full width at half maximum.
+DEVIATION = 1 / 2.3548
+
+# A bead stands out from its surroundings at so many of its widths, in six and eight directions.
+SHELL_RADIUS = 1.25
+SHELL = np.array(
+    [
+        *(np.eye(3) * sign for sign in (-1, 1)),
+    ]
+).reshape(-1, 3)
+SHELL = np.concatenate(
+    [SHELL, [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)]]
+)
+
+# By at least this part of its own height: less is a ripple on another bead's halo.
+LEAST_CONTRAST = 0.25
+
+# Windows in which the width of typical beads is measured, in voxels to each side, and their number.
+HALF = (8, 10, 10)
+TYPICAL = 30
+
+# The image is filtered in slabs of about so many voxels, to bound the memory.
+SLAB = 16_000_000
+
+
+class Candidates(NamedTuple):
+    """Where beads may be.
+
+    Attributes
+    ----------
+    voxels : numpy.ndarray
+        (candidates, 3): their brightest voxels, the brightest bead first.
+    heights : numpy.ndarray
+        Of the filtered image above the background.
+    overshadowed : numpy.ndarray
+        bool: so near to a much brighter one that it may be that one's halo.
+    widths : numpy.ndarray
+        Full width at half maximum of a typical one along each axis, in voxels.
+    """
+
+    voxels: Places
+    heights: Floats
+    overshadowed: NDArray[np.bool_]
+    widths: Floats
+
+
+def find_candidates(
+    field: BeadField, significance: float, widths: Floats | None = None
+) -> Candidates:
+    """Find what may be beads: local maxima that stand out from noise and surroundings.
+
+    Parameters
+    ----------
+    field : BeadField
+    significance : float
+        By how many standard deviations of the noise.
+    widths : numpy.ndarray, optional
+        What the width of a bead is expected to be along each axis, in voxels.
+
+    Raises
+    ------
+    InputError
+        There is no candidate, or none whose width could be measured.
+    """
+    flat = field.image.shape[0] == 1
+    sigma = np.full(3, SIGMA) if widths is None else np.clip(widths * DEVIATION, 0.6, 6.0)
+    for _ in range(2):
+        voxels, heights = _maxima(field, sigma, significance)
+        if len(voxels) == 0:
+            raise InputError(
+                "No bead was found: nothing stands out from the noise by "
+                f"{significance:g} of its standard deviations. Use a brighter image, or a lower "
+                "significance."
+            )
+        measured = _typical_widths(field, voxels, heights)
+        better = np.clip(measured * DEVIATION, 0.6, 6.0)
+        if flat:
+            better[0] = sigma[0]
+        if np.all(np.abs(np.log(better / sigma)) < 0.5):
+            break
+        # The beads are much smaller or larger in voxels than the filter.
+        sigma = better
+    kept = _stands_out(field, voxels, measured, significance)
+    voxels, heights = voxels[kept], heights[kept]
+    kept = _alone_at_the_top(voxels, heights, measured)
+    voxels, heights = voxels[kept], heights[kept]
+    if len(voxels) == 0:
+        raise InputError(
+            "No bead was found: what is bright in the image is larger than a bead. Check the voxel "
+            "size, and that the image shows single beads."
+        )
+    return Candidates(voxels, heights, _overshadowed(voxels, heights, measured), measured)
+
+
+def candidates_at(field: BeadField, centres: Floats) -> Candidates:
+    """Return candidates at given places, such as those that a user chose.
+
+    Parameters
+    ----------
+    field : BeadField
+    centres : numpy.ndarray
+        (beads, 3), voxels, inside the image.
+
+    Raises
+    ------
+    InputError
+        There is none, or none whose width could be measured.
+    """
+    if len(centres) == 0:
+        raise InputError("There is no bead: the list of beads is empty.")
+    voxels = np.floor(np.asarray(centres, np.float64) + 0.5).astype(np.intp)
+    heights = field.image[tuple(voxels.T)] - field.level(voxels)
+    order = np.argsort(-heights, kind="stable")
+    widths = np.empty(3)
+    widths[:] = _typical_widths(field, voxels[order], heights[order])
+    return Candidates(voxels, heights, np.zeros(len(voxels), bool), widths)
+
+
+def _filtered(image: Array, sigma: Floats) -> Array:
+    for axis, deviation in enumerate(sigma):
+        if image.shape[axis] > 1:
+            image = ndimage.gaussian_filter1d(
+                image, deviation, axis=axis, truncate=REACH, mode="nearest", output=np.float32
+            )
+    return image
+
+
+def _noise_gain(sigma: Floats, flat: bool) -> float:
+    """Return by what the filter multiplies the variance of the noise."""
+    gain = 1.0
+    for deviation in sigma[1:] if flat else sigma:
+        reach = int(REACH * deviation + 0.5)
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+        gain *= float((kernel**2).sum() / kernel.sum() ** 2)
+    return gain
+
+
+def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Places, Floats]:
+    """Return the local maxima of the filtered image that stand out, the highest first."""
+    image = field.image
+    nz, ny, nx = image.shape
+    gain = _noise_gain(sigma, nz == 1)
+    widths = sigma / DEVIATION
+    overlap = int(np.ceil(REACH * sigma[1] + SHELL_RADIUS * widths[1])) + 2
+    rows = max(4 * overlap, SLAB // (nz * nx))
+    found, heights = [], []
+    for first in range(0, ny, rows):
+        low, high = max(first - overlap, 0), min(first + rows + overlap, ny)
+        slab = _filtered(image[:, low:high], sigma)
+        bright = np.empty(slab.shape, bool)
+        for z in range(nz):
+            level = field.plane(z)[low:high]
+            slab[z] -= level
+            spread = field.variance(np.maximum(slab[z], 0) + level)
+            bright[z] = slab[z] > significance * np.sqrt(gain * spread)
+        bright[:, : first - low] = False
+        bright[:, first - low + rows :] = False
+        voxels = _local_maxima(slab, np.argwhere(bright))
+        if len(voxels) == 0:
+            continue
+        values = slab[tuple(voxels.T)].astype(np.float64)
+        around = _shell_mean(slab, voxels, widths)
+        levels = field.level(voxels + np.array([0, low, 0]))
+        # Half of the light is the bead's own, in the mean over peak and surroundings.
+        spread = field.variance((0.5 * values + levels).astype(np.float32))
+        kept = values - around > significance * np.sqrt(1.1 * gain * spread)
+        found.append(voxels[kept] + np.array([0, low, 0]))
+        heights.append(values[kept])
+    if not found:
+        return np.zeros((0, 3), np.intp), np.zeros(0)
+    places, tops = np.concatenate(found), np.concatenate(heights)
+    order = np.argsort(-tops, kind="stable")
+    return places[order], tops[order]
+
+
+def _local_maxima(image: Array, voxels: Places) -> Places:
+    """Return those voxels that none of their neighbours exceeds."""
+    shape = np.array(image.shape)
+    offsets = [o for o in np.ndindex(3, 3, 3) if o != (1, 1, 1)]
+    for number, offset in enumerate(offsets):
+        if len(voxels) == 0:
+            break
+        neighbours = voxels + np.array(offset) - 1
+        inside = ((neighbours >= 0) & (neighbours < shape)).all(axis=1)
+        values = np.full(len(voxels), -np.inf, np.float32)
+        values[inside] = image[tuple(neighbours[inside].T)]
+        own = image[tuple(voxels.T)]
+        # Of two equal ones the first counts.
+        voxels = voxels[own > values if number < len(offsets) // 2 else own >= values]
+    return voxels
+
+
+def _shell_mean(image: Array, voxels: Places, widths: Floats) -> Floats:
+    """Return the mean intensity around voxels, at some widths' distance."""
+    places = np.round(voxels[:, None] + SHELL * widths * SHELL_RADIUS).astype(np.intp)
+    shape = np.array(image.shape)
+    inside = ((places >= 0) & (places < shape)).all(axis=2)
+    # In a plane what lies before and behind does not exist.
+    values = image[tuple(np.moveaxis(np.clip(places, 0, shape - 1), 2, 0))]
+    counts = np.maximum(inside.sum(axis=1), 1)
+    means: Floats = np.where(inside, values, 0).sum(axis=1, dtype=np.float64) / counts
+    return means
+
+
+def _stands_out(
+    field: BeadField, voxels: Places, widths: Floats, significance: float
+) -> NDArray[np.bool_]:
+    """Return which peaks rise above their surroundings, now that a bead's width is known."""
+    nearest = np.clip(
+        voxels[:, None] + np.array(list(np.ndindex(3, 3, 3))) - 1,
+        0,
+        np.array(field.image.shape) - 1,
+    )
+    levels = field.level(voxels)
+    peak = field.image[tuple(np.moveaxis(nearest, 2, 0))].mean(axis=1, dtype=np.float64) - levels
+    around = _shell_mean(field.image, voxels, widths) - levels
+    spread = field.variance((0.5 * np.maximum(peak, 0) + levels).astype(np.float32))
+    deviation = np.sqrt(spread * (1 / 27 + 1 / len(SHELL)))
+    contrast = peak - around
+    kept: NDArray[np.bool_] = (contrast > 0.7 * significance * deviation) & (
+        contrast > LEAST_CONTRAST * peak
+    )
+    return kept
+
+
+def _typical_widths(field: BeadField, voxels: Places, heights: Floats) -> Floats:
+    """Return the widths of the median of bright beads that stand alone."""
+    half = np.array(HALF)
+    tree = cKDTree(voxels)
+    reference = float(np.median(heights[: max(5, min(len(heights) // 2, 2 * TYPICAL))]))
+    windows: list[Array] = []
+    for alone in (True, False):
+        for index, voxel in enumerate(voxels):
+            if not 0.25 * reference <= heights[index] <= 4 * reference:
+                continue
+            near = tree.query_ball_point(voxel, float(half.max()))
+            if alone and any(heights[j] > 0.3 * heights[index] for j in near if j != index):
+                continue
+            window = _window(field, voxel, half)
+            if window is not None:
+                windows.append(window)
+            if len(windows) == TYPICAL:
+                break
+        if windows:
+            break
+    if not windows:
+        raise InputError(
+            "No bead lies far enough from the image's sides for its size to be measured. Use a "
+            "larger image."
+        )
+    stack = np.array(windows)
+    seen = ~np.isnan(stack).all(axis=0)
+    median = np.zeros(stack.shape[1:])
+    median[seen] = np.nanmedian(stack[:, seen], axis=0)
+    lines = [
+        median[tuple(slice(None) if a == axis else half[a] for a in range(3))] for axis in range(3)
+    ]
+    return np.array([_width(line) for line in lines])
+
+
+def _window(field: BeadField, voxel: Places, half: Places) -> Array | None:
+    """Return the image about a voxel, scaled to 1 there; None where it leaves the plane."""
+    shape = np.array(field.image.shape)
+    low, high = voxel - half, voxel + half + 1
+    if (low[1:] < 0).any() or (high[1:] > shape[1:]).any():
+        return None
+    start, stop = np.maximum(low, 0), np.minimum(high, shape)
+    window = np.full(tuple(high - low), np.nan, np.float32)
+    inner = tuple(slice(a, b) for a, b in zip(start - low, stop - low, strict=True))
+    outer = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    window[inner] = field.image[outer]
+    window -= np.float32(field.level(voxel[None])[0])
+    top = window[tuple(half)]
+    return window / top if top > 0 else None
+
+
+def _width(line: Floats) -> float:
+    """Return the full width at half of the middle value, by straight lines between voxels."""
+    middle = len(line) // 2
+    half = line[middle] / 2
+
+    def reach(side: Floats) -> float:
+        below = np.flatnonzero(side < half)
+        if len(below) == 0:
+            return float(len(side) - 1)
+        first = int(below[0])
+        return first - float((half - side[first]) / (side[first - 1] - side[first]))
+
+    return reach(line[middle:]) + reach(line[middle::-1])
+
+
+def _alone_at_the_top(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
+    """Return which peaks have no higher one within about half a width: those are the noise's."""
+    scaled = voxels / widths
+    pairs = cKDTree(scaled).query_pairs(0.6, output_type="ndarray")
+    kept = np.ones(len(voxels), bool)
+    # The highest come first, so the second of a pair is the lower one.
+    kept[pairs.max(axis=1)] = False
+    return kept
+
+
+def _overshadowed(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
+    """Return which peaks are so low, for their distance, that they may be a brighter one's halo."""
+    scaled = voxels / widths
+    tree = cKDTree(scaled)
+    shaded = np.zeros(len(voxels), bool)
+    for index in range(len(voxels)):
+        if shaded[index]:
+            continue
+        near = np.array([j for j in tree.query_ball_point(scaled[index], 8.0) if j > index], int)
+        if len(near) == 0:
+            continue
+        apart = scaled[near] - scaled[index]
+        lateral = (apart[:, 1:] ** 2).sum(axis=1)
+        axial = apart[:, 0] ** 2
+        # The core, and a halo that spreads as a cone does.
+        halo = np.maximum(
+            np.exp(-4 * np.log(2) * (lateral + axial)),
+            0.5 / (1 + 1.5 * lateral + axial) ** 1.5,
+        )
+        shaded[near[heights[near] < halo * heights[index]]] = True
+    return shaded

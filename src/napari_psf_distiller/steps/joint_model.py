@@ -1,0 +1,491 @@
+"""The joint model of a bead image: one PSF, each bead's place and amplitude, and the background."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS, BeadWindows
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps.background import Normal
+from napari_psf_distiller.steps.bead_field import BeadField
+
+__all__ = ["JointModel", "Linearised", "Noise"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Slices = tuple[slice, ...]
+
+# Windows are computed for so many beads at a time.
+BATCH = 16
+
+# So many voxels of every bead's window tell how large the residuals are.
+SAMPLE = 20_000
+
+# What lies so many standard deviations off the model is a speck or a hot pixel, and weighs less.
+OUTLIER = 5.0
+
+# A prior so weak that only what the data do not tell at all follows it.
+LEAST_PRECISION = 1e-7
+
+# An iteration that makes the image likelier by less than this, in nats, changes nothing.
+LEAST_GAIN = 2.0
+
+
+class Noise(NamedTuple):
+    """The variance of what a model leaves of an image.
+
+    Attributes
+    ----------
+    scale : float
+        Times the camera's noise.
+    gain : float
+        And so much times the beads' light.
+    misfit : float
+        And this part of the beads' light, squared: what the model of a bead misses.
+    """
+
+    scale: float = 1.0
+    gain: float = 0.0
+    misfit: float = 0.0
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """The model about its present state: weighted least squares in its linear unknowns.
+
+    Attributes
+    ----------
+    gradient : numpy.ndarray
+        Of half of chi squared, downwards, by the PSF's and the background's coefficients.
+    weights : list of numpy.ndarray
+        One a voxel of each bead's window, inside the image.
+    precision : list of numpy.ndarray
+        For each of the PSF's terms the (approximate) matrix of half of chi squared.
+    background_precision : numpy.ndarray
+        The same for the background.
+    residual, density : numpy.ndarray
+        Of the window's shape: the used beads' weighted residuals and weights, times the amplitude
+        and its square, added up on their nearest voxels.
+    scores : numpy.ndarray
+        (used beads, PSF's coefficients): what each bead adds to the gradient.
+    """
+
+    gradient: Floats
+    weights: list[Array]
+    precision: list[Floats]
+    background_precision: Floats
+    residual: Array
+    density: Array
+    scores: Floats
+
+
+class JointModel:
+    """A model of a bead image, and how it is improved.
+
+    Every voxel is the background plus, for each bead, its amplitude times the PSF convolved with
+    the bead's ball, at the bead's fractional centre. The unknowns that enter linearly, the PSF's
+    coefficients and the background's, are found together by `solve`.
+
+    Parameters
+    ----------
+    field : BeadField
+    basis : FourierBessel
+    windows : BeadWindows
+    centres : numpy.ndarray
+        (beads, 3), voxels.
+    coefficients : numpy.ndarray
+        The PSF to start from, with the sum 1 in the window.
+    """
+
+    def __init__(
+        self,
+        field: BeadField,
+        basis: FourierBessel,
+        windows: BeadWindows,
+        centres: Floats,
+        coefficients: Floats,
+    ) -> None:
+        self.field, self.basis, self.windows = field, basis, windows
+        self.coefficients, self.background = coefficients, field.coefficients.copy()
+        self.noise = Noise()
+        self._height = basis.psf_centre(coefficients, 0.0)
+        self.priors: list[Floats | None] = [None] * len(basis.terms)
+        self.light = np.zeros(field.image.shape, np.float32)
+        self._trial = np.zeros(field.image.shape, np.float32)
+        self._covered = np.zeros(field.image.shape, np.uint16)
+        self.boxes: list[Slices] = []
+        self.amplitudes = np.ones(len(centres))
+        self.move(centres, self.amplitudes)
+        heights = [
+            float(field.image[tuple(voxel)]) - level
+            for voxel, level in zip(self.nearest, self.levels, strict=True)
+        ]
+        peak = float(basis.bead(coefficients).max())
+        self.amplitudes = np.maximum(heights, np.sqrt(field.floor)) / peak
+        self.used = np.ones(len(centres), bool)
+        self.observe()
+
+    @property
+    def levels(self) -> Floats:
+        """The background at the beads' centres."""
+        return self._local[:, 0] @ self.background
+
+    def move(self, centres: Floats, amplitudes: Floats) -> None:
+        """Give the beads new centres and amplitudes."""
+        shape = np.array(self.field.image.shape)
+        self.centres, self.amplitudes = np.asarray(centres, np.float64), amplitudes
+        self._rendered = False
+        for box in self.boxes:
+            self.light[box] = 0
+            self._trial[box] = 0
+        self.nearest = np.clip(np.floor(self.centres + 0.5), 0, shape - 1).astype(np.intp)
+        displaced = self.centres - self.nearest
+        window = np.array(self.basis.window)
+        corners = self.nearest - window // 2
+        low, high = np.maximum(corners, 0), np.minimum(corners + window, shape)
+        self.boxes = [_slices(a, b) for a, b in zip(low, high, strict=True)]
+        self._inside = [_slices(a, b) for a, b in zip(low - corners, high - corners, strict=True)]
+        self._waves = [self.basis.waves_at(d) for d in displaced[:, 0]]
+        self.windows.place(displaced[:, 1:])
+        self._local = self.field.background.at(self.centres)
+
+    def take(self, basis: FourierBessel, windows: BeadWindows, priors: list[Floats | None]) -> None:
+        """Let the PSF have more terms, of which nothing is known yet but their priors."""
+        added = np.zeros(basis.size - self.basis.size)
+        self.basis, self.windows, self.priors = basis, windows, priors
+        self.coefficients = np.concatenate([self.coefficients, added])
+        self.move(self.centres, self.amplitudes)
+
+    def observe(self) -> None:
+        """Take what the voxels outside all windows tell of the background."""
+        field = self.field
+        self._covered[...] = 0
+        for box in self.boxes:
+            self._covered[box] += 1
+        self._shares = [np.float32(1) / self._covered[box].astype(np.float32) for box in self.boxes]
+
+        def sampled(z: int, step: int) -> tuple[Array, Array]:
+            plane = field.image[z, ::step, ::step]
+            level = field.background.plane(self.background, z)[::step, ::step]
+            spread = field.variance(level)
+            free = (self._covered[z, ::step, ::step] == 0) & (plane < field.saturation)
+            free &= (plane - level) ** 2 < 16 * spread
+            weights = (free / (self.noise.scale * spread)).astype(np.float32)
+            return weights, weights * plane
+
+        self._outside: Normal = field.background.normal(sampled)
+
+    def render(self) -> None:
+        """Compute the beads' light in their windows, if it changed."""
+        if self._rendered:
+            return
+        self._rendered = True
+        every = np.ones(len(self.centres), bool)
+        self._render(self.basis.amplitudes(self.coefficients), every, self.light)
+
+    def variance(self, light: Array, level: Array) -> Array:
+        """Return the variance of voxels with so much light from beads, and this background."""
+        light = np.maximum(light, 0)
+        spread = self.field.variance(light + level)
+        if self.noise != Noise():
+            spread *= np.float32(self.noise.scale)
+            spread += np.float32(self.noise.gain) * light
+            spread += np.float32(self.noise.misfit**2) * light * light
+        return spread
+
+    def local_background(self, bead: int, box: Slices, coefficients: Floats | None = None) -> Array:
+        """Return the background of a part of the image near a bead, as a plane through it."""
+        used = self.background if coefficients is None else coefficients
+        value, *slopes = self._local[bead] @ used
+        z, y, x = (
+            slope * (np.arange(part.start, part.stop) - centre)
+            for slope, part, centre in zip(slopes, box, self.centres[bead], strict=True)
+        )
+        level: Array = (z[:, None, None] + ((value + y)[:, None] + x)).astype(np.float32)
+        return level
+
+    def residual(self, bead: int, box: Slices) -> Array:
+        """Return what the model leaves of a part of the image near a bead."""
+        return self.field.image[box] - self.light[box] - self.local_background(bead, box)
+
+    def solve(self, most: int, relative: float) -> Generator[float, None, Linearised]:
+        """Improve PSF and background by conjugate gradients, weights and beads held.
+
+        Parameters
+        ----------
+        most : int
+            Iterations.
+        relative : float
+            It ends where two iterations gain less than this part of all of them, or nothing.
+
+        Yields
+        ------
+        float
+            By how many nats each iteration made the image likelier.
+
+        Returns
+        -------
+        Linearised
+            As it was before.
+        """
+        state = self.linearise()
+        factors = [linalg.cho_factor(matrix, check_finite=False) for matrix in state.precision]
+        background = linalg.cho_factor(state.background_precision, check_finite=False)
+        ends = np.cumsum([len(matrix) for matrix in state.precision])
+
+        def preconditioned(vector: Floats) -> Floats:
+            parts = np.split(vector, ends)
+            solved = [
+                linalg.cho_solve(factor, part, check_finite=False)
+                for factor, part in zip([*factors, background], parts, strict=True)
+            ]
+            return np.concatenate(solved)
+
+        step = np.zeros_like(state.gradient)
+        remaining = state.gradient.copy()
+        towards = preconditioned(remaining)
+        direction, slope, gained = towards.copy(), float(remaining @ towards), 0.0
+        small = 0
+        for _ in range(most):
+            if slope < LEAST_GAIN or small == 2:
+                break
+            curved = self._normal(direction, state.weights)
+            length = slope / float(direction @ curved)
+            step += length * direction
+            remaining -= length * curved
+            gain = length * slope / 2
+            gained += gain
+            small = small + 1 if gain < max(LEAST_GAIN, relative * gained) else 0
+            yield gain
+            towards = preconditioned(remaining)
+            after = float(remaining @ towards)
+            direction = towards + after / slope * direction
+            slope = after
+        size = self.basis.size
+        self.coefficients = self.coefficients + step[:size]
+        self.background = self.background + step[size:]
+        # The scale belongs to the amplitudes. It is told by the PSF's middle, since its sum is known
+        # only as well as the background.
+        self._scale(self.basis.psf_centre(self.coefficients, 0.0) / self._height)
+        return state
+
+    def normalise(self) -> None:
+        """Scale the PSF to the sum 1.
+
+        Raises
+        ------
+        InputError
+            The sum is not positive.
+        """
+        total = self.basis.total(self.coefficients)
+        if not total > 0:
+            raise InputError(
+                "The PSF's halo cannot be told from the background: the beads fill the image. Use "
+                "a larger image, fewer beads, or a smaller window."
+            )
+        self._scale(total)
+
+    def _scale(self, factor: float) -> None:
+        self.coefficients = self.coefficients / factor
+        self.amplitudes = self.amplitudes * factor
+        self._rendered = False
+
+    def linearise(self) -> Linearised:
+        """Compute weights, gradient and curvature at the present state."""
+        basis = self.basis
+        self.render()
+        weights: list[Array] = []
+        gradient = np.zeros(basis.size)
+        scores = np.zeros((int(self.used.sum()), basis.size))
+        outside = self._outside
+        penalty = self.field.background.penalty
+        background = outside.matrix + penalty
+        downwards = outside.vector - background @ self.background
+        residual = np.zeros(basis.window, np.float32)
+        density = np.zeros(basis.window, np.float32)
+        row = 0
+        for first, beads in self._batches():
+            pushes = np.zeros((len(beads), *basis.window), np.float32)
+            for index, bead in enumerate(beads):
+                box, inside = self.boxes[bead], self._inside[bead]
+                off = self.residual(bead, box)
+                level = self.local_background(bead, box)
+                weight = self._weights(box, off, level)
+                weights.append(weight)
+                pushes[index][inside] = weight * off
+                share = weight * self._shares[bead]
+                local = self._local[bead]
+                background += float(share.sum()) * np.outer(local[0], local[0])
+                downwards += local.T @ self._plane_adjoint(bead, share * off)
+                if self.used[bead]:
+                    amplitude = float(self.amplitudes[bead])
+                    density[inside] += np.float32(amplitude**2) * weight
+                    residual[inside] += np.float32(amplitude) * pushes[index][inside]
+            adjoint = self.windows.light_adjoint(pushes, first)
+            for index, bead in enumerate(beads):
+                if self.used[bead]:
+                    scores[row] = self._to_coefficients(adjoint[index], bead)
+                    gradient += scores[row]
+                    row += 1
+        precision = []
+        for term, prior in enumerate(self.priors):
+            matrix = basis.hessian(density, term)
+            matrix[np.diag_indices_from(matrix)] += LEAST_PRECISION * np.trace(matrix) / len(matrix)
+            if prior is not None:
+                matrix += prior
+            precision.append(matrix)
+        gradient -= self._prior_times(self.coefficients)
+        return Linearised(
+            np.concatenate([gradient, downwards]),
+            weights,
+            precision,
+            background,
+            residual,
+            density,
+            scores,
+        )
+
+    def couple(self, state: Linearised) -> Floats:
+        """Return what the PSF and the background share in a state: (coefficients, background's)."""
+        result = np.zeros((self.basis.size, len(state.background_precision)))
+        for first, beads in self._batches():
+            pushes = np.zeros((len(beads), *self.basis.window), np.float32)
+            for index, bead in enumerate(beads):
+                pushes[index][self._inside[bead]] = state.weights[bead]
+            adjoint = self.windows.light_adjoint(pushes, first)
+            for index, bead in enumerate(beads):
+                if self.used[bead]:
+                    shared = self._to_coefficients(adjoint[index], bead)
+                    result += np.outer(shared, self._local[bead, 0])
+        return result
+
+    def calibrate(self) -> None:
+        """Learn from the residuals how large they are, in the dark and in the beads' light."""
+        self.render()
+        bins = np.geomspace(1e-3, 1, 13)
+        top = max(float(self.light[box].max()) for box in self.boxes)
+        edges = np.r_[-np.inf, bins * top]
+        counts, squares = np.zeros(len(bins)), np.zeros(len(bins))
+        lights, declared = np.zeros(len(bins)), np.zeros(len(bins))
+        for bead in (int(number) for number in np.flatnonzero(self.used)):
+            box = self._inner_box(bead)
+            light = np.maximum(self.light[box], 0)
+            level = self.local_background(bead, box)
+            spread = self.field.variance(light + level)
+            off = self.field.image[box] - level - light
+            kept = self.field.image[box] < self.field.saturation
+            kept &= off * off < OUTLIER**2 * (spread + (0.2 * light) ** 2)
+            place = np.digitize(light[kept], edges[1:-1])
+            counts += np.bincount(place, minlength=len(bins))
+            squares += np.bincount(place, off[kept].astype(np.float64) ** 2, len(bins))
+            lights += np.bincount(place, light[kept], len(bins))
+            declared += np.bincount(place, spread[kept], len(bins))
+        filled = counts > 20
+        n = counts[filled]
+        variance, light, known = squares[filled] / n, lights[filled] / n, declared[filled] / n
+        # The variance of a variance from n squares is 2 / n of its square.
+        weight = np.sqrt(n / 2) / np.maximum(variance, known)
+        columns = np.stack([known, light, light**2], axis=1)
+        found, _ = optimize.nnls(columns * weight[:, None], variance * weight)
+        scale, gain, misfit = (float(value) for value in found)
+        self.noise = Noise(max(scale, 0.1), gain, float(np.sqrt(misfit)))
+
+    def _inner_box(self, bead: int) -> Slices:
+        """Return the middle of a bead's window, as large as a sample is."""
+        window = self.basis.window
+        part = min(1.0, (SAMPLE / np.prod(window)) ** (1 / sum(n > 1 for n in window)))
+        reach = [max(1, int(part * n / 2)) for n in window]
+        return tuple(
+            slice(max(whole.start, int(c) - r), min(whole.stop, int(c) + r + 1))
+            for whole, c, r in zip(self.boxes[bead], self.nearest[bead], reach, strict=True)
+        )
+
+    def _weights(self, box: Slices, off: Array, level: Array) -> Array:
+        spread = self.variance(self.light[box], level)
+        weight = np.float32(1) / spread
+        if np.isfinite(self.field.saturation):
+            weight *= self.field.image[box] < self.field.saturation
+        # Huber's weights, for what no bead explains.
+        far = off * off * weight
+        doubted = far > OUTLIER**2
+        weight[doubted] *= np.float32(OUTLIER) / np.sqrt(far[doubted])
+        return weight
+
+    def _normal(self, vector: Floats, weights: list[Array]) -> Floats:
+        """Return the matrix of half of chi squared times a vector."""
+        size = self.basis.size
+        amplitudes = self.basis.amplitudes(vector[:size])
+        # The light of beads that are not used is held, as their windows do not shape the PSF.
+        self._render(amplitudes, self.used, self._trial)
+        change = vector[size:]
+        penalty = self.field.background.penalty
+        result = self._prior_times(vector[:size])
+        below = (self._outside.matrix + penalty) @ change
+        for first, beads in self._batches():
+            pushes = np.zeros((len(beads), *self.basis.window), np.float32)
+            for index, bead in enumerate(beads):
+                box = self.boxes[bead]
+                push = self.local_background(bead, box, change)
+                push += self._trial[box]
+                push *= weights[bead]
+                below += self._local[bead].T @ self._plane_adjoint(bead, push * self._shares[bead])
+                if self.used[bead]:
+                    pushes[index][self._inside[bead]] = push
+            adjoint = self.windows.light_adjoint(pushes, first)
+            for index, bead in enumerate(beads):
+                if self.used[bead]:
+                    result += self._to_coefficients(adjoint[index], bead)
+        return np.concatenate([result, below])
+
+    def _prior_times(self, coefficients: Floats) -> Floats:
+        parts = self.basis.split(coefficients)
+        return np.concatenate(
+            [
+                np.zeros(part.size) if prior is None else prior @ part.ravel()
+                for prior, part in zip(self.priors, parts, strict=True)
+            ]
+        )
+
+    def _render(self, amplitudes: Floats, beads_lit: NDArray[np.bool_], out: Array) -> None:
+        for box in self.boxes:
+            out[box] = 0
+        for first, beads in self._batches():
+            shape = (len(beads), self.basis.window[0], self.basis.columns + BACKGROUND_COLUMNS)
+            factors = np.zeros(shape, np.float32)
+            for index, bead in enumerate(beads):
+                waves = (self.amplitudes[bead] * beads_lit[bead]) * self._waves[bead]
+                factors[index, :, :-BACKGROUND_COLUMNS] = waves @ amplitudes
+            for window, bead in zip(self.windows.light(factors, first), beads, strict=True):
+                if beads_lit[bead]:
+                    out[self.boxes[bead]] += window[self._inside[bead]]
+
+    def _to_coefficients(self, adjoint: Array, bead: int) -> Floats:
+        """Return what a bead's adjoint of light is by the PSF's coefficients."""
+        functions = adjoint[:, :-BACKGROUND_COLUMNS].astype(np.float64)
+        turned = float(self.amplitudes[bead]) * (self._waves[bead].T @ functions)
+        return self.basis.amplitudes_adjoint(turned)
+
+    def _plane_adjoint(self, bead: int, values: Array) -> Floats:
+        """Return the sums of values near a bead, and times z, y and x from its centre."""
+        in_plane = values.sum(axis=0, dtype=np.float64)
+        sums = values.sum(axis=(1, 2), dtype=np.float64), in_plane.sum(axis=1), in_plane.sum(axis=0)
+        moments = [
+            float((np.arange(part.start, part.stop) - centre) @ total)
+            for part, centre, total in zip(self.boxes[bead], self.centres[bead], sums, strict=True)
+        ]
+        return np.array([float(sums[0].sum()), *moments])
+
+    def _batches(self) -> list[tuple[int, range]]:
+        count = len(self.centres)
+        return [(i, range(i, min(i + BATCH, count))) for i in range(0, count, BATCH)]
+
+
+def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))

@@ -1,0 +1,157 @@
+"""Beads as a points layer: written by a step, edited by people, read by the next step."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pint
+from napari.layers import Points
+from numpy.typing import NDArray
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.figures import NOT_USED, USED
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps.beads import AXES, centres_of
+from napari_psf_distiller.widgets.layers import (
+    LayerData,
+    Source,
+    layer_like,
+    source_of,
+    with_voxel_size,
+)
+from napari_psf_distiller.widgets.record import own_note, used_points
+
+__all__ = ["Beads", "beads_from", "points_layer", "with_voxel_size_of"]
+
+
+class Beads(NamedTuple):
+    """The beads of a points layer: the table that the steps know, and where it came from."""
+
+    table: pd.DataFrame
+    source: Source
+
+
+def beads_from(layer: Points | None, image: Source) -> Beads:
+    """Return the beads of a points layer, in voxels of an image layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Points or None
+    image : Source
+        The image that the beads lie in.
+
+    Raises
+    ------
+    InputError
+        No layer, no points, or another number of axes than the image.
+    """
+    if layer is None:
+        raise InputError("No points layer is chosen. Run Find beads first, or add points by hand.")
+    points = np.asarray(layer.data, float)
+    ndim = len(np.shape(image.data))
+    if len(points) == 0:
+        raise InputError(f"The points layer {layer.name!r} is empty: there is no bead in it.")
+    if points.shape[1] != ndim:
+        raise InputError(
+            f"The points of {layer.name!r} have {points.shape[1]} axes, the image {image.name!r} "
+            f"has {ndim}; choose points and an image that belong together."
+        )
+    source = source_of(layer)
+    grid = ("scale", "translate", "units")
+    if any(source.geometry[name] != image.geometry[name] for name in grid):
+        # Through the world: a points layer made by hand has its own scale, offset and units.
+        scale, offset = (np.asarray(image.geometry[name], float) for name in grid[:2])
+        own_scale, own_offset = (np.asarray(source.geometry[name], float) for name in grid[:2])
+        unit = _unit_ratios(source.geometry["units"], image.geometry["units"])
+        voxels = ((points * own_scale + own_offset) * unit - offset) / scale
+        # A point in the middle of a voxel stays there, and is not truncated to its neighbour.
+        points = np.round(voxels, 6)
+    table = pd.DataFrame(points, columns=list(AXES[-ndim:]))
+    table["used"] = used_points(layer.features) if "used" in layer.features else True
+    if not table["used"].any():
+        raise InputError(f"None of the points of {layer.name!r} is marked as used.")
+    return Beads(table, source)
+
+
+def with_voxel_size_of(layer: Points | None, image: Source) -> Source:
+    """Return the image with the voxel size that its beads were found with.
+
+    Who gives a voxel size where the beads are found means it for what is made of them too, even if
+    the image layer has none, or another.
+
+    Parameters
+    ----------
+    layer : napari.layers.Points or None
+    image : Source
+        As it is returned if the points were not found in it.
+    """
+    note = own_note(layer.metadata) if layer is not None else None
+    if note is None or note.get("source") != image.note():
+        return image
+    return with_voxel_size(image, source_of(layer).recipe.spacing or (0.0,) * 3)
+
+
+def points_layer(
+    source: Source,
+    beads: pd.DataFrame,
+    name: str,
+    recipe: Recipe,
+    *,
+    step: str,
+    others: Sequence[Source] = (),
+) -> LayerData:
+    """Return a points layer of beads, each a ring whose colour says whether it is used.
+
+    Parameters
+    ----------
+    source : Source
+        The image that they lie in.
+    beads : pandas.DataFrame
+        With their centres in voxels; the other columns become features.
+    name : str
+    recipe : Recipe
+    step : str
+    others : sequence of Source
+        See `layer_like`.
+    """
+    features = beads.drop(columns=[axis for axis in AXES if axis in beads]).reset_index()
+    sizes = source.recipe.spacing or (1.0,) * len(source.geometry["scale"])
+    return layer_like(
+        source,
+        centres_of(beads),
+        "points",
+        name,
+        recipe,
+        step=step,
+        others=others,
+        features=features,
+        feature_defaults=_of_added_points(features),
+        # A ring about as large as a bead's image, in voxels of the plane.
+        size=max(7.0, 1.0 / sizes[-1]),
+        face_color="transparent",
+        border_color="used",
+        border_color_cycle={True: USED, False: NOT_USED},
+        border_width=0.12,
+    )
+
+
+def _of_added_points(features: pd.DataFrame) -> dict[str, Any]:
+    """Return the features of a point that the user adds: used, and nothing known of it.
+
+    Left to itself napari takes those of the last bead, which may be one that is not used.
+    """
+    unknown = {"b": True, "i": 0, "f": np.nan}
+    return {str(name): unknown.get(column.dtype.kind, "") for name, column in features.items()}
+
+
+def _unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:
+    """Return how many of the other unit one of the units is, on each axis; 1 if it cannot be."""
+    registry = pint.get_application_registry()
+    pairs = [
+        (registry.Quantity(1, unit), registry.Quantity(1, other))
+        for unit, other in zip(units, others, strict=True)
+    ]
+    return np.array(
+        [(a / b).to("").magnitude if a.check(b.dimensionality) else 1.0 for a, b in pairs]
+    )

@@ -1,0 +1,90 @@
+"""The voxel size in a step widget: read from the layer, corrected by the user."""
+
+from typing import Any
+
+from magicgui.widgets import FunctionGui, PushButton
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QAbstractSpinBox
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.widgets.layers import (
+    VOXEL_SIZE_DIGITS,
+    Source,
+    read_image_layer,
+    set_voxel_size,
+)
+
+__all__ = ["VOXEL_SIZE_OPTIONS", "displaced", "offer_voxel_size"]
+
+VOXEL_SIZE_OPTIONS: dict[str, Any] = {
+    "label": "voxel size (µm)",
+    "tooltip": "z, y, x; taken from the layer's scale. Correct it if the file did not say. "
+    "0 is unknown. For a 2D image z does not count.",
+    "options": {"min": 0.0, "max": 1e4, "step": 0.001},
+}
+
+
+def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
+    """Let a widget's voxel size follow its image layer, and add a button to give it to the layer.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With the parameters ``viewer``, ``image`` and ``voxel_size``.
+    title : str
+        The step's name.
+
+    Returns
+    -------
+    PushButton
+        Below the voxel size.
+    """
+    for size in gui.voxel_size:
+        size.native.setDecimals(VOXEL_SIZE_DIGITS)
+        # A size is typed, not stepped to; without the buttons its digits fit into a narrow dock.
+        size.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+
+    set_scale = PushButton(
+        text="Set as the layer's scale",
+        tooltip="Give the bead image itself this voxel size, so that new layers lie on it.",
+        gui_only=True,
+    )
+
+    def apply_voxel_size() -> None:
+        try:
+            set_voxel_size(gui.image.value, gui.voxel_size.value)
+        except InputError as error:
+            show_error(f"{title}: {error}")
+            return
+        gui.viewer.value.reset_view()
+
+    def show_voxel_size(layer: Any) -> None:
+        try:
+            spacing = read_image_layer(layer).recipe.spacing
+        except InputError:
+            spacing = None
+        sizes = (0.0, *spacing) if spacing is not None and len(spacing) == 2 else spacing
+        gui.voxel_size.value = sizes or (0.0, 0.0, 0.0)
+
+    set_scale.changed.connect(lambda _: apply_voxel_size())
+    gui.insert(gui.index(gui.voxel_size) + 1, set_scale)
+    gui.image.changed.connect(show_voxel_size)
+    # The first choice of layers comes with the viewer, and is not announced as a change.
+    gui.native_parent_changed.connect(lambda _: show_voxel_size(gui.image.value))
+    return set_scale
+
+
+def displaced(unscaled: Source, source: Source) -> tuple[str, ...]:
+    """Return a warning if a new layer with the voxel size given does not lie on its image.
+
+    Parameters
+    ----------
+    unscaled, source : Source
+        The image layer as it is, and with the voxel size given.
+    """
+    if source.geometry["scale"] == unscaled.geometry["scale"]:
+        return ()
+    return (
+        f"The layer {source.name!r} has another scale than the voxel size given, so "
+        "the new layer does not lie on it. Press Set as the layer's scale to mend it.",
+    )

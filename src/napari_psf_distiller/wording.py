@@ -1,0 +1,54 @@
+"""Figures of a result in words, the same in the terminal, the report and the viewer."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+__all__ = ["reasons_text", "width_text"]
+
+# In nanometres: nobody needs to know a width better than this.
+FINEST = 0.1
+
+
+def width_text(width: float, error: float = math.nan, unit: str = " nm") -> str:
+    """Return a full width at half maximum as people read it: in nanometres.
+
+    Parameters
+    ----------
+    width : float
+        In micrometres; NaN means that there is none within the window.
+    error : float
+        Its standard error; NaN where it is not known.
+    unit : str
+        What follows the figures.
+
+    Examples
+    --------
+    >>> width_text(0.6213), width_text(0.6213, 0.0028), width_text(0.2167, 0.0002)
+    ('621 nm', '621 ± 3 nm', '216.7 ± 0.2 nm')
+    """
+    if math.isnan(width):
+        return "wider than the window"
+    if math.isnan(error):
+        return f"{1000 * width:.0f}{unit}"
+    digits = 0 if round(1000 * error, 1) >= 1 else 1
+    return f"{1000 * width:.{digits}f} ± {max(1000 * error, FINEST):.{digits}f}{unit}"
+
+
+def reasons_text(beads: pd.DataFrame) -> str:
+    """Return how many beads are not used and why; empty if all are.
+
+    Parameters
+    ----------
+    beads : pandas.DataFrame
+        With the columns ``used`` and ``reason``.
+
+    Examples
+    --------
+    >>> reasons_text(pd.DataFrame({"used": [True, False], "reason": ["", "border"]}))
+    '1 border'
+    """
+    counts = beads.loc[~beads["used"], "reason"].value_counts()
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())

@@ -1,0 +1,38 @@
+"""Figures in words."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from napari_psf_distiller.wording import reasons_text, width_text
+
+
+@pytest.mark.parametrize(
+    ("width", "error", "text"),
+    [
+        (0.6214, math.nan, "621 nm"),
+        (0.6214, 0.0028, "621 ± 3 nm"),
+        (0.6214, 0.00102, "621 ± 1 nm"),
+        (0.6214, 0.000951, "621 ± 1 nm"),
+        (0.6214, 0.00094, "621.4 ± 0.9 nm"),
+        (0.6214, 0.00001, "621.4 ± 0.1 nm"),
+        (0.6214, 0.123, "621 ± 123 nm"),
+        (math.nan, math.nan, "wider than the window"),
+        (math.nan, 0.1, "wider than the window"),
+    ],
+)
+def test_a_width_has_as_many_digits_as_are_known(width, error, text):
+    assert width_text(width, error) == text
+
+
+def test_the_unit_can_be_left_to_the_sentence():
+    assert width_text(0.2, 0.01, unit="") == "200 ± 10"
+    assert width_text(0.2, unit="") == "200"
+
+
+def test_reasons_are_counted():
+    reasons = ["", "border", "dim", "border", ""]
+    beads = pd.DataFrame({"used": [not reason for reason in reasons], "reason": reasons})
+    assert reasons_text(beads) == "2 border, 1 dim"
+    assert reasons_text(beads[beads["used"]]) == ""
