@@ -15,13 +15,19 @@ __all__ = ["turning_priors"]
 
 Floats = NDArray[np.float64]
 
-# Combinations of functions that the prior expects less than this part of the largest from are left
-# out of the evidence.
+# What the prior expects less than this part of the largest from is held as firmly as that.
 LEAST_EXPECTED = 1e-4
+
+# The evidence looks at so many combinations of functions, those that the prior expects most from.
+MOST_COMBINATIONS = 300
 
 # The evidence must speak for an order by so many nats: what is less changes the PSF by less than
 # its noise, and beads that lie in each other's light can feign it.
 SIGNIFICANT = 50.0
+
+# Places and amplitudes have taken up some of what turns before it is looked for: its variance is
+# more than is left to be seen by about this factor.
+TAKEN_UP = 4.0
 
 # The standard deviations looked at, as parts of the PSF.
 RANGE = (1e-4, 1.0)
@@ -72,7 +78,7 @@ def turning_priors(
         for term in terms:
             axial, lateral = basis.alike(coefficients, term)
             precision = np.kron(_inverse(axial), _inverse(lateral))
-            scaled = precision / float(np.exp(2 * best.x))
+            scaled = precision / float(np.exp(2 * best.x) * TAKEN_UP)
             found[basis.terms[term]] = np.asarray(scaled, np.float64)
     return found
 
@@ -97,8 +103,10 @@ def _whitened(
         values.append(np.maximum(np.asarray(eigenvalues, np.float64), 0))
         vectors.append(eigenvectors)
     expected = np.multiply.outer(values[0], values[1]).ravel()
-    kept = expected > LEAST_EXPECTED * expected.max()
-    combinations = np.kron(vectors[0], vectors[1])[:, kept] * np.sqrt(expected[kept])
+    kept = np.argsort(-expected)[:MOST_COMBINATIONS]
+    along, across = np.divmod(kept, len(values[1]))
+    combinations = np.einsum("ac,bc->abc", vectors[0][:, along], vectors[1][:, across])
+    combinations = combinations.reshape(-1, len(kept)) * np.sqrt(expected[kept])
     known, turned = linalg.eigh(combinations.T @ basis.hessian(state.density, term) @ combinations)
     push = turned.T @ (combinations.T @ basis.bead_adjoint(state.residual, term))
     return np.maximum(known, 0), push

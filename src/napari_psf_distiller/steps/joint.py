@@ -47,7 +47,7 @@ TOLERANCE = (1.05, 1.02)
 UNKNOWN = (1.7, 1.6)
 
 # Rounds after the first, at most, and iterations in each.
-ROUNDS, TURNED_ROUNDS, ITERATIONS = 5, 2, 24
+ROUNDS, ITERATIONS = 5, 24
 
 # They end where they gain less than this part of what the round gained: the first PSF, from a
 # Gaussian's places, need not be found to the end.
@@ -250,7 +250,7 @@ class _Run:
                 break
             reasons = now
         if self._admit_turns():
-            for _ in range(TURNED_ROUNDS):
+            for _ in range(ROUNDS):
                 before = self._gained
                 yield from self._solve()
                 self._improve(1)
@@ -338,9 +338,8 @@ class _Run:
         if most == 0:
             return False
         orders = range(most + 1)
-        basis = FourierBessel(
-            self._basis.window, field.spacing, self.band, self._basis.diameter, orders
-        )
+        # The beads' size hardly matters for whether something turns.
+        basis = FourierBessel(self._basis.window, field.spacing, self.band, 0.0, orders)
         coefficients = np.zeros(basis.size)
         coefficients[: self._basis.size] = model.coefficients
         found = turning_priors(
@@ -349,7 +348,9 @@ class _Run:
         if not found:
             return False
         chosen = (0, *dict.fromkeys(order for order, _ in found))
-        self._basis = FourierBessel(basis.window, field.spacing, self.band, basis.diameter, chosen)
+        self._basis = FourierBessel(
+            basis.window, field.spacing, self.band, self._basis.diameter, chosen
+        )
         self._windows.close()
         self._windows = open_windows(self._device, self._basis)
         model.take(self._basis, self._windows, [found.get(t) for t in self._basis.terms])

@@ -208,7 +208,8 @@ class JointModel:
             slope * (np.arange(part.start, part.stop) - centre)
             for slope, part, centre in zip(slopes, box, self.centres[bead], strict=True)
         )
-        level: Array = (z[:, None, None] + ((value + y)[:, None] + x)).astype(np.float32)
+        plane = ((value + y)[:, None] + x).astype(np.float32)
+        level: Array = z.astype(np.float32)[:, None, None] + plane
         return level
 
     def residual(self, bead: int, box: Slices) -> Array:
@@ -271,7 +272,7 @@ class JointModel:
         size = self.basis.size
         self.coefficients = self.coefficients + step[:size]
         self.background = self.background + step[size:]
-        # The scale belongs to the amplitudes. It is told by the PSF's middle, since its sum is known
+        # The scale belongs to the amplitudes. It is told by the PSF's middle, as its sum is known
         # only as well as the background.
         self._scale(self.basis.psf_centre(self.coefficients, 0.0) / self._height)
         return state
@@ -474,8 +475,8 @@ class JointModel:
 
     def _plane_adjoint(self, bead: int, values: Array) -> Floats:
         """Return the sums of values near a bead, and times z, y and x from its centre."""
-        in_plane = values.sum(axis=0, dtype=np.float64)
-        sums = values.sum(axis=(1, 2), dtype=np.float64), in_plane.sum(axis=1), in_plane.sum(axis=0)
+        in_plane = values.sum(axis=0)
+        sums = values.sum(axis=(1, 2)), in_plane.sum(axis=1), in_plane.sum(axis=0)
         moments = [
             float((np.arange(part.start, part.stop) - centre) @ total)
             for part, centre, total in zip(self.boxes[bead], self.centres[bead], sums, strict=True)

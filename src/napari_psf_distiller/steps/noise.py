@@ -102,7 +102,9 @@ class NoiseModel(NamedTuple):
         return INDEPENDENT[0] < self.distance_ratio < INDEPENDENT[1]
 
 
-def noise_model(image: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> NoiseModel:
+def noise_model(
+    image: NDArray[np.float32], mask: NDArray[np.bool_] | None = None, tiles: int = TILES
+) -> NoiseModel:
     """Return how the variance of an image's noise grows with its intensity.
 
     Parameters
@@ -111,6 +113,8 @@ def noise_model(image: NDArray[np.float32], mask: NDArray[np.bool_] | None = Non
         (Z, Y, X) or (Y, X), in any unit, with any offset.
     mask : numpy.ndarray, optional
         bool, of the image's shape: the voxels that count. Saturated ones have no noise.
+    tiles : int
+        Of a large image at most so many parts are looked at.
 
     Returns
     -------
@@ -129,7 +133,8 @@ def noise_model(image: NDArray[np.float32], mask: NDArray[np.bool_] | None = Non
     below it.
     """
     pieces = [
-        _differences(image[part], None if mask is None else mask[part]) for part in _tiles(image)
+        _differences(image[part], None if mask is None else mask[part])
+        for part in _tiles(image, tiles)
     ]
     if not sum(squares.size for squares, *_ in pieces):
         return NoiseModel(0.0, 0.0)
@@ -146,13 +151,13 @@ def noise_model(image: NDArray[np.float32], mask: NDArray[np.bool_] | None = Non
     return NoiseModel(gain, at_zero, ratio)
 
 
-def _tiles(image: NDArray[np.float32]) -> list[tuple[slice, ...]]:
+def _tiles(image: NDArray[np.float32], most: int) -> list[tuple[slice, ...]]:
     """Return the image's place, or of a large one tiles at equal ranks of brightness.
 
     None where no axis is long enough for second differences.
     """
     sizes = TILE[image.ndim]
-    if image.size <= TILES * math.prod(sizes):
+    if image.size <= most * math.prod(sizes):
         return [tuple(slice(0, n) for n in image.shape)] if max(image.shape) >= 5 else []
     grid = [max(1, n // size) for n, size in zip(image.shape, sizes, strict=True)]
     tiles = [
@@ -162,7 +167,7 @@ def _tiles(image: NDArray[np.float32]) -> list[tuple[slice, ...]]:
     # The mean of one voxel in 16 ranks them as well as that of all.
     every = (slice(None, None, 4),) * 2
     tiles.sort(key=lambda tile: float(image[tile][(..., *every)].mean(dtype=np.float64)))
-    ranks = np.unique(np.linspace(0, len(tiles) - 1, TILES).astype(int))
+    ranks = np.unique(np.linspace(0, len(tiles) - 1, most).astype(int))
     return [tiles[rank] for rank in ranks]
 
 

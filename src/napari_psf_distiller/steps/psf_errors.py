@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 # The step for the derivative of a width, as a part of the profile's height.
 NUDGE = 1e-4
 
+# A spline's width does not feel what is lower than this part of its maximum, or some voxels beyond.
+LEAST_HEIGHT = 0.1
+
 # At most this correlation of the PSF with the background is believed.
 MOST_SHARED = 0.95
 
@@ -111,7 +114,9 @@ def _width_slope(profile: Floats) -> Floats:
     """Return the derivative of a profile's width by its values."""
     nudge = NUDGE * float(profile.max())
     slope = np.zeros(len(profile))
-    for index in range(len(profile)):
+    near = np.flatnonzero(profile > LEAST_HEIGHT * profile.max())
+    first, last = max(int(near[0]) - 4, 0), min(int(near[-1]) + 4, len(profile) - 1)
+    for index in range(first, last + 1):
         moved = [profile.copy(), profile.copy()]
         moved[0][index] += nudge
         moved[1][index] -= nudge
