@@ -72,9 +72,12 @@ def nearest(found, truth) -> tuple[Floats, NDArray[np.intp]]:
 
 @functools.cache
 def basis_of(
-    window: tuple[int, ...] = WINDOW, orders: tuple[int, ...] = (0,), diameter: float = DIAMETER
+    window: tuple[int, ...] = WINDOW,
+    orders: tuple[int, ...] = (0,),
+    diameter: float = DIAMETER,
+    spacing: tuple[float, ...] = SPACING,
 ) -> FourierBessel:
-    spacing = SPACING if window[0] > 1 else (1.0, *SPACING[1:])
+    spacing = spacing if window[0] > 1 else (1.0, *spacing[1:])
     return FourierBessel(window, spacing, BAND, diameter, orders)
 
 
@@ -83,7 +86,7 @@ def _true_coefficients(basis: FourierBessel) -> Floats:
     flat = basis.window[0] == 1
     # It falls off to 0 within a larger window.
     large = (25, 61, 61)[-2:] if flat else (25, 61, 61)
-    psf = simulate_psf(large, SPACING[-len(large) :]).reshape(-1, *large[-2:])
+    psf = simulate_psf(large, basis.spacing[-len(large) :]).reshape(-1, *large[-2:])
     part = tuple(
         slice(n // 2 - m // 2, n // 2 + m // 2 + 1)
         for n, m in zip(psf.shape, basis.window, strict=True)
@@ -145,11 +148,11 @@ def known_field(
     *,
     gain: float = 0.0,
     saturation: float = float("inf"),
+    spacing: tuple[float, ...] = SPACING,
     level: Callable[[Floats], Floats] = lambda points: np.full(len(points), 10.0),
 ) -> BeadField:
     """Return a field of which nothing has to be estimated; its noise is that of 0, and a gain."""
     image = np.asarray(image, np.float32)
-    spacing = SPACING if len(image) > 1 else (1.0, *SPACING[1:])
     background = SplineBackground(image.shape, spacing, 30.0, 10.0)
     noise = NoiseModel(gain, deviation**2)
     floor = 0.1 * deviation**2
@@ -170,7 +173,7 @@ class Scene(NamedTuple):
         """Return a model of it; its places and amplitudes are the true ones if not given."""
         start = self.coefficients if coefficients is None else coefficients
         places = self.centres if centres is None else np.asarray(centres, float)
-        field = known_field(self.image, **noise)
+        field = known_field(self.image, spacing=self.basis.spacing, **noise)
         model = JointModel(field, self.basis, windows(self.basis), places, start.copy())
         if len(places) == len(self.centres):
             model.move(places, self.amplitudes.copy())
@@ -190,10 +193,10 @@ def scene(
     *,
     shape: tuple[int, ...] = (14, 40, 40),
     window: tuple[int, ...] = WINDOW,
-    diameter: float = DIAMETER,
+    spacing: tuple[float, ...] = SPACING,
 ) -> Scene:
     """Return a noise-free image, with beads of ten thousand photons, more or less."""
-    basis = basis_of(window, diameter=diameter)
+    basis = basis_of(window, spacing=spacing)
     coefficients = true_coefficients(basis)
     places = np.array(centres, float)
     if amplitudes is None:

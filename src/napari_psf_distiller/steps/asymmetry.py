@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
-from napari_psf_distiller.steps.joint_model import Linearised
+from napari_psf_distiller.steps.joint_model import Linearised, inverse_of
 
 __all__ = ["turning_priors"]
 
 Floats = NDArray[np.float64]
-
-# What the prior expects less than this part of the largest from is held as firmly as that.
-LEAST_EXPECTED = 1e-4
 
 # The evidence looks at so many combinations of functions, those that the prior expects most from.
 MOST_COMBINATIONS = 300
@@ -77,7 +74,7 @@ def turning_priors(
             continue
         for term in terms:
             axial, lateral = basis.alike(coefficients, term)
-            precision = np.kron(_inverse(axial), _inverse(lateral))
+            precision = np.kron(inverse_of(axial), inverse_of(lateral))
             scaled = precision / float(np.exp(2 * best.x) * TAKEN_UP)
             found[basis.terms[term]] = np.asarray(scaled, np.float64)
     return found
@@ -110,9 +107,3 @@ def _whitened(
     known, turned = linalg.eigh(combinations.T @ basis.hessian(state.density, term) @ combinations)
     push = turned.T @ (combinations.T @ basis.bead_adjoint(state.residual, term))
     return np.maximum(known, 0), push
-
-
-def _inverse(covariance: Floats) -> Floats:
-    values, vectors = linalg.eigh(covariance)
-    kept = np.maximum(values, LEAST_EXPECTED * values[-1])
-    return np.asarray((vectors / kept) @ vectors.T, np.float64)

@@ -44,10 +44,10 @@ ALONG, ACROSS = 0.45, 0.48
 TOLERANCE = (1.05, 1.02)
 
 # Without them the band is taken this much wider than the bead's width asks for.
-UNKNOWN = (1.7, 1.6)
+UNKNOWN = (1.6, 1.3)
 
 # Rounds after the first, at most, and iterations in each.
-ROUNDS, ITERATIONS = 5, 24
+ROUNDS, ITERATIONS = 6, 60
 
 # They end where they gain less than this part of what the round gained: the first PSF, from a
 # Gaussian's places, need not be found to the end.
@@ -225,7 +225,7 @@ class _Run:
         places = candidates.voxels[~candidates.overshadowed].astype(np.float64)
         self._model = JointModel(field, self._basis, self._windows, places, start)
         self._iterations, self._gained = 0, 0.0
-        self._total = 3 * ITERATIONS
+        self._total = ITERATIONS
 
     def close(self) -> None:
         """Give back what is held on the device."""
@@ -279,6 +279,7 @@ class _Run:
             self._total = max(self._total, self._iterations)
             yield Progress("Distil PSF", self._iterations, self._total, self._gained, preview)
         self._model.calibrate()
+        self._model.expect_alike()
 
     def _judged(self) -> NDArray[np.str_]:
         """Judge the beads; those without a reason against them are used from now on."""
@@ -361,7 +362,8 @@ class _Run:
         yield Progress("Distil PSF", self._iterations, self._iterations, self._gained)
         model.normalise()
         state = model.linearise()
-        errors = psf_errors(basis, model.coefficients, state, model.couple(state))
+        every = np.concatenate([basis.sums, np.zeros(len(model.background))])
+        errors = psf_errors(basis, model.coefficients, state, model.variance_of(state, every))
         displacement = _axial_peak(basis, model.coefficients)
         psf = basis.psf(model.coefficients, -displacement).astype(np.float32)
         centres = model.centres + np.array([displacement, 0.0, 0.0])

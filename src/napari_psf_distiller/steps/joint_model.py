@@ -16,7 +16,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
 
-__all__ = ["JointModel", "Linearised", "Noise"]
+__all__ = ["JointModel", "Linearised", "Noise", "inverse_of"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -33,6 +33,15 @@ OUTLIER = 5.0
 
 # A prior so weak that only what the data do not tell at all follows it.
 LEAST_PRECISION = 1e-7
+
+# What a prior expects less than this part of the largest from is held as firmly as that.
+LEAST_EXPECTED = 1e-4
+
+# The PSF may have so many times as much power anywhere as its spectrum by now.
+LOOSER = 10.0
+
+# A variance is found in so many steps at most, to this part of itself.
+MOST_STEPS, CONVERGED = 16, 0.02
 
 # An iteration that makes the image likelier by less than this, in nats, changes nothing.
 LEAST_GAIN = 2.0
@@ -237,6 +246,33 @@ class JointModel:
             As it was before.
         """
         state = self.linearise()
+        step = yield from self._descended(state, state.gradient, most, relative, LEAST_GAIN)
+        size = self.basis.size
+        self.coefficients = self.coefficients + step[:size]
+        self.background = self.background + step[size:]
+        # The scale belongs to the amplitudes. It is told by the PSF's middle, as its sum is known
+        # only as well as the background.
+        self._scale(self.basis.psf_centre(self.coefficients, 0.0) / self._height)
+        return state
+
+    def variance_of(self, state: Linearised, functional: Floats) -> float:
+        """Return the variance of a linear functional of PSF and background.
+
+        Parameters
+        ----------
+        state : Linearised
+            The present one.
+        functional : numpy.ndarray
+            Its derivative by the PSF's and the background's coefficients.
+        """
+        steps = self._descended(state, functional, MOST_STEPS, CONVERGED, 0.0)
+        # What the steps gain adds up to half of the functional times the covariance times itself.
+        return 2 * sum(steps)
+
+    def _descended(
+        self, state: Linearised, target: Floats, most: int, relative: float, least: float
+    ) -> Generator[float, None, Floats]:
+        """Solve for the step whose push on the model is the target, by conjugate gradients."""
         factors = [linalg.cho_factor(matrix, check_finite=False) for matrix in state.precision]
         background = linalg.cho_factor(state.background_precision, check_finite=False)
         ends = np.cumsum([len(matrix) for matrix in state.precision])
@@ -249,13 +285,13 @@ class JointModel:
             ]
             return np.concatenate(solved)
 
-        step = np.zeros_like(state.gradient)
-        remaining = state.gradient.copy()
+        step = np.zeros_like(target)
+        remaining = target.copy()
         towards = preconditioned(remaining)
         direction, slope, gained = towards.copy(), float(remaining @ towards), 0.0
         small = 0
         for _ in range(most):
-            if slope < LEAST_GAIN or small == 2:
+            if slope <= least or small == 2:
                 break
             curved = self._normal(direction, state.weights)
             length = slope / float(direction @ curved)
@@ -263,19 +299,13 @@ class JointModel:
             remaining -= length * curved
             gain = length * slope / 2
             gained += gain
-            small = small + 1 if gain < max(LEAST_GAIN, relative * gained) else 0
+            small = small + 1 if gain < max(least, relative * gained) else 0
             yield gain
             towards = preconditioned(remaining)
             after = float(remaining @ towards)
             direction = towards + after / slope * direction
             slope = after
-        size = self.basis.size
-        self.coefficients = self.coefficients + step[:size]
-        self.background = self.background + step[size:]
-        # The scale belongs to the amplitudes. It is told by the PSF's middle, as its sum is known
-        # only as well as the background.
-        self._scale(self.basis.psf_centre(self.coefficients, 0.0) / self._height)
-        return state
+        return step
 
     def normalise(self) -> None:
         """Scale the PSF to the sum 1.
@@ -353,19 +383,15 @@ class JointModel:
             scores,
         )
 
-    def couple(self, state: Linearised) -> Floats:
-        """Return what the PSF and the background share in a state: (coefficients, background's)."""
-        result = np.zeros((self.basis.size, len(state.background_precision)))
-        for first, beads in self._batches():
-            pushes = np.zeros((len(beads), *self.basis.window), np.float32)
-            for index, bead in enumerate(beads):
-                pushes[index][self._inside[bead]] = state.weights[bead]
-            adjoint = self.windows.light_adjoint(pushes, first)
-            for index, bead in enumerate(beads):
-                if self.used[bead]:
-                    shared = self._to_coefficients(adjoint[index], bead)
-                    result += np.outer(shared, self._local[bead, 0])
-        return result
+    def expect_alike(self) -> None:
+        """Expect of the symmetric part of the PSF the spectrum that it has by now.
+
+        That decides only where the image tells nothing: at frequencies that the optics do not pass
+        after all, or that the beads are too large to show.
+        """
+        axial, lateral = self.basis.alike(self.coefficients, 0)
+        precision = np.kron(inverse_of(axial), inverse_of(lateral)) / LOOSER
+        self.priors[0] = np.asarray(precision, np.float64)
 
     def calibrate(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""
@@ -486,6 +512,13 @@ class JointModel:
     def _batches(self) -> list[tuple[int, range]]:
         count = len(self.centres)
         return [(i, range(i, min(i + BATCH, count))) for i in range(0, count, BATCH)]
+
+
+def inverse_of(covariance: Floats) -> Floats:
+    """Invert a prior's covariance, holding what it does not expect all but at 0."""
+    values, vectors = linalg.eigh(covariance)
+    kept = np.maximum(values, LEAST_EXPECTED * values[-1])
+    return np.asarray((vectors / kept) @ vectors.T, np.float64)
 
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:

@@ -19,11 +19,11 @@ Floats = NDArray[np.float64]
 # The step for the derivative of a width, as a part of the profile's height.
 NUDGE = 1e-4
 
+# Where the window's outermost tenth begins.
+RIM = 0.9
+
 # A spline's width does not feel what is lower than this part of its maximum, or some voxels beyond.
 LEAST_HEIGHT = 0.1
-
-# At most this correlation of the PSF with the background is believed.
-MOST_SHARED = 0.95
 
 
 class PSFErrors(NamedTuple):
@@ -42,7 +42,7 @@ class PSFErrors(NamedTuple):
 
 
 def psf_errors(
-    basis: FourierBessel, coefficients: Floats, state: Linearised, coupling: Floats
+    basis: FourierBessel, coefficients: Floats, state: Linearised, total_variance: float
 ) -> PSFErrors:
     """Return the standard errors of a PSF that was fitted to beads.
 
@@ -53,31 +53,29 @@ def psf_errors(
         Of the PSF, with the sum 1.
     state : Linearised
         At these coefficients.
-    coupling : numpy.ndarray
-        See `JointModel.couple`.
+    total_variance : float
+        Of the PSF's sum over the window, when the background is fitted with it.
 
     Notes
     -----
-    The covariance is the inverse of the Fisher information, after the background was eliminated
-    from it (Schur's complement). Beads that differ by more than the noise spread the PSF more: for
-    each width the beads' own contributions, the infinitesimal jackknife (B. Efron, "The Jackknife,
-    the Bootstrap and Other Resampling Plans", 1982; the sandwich of P. J. Huber, 1967), give a
-    second figure, and the larger of the two is returned.
+    The covariance is the inverse of the Fisher information. What the background and the PSF's halo
+    share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
+    the light that the window does not reach is taken for background, the sum is doubted by as much
+    as lies in the window's outermost tenth. Beads that differ by more than the noise spread the PSF
+    more: for each width the beads' own contributions, the infinitesimal jackknife (B. Efron, "The
+    Jackknife, the Bootstrap and Other Resampling Plans", 1982; the sandwich of P. J. Huber, 1967),
+    give a second figure, and the larger of the two is returned.
     """
     starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
-    below = linalg.cholesky(state.background_precision, lower=True)
-    factors = [
-        _root(matrix, linalg.solve_triangular(below, coupling[start:stop].T, lower=True).T)
-        for matrix, start, stop in zip(state.precision, starts[:-1], starts[1:], strict=True)
-    ]
-    parts = np.split(coefficients, starts[1:-1])
-    sums = np.split(basis.sums, starts[1:-1])
-    # At the sum 1, what makes the whole brighter is no error.
-    scaled = [
-        root - np.outer(part, total @ root)
-        for root, part, total in zip(factors, parts, sums, strict=True)
-    ]
-    voxels = np.sqrt(basis.variance(scaled)).astype(np.float32)
+    factors = []
+    for matrix in state.precision:
+        lower = linalg.cholesky(matrix, lower=True, check_finite=False)
+        # R with the covariance R R^T.
+        factors.append(linalg.solve_triangular(lower, np.eye(len(lower)), lower=True, trans="T"))
+    psf = basis.psf(coefficients)
+    doubt = total_variance + _rim(psf) ** 2
+    variance = basis.variance(factors) + doubt * psf**2
+    voxels = np.sqrt(variance).astype(np.float32)
     widths = []
     for axis, n in enumerate(basis.window):
         if n < 4:
@@ -95,19 +93,14 @@ def psf_errors(
     return PSFErrors(voxels, tuple(widths))
 
 
-def _root(precision: Floats, shared: Floats) -> Floats:
-    """Return R with the covariance ``R R^T``, the inverse of ``precision - shared shared^T``."""
-    lower = linalg.cholesky(precision, lower=True, check_finite=False)
-    # As a part of what is known of the PSF: what the background leaves of it.
-    left, lost, _ = linalg.svd(
-        linalg.solve_triangular(lower, shared, lower=True), full_matrices=False
-    )
-    # The precision leaves out what beads in each other's windows tell together, so that the
-    # background could seem to take all.
-    gain = 1 / np.sqrt(1 - np.minimum(lost, MOST_SHARED) ** 2) - 1
-    inner = np.eye(len(lower)) + (left * gain) @ left.T
-    root: Floats = linalg.solve_triangular(lower, inner, lower=True, trans="T")
-    return root
+def _rim(psf: Floats) -> float:
+    """Return how much of a PSF lies in the outermost tenth of its window."""
+    distance = [
+        np.abs(np.arange(n) - n // 2) / max(n // 2, 1) if n > 1 else np.zeros(1) for n in psf.shape
+    ]
+    across = np.hypot(distance[1][:, None], distance[2])
+    outer = (distance[0][:, None, None] > RIM) | ((across > RIM) & (across <= 1))
+    return float(np.abs(psf[outer]).sum() / np.abs(psf).sum())
 
 
 def _width_slope(profile: Floats) -> Floats:

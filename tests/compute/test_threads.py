@@ -1,0 +1,86 @@
+"""Linear algebra on one thread."""
+
+import pytest
+import threadpoolctl
+
+from napari_psf_distiller.compute.threads import on_one_thread
+from napari_psf_distiller.progress import Progress, finish
+
+
+def threads() -> set[int]:
+    """How many threads each library for linear algebra takes."""
+    return {
+        library["num_threads"]
+        for library in threadpoolctl.threadpool_info()
+        if library["user_api"] == "blas"
+    }
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        if threads() != {2}:
+            pytest.skip("the linear algebra cannot be told to take two threads")
+        yield
+
+
+class Steps:
+    """A generator of progress, and what happened to it."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.inside, self.closed, self.fails = [], False, fails
+
+    def __call__(self):
+        try:
+            for number in range(3):
+                self.inside.append(threads())
+                yield Progress("Think", number, 3)
+            self.inside.append(threads())
+            if self.fails:
+                raise ZeroDivisionError("thinking failed")
+            return "thought"
+        finally:
+            self.closed = True
+
+
+def test_all_that_is_done_is_done_on_one_thread():
+    steps, outside, seen = Steps(), [], []
+
+    def look(progress):
+        seen.append(progress.iteration)
+        outside.append(threads())
+
+    assert finish(on_one_thread(steps()), look) == "thought"
+    assert seen == [0, 1, 2]
+    assert steps.inside == [{1}] * 4
+    # Who is shown the progress has all threads, and so has what follows.
+    assert outside == [{2}] * 3
+    assert threads() == {2}
+    assert steps.closed
+
+
+def test_nothing_is_done_before_it_is_asked_for():
+    steps = Steps()
+    passed = on_one_thread(steps())
+    assert steps.inside == []
+    passed.close()
+    assert steps.inside == []
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_stopped_it_stops_what_it_passes_on(after):
+    steps = Steps()
+    passed = on_one_thread(steps())
+    for _ in range(after):
+        next(passed)
+    passed.close()
+    assert steps.closed
+    assert threads() == {2}
+
+
+def test_a_failure_is_passed_on():
+    steps = Steps(fails=True)
+    with pytest.raises(ZeroDivisionError, match="thinking failed"):
+        finish(on_one_thread(steps()))
+    assert steps.closed
+    assert threads() == {2}

@@ -1,0 +1,144 @@
+"""The whole joint fit, from a field and its candidates."""
+
+import numpy as np
+import pytest
+from joint_fields import (
+    APERTURE,
+    BAND,
+    DIAMETER,
+    INDEX,
+    SPACING,
+    WAVELENGTH,
+    centres_3d,
+    nearest,
+    observed,
+    relative_l2,
+    simulated,
+)
+
+from napari_psf_distiller import InputError, fwhm
+from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps.bead_field import Camera
+from napari_psf_distiller.steps.detection import candidates_at, find_candidates
+from napari_psf_distiller.steps.joint import Settings, distil_jointly, optics_band
+
+SMALL = Settings(DIAMETER, BAND, (3.0, 2.4, 2.4), turns=0)
+
+
+def distil(field, settings=SMALL, candidates=None, preview_every: int = 0):
+    found = find_candidates(field, 6.0) if candidates is None else candidates
+    seen = []
+    steps = distil_jointly(field, found, settings, choose_device("numpy"), preview_every)
+    return finish(steps, seen.append), seen
+
+
+@pytest.fixture(scope="module")
+def field():
+    return simulated(beads=6, seed=1)
+
+
+@pytest.fixture(scope="module")
+def joint(field):
+    return distil(observed(field.image), preview_every=4)
+
+
+def test_optics_band():
+    band = optics_band(1.2, 0.5, 1.33)
+    assert band.lateral == pytest.approx(4.8)
+    angle = np.arcsin(1.2 / 1.33)
+    assert band.axial == pytest.approx(1.33 * (1 - np.cos(angle)) / 0.5)
+    assert optics_band(APERTURE, WAVELENGTH, INDEX) == BAND
+
+
+@pytest.mark.parametrize(("aperture", "index"), [(1.4, 1.33), (1.33, 1.33), (0, 1.33), (-1, 1.5)])
+def test_optics_that_cannot_be(aperture, index):
+    with pytest.raises(InputError, match="must be positive and below the index"):
+        optics_band(aperture, 0.5, index)
+
+
+def test_the_window_is_the_one_that_was_asked_for(joint):
+    psf = joint[0].psf
+    assert psf.shape == (11, 25, 25)
+    assert psf.shape == joint[0].psf_error.shape
+    assert psf.sum(dtype=float) == pytest.approx(1, abs=1e-5)
+    assert psf[:, 12, 12].argmax() == 5
+
+
+def test_the_psf_and_the_beads_are_the_true_ones(field, joint):
+    psf = joint[0].psf
+    part = tuple(
+        slice(n // 2 - m // 2, n // 2 + m // 2 + 1)
+        for n, m in zip(field.psf.shape, psf.shape, strict=True)
+    )
+    # Up to the light beyond so small a window, which is taken for background.
+    columns = np.stack([field.psf[part].ravel(), np.ones(psf.size)], axis=1)
+    scale = np.linalg.lstsq(columns, psf.ravel(), rcond=None)[0]
+    assert relative_l2(psf.ravel() - scale[1], scale[0] * columns[:, 0]) < 0.04
+    assert fwhm(psf, SPACING) == pytest.approx(fwhm(field.psf, SPACING), rel=0.03)
+    beads = joint[0].beads
+    distance, _ = nearest(beads[["z", "y", "x"]], field.centres)
+    assert (distance < 0.15).all()
+    assert beads["used"].all()
+    assert list(beads.index) == list(range(1, 7))
+
+
+def test_progress_and_previews(joint):
+    result, seen = joint
+    assert [p.iteration for p in seen[:-1]] == list(range(1, result.iterations + 1))
+    assert all(p.iteration <= p.total for p in seen)
+    gained = [p.log_likelihood for p in seen]
+    assert sorted(gained) == gained
+    assert gained[0] > 0
+    previews = [p.iteration for p in seen if p.preview is not None]
+    assert previews == [i for i in range(1, result.iterations + 1) if i % 4 == 0]
+    last = next(p.preview for p in seen[::-1] if p.preview is not None)
+    assert last.shape == result.psf.shape
+
+
+def test_the_image_is_background_light_and_residual(field, joint):
+    # What is not light is the residual and the background: far from all beads, that of the dark.
+    residual = joint[0].residual
+    far = np.ones(residual.shape, bool)
+    for centre in centres_3d(field):
+        low = np.maximum(np.round(centre).astype(int) - (6, 13, 13), 0)
+        high = np.round(centre).astype(int) + (7, 14, 14)
+        far[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = False
+    assert far.any()
+    level = (field.image - residual)[far]
+    assert level.std() < 2
+    assert level.mean() == pytest.approx(112, abs=4)
+
+
+def test_the_beads_places_are_relative_to_the_psfs_peak():
+    # A PSF with spherical aberration is not highest where the objective focuses.
+    field = simulated(beads=6, seed=1, spherical=0.1)
+    result, _ = distil(observed(field.image))
+    assert result.psf[:, 12, 12].argmax() == 5
+    distance = (
+        result.beads[["z", "y", "x"]].to_numpy()
+        - field.centres[nearest(field.centres, result.beads[["z", "y", "x"]])[1]]
+    )
+    peak = field.psf.max(axis=(1, 2)).argmax() - field.psf.shape[0] // 2
+    np.testing.assert_allclose(distance[:, 0], np.median(distance[:, 0]), atol=0.2)
+    assert np.median(distance[:, 0]) == pytest.approx(peak, abs=0.7)
+
+
+def test_no_bead_can_be_used(field):
+    low = float(np.quantile(field.image, 0.99))
+    known = observed(np.minimum(field.image, low), Camera(saturation=low))
+    with pytest.raises(
+        InputError, match=r"None of the \d+ beads can be used: .*saturated"
+    ) as raised:
+        distil(known, candidates=candidates_at(known, centres_3d(field)))
+    assert str(raised.value).endswith(".")
+
+
+def test_without_judging_all_beads_are_used(field):
+    known = observed(field.image[:, :, int(field.centres[:, 2].min()) :])
+    places = centres_3d(field) - (0, 0, int(field.centres[:, 2].min()))
+    candidates = candidates_at(known, places)
+    judged, _ = distil(known, candidates=candidates)
+    assert "border" in set(judged.beads["reason"])
+    every, _ = distil(known, SMALL._replace(judge=False), candidates)
+    assert every.beads["used"].all()

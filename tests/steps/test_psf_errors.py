@@ -1,0 +1,96 @@
+"""Standard errors of a PSF, against how it spreads from one image of the same beads to the next."""
+
+import numpy as np
+import pytest
+from joint_fields import BAND, DIAMETER, basis_of, image_of, observed, scene, solved
+
+from napari_psf_distiller import fwhm, simulate_psf
+from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps.detection import find_candidates
+from napari_psf_distiller.steps.joint import Settings, distil_jointly
+from napari_psf_distiller.steps.psf_errors import psf_errors
+
+REALISATIONS = 20
+# So many tell a standard deviation to a sixth; the few beads' own spread is taken if it is larger.
+WITHIN = 1.7
+
+
+@pytest.fixture(scope="module")
+def fits():
+    """One plane of beads, with other noise each time."""
+    psf = simulate_psf((1, 41, 41)[1:], (0.1, 0.1))[None]
+    places = [(0, y, x) for y in (12.3, 29.8, 47.4) for x in (12.8, 30.2, 46.9)]
+    found = []
+    for seed in range(REALISATIONS):
+        image = image_of(psf, places, [4000] * 9, (1, 60, 60), seed)[0]
+        field = observed(image)
+        settings = Settings(0.0, BAND, (1.0, 2.0, 2.0), judge=False, turns=0)
+        candidates = find_candidates(field, 6.0)
+        found.append(finish(distil_jointly(field, candidates, settings, choose_device("numpy"))))
+    return found
+
+
+def test_widths_spread_as_their_errors_say(fits):
+    widths = np.array([fwhm(fit.psf, (0.1, 0.1)) for fit in fits])
+    errors = np.median([fit.fwhm_error for fit in fits], axis=0)
+    ratio = widths.std(axis=0, ddof=1) / errors
+    assert (ratio > 1 / WITHIN).all()
+    assert (ratio < WITHIN).all()
+
+
+def test_the_peak_spreads_as_its_error_says(fits):
+    psfs = np.array([fit.psf for fit in fits])
+    centre = tuple(n // 2 for n in psfs.shape[1:])
+    errors = np.median([fit.psf_error for fit in fits], axis=0)
+    ratio = psfs.std(axis=0, ddof=1)[centre] / errors[centre]
+    assert 1 / WITHIN < ratio < WITHIN
+
+
+# One fit.
+
+
+def errors_of(deviation: float, amplitudes=(1e4, 1e4, 1e4, 1e4), misfit: float = 0.0):
+    of = scene(amplitudes=list(amplitudes))
+    model = of.model(deviation=deviation)
+    state = model.linearise()
+    return psf_errors(of.basis, model.coefficients, state, model.couple(state))
+
+
+def test_the_errors_are_those_of_the_noise():
+    one, noisier, brighter = errors_of(1), errors_of(3), errors_of(1, [3e4] * 4)
+    assert one.voxels.shape == basis_of(diameter=DIAMETER).window
+    assert one.voxels.dtype == np.float32
+    assert (one.voxels > 0).all()
+    np.testing.assert_allclose(noisier.voxels, 3 * one.voxels, rtol=0.02)
+    np.testing.assert_allclose(brighter.voxels, one.voxels / 3, rtol=0.02)
+    np.testing.assert_allclose(noisier.widths, 3 * np.array(one.widths), rtol=0.1)
+    np.testing.assert_allclose(one.widths[1], one.widths[2], rtol=1e-3)
+
+
+def test_beads_that_differ_are_seen_in_the_widths():
+    of = scene()
+    model = of.model()
+    state = model.linearise()
+    coupling = model.couple(state)
+    alike = psf_errors(of.basis, model.coefficients, state, coupling)
+    push = np.random.default_rng(0).standard_normal(of.basis.size)
+    push *= 1e3 / np.linalg.norm(push)
+    scores = state.scores + np.array([1, -1, 1, -1])[:, None] * push
+    import dataclasses
+
+    state = dataclasses.replace(state, scores=scores)
+    apart = psf_errors(of.basis, model.coefficients, state, coupling)
+    assert (np.array(apart.widths) > 1.5 * np.array(alike.widths)).all()
+    np.testing.assert_array_equal(apart.voxels, alike.voxels)
+
+
+def test_in_a_plane_there_is_no_width_along_z():
+    of = scene([(0, 10.2, 9.7), (0, 28.7, 20.1)], shape=(1, 40, 40), window=(1, 17, 17))
+    model = of.model()
+    solved(model)
+    model.normalise()
+    state = model.linearise()
+    found = psf_errors(of.basis, model.coefficients, state, model.couple(state))
+    assert np.isnan(found.widths[0])
+    assert np.isfinite(found.widths[1:]).all()
