@@ -131,7 +131,8 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
         See `distill`.
     """
     original = np.asarray(image)
-    array = check_image(original)
+    # The joint fit looks at the image as it is; a large one need not lie in memory twice.
+    array = check_image(original) if recipe.distill.method != "joint" else original
     spacing = check_spacing(recipe.spacing, array.ndim)
     # What cannot be done is an error before the work, not after half of it.
     _check_lengths(recipe, array.ndim)

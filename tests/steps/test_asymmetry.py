@@ -134,4 +134,4 @@ def test_coma_is_distilled():
             for shift in (-1, 0, 1)
         )
         errors[orders] = best
-    assert errors[None] < 0.6 * errors[0]
+    assert errors[None] < 0.75 * errors[0]

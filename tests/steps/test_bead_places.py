@@ -55,7 +55,7 @@ def test_one_step_is_nearly_all_where_little_is_wrong(seed):
 def test_in_a_plane_beads_stay_in_it():
     of = scene(FLAT, shape=(1, 40, 40), window=FLAT_WINDOW)
     model = of.model()
-    model.move(of.centres + [0, 0.4, -0.5], 1.2 * of.amplitudes)
+    model.move(of.centres + np.array([0, 0.4, -0.5]), 1.2 * of.amplitudes)
     places = improve(model, 8)
     assert (places.steps[:, 1] == 0).all()
     np.testing.assert_allclose(model.centres, of.centres, atol=1e-2)
@@ -65,7 +65,7 @@ def test_in_a_plane_beads_stay_in_it():
 def test_a_step_is_not_longer_than_it_can_be_trusted():
     of = scene()
     model = of.model()
-    model.move(of.centres + [0, 1, 0], of.amplitudes / 5)
+    model.move(of.centres + np.array([0, 1, 0]), of.amplitudes / 5)
     model.render()
     np.testing.assert_allclose(improve_places(model, WIDTHS).steps[:, 2], -0.7)
     model.move(of.centres, 10 * of.amplitudes)

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 BACKGROUND_COLUMNS = 3
 
 # The functions' values in the windows are kept, as long as they take no more bytes than this.
-KEPT_BYTES = 512 * 2**20
+KEPT_BYTES = 256 * 2**20
 
 
 class BeadWindows(Protocol):

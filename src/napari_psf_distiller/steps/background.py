@@ -70,18 +70,26 @@ class SplineBackground:
                 self._degrees[axis] = 0
             degree = self._degrees[axis]
             pieces = max(1, round(n * size / (scale if axis else 2 * scale))) if degree else 1
-            inner = np.linspace(-0.5, n - 0.5, pieces + 1)
-            self._knots.append(np.r_[[inner[0]] * degree, inner, [inner[-1]] * degree])
+            # Evenly spaced beyond the image too: so second differences of a plane are 0.
+            gap = n / pieces
+            self._knots.append(np.arange(-degree, pieces + degree + 1) * gap - 0.5)
         self._designs = [self._design(axis, np.arange(n)) for axis, n in enumerate(shape)]
         self._counts = [design.shape[1] for design in self._designs]
         self.size = math.prod(self._counts)
         self.penalty = self._second_differences() / (CHANGE * level) ** 2
 
-    def plane(self, coefficients: Floats, z: int) -> Array:
-        """Return the background of one plane of the image, float32."""
+    def plane(
+        self,
+        coefficients: Floats,
+        z: int,
+        rows: slice = slice(None),
+        columns: slice = slice(None),
+    ) -> Array:
+        """Return the background of one plane of the image, or of a part of it, float32."""
         cube = coefficients.reshape(self._counts)
         flat = np.tensordot(self._designs[0][z], cube, (0, 0))
-        return (self._designs[1] @ flat @ self._designs[2].T).astype(np.float32)
+        y, x = self._designs[1][rows], self._designs[2][columns]
+        return (y @ flat).astype(np.float32) @ x.T.astype(np.float32)
 
     def at(self, points: Floats) -> Floats:
         """Return how value and slopes at points depend on the coefficients.
@@ -112,14 +120,19 @@ class SplineBackground:
         rows = [np.einsum("pi,pj,pk->pijk", *factor).reshape(len(points), -1) for factor in factors]
         return np.stack(rows, axis=1)
 
-    def normal(self, sampled: Callable[[int, int], tuple[Array, Array]]) -> Normal:
+    def normal(
+        self, coefficients: Floats, sampled: Callable[[int, int], tuple[Array, Array]]
+    ) -> Normal:
         """Return the normal equations of a fit to voxels of the whole image.
 
         Parameters
         ----------
+        coefficients : numpy.ndarray
+            Of a background near to the one that is looked for: where only some voxels of a square
+            count, the others' place is taken for theirs, which matters to the difference only.
         sampled : callable
-            Of a plane's number and a step: the weights and the weighted intensities of every
-            step-th voxel along y and x.
+            Of a plane's number and a step: the weights of every step-th voxel along y and x, and
+            times these what its intensity exceeds this background by.
         """
         step = self.step
         weights, values = [], []
@@ -135,7 +148,8 @@ class SplineBackground:
         flat = in_plane.reshape(len(weights), y.shape[1] * x.shape[1], -1)
         matrix = np.einsum("zpq,zi,zl->iplq", flat, z_design, z_design, optimize="greedy")
         vector = np.einsum("zab,zi,aj,bk->ijk", np.array(values), z_design, y, x, optimize="greedy")
-        return Normal(matrix.reshape(self.size, -1), vector.ravel())
+        square = matrix.reshape(self.size, -1)
+        return Normal(square, vector.ravel() + square @ coefficients)
 
     @property
     def step(self) -> int:
@@ -175,7 +189,7 @@ def first_background(
     Parameters
     ----------
     image : numpy.ndarray
-        float32, (Z, Y, X).
+        (Z, Y, X), numbers.
     background : SplineBackground
     variance : callable
         Of the noise, of intensities.
@@ -184,27 +198,25 @@ def first_background(
     """
     step = background.step
     # The beads are the bright part of an image, seldom more than half of it.
-    coefficients: Floats | None = None
-    lowest = np.float32(np.percentile(image[:: 1 + len(image) // 16, ::step, ::step], 25))
+    lowest = float(np.percentile(image[:: 1 + len(image) // 16, ::step, ::step], 25))
+    # The splines add up to 1 everywhere.
+    coefficients = np.full(background.size, lowest)
 
     def sampled(z: int, every: int) -> tuple[Array, Array]:
         plane = image[z, ::every, ::every]
-        if coefficients is None:
-            level = np.full_like(plane, lowest)
-        else:
-            level = background.plane(coefficients, z)[::every, ::every]
+        part = slice(None, None, every)
+        level = background.plane(coefficients, z, part, part)
         spread = variance(level)
         dark = ((plane - level) < 2 * np.sqrt(spread)) & (plane < saturation)
         weights = (dark / spread).astype(np.float32)
-        return weights, weights * plane
+        return weights, weights * (plane - level)
 
     for _ in range(4):
-        matrix, vector = background.normal(sampled)
+        matrix, vector = background.normal(coefficients, sampled)
         matrix = matrix + background.penalty
         # Where no voxel counts, such as in a hole of the image, the penalty alone cannot tell.
         matrix[np.diag_indices_from(matrix)] += 1e-9 * np.trace(matrix) / len(matrix)
         coefficients = linalg.solve(matrix, vector, assume_a="pos")
-    assert coefficients is not None
     return coefficients
 
 

@@ -16,6 +16,7 @@ from napari_psf_distiller.steps.noise import NoiseModel, noise_level, noise_mode
 __all__ = ["BeadField", "Camera", "bead_field"]
 
 Array = NDArray[np.float32]
+Image = NDArray[Any]
 Floats = NDArray[np.float64]
 
 # So many voxels at the highest value of an image are a plateau, not a peak of the noise.
@@ -58,7 +59,7 @@ class BeadField:
     Attributes
     ----------
     image : numpy.ndarray
-        float32, (Z, Y, X); Z is 1 for a 2D image.
+        (Z, Y, X), whole numbers or float32; Z is 1 for a 2D image.
     spacing : tuple of float
         Voxel size in micrometres, three values.
     noise : NoiseModel
@@ -71,7 +72,7 @@ class BeadField:
         Of the background.
     """
 
-    image: Array
+    image: Image
     spacing: tuple[float, ...]
     noise: NoiseModel
     floor: float
@@ -92,13 +93,13 @@ class BeadField:
         )
         return values
 
-    def plane(self, z: int) -> Array:
-        """Return the background of one plane."""
-        return self.background.plane(self.coefficients, z)
+    def plane(self, z: int, rows: slice) -> Array:
+        """Return the background of some rows of one plane."""
+        return self.background.plane(self.coefficients, z, rows)
 
 
 def bead_field(
-    image: Array,
+    image: Image,
     spacing: Sequence[float],
     camera: Camera,
     scale: float,
@@ -109,7 +110,7 @@ def bead_field(
     Parameters
     ----------
     image : numpy.ndarray
-        float32, (Z, Y, X) or (Y, X).
+        (Z, Y, X) or (Y, X), whole numbers or float32.
     spacing : sequence of float
         Voxel size in micrometres.
     camera : Camera
@@ -145,7 +146,7 @@ def bead_field(
     return replace(blank, coefficients=coefficients)
 
 
-def _saturation(image: Array, camera: Camera, largest: float | None) -> float:
+def _saturation(image: Image, camera: Camera, largest: float | None) -> float:
     """Return the intensity from which on voxels do not count."""
     if camera.saturation is not None:
         if float(image.min()) >= camera.saturation:
@@ -160,7 +161,7 @@ def _saturation(image: Array, camera: Camera, largest: float | None) -> float:
     return top if int((image == top).sum()) >= PLATEAU else float("inf")
 
 
-def _noise(image: Array, camera: Camera, saturation: float) -> NoiseModel:
+def _noise(image: Image, camera: Camera, saturation: float) -> NoiseModel:
     """Return the noise, with the camera's own figures where they are given."""
     mask = image < saturation if np.isfinite(saturation) else None
     noise = noise_model(image, mask, TILES)

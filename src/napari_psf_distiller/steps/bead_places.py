@@ -186,7 +186,7 @@ def _derivatives(
     rising = basis.waves_at(displaced, derivative=True)[rows] @ amplitudes
     functions, slopes = _functions(basis, y, x)
     shape = (len(z), len(y), len(x))
-    # What turns with the angle is small, and its slope in the plane is left to the differences.
+    # What turns with the angle is small, and its slope in the plane is left out.
     symmetric = len(basis.radial)
     brightness = float(model.amplitudes[bead])
     light = (waves @ functions.T).reshape(shape)
@@ -197,12 +197,28 @@ def _derivatives(
     down = radial * (across / radius * basis.spacing[1])
     right = radial * (sideways / radius * basis.spacing[2])
     first = np.stack([light, along, down, right])
-    second = np.zeros((6, *shape))
-    for index, (i, j) in enumerate(MOMENTS):
-        if shape[i] > 1 and shape[j] > 1:
-            # The centre moves against the coordinates.
-            change = -np.gradient(first[1 + i], axis=j)
-            second[index] = change * (0.5 if i == j else 1.0)
+    # Along r: the slope over r, which on the axis is half of the Laplacian, and the curvature.
+    frequency = 2 * np.pi * basis.radial
+    bent = waves[:, :symmetric] * -(frequency**2)
+    laplacian = brightness * (bent @ functions[:, :symmetric].T).reshape(shape)
+    slope = np.where(radius > basis.step, -radial / radius, laplacian / 2)
+    curvature = laplacian - slope
+    rise = -brightness * (rising[:, :symmetric] @ slopes.T).reshape(shape)
+    angle = np.arctan2(across, sideways)
+    sine, cosine = np.sin(angle), np.cos(angle)
+    sy, sx = basis.spacing[1:]
+    curved = basis.waves_at(displaced)[rows] * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
+    second = np.stack(
+        [
+            brightness * (curved @ amplitudes @ functions.T).reshape(shape),
+            (curvature * sine**2 + slope * cosine**2) * sy**2,
+            (curvature * cosine**2 + slope * sine**2) * sx**2,
+            rise * sine * sy,
+            rise * cosine * sx,
+            (curvature - slope) * sine * cosine * sy * sx,
+        ]
+    )
+    second[:3] *= 0.5
     return first.reshape(4, -1), second.reshape(6, -1)
 
 

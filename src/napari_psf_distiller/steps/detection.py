@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +142,7 @@ def candidates_at(field: BeadField, centres: Floats) -> Candidates:
     return Candidates(voxels, heights, np.zeros(len(voxels), bool), widths)
 
 
-def _filtered(image: Array, sigma: Floats) -> Array:
+def _filtered(image: NDArray[Any], sigma: Floats) -> Array:
     for axis, deviation in enumerate(sigma):
         if image.shape[axis] > 1:
             image = ndimage.gaussian_filter1d(
@@ -175,7 +175,7 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
         slab = _filtered(image[:, low:high], sigma)
         bright = np.empty(slab.shape, bool)
         for z in range(nz):
-            level = field.plane(z)[low:high]
+            level = field.plane(z, slice(low, high))
             slab[z] -= level
             spread = field.variance(np.maximum(slab[z], 0) + level)
             bright[z] = slab[z] > significance * np.sqrt(gain * spread)
@@ -216,7 +216,7 @@ def _local_maxima(image: Array, voxels: Places) -> Places:
     return voxels
 
 
-def _shell_mean(image: Array, voxels: Places, widths: Floats) -> Floats:
+def _shell_mean(image: NDArray[Any], voxels: Places, widths: Floats) -> Floats:
     """Return the mean intensity around voxels, at some widths' distance."""
     places = np.round(voxels[:, None] + SHELL * widths * SHELL_RADIUS).astype(np.intp)
     shape = np.array(image.shape)
@@ -253,7 +253,9 @@ def _typical_widths(field: BeadField, voxels: Places, heights: Floats) -> Floats
     """Return the widths of the median of bright beads that stand alone."""
     half = np.array(HALF)
     tree = cKDTree(voxels)
-    reference = float(np.median(heights[: max(5, min(len(heights) // 2, 2 * TYPICAL))]))
+    # Ripples and dim specks are not what is typical.
+    strong = heights[heights > 0.1 * np.median(heights[:3])]
+    reference = float(np.median(strong[: 2 * TYPICAL]))
     windows: list[Array] = []
     for alone in (True, False):
         for index, voxel in enumerate(voxels):

@@ -368,9 +368,11 @@ class _Run:
         psf = basis.psf(model.coefficients, -displacement).astype(np.float32)
         centres = model.centres + np.array([displacement, 0.0, 0.0])
         beads = _table(model, self._fit, centres, reasons)
-        residual = np.empty_like(self._field.image)
+        # Where the light was: an image's memory less.
+        model.render()
+        residual = model.light
         for z in range(len(residual)):
-            np.subtract(self._field.image[z], model.light[z], out=residual[z])
+            np.subtract(self._field.image[z], residual[z], out=residual[z])
             residual[z] -= self._field.background.plane(model.background, z)
         widths = np.array(errors.widths) * self._field.spacing
         flat = len(residual) == 1

@@ -82,8 +82,6 @@ class Linearised:
     residual, density : numpy.ndarray
         Of the window's shape: the used beads' weighted residuals and weights, times the amplitude
         and its square, added up on their nearest voxels.
-    scores : numpy.ndarray
-        (used beads, PSF's coefficients): what each bead adds to the gradient.
     """
 
     gradient: Floats
@@ -92,7 +90,6 @@ class Linearised:
     background_precision: Floats
     residual: Array
     density: Array
-    scores: Floats
 
 
 class JointModel:
@@ -127,8 +124,6 @@ class JointModel:
         self._height = basis.psf_centre(coefficients, 0.0)
         self.priors: list[Floats | None] = [None] * len(basis.terms)
         self.light = np.zeros(field.image.shape, np.float32)
-        self._trial = np.zeros(field.image.shape, np.float32)
-        self._covered = np.zeros(field.image.shape, np.uint16)
         self.boxes: list[Slices] = []
         self.amplitudes = np.ones(len(centres))
         self.move(centres, self.amplitudes)
@@ -153,7 +148,6 @@ class JointModel:
         self._rendered = False
         for box in self.boxes:
             self.light[box] = 0
-            self._trial[box] = 0
         self.nearest = np.clip(np.floor(self.centres + 0.5), 0, shape - 1).astype(np.intp)
         displaced = self.centres - self.nearest
         window = np.array(self.basis.window)
@@ -175,21 +169,31 @@ class JointModel:
     def observe(self) -> None:
         """Take what the voxels outside all windows tell of the background."""
         field = self.field
-        self._covered[...] = 0
+        # How many windows cover a voxel is counted where else the light is: an image's memory less.
+        covered = self.light
+        self._rendered = False
         for box in self.boxes:
-            self._covered[box] += 1
-        self._shares = [np.float32(1) / self._covered[box].astype(np.float32) for box in self.boxes]
+            covered[box] = 0
+        for box in self.boxes:
+            covered[box] += 1
+        self._shares = [
+            1 / counts if (counts := covered[box]).max() > 1 else np.float32(1)
+            for box in self.boxes
+        ]
 
         def sampled(z: int, step: int) -> tuple[Array, Array]:
-            plane = field.image[z, ::step, ::step]
-            level = field.background.plane(self.background, z)[::step, ::step]
+            part = slice(None, None, step)
+            plane = field.image[z, part, part]
+            level = field.background.plane(self.background, z, part, part)
             spread = field.variance(level)
-            free = (self._covered[z, ::step, ::step] == 0) & (plane < field.saturation)
+            free = (covered[z, part, part] == 0) & (plane < field.saturation)
             free &= (plane - level) ** 2 < 16 * spread
             weights = (free / (self.noise.scale * spread)).astype(np.float32)
-            return weights, weights * plane
+            return weights, weights * (plane - level)
 
-        self._outside: Normal = field.background.normal(sampled)
+        self._outside: Normal = field.background.normal(self.background, sampled)
+        for box in self.boxes:
+            covered[box] = 0
 
     def render(self) -> None:
         """Compute the beads' light in their windows, if it changed."""
@@ -334,14 +338,12 @@ class JointModel:
         self.render()
         weights: list[Array] = []
         gradient = np.zeros(basis.size)
-        scores = np.zeros((int(self.used.sum()), basis.size))
         outside = self._outside
         penalty = self.field.background.penalty
         background = outside.matrix + penalty
         downwards = outside.vector - background @ self.background
         residual = np.zeros(basis.window, np.float32)
         density = np.zeros(basis.window, np.float32)
-        row = 0
         for first, beads in self._batches():
             pushes = np.zeros((len(beads), *basis.window), np.float32)
             for index, bead in enumerate(beads):
@@ -362,9 +364,7 @@ class JointModel:
             adjoint = self.windows.light_adjoint(pushes, first)
             for index, bead in enumerate(beads):
                 if self.used[bead]:
-                    scores[row] = self._to_coefficients(adjoint[index], bead)
-                    gradient += scores[row]
-                    row += 1
+                    gradient += self._to_coefficients(adjoint[index], bead)
         precision = []
         for term, prior in enumerate(self.priors):
             matrix = basis.hessian(density, term)
@@ -380,7 +380,6 @@ class JointModel:
             background,
             residual,
             density,
-            scores,
         )
 
     def expect_alike(self) -> None:
@@ -449,8 +448,10 @@ class JointModel:
         """Return the matrix of half of chi squared times a vector."""
         size = self.basis.size
         amplitudes = self.basis.amplitudes(vector[:size])
-        # The light of beads that are not used is held, as their windows do not shape the PSF.
-        self._render(amplitudes, self.used, self._trial)
+        # The light of beads that are not used is held, as their windows do not shape the PSF. The
+        # trial's light takes the place of the model's.
+        self._rendered = False
+        self._render(amplitudes, self.used, self.light)
         change = vector[size:]
         penalty = self.field.background.penalty
         result = self._prior_times(vector[:size])
@@ -460,7 +461,7 @@ class JointModel:
             for index, bead in enumerate(beads):
                 box = self.boxes[bead]
                 push = self.local_background(bead, box, change)
-                push += self._trial[box]
+                push += self.light[box]
                 push *= weights[bead]
                 below += self._local[bead].T @ self._plane_adjoint(bead, push * self._shares[bead])
                 if self.used[bead]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class NoiseLevel(NamedTuple):
     deviation: float
 
 
-def noise_level(image: NDArray[np.float32]) -> NoiseLevel:
+def noise_level(image: NDArray[Any]) -> NoiseLevel:
     """Return the median of an image and the standard deviation of its noise.
 
     Parameters
@@ -103,7 +103,7 @@ class NoiseModel(NamedTuple):
 
 
 def noise_model(
-    image: NDArray[np.float32], mask: NDArray[np.bool_] | None = None, tiles: int = TILES
+    image: NDArray[Any], mask: NDArray[np.bool_] | None = None, tiles: int = TILES
 ) -> NoiseModel:
     """Return how the variance of an image's noise grows with its intensity.
 
@@ -133,7 +133,9 @@ def noise_model(
     below it.
     """
     pieces = [
-        _differences(image[part], None if mask is None else mask[part])
+        _differences(
+            image[part].astype(np.float32, copy=False), None if mask is None else mask[part]
+        )
         for part in _tiles(image, tiles)
     ]
     if not sum(squares.size for squares, *_ in pieces):
@@ -151,7 +153,7 @@ def noise_model(
     return NoiseModel(gain, at_zero, ratio)
 
 
-def _tiles(image: NDArray[np.float32], most: int) -> list[tuple[slice, ...]]:
+def _tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
     """Return the image's place, or of a large one tiles at equal ranks of brightness.
 
     None where no axis is long enough for second differences.

@@ -61,10 +61,8 @@ def psf_errors(
     The covariance is the inverse of the Fisher information. What the background and the PSF's halo
     share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
     the light that the window does not reach is taken for background, the sum is doubted by as much
-    as lies in the window's outermost tenth. Beads that differ by more than the noise spread the PSF
-    more: for each width the beads' own contributions, the infinitesimal jackknife (B. Efron, "The
-    Jackknife, the Bootstrap and Other Resampling Plans", 1982; the sandwich of P. J. Huber, 1967),
-    give a second figure, and the larger of the two is returned.
+    as lies in the window's outermost tenth. Beads that differ by more than the camera's noise are
+    in the weights, and so in the errors: see `JointModel.calibrate`.
     """
     starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
     factors = []
@@ -83,13 +81,9 @@ def psf_errors(
             continue
         _, values_at = basis.profile_gradient(axis)
         slope = _width_slope(values_at @ coefficients) @ values_at
-        pieces = np.split(slope, starts[1:-1])
-        pushes = [root @ (root.T @ piece) for root, piece in zip(factors, pieces, strict=True)]
-        noise = sum(float(piece @ push) for piece, push in zip(pieces, pushes, strict=True))
-        each = state.scores @ np.concatenate(pushes)
-        count = len(each)
-        spread = float((each**2).sum()) * count / max(count - 1, 1)
-        widths.append(float(np.sqrt(max(noise, spread))))
+        parts = np.split(slope, starts[1:-1])
+        pieces = [root.T @ part for root, part in zip(factors, parts, strict=True)]
+        widths.append(float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces))))
     return PSFErrors(voxels, tuple(widths))
 
 
