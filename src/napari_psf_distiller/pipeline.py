@@ -131,13 +131,14 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
         See `distill`.
     """
     original = np.asarray(image)
-    # The joint fit looks at the image as it is; a large one need not lie in memory twice.
-    array = check_image(original) if recipe.distill.method != "joint" else original
+    array = check_image(original)
     spacing = check_spacing(recipe.spacing, array.ndim)
     # What cannot be done is an error before the work, not after half of it.
     _check_lengths(recipe, array.ndim)
     _engine(recipe)
     if recipe.distill.method == "joint":
+        # It looks at the image as it is; a large one need not lie in memory twice.
+        del array
         return (yield from joint_steps(original, recipe))
     clock = Clock()
     preprocessed = yield from preprocess_step(array, recipe)

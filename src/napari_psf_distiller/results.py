@@ -93,10 +93,10 @@ def noting(steps: Steps[T], curve: list[tuple[int, float]]) -> Steps[T]:
     try:
         while True:
             progress = next(steps)
-            if curve and progress.iteration <= curve[-1][0]:
-                # It began anew, with less memory or elsewhere.
-                curve.clear()
             if progress.log_likelihood is not None:
+                if curve and progress.iteration <= curve[-1][0]:
+                    # It began anew, with less memory or elsewhere.
+                    curve.clear()
                 curve.append((progress.iteration, progress.log_likelihood))
             yield progress
     except StopIteration as stop:

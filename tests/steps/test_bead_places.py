@@ -245,10 +245,6 @@ def test_two_beads_in_a_plane(axis):
     assert (np.linalg.eigvalsh(covariance[np.ix_(others, others)]) > 0).all()
 
 
-@pytest.mark.xfail(
-    reason="differences over two voxels stand for second derivatives, which makes the moments of "
-    "beads sampled as coarsely as is usual too large by two thirds"
-)
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_two_beads_on_a_coarse_grid(axis):
     displacement = 0.6 * np.eye(3)[axis]

@@ -110,10 +110,6 @@ def test_beads_that_lie_apart_do_not_overshadow_each_other(seed):
     assert not found.overshadowed[index].any()
 
 
-@pytest.mark.xfail(
-    reason="the typical height is the median of at least five candidates, which are ripples where "
-    "there are fewer beads: the error says that all beads lie at the image's sides"
-)
 def test_two_bright_beads_are_enough():
     places = [[8, 24, 24], [8, 60, 60]]
     image = image_of(comatic_psf((15, 41, 41), 0.0), places, [5e5] * 2, (16, 84, 84), seed=1)

@@ -192,7 +192,7 @@ def test_solved_without_noise_the_gradient_is_0_and_the_psf_is_true(centres):
     of = scene(centres)
     model = of.model(coefficients=gaussian_coefficients(of.basis, 1.1))
     first = np.linalg.norm(model.linearise().gradient[: of.basis.size])
-    gains = solved(model, times=4)
+    gains = solved(model, times=6)
     assert gains[0] > 1e4
     last = np.linalg.norm(model.linearise().gradient[: of.basis.size])
     assert last < 2e-3 * first
@@ -253,19 +253,7 @@ def test_a_bead_cut_by_the_border_gives_the_same_psf():
     assert psf_error(model, of) < 0.01
 
 
-@pytest.mark.parametrize(
-    "steep",
-    [
-        0.05,
-        pytest.param(
-            0.4,
-            marks=pytest.mark.xfail(
-                reason="SplineBackground.normal takes a square's middle for where its free voxels "
-                "are, also where a window covers the others: that shifts a sloping background"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("steep", [0.05, 0.4])
 def test_a_slope_of_the_background_is_found(steep):
     slopes = np.random.default_rng(0).uniform(-steep, steep, 3)
     of = scene()

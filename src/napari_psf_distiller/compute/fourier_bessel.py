@@ -118,6 +118,8 @@ class FourierBessel:
         extent = float(self.radii[-1])
         count = math.ceil(2 * OVERSAMPLING * extent * band.lateral) + 2
         self.radial = np.linspace(0.0, band.lateral, count)
+        places = 2 * np.pi * self.radii[:, None] * self.radial
+        self._bessel = {order: _bessel(order, places) for order in self.orders}
         self._reduce()
         frequency = np.hypot(self.waves[:, None], self.radial[None])
         self.ball = ball_form_factor(frequency, self.diameter)
@@ -229,7 +231,7 @@ class FourierBessel:
         for (order, sine), part in zip(
             self.terms, np.split(amplitudes, len(self.terms), axis=1), strict=True
         ):
-            bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+            bessel = self._bessel[order]
             plane = (waves @ part @ bessel.T)[:, self._ring]
             result += plane * self._turn(order, sine) if order else plane
         return result
@@ -315,7 +317,7 @@ class FourierBessel:
         power = (self._axial @ self.split(coefficients)[0] @ self._lateral[0].T) ** 2
         waves = self._along.T @ self.waves_at(0.0)
         order, sine = self.terms[term]
-        bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+        bessel = self._bessel[order]
         radial = (self._ring_weights(order, sine)[:, None] * self._rings[term]).T @ bessel
         axial = (waves * power.sum(axis=1)) @ waves.T
         lateral = (radial * power.sum(axis=0)) @ radial.T
@@ -400,7 +402,7 @@ class FourierBessel:
         self._along = waves @ self._axial
         self._lateral, self._rings, sums, shapes = [], [], [], []
         for order, sine in self.terms:
-            bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+            bessel = self._bessel[order]
             weights = self._ring_weights(order, sine)
             lateral = _combinations(np.sqrt(weights)[:, None] * bessel)
             self._lateral.append(lateral)
@@ -420,7 +422,7 @@ class FourierBessel:
         waves = self.waves_at(0.0)
         self._blurred = []
         for (order, _), lateral in zip(self.terms, self._lateral, strict=True):
-            bessel = _bessel(order, 2 * np.pi * self.radii[:, None] * self.radial)
+            bessel = self._bessel[order]
             self._blurred.append(
                 [
                     (

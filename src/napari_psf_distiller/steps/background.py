@@ -23,7 +23,7 @@ BLOCK = 16
 SAMPLE = 4_000_000
 
 # The slopes change by about so much of the background's level from one knot to the next.
-CHANGE = 0.1
+CHANGE = 0.01
 
 
 class Normal(NamedTuple):

@@ -21,7 +21,7 @@ from napari_psf_distiller.steps.bead_places import BeadFit, fit_beads, improve_p
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.detection import DEVIATION, Candidates
 from napari_psf_distiller.steps.joint_model import JointModel
-from napari_psf_distiller.steps.judging import REASONS, judge
+from napari_psf_distiller.steps.judging import REASONS, SIGNIFICANT, judge
 from napari_psf_distiller.steps.psf_errors import psf_errors
 
 __all__ = ["Joint", "Settings", "distil_jointly", "optics_band"]
@@ -59,6 +59,9 @@ ENOUGH = 20.0
 # Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
 # astigmatism two, trefoil three.
 MOST_TURNS = 4
+
+# Of what the typical bead is bright, a ripple on its halo is less than this part.
+RIPPLE = 0.06
 
 # A peak in a bead's halo is a bead if it exceeds what the model says by so many of its own errors,
 # of which this part of the light there is one.
@@ -270,7 +273,13 @@ class _Run:
         model.observe()
 
     def _solve(self, relative: float = LATER) -> Steps[None]:
-        for gain in self._model.solve(ITERATIONS, relative):
+        steps = self._model.solve(ITERATIONS, relative)
+        while True:
+            try:
+                gain = next(steps)
+            except StopIteration as stop:
+                self._state = stop.value
+                break
             self._iterations += 1
             self._gained += gain
             preview = None
@@ -343,9 +352,8 @@ class _Run:
         basis = FourierBessel(self._basis.window, field.spacing, self.band, 0.0, orders)
         coefficients = np.zeros(basis.size)
         coefficients[: self._basis.size] = model.coefficients
-        found = turning_priors(
-            basis, coefficients, model.linearise(), all_orders=self._turns is not None
-        )
+        # The last round changed next to nothing.
+        found = turning_priors(basis, coefficients, self._state, all_orders=self._turns is not None)
         if not found:
             return False
         chosen = (0, *dict.fromkeys(order for order, _ in found))
@@ -359,7 +367,7 @@ class _Run:
 
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:
         model, basis = self._model, self._basis
-        yield Progress("Distil PSF", self._iterations, self._iterations, self._gained)
+        yield Progress("Distil PSF", self._iterations, self._iterations)
         model.normalise()
         state = model.linearise()
         every = np.concatenate([basis.sums, np.zeros(len(model.background))])
@@ -470,5 +478,9 @@ def _table(
     columns["used"] = reasons == ""
     columns["reason"] = reasons.astype(object)
     beads = pd.DataFrame(columns)
+    # What is hardly there, or hardly brighter than a ripple on the others' halos, is no bead.
+    typical = float(np.median(model.amplitudes[model.used]))
+    certain = model.amplitudes > deviations[:, 0] / SIGNIFICANT
+    beads = beads[model.used | (certain & (model.amplitudes > RIPPLE * typical))]
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
     return beads

@@ -41,7 +41,7 @@ LEAST_EXPECTED = 1e-4
 LOOSER = 10.0
 
 # A variance is found in so many steps at most, to this part of itself.
-MOST_STEPS, CONVERGED = 16, 0.02
+MOST_STEPS, CONVERGED = 16, 0.1
 
 # An iteration that makes the image likelier by less than this, in nats, changes nothing.
 LEAST_GAIN = 2.0

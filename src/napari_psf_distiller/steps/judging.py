@@ -9,7 +9,7 @@ from scipy import stats
 from napari_psf_distiller.steps.bead_places import MOMENTS, BeadFit
 from napari_psf_distiller.steps.detection import DEVIATION
 
-__all__ = ["REASONS", "judge"]
+__all__ = ["REASONS", "SIGNIFICANT", "judge"]
 
 Floats = NDArray[np.float64]
 

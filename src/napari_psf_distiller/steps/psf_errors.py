@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 # The step for the derivative of a width, as a part of the profile's height.
 NUDGE = 1e-4
 
-# Where the window's outermost tenth begins.
-RIM = 0.9
+# Where the window's outermost twentieth begins.
+RIM = 0.95
 
 # A spline's width does not feel what is lower than this part of its maximum, or some voxels beyond.
 LEAST_HEIGHT = 0.1
@@ -61,7 +61,7 @@ def psf_errors(
     The covariance is the inverse of the Fisher information. What the background and the PSF's halo
     share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
     the light that the window does not reach is taken for background, the sum is doubted by as much
-    as lies in the window's outermost tenth. Beads that differ by more than the camera's noise are
+    as lies in the window's outermost twentieth. Beads that differ by more than the camera's noise are
     in the weights, and so in the errors: see `JointModel.calibrate`.
     """
     starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
@@ -88,7 +88,7 @@ def psf_errors(
 
 
 def _rim(psf: Floats) -> float:
-    """Return how much of a PSF lies in the outermost tenth of its window."""
+    """Return how much of a PSF lies in the outermost twentieth of its window."""
     distance = [
         np.abs(np.arange(n) - n // 2) / max(n // 2, 1) if n > 1 else np.zeros(1) for n in psf.shape
     ]
