@@ -61,8 +61,8 @@ def psf_errors(
     The covariance is the inverse of the Fisher information. What the background and the PSF's halo
     share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
     the light that the window does not reach is taken for background, the sum is doubted by as much
-    as lies in the window's outermost twentieth. Beads that differ by more than the camera's noise are
-    in the weights, and so in the errors: see `JointModel.calibrate`.
+    as lies in the window's outermost twentieth. Beads that differ by more than the camera's noise
+    are in the weights, and so in the errors: see `JointModel.calibrate`.
     """
     starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
     factors = []
