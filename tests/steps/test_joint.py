@@ -87,7 +87,9 @@ def test_progress_and_previews(joint):
     result, seen = joint
     assert [p.iteration for p in seen[:-1]] == list(range(1, result.iterations + 1))
     assert all(p.iteration <= p.total for p in seen)
-    gained = [p.log_likelihood for p in seen]
+    # The last one says that it is done.
+    assert (seen[-1].iteration, seen[-1].log_likelihood) == (result.iterations, None)
+    gained = [p.log_likelihood for p in seen[:-1]]
     assert sorted(gained) == gained
     assert gained[0] > 0
     previews = [p.iteration for p in seen if p.preview is not None]

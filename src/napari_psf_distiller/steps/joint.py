@@ -373,7 +373,8 @@ class _Run:
         every = np.concatenate([basis.sums, np.zeros(len(model.background))])
         errors = psf_errors(basis, model.coefficients, state, model.variance_of(state, every))
         displacement = _axial_peak(basis, model.coefficients)
-        psf = basis.psf(model.coefficients, -displacement).astype(np.float32)
+        moved = basis.psf(model.coefficients, -displacement)
+        psf = (moved / moved.sum()).astype(np.float32)
         centres = model.centres + np.array([displacement, 0.0, 0.0])
         beads = _table(model, self._fit, centres, reasons)
         # Where the light was: an image's memory less.
