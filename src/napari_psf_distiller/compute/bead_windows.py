@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import NUMPY, Device
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
 
 __all__ = [
     "BACKGROUND_COLUMNS",
@@ -152,14 +152,13 @@ def functions_in_window(basis: FourierBessel, displacement: Floats) -> Array:
     y = np.arange(ny) - ny // 2 - displacement[0]
     x = np.arange(nx) - nx // 2 - displacement[1]
     across, along = y * basis.spacing[1], x * basis.spacing[2]
-    rows = (np.hypot(across[:, None], along) / basis.step + 0.5).astype(np.intp).ravel()
+    rows = basis.rows_at(across[:, None], along).ravel()
     parts: list[Array] = []
     angle = np.arctan2(across[:, None], along).ravel() if any(basis.orders) else None
     for order, sine in basis.terms:
         values = basis.tables[basis.orders.index(order)][rows]
         if order and angle is not None:
-            turn = np.sin(order * angle) if sine else np.cos(order * angle)
-            values = values * turn.astype(np.float32)[:, None]
+            values = values * turn_of(order, sine, angle).astype(np.float32)[:, None]
         parts.append(values)
     plane = np.ones((ny * nx, BACKGROUND_COLUMNS), np.float32)
     plane[:, 1] = np.repeat(y, nx)

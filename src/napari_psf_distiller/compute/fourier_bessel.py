@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Band", "FourierBessel", "ball_form_factor"]
+__all__ = ["Band", "FourierBessel", "ball_form_factor", "turn_of"]
 
 Floats = NDArray[np.float64]
 
@@ -352,6 +352,11 @@ class FourierBessel:
         ordered = result.reshape(axial, axial, lateral, lateral).transpose(0, 2, 1, 3)
         return ordered.reshape(axial * lateral, axial * lateral)
 
+    def rows_at(self, across: Floats, along: Floats) -> NDArray[np.intp]:
+        """Return which row of the tables is that of places, in micrometres from the axis."""
+        rows: NDArray[np.intp] = (np.hypot(across, along) / self.step + 0.5).astype(np.intp)
+        return rows
+
     def _arguments(self) -> Floats:
         reach = float(self.radii[-1]) + 1.5 * max(self.spacing[1:])
         places = np.arange(math.ceil(reach / self.step) + 2) * self.step
@@ -373,8 +378,7 @@ class FourierBessel:
         self._angle = np.arctan2(y[:, None], x[None])
 
     def _turn(self, order: int, sine: bool) -> Floats:
-        turn: Floats = np.sin(order * self._angle) if sine else np.cos(order * self._angle)
-        return turn
+        return turn_of(order, sine, self._angle)
 
     def _ring_sums(self, array: NDArray[np.floating], order: int, sine: bool) -> Floats:
         """Return the sums over each plane's rings, (Z, rings), of an array times a term's turn."""
@@ -432,6 +436,12 @@ class FourierBessel:
                     for i in kept
                 ]
             )
+
+
+def turn_of(order: int, sine: bool, angle: Floats) -> Floats:
+    """Return how a term depends on the angle about the axis."""
+    turn: Floats = np.sin(order * angle) if sine else np.cos(order * angle)
+    return turn
 
 
 def _bessel(order: int, argument: Floats) -> Floats:

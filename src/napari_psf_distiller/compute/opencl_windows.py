@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS
 from napari_psf_distiller.compute.devices import Device, kernel_source, opencl_device
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
 from napari_psf_distiller.compute.opencl import OUT_OF_MEMORY
 from napari_psf_distiller.errors import DeviceError, DeviceMemoryError
 
@@ -83,12 +83,12 @@ class OpenCLWindows:
         x = np.arange(self._width) - middle[1] - displacements[:, 1:]
         across, along = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
         # In double precision: in single, some pixels would take a ring's neighbour.
-        rows = (np.hypot(across, along) / basis.step + 0.5).astype(np.int32)
+        rows = basis.rows_at(across, along).astype(np.int32)
         turns = np.ones((self._beads, len(basis.terms), *rows.shape[1:]), np.float32)
         if any(basis.orders):
             angle = np.arctan2(across, along)
             for index, (order, sine) in enumerate(basis.terms):
-                turns[:, index] = np.sin(order * angle) if sine else np.cos(order * angle)
+                turns[:, index] = turn_of(order, sine, angle)
         with self._reported_errors():
             self._upload("rows", rows)
             self._upload("turns", turns)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
@@ -225,13 +225,13 @@ def _derivatives(
 def _functions(basis: FourierBessel, y: Floats, x: Floats) -> tuple[Floats, Floats]:
     """Return all terms' functions at places in the plane, and the symmetric ones' slopes."""
     across, sideways = y[:, None] * basis.spacing[1], x[None] * basis.spacing[2]
-    rows = (np.hypot(across, sideways) / basis.step + 0.5).astype(np.intp).ravel()
+    rows = basis.rows_at(across, sideways).ravel()
     parts = []
     for order, sine in basis.terms:
         values = basis.tables[basis.orders.index(order)][rows].astype(np.float64)
         if order:
-            angle = order * np.arctan2(across, sideways).ravel()
-            values *= (np.sin(angle) if sine else np.cos(angle))[:, None]
+            angle = np.arctan2(across, sideways).ravel()
+            values *= turn_of(order, sine, angle)[:, None]
         parts.append(values)
     return np.concatenate(parts, axis=1), basis.slopes[rows].astype(np.float64)
 
