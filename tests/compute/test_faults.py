@@ -311,8 +311,9 @@ def test_a_device_that_passes_the_self_test_and_cannot_build_the_kernels(
     def fail(self, *args, **kwargs):
         raise cl.RuntimeError("clBuildProgram failed: BUILD_PROGRAM_FAILURE\nlog")
 
-    handle = opencl.opencl_device(opencl_device)
-    monkeypatch.setattr(opencl, "opencl_device", lambda device: handle)
+    contexts = importlib.import_module("napari_psf_distiller.compute.opencl_context")
+    handle = contexts.opencl_device(opencl_device)
+    monkeypatch.setattr(contexts, "opencl_device", lambda device: handle)
     monkeypatch.setattr(cl.Program, "build", fail)
     # Another name, so that its kernels are not built already.
     device = dataclasses.replace(opencl_device, name="Half a driver")

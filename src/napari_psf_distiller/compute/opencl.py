@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -27,13 +26,14 @@ from napari_psf_distiller.compute.engine import (
 from napari_psf_distiller.compute.grid import normaliser_of, smooth_size, wrapped_psf
 from napari_psf_distiller.compute.host_fft import HOST_FFTS
 from napari_psf_distiller.compute.likelihood import Sums, Yardstick
+from napari_psf_distiller.compute.opencl_context import context_of, reported_errors
 from napari_psf_distiller.compute.opencl_transforms import (
     Transform,
     chosen_fft,
     open_transform,
     works_in_place,
 )
-from napari_psf_distiller.errors import DeviceError, DeviceMemoryError
+from napari_psf_distiller.errors import DeviceError
 
 __all__ = ["OpenCLEngine", "OpenCLSolver"]
 
@@ -46,13 +46,6 @@ SPARED = 0.1
 
 # An axis longer than this may not fit a device's local memory.
 LONG = 2048
-
-OUT_OF_MEMORY = (
-    cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE,
-    cl.status_code.OUT_OF_RESOURCES,
-    cl.status_code.OUT_OF_HOST_MEMORY,
-    cl.status_code.INVALID_BUFFER_SIZE,
-)
 
 
 class OpenCLEngine:
@@ -134,7 +127,7 @@ class OpenCLSolver:
         normaliser = normaliser_of(problem)
         background = problem.background if isinstance(problem.background, np.ndarray) else None
         self._level = np.float32(0 if background is not None else problem.background)
-        context = _context(self._device)
+        context = context_of(self._device)
         self._kernels = _kernels(
             context,
             BACKGROUND=background is not None,
@@ -333,34 +326,8 @@ class OpenCLSolver:
     def _fill(self, buffer: cl.Buffer, value: float) -> None:
         cl.enqueue_fill_buffer(self._queue, buffer, np.full(1, value, np.float32), 0, buffer.size)
 
-    @contextmanager
-    def _reported_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (cl.Error, RuntimeError, MemoryError) as error:
-            self.close()
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if (
-                isinstance(error, MemoryError)
-                or getattr(error, "code", None) in OUT_OF_MEMORY
-                or "FAILED_TO_ALLOCATE" in first  # as VkFFT has it
-            ):
-                raise DeviceMemoryError(
-                    f"The device {self._device.name} ran out of memory ({first})."
-                ) from None
-            # A context that has failed once, after a driver's reset say, will fail for ever.
-            _context.cache_clear()
-            _program.cache_clear()
-            raise DeviceError(
-                f"The device {self._device.name} failed: {first}. Try again, or choose the device "
-                "'numpy'."
-            ) from None
-
-
-@functools.cache
-def _context(device: Device) -> cl.Context:
-    """Return a context for the device, made once in a process."""
-    return cl.Context([opencl_device(device)])
+    def _reported_errors(self) -> AbstractContextManager[None]:
+        return reported_errors(self._device, self.close, _program.cache_clear)
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ import pyopencl as cl
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS
-from napari_psf_distiller.compute.devices import Device, kernel_source, opencl_device
+from napari_psf_distiller.compute.devices import Device, kernel_source
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
-from napari_psf_distiller.compute.opencl import OUT_OF_MEMORY
-from napari_psf_distiller.errors import DeviceError, DeviceMemoryError
+from napari_psf_distiller.compute.opencl_context import context_of, reported_errors
+from napari_psf_distiller.errors import DeviceError
 
 __all__ = ["OpenCLWindows"]
 
@@ -58,7 +58,7 @@ class OpenCLWindows:
         self._beads = 0
         self._closed = False
         with self._reported_errors():
-            context = _context(device)
+            context = context_of(device)
             self._queue = cl.CommandQueue(context)
             # A kernel object carries its arguments, so each of these has its own.
             self._light = cl.Kernel(_program(context), "light")
@@ -181,30 +181,8 @@ class OpenCLWindows:
         kind = flags.ALLOC_HOST_PTR if self._device.kind == "cpu" else 0
         self._buffers[name] = cl.Buffer(self._queue.context, flags.READ_WRITE | kind, nbytes)
 
-    @contextmanager
-    def _reported_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (cl.Error, RuntimeError, MemoryError) as error:
-            self.close()
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if isinstance(error, MemoryError) or getattr(error, "code", None) in OUT_OF_MEMORY:
-                raise DeviceMemoryError(
-                    f"The device {self._device.name} ran out of memory ({first})."
-                ) from None
-            # A context that has failed once, after a driver's reset say, will fail for ever.
-            _context.cache_clear()
-            _program.cache_clear()
-            raise DeviceError(
-                f"The device {self._device.name} failed: {first}. Try again, or choose the device "
-                "'numpy'."
-            ) from None
-
-
-@functools.cache
-def _context(device: Device) -> cl.Context:
-    """Return a context for the device, made once in a process."""
-    return cl.Context([opencl_device(device)])
+    def _reported_errors(self) -> AbstractContextManager[None]:
+        return reported_errors(self._device, self.close, _program.cache_clear)
 
 
 @functools.lru_cache(maxsize=8)
