@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import NUMPY, Device
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
+from napari_psf_distiller.compute.threads import in_turn
 
 __all__ = [
     "BACKGROUND_COLUMNS",
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 BACKGROUND_COLUMNS = 3
 
 # The functions' values in the windows are kept, as long as they take no more bytes than this.
-KEPT_BYTES = 256 * 2**20
+KEPT_BYTES = 512 * 2**20
 
 
 class BeadWindows(Protocol):
@@ -107,8 +108,11 @@ class HostWindows:
         """Return the light in some windows; see `BeadWindows`."""
         _, ny, nx = self._basis.window
         result = np.empty((*factors.shape[:2], ny * nx), np.float32)
-        for index, matrix in enumerate(factors):
-            np.matmul(matrix, self._functions(first + index).T, out=result[index])
+
+        def fill(index: int) -> None:
+            np.matmul(factors[index], self._functions(first + index).T, out=result[index])
+
+        in_turn(fill, range(len(factors)))
         return result.reshape(*factors.shape[:2], ny, nx)
 
     def light_adjoint(self, windows: Array, first: int) -> Array:
@@ -116,8 +120,12 @@ class HostWindows:
         count, nz, ny, nx = windows.shape
         columns = self._basis.columns + BACKGROUND_COLUMNS
         result = np.empty((count, nz, columns), np.float32)
-        for index, window in enumerate(windows.reshape(count, nz, ny * nx)):
-            np.matmul(window, self._functions(first + index), out=result[index])
+        flat = windows.reshape(count, nz, ny * nx)
+
+        def fill(index: int) -> None:
+            np.matmul(flat[index], self._functions(first + index), out=result[index])
+
+        in_turn(fill, range(count))
         return result
 
     def close(self) -> None:

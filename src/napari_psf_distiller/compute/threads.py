@@ -1,15 +1,20 @@
-"""How many threads the linear algebra takes."""
+"""Which work runs on how many threads."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.progress import Steps
 
-__all__ = ["on_one_thread"]
+__all__ = ["in_turn", "on_one_thread"]
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -30,3 +35,32 @@ def on_one_thread(steps: Steps[T]) -> Steps[T]:
         return result
     finally:
         steps.close()
+
+
+def in_turn(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """Do some work for each item, on all of the processor's threads, and return all results.
+
+    The results are in the items' order, so that sums over them do not depend on the threads. Work
+    that is done in turn must not do such work itself.
+
+    Parameters
+    ----------
+    work : callable
+        Of one item. It must let others run for most of its time, as NumPy does on large arrays.
+    items : sequence
+    """
+    threads = min(host_threads(), len(items))
+    if threads < 2:
+        return [work(item) for item in items]
+
+    def some(first: int) -> list[T]:
+        return [work(item) for item in items[first::threads]]
+
+    parts = list(_pool().map(some, range(threads)))
+    return [parts[index % threads][index // threads] for index in range(len(items))]
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    """Return the threads, of which there is one set in a process."""
+    return ThreadPoolExecutor(host_threads(), "bead")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.steps.joint_model import Linearised, inverse_of
 
 __all__ = ["turning_priors"]
@@ -64,7 +65,7 @@ def turning_priors(
         if order == 0:
             continue
         terms = [n for n, (turns, _) in enumerate(basis.terms) if turns == order]
-        data = [_whitened(basis, coefficients, state, term) for term in terms]
+        data = in_turn(partial(_whitened, basis, coefficients, state), terms)
 
         low, high = (float(np.log(scale)) for scale in RANGE)
         best = optimize.minimize_scalar(

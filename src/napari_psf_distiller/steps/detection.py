@@ -181,6 +181,13 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
             bright[z] = slab[z] > significance * np.sqrt(gain * spread)
         bright[:, : first - low] = False
         bright[:, first - low + rows :] = False
+        # Most of what is bright is seen at once not to be a peak.
+        for axis in (1, 2):
+            ahead = (slice(None),) * axis + (slice(1, None),)
+            behind = (slice(None),) * axis + (slice(None, -1),)
+            rising = slab[ahead] > slab[behind]
+            bright[behind] &= ~rising
+            bright[ahead] &= rising
         voxels = _local_maxima(slab, np.argwhere(bright))
         if len(voxels) == 0:
             continue

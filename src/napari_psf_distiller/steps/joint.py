@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from napari_psf_distiller.compute.bead_windows import open_windows
 from napari_psf_distiller.compute.devices import Device
@@ -46,6 +47,13 @@ TOLERANCE = (1.05, 1.02)
 # Without them the band is taken this much wider than the bead's width asks for.
 UNKNOWN = (1.6, 1.3)
 
+# The first PSF is made from so many beads, those that stand alone: it must be good enough to place
+# and to judge the others with.
+FIRST_BEADS = 20
+
+# Their brightness is within this factor's logarithm of the median.
+USUAL = 0.7
+
 # Rounds after the first, at most, and iterations in each.
 ROUNDS, ITERATIONS = 6, 60
 
@@ -53,8 +61,9 @@ ROUNDS, ITERATIONS = 6, 60
 # Gaussian's places, need not be found to the end.
 FIRST, LATER = 0.01, 0.003
 
-# Rounds end where one makes the image likelier by less than this, in nats.
-ENOUGH = 20.0
+# Rounds end where one makes the image likelier by less than this, in nats a coefficient of the PSF:
+# the noise alone is worth half of one.
+ENOUGH = 0.05
 
 # Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
 # astigmatism two, trefoil three.
@@ -226,6 +235,9 @@ class _Run:
         start = self._basis.fitted(_gaussian(window, self._widths * DEVIATION))
         start /= self._basis.total(start)
         places = candidates.voxels[~candidates.overshadowed].astype(np.float64)
+        heights = candidates.heights[~candidates.overshadowed]
+        self._order = _alone_first(places / self._widths, heights)
+        places = places[self._order]
         self._model = JointModel(field, self._basis, self._windows, places, start)
         self._iterations, self._gained = 0, 0.0
         self._total = ITERATIONS
@@ -239,28 +251,32 @@ class _Run:
         logarithm = np.log(model.amplitudes)
         # Who is far off the typical brightness does not shape the first PSF.
         model.used = np.abs(logarithm - np.median(logarithm)) < 1.2
+        count = len(model.used)
+        model.attended = min(FIRST_BEADS, count)
         self._improve(2)
         yield from self._solve(FIRST)
         self._improve(2)
+        if model.attended < count:
+            yield from self._solve()
+            model.attended = count
+            self._improve(1)
         self._admit_hidden()
-        reasons = self._judged()
+        reasons = yield from self._settled(self._judged())
+        if self._admit_turns():
+            reasons = yield from self._settled(reasons)
+        return (yield from self._finished(reasons))
+
+    def _settled(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
+        """Improve and judge in turns until nothing is gained; return why beads are not used."""
         for _ in range(ROUNDS):
             before = self._gained
             yield from self._solve()
             self._improve(1)
-            now = self._judged()
-            if self._gained - before < ENOUGH and (now == reasons).all():
+            # Who is not used must not have shaped the PSF: so it is not judged after the last.
+            if self._gained - before < ENOUGH * self._basis.size:
                 break
-            reasons = now
-        if self._admit_turns():
-            for _ in range(ROUNDS):
-                before = self._gained
-                yield from self._solve()
-                self._improve(1)
-                reasons = self._judged()
-                if self._gained - before < ENOUGH:
-                    break
-        return (yield from self._finished(reasons))
+            reasons = self._judged()
+        return reasons
 
     def _improve(self, times: int) -> None:
         model = self._model
@@ -338,6 +354,7 @@ class _Run:
         peak = float(self._basis.bead(model.coefficients).max())
         amplitudes = np.maximum(heights - levels, np.sqrt(field.floor)) / peak
         model.used = np.r_[model.used, np.ones(len(voxels), bool)]
+        model.attended = len(model.used)
         model.move(np.vstack([model.centres, voxels]), np.r_[model.amplitudes, amplitudes])
         self._improve(2)
 
@@ -376,7 +393,7 @@ class _Run:
         moved = basis.psf(model.coefficients, -displacement)
         psf = (moved / moved.sum()).astype(np.float32)
         centres = model.centres + np.array([displacement, 0.0, 0.0])
-        beads = _table(model, self._fit, centres, reasons)
+        beads = _table(model, self._fit, centres, reasons, self._order)
         # Where the light was: an image's memory less.
         model.render()
         residual = model.light
@@ -429,6 +446,24 @@ class _Run:
         return (1 if shape[0] == 1 else nz, ny, nx)
 
 
+def _alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
+    """Return an order of beads: of those of usual brightness the ones that stand alone come first.
+
+    Parameters
+    ----------
+    places : numpy.ndarray
+        (beads, 3), in widths of a bead.
+    heights : numpy.ndarray
+        Of each.
+    """
+    logarithms = np.log(np.maximum(heights, 1e-300))
+    unusual = np.abs(logarithms - np.median(logarithms)) > USUAL
+    nearest = np.full(len(places), np.inf)
+    if len(places) > 1:
+        nearest = cKDTree(places).query(places, 2)[0][:, 1]
+    return np.lexsort((-nearest, unusual))
+
+
 def _gaussian(window: tuple[int, ...], deviations: Floats) -> Floats:
     axes = [
         np.exp(-0.5 * ((np.arange(n) - n // 2) / s) ** 2)
@@ -457,7 +492,11 @@ def _axial_peak(basis: FourierBessel, coefficients: Floats) -> float:
 
 
 def _table(
-    model: JointModel, fit: BeadFit, centres: Floats, reasons: NDArray[np.str_]
+    model: JointModel,
+    fit: BeadFit,
+    centres: Floats,
+    reasons: NDArray[np.str_],
+    order: NDArray[np.intp],
 ) -> pd.DataFrame:
     flat = model.field.image.shape[0] == 1
     free = [0, 2, 3] if flat else [0, 1, 2, 3]
@@ -483,5 +522,7 @@ def _table(
     typical = float(np.median(model.amplitudes[model.used]))
     certain = model.amplitudes > deviations[:, 0] / SIGNIFICANT
     beads = beads[model.used | (certain & (model.amplitudes > RIPPLE * typical))]
+    # As they were found; what was found later is behind.
+    beads = beads.rename(index=dict(enumerate(order.tolist()))).sort_index()
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
     return beads

@@ -12,6 +12,7 @@ from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS, BeadWindows
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
@@ -43,8 +44,16 @@ LOOSER = 10.0
 # A variance is found in so many steps at most, to this part of itself.
 MOST_STEPS, CONVERGED = 16, 0.1
 
-# An iteration that makes the image likelier by less than this, in nats, changes nothing.
-LEAST_GAIN = 2.0
+# So many directions are remembered with their curvature.
+MEMORY = 40
+
+# The background outside the windows is looked at again where more than this part of these moved, the
+# noise changed by this part, or the background at a bead by this part of the noise.
+STILL = 0.1
+
+# What would make the image likelier by less than this, in nats an unknown, changes nothing: the
+# noise alone is worth half of one.
+LEAST_GAIN = 0.01
 
 
 class Noise(NamedTuple):
@@ -63,6 +72,15 @@ class Noise(NamedTuple):
     scale: float = 1.0
     gain: float = 0.0
     misfit: float = 0.0
+
+
+class _Seen(NamedTuple):
+    """What the background outside the windows was looked at with."""
+
+    scale: float
+    attended: int
+    nearest: NDArray[np.intp]
+    levels: Floats
 
 
 @dataclass(frozen=True)
@@ -134,7 +152,16 @@ class JointModel:
         peak = float(basis.bead(coefficients).max())
         self.amplitudes = np.maximum(heights, np.sqrt(field.floor)) / peak
         self.used = np.ones(len(centres), bool)
+        self.attended = len(centres)
+        # Directions, and the matrix times each, scaled so that their product is 1.
+        self._curved: list[tuple[Floats, Floats]] = []
+        self._seen: _Seen | None = None
         self.observe()
+
+    @property
+    def shaping(self) -> NDArray[np.bool_]:
+        """Which beads shape the PSF: those used among the attended ones."""
+        return self.used & (np.arange(len(self.used)) < self.attended)
 
     @property
     def levels(self) -> Floats:
@@ -161,25 +188,37 @@ class JointModel:
 
     def take(self, basis: FourierBessel, windows: BeadWindows, priors: list[Floats | None]) -> None:
         """Let the PSF have more terms, of which nothing is known yet but their priors."""
-        added = np.zeros(basis.size - self.basis.size)
+        old = self.basis.size
+        added = np.zeros(basis.size - old)
         self.basis, self.windows, self.priors = basis, windows, priors
+        self._curved = [
+            (np.insert(a, old, added), np.insert(b, old, added)) for a, b in self._curved
+        ]
         self.coefficients = np.concatenate([self.coefficients, added])
         self.move(self.centres, self.amplitudes)
 
     def observe(self) -> None:
-        """Take what the voxels outside all windows tell of the background."""
+        """Take what the voxels outside all windows tell of the background.
+
+        Few windows that moved by a voxel change nothing that matters.
+        """
         field = self.field
+        deviation = np.sqrt(field.variance(self.levels.astype(np.float32)))
+        seen = _Seen(self.noise.scale, self.attended, self.nearest, self.levels / deviation)
+        anew = self._seen is None or _differ(self._seen, seen)
         # How many windows cover a voxel is counted where else the light is: an image's memory less.
         covered = self.light
         self._rendered = False
         for box in self.boxes:
             covered[box] = 0
-        for box in self.boxes:
+        attended, others = self.boxes[: self.attended], self.boxes[self.attended :]
+        for box in attended:
             covered[box] += 1
         self._shares = [
-            1 / counts if (counts := covered[box]).max() > 1 else np.float32(1)
-            for box in self.boxes
+            1 / counts if (counts := covered[box]).max() > 1 else None for box in attended
         ]
+        for box in others:
+            covered[box] += 1
 
         def sampled(z: int, step: int) -> tuple[Array, Array]:
             part = slice(None, None, step)
@@ -191,7 +230,9 @@ class JointModel:
             weights = (free / (self.noise.scale * spread)).astype(np.float32)
             return weights, weights * (plane - level)
 
-        self._outside: Normal = field.background.normal(self.background, sampled)
+        if anew:
+            self._outside: Normal = field.background.normal(self.background, sampled)
+            self._seen = seen
         for box in self.boxes:
             covered[box] = 0
 
@@ -250,7 +291,8 @@ class JointModel:
             As it was before.
         """
         state = self.linearise()
-        step = yield from self._descended(state, state.gradient, most, relative, LEAST_GAIN)
+        least = LEAST_GAIN * len(state.gradient)
+        step = yield from self._descended(state, state.gradient, most, relative, least)
         size = self.basis.size
         self.coefficients = self.coefficients + step[:size]
         self.background = self.background + step[size:]
@@ -276,18 +318,41 @@ class JointModel:
     def _descended(
         self, state: Linearised, target: Floats, most: int, relative: float, least: float
     ) -> Generator[float, None, Floats]:
-        """Solve for the step whose push on the model is the target, by conjugate gradients."""
+        """Solve for the step whose push on the model is the target, by conjugate gradients.
+
+        Preconditioned by blocks, and by what the iterations before have shown of the matrix's
+        curvature, as a BFGS method keeps it: the matrices differ little from round to round, and
+        how the PSF's halo and the background trade for each other, which no block knows, is
+        learnt once (J. L. Morales, J. Nocedal, "Automatic preconditioning by limited memory
+        quasi-Newton updating", SIAM J. Optim. 10, 2000).
+        """
         factors = [linalg.cho_factor(matrix, check_finite=False) for matrix in state.precision]
         background = linalg.cho_factor(state.background_precision, check_finite=False)
         ends = np.cumsum([len(matrix) for matrix in state.precision])
 
-        def preconditioned(vector: Floats) -> Floats:
+        def by_blocks(vector: Floats) -> Floats:
             parts = np.split(vector, ends)
             solved = [
                 linalg.cho_solve(factor, part, check_finite=False)
                 for factor, part in zip([*factors, background], parts, strict=True)
             ]
             return np.concatenate(solved)
+
+        known = self._curved
+
+        def preconditioned(vector: Floats) -> Floats:
+            # The two loops of Nocedal 1980; the pairs' products are 1.
+            lengths = []
+            for towards, push in reversed(known):
+                length = float(towards @ vector)
+                lengths.append(length)
+                vector = vector - length * push
+            vector = by_blocks(vector)
+            for (towards, push), length in zip(known, reversed(lengths), strict=True):
+                vector = vector + (length - float(push @ vector)) * towards
+            return vector
+
+        met: list[tuple[Floats, Floats]] = []
 
         step = np.zeros_like(target)
         remaining = target.copy()
@@ -298,7 +363,9 @@ class JointModel:
             if slope <= least or small == 2:
                 break
             curved = self._normal(direction, state.weights)
-            length = slope / float(direction @ curved)
+            bent = float(direction @ curved)
+            length = slope / bent
+            met.append((direction / np.sqrt(bent), curved / np.sqrt(bent)))
             step += length * direction
             remaining -= length * curved
             gain = length * slope / 2
@@ -309,6 +376,7 @@ class JointModel:
             after = float(remaining @ towards)
             direction = towards + after / slope * direction
             slope = after
+        self._curved = [*known, *met][-MEMORY:]
         return step
 
     def normalise(self) -> None:
@@ -344,27 +412,36 @@ class JointModel:
         downwards = outside.vector - background @ self.background
         residual = np.zeros(basis.window, np.float32)
         density = np.zeros(basis.window, np.float32)
-        for first, beads in self._batches():
+        turned = np.zeros((len(basis.waves), basis.columns))
+        for first, beads in self._batches(self.attended):
             pushes = np.zeros((len(beads), *basis.window), np.float32)
-            for index, bead in enumerate(beads):
-                box, inside = self.boxes[bead], self._inside[bead]
-                off = self.residual(bead, box)
+
+            def weigh(
+                bead: int, pushes: Array = pushes, first: int = first
+            ) -> tuple[Array, float, Floats]:
+                box = self.boxes[bead]
                 level = self.local_background(bead, box)
+                off = self.field.image[box] - self.light[box]
+                off -= level
                 weight = self._weights(box, off, level)
+                off *= weight
+                pushes[bead - first][self._inside[bead]] = off
+                share, shared = self._shares[bead], weight
+                if share is not None:
+                    shared, off = weight * share, off * share
+                return weight, float(shared.sum()), self._plane_adjoint(bead, off)
+
+            for bead, (weight, shared, plane) in zip(beads, in_turn(weigh, beads), strict=True):
                 weights.append(weight)
-                pushes[index][inside] = weight * off
-                share = weight * self._shares[bead]
                 local = self._local[bead]
-                background += float(share.sum()) * np.outer(local[0], local[0])
-                downwards += local.T @ self._plane_adjoint(bead, share * off)
+                background += shared * np.outer(local[0], local[0])
+                downwards += local.T @ plane
                 if self.used[bead]:
-                    amplitude = float(self.amplitudes[bead])
+                    inside, amplitude = self._inside[bead], float(self.amplitudes[bead])
                     density[inside] += np.float32(amplitude**2) * weight
-                    residual[inside] += np.float32(amplitude) * pushes[index][inside]
-            adjoint = self.windows.light_adjoint(pushes, first)
-            for index, bead in enumerate(beads):
-                if self.used[bead]:
-                    gradient += self._to_coefficients(adjoint[index], bead)
+                    residual += np.float32(amplitude) * pushes[bead - first]
+            turned += self._turned(self.windows.light_adjoint(pushes, first), beads)
+        gradient += basis.amplitudes_adjoint(turned)
         precision = []
         for term, prior in enumerate(self.priors):
             matrix = basis.hessian(density, term)
@@ -400,7 +477,7 @@ class JointModel:
         edges = np.r_[-np.inf, bins * top]
         counts, squares = np.zeros(len(bins)), np.zeros(len(bins))
         lights, declared = np.zeros(len(bins)), np.zeros(len(bins))
-        for bead in (int(number) for number in np.flatnonzero(self.used)):
+        for bead in (int(number) for number in np.flatnonzero(self.shaping)):
             box = self._inner_box(bead)
             light = np.maximum(self.light[box], 0)
             level = self.local_background(bead, box)
@@ -451,25 +528,28 @@ class JointModel:
         # The light of beads that are not used is held, as their windows do not shape the PSF. The
         # trial's light takes the place of the model's.
         self._rendered = False
-        self._render(amplitudes, self.used, self.light)
+        self._render(amplitudes, self.shaping, self.light)
         change = vector[size:]
-        penalty = self.field.background.penalty
-        result = self._prior_times(vector[:size])
-        below = (self._outside.matrix + penalty) @ change
-        for first, beads in self._batches():
+        below = (self._outside.matrix + self.field.background.penalty) @ change
+        turned = np.zeros((len(self.basis.waves), self.basis.columns))
+        for first, beads in self._batches(self.attended):
             pushes = np.zeros((len(beads), *self.basis.window), np.float32)
-            for index, bead in enumerate(beads):
+
+            def push(bead: int, pushes: Array = pushes, first: int = first) -> Floats:
                 box = self.boxes[bead]
-                push = self.local_background(bead, box, change)
-                push += self.light[box]
-                push *= weights[bead]
-                below += self._local[bead].T @ self._plane_adjoint(bead, push * self._shares[bead])
-                if self.used[bead]:
-                    pushes[index][self._inside[bead]] = push
-            adjoint = self.windows.light_adjoint(pushes, first)
-            for index, bead in enumerate(beads):
-                if self.used[bead]:
-                    result += self._to_coefficients(adjoint[index], bead)
+                change_here = self.local_background(bead, box, change)
+                change_here += self.light[box]
+                pushed = pushes[bead - first][self._inside[bead]]
+                np.multiply(change_here, weights[bead], out=pushed)
+                share = self._shares[bead]
+                if share is not None:
+                    pushed = np.multiply(pushed, share, out=change_here)
+                return self._plane_adjoint(bead, pushed)
+
+            for bead, plane in zip(beads, in_turn(push, beads), strict=True):
+                below += self._local[bead].T @ plane
+            turned += self._turned(self.windows.light_adjoint(pushes, first), beads)
+        result = self._prior_times(vector[:size]) + self.basis.amplitudes_adjoint(turned)
         return np.concatenate([result, below])
 
     def _prior_times(self, coefficients: Floats) -> Floats:
@@ -481,24 +561,29 @@ class JointModel:
             ]
         )
 
-    def _render(self, amplitudes: Floats, beads_lit: NDArray[np.bool_], out: Array) -> None:
+    def _render(self, amplitudes: Floats, lit: NDArray[np.bool_], out: Array) -> None:
         for box in self.boxes:
             out[box] = 0
-        for first, beads in self._batches():
+        for first, beads in self._batches(len(self.boxes)):
+            if not lit[first : first + len(beads)].any():
+                continue
             shape = (len(beads), self.basis.window[0], self.basis.columns + BACKGROUND_COLUMNS)
             factors = np.zeros(shape, np.float32)
             for index, bead in enumerate(beads):
-                waves = (self.amplitudes[bead] * beads_lit[bead]) * self._waves[bead]
+                waves = (self.amplitudes[bead] * lit[bead]) * self._waves[bead]
                 factors[index, :, :-BACKGROUND_COLUMNS] = waves @ amplitudes
             for window, bead in zip(self.windows.light(factors, first), beads, strict=True):
-                if beads_lit[bead]:
+                if lit[bead]:
                     out[self.boxes[bead]] += window[self._inside[bead]]
 
-    def _to_coefficients(self, adjoint: Array, bead: int) -> Floats:
-        """Return what a bead's adjoint of light is by the PSF's coefficients."""
-        functions = adjoint[:, :-BACKGROUND_COLUMNS].astype(np.float64)
-        turned = float(self.amplitudes[bead]) * (self._waves[bead].T @ functions)
-        return self.basis.amplitudes_adjoint(turned)
+    def _turned(self, adjoint: Array, beads: range) -> Floats:
+        """Return what the adjoint of the used beads' light is by the functions' amplitudes."""
+        result = np.zeros((len(self.basis.waves), self.basis.columns))
+        for functions, bead in zip(adjoint, beads, strict=True):
+            if self.used[bead]:
+                waves = float(self.amplitudes[bead]) * self._waves[bead].T
+                result += waves @ functions[:, :-BACKGROUND_COLUMNS].astype(np.float64)
+        return result
 
     def _plane_adjoint(self, bead: int, values: Array) -> Floats:
         """Return the sums of values near a bead, and times z, y and x from its centre."""
@@ -510,8 +595,7 @@ class JointModel:
         ]
         return np.array([float(sums[0].sum()), *moments])
 
-    def _batches(self) -> list[tuple[int, range]]:
-        count = len(self.centres)
+    def _batches(self, count: int) -> list[tuple[int, range]]:
         return [(i, range(i, min(i + BATCH, count))) for i in range(0, count, BATCH)]
 
 
@@ -520,6 +604,19 @@ def inverse_of(covariance: Floats) -> Floats:
     values, vectors = linalg.eigh(covariance)
     kept = np.maximum(values, LEAST_EXPECTED * values[-1])
     return np.asarray((vectors / kept) @ vectors.T, np.float64)
+
+
+def _differ(seen: _Seen, now: _Seen) -> bool:
+    """Return whether the image outside the windows is to be looked at again."""
+    if seen.attended != now.attended or len(seen.nearest) != len(now.nearest):
+        return True
+    moved = (np.abs(seen.nearest - now.nearest).max(axis=1) > 0).mean()
+    changes = (
+        float(moved),
+        abs(np.log(now.scale / seen.scale)),
+        float(np.abs(now.levels - seen.levels).max()),
+    )
+    return max(changes) > STILL
 
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:
