@@ -527,11 +527,52 @@ def test_the_steps_one_by_one_are_the_whole(field, symmetric, found, columns):
     assert shown[-1].shape == fit.psf.shape
 
 
-def test_beads_that_are_not_used_are_left_out(field, found):
+def test_beads_that_are_not_used_do_not_shape_the_psf(field, found):
     some = found.copy()
     some.loc[[1, 2], "used"] = False
-    fit = finish(joint_pipeline.joint_step(field.image, some, quick(spacing=field.spacing)))
-    assert len(fit.beads) == len(found) - 2
+    some.loc[2, "reason"] = "out of focus"
+    recipe = quick(spacing=field.spacing)
+    fit = finish(joint_pipeline.joint_step(field.image, some, recipe))
+    refused = fit.beads[~fit.beads["used"]]
+    assert sorted(refused["reason"]) == ["excluded", "out of focus"]
+    # Their light is in the model all the same: without them it would be in the others' halos.
+    gone = finish(joint_pipeline.joint_step(field.image, found.drop(index=[1, 2]), recipe))
+    assert len(gone.beads) == len(found) - 2
+    assert np.abs(fit.residual).max() < np.abs(gone.residual).max() / 2
+
+
+def test_a_fit_goes_on_from_another(field, found, symmetric):
+    recipe = quick(spacing=field.spacing)
+    first = finish(joint_pipeline.joint_step(field.image, found.iloc[1:], recipe))
+    again = finish(joint_pipeline.joint_step(field.image, found, recipe, before=first))
+    assert error_of(again.psf, symmetric.psf) < 0.01
+    assert len(again.beads) == len(found)
+    assert again.iterations < first.iterations
+    moved = again.beads.copy()
+    moved.loc[3, ["y", "x"]] += 1.5
+    back = finish(joint_pipeline.joint_step(field.image, moved, recipe, before=again))
+    assert farthest(back.beads, field.centres) < 0.2
+
+
+def test_a_refused_bead_that_somebody_wants_is_used(field, found):
+    recipe = quick(spacing=field.spacing)
+    pair = found.copy()
+    pair.loc[1, ["used", "reason"]] = False, "touching"
+    first = finish(joint_pipeline.joint_step(field.image, pair, recipe))
+    wanted = first.beads.copy()
+    assert not wanted["used"].all()
+    wanted["used"] = True
+    again = finish(joint_pipeline.joint_step(field.image, wanted, recipe, before=first))
+    assert again.beads["used"].all()
+    # And it stays so in the fits after that.
+    later = finish(joint_pipeline.joint_step(field.image, again.beads, recipe, before=again))
+    assert later.state.verdicts.tolist().count("kept") == 1
+
+
+def test_no_bead_is_marked_as_used(field, found):
+    none = found.assign(used=False)
+    with pytest.raises(InputError, match="None of the beads is marked as used"):
+        finish(joint_pipeline.joint_step(field.image, none, quick(spacing=field.spacing)))
 
 
 def test_a_bead_outside_the_image(field, found):

@@ -21,8 +21,9 @@ from napari_psf_distiller.results import Result, noting
 from napari_psf_distiller.steps import psf as psf_steps
 from napari_psf_distiller.steps.bead_field import BeadField, Camera, bead_field
 from napari_psf_distiller.steps.beads import AXES, bead_voxels, centres_of
-from napari_psf_distiller.steps.detection import candidates_at, find_candidates
-from napari_psf_distiller.steps.joint import Joint, Settings, distil_jointly, optics_band
+from napari_psf_distiller.steps.detection import EXCLUDED, KEPT, candidates_at, find_candidates
+from napari_psf_distiller.steps.joint import Joint, JointState, Settings, distil_jointly
+from napari_psf_distiller.steps.joint_start import optics_band
 
 __all__ = ["find_raw_beads_step", "joint_step", "joint_steps", "postprocess_step"]
 
@@ -132,7 +133,11 @@ def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]
 
 
 def joint_step(
-    image: ArrayLike, beads: pd.DataFrame, recipe: Recipe, preview_every: int = 0
+    image: ArrayLike,
+    beads: pd.DataFrame,
+    recipe: Recipe,
+    preview_every: int = 0,
+    before: Joint | None = None,
 ) -> Steps[Joint]:
     """Distil the PSF from a raw image and its beads; see `distil_jointly`.
 
@@ -141,27 +146,51 @@ def joint_step(
     image : array_like
         (Z, Y, X) or (Y, X), raw.
     beads : pandas.DataFrame
-        With their centres; those that are not used are left out.
+        With their centres. Those that are not ``used`` do not shape the PSF, but their light is
+        modelled; the others are judged.
     recipe : Recipe
     preview_every : int
+    before : Joint, optional
+        Of the same image and recipe, with other beads: it goes on from there. Beads that it
+        refused and that are ``used`` now are not judged again.
     """
     original = np.asarray(image)
-    field = raw_field(original, recipe)
-    used = beads[beads["used"]] if "used" in beads else beads
-    centres = centres_of(used)
+    centres = centres_of(beads)
     # A bead outside the image is an error with a sentence.
     bead_voxels(centres, original.shape)
     if original.ndim == 2:
         centres = np.insert(centres, 0, 0.0, axis=1)
-    return (
-        yield from distil_jointly(
-            field,
-            candidates_at(field, centres),
-            _settings(recipe, original.ndim),
-            choose_device(recipe.device),
-            preview_every,
-        )
-    )
+    state = before.state if before is not None else None
+    verdicts = _verdicts(beads, centres, state)
+    if not np.isin(verdicts, ["", KEPT]).any():
+        raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
+    if state is None:
+        field = raw_field(original, recipe)
+        settings = _settings(recipe, original.ndim)
+        candidates = candidates_at(field, centres, verdicts)
+    else:
+        field, settings = state.field, state.settings
+        candidates = candidates_at(field, centres, verdicts, state.widths)
+    device = choose_device(recipe.device)
+    return (yield from distil_jointly(field, candidates, settings, device, preview_every, state))
+
+
+def _verdicts(
+    beads: pd.DataFrame, centres: NDArray[np.float64], state: JointState | None
+) -> NDArray[np.str_]:
+    """Return what a table of beads decides for each; see `Candidates`."""
+    verdicts = np.full(len(beads), "", "U16")
+    if state is not None:
+        nearest = state.nearest(centres)
+        refused = (state.reasons != "") | (state.verdicts == KEPT)
+        verdicts[(nearest >= 0) & refused[nearest]] = KEPT
+    if "used" in beads:
+        out = ~beads["used"].to_numpy(bool)
+        verdicts[out] = EXCLUDED
+        if "reason" in beads:
+            told = beads["reason"].to_numpy(str)
+            verdicts = np.where(out & (told != ""), told, verdicts).astype("U16")
+    return verdicts
 
 
 def _settings(recipe: Recipe, ndim: int) -> Settings:

@@ -15,8 +15,8 @@ from napari_psf_distiller.compute.bead_windows import HostWindows
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.steps.background import SplineBackground
 from napari_psf_distiller.steps.bead_field import BeadField, Camera, bead_field
-from napari_psf_distiller.steps.joint import optics_band
 from napari_psf_distiller.steps.joint_model import JointModel
+from napari_psf_distiller.steps.joint_start import optics_band
 from napari_psf_distiller.steps.noise import NoiseModel
 
 Floats = NDArray[np.float64]

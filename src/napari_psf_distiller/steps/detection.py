@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
 
-__all__ = ["Candidates", "candidates_at", "find_candidates"]
+__all__ = ["EXCLUDED", "KEPT", "Candidates", "candidates_at", "find_candidates"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -49,6 +49,10 @@ TYPICAL = 30
 SLAB = 16_000_000
 
 
+# The verdicts on a bead that is used whatever it looks like, and on one that somebody left out.
+KEPT, EXCLUDED = "kept", "excluded"
+
+
 class Candidates(NamedTuple):
     """Where beads may be.
 
@@ -62,12 +66,16 @@ class Candidates(NamedTuple):
         bool: so near to a much brighter one that it may be that one's halo.
     widths : numpy.ndarray
         Full width at half maximum of a typical one along each axis, in voxels.
+    verdicts : numpy.ndarray, optional
+        str: why each must not shape the PSF, which it is modelled for all the same; `KEPT` if it
+        must; empty if that is to be judged.
     """
 
     voxels: Places
     heights: Floats
     overshadowed: NDArray[np.bool_]
     widths: Floats
+    verdicts: NDArray[np.str_] | None = None
 
 
 def find_candidates(
@@ -118,7 +126,12 @@ def find_candidates(
     return Candidates(voxels, heights, _overshadowed(voxels, heights, measured), measured)
 
 
-def candidates_at(field: BeadField, centres: Floats) -> Candidates:
+def candidates_at(
+    field: BeadField,
+    centres: Floats,
+    verdicts: NDArray[np.str_] | None = None,
+    widths: Floats | None = None,
+) -> Candidates:
     """Return candidates at given places, such as those that a user chose.
 
     Parameters
@@ -126,6 +139,10 @@ def candidates_at(field: BeadField, centres: Floats) -> Candidates:
     field : BeadField
     centres : numpy.ndarray
         (beads, 3), voxels, inside the image.
+    verdicts : numpy.ndarray, optional
+        See `Candidates`.
+    widths : numpy.ndarray, optional
+        If they are known.
 
     Raises
     ------
@@ -136,10 +153,10 @@ def candidates_at(field: BeadField, centres: Floats) -> Candidates:
         raise InputError("There is no bead: the list of beads is empty.")
     voxels = np.floor(np.asarray(centres, np.float64) + 0.5).astype(np.intp)
     heights = field.image[tuple(voxels.T)] - field.level(voxels)
-    order = np.argsort(-heights, kind="stable")
-    widths = np.empty(3)
-    widths[:] = _typical_widths(field, voxels[order], heights[order])
-    return Candidates(voxels, heights, np.zeros(len(voxels), bool), widths)
+    if widths is None:
+        order = np.argsort(-heights, kind="stable")
+        widths = _typical_widths(field, voxels[order], heights[order])
+    return Candidates(voxels, heights, np.zeros(len(voxels), bool), widths, verdicts)
 
 
 def _filtered(image: NDArray[Any], sigma: Floats) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,41 +19,22 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.steps.asymmetry import turning_priors
 from napari_psf_distiller.steps.bead_field import BeadField
-from napari_psf_distiller.steps.bead_places import BeadFit, fit_beads, improve_places
-from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.detection import DEVIATION, Candidates
-from napari_psf_distiller.steps.joint_model import JointModel
-from napari_psf_distiller.steps.judging import REASONS, SIGNIFICANT, judge
+from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
+from napari_psf_distiller.steps.detection import DEVIATION, KEPT, Candidates
+from napari_psf_distiller.steps.joint_model import Fitted, JointModel
+from napari_psf_distiller.steps.joint_start import alone_first, band_of, gaussian, window_of
+from napari_psf_distiller.steps.joint_table import bead_table
+from napari_psf_distiller.steps.judging import REASONS, judge
 from napari_psf_distiller.steps.psf_errors import psf_errors
 
-__all__ = ["Joint", "Settings", "distil_jointly", "optics_band"]
+__all__ = ["Joint", "JointState", "Settings", "distil_jointly"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# The window reaches so many widths of a bead to each side, along z and in the plane. What light is
-# beyond is taken for background, which errs the more the denser the beads are: where more than so
-# many windows lie over each other in the plane, they are made larger, by up to so much.
-REACH, OVERLAP, LARGER = (6.5, 9.0), 1.2, 1.35
-
-# A window is no larger than this part of the image.
-LARGEST = 0.55
-
-# Frequencies up to so much of the sampling's own can be told.
-ALONG, ACROSS = 0.45, 0.48
-
-# The optics' figures are known to a few per cent.
-TOLERANCE = (1.05, 1.02)
-
-# Without them the band is taken this much wider than the bead's width asks for.
-UNKNOWN = (1.6, 1.3)
-
 # The first PSF is made from so many beads, those that stand alone: it must be good enough to place
 # and to judge the others with.
 FIRST_BEADS = 20
-
-# Their brightness is within this factor's logarithm of the median.
-USUAL = 0.7
 
 # Rounds after the first, at most, and iterations in each.
 ROUNDS, ITERATIONS = 6, 60
@@ -69,8 +51,8 @@ ENOUGH = 0.05
 # astigmatism two, trefoil three.
 MOST_TURNS = 4
 
-# Of what the typical bead is bright, a ripple on its halo is less than this part.
-RIPPLE = 0.06
+# A bead is one of an earlier fit if it lies within so many widths of where that ended.
+SAME = 0.7
 
 # A peak in a bead's halo is a bead if it exceeds what the model says by so many of its own errors,
 # of which this part of the light there is one.
@@ -102,6 +84,46 @@ class Settings(NamedTuple):
     turns: int | None = None
 
 
+class JointState(NamedTuple):
+    """Where a joint fit ended, for one of the same image to go on from there.
+
+    Attributes
+    ----------
+    field : BeadField
+    settings : Settings
+    widths : numpy.ndarray
+        See `Candidates`.
+    basis : FourierBessel
+    fitted : Fitted
+    centres, amplitudes : numpy.ndarray
+        Of all beads, (beads, 3) and (beads,); in front of the PSF's by
+    displacement : float
+        voxels along z.
+    verdicts, reasons : numpy.ndarray
+        str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
+        is not used.
+    """
+
+    field: BeadField
+    settings: Settings
+    widths: Floats
+    basis: FourierBessel
+    fitted: Fitted
+    centres: Floats
+    amplitudes: Floats
+    displacement: float
+    verdicts: NDArray[np.str_]
+    reasons: NDArray[np.str_]
+
+    def nearest(self, centres: Floats) -> NDArray[np.intp]:
+        """Return which bead lies at each of some centres, (beads, 3) in voxels; -1 is none."""
+        if len(self.centres) == 0:
+            return np.full(len(centres), -1)
+        shown = self.centres + np.array([self.displacement, 0.0, 0.0])
+        apart, nearest = cKDTree(shown / self.widths).query(centres / self.widths)
+        return np.where(np.asarray(apart) < SAME, nearest, -1)
+
+
 @dataclass(frozen=True)
 class Joint:
     """What joint distilling found.
@@ -125,6 +147,7 @@ class Joint:
         The frequencies that the PSF may have.
     widths : numpy.ndarray
         Full width at half maximum of a bead's image along z, y and x, in voxels.
+    state : JointState
     """
 
     psf: Array
@@ -135,32 +158,7 @@ class Joint:
     iterations: int
     band: Band
     widths: Floats
-
-
-def optics_band(aperture: float, wavelength: float, index: float) -> Band:
-    """Return what a widefield microscope passes.
-
-    Parameters
-    ----------
-    aperture : float
-        Numerical aperture.
-    wavelength : float
-        Of emission, in micrometres.
-    index : float
-        Of refraction of the immersion.
-
-    Notes
-    -----
-    ``2 NA / wavelength`` in the plane and ``(n - sqrt(n^2 - NA^2)) / wavelength`` along the axis
-    (B. R. Frieden, "Optical transfer of the three-dimensional object", JOSA 57, 1967).
-    """
-    if not 0 < aperture < index:
-        raise InputError(
-            f"The numerical aperture is {aperture:g}, the refractive index {index:g}: the aperture "
-            "must be positive and below the index."
-        )
-    axial = (index - np.sqrt(index**2 - aperture**2)) / wavelength
-    return Band(2 * aperture / wavelength, float(axial))
+    state: JointState
 
 
 def distil_jointly(
@@ -169,6 +167,7 @@ def distil_jointly(
     settings: Settings,
     device: Device,
     preview_every: int = 0,
+    before: JointState | None = None,
 ) -> Steps[Joint]:
     """Fit PSF, beads and background to a bead image, as a generator of progress.
 
@@ -181,6 +180,9 @@ def distil_jointly(
         See `choose_device`.
     preview_every : int
         Iterations from one preview of the PSF to the next; 0 is none.
+    before : JointState, optional
+        Of a fit to the same image with the same settings, and other beads: this one goes on from
+        it, which takes a fraction of the time. The orders that turn are those it had.
 
     Yields
     ------
@@ -207,7 +209,7 @@ def distil_jointly(
     the same all around its axis where the image has no evidence for more: that leaves some
     hundreds of numbers to be told by millions of voxels, and nothing to be regularised.
     """
-    run = _Run(field, candidates, settings, device, preview_every)
+    run = _Run(field, candidates, settings, device, preview_every, before)
     try:
         return (yield from on_one_thread(run.steps()))
     finally:
@@ -224,21 +226,39 @@ class _Run:
         settings: Settings,
         device: Device,
         preview_every: int,
+        before: JointState | None,
     ) -> None:
-        self._field, self._widths = field, candidates.widths
+        self._field, self._settings, self._device = field, settings, device
         self._candidates, self._preview_every = candidates, preview_every
-        self._judge, self._turns, self._device = settings.judge, settings.turns, device
-        self.band = self._band(settings)
-        window = self._window(settings)
-        self._basis = FourierBessel(window, field.spacing, self.band, settings.bead_diameter)
+        self._before = before
+        shown = ~candidates.overshadowed
+        places = candidates.voxels[shown].astype(np.float64)
+        self._verdicts = np.full(len(places), "", "U16")
+        if candidates.verdicts is not None:
+            self._verdicts = candidates.verdicts[shown]
+        if before is None:
+            self._widths = candidates.widths
+            self._basis = FourierBessel(
+                window_of(settings.window, field, candidates),
+                field.spacing,
+                band_of(settings.band, field, self._widths),
+                settings.bead_diameter,
+            )
+            start = self._basis.fitted(gaussian(self._basis.window, self._widths * DEVIATION))
+            start /= self._basis.total(start)
+            self._order = alone_first(places / self._widths, candidates.heights[shown])
+            # Who must not shape the PSF does not shape the first one.
+            excluded = ~np.isin(self._verdicts[self._order], ["", KEPT])
+            self._order = self._order[np.argsort(excluded, kind="stable")]
+        else:
+            self._widths, self._basis = before.widths, before.basis
+            start = before.fitted.coefficients
+            self._order = np.arange(len(places))
+        self._verdicts = self._verdicts[self._order]
         self._windows = open_windows(device, self._basis)
-        start = self._basis.fitted(_gaussian(window, self._widths * DEVIATION))
-        start /= self._basis.total(start)
-        places = candidates.voxels[~candidates.overshadowed].astype(np.float64)
-        heights = candidates.heights[~candidates.overshadowed]
-        self._order = _alone_first(places / self._widths, heights)
-        places = places[self._order]
-        self._model = JointModel(field, self._basis, self._windows, places, start)
+        self._model = JointModel(field, self._basis, self._windows, places[self._order], start)
+        if before is not None:
+            self._resume(before)
         self._iterations, self._gained = 0, 0.0
         self._total = ITERATIONS
 
@@ -247,10 +267,23 @@ class _Run:
         self._windows.close()
 
     def steps(self) -> Steps[Joint]:
+        if self._before is None:
+            yield from self._first()
+        else:
+            self._improve(3)
+        reasons = yield from self._settled(self._judged())
+        if self._before is None and self._admit_turns():
+            reasons = yield from self._settled(reasons)
+        return (yield from self._finished(reasons))
+
+    def _first(self) -> Steps[None]:
+        """Find a PSF that is good enough to judge the beads with."""
         model = self._model
         logarithm = np.log(model.amplitudes)
         # Who is far off the typical brightness does not shape the first PSF.
-        model.used = np.abs(logarithm - np.median(logarithm)) < 1.2
+        usual = np.abs(logarithm - np.median(logarithm)) < 1.2
+        allowed = np.isin(self._verdicts, ["", KEPT])
+        model.used = usual & allowed if (usual & allowed).any() else allowed
         count = len(model.used)
         model.attended = min(FIRST_BEADS, count)
         self._improve(2)
@@ -261,10 +294,18 @@ class _Run:
             model.attended = count
             self._improve(1)
         self._admit_hidden()
-        reasons = yield from self._settled(self._judged())
-        if self._admit_turns():
-            reasons = yield from self._settled(reasons)
-        return (yield from self._finished(reasons))
+
+    def _resume(self, before: JointState) -> None:
+        """Begin where an earlier fit ended: with its PSF, and the beads that it had."""
+        model = self._model
+        model.resume(before.fitted)
+        centres, amplitudes = model.centres.copy(), model.amplitudes.copy()
+        nearest = before.nearest(centres)
+        same = nearest >= 0
+        centres[same] = before.centres[nearest[same]]
+        amplitudes[same] = before.amplitudes[nearest[same]]
+        model.used = np.isin(self._verdicts, ["", KEPT])
+        model.move(centres, amplitudes)
 
     def _settled(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
         """Improve and judge in turns until nothing is gained; return why beads are not used."""
@@ -312,12 +353,14 @@ class _Run:
         model.render()
         self._fit = fit_beads(model, self._widths)
         reasons = judge(self._fit, model.amplitudes, self._widths, model.used)
-        if not self._judge:
+        if not self._settings.judge:
             reasons[:] = ""
+        told = self._verdicts != ""
+        reasons[told] = np.where(self._verdicts == KEPT, "", self._verdicts)[told]
         good = reasons == ""
         if not good.any():
-            counts = {r: int((reasons == r).sum()) for r in REASONS}
-            found = ", ".join(f"{n} {REASONS[r]}" for r, n in counts.items() if n)
+            counts = Counter(reasons.tolist())
+            found = ", ".join(f"{n} {REASONS.get(reason, reason)}" for reason, n in counts.items())
             raise InputError(
                 f"None of the {len(reasons)} beads can be used: {found}. Use an image with single, "
                 "brighter or better separated beads."
@@ -354,6 +397,7 @@ class _Run:
         peak = float(self._basis.bead(model.coefficients).max())
         amplitudes = np.maximum(heights - levels, np.sqrt(field.floor)) / peak
         model.used = np.r_[model.used, np.ones(len(voxels), bool)]
+        self._verdicts = np.r_[self._verdicts, np.full(len(voxels), "", "U16")]
         model.attended = len(model.used)
         model.move(np.vstack([model.centres, voxels]), np.r_[model.amplitudes, amplitudes])
         self._improve(2)
@@ -361,22 +405,22 @@ class _Run:
     def _admit_turns(self) -> bool:
         """Let the PSF differ around its axis as far as the residuals ask for it."""
         model, field = self._model, self._field
-        most = MOST_TURNS if self._turns is None else self._turns
+        turns = self._settings.turns
+        most = MOST_TURNS if turns is None else turns
         if most == 0:
             return False
         orders = range(most + 1)
         # The beads' size hardly matters for whether something turns.
-        basis = FourierBessel(self._basis.window, field.spacing, self.band, 0.0, orders)
+        band = self._basis.band
+        basis = FourierBessel(self._basis.window, field.spacing, band, 0.0, orders)
         coefficients = np.zeros(basis.size)
         coefficients[: self._basis.size] = model.coefficients
         # The last round changed next to nothing.
-        found = turning_priors(basis, coefficients, self._state, all_orders=self._turns is not None)
+        found = turning_priors(basis, coefficients, self._state, all_orders=turns is not None)
         if not found:
             return False
         chosen = (0, *dict.fromkeys(order for order, _ in found))
-        self._basis = FourierBessel(
-            basis.window, field.spacing, self.band, self._basis.diameter, chosen
-        )
+        self._basis = FourierBessel(basis.window, field.spacing, band, self._basis.diameter, chosen)
         self._windows.close()
         self._windows = open_windows(self._device, self._basis)
         model.take(self._basis, self._windows, [found.get(t) for t in self._basis.terms])
@@ -393,7 +437,7 @@ class _Run:
         moved = basis.psf(model.coefficients, -displacement)
         psf = (moved / moved.sum()).astype(np.float32)
         centres = model.centres + np.array([displacement, 0.0, 0.0])
-        beads = _table(model, self._fit, centres, reasons, self._order)
+        beads = bead_table(model, self._fit, centres, reasons, self._order)
         # Where the light was: an image's memory less.
         model.render()
         residual = model.light
@@ -409,68 +453,21 @@ class _Run:
             beads,
             residual[0] if flat else residual,
             self._iterations,
-            self.band,
+            basis.band,
             self._widths,
+            JointState(
+                self._field,
+                self._settings,
+                self._widths,
+                basis,
+                model.fitted(),
+                model.centres,
+                model.amplitudes,
+                displacement,
+                self._verdicts,
+                reasons,
+            ),
         )
-
-    def _band(self, settings: Settings) -> Band:
-        spacing, widths = self._field.spacing, self._widths
-        if settings.band is not None:
-            lateral, axial = (
-                settings.band.lateral * TOLERANCE[1],
-                settings.band.axial * TOLERANCE[0],
-            )
-        else:
-            lateral = UNKNOWN[1] * 1.02 / (min(widths[1:]) * spacing[1])
-            axial = UNKNOWN[0] * 0.88 / (widths[0] * spacing[0])
-        return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
-
-    def _window(self, settings: Settings) -> tuple[int, int, int]:
-        shape, spacing = self._field.image.shape, self._field.spacing
-        if settings.window is not None:
-            halves = [
-                extent / size / 2 for extent, size in zip(settings.window, spacing, strict=True)
-            ]
-        else:
-            across = REACH[1] * max(self._widths[1:] * spacing[1:])
-            plane = shape[1] * spacing[1] * shape[2] * spacing[2]
-            overlap = len(self._candidates.voxels) * (2 * across) ** 2 / plane
-            across *= float(np.clip(np.sqrt(overlap / OVERLAP), 1, LARGER))
-            # Beside a bead there must be background.
-            across = min(across, LARGEST * min(shape[1] * spacing[1], shape[2] * spacing[2]) / 2)
-            halves = [REACH[0] * self._widths[0], across / spacing[1], across / spacing[2]]
-        nz, ny, nx = (
-            2 * max(2, min(int(np.ceil(half)), limit)) + 1
-            for half, limit in zip(halves, ((shape[0] - 1) // 2, shape[1], shape[2]), strict=True)
-        )
-        return (1 if shape[0] == 1 else nz, ny, nx)
-
-
-def _alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
-    """Return an order of beads: of those of usual brightness the ones that stand alone come first.
-
-    Parameters
-    ----------
-    places : numpy.ndarray
-        (beads, 3), in widths of a bead.
-    heights : numpy.ndarray
-        Of each.
-    """
-    logarithms = np.log(np.maximum(heights, 1e-300))
-    unusual = np.abs(logarithms - np.median(logarithms)) > USUAL
-    nearest = np.full(len(places), np.inf)
-    if len(places) > 1:
-        nearest = cKDTree(places).query(places, 2)[0][:, 1]
-    return np.lexsort((-nearest, unusual))
-
-
-def _gaussian(window: tuple[int, ...], deviations: Floats) -> Floats:
-    axes = [
-        np.exp(-0.5 * ((np.arange(n) - n // 2) / s) ** 2)
-        for n, s in zip(window, deviations, strict=True)
-    ]
-    cube: Floats = axes[0][:, None, None] * axes[1][:, None] * axes[2]
-    return cube
 
 
 def _axial_peak(basis: FourierBessel, coefficients: Floats) -> float:
@@ -489,40 +486,3 @@ def _axial_peak(basis: FourierBessel, coefficients: Floats) -> float:
         best = places[int(np.argmax(heights))]
         step /= 2
     return -best
-
-
-def _table(
-    model: JointModel,
-    fit: BeadFit,
-    centres: Floats,
-    reasons: NDArray[np.str_],
-    order: NDArray[np.intp],
-) -> pd.DataFrame:
-    flat = model.field.image.shape[0] == 1
-    free = [0, 2, 3] if flat else [0, 1, 2, 3]
-    deviations = np.full((len(centres), 4), np.nan)
-    for row, matrix in zip(deviations, fit.information, strict=True):
-        inverse = np.linalg.pinv(matrix[np.ix_(free, free)])
-        row[free] = np.sqrt(np.maximum(np.diag(inverse), 0))
-    columns: dict[str, object] = {}
-    for axis, name in enumerate(AXES):
-        if not (flat and axis == 0):
-            columns[name] = centres[:, axis]
-    columns["amplitude"] = model.amplitudes
-    columns["background"] = model.levels
-    for axis, name in enumerate(AXES):
-        if not (flat and axis == 0):
-            columns[f"{name}_error"] = deviations[:, 1 + axis]
-    columns["amplitude_error"] = deviations[:, 0]
-    columns["chi_squared"] = fit.chi_squared
-    columns["used"] = reasons == ""
-    columns["reason"] = reasons.astype(object)
-    beads = pd.DataFrame(columns)
-    # What is hardly there, or hardly brighter than a ripple on the others' halos, is no bead.
-    typical = float(np.median(model.amplitudes[model.used]))
-    certain = model.amplitudes > deviations[:, 0] / SIGNIFICANT
-    beads = beads[model.used | (certain & (model.amplitudes > RIPPLE * typical))]
-    # As they were found; what was found later is behind.
-    beads = beads.rename(index=dict(enumerate(order.tolist()))).sort_index()
-    beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
-    return beads

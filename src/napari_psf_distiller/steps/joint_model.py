@@ -17,7 +17,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
 
-__all__ = ["JointModel", "Linearised", "Noise", "inverse_of"]
+__all__ = ["Fitted", "JointModel", "Linearised", "Noise", "inverse_of"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -47,8 +47,8 @@ MOST_STEPS, CONVERGED = 16, 0.1
 # So many directions are remembered with their curvature.
 MEMORY = 40
 
-# The background outside the windows is looked at again where more than this part of these moved, the
-# noise changed by this part, or the background at a bead by this part of the noise.
+# The background outside the windows is looked at again where more than this part of these moved,
+# the noise changed by this part, or the background at a bead by this part of the noise.
 STILL = 0.1
 
 # What would make the image likelier by less than this, in nats an unknown, changes nothing: the
@@ -72,6 +72,27 @@ class Noise(NamedTuple):
     scale: float = 1.0
     gain: float = 0.0
     misfit: float = 0.0
+
+
+class Fitted(NamedTuple):
+    """What a model has learnt but its beads.
+
+    Attributes
+    ----------
+    coefficients, background : numpy.ndarray
+        Of the PSF and of the background.
+    noise : Noise
+    priors : list of (numpy.ndarray or None)
+        The precision expected of each of the PSF's terms.
+    curved : list of (numpy.ndarray, numpy.ndarray)
+        Directions, and the matrix of half of chi squared times each; their product is 1.
+    """
+
+    coefficients: Floats
+    background: Floats
+    noise: Noise
+    priors: list[Floats | None]
+    curved: list[tuple[Floats, Floats]]
 
 
 class _Seen(NamedTuple):
@@ -153,7 +174,7 @@ class JointModel:
         self.amplitudes = np.maximum(heights, np.sqrt(field.floor)) / peak
         self.used = np.ones(len(centres), bool)
         self.attended = len(centres)
-        # Directions, and the matrix times each, scaled so that their product is 1.
+        # See `Fitted`.
         self._curved: list[tuple[Floats, Floats]] = []
         self._seen: _Seen | None = None
         self.observe()
@@ -186,6 +207,18 @@ class JointModel:
         self.windows.place(displaced[:, 1:])
         self._local = self.field.background.at(self.centres)
 
+    def fitted(self) -> Fitted:
+        """Return what was learnt, for another model of the same image."""
+        curved = list(self._curved)
+        return Fitted(self.coefficients, self.background, self.noise, list(self.priors), curved)
+
+    def resume(self, fitted: Fitted) -> None:
+        """Take what another model of the same image, with the same PSF's terms, has learnt."""
+        self.coefficients, self.background = fitted.coefficients, fitted.background
+        self.noise, self.priors = fitted.noise, list(fitted.priors)
+        self._curved = list(fitted.curved)
+        self._rendered = False
+
     def take(self, basis: FourierBessel, windows: BeadWindows, priors: list[Floats | None]) -> None:
         """Let the PSF have more terms, of which nothing is known yet but their priors."""
         old = self.basis.size
@@ -204,7 +237,8 @@ class JointModel:
         """
         field = self.field
         deviation = np.sqrt(field.variance(self.levels.astype(np.float32)))
-        seen = _Seen(self.noise.scale, self.attended, self.nearest, self.levels / deviation)
+        heights = self.levels / deviation.astype(np.float64)
+        seen = _Seen(self.noise.scale, self.attended, self.nearest, heights)
         anew = self._seen is None or _differ(self._seen, seen)
         # How many windows cover a voxel is counted where else the light is: an image's memory less.
         covered = self.light
@@ -214,7 +248,7 @@ class JointModel:
         attended, others = self.boxes[: self.attended], self.boxes[self.attended :]
         for box in attended:
             covered[box] += 1
-        self._shares = [
+        self._shares: list[Array | None] = [
             1 / counts if (counts := covered[box]).max() > 1 else None for box in attended
         ]
         for box in others:
@@ -421,7 +455,7 @@ class JointModel:
             ) -> tuple[Array, float, Floats]:
                 box = self.boxes[bead]
                 level = self.local_background(bead, box)
-                off = self.field.image[box] - self.light[box]
+                off: Array = self.field.image[box] - self.light[box]
                 off -= level
                 weight = self._weights(box, off, level)
                 off *= weight
@@ -611,12 +645,9 @@ def _differ(seen: _Seen, now: _Seen) -> bool:
     if seen.attended != now.attended or len(seen.nearest) != len(now.nearest):
         return True
     moved = (np.abs(seen.nearest - now.nearest).max(axis=1) > 0).mean()
-    changes = (
-        float(moved),
-        abs(np.log(now.scale / seen.scale)),
-        float(np.abs(now.levels - seen.levels).max()),
-    )
-    return max(changes) > STILL
+    noisier = abs(np.log(now.scale / seen.scale))
+    higher = np.abs(now.levels - seen.levels).max()
+    return bool(max(moved, noisier, higher) > STILL)
 
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:

@@ -1,0 +1,141 @@
+"""Where a joint fit begins: the frequencies a PSF may have, how far it reaches, the first beads."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_psf_distiller.compute.fourier_bessel import Band
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps.bead_field import BeadField
+from napari_psf_distiller.steps.detection import Candidates
+
+__all__ = ["alone_first", "band_of", "gaussian", "optics_band", "window_of"]
+
+Floats = NDArray[np.float64]
+
+# The window reaches so many widths of a bead to each side, along z and in the plane. What light is
+# beyond is taken for background, which errs the more the denser the beads are: where more than so
+# many windows lie over each other in the plane, they are made larger, by up to so much.
+REACH, OVERLAP, LARGER = (6.5, 9.0), 1.2, 1.35
+
+# A window is no larger than this part of the image.
+LARGEST = 0.55
+
+# Frequencies up to so much of the sampling's own can be told.
+ALONG, ACROSS = 0.45, 0.48
+
+# The optics' figures are known to a few per cent.
+TOLERANCE = (1.05, 1.02)
+
+# Without them the band is taken this much wider than the bead's width asks for.
+UNKNOWN = (1.6, 1.3)
+
+# Beads are of usual brightness within this factor's logarithm of the median.
+USUAL = 0.7
+
+
+def optics_band(aperture: float, wavelength: float, index: float) -> Band:
+    """Return what a widefield microscope passes.
+
+    Parameters
+    ----------
+    aperture : float
+        Numerical aperture.
+    wavelength : float
+        Of emission, in micrometres.
+    index : float
+        Of refraction of the immersion.
+
+    Notes
+    -----
+    ``2 NA / wavelength`` in the plane and ``(n - sqrt(n^2 - NA^2)) / wavelength`` along the axis
+    (B. R. Frieden, "Optical transfer of the three-dimensional object", JOSA 57, 1967).
+    """
+    if not 0 < aperture < index:
+        raise InputError(
+            f"The numerical aperture is {aperture:g}, the refractive index {index:g}: the aperture "
+            "must be positive and below the index."
+        )
+    axial = (index - np.sqrt(index**2 - aperture**2)) / wavelength
+    return Band(2 * aperture / wavelength, float(axial))
+
+
+def band_of(known: Band | None, field: BeadField, widths: Floats) -> Band:
+    """Return the frequencies that a PSF may have.
+
+    Parameters
+    ----------
+    known : Band or None
+        What the optics pass; None takes it from the beads.
+    field : BeadField
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    """
+    spacing = field.spacing
+    if known is not None:
+        lateral, axial = known.lateral * TOLERANCE[1], known.axial * TOLERANCE[0]
+    else:
+        lateral = UNKNOWN[1] * 1.02 / (min(widths[1:]) * spacing[1])
+        axial = UNKNOWN[0] * 0.88 / (widths[0] * spacing[0])
+    return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
+
+
+def window_of(
+    extent: tuple[float, ...] | None, field: BeadField, candidates: Candidates
+) -> tuple[int, int, int]:
+    """Return how many voxels a PSF has along each axis.
+
+    Parameters
+    ----------
+    extent : tuple of float or None
+        In micrometres; None takes it from the beads.
+    field : BeadField
+    candidates : Candidates
+    """
+    shape, spacing, widths = field.image.shape, field.spacing, candidates.widths
+    if extent is not None:
+        halves = [reach / size / 2 for reach, size in zip(extent, spacing, strict=True)]
+    else:
+        across = REACH[1] * max(widths[1:] * spacing[1:])
+        plane = shape[1] * spacing[1] * shape[2] * spacing[2]
+        overlap = len(candidates.voxels) * (2 * across) ** 2 / plane
+        across *= float(np.clip(np.sqrt(overlap / OVERLAP), 1, LARGER))
+        # Beside a bead there must be background.
+        across = min(across, LARGEST * min(shape[1] * spacing[1], shape[2] * spacing[2]) / 2)
+        halves = [REACH[0] * widths[0], across / spacing[1], across / spacing[2]]
+    nz, ny, nx = (
+        2 * max(2, min(int(np.ceil(half)), limit)) + 1
+        for half, limit in zip(halves, ((shape[0] - 1) // 2, shape[1], shape[2]), strict=True)
+    )
+    return (1 if shape[0] == 1 else nz, ny, nx)
+
+
+def alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
+    """Return an order of beads: of those of usual brightness the ones that stand alone come first.
+
+    Parameters
+    ----------
+    places : numpy.ndarray
+        (beads, 3), in widths of a bead.
+    heights : numpy.ndarray
+        Of each.
+    """
+    logarithms = np.log(np.maximum(heights, 1e-300))
+    unusual = np.abs(logarithms - np.median(logarithms)) > USUAL
+    nearest = np.full(len(places), np.inf)
+    if len(places) > 1:
+        apart, _ = cKDTree(places).query(places, [2])
+        nearest = np.asarray(apart, np.float64)[:, 0]
+    return np.lexsort((-nearest, unusual))
+
+
+def gaussian(window: tuple[int, ...], deviations: Floats) -> Floats:
+    """Return a Gaussian in the middle of a window, 1 there; deviations in voxels."""
+    axes = [
+        np.exp(-0.5 * ((np.arange(n) - n // 2) / s) ** 2)
+        for n, s in zip(window, deviations, strict=True)
+    ]
+    cube: Floats = axes[0][:, None, None] * axes[1][:, None] * axes[2]
+    return cube
