@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 
 from napari_psf_distiller.advice import bead_warnings, joint_warnings, psf_warnings
 from napari_psf_distiller.checks import check_image, check_spacing
@@ -21,8 +22,14 @@ from napari_psf_distiller.results import Result, noting
 from napari_psf_distiller.steps import psf as psf_steps
 from napari_psf_distiller.steps.bead_field import BeadField, Camera, bead_field
 from napari_psf_distiller.steps.beads import AXES, bead_voxels, centres_of
-from napari_psf_distiller.steps.detection import EXCLUDED, KEPT, candidates_at, find_candidates
-from napari_psf_distiller.steps.joint import Joint, JointState, Settings, distil_jointly
+from napari_psf_distiller.steps.detection import (
+    EXCLUDED,
+    KEPT,
+    Candidates,
+    candidates_at,
+    find_candidates,
+)
+from napari_psf_distiller.steps.joint import SAME, Joint, JointState, Settings, distil_jointly
 from napari_psf_distiller.steps.joint_start import optics_band
 
 __all__ = ["find_raw_beads_step", "joint_step", "joint_steps", "postprocess_step"]
@@ -155,24 +162,38 @@ def joint_step(
         refused and that are ``used`` now are not judged again.
     """
     original = np.asarray(image)
+    state = before.state if before is not None else None
+    if state is None:
+        field, settings = raw_field(original, recipe), _settings(recipe, original.ndim)
+    else:
+        field, settings = state.field, state.settings
     centres = centres_of(beads)
     # A bead outside the image is an error with a sentence.
     bead_voxels(centres, original.shape)
     if original.ndim == 2:
         centres = np.insert(centres, 0, 0.0, axis=1)
-    state = before.state if before is not None else None
     verdicts = _verdicts(beads, centres, state)
     if not np.isin(verdicts, ["", KEPT]).any():
         raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
-    if state is None:
-        field = raw_field(original, recipe)
-        settings = _settings(recipe, original.ndim)
-        candidates = candidates_at(field, centres, verdicts)
-    else:
-        field, settings = state.field, state.settings
-        candidates = candidates_at(field, centres, verdicts, state.widths)
+    widths = state.widths if state is not None else None
+    candidates = _without_doubles(candidates_at(field, centres, verdicts, widths))
     device = choose_device(recipe.device)
     return (yield from distil_jointly(field, candidates, settings, device, preview_every, state))
+
+
+def _without_doubles(candidates: Candidates) -> Candidates:
+    """Leave out the excluded beads that another one was put in the place of."""
+    assert candidates.verdicts is not None
+    shaping = np.isin(candidates.verdicts, ["", KEPT])
+    places = candidates.voxels / candidates.widths
+    apart, _ = cKDTree(places[shaping]).query(places)
+    kept = shaping | (np.asarray(apart) > SAME)
+    return candidates._replace(
+        voxels=candidates.voxels[kept],
+        heights=candidates.heights[kept],
+        overshadowed=candidates.overshadowed[kept],
+        verdicts=candidates.verdicts[kept],
+    )
 
 
 def _verdicts(

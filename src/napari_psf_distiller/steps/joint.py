@@ -21,13 +21,13 @@ from napari_psf_distiller.steps.asymmetry import turning_priors
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
 from napari_psf_distiller.steps.detection import DEVIATION, KEPT, Candidates
-from napari_psf_distiller.steps.joint_model import Fitted, JointModel
+from napari_psf_distiller.steps.joint_model import Fitted, JointModel, Linearised
 from napari_psf_distiller.steps.joint_start import alone_first, band_of, gaussian, window_of
 from napari_psf_distiller.steps.joint_table import bead_table
 from napari_psf_distiller.steps.judging import REASONS, judge
 from napari_psf_distiller.steps.psf_errors import psf_errors
 
-__all__ = ["Joint", "JointState", "Settings", "distil_jointly"]
+__all__ = ["SAME", "Joint", "JointState", "Settings", "distil_jointly"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -51,7 +51,7 @@ ENOUGH = 0.05
 # astigmatism two, trefoil three.
 MOST_TURNS = 4
 
-# A bead is one of an earlier fit if it lies within so many widths of where that ended.
+# Two places are those of one bead if they lie within so many of its widths.
 SAME = 0.7
 
 # A peak in a bead's halo is a bead if it exceeds what the model says by so many of its own errors,
@@ -102,6 +102,8 @@ class JointState(NamedTuple):
     verdicts, reasons : numpy.ndarray
         str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
         is not used.
+    sum_variance : float
+        Of the sum of a PSF from a single bead.
     """
 
     field: BeadField
@@ -114,6 +116,7 @@ class JointState(NamedTuple):
     displacement: float
     verdicts: NDArray[np.str_]
     reasons: NDArray[np.str_]
+    sum_variance: float
 
     def nearest(self, centres: Floats) -> NDArray[np.intp]:
         """Return which bead lies at each of some centres, (beads, 3) in voxels; -1 is none."""
@@ -431,8 +434,8 @@ class _Run:
         yield Progress("Distil PSF", self._iterations, self._iterations)
         model.normalise()
         state = model.linearise()
-        every = np.concatenate([basis.sums, np.zeros(len(model.background))])
-        errors = psf_errors(basis, model.coefficients, state, model.variance_of(state, every))
+        variance = self._sum_variance(state)
+        errors = psf_errors(basis, model.coefficients, state, variance)
         displacement = _axial_peak(basis, model.coefficients)
         moved = basis.psf(model.coefficients, -displacement)
         psf = (moved / moved.sum()).astype(np.float32)
@@ -445,6 +448,7 @@ class _Run:
             np.subtract(self._field.image[z], residual[z], out=residual[z])
             residual[z] -= self._field.background.plane(model.background, z)
         widths = np.array(errors.widths) * self._field.spacing
+        shaping = int(model.used.sum())
         flat = len(residual) == 1
         return Joint(
             psf[0] if flat else psf,
@@ -466,8 +470,17 @@ class _Run:
                 displacement,
                 self._verdicts,
                 reasons,
+                variance * shaping,
             ),
         )
+
+    def _sum_variance(self, state: Linearised) -> float:
+        """Return the variance of the PSF's sum; of an earlier fit's if that was much the same."""
+        model, before = self._model, self._before
+        if before is not None:
+            return before.sum_variance / int(model.used.sum())
+        every = np.concatenate([self._basis.sums, np.zeros(len(model.background))])
+        return model.variance_of(state, every)
 
 
 def _axial_peak(basis: FourierBessel, coefficients: Floats) -> float:

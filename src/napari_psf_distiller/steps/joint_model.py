@@ -249,7 +249,8 @@ class JointModel:
         for box in attended:
             covered[box] += 1
         self._shares: list[Array | None] = [
-            1 / counts if (counts := covered[box]).max() > 1 else None for box in attended
+            np.float32(1) / counts if (counts := covered[box]).max() > 1 else None
+            for box in attended
         ]
         for box in others:
             covered[box] += 1
