@@ -344,11 +344,19 @@ class _Run:
             self._gained += gain
             preview = None
             if self._preview_every and self._iterations % self._preview_every == 0:
-                preview = self._basis.psf(self._model.coefficients).astype(np.float32)
+                preview = self._preview()
             self._total = max(self._total, self._iterations)
             yield Progress("Distil PSF", self._iterations, self._total, self._gained, preview)
         self._model.calibrate()
         self._model.expect_alike()
+
+    def _preview(self) -> Array:
+        """Return the PSF so far, of the sum 1 if that can be told yet."""
+        coefficients = self._model.coefficients_so_far
+        psf = self._basis.psf(coefficients)
+        total = self._basis.total(coefficients)
+        scaled = (psf / (total if total > 0 else psf.max())).astype(np.float32)
+        return scaled[0] if len(scaled) == 1 else scaled
 
     def _judged(self) -> NDArray[np.str_]:
         """Judge the beads; those without a reason against them are used from now on."""

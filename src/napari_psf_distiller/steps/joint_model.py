@@ -174,6 +174,9 @@ class JointModel:
         self.amplitudes = np.maximum(heights, np.sqrt(field.floor)) / peak
         self.used = np.ones(len(centres), bool)
         self.attended = len(centres)
+        # How far the iterations have come that are under way.
+        self._step: Floats = np.zeros(0)
+        self._observed = False
         # See `Fitted`.
         self._curved: list[tuple[Floats, Floats]] = []
         self._seen: _Seen | None = None
@@ -207,6 +210,11 @@ class JointModel:
         self.windows.place(displaced[:, 1:])
         self._local = self.field.background.at(self.centres)
 
+    @property
+    def coefficients_so_far(self) -> Floats:
+        """The PSF's coefficients as the iterations under way have improved them."""
+        return self.coefficients + self._step[: self.basis.size]
+
     def fitted(self) -> Fitted:
         """Return what was learnt, for another model of the same image."""
         curved = list(self._curved)
@@ -231,10 +239,16 @@ class JointModel:
         self.move(self.centres, self.amplitudes)
 
     def observe(self) -> None:
-        """Take what the voxels outside all windows tell of the background.
+        """Have the voxels outside all windows tell of the background, as soon as it is improved.
 
         Few windows that moved by a voxel change nothing that matters.
         """
+        self._observed = False
+
+    def _observe(self) -> None:
+        if self._observed:
+            return
+        self._observed = True
         field = self.field
         deviation = np.sqrt(field.variance(self.levels.astype(np.float32)))
         heights = self.levels / deviation.astype(np.float64)
@@ -389,7 +403,7 @@ class JointModel:
 
         met: list[tuple[Floats, Floats]] = []
 
-        step = np.zeros_like(target)
+        step = self._step = np.zeros_like(target)
         remaining = target.copy()
         towards = preconditioned(remaining)
         direction, slope, gained = towards.copy(), float(remaining @ towards), 0.0
@@ -438,6 +452,7 @@ class JointModel:
     def linearise(self) -> Linearised:
         """Compute weights, gradient and curvature at the present state."""
         basis = self.basis
+        self._observe()
         self.render()
         weights: list[Array] = []
         gradient = np.zeros(basis.size)
