@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
-from matplotlib.colors import PowerNorm, to_rgba
+from matplotlib.colors import LogNorm, PowerNorm, to_rgba
 from matplotlib.figure import Figure
 
 from napari_psf_distiller import InputError, figures, fwhm, simulate_psf
+from napari_psf_distiller.steps.comparison import compare_psfs
+from napari_psf_distiller.steps.otf import widefield_band
 
 SPACING = (0.3, 0.1, 0.08)
 
@@ -239,3 +241,156 @@ def test_drawing_starts_no_pyplot_and_leaves_the_settings_alone(psf):
     figures.draw_projections(Figure(), psf, SPACING)
     figures.draw_profiles(Figure(), psf, SPACING)
     assert dict(matplotlib.rcParams) == before
+
+
+# --- the pictures for a narrow window
+
+
+def length_of(image):
+    left, right, bottom, top = image.get_extent()
+    return right - left, bottom - top
+
+
+@pytest.mark.parametrize("inches", [(3, 4), (9, 4), (3, 9)])
+@pytest.mark.parametrize("kind", ["maximum projections", "central slices"])
+def test_views_have_one_scale_and_do_not_overlap(psf, inches, kind):
+    figure = Figure(figsize=inches)
+    figures.draw_views(figure, psf, SPACING, kind=kind)
+    figure.draw_without_rendering()
+    xy, zy, xz, _ = images(figure)
+    x, y, z = 32 * 0.08, 31 * 0.1, 20 * 0.3
+    sizes = np.array([length_of(image) for image in (xy, zy, xz)])
+    scale = sizes / np.array([(x, y), (z, y), (x, z)])
+    assert scale == pytest.approx(np.full((3, 2), scale[0, 0]))
+    # What is an inch on the sheet is one on the page.
+    box = xy.axes.transData.transform([(0, 0), (1, 1)])
+    assert np.abs(np.diff(box, axis=0)) == pytest.approx(np.full((1, 2), figure.dpi))
+    assert xy.get_extent()[1] < zy.get_extent()[0]
+    assert xy.get_extent()[2] < xz.get_extent()[3]
+    assert xy.get_extent()[0] > 0
+    assert zy.get_extent()[1] < inches[0]
+    assert xz.get_extent()[2] < inches[1]
+
+
+def test_views_are_projections_or_the_slices_through_the_centre(psf):
+    psf = psf.astype(np.float32)
+    figure = Figure()
+    figures.draw_views(figure, psf, SPACING)
+    for image, expected in zip(
+        images(figure), (psf.max(axis=0), psf.max(axis=2).T, psf.max(axis=1)), strict=False
+    ):
+        np.testing.assert_array_equal(image.get_array(), expected)
+    figures.draw_views(figure, psf, SPACING, kind="central slices")
+    for image, expected in zip(
+        images(figure), (psf[10], psf[:, :, 16].T, psf[:, 15]), strict=False
+    ):
+        np.testing.assert_array_equal(image.get_array(), expected)
+
+
+def test_the_scale_bar_is_as_long_as_it_says(psf):
+    figure = Figure(figsize=(4, 5))
+    figures.draw_views(figure, psf, SPACING)
+    (axes,) = figure.axes
+    (line,) = axes.lines
+    (text,) = (t.get_text() for t in axes.texts if t.get_text().endswith(" µm"))
+    scale = length_of(images(figure)[0])[0] / (32 * 0.08)
+    assert np.ptp(line.get_xdata()) == pytest.approx(float(text.split()[0]) * scale)
+    figures.draw_views(figure, psf, (1, 1, 1), unit="voxels")
+    assert any(t.get_text().endswith(" voxels") for t in figure.axes[0].texts)
+
+
+def test_the_intensity_reaches_every_view(psf):
+    figure = Figure()
+    figures.draw_views(figure, psf, SPACING, intensity=figures.Intensity(0.5, 0.4))
+    for image in images(figure)[:3]:
+        assert (image.norm.gamma, image.norm.vmin) == (0.4, 0)
+        assert image.norm.vmax == pytest.approx(psf.max() / 2)
+    figures.draw_views(figure, psf, SPACING, intensity=figures.Intensity(logarithmic=True))
+    for image in images(figure)[:3]:
+        assert isinstance(image.norm, LogNorm)
+        assert image.norm.vmin == pytest.approx(psf.max() / 1e4)
+
+
+@pytest.mark.parametrize("bad", [(0, 1), (1, 0), (1, float("nan"))])
+def test_an_intensity_that_cannot_be_shown_is_refused(psf, bad):
+    with pytest.raises(InputError, match="must"):
+        figures.draw_views(Figure(), psf, SPACING, intensity=figures.Intensity(*bad))
+
+
+def test_a_figure_of_no_size_is_drawn_too(psf):
+    figure = Figure(figsize=(0.1, 0.1))
+    figures.draw_views(figure, psf, SPACING)
+    figures.draw_progress(figure, psf, SPACING, [(1, 2.0)])
+    figure.draw_without_rendering()
+
+
+def test_profiles_carry_errors_and_can_be_logarithmic(psf):
+    figure = Figure()
+    error = np.full(psf.shape, psf.max() / 100)
+    figures.draw_profiles(figure, psf, SPACING, errors=(0.003, 0.002, 0.001), psf_error=error)
+    assert [text.partition(" ± ")[2] for text in texts(figure)] == ["3 nm", "2 nm", "1 nm"]
+    assert len(figure.axes[0].collections) == 3
+    figures.draw_profiles(figure, psf, SPACING, logarithmic=True)
+    assert figure.axes[0].get_yscale() == "log"
+    figures.draw_profiles(figure, psf, (1, 1, 1), unit="voxels")
+    widths = fwhm(psf, (1, 1, 1))
+    assert texts(figure) == [f"{a} {w:.2f} voxels" for a, w in zip("zyx", widths, strict=True)]
+
+
+def test_the_otf_is_drawn_with_the_optics_band(psf):
+    figure = Figure()
+    figures.draw_otf(figure, psf, SPACING)
+    assert len(figure.axes[0].lines) == 0
+    band = widefield_band(0.8, 0.52, 1.0)
+    figures.draw_otf(figure, psf, SPACING, band=band)
+    figure.draw_without_rendering()
+    section, lines, _ = figure.axes
+    (picture,) = section.images
+    assert picture.get_extent()[1] == pytest.approx(0.5 / 0.08, rel=0.02)
+    upper, lower = section.lines
+    np.testing.assert_array_equal(upper.get_ydata(), -lower.get_ydata())
+    assert upper.get_ydata().max() == pytest.approx(band.axial, rel=1e-3)
+    cutoff = lines.lines[-1]
+    assert cutoff.get_xdata() == pytest.approx([2 * 0.8 / 0.52] * 2)
+    legend = [text.get_text() for text in lines.get_legend().get_texts()]
+    assert legend == ["kz", "ky", "kx", "cutoff"]
+
+
+def test_two_psfs_are_drawn_with_their_difference(psf):
+    other = simulate_psf((20, 31, 32), SPACING, numerical_aperture=0.7)
+    comparison = compare_psfs(psf, other)
+    figure = Figure(figsize=(4, 4))
+    figures.draw_comparison(figure, comparison, SPACING, names=("a" * 60, "theory"))
+    figure.draw_without_rendering()
+    shown = [image.get_array() for image in images(figure)[:6]]
+    for plane, expected in zip(
+        shown,
+        [
+            cut
+            for array in (comparison.first, comparison.second, comparison.difference)
+            for cut in (array[10], array[:, 15])
+        ],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(plane, expected)
+    difference = images(figure)[4]
+    assert difference.norm.vmin == -difference.norm.vmax
+    written = " ".join(t.get_text() for t in figure.axes[0].texts)
+    assert f"relative L2 difference {comparison.relative_l2:.3g}" in written
+    assert f"correlation {comparison.correlation:.4f}" in written
+
+
+def test_an_unfinished_psf_is_drawn_with_its_curve(psf):
+    figure = Figure()
+    figures.draw_progress(figure, psf, SPACING, [(0, 0.0), (4, 9.0)])
+    sheet, curve = figure.axes
+    assert len(sheet.images) == 3
+    assert curve.lines[0].get_xdata().tolist() == [0, 4]
+    assert "iteration 4" in sheet.texts[-1].get_text()
+    # Known up to a constant, a likelihood is drawn from its first value on.
+    figures.draw_progress(figure, None, SPACING, [(1, -5e9), (2, -5e9 + 7)], gains=False)
+    sheet, curve = figure.axes
+    assert len(sheet.images) == 0
+    assert curve.lines[0].get_ydata().tolist() == [0, 7]
+    figures.draw_progress(figure, np.zeros((9, 9)), SPACING[1:], [])
+    figure.draw_without_rendering()

@@ -1,0 +1,35 @@
+"""Drawings of PSFs, beads and likelihoods, for the report and for the viewer's inspector.
+
+Each function draws into a `matplotlib.figure.Figure` that is given to it, whatever its canvas, and
+touches nothing else. Colours are set here and not taken from matplotlib's settings: the background
+stays the figure's own, so that `foreground` can suit a white page or a dark viewer.
+"""
+
+from napari_psf_distiller.colours import NOT_USED, USED
+from napari_psf_distiller.figures.comparison import draw_comparison
+from napari_psf_distiller.figures.field import draw_beads, draw_residual, fullest_plane
+from napari_psf_distiller.figures.likelihood import draw_likelihood
+from napari_psf_distiller.figures.otf import draw_otf
+from napari_psf_distiller.figures.profiles import draw_profiles, widths_text
+from napari_psf_distiller.figures.progress import draw_progress
+from napari_psf_distiller.figures.projections import draw_projections
+from napari_psf_distiller.figures.views import Intensity, draw_views
+from napari_psf_distiller.wording import width_text
+
+__all__ = [
+    "NOT_USED",
+    "USED",
+    "Intensity",
+    "draw_beads",
+    "draw_comparison",
+    "draw_likelihood",
+    "draw_otf",
+    "draw_profiles",
+    "draw_progress",
+    "draw_projections",
+    "draw_residual",
+    "draw_views",
+    "fullest_plane",
+    "width_text",
+    "widths_text",
+]

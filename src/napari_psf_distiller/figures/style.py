@@ -1,0 +1,76 @@
+"""What the drawings share: letters, colours, the frame and the legend."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = [
+    "AXIS_MARKERS",
+    "MICROMETRES",
+    "NORMAL",
+    "SMALL",
+    "VOXELS",
+    "axes_at",
+    "legend",
+    "plain",
+    "round_length",
+    "span",
+]
+
+SMALL, NORMAL = 7.0, 8.0
+AXIS_MARKERS = {"z": "s", "y": "^", "x": "o"}
+# What lengths are in: of a PSF without a voxel size, nothing else is known.
+MICROMETRES, VOXELS = "µm", "voxels"
+
+
+def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a place in inches from the figure's top left corner.
+
+    Seeking a layout takes longer than all of the drawing, so what is drawn often is placed.
+    """
+    wide, high = figure.get_size_inches()
+    least = 0.01
+    box = (
+        left / wide,
+        1 - (top + height) / high,
+        max(width, least) / wide,
+        max(height, least) / high,
+    )
+    return figure.add_axes(box)
+
+
+def plain(axes: Axes, foreground: str) -> None:
+    """Give axes the foreground's colour and the figure's background."""
+    axes.set_facecolor("none")
+    axes.tick_params(colors=foreground, labelsize=SMALL)
+    for spine in axes.spines.values():
+        spine.set_edgecolor(foreground)
+
+
+def legend(axes: Axes, foreground: str, **options: Any) -> None:
+    """Add a legend without a frame, in the foreground's colour."""
+    made = axes.legend(
+        frameon=False, fontsize=SMALL, title_fontsize=SMALL, labelcolor=foreground, **options
+    )
+    made.get_title().set_color(foreground)
+
+
+def span(n: int, size: float) -> tuple[float, float]:
+    """Return where an axis of n voxels begins and ends, as a length from voxel n // 2."""
+    return (-(n // 2) - 0.5) * size, (n - n // 2 - 0.5) * size
+
+
+def round_length(longest: float) -> float:
+    """Return the largest of 1, 2 and 5 times a power of ten that is no longer than this.
+
+    Examples
+    --------
+    >>> round_length(0.7), round_length(2.0), round_length(49.0)
+    (0.5, 2.0, 20.0)
+    """
+    power = 10.0 ** math.floor(math.log10(longest))
+    return next(step * power for step in (5.0, 2.0, 1.0) if step * power <= longest * (1 + 1e-9))

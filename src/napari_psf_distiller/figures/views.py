@@ -1,0 +1,189 @@
+"""A PSF as pictures along its axes: with a scale bar in place of axes, for a narrow window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize, PowerNorm
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.figures.sheet import Sheet
+from napari_psf_distiller.figures.style import MICROMETRES, round_length
+
+__all__ = ["Intensity", "Kind", "draw_views", "place_views"]
+
+Kind = Literal["maximum projections", "central slices"]
+
+# In inches: between two pictures, around them, and below them for the bars and their numbers.
+GAP, MARGIN, FOOT, HEAD = 0.06, 0.06, 0.52, 0.24
+# The scale bar is at most this part of the figure's width.
+LONGEST_BAR = 0.3
+# In inches: a view that is thinner has no room for its name; and the longest axis has so much at
+# least, however small the figure is.
+LABELLED, LEAST_SCALE = 0.3, 0.1
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """How intensities become colours.
+
+    Attributes
+    ----------
+    top : float
+        The brightest colour's, as a part of the maximum.
+    gamma : float
+        Exponent; below 1 it brings out what is dim. It does not count for a logarithmic scale.
+    logarithmic : bool
+    decades : float
+        How far a logarithmic scale reaches down.
+    """
+
+    top: float = 1.0
+    gamma: float = 1.0
+    logarithmic: bool = False
+    decades: float = 4.0
+
+    def norm(self, maximum: float) -> Normalize:
+        """Return matplotlib's norm for an image with this maximum.
+
+        Raises
+        ------
+        InputError
+            The range or gamma is not positive.
+        """
+        high = self.top * maximum
+        if not (math.isfinite(self.gamma) and self.gamma > 0):
+            raise InputError(f"Gamma is {self.gamma}; it must be positive.")
+        if not (math.isfinite(high) and high > 0):
+            raise InputError(f"The intensity range ends at {high:g}; it must end above 0.")
+        if self.logarithmic:
+            return LogNorm(high * 10.0**-self.decades, high, clip=True)
+        return PowerNorm(self.gamma, vmin=0, vmax=high, clip=True)
+
+    def text(self) -> str:
+        """Return in words what the colours mean."""
+        top = "maximum" if self.top == 1 else f"{100 * self.top:.3g} %"
+        if self.logarithmic:
+            return f"{self.decades:g} decades to {top}"
+        return f"0 to {top}, gamma {self.gamma:g}"
+
+
+def draw_views(
+    figure: Figure,
+    psf: ArrayLike,
+    spacing: Sequence[float],
+    *,
+    kind: Kind = "maximum projections",
+    intensity: Intensity | None = None,
+    unit: str = MICROMETRES,
+    colormap: str = "inferno",
+    foreground: str = "black",
+) -> None:
+    """Draw a PSF along z, y and x at its physical aspect, with a scale bar and a bar of colours.
+
+    The view along z (xy) is at the top left, the one along x (zy) right of it, the one along y
+    (xz) below it; a micrometre has one length in all of them.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Cleared first; its size decides the pictures'.
+    psf : array_like
+        (Z, Y, X), or (Y, X), which is drawn as it is.
+    spacing : sequence of float
+        Voxel size in micrometres.
+    kind : {"maximum projections", "central slices"}
+        The slices go through n // 2.
+    intensity : Intensity, optional
+        From 0 to the maximum by default.
+    unit : {"µm", "voxels"}
+        What the spacing is in.
+    colormap : str
+        A matplotlib colormap's name.
+    foreground : str
+        Colour of text and lines.
+
+    Raises
+    ------
+    InputError
+        The PSF, the spacing or the intensity cannot be used.
+    """
+    array = check_image(psf, "The PSF")
+    sizes = check_spacing(spacing, array.ndim)
+    shown = intensity or Intensity()
+    norm = shown.norm(float(array.max()))
+    sheet = Sheet(figure, foreground)
+    scale = place_views(sheet, array, sizes, kind, norm, colormap, (HEAD, FOOT))
+    what = kind if array.ndim == 3 else "the PSF"
+    sheet.text(MARGIN, HEAD / 2, f"{what}, {shown.text()}")
+    length = round_length(LONGEST_BAR * sheet.width / scale)
+    foot = sheet.height - FOOT
+    sheet.line((MARGIN, MARGIN + length * scale), (foot + 0.16, foot + 0.16), width=3)
+    sheet.text(MARGIN, foot + 0.25, f"{length:g} {unit}", va="top")
+    left = 0.45 * sheet.width
+    sheet.ramp((left, foot + 0.1, sheet.width - MARGIN - left, 0.12), colormap, norm)
+
+
+def place_views(
+    sheet: Sheet,
+    array: NDArray[np.float32],
+    sizes: Sequence[float],
+    kind: Kind,
+    norm: Normalize,
+    colormap: str,
+    rims: tuple[float, float],
+) -> float:
+    """Put the pictures on a sheet, between rims at its top and bottom.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    array : numpy.ndarray
+        (Z, Y, X) or (Y, X).
+    sizes : sequence of float
+        Voxel size.
+    kind : {"maximum projections", "central slices"}
+    norm : matplotlib.colors.Normalize
+    colormap : str
+    rims : (float, float)
+        Kept free above and below, in inches.
+
+    Returns
+    -------
+    float
+        Inches a unit of length.
+    """
+    across: list[float] = [n * size for n, size in zip(array.shape, sizes, strict=True)]
+    z, y, x = (0.0, *across) if array.ndim == 2 else across
+    between = GAP if array.ndim == 3 else 0.0
+    room = sheet.width - 2 * MARGIN - between, sheet.height - sum(rims) - between
+    scale = max(min(room[0] / (x + z), room[1] / (y + z)), LEAST_SCALE / max(across))
+    z, y, x = scale * z, scale * y, scale * x
+    left = (sheet.width - between - x - z) / 2
+    top = rims[0] + (room[1] - y - z) / 2
+    views = [("xy", array if array.ndim == 2 else _plane(array, 0, kind), (left, top, x, y))]
+    if array.ndim == 3:
+        views += [
+            ("zy", _plane(array, 2, kind).T, (left + x + GAP, top, z, y)),
+            ("xz", _plane(array, 1, kind), (left, top + y + GAP, x, z)),
+        ]
+    for name, plane, place in views:
+        sheet.picture(plane, place, colormap, norm)
+        if min(place[2:]) > LABELLED:
+            sheet.label(*place[:2], name)
+    return scale
+
+
+def _plane(array: NDArray[np.float32], axis: int, kind: Kind) -> NDArray[np.float32]:
+    if kind == "central slices":
+        middle: NDArray[np.float32] = array.take(array.shape[axis] // 2, axis)
+        return middle
+    brightest: NDArray[np.float32] = array.max(axis=axis)
+    return brightest

@@ -1,0 +1,175 @@
+"""The optical transfer function of a PSF, and the frequencies that a microscope passes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft as scipy_fft
+
+from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.errors import InputError
+
+__all__ = ["Band", "OTFSection", "otf_lines", "otf_section", "widefield_band"]
+
+Floats = NDArray[np.float64]
+
+# A small PSF's spectrum is sampled at so many frequencies at least: zeros around the PSF add no
+# information, but a curve between its few frequencies.
+LEAST_FREQUENCIES = 128
+
+
+class OTFSection(NamedTuple):
+    """A plane of the OTF through the frequency 0.
+
+    Attributes
+    ----------
+    magnitude : numpy.ndarray
+        (kz, kx), of a 2D PSF (ky, kx); 1 at the frequency 0.
+    down, across : numpy.ndarray
+        The frequencies of its rows and columns in cycles per micrometre, rising.
+    """
+
+    magnitude: Floats
+    down: Floats
+    across: Floats
+
+
+@dataclass(frozen=True)
+class Band:
+    """The frequencies that a wide-field microscope passes, in cycles per micrometre.
+
+    Attributes
+    ----------
+    lateral : float
+        2 NA / wavelength; nothing finer passes in the plane.
+    axial : float
+        (n - sqrt(n^2 - NA^2)) / wavelength, which passes at half of the lateral cutoff only.
+    numerical_aperture, wavelength, refractive_index : float
+        The optics; the wavelength in micrometres.
+
+    References
+    ----------
+    B. R. Frieden, Optical transfer of the three-dimensional object, J. Opt. Soc. Am. 57 (1967) 56.
+    """
+
+    lateral: float
+    axial: float
+    numerical_aperture: float
+    wavelength: float
+    refractive_index: float
+
+    def axial_at(self, lateral: Floats) -> Floats:
+        """Return the highest axial frequency at lateral ones; near 0 they leave the missing cone.
+
+        It is 0 from the lateral cutoff on.
+        """
+        rim = self.numerical_aperture / self.wavelength
+        sphere = self.refractive_index / self.wavelength
+        inside = np.minimum(np.abs(np.abs(lateral) - rim), rim)
+        height: Floats = np.sqrt(sphere**2 - inside**2) - math.sqrt(sphere**2 - rim**2)
+        return height
+
+
+def widefield_band(numerical_aperture: float, wavelength: float, refractive_index: float) -> Band:
+    """Return the band of a wide-field fluorescence microscope.
+
+    Parameters
+    ----------
+    numerical_aperture : float
+    wavelength : float
+        Emission wavelength in micrometres.
+    refractive_index : float
+
+    Raises
+    ------
+    InputError
+        The numerical aperture is not below the refractive index.
+    """
+    if not numerical_aperture < refractive_index:
+        raise InputError(
+            f"The numerical aperture {numerical_aperture:g} must be below the refractive index "
+            f"{refractive_index:g}, so no cutoff is drawn."
+        )
+    inner = math.sqrt(refractive_index**2 - numerical_aperture**2)
+    return Band(
+        lateral=2 * numerical_aperture / wavelength,
+        axial=(refractive_index - inner) / wavelength,
+        numerical_aperture=numerical_aperture,
+        wavelength=wavelength,
+        refractive_index=refractive_index,
+    )
+
+
+def otf_section(psf: ArrayLike, spacing: Sequence[float]) -> OTFSection:
+    """Return the plane ky = 0 of a PSF's OTF, of a 2D PSF its whole OTF.
+
+    Parameters
+    ----------
+    psf : array_like
+        (Z, Y, X) or (Y, X).
+    spacing : sequence of float
+        Voxel size in micrometres.
+
+    Raises
+    ------
+    InputError
+        The PSF or the spacing cannot be used, or its sum is not positive.
+    """
+    array, sizes = _checked(psf, spacing)
+    # The plane through the frequency 0 is the transform of the sum along the other axis.
+    flat = array.sum(axis=1) if array.ndim == 3 else array
+    shape = [_length(n) for n in flat.shape]
+    spectrum = np.abs(scipy_fft.fftshift(scipy_fft.fft2(flat, shape)))
+    down, across = (
+        scipy_fft.fftshift(scipy_fft.fftfreq(n, size))
+        for n, size in zip(shape, (sizes[0], sizes[-1]), strict=True)
+    )
+    return OTFSection(spectrum / array.sum(), down, across)
+
+
+def otf_lines(psf: ArrayLike, spacing: Sequence[float]) -> tuple[tuple[Floats, Floats], ...]:
+    """Return the OTF's magnitude along each of its axes.
+
+    Parameters
+    ----------
+    psf : array_like
+        (Z, Y, X) or (Y, X).
+    spacing : sequence of float
+        Voxel size in micrometres.
+
+    Returns
+    -------
+    tuple of (numpy.ndarray, numpy.ndarray)
+        One an axis: frequencies from 0 to the sampling's limit in cycles per micrometre, and the
+        magnitude there, 1 at the frequency 0.
+
+    Raises
+    ------
+    InputError
+        The PSF or the spacing cannot be used, or its sum is not positive.
+    """
+    array, sizes = _checked(psf, spacing)
+    lines = []
+    for axis, (n, size) in enumerate(zip(array.shape, sizes, strict=True)):
+        line = array.sum(axis=tuple(a for a in range(array.ndim) if a != axis))
+        length = _length(n)
+        magnitude = np.abs(scipy_fft.rfft(line, length)) / array.sum()
+        lines.append((scipy_fft.rfftfreq(length, size), magnitude))
+    return tuple(lines)
+
+
+def _checked(psf: ArrayLike, spacing: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:
+    array = check_image(psf, "The PSF", constant=True).astype(np.float64)
+    sizes = check_spacing(spacing, array.ndim)
+    if not array.sum() > 0:
+        raise InputError("The PSF's sum is not positive, so it has no OTF with 1 at frequency 0.")
+    return array, sizes
+
+
+def _length(n: int) -> int:
+    return int(scipy_fft.next_fast_len(max(n, LEAST_FREQUENCIES)))
