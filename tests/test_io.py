@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import struct
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from napari_psf_distiller import (
     read_psf,
     write_psf,
 )
-from napari_psf_distiller.io import is_psf_file, write_image
+from napari_psf_distiller.io import is_psf_file, psf_made_with, write_image
 from napari_psf_distiller.recipe import Provenance
 
 # Lengths that have no short decimal fraction and no exact TIFF rational: pi / 10, and so on.
@@ -136,6 +137,40 @@ def test_another_reader_sees_the_imagej_voxel_size(tmp_path):
     assert (1 / y, 1 / x) == pytest.approx(SPACING[1:], rel=1e-6)
     assert float(description["spacing"]) == SPACING[0]
     assert description["unit"] == "um"
+
+
+def test_another_reader_sees_the_ome_voxel_size(tmp_path):
+    write_psf(tmp_path / "psf.ome.tif", psf_of((5, 7, 9)), spacing=SPACING)
+    with Image.open(tmp_path / "psf.ome.tif") as image:
+        # Pillow takes the tag's bytes for Latin-1; OME's are UTF-8.
+        xml = ElementTree.fromstring(image.tag_v2[270].encode("latin-1"))
+        x, y = (float(image.tag_v2[number]) for number in (282, 283))
+        unit = image.tag_v2[296]
+    pixels = xml.find(".//{*}Pixels").attrib
+    assert [float(pixels[f"PhysicalSize{axis}"]) for axis in "ZYX"] == list(SPACING)
+    assert {pixels[f"PhysicalSize{axis}Unit"] for axis in "ZYX"} == {"µm"}
+    # Programs that know no OME take the plain tags, here in pixels a centimetre.
+    assert unit == 3
+    assert (1e4 / y, 1e4 / x) == pytest.approx(SPACING[1:], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["psf.tif", "psf.ome.tif"])
+@pytest.mark.parametrize("shape", [(5, 7, 9), (1, 7, 9), (6, 8)])
+def test_what_a_psf_was_made_with_is_known_without_reading_it(tmp_path, name, shape):
+    spacing, recipe = SPACING[-len(shape) :], recipe_of(shape)
+    write_psf(tmp_path / name, psf_of(shape), spacing=spacing, recipe=recipe)
+    assert psf_made_with(tmp_path / name) == (spacing, recipe)
+    write_psf(tmp_path / name, psf_of(shape), spacing=spacing)
+    assert psf_made_with(tmp_path / name) == (spacing, None)
+
+
+def test_nothing_is_known_of_other_files(tmp_path):
+    write_image(tmp_path / "image.tif", psf_of((5, 7, 9)), spacing=SPACING)
+    (tmp_path / "broken.tif").write_bytes(b"II*\x00")
+    write_psf(tmp_path / "psf.tif", psf_of((5, 7, 9)), spacing=SPACING)
+    (tmp_path / "psf.tif").rename(tmp_path / "psf.dat")
+    for path in [*tmp_path.iterdir(), tmp_path / "missing.tif", tmp_path, ""]:
+        assert psf_made_with(path) is None
 
 
 # Files of other programs.

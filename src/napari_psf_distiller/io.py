@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,11 +19,13 @@ from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.voxel_sizes import voxel_sizes
 
 __all__ = [
     "StoredImage",
     "StoredPSF",
     "is_psf_file",
+    "psf_made_with",
     "read_image",
     "read_psf",
     "write_image",
@@ -33,28 +34,6 @@ __all__ = [
 
 FORMAT = "napari-psf-distiller psf"
 VERSION = 1
-
-# How TIFF writers spell their units, in micrometres.
-MICROMETRES = {
-    "m": 1e6,
-    "mm": 1e3,
-    "um": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "micrometre": 1.0,
-    "nm": 1e-3,
-    "nanometer": 1e-3,
-    "nanometre": 1e-3,
-    "cm": 1e4,
-    "inch": 25400.0,
-    "pm": 1e-6,
-    "å": 1e-4,
-    "a": 1e-4,
-}
-
 
 _AXIS_NAMES = {"T": "time", "C": "channel", "S": "colour", "Z": "z", "Y": "y", "X": "x"}
 
@@ -156,14 +135,11 @@ def read_psf(path: str | Path) -> StoredPSF:
     psf = check_image(image, f"The PSF in {path}")
     recipe = None
     if note is not None:
-        _check_version(note, path)
-        spacing = note.get("spacing")
+        spacing, recipe = _made_with(note, path)
         # A stack of one plane is stored as a plane; its spacing tells.
-        if psf.ndim == 2 and isinstance(spacing, list) and len(spacing) == 3:
+        if psf.ndim == 2 and len(spacing) == 3:
             psf = psf[None]
-        spacing = check_spacing(spacing, psf.ndim)
-        if note.get("recipe") is not None:
-            recipe = Recipe.from_json(json.dumps(note["recipe"]), f"The recipe in {path}")
+        check_spacing(spacing, psf.ndim)
     if spacing is None:
         raise InputError(
             f"{path} does not say how large its voxels are. Save it with its voxel size, or open "
@@ -198,6 +174,44 @@ def is_psf_file(path: str | Path) -> bool:
         return False
 
 
+def psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] | None:
+    """Return a PSF file's voxel size in micrometres and its recipe; the PSF itself is not read.
+
+    Returns
+    -------
+    tuple or None
+        None of any file that `write_psf` did not write.
+
+    Raises
+    ------
+    InputError
+        What the file says is not right, or of a later version.
+    """
+    if not str(path).lower().endswith((".tif", ".tiff")):
+        return None
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            note = _note(tiff)
+    except Exception:  # any file may be asked about
+        return None
+    return None if note is None else _made_with(note, path)
+
+
+def _made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...], Recipe | None]:
+    version = note.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise InputError(
+            f"The PSF in {path} has the format version {version}; this program reads up to "
+            f"{VERSION}. Update napari-psf-distiller to read it."
+        )
+    stated = note.get("spacing")
+    spacing = check_spacing(stated, len(stated) if isinstance(stated, list) else 0)
+    recipe = None
+    if note.get("recipe") is not None:
+        recipe = Recipe.from_json(json.dumps(note["recipe"]), f"The recipe in {path}")
+    return spacing, recipe
+
+
 def _write(
     path: str | Path, array: NDArray[np.float32], sizes: tuple[float, ...] | None, note: str
 ) -> None:
@@ -212,6 +226,10 @@ def _write(
             metadata["Description"] = note
         for axis, size in zip(axes, sizes or (), strict=False):
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+        if sizes is not None:
+            # For programs that know TIFF, but not OME.
+            options["resolution"] = (1e4 / sizes[-1], 1e4 / sizes[-2])
+            options["resolutionunit"] = "CENTIMETER"
         options |= {"ome": True, "metadata": metadata}
     else:
         metadata = {"axes": axes}
@@ -300,7 +318,7 @@ def _content(tiff: tifffile.TiffFile, path: str | Path) -> StoredImage:
             f"{path} has the axes {shown}; an image here has z, y, x or y, x. Choose one time "
             "point and one channel, and save it as a file of its own."
         )
-    sizes = _voxel_sizes(tiff)
+    sizes = voxel_sizes(tiff)
     spacing = tuple(sizes[name] for name in names if name in sizes)
     return StoredImage(image, spacing if len(spacing) == len(names) else None)
 
@@ -322,15 +340,6 @@ def _note(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
     return note
 
 
-def _check_version(note: dict[str, Any], path: str | Path) -> None:
-    version = note.get("version")
-    if type(version) is not int or not 1 <= version <= VERSION:
-        raise InputError(
-            f"The PSF in {path} has the format version {version}; this program reads up to "
-            f"{VERSION}. Update napari-psf-distiller to read it."
-        )
-
-
 def _ome_description(xml: str) -> str | None:
     from xml.etree import ElementTree
 
@@ -341,47 +350,3 @@ def _ome_description(xml: str) -> str | None:
                 if child.tag.endswith("}Description"):
                     return child.text
     return None
-
-
-def _voxel_sizes(tiff: tifffile.TiffFile) -> dict[str, float]:
-    """Return the voxel size along each axis that the file gives one for, in micrometres."""
-    if tiff.is_ome and tiff.ome_metadata:
-        return _ome_sizes(tiff.ome_metadata)
-    page = tiff.pages[0]
-    if not isinstance(page, tifffile.TiffPage):
-        return {}
-    imagej = tiff.imagej_metadata
-    unit = (imagej or {}).get("unit", "")
-    if not unit and page.resolutionunit in (2, 3):
-        unit = "inch" if page.resolutionunit == 2 else "cm"
-    # ImageJ escapes characters beyond ASCII, such as the micro sign.
-    unit = re.sub(r"\\u00b5", "µ", str(unit), flags=re.IGNORECASE).strip().lower()
-    factor = MICROMETRES.get(unit)
-    if factor is None or (imagej is None and unit == "inch"):
-        # Dots an inch without more are what picture programs write, not a voxel size.
-        return {}
-    sizes = {}
-    for axis, tag in (("X", "XResolution"), ("Y", "YResolution")):
-        if tag in page.tags:
-            numerator, denominator = page.tags[tag].value
-            if numerator and denominator:
-                sizes[axis] = factor * denominator / numerator
-    depth = (imagej or {}).get("spacing")
-    if isinstance(depth, int | float) and depth:
-        sizes["Z"] = factor * abs(float(depth))
-    return sizes
-
-
-def _ome_sizes(xml: str) -> dict[str, float]:
-    from xml.etree import ElementTree
-
-    for element in ElementTree.fromstring(xml).iter():
-        if element.tag.endswith("}Pixels"):
-            sizes = {}
-            for axis in "ZYX":
-                value = element.get(f"PhysicalSize{axis}")
-                factor = MICROMETRES.get(element.get(f"PhysicalSize{axis}Unit", "µm").lower())
-                if value is not None and factor is not None and float(value) > 0:
-                    sizes[axis] = factor * float(value)
-            return sizes
-    return {}

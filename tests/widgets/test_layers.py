@@ -9,13 +9,13 @@ from napari.layers import Image, Labels, Points
 
 from napari_psf_distiller import Recipe
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.widgets.geometry import spacing_of
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
     layer_like,
     read_image_layer,
     read_labels_layer,
     same_voxels,
-    spacing_of,
     with_voxel_size,
 )
 from napari_psf_distiller.widgets.points import beads_from
@@ -70,9 +70,7 @@ def test_an_image_layer_is_read_without_loading_it() -> None:
         (None, "No layer is chosen. Open or make a PSF and choose it."),
         (Image(np.zeros((8, 8, 3)), rgb=True), "RGB picture"),
         (Image([IMAGE, IMAGE[:, ::2, ::2]], multiscale=True), "multiscale"),
-        (Image(IMAGE[None]), "has 4 axes (1, 6, 8, 10)"),
-        (Image(IMAGE, axis_labels=("T", "y", "x")), "is time, not z"),
-        (Image(IMAGE, axis_labels=("channel", "y", "x")), "is channel, not z"),
+        (Image(IMAGE, axis_labels=("T", "channel", "x")), "has the axes T, channel, x; an image"),
     ],
 )
 def test_image_layers_that_no_step_takes(layer: Any, sentence: str) -> None:
@@ -209,3 +207,22 @@ def test_another_plugins_note_is_not_ours(make_napari_viewer: Any) -> None:
     source = read_image_layer(layer)
     assert source.origin == layer.name
     assert source.recipe.preprocess == NOT_PREPROCESSED
+
+
+# --- how a new layer looks
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [((-2, 0, 5), (-2, 5)), ((3, 3, 3), (3, 4)), ((0, np.nan, 1), (0, 1))],
+)
+def test_a_new_image_shows_all_its_values(values: Any, limits: Any) -> None:
+    # In one plane of many, which napari itself does not look at.
+    image = np.full((40, 300, 900), values[0], np.float32)
+    image[7, 0, :2] = values[1:]
+    source = source_of()
+    data, keywords, _ = layer_like(source, image, "image", "new", source.recipe, step="s")
+    layer = Image(data, **keywords)
+    assert tuple(layer.contrast_limits) == limits
+    own = layer_like(source, image, "image", "new", source.recipe, step="s", contrast_limits=(0, 9))
+    assert own[1]["contrast_limits"] == (0, 9)

@@ -154,9 +154,7 @@ STACK = np.random.default_rng(0).random((4, 16, 18)).astype(np.float32)
 BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "rgb": (STACK[..., :3], {"rgb": True}, "is an RGB picture"),
     "multiscale": ([STACK, STACK[:, ::2, ::2]], {"multiscale": True}, "is multiscale"),
-    "4d": (STACK[None], {}, r"has 4 axes \(1, 4, 16, 18\).*Split Stack until one time point"),
-    "time": (STACK, {"axis_labels": ("t", "y", "x")}, "first axis .* is time, not z"),
-    "channel": (STACK, {"axis_labels": ("c", "y", "x")}, "first axis .* is channel, not z"),
+    "spectrum": (STACK, {"axis_labels": ("t", "c", "x")}, "has the axes t, c, x; an image has y"),
     "nan": (with_nan(SMALL), {"contrast_limits": (0, 1)}, "1 voxels that are NaN or infinite"),
     "constant": (np.full((16, 18), 7), {}, "is constant: every voxel is 7"),
     "overflow": (np.arange(2**31, 2**31 + 256).reshape(16, 16), {}, "overflow single precision"),

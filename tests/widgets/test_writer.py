@@ -1,5 +1,7 @@
 import dataclasses
+import threading
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -113,6 +115,62 @@ def test_the_save_dialog_offers_it_and_saves_with_it(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", staticmethod(choose))
     viewer.window._qt_viewer._save_layers_dialog(selected=True)
     assert read_psf(path).recipe == RECIPE
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("beads PSF", "beads PSF.psf.tif"),
+        ("gel 0.2 PSF", "gel 0.2 PSF.psf.tif"),
+        ("mine.psf", "mine.psf.tif"),
+        ("mine.psf.ome.tif", "mine.psf.ome.tif"),
+        ("mine.TIF", "mine.TIF"),
+    ],
+)
+def test_a_name_gets_the_ending_that_brings_it_back(
+    viewer: napari.Viewer,
+    field: SimulatedBeads,
+    tmp_path: Path,
+    told: Any,
+    typed: str,
+    written: str,
+) -> None:
+    data, attributes, _ = add_psf(viewer, field).as_layer_data_tuple()
+    assert write_psf_layer(str(tmp_path / typed), data, attributes) == [str(tmp_path / written)]
+    assert read_psf(tmp_path / written).recipe == RECIPE
+    assert ("Named .psf.tif it would come back" in "".join(told.infos)) == (".psf" not in written)
+
+
+def test_a_name_that_was_not_typed_replaces_nothing(
+    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
+) -> None:
+    data, attributes, _ = add_psf(viewer, field).as_layer_data_tuple()
+    (tmp_path / "mine.psf.tif").write_bytes(b"precious")
+    with pytest.raises(DistillerError, match=r"There is a file .*mine\.psf\.tif already"):
+        write_psf_layer(str(tmp_path / "mine"), data, attributes)
+    with pytest.raises(DistillerError, match="must end in"):
+        write_psf_layer(str(tmp_path / "mine.png"), data, attributes)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"precious"]
+
+
+def test_saved_in_a_thread_it_tells_in_the_main_one(
+    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path, told: Any, qtbot: Any
+) -> None:
+    data, attributes, _ = add_psf(viewer, field).as_layer_data_tuple()
+    arguments = (str(tmp_path / "mine.tif"), data, attributes)
+    thread = threading.Thread(target=write_psf_layer, args=arguments)
+    thread.start()
+    thread.join()
+    assert told.infos == []
+    qtbot.waitUntil(lambda: bool(told.infos))
+
+
+def test_a_name_of_ours_is_saved_by_us_without_naming_a_plugin(
+    viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
+) -> None:
+    add_psf(viewer, field)
+    viewer.layers.save(str(tmp_path / "mine.psf.tif"))
+    assert read_psf(tmp_path / "mine.psf.tif").recipe == RECIPE
 
 
 def test_a_multiscale_layer_is_no_psf(

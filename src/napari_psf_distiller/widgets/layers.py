@@ -1,29 +1,35 @@
 """From napari layers to arrays and recipes, and back."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import napari
 import numpy as np
-import pint
 from magicgui.widgets import ComboBox, FunctionGui
 from napari.layers import Image, Labels, Layer
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
+from napari_psf_distiller.widgets.contrast import full_range
+from napari_psf_distiller.widgets.geometry import geometry_of, scaled, spacing_of
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
+    OPENED,
     digest_of,
     is_edited,
     own_note,
 )
+from napari_psf_distiller.widgets.region import Region, axes_of_space, shown_region
 
 __all__ = [
     "NOT_PREPROCESSED",
     "LayerData",
     "Source",
+    "check_image_layer",
     "choose_newest",
     "choose_source",
     "layer_like",
@@ -32,9 +38,8 @@ __all__ = [
     "read_image_layer",
     "read_labels_layer",
     "same_voxels",
-    "set_voxel_size",
     "source_of",
-    "spacing_of",
+    "voxel_size_of",
     "with_voxel_size",
 ]
 
@@ -44,11 +49,11 @@ LayerData = tuple[Any, dict[str, Any], str]
 # Digits after the point that a voxel size in micrometres is shown with.
 VOXEL_SIZE_DIGITS = 5
 
+# The step that a PSF is finished with.
+FINISHED = "Post-process PSF"
+
 # Of an image that no step of ours made.
 NOT_PREPROCESSED = Preprocess(background="none")
-
-# An axis of these names is not one of space; a stack along it is no volume.
-NOT_SPACE = {"t": "time", "time": "time", "c": "channel", "channel": "channel"}
 
 
 @dataclass(frozen=True)
@@ -59,16 +64,19 @@ class Source:
     ----------
     name : str
     origin : str
-        The name of the layer that all began with; what is made from it is named after it.
+        The name of the layer that all began with, and which of its volumes it was; what is made
+        from it is named after it.
     data : array_like
-        The layer's own, not copied and not loaded: the worker does that.
+        The layer's own, not copied and not loaded: the worker does that. Of more than three axes,
+        or of time and channels, the volume or plane that the viewer shows.
     recipe : Recipe
         All that was done to it so far; its spacing is the layer's, in micrometres.
     geometry : dict
         The keywords that put another layer onto the same grid: scale, units, axis labels, ...
-    edited : bool
-        Changed by hand since a step wrote it; labels and points that no step wrote are made by
-        hand altogether.
+    chosen : dict of str to int
+        Which time, channel, ... it is, or what it was made from.
+    look_for_edits : callable
+        Returns whether it was changed by hand.
     """
 
     name: str
@@ -76,18 +84,32 @@ class Source:
     data: Any
     recipe: Recipe
     geometry: dict[str, Any]
-    edited: bool
+    chosen: dict[str, int] = field(default_factory=dict)
+    look_for_edits: Callable[[], bool] = lambda: False
+
+    @property
+    def edited(self) -> bool:
+        """Whether it was changed by hand since a step wrote it.
+
+        Labels and points that no step wrote are made by hand altogether. It takes a look at all
+        of the data: of labels, in the worker.
+        """
+        return self.look_for_edits()
 
     def note(self) -> dict[str, Any]:
         """Return what a layer made from this one says of it."""
         return {
             "name": self.name,
             "shape": tuple(int(n) for n in np.shape(self.data)),
-            "dtype": str(getattr(self.data, "dtype", np.asarray(self.data).dtype)),
+            "dtype": str(self.data.dtype),
         }
 
 
-def read_image_layer(layer: Image | None, what: str = "an image layer") -> Source:
+def read_image_layer(
+    layer: Image | None,
+    what: str = "an image layer",
+    viewer: "napari.viewer.Viewer | None" = None,
+) -> Source:
     """Return an image layer as a step reads it, or say why it cannot be used.
 
     Parameters
@@ -96,12 +118,21 @@ def read_image_layer(layer: Image | None, what: str = "an image layer") -> Sourc
         What the layer list gave.
     what : str
         What to choose if there is none.
+    viewer : napari.viewer.Viewer, optional
+        Where it is shown: of time points and channels, the one that the sliders stand at is read.
 
     Raises
     ------
     InputError
-        No layer, RGB, multiscale, or not of 2 or 3 axes of space.
+        No layer, RGB, multiscale, fewer than 2 axes of space, or sliders beyond its data.
     """
+    check_image_layer(layer, what)
+    assert layer is not None
+    return source_of(layer, viewer)
+
+
+def check_image_layer(layer: Image | None, what: str) -> None:
+    """Say why an image layer cannot be used, if it cannot; see `read_image_layer`."""
     if layer is None:
         raise InputError(f"No layer is chosen. Open or make {what} and choose it.")
     if getattr(layer, "rgb", False):
@@ -115,43 +146,78 @@ def read_image_layer(layer: Image | None, what: str = "an image layer") -> Sourc
             "of its own."
         )
     _check_axes(layer)
-    return source_of(layer)
 
 
-def read_labels_layer(layer: Labels | None) -> Source:
+def read_labels_layer(layer: Labels | None, viewer: "napari.viewer.Viewer | None" = None) -> Source:
     """Return a labels layer as a step reads it, or say why it cannot be used.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels or None
+        What the layer list gave.
+    viewer : napari.viewer.Viewer, optional
+        See `read_image_layer`.
 
     Raises
     ------
     InputError
-        No layer, multiscale, or not of 2 or 3 axes of space.
+        No layer, multiscale, fewer than 2 axes of space, or sliders beyond its data.
     """
     if layer is None:
         raise InputError("No labels layer is chosen. Run Threshold first, or paint the beads.")
     if layer.multiscale:
         raise InputError(f"The layer {layer.name!r} is multiscale; it must have one level.")
     _check_axes(layer)
-    return source_of(layer)
+    return source_of(layer, viewer)
 
 
-def source_of(layer: Layer) -> Source:
+def source_of(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Source:
     """Return a layer as a step reads it, whatever it is."""
     note = own_note(layer.metadata)
-    if note is None:
-        # Nothing was done to it: a recipe must not claim the default's preprocessing.
-        recipe = Recipe(preprocess=NOT_PREPROCESSED)
+    if isinstance(layer, Image | Labels):
+        region = shown_region(layer, viewer)
+        data = region.of(layer.data)
     else:
-        recipe = Recipe.from_dict(note["recipe"])
-    recipe = dataclasses.replace(recipe, spacing=spacing_of(layer.scale, layer.units))
-    geometry = {
-        "scale": tuple(float(value) for value in layer.scale),
-        "translate": tuple(float(value) for value in layer.translate),
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
-    }
+        region, data = Region(tuple(range(layer.ndim))), layer.data
+    recipe, geometry = _recipe_and_geometry(layer, region.axes)
     origin = layer.name if note is None else note.get("origin", layer.name)
-    edited = not isinstance(layer, Image) and (note is None or is_edited(layer))
-    return Source(layer.name, origin, layer.data, recipe, geometry, edited)
+    chosen = region.chosen or (note or {}).get("chosen", {})
+
+    def look_for_edits() -> bool:
+        return not isinstance(layer, Image) and (note is None or is_edited(layer))
+
+    return Source(layer.name, origin + region.text, data, recipe, geometry, chosen, look_for_edits)
+
+
+def voxel_size_of(layer: Image | None) -> tuple[float, ...] | None:
+    """Return an image layer's voxel size in micrometres, z, y, x or y, x; None if there is none."""
+    try:
+        check_image_layer(layer, "an image layer")
+        assert layer is not None
+        return _recipe_and_geometry(layer, axes_of_space(layer))[0].spacing
+    except InputError:
+        return None
+
+
+def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dict[str, Any]]:
+    """Return what was done to a layer so far, and how it lies; the recipe's spacing is its scale.
+
+    Of a PSF file of ours that another reader opened, the file says both.
+    """
+    note = own_note(layer.metadata)
+    geometry = geometry_of(layer, axes)
+    spacing = spacing_of(geometry["scale"], geometry["units"])
+    # Nothing was done to a layer without a note: a recipe must not claim the default's steps.
+    recipe = Recipe(preprocess=NOT_PREPROCESSED)
+    if note is not None:
+        recipe = Recipe.from_dict(note["recipe"])
+    elif layer.source.path is not None:
+        stated, stored = psf_made_with(layer.source.path) or ((), None)
+        if len(stated) == len(axes):
+            recipe = stored or recipe
+            if spacing is None:
+                spacing, geometry = stated, scaled(geometry, stated)
+    return dataclasses.replace(recipe, spacing=spacing), geometry
 
 
 def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
@@ -182,30 +248,8 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     return dataclasses.replace(
         source,
         recipe=dataclasses.replace(source.recipe, spacing=spacing),
-        geometry=_scaled(source.geometry, spacing),
+        geometry=scaled(source.geometry, spacing),
     )
-
-
-def set_voxel_size(layer: Image | None, sizes: Sequence[float]) -> None:
-    """Give an image layer a voxel size in micrometres, because the user asks for it.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image or None
-    sizes : sequence of float
-        z, y, x; of a 2D image y and x count.
-
-    Raises
-    ------
-    InputError
-        No layer that can be used, or a size that is not positive.
-    """
-    source = read_image_layer(layer)
-    assert layer is not None
-    spacing = check_spacing(tuple(sizes)[-layer.ndim :], len(np.shape(source.data)))
-    geometry = _scaled(source.geometry, spacing)
-    layer.units, layer.scale = geometry["units"], geometry["scale"]
-    layer.translate = geometry["translate"]
 
 
 def layer_like(
@@ -245,7 +289,8 @@ def layer_like(
     """
     geometry = dict(source.geometry)
     if not same_grid:
-        geometry.pop("translate")
+        for keyword in ("translate", "rotate", "shear", "affine"):
+            geometry.pop(keyword, None)
     note: dict[str, Any] = {
         "step": step,
         "recipe": recipe.to_dict(),
@@ -254,6 +299,10 @@ def layer_like(
         "others": [other.note() for other in others],
         "digest": digest_of(data, keywords.get("features")),
     }
+    if kind == "image":
+        keywords = {"contrast_limits": full_range(data)} | keywords
+    if source.chosen:
+        note["chosen"] = source.chosen
     if iterations is not None:
         note["iterations"] = iterations
     return data, {"name": name, "metadata": {METADATA_KEY: note}} | geometry | keywords, kind
@@ -303,9 +352,13 @@ def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> Non
 
 
 def choose_newest(choice: ComboBox, step: str) -> bool:
-    """Choose the newest layer that a step wrote, and return whether there is one."""
+    """Choose the newest layer that a step wrote, and return whether there is one.
+
+    A PSF that was opened from a file counts as post-processed.
+    """
+    steps = (step, OPENED) if step == FINISHED else (step,)
     notes = [(layer, own_note(layer.metadata)) for layer in choice.choices if layer is not None]
-    fitting = [layer for layer, note in notes if note is not None and note.get("step") == step]
+    fitting = [layer for layer, note in notes if note is not None and note.get("step") in steps]
     if fitting:
         choice.value = fitting[-1]
     return bool(fitting)
@@ -317,58 +370,21 @@ def choose_source(choice: ComboBox, layer: Layer | None) -> None:
     if note is None:
         return
     for other in choice.choices:
-        if other is not None and source_of(other).note() == note.get("source"):
+        if other is not None and _is_the_one(other, note.get("source") or {}):
             choice.value = other
             return
 
 
-def spacing_of(scale: Sequence[float], units: Sequence[Any]) -> tuple[float, ...] | None:
-    """Return a layer's scale in micrometres; None if it was never set.
-
-    A scale without a unit of length is taken as micrometres, as most readers and users mean it.
-
-    Parameters
-    ----------
-    scale : sequence of float
-    units : sequence of str or pint.Unit
-        One an axis; may be empty.
-    """
-    registry = pint.get_application_registry()
-    lengths = [registry.Quantity(1, unit) for unit in units] or [None] * len(scale)
-    known = [unit is not None and unit.check("[length]") for unit in lengths]
-    sizes = tuple(
-        abs(float(value)) * (unit.to("micrometer").magnitude if is_length else 1.0)
-        for value, unit, is_length in zip(scale, lengths, known, strict=True)
-    )
-    if not any(known) and all(size == 1 for size in sizes):
-        return None
-    return sizes if all(size > 0 for size in sizes) else None
-
-
-def _scaled(geometry: dict[str, Any], spacing: tuple[float, ...]) -> dict[str, Any]:
-    """Return a geometry with another voxel size, in micrometres."""
-    # An offset is one of voxels: it changes with their size and its unit.
-    offset = tuple(
-        t / old * new
-        for t, old, new in zip(geometry["translate"], geometry["scale"], spacing, strict=True)
-    )
-    return geometry | {
-        "scale": spacing,
-        "translate": offset,
-        "units": ("micrometer",) * len(spacing),
-    }
+def _is_the_one(layer: Layer, noted: Mapping[str, Any]) -> bool:
+    """Return whether a layer is the one that a note tells of; nothing of its data is read."""
+    shape = tuple(int(layer.data.shape[axis]) for axis in axes_of_space(layer))
+    found = {"name": layer.name, "shape": shape, "dtype": str(layer.data.dtype)}
+    return all(found[name] == noted.get(name) for name in found)
 
 
 def _check_axes(layer: Layer) -> None:
-    labels = tuple(str(label).lower() for label in layer.axis_labels)
-    if layer.ndim not in (2, 3):
+    if len(axes_of_space(layer)) < 2:
         raise InputError(
-            f"The layer {layer.name!r} has {layer.ndim} axes {tuple(layer.data.shape)}; a step "
-            "works on (z, y, x) or (y, x). Right-click it in the layer list and choose Split "
-            "Stack until one time point and one channel are left."
-        )
-    if layer.ndim == 3 and labels[0] in NOT_SPACE:
-        raise InputError(
-            f"The first axis of the layer {layer.name!r} is {NOT_SPACE[labels[0]]}, not z; choose "
-            "one of them: right-click it in the layer list and choose Split Stack."
+            f"The layer {layer.name!r} has the axes {', '.join(map(str, layer.axis_labels))}; an "
+            "image has y and x, or z, y and x. Correct the axes' labels, or open another image."
         )

@@ -47,7 +47,11 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 @magic_factory(
     widget_init=_init,
     call_button="Preprocess",
-    image={"label": "bead image", "tooltip": "An image layer of fluorescent beads, 2D or 3D."},
+    image={
+        "label": "bead image",
+        "tooltip": "An image layer of fluorescent beads, 2D or 3D; "
+        "of a time series or of channels, the one that the viewer shows.",
+    },
     voxel_size=VOXEL_SIZE_OPTIONS,
     background={
         "tooltip": "What is subtracted: a local background (rolling ball), a factor times the "
@@ -95,7 +99,7 @@ def preprocess_beads(
     """Subtract the background and filter by the median."""
 
     def prepare() -> Callable[[], Steps[Outcome]]:
-        unscaled = read_image_layer(image, "a bead image")
+        unscaled = read_image_layer(image, "a bead image", viewer)
         source = with_voxel_size(unscaled, voxel_size)
         settings = Preprocess(
             background=background,
@@ -119,6 +123,8 @@ def preprocess_beads(
                 dataclasses.replace(recipe, provenance=provenance_of(array, "")),
                 step=TITLE,
                 colormap="gray",
+                # Dim beads show beside bright ones.
+                gamma=0.6,
             )
             done = f"done: {background} background, median filter {median}"
             return [layer], done, displaced(unscaled, source)

@@ -15,6 +15,7 @@ from napari_psf_distiller.recipe import Provenance, Recipe
 
 __all__ = [
     "METADATA_KEY",
+    "OPENED",
     "digest_of",
     "is_edited",
     "marked_by_hand",
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 METADATA_KEY = "psf_distiller"
+
+# The step that a PSF from a file notes as its writer.
+OPENED = "Open PSF"
 
 # Of a layer whose image is not on record: no step of ours that reads it was the first.
 _EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="", image_sha256="")
@@ -70,12 +74,12 @@ def with_image(recipe: Recipe, image: NDArray[Any]) -> Recipe:
 def digest_of(data: Any, features: Any) -> str:
     """Return a fingerprint of what people edit: labels, points, and which of these are used.
 
-    A stack of floating-point numbers is an image, which is not edited; its fingerprint is empty.
+    A stack of floating-point numbers is an image, which is not edited; its fingerprint is empty. So
+    is that of an array that is kept elsewhere, which would have to be read as a whole.
     """
-    array = np.asarray(data)
-    if array.dtype.kind == "f" and array.ndim > 2:
+    if not isinstance(data, np.ndarray) or (data.dtype.kind == "f" and data.ndim > 2):
         return ""
-    contiguous: NDArray[Any] = np.ascontiguousarray(array)
+    contiguous: NDArray[Any] = np.ascontiguousarray(data)
     digest = hashlib.sha256(contiguous.data)
     if features is not None and "used" in features:
         digest.update(used_points(features).tobytes())

@@ -1,20 +1,25 @@
 """The voxel size in a step widget: read from the layer, corrected by the user."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import FunctionGui, PushButton
+from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QAbstractSpinBox
 
+from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.widgets.geometry import geometry_of, scaled
 from napari_psf_distiller.widgets.layers import (
     VOXEL_SIZE_DIGITS,
     Source,
-    read_image_layer,
-    set_voxel_size,
+    check_image_layer,
+    voxel_size_of,
 )
+from napari_psf_distiller.widgets.region import axes_of_space
 
-__all__ = ["VOXEL_SIZE_OPTIONS", "displaced", "offer_voxel_size"]
+__all__ = ["VOXEL_SIZE_OPTIONS", "displaced", "offer_voxel_size", "set_voxel_size"]
 
 VOXEL_SIZE_OPTIONS: dict[str, Any] = {
     "label": "voxel size (µm)",
@@ -59,10 +64,7 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
         gui.viewer.value.reset_view()
 
     def show_voxel_size(layer: Any) -> None:
-        try:
-            spacing = read_image_layer(layer).recipe.spacing
-        except InputError:
-            spacing = None
+        spacing = voxel_size_of(layer)
         sizes = (0.0, *spacing) if spacing is not None and len(spacing) == 2 else spacing
         gui.voxel_size.value = sizes or (0.0, 0.0, 0.0)
 
@@ -72,6 +74,32 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
     # The first choice of layers comes with the viewer, and is not announced as a change.
     gui.native_parent_changed.connect(lambda _: show_voxel_size(gui.image.value))
     return set_scale
+
+
+def set_voxel_size(layer: Image | None, sizes: Sequence[float]) -> None:
+    """Give an image layer a voxel size in micrometres, because the user asks for it.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image or None
+    sizes : sequence of float
+        z, y, x; of a 2D image y and x count.
+
+    Raises
+    ------
+    InputError
+        No layer that can be used, or a size that is not positive.
+    """
+    check_image_layer(layer, "an image layer")
+    assert layer is not None
+    axes = axes_of_space(layer)
+    spacing = check_spacing(tuple(sizes)[-len(axes) :], len(axes))
+    geometry = scaled(geometry_of(layer, axes), spacing)
+    for name in ("units", "scale", "translate"):
+        values = list(getattr(layer, name))
+        for axis, value in zip(axes, geometry[name], strict=True):
+            values[axis] = value
+        setattr(layer, name, values)
 
 
 def displaced(unscaled: Source, source: Source) -> tuple[str, ...]:

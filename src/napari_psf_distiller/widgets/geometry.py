@@ -1,0 +1,91 @@
+"""How a layer lies in the world: voxel size, offset, units, axis labels, turns."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pint
+from napari.layers import Layer
+from numpy.typing import NDArray
+
+__all__ = ["geometry_of", "scaled", "spacing_of"]
+
+
+def geometry_of(layer: Layer, axes: Sequence[int]) -> dict[str, Any]:
+    """Return how some axes of a layer lie in the world, as keywords for another layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+    axes : sequence of int
+        In their order.
+
+    Returns
+    -------
+    dict
+        scale, translate, units, axis_labels; rotate, shear and affine if there are any.
+    """
+    chosen = list(axes)
+    geometry = {
+        "scale": tuple(float(layer.scale[axis]) for axis in chosen),
+        "translate": tuple(float(layer.translate[axis]) for axis in chosen),
+        "units": tuple(layer.units[axis] for axis in chosen),
+        "axis_labels": tuple(layer.axis_labels[axis] for axis in chosen),
+    }
+    turned = {
+        "rotate": np.asarray(layer.rotate),
+        "shear": _matrix(layer.shear, layer.ndim),
+        "affine": layer.affine.affine_matrix,
+    }
+    for name, matrix in turned.items():
+        kept = [*chosen, layer.ndim] if name == "affine" else chosen
+        part = matrix[np.ix_(kept, kept)]
+        if not np.array_equal(part, np.eye(len(kept))):
+            geometry[name] = part
+    return geometry
+
+
+def _matrix(shear: NDArray[np.float64], ndim: int) -> NDArray[np.float64]:
+    """Return a layer's shear as a matrix; napari may give its upper triangle alone."""
+    if shear.ndim == 2:
+        return shear
+    matrix = np.eye(ndim)
+    matrix[np.triu_indices(ndim, 1)] = shear
+    return matrix
+
+
+def spacing_of(scale: Sequence[float], units: Sequence[Any]) -> tuple[float, ...] | None:
+    """Return a layer's scale in micrometres; None if it was never set.
+
+    A scale without a unit of length is taken as micrometres, as most readers and users mean it.
+
+    Parameters
+    ----------
+    scale : sequence of float
+    units : sequence of str or pint.Unit
+        One an axis; may be empty.
+    """
+    registry = pint.get_application_registry()
+    lengths = [registry.Quantity(1, unit) for unit in units] or [None] * len(scale)
+    known = [unit is not None and unit.check("[length]") for unit in lengths]
+    sizes = tuple(
+        abs(float(value)) * (unit.to("micrometer").magnitude if is_length else 1.0)
+        for value, unit, is_length in zip(scale, lengths, known, strict=True)
+    )
+    if not any(known) and all(size == 1 for size in sizes):
+        return None
+    return sizes if all(size > 0 for size in sizes) else None
+
+
+def scaled(geometry: dict[str, Any], spacing: tuple[float, ...]) -> dict[str, Any]:
+    """Return a geometry with another voxel size, in micrometres."""
+    # An offset is one of voxels: it changes with their size and its unit.
+    offset = tuple(
+        t / old * new
+        for t, old, new in zip(geometry["translate"], geometry["scale"], spacing, strict=True)
+    )
+    return geometry | {
+        "scale": spacing,
+        "translate": offset,
+        "units": ("micrometer",) * len(spacing),
+    }
