@@ -13,16 +13,27 @@ from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.noise import noise_level
 
-__all__ = ["Method", "threshold", "threshold_value"]
+__all__ = ["Method", "local_mean", "threshold", "threshold_value"]
 
 Method = Literal["noise", "otsu", "li", "triangle", "local", "manual"]
 
 # More than this is not beads on a background; labels of it would be one object.
 LARGEST_FRACTION = 0.5
 
+# Li's method sorts all voxels to learn how finely they differ; more than this takes too long.
+SORTED_AT_MOST = 5_000_000
+
+
+def _li(array: NDArray[np.float32]) -> float:
+    if array.size <= SORTED_AT_MOST:
+        return float(threshold_li(array))
+    tolerance = 1e-5 * (float(array.max()) - float(array.min()))
+    return float(threshold_li(array, tolerance=tolerance))
+
+
 _GLOBAL: dict[str, Callable[..., float]] = {
     "otsu": threshold_otsu,
-    "li": threshold_li,
+    "li": _li,
     "triangle": threshold_triangle,
 }
 
@@ -86,19 +97,41 @@ def threshold_value(
             )
         return noise.median + factor * noise.deviation
     if method == "local":
-        if not window > 0:
-            raise InputError(f"The local threshold's window is {window}; it must be positive.")
-        sizes = check_spacing(spacing, array.ndim)
-        # An odd number of voxels, and no more than fit: beyond the image there is nothing to see.
-        block = tuple(
-            2 * min(max(1, round(window / size / 2)), (n - 1) // 2) + 1
-            for size, n in zip(sizes, array.shape, strict=True)
-        )
         height = float(array.std(dtype=np.float64)) if offset is None else offset
-        local: NDArray[np.float32] = threshold_local(array, block, offset=-height)
-        return local.astype(np.float32, copy=False)
+        return local_mean(array, window, spacing) + np.float32(height)
     check_choice(method, "threshold method", get_args(Method))
     return float(_GLOBAL[method](array))
+
+
+def local_mean(
+    array: NDArray[np.float32], window: float, spacing: Sequence[float] | None
+) -> NDArray[np.float32]:
+    """Return the Gaussian-weighted mean around each voxel, float32.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        (Z, Y, X) or (Y, X), float32.
+    window : float
+        The neighbourhood's width in micrometres.
+    spacing : sequence of float or None
+        Voxel size in micrometres.
+
+    Raises
+    ------
+    InputError
+        The window or the spacing cannot be used.
+    """
+    if not window > 0:
+        raise InputError(f"The local threshold's window is {window}; it must be positive.")
+    sizes = check_spacing(spacing, array.ndim)
+    # An odd number of voxels, and no more than fit: beyond the image there is nothing to see.
+    block = tuple(
+        2 * min(max(1, round(window / size / 2)), (n - 1) // 2) + 1
+        for size, n in zip(sizes, array.shape, strict=True)
+    )
+    mean: NDArray[np.float32] = threshold_local(array, block)
+    return mean.astype(np.float32, copy=False)
 
 
 def threshold(

@@ -9,7 +9,6 @@ import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from napari.utils import DirectLabelColormap
-from superqt.utils import qdebounced
 
 from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import Steps
@@ -20,6 +19,8 @@ from napari_psf_distiller.widgets.layers import (
     prefer_layers,
     read_image_layer,
 )
+from napari_psf_distiller.widgets.level_slider import LevelSlider
+from napari_psf_distiller.widgets.threshold_preview import ThresholdPreview
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["threshold"]
@@ -32,12 +33,12 @@ BEAD_COLOUR = "#f0e442"
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
-    runner = StepRunner(gui, TITLE)
+    StepRunner(gui, TITLE)
     prefer_layers(gui, {"image": "Preprocess beads"})
 
     def show_what_counts(method: str) -> None:
         gui.factor.visible = method == "noise"
-        gui.value.visible = gui.live.visible = method == "manual"
+        gui.value.visible = method == "manual"
         gui.window.visible = gui.offset.visible = method == "local"
 
     def fit_range(layer: Any) -> None:
@@ -45,33 +46,16 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             return
         low, high = (float(limit) for limit in layer.contrast_limits_range)
         if low < high:
-            value = gui.value.value
-            with gui.changed.blocked():
-                gui.value.min, gui.value.max = min(low, gui.value.min), high
-                # The slider rounds its ends: the value must lie between what it made of them.
-                gui.value.value = min(max(value, low, gui.value.min), gui.value.max)
-                gui.value.min = min(low, gui.value.value)
+            with gui.changed.blocked(), gui.value.changed.blocked():
+                gui.value.set_range(low, high)
 
-    def follow(_: Any) -> None:
-        # A moved slider thresholds anew as soon as it rests; what it made before is replaced.
-        if gui.live.value and gui.method.value == "manual" and gui.image.value is not None:
-            if runner.running:
-                runner.cancel()
-                again()
-            else:
-                gui()
-
-    again = qdebounced(lambda: follow(None), timeout=100)
-    settled = qdebounced(lambda: follow(None), timeout=150)
     gui.method.changed.connect(show_what_counts)
     gui.image.changed.connect(fit_range)
     # The first choice of layers comes with the viewer, and is not announced as a change.
     gui.native_parent_changed.connect(lambda _: fit_range(gui.image.value))
-    gui.value.changed.connect(lambda _: settled())
-    # A widget that is gone has no slider to rest.
-    gui.native.destroyed.connect(settled.cancel)
-    gui.native.destroyed.connect(again.cancel)
     show_what_counts(gui.method.value)
+    # After what sets the slider's range: what is shown lies within it.
+    gui.preview = ThresholdPreview(gui, TITLE)
 
 
 @magic_factory(
@@ -91,12 +75,16 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "15 only bright ones.",
     },
     value={
-        "widget_type": "FloatSlider",
+        "widget_type": LevelSlider,
         "min": 0.0,
         "max": 1.0,
         "tooltip": "Voxels above it are bead; in the image's intensity units.",
     },
-    live={"tooltip": "Threshold anew whenever the manual value changes."},
+    live={
+        "label": "live preview",
+        "tooltip": "Show in blue what the threshold takes, while it changes; Threshold then makes "
+        "the labels. In 3D a large image is shown at a reduced resolution.",
+    },
     window={
         "label": "window (µm)",
         "min": 0.01,
@@ -123,7 +111,7 @@ def threshold(
     """Decide which voxels are bead."""
 
     def prepare() -> Callable[[], Steps[Outcome]]:
-        source = read_image_layer(image, "a preprocessed image")
+        source = read_image_layer(image, "a preprocessed image", viewer)
         settings = Threshold(
             method=method,
             factor=factor,

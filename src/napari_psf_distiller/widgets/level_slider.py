@@ -1,0 +1,45 @@
+"""A slider for intensities of any range, from 1e-9 to 1e9."""
+
+from typing import Any
+
+from magicgui.backends._qtpy.widgets import QBaseRangedWidget
+from magicgui.widgets.bases import RangedWidget
+from qtpy.QtCore import Qt
+from superqt import QLabeledDoubleSlider
+
+__all__ = ["LevelSlider"]
+
+# Steps of the keyboard over the whole range.
+STEPS = 500
+
+
+class _Native(QBaseRangedWidget):
+    """What magicgui asks of a slider; its own rounds to millionths."""
+
+    _qwidget: QLabeledDoubleSlider
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(QLabeledDoubleSlider, **kwargs)
+        self._qwidget.setOrientation(Qt.Orientation.Horizontal)
+        # As many digits as there is room for.
+        self._qwidget.setDecimals(-1)
+
+    def _mgui_set_adaptive_step(self, value: bool) -> None:
+        pass
+
+    def _mgui_get_adaptive_step(self) -> bool:
+        return False
+
+
+class LevelSlider(RangedWidget[float]):
+    """A slider whose steps are a part of its range, and that keeps a value as it was given."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget_type=_Native, **kwargs)
+
+    def set_range(self, low: float, high: float) -> None:
+        """Set the ends, and keep the value between them."""
+        slider = self.native
+        slider.setRange(low, high)
+        slider.setSingleStep((high - low) / STEPS)
+        slider.setPageStep((high - low) / 20)
