@@ -272,7 +272,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     one, other = empty.copy(), np.ones((8, 9), np.uint8)
     one[12, 14] = 1
     # No labels; nothing in them; of another shape; all beads too small; all too near to the border;
-    # of too many axes; no image.
+    # a volume's; no image.
     user.runs(gui)
     user.runs(user.chooses(gui, mask=viewer.add_labels(empty)))
     user.runs(user.chooses(gui, mask=viewer.add_labels(other)))
@@ -287,7 +287,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         "The thresholded image has the shape (8, 9), the image (24, 28)",
         "None of the 1 objects can be used: 1 too small.",
         "None of the 1 objects can be used: 1 too near to the border.",
-        "has 4 axes (2, 2, 3, 3)",
+        "The thresholded image has the shape (2, 3, 3), the image (24, 28)",
         "No layer is chosen. Open or make a preprocessed image",
     )
     assert len(told.errors) == len(expected)

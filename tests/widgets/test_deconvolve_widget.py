@@ -95,7 +95,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     source = add_small()
     gui = user.opens(NAME, image=source, **QUICK)
     # A PSF of another number of axes, one with negative values, a mask of another shape, another
-    # device's FFT, too little memory.
+    # device's FFT, too little memory, a time series of nothing.
     user.runs(user.chooses(gui, psf=psf))
     negative = add_small("negative")
     negative.data = negative.data - 50
@@ -117,7 +117,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         "The mask has the shape (24, 30), the image (24, 28); they must be the same.",
         "There is no FFT 'vkfft' with NumPy",
         "allow more memory",
-        "has 4 axes (2, 3, 8, 8)",
+        "The image is constant: every voxel is 0.",
         "No layer is chosen. Open or make an image",
     )
     assert len(told.errors) == len(expected)

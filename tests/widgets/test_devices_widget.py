@@ -2,6 +2,7 @@ import threading
 from typing import Any
 
 import napari
+import numpy as np
 import pytest
 
 from napari_psf_distiller.compute import Device
@@ -41,6 +42,31 @@ def test_usable_devices_are_offered_once_they_are_known(user: Any, slow_search: 
         assert gui.device.choices == ("auto", "numpy", "Good GPU")
     assert guis[0].device.value == "numpy"
     assert guis[1].device.value == "auto"
+
+
+def test_a_device_stays_chosen_when_a_layer_is_added(
+    user: Any, viewer: napari.Viewer, slow_search: Any
+) -> None:
+    gui = user.opens("Distil PSF")
+    slow_search.set()
+    user.waits(lambda: len(gui.device.choices) > 2)
+    gui.device.value = "Good GPU"
+    viewer.add_image(np.eye(4))
+    assert gui.device.value == "Good GPU"
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"), [("Good GPU", "Good GPU"), ("gpu", "gpu"), ("Gone GPU", "auto")]
+)
+def test_a_device_asked_for_before_the_devices_are_known(
+    user: Any, slow_search: Any, name: str, chosen: str
+) -> None:
+    gui = user.opens("Distil PSF")
+    devices_module.ask_for_device(gui.device, name)
+    assert gui.device.value == name
+    slow_search.set()
+    user.waits(lambda: len(gui.device.choices) > 2 and "Good GPU" in gui.device.choices)
+    user.waits(lambda: gui.device.value == chosen)
 
 
 def test_viewers_closed_before_the_devices_are_known(

@@ -1,6 +1,7 @@
 """Distil PSF by its joint fit: raw image and points in, PSF, fitted beads and residual out."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -139,12 +140,12 @@ def test_what_is_not_known_is_none_in_the_recipe(
         assert gui[name].native.text() == "estimated"
     seen: list[Recipe] = []
 
-    def note(_: Any, __: Any, recipe: Recipe) -> Any:
+    def note(_: Any, __: Any, recipe: Recipe, ___: int) -> Any:
         seen.append(recipe)
         raise DeviceError("Enough.")
         yield
 
-    monkeypatch.setattr("napari_psf_distiller.widgets.distill.joint_step", note)
+    monkeypatch.setattr("napari_psf_distiller.widgets.distill_joint.joint_step", note)
     assert user.runs(gui) == []
     (recipe,) = seen
     assert (recipe.bead_diameter, recipe.distill.window) == (None, None)
@@ -199,9 +200,37 @@ def test_a_2d_image(
     assert gui.runner.status.value.count("±") == 2
 
 
-def test_it_can_be_cancelled(
+def test_what_a_cancelled_fit_had_is_kept_as_unfinished(
     user: Any, viewer: napari.Viewer, bead_layer: Image, beads: Points
 ) -> None:
+    gui = user.opens(NAME, image=bead_layer, beads=beads, bead_diameter=0.1, device="numpy")
+    shown: list[Progress] = []
+    gui.runner.progressed.connect(shown.append)
+    user.starts(gui)
+    user.waits(lambda: any(progress.preview is not None for progress in shown))
+    assert "beads PSF so far" in viewer.layers
+    user.clicks(gui.runner.cancel_button)
+    user.waits(lambda: not gui.runner.running)
+    assert gui.runner.status.value.startswith("cancelled; kept unfinished: the PSF after ")
+    _, _, psf = viewer.layers
+    assert psf.name == "beads distilled (unfinished)"
+    assert psf.metadata[METADATA_KEY]["unfinished"]
+    assert psf.data.sum() > 0.5
+
+
+def test_a_fit_cancelled_before_it_has_a_psf_leaves_nothing(
+    user: Any,
+    viewer: napari.Viewer,
+    bead_layer: Image,
+    beads: Points,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hesitate(*_: Any) -> Any:
+        for iteration in range(10**6):
+            yield Progress("Distil PSF", iteration, 10**6)
+            time.sleep(0.01)
+
+    monkeypatch.setattr("napari_psf_distiller.widgets.distill_joint.joint_step", hesitate)
     gui = user.opens(NAME, image=bead_layer, beads=beads, bead_diameter=0.1, device="numpy")
     user.starts(gui)
     user.waits(lambda: gui.runner.status.value.startswith("Distil PSF "))
@@ -215,18 +244,22 @@ def test_it_can_be_cancelled(
 
 
 def test_edited_points_are_respected_and_on_record(
-    user: Any, bead_layer: Image, beads: Points, recipe_of: Any
+    user: Any, bead_layer: Image, beads: Points, field: SimulatedBeads, recipe_of: Any
 ) -> None:
     gui = user.opens(NAME, image=bead_layer, beads=beads, **QUICK)
 
-    def check(count: int) -> None:
+    def check(used: int) -> None:
         _, fitted, psf = user.runs(gui)
         recipe = recipe_of(psf)
         assert recipe.provenance.by_hand == ("find_beads",)
-        points = beads.data[beads.features["used"].to_numpy(bool)]
-        assert len(points) == len(fitted.data) == count
-        np.testing.assert_allclose(fitted.data, points, atol=1)
-        np.testing.assert_allclose(psf.data, fitted_to(bead_layer, points, recipe).psf, atol=1e-6)
+        assert fitted.features["used"].sum() == used
+        # Who is left out is in the model all the same, unless another takes its place.
+        assert len(fitted.data) == len(field.centres)
+        table = pd.DataFrame(beads.data, columns=["z", "y", "x"])
+        table["used"] = beads.features["used"].to_numpy(bool)
+        assert recipe.spacing is not None
+        expected = finish(joint_step(bead_layer.data, table, recipe))
+        np.testing.assert_allclose(psf.data, expected.psf, atol=1e-6)
 
     features = beads.features.copy()
     features.loc[2, "used"] = False
@@ -364,7 +397,7 @@ def test_a_fit_that_fails_midway_is_told_in_a_sentence(
         yield Progress(NAME, 12, 24)
         raise DeviceError("The device gave up.")
 
-    monkeypatch.setattr("napari_psf_distiller.widgets.distill.joint_step", fail_halfway)
+    monkeypatch.setattr("napari_psf_distiller.widgets.distill_joint.joint_step", fail_halfway)
     gui = user.opens(NAME, image=bead_layer, beads=beads, **QUICK)
     assert user.runs(gui) == []
     assert told.errors == ["Distil PSF: The device gave up."]

@@ -1,5 +1,6 @@
 """A step in a thread, in a real viewer: progress, cancel, and what happens meanwhile."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,12 @@ from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 
 from napari_psf_distiller.compute.host import HostSolver
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.results import Distilled
+from napari_psf_distiller.widgets import deconvolve as deconvolve_module
 from napari_psf_distiller.widgets import worker as worker_module
+from napari_psf_distiller.widgets.closing_worker import Interrupted
 
 NAME = "Deconvolve"
 ENDLESS = {"iterations": 100_000, "device": "numpy"}
@@ -45,6 +51,7 @@ def test_progress_is_shown_while_it_runs_and_not_after(
 ) -> None:
     assert bars(viewer) == []
     assert gui.runner.progress_bar.native.isHidden()
+    assert gui.runner.cancel_button.native.isHidden()
     user.starts(gui)
     (bar,) = bars(viewer)
     assert isinstance(bar.progress, cancelable_progress)
@@ -103,7 +110,84 @@ def test_the_viewer_goes_on_during_many_short_iterations(
     user.waits(lambda: not gui.runner.running)
 
 
+def test_whoever_listens_is_told_of_progress_and_end(user: Any, gui: Any) -> None:
+    heard: list[Any] = []
+    gui.runner.started.connect(lambda: heard.append("started"))
+    gui.runner.progressed.connect(heard.append)
+    gui.runner.ended.connect(heard.append)
+    gui.iterations.value = 300
+    (layer,) = user.runs(gui)
+    first, *between, last = heard
+    assert first == "started"
+    assert {part.step for part in between} == {"Deconvolve"}
+    # Far from each of the iterations.
+    assert 1 <= len(between) < 100
+    assert (last.kind, last.layers) == ("done", (layer,))
+    assert last.message == gui.runner.status.value
+    # What it takes to tell later how it was made.
+    run = layer.metadata["psf_distiller"]["run"]
+    assert run["parameters"]["iterations"] == 300
+    assert set(run["inputs"]) == {"image", "psf"}
+    assert run["seconds"] > 0
+
+
+def test_a_preview_is_handed_on_though_others_follow_at_once(
+    user: Any, gui: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps(*_: Any, **__: Any) -> Any:
+        yield Progress("Deconvolve", 0, 4)
+        yield Progress("Deconvolve", 1, 4, -3.0, np.ones((2, 2), np.float32))
+        yield Progress("Deconvolve", 2, 4)
+        time.sleep(1.2 * worker_module.PROGRESSED_EVERY)
+        yield Progress("Deconvolve", 3, 4)
+        raise InputError("That was all.")
+
+    monkeypatch.setattr(deconvolve_module, "deconvolve_step", steps)
+    heard: list[Any] = []
+    gui.runner.progressed.connect(heard.append)
+    user.runs(gui)
+    assert [part.iteration for part in heard] == [0, 3]
+    assert heard[1].log_likelihood == -3.0
+    np.testing.assert_array_equal(heard[1].preview, np.ones((2, 2)))
+
+
+def test_a_failure_is_told_too(user: Any, gui: Any, told: Any) -> None:
+    heard: list[Any] = []
+    gui.runner.ended.connect(heard.append)
+    gui.psf.value.data = np.zeros((24, 28), np.float32)
+    user.runs(gui)
+    (ending,) = heard
+    assert (ending.kind, ending.layers) == ("failed", ())
+    assert told.errors == [f"Deconvolve: {ending.message}"]
+
+
 # --- cancel
+
+
+def test_what_a_cancelled_run_has_to_keep_is_marked_as_unfinished(
+    user: Any, viewer: napari.Viewer, gui: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps(image: Any, *_: Any, **__: Any) -> Any:
+        try:
+            while True:
+                time.sleep(0.005)
+                yield Progress("Deconvolve", 1, 2)
+        except Interrupted:
+            return Distilled(np.full(image.shape, 7, np.float32), "NumPy", (), 1, ())
+
+    monkeypatch.setattr(deconvolve_module, "deconvolve_step", steps)
+    heard: list[Any] = []
+    gui.runner.ended.connect(heard.append)
+    user.starts(gui)
+    user.waits(lambda: gui.runner.status.value.startswith("Deconvolve 1 / 2"))
+    user.clicks(gui.runner.cancel_button)
+    user.waits(lambda: not gui.runner.running)
+    layer = viewer.layers[-1]
+    assert layer.name == "small deconvolved (unfinished)"
+    assert layer.metadata["psf_distiller"]["unfinished"] is True
+    assert layer.data.max() == 7
+    assert [(ending.kind, ending.layers) for ending in heard] == [("cancelled", (layer,))]
+    assert gui.runner.status.value.startswith("cancelled; kept unfinished: ")
 
 
 def test_cancel_stops_within_the_iteration_and_frees_the_solver(

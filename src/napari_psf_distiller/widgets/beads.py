@@ -13,6 +13,7 @@ from napari_psf_distiller.joint_pipeline import find_raw_beads_step
 from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import FindBeads
+from napari_psf_distiller.widgets.bead_table import offer_table
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
     choose_newest,
@@ -43,7 +44,7 @@ Prepared = Callable[[], Steps[Outcome]]
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
-    StepRunner(gui, TITLE)
+    offer_table(gui, StepRunner(gui, TITLE))
     set_scale = offer_voxel_size(gui, TITLE)
     counting = {
         "matched": (gui.voxel_size, set_scale, gui.significance),
@@ -72,7 +73,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     image={
         "label": "image",
         "tooltip": "An image layer of fluorescent beads, 2D or 3D: for matched as it was measured, "
-        "for threshold the one that Preprocess beads wrote.",
+        "for threshold the one that Preprocess beads wrote. Of a time series or of channels, the "
+        "one that the viewer shows.",
     },
     mask={
         "label": "threshold",
@@ -122,7 +124,7 @@ def find_beads(
     """Find the centre of each bead."""
     if method == "matched":
         settings = FindBeads(method=method, significance=significance)
-        return Job(viewer, lambda: _matched(image, voxel_size, settings))
+        return Job(viewer, lambda: _matched(viewer, image, voxel_size, settings))
 
     def prepare() -> Prepared:
         settings = FindBeads(
@@ -132,17 +134,18 @@ def find_beads(
             max_voxels=max_voxels or None,
             margin=margin if any(margin) else None,
         )
-        return _thresholded(image, mask, settings)
+        return _thresholded(viewer, image, mask, settings)
 
     return Job(viewer, prepare)
 
 
 def _matched(
+    viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     voxel_size: tuple[float, float, float],
     settings: FindBeads,
 ) -> Prepared:
-    unscaled = read_image_layer(image, "a bead image")
+    unscaled = read_image_layer(image, "a bead image", viewer)
     source = with_voxel_size(unscaled, voxel_size)
     recipe = dataclasses.replace(
         source.recipe,
@@ -169,29 +172,29 @@ def _matched(
 
 
 def _thresholded(
-    image: "napari.layers.Image", mask: "napari.layers.Labels", settings: FindBeads
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    mask: "napari.layers.Labels",
+    settings: FindBeads,
 ) -> Prepared:
-    source = read_image_layer(image, "a preprocessed image")
-    objects = read_labels_layer(mask)
+    source = read_image_layer(image, "a preprocessed image", viewer)
+    objects = read_labels_layer(mask, viewer)
     recipe = dataclasses.replace(
         source.recipe,
         threshold=objects.recipe.threshold,
         find_beads=settings,
         distill=dataclasses.replace(source.recipe.distill, method="richardson-lucy"),
     )
-    if objects.edited:
-        recipe = marked_by_hand(recipe, "threshold")
 
     def steps() -> Steps[Outcome]:
-        beads = yield from find_beads_step(
-            np.asarray(source.data), np.asarray(objects.data), recipe
-        )
+        made = marked_by_hand(recipe, "threshold") if objects.edited else recipe
+        beads = yield from find_beads_step(np.asarray(source.data), np.asarray(objects.data), made)
         layer = points_layer(
             source,
             # What was subtracted is not known here; a column of zeros would be untrue.
             beads.drop(columns="background"),
             f"{source.origin} beads",
-            recipe,
+            made,
             step=TITLE,
             others=[objects],
         )

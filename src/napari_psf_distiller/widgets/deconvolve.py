@@ -63,7 +63,10 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 @magic_factory(
     widget_init=_init,
     call_button="Deconvolve",
-    image={"tooltip": "The image layer to deconvolve, best as it was measured."},
+    image={
+        "tooltip": "The image layer to deconvolve, best as it was measured; of a time series "
+        "or of channels, the one that the viewer shows."
+    },
     psf={"label": "PSF", "tooltip": "The image layer of the PSF."},
     # Of magicgui's number boxes only this one can show a word for 0.
     iterations={
@@ -120,12 +123,12 @@ def deconvolve(
     """Deconvolve an image with a PSF: its use, and its test."""
 
     def prepare() -> Callable[[], Steps[Outcome]]:
-        source = read_image_layer(image, "an image")
-        kernel = read_image_layer(psf, "a PSF")
+        source = read_image_layer(image, "an image", viewer)
+        kernel = read_image_layer(psf, "a PSF", viewer)
         others = [kernel]
         if mask is not None:
             read_mask = read_image_layer if isinstance(mask, Image) else read_labels_layer
-            others.append(read_mask(mask))
+            others.append(read_mask(mask, viewer=viewer))
         settings = Deconvolve(
             iterations=int(iterations) or None,
             boundary=boundary,

@@ -7,9 +7,19 @@ from napari.qt.threading import FunctionWorker, create_worker
 
 from napari_psf_distiller.compute import Device, devices
 
-__all__ = ["DEVICE_OPTIONS", "FFT_OPTIONS", "MEMORY_OPTIONS", "name_zero", "offer_devices"]
+__all__ = [
+    "DEVICE_OPTIONS",
+    "FFT_OPTIONS",
+    "MEMORY_OPTIONS",
+    "ask_for_device",
+    "name_zero",
+    "offer_devices",
+]
 
 ALWAYS = ("auto", "numpy")
+
+# Names for any device of a kind, which a recipe may have.
+KINDS = ("cpu", "gpu")
 
 DEVICE_OPTIONS: dict[str, Any] = {
     "widget_type": "ComboBox",
@@ -39,6 +49,25 @@ def name_zero(box: FloatSpinBox, name: str, unit: str = "") -> None:
     box.native.setSuffix(unit)
 
 
+def ask_for_device(choice: ComboBox, name: str) -> None:
+    """Choose a device by its name, which may not be known yet.
+
+    Parameters
+    ----------
+    choice : ComboBox
+        That `offer_devices` fills: it takes "auto" if there turns out to be no such device.
+    name : str
+    """
+    if name not in choice.choices:
+        _offer(choice, (*choice.choices, name))
+    choice.value = name
+
+
+def _offer(choice: ComboBox, names: tuple[Any, ...]) -> None:
+    # A function, since magicgui goes back to the first choices whenever a layer comes or goes.
+    choice.choices = lambda _: names
+
+
 def offer_devices(choice: ComboBox) -> None:
     """Add this machine's usable OpenCL devices to a combo box, once they have been tested.
 
@@ -56,8 +85,10 @@ def offer_devices(choice: ComboBox) -> None:
             return
         names = [device.name for device in found if device.usable and device.platform != "NumPy"]
         chosen = choice.value
-        choice.choices = (*ALWAYS, *names)
-        choice.value = chosen
+        kept = (chosen,) if chosen in KINDS else ()
+        _offer(choice, (*ALWAYS, *kept, *names))
+        # One that was asked for before may not be here.
+        choice.value = chosen if chosen in choice.choices else "auto"
 
     choice.native.destroyed.connect(forget)
     worker: FunctionWorker[tuple[Device, ...]] = create_worker(devices, _start_thread=False)

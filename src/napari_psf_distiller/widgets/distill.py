@@ -1,7 +1,7 @@
 """The widget Distil PSF: an image and its beads become the distilled PSF."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import napari
@@ -10,15 +10,12 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from numpy.typing import NDArray
 
-from napari_psf_distiller.advice import bead_warnings, joint_warnings
-from napari_psf_distiller.compute import FFT, choose_device
-from napari_psf_distiller.joint_pipeline import joint_step
+from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.pipeline import distill_step
-from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Camera, Distill, FindBeads, Optics, Recipe
-from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.joint import Joint
-from napari_psf_distiller.steps.psf import fwhm
+from napari_psf_distiller.widgets.bead_table import offer_table
+from napari_psf_distiller.widgets.closing_worker import Interrupted, Outcome
 from napari_psf_distiller.widgets.devices import (
     DEVICE_OPTIONS,
     FFT_OPTIONS,
@@ -26,33 +23,30 @@ from napari_psf_distiller.widgets.devices import (
     name_zero,
     offer_devices,
 )
+from napari_psf_distiller.widgets.distill_joint import (
+    TITLE,
+    DistilJob,
+    Made,
+    joint_steps,
+    watched,
+)
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
+    LayerData,
     Source,
     choose_newest,
     choose_source,
     layer_like,
-    not_raw,
     read_image_layer,
 )
-from napari_psf_distiller.widgets.points import (
-    Beads,
-    beads_from,
-    points_layer,
-    with_voxel_size_of,
-)
-from napari_psf_distiller.widgets.record import (
-    marked_by_hand,
-    own_note,
-    used_device,
-    with_image,
-)
-from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
-from napari_psf_distiller.wording import reasons_text, width_text
+from napari_psf_distiller.widgets.live_fit import LiveFit
+from napari_psf_distiller.widgets.points import Beads, beads_from, with_voxel_size_of
+from napari_psf_distiller.widgets.psf_so_far import PSFSoFar
+from napari_psf_distiller.widgets.record import marked_by_hand, own_note, used_device
+from napari_psf_distiller.widgets.worker import StepRunner
 
-__all__ = ["distil_psf"]
+__all__ = ["TITLE", "distil_psf"]
 
-TITLE = "Distil PSF"
 DEFAULT = Distill()
 
 # What each method works on, and how beads are found for it.
@@ -73,8 +67,12 @@ JOINT = (
     "window",
     "background_scale",
     "judge",
+    "live",
 )
 RICHARDSON_LUCY = ("iterations", "boundary", "start", "placement", "fft", "memory")
+
+# Iterations of Richardson-Lucy from one preview to the next.
+PREVIEW_EVERY = 5
 
 # Beads lie all over the image, so that it cannot be cut into tiles.
 MEMORY_TOOLTIP = (
@@ -82,13 +80,14 @@ MEMORY_TOOLTIP = (
     "the processor."
 )
 
-# The residuals are shown up to what all but this part of the voxels stay below; the few beads that
-# are unlike the others would else make all the rest of one colour. So many voxels tell it.
-OUTLIERS, SAMPLE = 1e-3, 4_000_000
-
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
-    StepRunner(gui, TITLE)
+    runner = StepRunner(gui, TITLE)
+    offer_table(gui, runner)
+    # Signals hold who listens weakly.
+    gui.psf_so_far = PSFSoFar(runner)
+    gui.live_fit = LiveFit(runner, lambda: bool(gui.live.value))
+    gui.native.destroyed.connect(gui.live_fit.stop)
     offer_devices(gui.device)
     name_zero(gui.memory, "automatic", " GiB")
     for name in ("bead_diameter", "numerical_aperture", "wavelength", "refractive_index"):
@@ -190,6 +189,11 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "tooltip": "Beads that are cut off, saturated, touching or much brighter than the others "
         "do not shape the PSF. Off uses all points that are marked as used.",
     },
+    live={
+        "text": "follow edits of the fitted beads",
+        "tooltip": "When the points of the fitted beads are moved, added, deleted or marked, the "
+        "PSF is fitted anew in the background.",
+    },
     iterations={
         "min": 0,
         "max": 100_000,
@@ -218,6 +222,7 @@ def distil_psf(
     window: tuple[float, float, float] = (0.0, 0.0, 0.0),
     background_scale: float = DEFAULT.background_scale,
     judge: bool = DEFAULT.judge,
+    live: bool = True,
     iterations: int = DEFAULT.iterations,
     boundary: Literal["circulant", "noncirculant"] = DEFAULT.boundary,
     start: Literal["flat", "image"] = DEFAULT.start,
@@ -225,11 +230,13 @@ def distil_psf(
     device: str = "auto",
     fft: FFT = "auto",
     memory: float = 0.0,
-) -> Job:
+) -> DistilJob:
     """Distil the PSF from the image and its beads."""
+    made = Made()
 
     def prepare() -> Callable[[], Steps[Outcome]]:
-        source = with_voxel_size_of(beads, read_image_layer(image, IMAGES[method]))
+        source = with_voxel_size_of(beads, read_image_layer(image, IMAGES[method], viewer))
+        made.source = source
         found = beads_from(beads, source)
         if method == "joint":
             extent = window[-np.ndim(source.data) :]
@@ -251,7 +258,8 @@ def distil_psf(
                 camera=Camera(camera_offset or None, camera_gain or None),
                 device=device,
             )
-            return lambda: _joint_steps(source, found, recipe)
+            return lambda: joint_steps(source, found, recipe, made)
+        made.gains = False
         settings = Distill(
             method=method,
             iterations=iterations,
@@ -267,7 +275,7 @@ def distil_psf(
         )
         return lambda: _richardson_lucy_steps(source, found, recipe)
 
-    return Job(viewer, prepare)
+    return DistilJob(viewer, prepare, made=made)
 
 
 def _with_beads(recipe: Recipe, beads: Beads, settings: Distill) -> Recipe:
@@ -289,76 +297,20 @@ def _with_beads(recipe: Recipe, beads: Beads, settings: Distill) -> Recipe:
     return recipe
 
 
-def _joint_steps(source: Source, beads: Beads, recipe: Recipe) -> Steps[Outcome]:
-    array = np.asarray(source.data)
-    if recipe.preprocess != NOT_PREPROCESSED:
-        recipe = marked_by_hand(recipe, "preprocess")
-    device = choose_device(recipe.device).name
-    fit = yield from joint_step(array, beads.table, recipe)
-    recipe = used_device(with_image(recipe, array), f"{device}, float32")
-    residual = layer_like(
-        source,
-        fit.residual,
-        "image",
-        f"{source.origin} residual",
-        recipe,
-        step=f"{TITLE}: residual",
-        others=[beads.source],
-        colormap="PiYG",
-        contrast_limits=_symmetric_limits(fit.residual),
-        visible=False,
-    )
-    fitted = points_layer(
-        source,
-        fit.beads,
-        f"{source.origin} fitted beads",
-        recipe,
-        step=f"{TITLE}: beads",
-        others=[beads.source],
-    )
-    psf = layer_like(
-        source,
-        fit.psf,
-        "image",
-        f"{source.origin} distilled",
-        recipe,
-        step=TITLE,
-        others=[beads.source],
-        iterations=fit.iterations,
-        # An inset in the image's corner, in focus in the middle plane, where a viewer begins.
-        same_grid=False,
-        translate=_inset(source, fit.psf),
-        colormap="inferno",
-    )
-    assert recipe.spacing is not None
-    refused = reasons_text(fit.beads)
-    done = (
-        f"done: {int(fit.beads['used'].sum())} of {len(fit.beads)} beads used"
-        f"{f' ({refused})' if refused else ''}; {_widths_text(fit, recipe.spacing)}, on {device}"
-    )
-    warnings = (
-        *bead_warnings(fit.beads),
-        *joint_warnings(fit, recipe.spacing, recipe),
-        *_optics_warnings(recipe.optics),
-        *not_raw(source, "the joint fit"),
-    )
-    return [residual, fitted, psf], done, warnings
-
-
 def _richardson_lucy_steps(source: Source, beads: Beads, recipe: Recipe) -> Steps[Outcome]:
     # Points can be moved and added, so the amplitudes that Find beads noted do not count.
-    distilled = yield from distill_step(np.asarray(source.data), beads.table, recipe)
-    layer = layer_like(
-        source,
-        distilled.array,
-        "image",
-        f"{source.origin} distilled",
-        used_device(recipe, distilled.device),
-        step=TITLE,
-        others=[beads.source],
-        iterations=distilled.iterations,
-        colormap="inferno",
-    )
+    steps = distill_step(np.asarray(source.data), beads.table, recipe, PREVIEW_EVERY)
+    seen: list[Progress] = []
+    try:
+        distilled = yield from watched(steps, seen)
+    except Interrupted:
+        if not seen or seen[-1].preview is None:
+            raise
+        iterations = seen[-1].iteration
+        layer = _distilled_layer(source, beads, recipe, seen[-1].preview, iterations)
+        return [layer], f"the PSF after {iterations} iterations", ()
+    recipe = used_device(recipe, distilled.device)
+    layer = _distilled_layer(source, beads, recipe, distilled.array, distilled.iterations)
     used = int(beads.table["used"].sum())
     warnings = distilled.warnings
     if recipe.preprocess == NOT_PREPROCESSED:
@@ -369,39 +321,17 @@ def _richardson_lucy_steps(source: Source, beads: Beads, recipe: Recipe) -> Step
     return [layer], f"done: {used} beads, on {distilled.device}", warnings
 
 
-def _inset(source: Source, psf: NDArray[np.float32]) -> tuple[float, ...]:
-    """Return the offset that puts a PSF into an image's corner, with its middle plane as its."""
-    offset = tuple(source.geometry["translate"])
-    if psf.ndim == 2:
-        return offset
-    planes = (np.shape(source.data)[0] - 1) // 2 - psf.shape[0] // 2
-    return (offset[0] + planes * source.geometry["scale"][0], *offset[1:])
-
-
-def _symmetric_limits(residual: NDArray[np.float32]) -> tuple[float, float]:
-    """Return contrast limits whose middle is 0."""
-    flat = residual.reshape(-1)
-    sample = np.abs(flat[:: 1 + len(flat) // SAMPLE])
-    limit = float(np.quantile(sample, 1 - OUTLIERS)) or 1.0
-    return -limit, limit
-
-
-def _widths_text(fit: Joint, spacing: Sequence[float]) -> str:
-    """Return the FWHM along each axis with its standard error."""
-    shown = [
-        f"{axis} {width_text(width, error)}"
-        for axis, width, error in zip(
-            AXES[-fit.psf.ndim :], fwhm(fit.psf, spacing), fit.fwhm_error, strict=True
-        )
-    ]
-    return f"FWHM {', '.join(shown)}"
-
-
-def _optics_warnings(optics: Optics) -> tuple[str, ...]:
-    known = [value is not None for value in dataclasses.astuple(optics)]
-    if all(known) or not any(known):
-        return ()
-    return (
-        "Numerical aperture, emission wavelength and refractive index count only together, and "
-        "one is missing: the PSF's frequencies were taken from the beads' width.",
+def _distilled_layer(
+    source: Source, beads: Beads, recipe: Recipe, array: NDArray[np.float32], iterations: int
+) -> LayerData:
+    return layer_like(
+        source,
+        array,
+        "image",
+        f"{source.origin} distilled",
+        recipe,
+        step=TITLE,
+        others=[beads.source],
+        iterations=iterations,
+        colormap="inferno",
     )

@@ -10,9 +10,9 @@ from napari.layers import Points
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.figures import NOT_USED, USED
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps.beads import AXES, centres_of
+from napari_psf_distiller.widgets.fates import looks_of
 from napari_psf_distiller.widgets.layers import (
     LayerData,
     Source,
@@ -69,6 +69,8 @@ def beads_from(layer: Points | None, image: Source) -> Beads:
         points = np.round(voxels, 6)
     table = pd.DataFrame(points, columns=list(AXES[-ndim:]))
     table["used"] = used_points(layer.features) if "used" in layer.features else True
+    if "reason" in layer.features:
+        table["reason"] = layer.features["reason"].fillna("").astype(str).to_numpy()
     if not table["used"].any():
         raise InputError(f"None of the points of {layer.name!r} is marked as used.")
     return Beads(table, source)
@@ -116,6 +118,7 @@ def points_layer(
         See `layer_like`.
     """
     features = beads.drop(columns=[axis for axis in AXES if axis in beads]).reset_index()
+    colours, symbols = looks_of(features)
     sizes = source.recipe.spacing or (1.0,) * len(source.geometry["scale"])
     return layer_like(
         source,
@@ -130,8 +133,8 @@ def points_layer(
         # A ring about as large as a bead's image, in voxels of the plane.
         size=max(7.0, 1.0 / sizes[-1]),
         face_color="transparent",
-        border_color="used",
-        border_color_cycle={True: USED, False: NOT_USED},
+        border_color=colours,
+        symbol=symbols,
         border_width=0.12,
     )
 

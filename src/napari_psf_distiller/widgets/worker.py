@@ -1,33 +1,43 @@
 """A step in a thread: progress, cancel, one run at a time, and errors as sentences."""
 
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
 from napari.layers import Layer
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from napari.utils.progress import cancelable_progress
 from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtWidgets import QSizePolicy
 
-from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.widgets.layers import (
-    LayerData,
+from napari_psf_distiller.widgets.choices import offer_layers
+from napari_psf_distiller.widgets.closing_worker import (
+    ClosingWorker,
+    Failure,
+    Interrupted,
+    Outcome,
+    guarded,
 )
+from napari_psf_distiller.widgets.collector import collector
+from napari_psf_distiller.widgets.layers import LayerData
+from napari_psf_distiller.widgets.lineage import record_run, sign, watch
 from napari_psf_distiller.widgets.record import (
+    METADATA_KEY,
     is_edited,
 )
+from napari_psf_distiller.widgets.time_left import TimeLeft
 
-__all__ = ["Job", "Outcome", "StepRunner"]
+__all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
 
-# Seconds between two updates of the bar in the activity dock.
+# Seconds between two updates of the bar in the activity dock, and between two of `progressed`.
 UPDATE_EVERY = 0.05
-
-# What a step gives back to the main thread: layers to add, and what to tell the user.
-Outcome = tuple[list[LayerData], str, tuple[str, ...]]
+PROGRESSED_EVERY = 0.2
 
 
 @dataclass(frozen=True)
@@ -51,21 +61,24 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A step that ended with a sentence for the user."""
+class Ending:
+    """How a run ended.
 
+    Attributes
+    ----------
+    kind : {"done", "failed", "cancelled"}
+    message : str
+        What the widget says of it; of a failed one the sentence.
+    layers : tuple of Layer
+        What was added, or written anew.
+    job : Job or None
+        What was run; None if it could not begin.
+    """
+
+    kind: Literal["done", "failed", "cancelled"]
     message: str
-
-
-class ClosingWorker(GeneratorWorker):  # type: ignore[misc]  # napari has no types
-    """A worker that closes its generator when it is cancelled, so that devices are freed."""
-
-    def work(self) -> Any:
-        """Run the generator to its end, or to the cancelling."""
-        try:
-            return super().work()
-        finally:
-            self._gen.close()
+    layers: tuple[Layer, ...] = ()
+    job: Job | None = None
 
 
 class StepRunner:
@@ -83,7 +96,21 @@ class StepRunner:
     -----
     A call of the widget starts it. All methods run in the main thread; only the generator runs in
     the worker's.
+
+    Attributes
+    ----------
+    started : Signal
+        A run is under way.
+    progressed : Signal of Progress
+        Where it stands, some five times a second; a preview or a likelihood that came in between
+        is handed on with the next.
+    ended : Signal of Ending
+        It is over, its layers are there, and the next may be started.
     """
+
+    started = Signal()
+    progressed = Signal(Progress)
+    ended = Signal(Ending)
 
     def __init__(self, gui: FunctionGui[Any, Any], title: str) -> None:
         self.title = title
@@ -94,15 +121,25 @@ class StepRunner:
         self._written: tuple[Layer, Layer] | None = None
         self._bar: cancelable_progress | None = None
         self._alive = True
-        self._updated = 0.0
+        self._updated = self._told = 0.0
+        # What is noted of the run in its layers, and how it ended, once it is known.
+        self._run: dict[str, Any] = {}
+        self._ending: Ending | None = None
+        # What `progressed` still has to tell.
+        self._untold: Progress | None = None
+        self._time_left = TimeLeft()
         # What the step that is under way has to say.
         self._note = ""
         self._step = ""
         self.status = Label(value="")
         self.progress_bar = ProgressBar(value=0, min=0, max=1, visible=False)
-        self.cancel_button = PushButton(text="Cancel", enabled=False)
+        self.cancel_button = PushButton(text="Cancel", enabled=False, visible=False)
         self.cancel_button.changed.connect(lambda _: self.cancel())
         self.status.native.setWordWrap(True)
+        # As wide as the widget is, and as high as its text then needs.
+        self.status.native.setSizePolicy(
+            QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding
+        )
         # Below the parameters and over the whole width; none of them is a parameter.
         for widget in (self.progress_bar, self.cancel_button, self.status):
             gui.native.layout().addWidget(widget.native)
@@ -111,6 +148,7 @@ class StepRunner:
         if gui.call_button is not None:
             # magicgui enables the button when the call is over; the run that it started is not.
             gui.call_button.changed.connect(lambda _: self._set_button())
+        offer_layers(gui)
         # Whoever has the widget can ask whether it is at work, and stop it.
         gui.runner = self
 
@@ -118,6 +156,11 @@ class StepRunner:
     def running(self) -> bool:
         """Whether a run is under way."""
         return self._worker is not None
+
+    @property
+    def job(self) -> Job | None:
+        """What is being run."""
+        return self._job
 
     def start(self, job: Job) -> None:
         """Start a run, unless one is under way."""
@@ -128,22 +171,28 @@ class StepRunner:
             make_steps = job.prepare()
         except InputError as error:
             self._tell_failure(str(error))
+            self._end()
             return
         self._job = job
+        self._ending = self._untold = None
+        self._run = record_run(self._gui) | {"log_likelihood": [], "warnings": []}
+        self._time_left = TimeLeft()
         worker = create_worker(
-            _guarded, self.title, make_steps, _start_thread=False, _worker_class=ClosingWorker
+            guarded, self.title, make_steps, _start_thread=False, _worker_class=ClosingWorker
         )
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_return)
-        worker.errored.connect(lambda _: self._set_status("failed"))
+        worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finish)
         self._worker = worker
         self._step = ""
         self._set_running(True)
         self._set_status("running")
+        collector.spare()
         # napari's bar handles events when it is made: what comes in then finds this run under way.
         self._bar = cancelable_progress(total=0, desc=self.title)
         worker.start()
+        self.started.emit()
 
     @property
     def _cancelled(self) -> bool:
@@ -167,7 +216,15 @@ class StepRunner:
         if progress.note or progress.step != self._step:
             self._step = progress.step
             self._note = f", {progress.note}" if progress.note else ""
-        self._set_status(f"{progress.step} {progress.iteration} / {progress.total}{self._note}")
+        left = self._time_left.after(progress)
+        self._set_status(
+            f"{progress.step} {progress.iteration} / {progress.total}"
+            f"{f', {left}' if left else ''}{self._note}"
+        )
+        self._note_likelihood(progress)
+        self._tell_progress(progress)
+        if self._bar is None:
+            return
         # napari's bar handles events whenever it is updated, and with them further progress or the
         # end of this run: so not at each of a thousand iterations, and nothing may follow it here.
         now = time.monotonic()
@@ -181,6 +238,33 @@ class StepRunner:
         bar.total = progress.total
         bar.update(progress.iteration - bar.n)
 
+    def _note_likelihood(self, progress: Progress) -> None:
+        if progress.log_likelihood is None:
+            return
+        curve = self._run["log_likelihood"]
+        if curve and progress.iteration <= curve[-1][0]:
+            # It began anew, with less memory or elsewhere.
+            curve.clear()
+        curve.append((progress.iteration, progress.log_likelihood))
+
+    def _tell_progress(self, progress: Progress) -> None:
+        last, now = self._untold, time.monotonic()
+        if last is not None and last.step == progress.step:
+            progress = replace(
+                progress,
+                preview=last.preview if progress.preview is None else progress.preview,
+                log_likelihood=(
+                    last.log_likelihood
+                    if progress.log_likelihood is None
+                    else progress.log_likelihood
+                ),
+            )
+        if now - self._told < PROGRESSED_EVERY:
+            self._untold = progress
+            return
+        self._told, self._untold = now, None
+        self.progressed.emit(progress)
+
     def _on_return(self, outcome: Outcome | Failure | None) -> None:
         # The viewer was closed in the meantime: there is nowhere to add to. Or it was cancelled
         # when it was done, but its result not yet here.
@@ -189,14 +273,36 @@ class StepRunner:
         if isinstance(outcome, Failure):
             self._tell_failure(outcome.message)
             return
-        layers, message, warnings = outcome
-        for layer in layers:
-            self._add(layer, self._job)
-        self._set_status(message)
+        self._ending = Ending("done", outcome[1], self._add_all(outcome, self._job))
+        self._set_status(outcome[1])
+
+    def _on_error(self, error: Exception) -> None:
+        self._ending = Ending("failed", f"It failed unexpectedly: {error}")
+        self._set_status("failed")
+
+    def _keep(self, outcome: Outcome, job: Job) -> None:
+        """Add what a cancelled run had to keep."""
+        for _, keywords, _ in outcome[0]:
+            keywords["name"] += " (unfinished)"
+            keywords["metadata"][METADATA_KEY]["unfinished"] = True
+        self._written = None
+        layers = self._add_all(outcome, replace(job, replace_for=None))
+        message = f"cancelled; kept unfinished: {outcome[1]}"
+        self._ending = Ending("cancelled", message, layers)
+
+    def _add_all(self, outcome: Outcome, job: Job) -> tuple[Layer, ...]:
+        layers, _, warnings = outcome
+        self._run |= {
+            "seconds": time.time() - self._run["time"],
+            "log_likelihood": tuple(self._run["log_likelihood"]),
+            "warnings": tuple(warnings),
+        }
+        added = tuple(self._add(layer, job) for layer in layers)
         for warning in warnings:
             show_warning(f"{self.title}: {warning}")
+        return added
 
-    def _add(self, layer: LayerData, job: Job) -> None:
+    def _add(self, layer: LayerData, job: Job) -> Layer:
         data, keywords, kind = layer
         old, old_source = self._written or (None, None)
         if (
@@ -206,25 +312,42 @@ class StepRunner:
             and old.data.shape == data.shape
             and not is_edited(old)
         ):
+            watch(old)
             old.data = data
             old.metadata = keywords["metadata"]
-            return
+            sign(old, self._run)
+            return old
         added: Layer = getattr(job.viewer, f"add_{kind}")(data, **keywords)
+        added = getattr(added, "__wrapped__", added)
+        sign(added, self._run)
         self._written = (added, job.replace_for) if job.replace_for is not None else None
+        return added
 
     def _on_finish(self) -> None:
         if self._cancelled:
-            self._set_status("cancelled")
+            self._ending = Ending("cancelled", "cancelled")
+            kept = self._worker.kept if self._worker is not None else None
+            if kept is not None and self._alive and self._job is not None:
+                self._keep(kept, self._job)
+            self._set_status(self._ending.message)
         self._worker = None
         if self._bar is not None:
             self._bar.close()
             self._bar = None
         if self._alive:
             self._set_running(False)
+        self._end()
+        collector.resume()
+
+    def _end(self) -> None:
+        """Tell how the run ended; what listens may start the next one."""
+        ending, self._ending = self._ending or Ending("cancelled", "cancelled"), None
+        job, self._job = self._job, None
+        self.ended.emit(replace(ending, job=job))
 
     def _set_running(self, running: bool) -> None:
         self._set_button()
-        self.cancel_button.enabled = running
+        self.cancel_button.enabled = self.cancel_button.visible = running
         self.progress_bar.visible = running
         self.progress_bar.value = 0
 
@@ -233,6 +356,7 @@ class StepRunner:
             self._gui.call_button.enabled = not self.running
 
     def _tell_failure(self, message: str) -> None:
+        self._ending = Ending("failed", message)
         self._set_status(f"not done: {message}")
         show_error(f"{self.title}: {message}")
 
@@ -243,21 +367,3 @@ class StepRunner:
     def _die(self) -> None:
         self._alive = False
         self.cancel()
-
-
-def _guarded(
-    title: str, make_steps: Callable[[], Steps[Outcome]]
-) -> Generator[Progress, None, Outcome | Failure]:
-    """Run a step so that what goes wrong comes back as a sentence.
-
-    napari's generator worker takes a `RuntimeError` for its own end and returns it as the result,
-    so none may leave from here.
-    """
-    try:
-        return (yield from make_steps())
-    except DistillerError as error:
-        return Failure(str(error))
-    except MemoryError:
-        return Failure("The memory does not suffice for this image; crop it first.")
-    except RuntimeError as error:
-        raise DistillerError(f"{title} failed unexpectedly: {error}") from error

@@ -1,0 +1,80 @@
+"""The thread of a step: stops cleanly, keeps what there is to keep, and errs in sentences."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import GeneratorWorker
+
+from napari_psf_distiller.errors import DistillerError
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.widgets.layers import LayerData
+
+__all__ = ["ClosingWorker", "Failure", "Interrupted", "Outcome", "guarded"]
+
+# What a step gives back to the main thread: layers to add, and what to tell the user.
+Outcome = tuple[list[LayerData], str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that ended with a sentence for the user."""
+
+    message: str
+
+
+class Interrupted(Exception):  # noqa: N818  # it is no error
+    """Raised inside a step's generator, where it last yielded, when its run is cancelled.
+
+    A generator that has something to keep catches it and returns that: an `Outcome`, whose layers
+    are marked as unfinished. Any other needs to know nothing of it.
+    """
+
+
+class ClosingWorker(GeneratorWorker):  # type: ignore[misc]  # napari has no types
+    """A worker that ends its generator when it is cancelled, so that devices are freed.
+
+    Attributes
+    ----------
+    kept : Outcome or None
+        What the generator had to keep when it was cancelled.
+    """
+
+    kept: Outcome | None = None
+
+    def work(self) -> Any:
+        """Run the generator to its end, or to the cancelling."""
+        try:
+            result = super().work()
+            if self.abort_requested and result is None:
+                self.kept = self._interrupted()
+            return result
+        finally:
+            self._gen.close()
+
+    def _interrupted(self) -> Any:
+        try:
+            self._gen.throw(Interrupted)
+        except StopIteration as stop:
+            return stop.value if isinstance(stop.value, tuple) else None
+        except Interrupted:
+            pass
+        return None
+
+
+def guarded(
+    title: str, make_steps: Callable[[], Steps[Outcome]]
+) -> Generator[Progress, None, Outcome | Failure]:
+    """Run a step so that what goes wrong comes back as a sentence.
+
+    napari's generator worker takes a `RuntimeError` for its own end and returns it as the result,
+    so none may leave from here.
+    """
+    try:
+        return (yield from make_steps())
+    except DistillerError as error:
+        return Failure(str(error))
+    except MemoryError:
+        return Failure("The memory does not suffice for this image; crop it first.")
+    except RuntimeError as error:
+        raise DistillerError(f"{title} failed unexpectedly: {error}") from error
