@@ -18,12 +18,13 @@ WIDGETS = {
     "Post-process PSF": "Post-process",
     "Deconvolve": "Deconvolve",
     "Inspect PSF": None,
+    "Prove PSF": "Prove",
 }
 
 MENUS = {
     "napari/layers/filter": {"preprocess_beads", "distil_psf", "postprocess_psf", "deconvolve"},
     "napari/layers/segment": {"threshold", "find_beads"},
-    "napari/layers/measure": {"inspect_psf"},
+    "napari/layers/measure": {"guide", "inspect_psf", "prove_psf"},
 }
 
 
@@ -33,7 +34,7 @@ def manifest() -> PluginManifest:
 
 
 def test_every_command_is_something_that_can_be_called(manifest: PluginManifest) -> None:
-    assert len(manifest.contributions.commands) == 10
+    assert len(manifest.contributions.commands) == 13
     for command in manifest.contributions.commands:
         module, name = command.python_name.split(":")
         assert callable(getattr(importlib.import_module(module), name)), command.id
@@ -42,13 +43,18 @@ def test_every_command_is_something_that_can_be_called(manifest: PluginManifest)
 def test_every_command_is_contributed_as_something(manifest: PluginManifest) -> None:
     parts = manifest.contributions
     used = {
-        item.command for item in itertools.chain(parts.widgets, parts.sample_data, parts.writers)
+        item.command
+        for item in itertools.chain(parts.widgets, parts.sample_data, parts.readers, parts.writers)
     }
     assert used == {command.id for command in parts.commands}
 
 
 def test_the_widgets_open_by_their_names(viewer: napari.Viewer, manifest: PluginManifest) -> None:
-    assert [widget.display_name for widget in manifest.contributions.widgets] == list(WIDGETS)
+    names = [widget.display_name for widget in manifest.contributions.widgets]
+    assert names == ["PSF Distiller", *WIDGETS]
+    dock, guide = viewer.window.add_plugin_dock_widget(PLUGIN, "PSF Distiller")
+    assert dock.widget() is guide
+    assert [*guide.steps, "Prove PSF"] == list(WIDGETS)
     for name, button in WIDGETS.items():
         dock, gui = viewer.window.add_plugin_dock_widget(PLUGIN, name)
         assert isinstance(gui, FunctionGui)

@@ -9,7 +9,7 @@ def main() -> None:
     """Open the viewer, and return when it is closed."""
     viewer = napari.Viewer()
     viewer.open_sample(PLUGIN, "beads_on_slide")
-    viewer.window.add_plugin_dock_widget(PLUGIN, "Find beads")
+    viewer.window.add_plugin_dock_widget(PLUGIN, "PSF Distiller")
     napari.run()
 
 

@@ -1,0 +1,295 @@
+"""How long the viewer keeps its user waiting: in the whole guided way, at a slider, after an edit.
+
+    python benchmarks/responsiveness.py                     # all of it; needs a screen, or:
+    xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/responsiveness.py
+
+A timer that should fire every two milliseconds tells when the event loop was busy: the gaps
+between two of its ticks are what a user feels. The guide is run from the image to the deconvolved
+beads, all layers added. Beside it stands the time that the same steps take without a viewer, in the
+same process, in turns with those in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image
+from qtpy.QtCore import QEventLoop, QObject, QTimer
+from qtpy.QtWidgets import QApplication
+
+import napari_psf_distiller as pd
+from napari_psf_distiller.joint_pipeline import find_raw_beads_step, joint_step
+from napari_psf_distiller.progress import finish
+
+PLUGIN = "napari-psf-distiller"
+SPACING, DIAMETER = (0.2, 0.08, 0.08), 0.1
+UNITS = ("micrometer",) * 3
+
+# Milliseconds.
+TICK = 2
+PATIENCE = 900_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", type=int, nargs=3, default=(50, 1024, 1024), metavar="N")
+    parser.add_argument("--beads", type=int, default=100)
+    parser.add_argument("--slider", type=int, nargs=3, default=(50, 2048, 2048), metavar="N")
+    parser.add_argument("--edited", type=int, nargs=3, default=(40, 384, 384), metavar="N")
+    parser.add_argument("--rounds", type=int, default=2, help="with and without a viewer, in turns")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore", pd.DistillerWarning)
+    rows = ["| what | figure |", "| --- | --- |"]
+    for part in given.parts:
+        for what, figure in PARTS[part](given):
+            rows.append(f"| {what} | {figure} |")
+            print(rows[-1], flush=True)
+    if given.markdown is not None:
+        given.markdown.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+class Gaps(QObject):
+    """How long the event loop was away, each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self._last = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK)
+        self._timer.timeout.connect(self._tick)
+
+    def __enter__(self) -> Gaps:
+        self._last = time.perf_counter()
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.stop()
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.seconds.append(now - self._last)
+        self._last = now
+
+    def __str__(self) -> str:
+        """Return what half of the time, 95 % of it, and in the worst case a user waits.
+
+        A gap counts as often as a moment falls into it.
+        """
+        gaps = np.sort(self.seconds)
+        part = np.cumsum(gaps) / gaps.sum()
+        half, most = (gaps[np.searchsorted(part, share)] for share in (0.5, 0.95))
+        counted = np.quantile(gaps, 0.95)
+        return (
+            f"p95 {1000 * counted:.0f} ms of all gaps, max {1000 * gaps[-1]:.0f} ms; a moment "
+            f"falls into one of {1000 * half:.0f} ms (median), {1000 * most:.0f} ms (p95)"
+        )
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    """Run the event loop until something is so."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("It took too long.")
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 5)
+
+
+def settle(seconds: float = 1.0) -> None:
+    """Let the viewer come to rest."""
+    until = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() > until)
+
+
+def field_of(shape: tuple[int, int, int], beads: int) -> pd.SimulatedBeads:
+    return pd.simulate_beads(
+        shape, SPACING, beads=beads, bead_diameter=DIAMETER, separation=1.0, seed=1
+    )
+
+
+def bead_image(viewer: napari.Viewer, array: np.ndarray[Any, Any]) -> Image:
+    return viewer.add_image(
+        array, name="beads", scale=SPACING, units=UNITS, axis_labels=("z", "y", "x")
+    )
+
+
+def guided(given: argparse.Namespace) -> list[tuple[str, str]]:
+    """Take the whole guided way, and its two longest steps without a viewer."""
+    array = field_of(tuple(given.shape), given.beads).image
+    headless, in_viewer = [], []
+    text = " x ".join(map(str, given.shape))
+    result = []
+    for _ in range(given.rounds):
+        headless.append(seconds_without_viewer(array))
+        viewer = napari.Viewer()
+        image = bead_image(viewer, array)
+        _, guide = viewer.window.add_plugin_dock_widget(PLUGIN, "PSF Distiller")
+        guide.head.image.value = image
+        guide.head.bead_diameter.value = DIAMETER
+        settle()
+        seconds = Clock(guide, ("Find beads", "Distil PSF"))
+        over: list[str] = []
+        guide.chain.ended.connect(over.append)
+        guide.deconvolve_too.setChecked(True)
+        with Gaps() as gaps:
+            guide.run_button.click()
+            wait_for(lambda over=over: over)
+            settle()
+        in_viewer.append(seconds.total)
+        result.append((f"event loop, {text}, whole guided way ({over[0]})", str(gaps)))
+        viewer.close()
+        settle(0.2)
+    ratio = min(in_viewer) / min(headless)
+    result.append(
+        (
+            "find beads and distil, in the viewer over without",
+            f"{ratio:.2f} ({min(in_viewer):.1f} s and {min(headless):.1f} s)",
+        )
+    )
+    return result
+
+
+class Clock:
+    """How long some steps of a guide take, from the begin of each to its end."""
+
+    def __init__(self, guide: Any, titles: tuple[str, ...]) -> None:
+        self.total, self._begin = 0.0, 0.0
+        for title in titles:
+            runner = guide.steps[title].gui.runner
+            runner.started.connect(self._start)
+            runner.ended.connect(self._stop)
+
+    def _start(self) -> None:
+        self._begin = time.perf_counter()
+
+    def _stop(self, _: Any) -> None:
+        self.total += time.perf_counter() - self._begin
+
+
+def seconds_without_viewer(array: np.ndarray[Any, Any]) -> float:
+    """Find the beads and distil as the widgets do it, previews included."""
+    recipe = pd.Recipe(bead_diameter=DIAMETER, spacing=SPACING)
+    begin = time.perf_counter()
+    beads = finish(find_raw_beads_step(array, recipe))
+    finish(joint_step(array, beads, recipe, 2))
+    return time.perf_counter() - begin
+
+
+def threshold(given: argparse.Namespace) -> list[tuple[str, str]]:
+    """Move the threshold's slider, and wait for the canvas to be painted each time."""
+    text = " x ".join(map(str, given.slider))
+    rng = np.random.default_rng(0)
+    array = rng.poisson(100, given.slider).astype(np.uint16)
+    array[25, ::64, ::64] += 2000
+    result = []
+    viewer = napari.Viewer()
+    image = bead_image(viewer, array)
+    _, gui = viewer.window.add_plugin_dock_widget(PLUGIN, "Threshold")
+    gui.image.value = image
+    gui.method.value = "manual"
+    settle(3)
+    canvas = viewer.window._qt_viewer.canvas._scene_canvas
+    painted: list[float] = []
+    canvas.events.draw.connect(lambda _: painted.append(time.perf_counter()), position="last")
+    for ndisplay in (2, 3):
+        viewer.dims.ndisplay = ndisplay
+        gui.value.value = 150.0
+        settle(5)
+        waited = []
+        for level in np.linspace(120, 1500, 60):
+            painted.clear()
+            begin = time.perf_counter()
+            gui.value.value = float(level)
+            wait_for(lambda: painted)
+            waited.append(painted[0] - begin)
+        p50, p95 = np.quantile(waited, [0.5, 0.95])
+        figure = (
+            f"median {1000 * p50:.0f} ms, p95 {1000 * p95:.0f} ms, max {1000 * max(waited):.0f} ms"
+        )
+        result.append((f"threshold to painted, {text} in {ndisplay}D", figure))
+    viewer.close()
+    settle(0.2)
+    return result
+
+
+def edits(given: argparse.Namespace) -> list[tuple[str, str]]:
+    """Edit fitted beads, and wait for the PSF that follows."""
+    viewer = napari.Viewer()
+    image = bead_image(viewer, field_of(tuple(given.edited), 60).image)
+    _, find = viewer.window.add_plugin_dock_widget(PLUGIN, "Find beads")
+    find.image.value = image
+    run(find)
+    _, distil = viewer.window.add_plugin_dock_widget(PLUGIN, "Distil PSF")
+    distil.bead_diameter.value = DIAMETER
+    run(distil)
+    points = next(layer for layer in viewer.layers if layer.name.endswith("fitted beads"))
+    seen: list[float] = []
+    done: list[float] = []
+    distil.live_fit.followed.connect(lambda: seen.append(time.perf_counter()))
+    distil.live_fit.fitted.connect(lambda: done.append(time.perf_counter()))
+    figures = {}
+    for name, edit in (("moved", move), ("deleted", delete), ("added", add)):
+        waited = []
+        for number in range(4):
+            settle(0.5)
+            seen.clear()
+            done.clear()
+            begin = time.perf_counter()
+            edit(points, 5 + number)
+            wait_for(lambda: done)
+            waited.append(((seen or done)[0] - begin, done[0] - begin))
+        figures[name] = waited
+    viewer.close()
+    settle(0.2)
+    text = " x ".join(map(str, given.edited))
+    return [
+        (
+            f"a bead {name}, {text} with 60 beads, to {what}",
+            f"median {np.median(waited):.2f} s, max {max(waited):.2f} s",
+        )
+        for name, both in figures.items()
+        for what, waited in zip(
+            ("the PSF's layer", "the end of the fit"), zip(*both, strict=True), strict=True
+        )
+    ]
+
+
+def run(gui: Any) -> None:
+    """Press a step's button, and wait for its end."""
+    over: list[Any] = []
+    gui.runner.ended.connect(over.append)
+    gui()
+    wait_for(lambda: over)
+
+
+def move(points: Any, number: int) -> None:
+    data = points.data.copy()
+    data[number] += (0.5, 1.5, -1.5)
+    points.data = data
+
+
+def delete(points: Any, number: int) -> None:
+    points.selected_data = {number}
+    points.remove_selected()
+
+
+def add(points: Any, _: int) -> None:
+    # Beside a bead that is there, as a second one.
+    points.add(points.data[3] + np.array([0.0, 20.0, 20.0]))
+
+
+PARTS = {"guided": guided, "threshold": threshold, "edits": edits}
+
+
+if __name__ == "__main__":
+    main()

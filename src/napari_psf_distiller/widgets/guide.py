@@ -1,0 +1,404 @@
+"""The guide PSF Distiller: from an image of beads to its PSF, step by step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+from napari.layers import Layer
+from napari.utils.notifications import show_error, show_warning
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.guide_chain import Chain, choose
+from napari_psf_distiller.widgets.guide_file_row import FileRow
+from napari_psf_distiller.widgets.guide_files import PSFMade, psf_made
+from napari_psf_distiller.widgets.guide_head import asked_once, is_bead_image
+from napari_psf_distiller.widgets.guide_parameters import (
+    HEAD,
+    left_out,
+    parameters_path,
+    read_parameters,
+    set_values,
+    values_of,
+    values_of_recipe,
+    write_parameters,
+)
+from napari_psf_distiller.widgets.guide_steps import (
+    DISTIL,
+    INPUTS,
+    INSPECT,
+    POSTPROCESS,
+    GuideStep,
+    Standing,
+    State,
+    make_steps,
+)
+from napari_psf_distiller.widgets.guide_view import Column, Section, narrow
+from napari_psf_distiller.widgets.layers import voxel_size_of
+
+__all__ = ["Guide"]
+
+# Milliseconds after a change until the guide looks again, and until parameters are written.
+LOOK_AFTER, WRITE_AFTER = 30, 500
+
+# A layer's events after which a step may stand differently.
+CHANGES = ("data", "paint", "features", "metadata")
+
+
+class Guide(QWidget):
+    """The steps from an image of beads to its PSF, each with where it stands.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    head : FunctionGui
+        What is asked once.
+    steps : dict of str to GuideStep
+        By title, in their order; ``steps["Distil PSF"].gui`` is the step's widget, and its
+        ``runner`` the one that runs it.
+    sections : dict of str to Section
+        How the steps are shown.
+    run_button, cancel_button : QPushButton
+    files : FileRow
+        What is saved, exported and loaded.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        # napari hands out a proxy, whose layers are not those that the widgets choose from.
+        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self.head = asked_once()
+        self.head.image.choices = lambda _: [x for x in self._viewer.layers if is_bead_image(x)]
+        self.steps: dict[str, GuideStep] = make_steps()
+        self._guis = {HEAD: self.head} | {t: step.gui for t, step in self.steps.items()}
+        self.chain = Chain(self._viewer, self.head, self.steps)
+        self.sections = {
+            title: Section(number, step)
+            for number, (title, step) in enumerate(self.steps.items(), start=1)
+        }
+        self._standings: dict[str, Standing] = {}
+        # What is said, as long as all steps stand so.
+        self._message = ""
+        self._said_of: tuple[State, ...] = ()
+        # Whether the PSF was shown while it formed.
+        self._watched = False
+        self._listening: set[int] = set()
+        self.destroyed.connect(self.chain.leave)
+        self._look = _timer(self, LOOK_AFTER, self.refresh)
+        self._write = _timer(self, WRITE_AFTER, self._write_parameters)
+        self._defaults = values_of(self._guis)
+        self._lay_out()
+        self._read_parameters()
+        self._connect()
+        self.refresh()
+
+    @property
+    def _alive(self) -> bool:
+        return not self.chain.left
+
+    # --- what is shown
+
+    def _lay_out(self) -> None:
+        narrow(self.head)
+        self.run_button = QPushButton("Run what is missing")
+        self.run_button.setDefault(True)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop the step that is running, and those after it.")
+        self.deconvolve_too = QCheckBox("deconvolve too")
+        self.deconvolve_too.setToolTip(
+            "Run Deconvolve after the PSF is there: its use, and its test. It takes the longest."
+        )
+        self.files = FileRow(self._psf_made, self._say, self._use_recipe, self.reset, self._suggest)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        run = QHBoxLayout()
+        run.addWidget(self.run_button, 2)
+        run.addWidget(self.cancel_button, 1)
+        self.column = Column()
+        self.column.column.addWidget(self.head.native)
+        self.column.column.addSpacing(6)
+        for section in self.sections.values():
+            self.column.column.addWidget(section)
+        self.column.column.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(6)
+        layout.addWidget(self.column, 1)
+        layout.addLayout(run)
+        layout.addWidget(self.deconvolve_too)
+        layout.addWidget(self.status)
+        layout.addWidget(self.files)
+
+    def _connect(self) -> None:
+        self.run_button.clicked.connect(lambda _: self.run_missing())
+        self.cancel_button.clicked.connect(lambda _: self.chain.cancel())
+        self.deconvolve_too.toggled.connect(lambda _: self._look.start())
+        for title, section in self.sections.items():
+            section.header.toggled.connect(lambda on, title=title: self._on_toggle(title, on))
+        for gui in self._guis.values():
+            gui.changed.connect(self._on_parameter)
+        self.head.changed.connect(self._on_head)
+        inspect = self.steps[INSPECT]
+        inspect.gui.called.connect(lambda _: self._on_seen())
+        self.chain.changed.connect(self._look_again)
+        self.chain.turned_to.connect(self.open)
+        self.chain.ended.connect(self._say)
+        runner = self.steps[DISTIL].runner
+        assert runner is not None
+        runner.progressed.connect(self._on_progress)
+        self._viewer.events.theme.connect(self._look_again)
+        # Of time points and channels, the one that is shown counts.
+        self._viewer.dims.events.point.connect(self._look_again)
+
+    def standing(self, title: str) -> Standing:
+        """Return where a step stands at present."""
+        return self.chain.standings()[title]
+
+    def refresh(self) -> None:
+        """Look where all steps stand, hand layers on, and show it."""
+        if not self._alive:
+            return
+        for layer in self._viewer.layers:
+            self._listen(layer)
+        self.chain.follow()
+        self._standings = self.chain.standings()
+        if self._states() != self._said_of:
+            self._message = ""
+        dark = _is_dark(self._viewer.theme)
+        for title, section in self.sections.items():
+            section.show_standing(self._standings[title], self._works_on(title), dark)
+        busy = self.chain.running or self.chain.under_way
+        missing = self.chain.missing(self.deconvolve_too.isChecked())
+        has_image = self.chain.image is not None
+        self.run_button.setEnabled(has_image and not busy and bool(missing))
+        self.run_button.setToolTip(f"Runs {', '.join(missing)}." if missing else "All is done.")
+        self.cancel_button.setEnabled(busy)
+        has_psf = self._standings[POSTPROCESS].layer is not None
+        self.files.enable_writing(has_psf)
+        self.status.setText(self._message or self._advice(missing))
+        if self.chain.under_way and not self.chain.running:
+            # Here, so that layers which are just being added are all there.
+            self.chain.run_next()
+
+    def _works_on(self, title: str) -> str:
+        sources = INPUTS[self.chain.method].get(title, {})
+        if title == INSPECT or not sources:
+            return ""
+        layers = [self.chain.layer_of(source) for source in sources.values()]
+        names = [layer.name for layer in layers if layer is not None]
+        return f"Works on {' and '.join(names)}." if len(names) == len(sources) else ""
+
+    def _advice(self, missing: list[str]) -> str:
+        if self.chain.image is None:
+            return "Open an image of fluorescent beads, or a sample under File > Open Sample."
+        running = [title for title, step in self.steps.items() if step.running]
+        if running:
+            return f"Running: {', '.join(running)}."
+        if missing:
+            return f"Missing: {', '.join(missing)}."
+        return "All is done."
+
+    def _psf_made(self) -> PSFMade:
+        return psf_made(self._viewer, self.chain.image)
+
+    def _suggest(self) -> str:
+        image = self.chain.image
+        return image.name if image is not None else "PSF"
+
+    def _say(self, message: str) -> None:
+        if not self._alive:
+            return
+        self._standings = self.chain.standings()
+        self._message, self._said_of = message, self._states()
+        if self._watched and self._standings[POSTPROCESS].state is State.DONE:
+            self.open(INSPECT)
+        self._look_again()
+
+    def _on_progress(self, progress: Progress) -> None:
+        # Who has the PSF made for him sees how it forms.
+        if progress.preview is not None and self.chain.under_way and not self._watched:
+            self._watched = True
+            self.open(INSPECT)
+
+    def _states(self) -> tuple[State, ...]:
+        return tuple(standing.state for standing in self._standings.values())
+
+    def _look_again(self, _event: Any = None) -> None:
+        if self._alive:
+            self._look.start()
+
+    def open(self, title: str) -> None:
+        """Open a step, and close the others."""
+        if self._alive:
+            self.sections[title].header.setChecked(True)
+
+    def _on_toggle(self, title: str, opened: bool) -> None:
+        if not opened:
+            return
+        for other, section in self.sections.items():
+            if other != title:
+                section.header.setChecked(False)
+        if title == INSPECT:
+            self._inspect()
+        # When it has been laid out.
+        QTimer.singleShot(0, self._show_open)
+
+    def _show_open(self) -> None:
+        for section in self.sections.values():
+            if section.header.isChecked():
+                self.column.ensureWidgetVisible(section, 0, 0)
+                self.column.ensureWidgetVisible(section.header, 0, 0)
+
+    def _inspect(self) -> None:
+        """Let Inspect PSF show the newest PSF."""
+        gui, layer = self.steps[INSPECT].gui, self.chain.layer_of(POSTPROCESS)
+        with gui.changed.blocked():
+            gui.reset_choices()
+            choose(gui.psf, layer)
+        if layer is not None:
+            gui()
+
+    def _on_seen(self) -> None:
+        self.steps[INSPECT].note_seen(self.steps[INSPECT].gui.psf.value)
+        self._look_again()
+
+    # --- what changes
+
+    def reset_choices(self, _event: Any = None) -> None:
+        """Offer the layers that are there now; napari calls this when they change."""
+        if not self._alive:
+            return
+        for title, gui in self._guis.items():
+            # It draws whatever it comes to show; so only what is asked for.
+            if title != INSPECT:
+                gui.reset_choices()
+        self._look.start()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Look for the viewer's layers when the guide is put into its window."""
+        put = event is not None and event.type() == QEvent.Type.ParentChange
+        if put and hasattr(self, "_look"):
+            self.reset_choices()
+        return bool(super().event(event))
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Offer the layers that are there when it is shown."""
+        self.reset_choices()
+        super().showEvent(event)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """Write parameters that were just changed."""
+        if self._write.isActive():
+            self._write.stop()
+            self._write_parameters()
+        super().hideEvent(event)
+
+    def _listen(self, layer: Layer) -> None:
+        if id(layer) in self._listening:
+            return
+        self._listening.add(id(layer))
+        for name in CHANGES:
+            emitter = getattr(layer.events, name, None)
+            if emitter is not None:
+                emitter.connect(self._look_again)
+        for name in ("scale", "units"):
+            getattr(layer.events, name).connect(self._on_scale)
+
+    def _on_scale(self, event: Any) -> None:
+        if self._alive and event.source is self.chain.image:
+            self._show_voxel_size()
+
+    def _show_voxel_size(self) -> None:
+        spacing = voxel_size_of(self.chain.image) or ()
+        self.head.voxel_size.value = ((0.0,) * 3 + spacing)[-3:]
+
+    def _on_parameter(self, *_: Any) -> None:
+        self._message = ""
+        self._look.start()
+        self._write.start()
+
+    def _on_head(self, *_: Any) -> None:
+        self.chain.follow()
+
+    # --- what is run
+
+    def run_missing(self) -> None:
+        """Run the steps that are missing or out of date, up to the PSF."""
+        self._message, self._watched = "", False
+        if self.chain.image is None:
+            show_error(f"{HEAD}: No bead image is chosen. Open one and choose it.")
+            return
+        self.chain.run_missing(self.deconvolve_too.isChecked())
+        self._look.start()
+
+    # --- parameters
+
+    def _read_parameters(self) -> None:
+        path = parameters_path()
+        if path is None or not path.exists():
+            return
+        try:
+            set_values(self._guis, read_parameters(path))
+        except InputError as error:
+            show_warning(f"{HEAD}: the parameters of the last session were not read. {error}")
+
+    def _write_parameters(self) -> None:
+        path = parameters_path()
+        if path is None:
+            return
+        try:
+            write_parameters(path, values_of(self._guis))
+        except InputError as error:
+            show_warning(f"{HEAD}: the parameters are not kept. {error}")
+
+    def reset(self) -> None:
+        """Set all parameters to their defaults."""
+        set_values(self._guis, self._defaults)
+        self._show_voxel_size()
+        self.chain.follow()
+
+    def _use_recipe(self, recipe: Recipe) -> None:
+        if not self._alive:
+            return
+        try:
+            set_values(self._guis, values_of_recipe(recipe), widen=True)
+        except InputError as error:
+            self._say(str(error))
+            show_error(f"{HEAD}: {error}")
+            return
+        sizes = self.head.voxel_size.value
+        if recipe.spacing is not None and not any(sizes):
+            self.head.voxel_size.value = ((0.0,) * 3 + recipe.spacing)[-3:]
+        self.chain.follow()
+        self._say("The recipe was loaded.")
+        for name in left_out(recipe):
+            show_warning(f"{HEAD}: the recipe sets {name}, which the guide leaves as it is.")
+
+
+def _timer(parent: QWidget, milliseconds: int, action: Callable[[], None]) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(action)
+    return timer
+
+
+def _is_dark(theme: str) -> bool:
+    """Return whether a theme of napari's is dark."""
+    red, green, blue = get_theme(theme).background.as_rgb_tuple()[:3]
+    return bool(red + green + blue < 1.5 * 255)
