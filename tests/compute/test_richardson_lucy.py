@@ -136,8 +136,9 @@ def test_the_way_of_a_gpu_gives_the_same(monkeypatch, host, opencl_device, fft):
     if fft == "vkfft":
         pytest.importorskip("pyvkfft.opencl", exc_type=ImportError)
     opencl = importlib.import_module("napari_psf_distiller.compute.opencl")
-    handle = opencl.opencl_device(opencl_device)
-    monkeypatch.setattr(opencl, "opencl_device", lambda device: handle)
+    contexts = importlib.import_module("napari_psf_distiller.compute.opencl_context")
+    handle = contexts.opencl_device(opencl_device)
+    monkeypatch.setattr(contexts, "opencl_device", lambda device: handle)
     engine = opencl.OpenCLEngine(dataclasses.replace(opencl_device, kind="gpu"), fft)
     expected = run(*stored("odd"), 10, "noncirculant", host)
     assert relative_l2(run(*stored("odd"), 10, "noncirculant", engine), expected) <= 1e-4

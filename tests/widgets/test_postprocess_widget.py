@@ -65,7 +65,9 @@ def test_a_2d_psf_without_a_voxel_size(
     np.testing.assert_array_equal(
         layer.data, finish(postprocess_step(source.data, recipe_of(layer)))
     )
-    assert gui.runner.status.value == "done: FWHM unknown: the layer has no voxel size"
+    assert gui.runner.status.value == (
+        "done: FWHM y 4.73 voxels, x 4.72 voxels (the layer has no voxel size)"
+    )
 
 
 def test_a_crop_larger_than_the_image_works_with_a_warning(

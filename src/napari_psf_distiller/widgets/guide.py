@@ -157,7 +157,7 @@ class Guide(QWidget):
         inspect.gui.called.connect(lambda _: self._on_seen())
         self.chain.changed.connect(self._look_again)
         self.chain.turned_to.connect(self.open)
-        self.chain.ended.connect(self._say)
+        self.chain.ended.connect(self._on_chain_ended)
         runner = self.steps[DISTIL].runner
         assert runner is not None
         runner.progressed.connect(self._on_progress)
@@ -225,8 +225,6 @@ class Guide(QWidget):
             return
         self._standings = self.chain.standings()
         self._message, self._said_of = message, self._states()
-        if self._watched and self._standings[POSTPROCESS].state is State.DONE:
-            self.open(INSPECT)
         self._look_again()
 
     def _on_progress(self, progress: Progress) -> None:
@@ -234,6 +232,11 @@ class Guide(QWidget):
         if progress.preview is not None and self.chain.under_way and not self._watched:
             self._watched = True
             self.open(INSPECT)
+
+    def _on_chain_ended(self, message: str) -> None:
+        if self._alive and self.standing(POSTPROCESS).state is State.DONE:
+            self.open(INSPECT)
+        self._say(message)
 
     def _states(self) -> tuple[State, ...]:
         return tuple(standing.state for standing in self._standings.values())

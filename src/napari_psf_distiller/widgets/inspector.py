@@ -107,6 +107,7 @@ class Inspector:
         offer_layers(gui)
         gui.inspector = self
         _inspectors.add(self)
+        gui.native.destroyed.connect(lambda: _inspectors.discard(self))
 
     @property
     def viewer(self) -> Viewer | None:

@@ -8,7 +8,7 @@ import napari
 import numpy as np
 from napari.layers import Image
 
-__all__ = ["View3D"]
+__all__ = ["View3D", "camera_of"]
 
 ATTENUATION = 0.1
 # What is dim is brought up at least so much: else a PSF in 3D is a bright dot.
@@ -80,7 +80,7 @@ class View3D:
             ndisplay=viewer.dims.ndisplay,
             order=tuple(viewer.dims.order),
             point=tuple(viewer.dims.point),
-            camera=_camera_of(viewer).model_dump(),
+            camera=camera_of(viewer).model_dump(),
             looks={name: getattr(layer, name) for name in looks},
         )
         for other in self._before.hidden:
@@ -111,7 +111,7 @@ class View3D:
         if len(before.order) == viewer.dims.ndim:
             viewer.dims.order = before.order
             viewer.dims.set_point(range(viewer.dims.ndim), before.point)
-        _camera_of(viewer).update(before.camera)
+        camera_of(viewer).update(before.camera)
         self._on_change()
 
     def _on_ndisplay(self) -> None:
@@ -126,7 +126,7 @@ def _fit(viewer: napari.Viewer, layer: Image) -> None:
     viewer.reset_view()
     low, high = (np.asarray(corner)[-3:] for corner in layer.extent.world)
     everything = np.asarray(viewer.layers.extent.world)[:, -3:]
-    camera = _camera_of(viewer)
+    camera = camera_of(viewer)
     camera.center = tuple((low + high) / 2)
     whole = float(np.linalg.norm(everything[1] - everything[0]))
     diagonal = float(np.linalg.norm(high - low))
@@ -135,6 +135,6 @@ def _fit(viewer: napari.Viewer, layer: Image) -> None:
     camera.angles = ANGLES
 
 
-def _camera_of(viewer: Any) -> Any:
+def camera_of(viewer: Any) -> Any:
     """Return the viewer's camera, which belongs to its scene since napari 0.9."""
     return getattr(viewer, "scene", viewer).camera
