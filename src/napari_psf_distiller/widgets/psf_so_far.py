@@ -52,6 +52,7 @@ class PSFSoFar:
                 **source.geometry | {"translate": inset(source, progress.preview)},
             )
             viewer.layers.append(self._layer)
+            self._runner.stand_in = self._layer
         elif self._layer in viewer.layers:
             # If not, its user deleted it, and does not want to see it.
             self._layer.data = progress.preview
@@ -59,10 +60,11 @@ class PSFSoFar:
 
     def _on_ended(self, ending: Ending) -> None:
         layer, self._layer, self._curve = self._layer, None, []
+        self._runner.stand_in = None
         if layer is None or ending.job is None:
             return
         viewer = getattr(ending.job.viewer, "__wrapped__", ending.job.viewer)
-        if layer in viewer.layers:
+        if layer in viewer.layers and layer not in ending.layers:
             viewer.layers.remove(layer)
         images = [made for made in ending.layers if isinstance(made, Image)]
         for inspector in inspectors_in(viewer):

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.widgets.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.choices import offer_layers
 from napari_psf_distiller.widgets.closing_worker import (
     ClosingWorker,
@@ -35,9 +36,9 @@ from napari_psf_distiller.widgets.time_left import TimeLeft
 
 __all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
 
-# Seconds between two updates of the bar in the activity dock, and between two of `progressed`.
-UPDATE_EVERY = 0.05
-PROGRESSED_EVERY = 0.2
+# Seconds between two updates of what is shown, and between two of `progressed`: each has the whole
+# window painted again, which a machine without a GPU feels.
+UPDATE_EVERY = PROGRESSED_EVERY = 0.2
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class StepRunner:
         is handed on with the next.
     ended : Signal of Ending
         It is over, its layers are there, and the next may be started.
+    stand_in : Layer or None
+        Shows what the run is making, and becomes the last of its layers.
     """
 
     started = Signal()
@@ -125,6 +128,9 @@ class StepRunner:
         # What is noted of the run in its layers, and how it ended, once it is known.
         self._run: dict[str, Any] = {}
         self._ending: Ending | None = None
+        # Whether the worker is done, and whether its layers are being added.
+        self._worked = self._adding = False
+        self.stand_in: Layer | None = None
         # What `progressed` still has to tell.
         self._untold: Progress | None = None
         self._time_left = TimeLeft()
@@ -175,6 +181,7 @@ class StepRunner:
             return
         self._job = job
         self._ending = self._untold = None
+        self._worked = self._adding = False
         self._run = record_run(self._gui) | {"log_likelihood": [], "warnings": []}
         self._time_left = TimeLeft()
         worker = create_worker(
@@ -211,26 +218,25 @@ class StepRunner:
         if bar.is_canceled:
             self.cancel()
             return
-        self.progress_bar.max = progress.total
-        self.progress_bar.value = progress.iteration
-        if progress.note or progress.step != self._step:
+        self._note_likelihood(progress)
+        self._tell_progress(progress)
+        left = self._time_left.after(progress)
+        begun = progress.note or progress.step != self._step
+        if begun:
             self._step = progress.step
             self._note = f", {progress.note}" if progress.note else ""
-        left = self._time_left.after(progress)
+        now = time.monotonic()
+        if self._bar is None or (now - self._updated < UPDATE_EVERY and not begun):
+            return
+        self._updated = now
+        self.progress_bar.max = progress.total
+        self.progress_bar.value = progress.iteration
         self._set_status(
             f"{progress.step} {progress.iteration} / {progress.total}"
             f"{f', {left}' if left else ''}{self._note}"
         )
-        self._note_likelihood(progress)
-        self._tell_progress(progress)
-        if self._bar is None:
-            return
         # napari's bar handles events whenever it is updated, and with them further progress or the
-        # end of this run: so not at each of a thousand iterations, and nothing may follow it here.
-        now = time.monotonic()
-        if now - self._updated < UPDATE_EVERY:
-            return
-        self._updated = now
+        # end of this run: so nothing may follow it here.
         if bar.desc != f"{progress.step}: ":
             bar.set_description(progress.step)
             if self._bar is not bar:
@@ -273,8 +279,7 @@ class StepRunner:
         if isinstance(outcome, Failure):
             self._tell_failure(outcome.message)
             return
-        self._ending = Ending("done", outcome[1], self._add_all(outcome, self._job))
-        self._set_status(outcome[1])
+        self._add_all(outcome, self._job, "done", outcome[1])
 
     def _on_error(self, error: Exception) -> None:
         self._ending = Ending("failed", f"It failed unexpectedly: {error}")
@@ -286,23 +291,36 @@ class StepRunner:
             keywords["name"] += " (unfinished)"
             keywords["metadata"][METADATA_KEY]["unfinished"] = True
         self._written = None
-        layers = self._add_all(outcome, replace(job, replace_for=None))
         message = f"cancelled; kept unfinished: {outcome[1]}"
-        self._ending = Ending("cancelled", message, layers)
+        self._add_all(outcome, replace(job, replace_for=None), "cancelled", message)
 
-    def _add_all(self, outcome: Outcome, job: Job) -> tuple[Layer, ...]:
+    def _add_all(
+        self, outcome: Outcome, job: Job, kind: Literal["done", "cancelled"], message: str
+    ) -> None:
+        """Add a run's layers one by one; the run has ended when all are there."""
         layers, _, warnings = outcome
         self._run |= {
             "seconds": time.time() - self._run["time"],
             "log_likelihood": tuple(self._run["log_likelihood"]),
             "warnings": tuple(warnings),
         }
-        added = tuple(self._add(layer, job) for layer in layers)
-        for warning in warnings:
-            show_warning(f"{self.title}: {warning}")
-        return added
+        self._adding = True
 
-    def _add(self, layer: LayerData, job: Job) -> Layer:
+        def add(layer: LayerData, is_last: bool) -> Layer | None:
+            return self._add(layer, job, is_last) if self._alive else None
+
+        def done(added: tuple[Layer, ...]) -> None:
+            self._adding = False
+            self._ending = Ending(kind, message, added)
+            self._set_status(message)
+            for warning in warnings:
+                show_warning(f"{self.title}: {warning}")
+            if self._worked:
+                self._finish()
+
+        add_one_by_one(layers, add, done)
+
+    def _add(self, layer: LayerData, job: Job, is_last: bool) -> Layer:
         data, keywords, kind = layer
         old, old_source = self._written or (None, None)
         if (
@@ -317,19 +335,31 @@ class StepRunner:
             old.metadata = keywords["metadata"]
             sign(old, self._run)
             return old
-        added: Layer = getattr(job.viewer, f"add_{kind}")(data, **keywords)
-        added = getattr(added, "__wrapped__", added)
+        viewer = getattr(job.viewer, "__wrapped__", job.viewer)
+        if is_last and kind == "image" and become(self.stand_in, viewer, data, keywords):
+            added, self.stand_in = self.stand_in, None
+            assert added is not None
+        else:
+            added = getattr(viewer, f"add_{kind}")(data, **keywords)
         sign(added, self._run)
         self._written = (added, job.replace_for) if job.replace_for is not None else None
         return added
 
     def _on_finish(self) -> None:
-        if self._cancelled:
-            self._ending = Ending("cancelled", "cancelled")
+        self._worked = True
+        if self._adding:
+            # The last layer ends it.
+            return
+        if self._cancelled and self._ending is None:
             kept = self._worker.kept if self._worker is not None else None
             if kept is not None and self._alive and self._job is not None:
                 self._keep(kept, self._job)
+                return
+            self._ending = Ending("cancelled", "cancelled")
             self._set_status(self._ending.message)
+        self._finish()
+
+    def _finish(self) -> None:
         self._worker = None
         if self._bar is not None:
             self._bar.close()
