@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
-from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
@@ -85,8 +84,7 @@ def improve_places(model: JointModel, widths: Floats) -> Places:
     count = len(model.centres)
     steps, information = np.zeros((count, 4)), np.zeros((count, 4, 4))
     free = np.array([True, not flat, True, True])
-
-    def improve(bead: int) -> None:
+    for bead in range(count):
         box = _core(model, bead, widths)
         derivatives = _derivatives(model, bead, box, amplitudes)[0]
         weight, off = _weighted(model, bead, box)
@@ -95,8 +93,6 @@ def improve_places(model: JointModel, widths: Floats) -> Places:
         information[bead] = matrix
         solution = _solved(matrix[np.ix_(free, free)], (weighted @ off)[free])
         steps[bead, free] = solution
-
-    in_turn(improve, range(count))
     largest = 0.5 * model.amplitudes
     steps[:, 0] = np.clip(steps[:, 0], -largest, 2 * largest)
     steps[:, 1:] = np.clip(steps[:, 1:], -LONGEST_STEP, LONGEST_STEP)
@@ -128,8 +124,7 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     chi, moments = np.zeros(count), np.zeros((count, 6))
     covariance, information = np.zeros((count, 6, 6)), np.zeros((count, 4, 4))
     whole, saturated = np.zeros(count, bool), np.zeros(count, bool)
-
-    def fit(bead: int) -> None:
+    for bead in range(count):
         box = _core(model, bead, widths)
         derivatives, second = _derivatives(model, bead, box, amplitudes)
         weight, off = _weighted(model, bead, box)
@@ -146,8 +141,6 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
         moments[bead, pairs] = solved[first:]
         covariance[bead][np.ix_(pairs, pairs)] = inverse[first:, first:]
         information[bead] = (derivatives * weight) @ derivatives.T
-
-    in_turn(fit, range(count))
     return BeadFit(chi, moments, covariance, information, whole, saturated)
 
 

@@ -206,6 +206,10 @@ class JointModel:
         low, high = np.maximum(corners, 0), np.minimum(corners + window, shape)
         self.boxes = [_slices(a, b) for a, b in zip(low, high, strict=True)]
         self._inside = [_slices(a, b) for a, b in zip(low - corners, high - corners, strict=True)]
+        self._offsets = [
+            [np.arange(part.start, part.stop) - c for part, c in zip(box, centre, strict=True)]
+            for box, centre in zip(self.boxes, self.centres, strict=True)
+        ]
         self._waves = [self.basis.waves_at(d) for d in displaced[:, 0]]
         self.windows.place(displaced[:, 1:])
         self._local = self.field.background.at(self.centres)
@@ -306,14 +310,11 @@ class JointModel:
     def local_background(self, bead: int, box: Slices, coefficients: Floats | None = None) -> Array:
         """Return the background of a part of the image near a bead, as a plane through it."""
         used = self.background if coefficients is None else coefficients
-        value, *slopes = self._local[bead] @ used
-        z, y, x = (
-            slope * (np.arange(part.start, part.stop) - centre)
-            for slope, part, centre in zip(slopes, box, self.centres[bead], strict=True)
-        )
-        plane = ((value + y)[:, None] + x).astype(np.float32)
-        level: Array = z.astype(np.float32)[:, None, None] + plane
-        return level
+        offsets = [
+            np.arange(part.start, part.stop) - centre
+            for part, centre in zip(box, self.centres[bead], strict=True)
+        ]
+        return _plane(self._local[bead] @ used, offsets)
 
     def residual(self, bead: int, box: Slices) -> Array:
         """Return what the model leaves of a part of the image near a bead."""
@@ -463,6 +464,7 @@ class JointModel:
         residual = np.zeros(basis.window, np.float32)
         density = np.zeros(basis.window, np.float32)
         turned = np.zeros((len(basis.waves), basis.columns))
+        planes = self._local @ self.background
         for first, beads in self._batches(self.attended):
             pushes = np.zeros((len(beads), *basis.window), np.float32)
 
@@ -470,7 +472,7 @@ class JointModel:
                 bead: int, pushes: Array = pushes, first: int = first
             ) -> tuple[Array, float, Floats]:
                 box = self.boxes[bead]
-                level = self.local_background(bead, box)
+                level = _plane(planes[bead], self._offsets[bead])
                 off: Array = self.field.image[box] - self.light[box]
                 off -= level
                 weight = self._weights(box, off, level)
@@ -580,6 +582,7 @@ class JointModel:
         self._rendered = False
         self._render(amplitudes, self.shaping, self.light)
         change = vector[size:]
+        planes = self._local @ change
         below = (self._outside.matrix + self.field.background.penalty) @ change
         turned = np.zeros((len(self.basis.waves), self.basis.columns))
         for first, beads in self._batches(self.attended):
@@ -587,7 +590,7 @@ class JointModel:
 
             def push(bead: int, pushes: Array = pushes, first: int = first) -> Floats:
                 box = self.boxes[bead]
-                change_here = self.local_background(bead, box, change)
+                change_here = _plane(planes[bead], self._offsets[bead])
                 change_here += self.light[box]
                 pushed = pushes[bead - first][self._inside[bead]]
                 np.multiply(change_here, weights[bead], out=pushed)
@@ -640,8 +643,7 @@ class JointModel:
         in_plane = values.sum(axis=0)
         sums = values.sum(axis=(1, 2)), in_plane.sum(axis=1), in_plane.sum(axis=0)
         moments = [
-            float((np.arange(part.start, part.stop) - centre) @ total)
-            for part, centre, total in zip(self.boxes[bead], self.centres[bead], sums, strict=True)
+            float(offsets @ total) for offsets, total in zip(self._offsets[bead], sums, strict=True)
         ]
         return np.array([float(sums[0].sum()), *moments])
 
@@ -664,6 +666,15 @@ def _differ(seen: _Seen, now: _Seen) -> bool:
     noisier = abs(np.log(now.scale / seen.scale))
     higher = np.abs(now.levels - seen.levels).max()
     return bool(max(moved, noisier, higher) > STILL)
+
+
+def _plane(told: Floats, offsets: list[Floats]) -> Array:
+    """Return a plane's values: told by the value and the slopes at the origin of the offsets."""
+    value, *slopes = told
+    z, y, x = (slope * along for slope, along in zip(slopes, offsets, strict=True))
+    flat = ((value + y)[:, None] + x).astype(np.float32)
+    plane: Array = z.astype(np.float32)[:, None, None] + flat
+    return plane
 
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:
