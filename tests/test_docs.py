@@ -34,7 +34,6 @@ WARNINGS = {
     "steps/stopping.py": ("enough_iterations",),
     "widgets/deconvolve.py": ("steps",),
     "widgets/distill.py": ("_richardson_lucy_steps",),
-    "widgets/distill_joint.py": ("_optics_warnings",),
     "widgets/guide.py": ("show_warning",),
     "widgets/layers.py": ("not_raw",),
     "widgets/proof_run.py": ("_mismatches",),

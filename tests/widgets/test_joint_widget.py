@@ -340,7 +340,7 @@ def test_what_the_user_should_know_is_told(
     for sentence in (
         "of 4 beads could be used: the PSF is noisy",
         "The beads' diameter is not given",
-        "count only together, and one is missing",
+        "not given, so that none of them counts",
         "The image 'beads preprocessed' was preprocessed: its noise and background are not the "
         "camera's any more, and the joint fit needs them. Choose the raw image.",
     ):

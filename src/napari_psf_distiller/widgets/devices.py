@@ -4,6 +4,7 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, FloatSpinBox
 from napari.qt.threading import FunctionWorker, create_worker
+from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.compute import Device, devices
 
@@ -75,6 +76,11 @@ def offer_devices(choice: ComboBox) -> None:
     thread.
     """
     alive = True
+    # The names are long; the widget shall not be.
+    choice.native.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    choice.native.setMinimumContentsLength(12)
 
     def forget() -> None:
         nonlocal alive

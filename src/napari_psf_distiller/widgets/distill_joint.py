@@ -11,11 +11,12 @@ from napari_psf_distiller.advice import bead_warnings, joint_warnings
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint_pipeline import joint_step
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.recipe import Optics, Recipe
+from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.joint import Joint
 from napari_psf_distiller.steps.psf import crop_about_centre, fwhm
 from napari_psf_distiller.widgets.closing_worker import Interrupted, Outcome
+from napari_psf_distiller.widgets.inset import inset
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
     LayerData,
@@ -39,7 +40,6 @@ __all__ = [
     "DistilJob",
     "JointRun",
     "Made",
-    "inset",
     "joint_outcome",
     "joint_steps",
     "watched",
@@ -177,7 +177,6 @@ def joint_outcome(run: JointRun) -> Outcome:
     warnings = (
         *bead_warnings(fit.beads),
         *joint_warnings(fit, recipe.spacing, recipe),
-        *_optics_warnings(recipe.optics),
         *not_raw(source, "the joint fit"),
         *found_elsewhere(source, run.beads),
     )
@@ -223,18 +222,6 @@ def _psf_layer(
     )
 
 
-def inset(source: Source, psf: NDArray[np.float32]) -> tuple[float, ...]:
-    """Return the offset that puts a PSF into an image's corner, with its middle plane as its.
-
-    So it is in focus where a viewer begins.
-    """
-    offset = tuple(source.geometry["translate"])
-    if psf.ndim == 2:
-        return offset
-    planes = (np.shape(source.data)[0] - 1) // 2 - psf.shape[0] // 2
-    return (offset[0] + planes * source.geometry["scale"][0], *offset[1:])
-
-
 def _symmetric_limits(residual: NDArray[np.float32]) -> tuple[float, float]:
     """Return contrast limits whose middle is 0."""
     flat = residual.reshape(-1)
@@ -252,13 +239,3 @@ def _widths_text(fit: Joint, spacing: Sequence[float]) -> str:
         )
     ]
     return f"FWHM {', '.join(shown)}"
-
-
-def _optics_warnings(optics: Optics) -> tuple[str, ...]:
-    known = [value is not None for value in dataclasses.astuple(optics)]
-    if all(known) or not any(known):
-        return ()
-    return (
-        "Numerical aperture, emission wavelength and refractive index count only together, and "
-        "one is missing: the PSF's frequencies were taken from the beads' width.",
-    )

@@ -44,7 +44,7 @@ TABS = {
     "Image": ("&Image", ("kind", "logarithmic", "vmax", "gamma")),
     "Profiles": ("P&rofiles", ("logarithmic_profiles",)),
     "OTF": ("&OTF", ()),
-    "Compare": ("&Compare", ("other", "vmax", "gamma")),
+    "Compare": ("Co&mpare", ("other", "vmax", "gamma")),
     "Progress": ("Pro&gress", ()),
 }
 

@@ -118,6 +118,9 @@ def points_layer(
         See `layer_like`.
     """
     features = beads.drop(columns=[axis for axis in AXES if axis in beads]).reset_index()
+    # What people look for comes first in a table.
+    first = [name for name in ("bead", "used", "reason") if name in features]
+    features = features[[*first, *(name for name in features if name not in first)]]
     colours, symbols = looks_of(features)
     sizes = source.recipe.spacing or (1.0,) * len(source.geometry["scale"])
     return layer_like(

@@ -14,11 +14,13 @@ from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.pipeline import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess
+from napari_psf_distiller.widgets.inset import inset
 from napari_psf_distiller.widgets.layers import (
     layer_like,
     prefer_layers,
     read_image_layer,
 )
+from napari_psf_distiller.widgets.record import METADATA_KEY, own_note
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["postprocess_psf"]
@@ -66,6 +68,7 @@ def postprocess_psf(
         source = read_image_layer(image, "a distilled PSF")
         settings = PostProcess(crop=crop, background=background, clip=clip, normalise=normalise)
         recipe = dataclasses.replace(source.recipe, postprocess=settings)
+        note = own_note(image.metadata) or {}
 
         def steps() -> Steps[Outcome]:
             array = np.asarray(source.data)
@@ -78,8 +81,13 @@ def postprocess_psf(
                 recipe,
                 step=TITLE,
                 same_grid=False,
+                # Its middle plane lies where that of what was distilled does.
+                translate=inset(source, psf),
                 colormap="inferno",
             )
+            if "fwhm_error" in note:
+                # Cropping and scaling leave the widths as they are.
+                layer[1]["metadata"][METADATA_KEY]["fwhm_error"] = note["fwhm_error"]
             shown = widths_text(psf, recipe.spacing)
             return [layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe)
 

@@ -57,7 +57,13 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "tooltip": "What is subtracted: a local background (rolling ball), a factor times the "
         "mean as in the notebook, a constant, or nothing."
     },
-    factor={"label": "factor x mean", "min": 0.0, "max": 100.0, "step": 0.05},
+    factor={
+        "label": "factor x mean",
+        "min": 0.0,
+        "max": 100.0,
+        "step": 0.05,
+        "tooltip": "So many times the image's mean are subtracted; 1.25 in the notebook.",
+    },
     level={"min": -1e9, "max": 1e9, "tooltip": "The constant, in the image's intensity units."},
     radius={
         "label": "radius (µm)",

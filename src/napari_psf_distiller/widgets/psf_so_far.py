@@ -4,7 +4,8 @@ from napari.layers import Image
 
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.widgets.choices import PREVIEW_KEY
-from napari_psf_distiller.widgets.distill_joint import DistilJob, inset
+from napari_psf_distiller.widgets.distill_joint import DistilJob
+from napari_psf_distiller.widgets.inset import inset
 from napari_psf_distiller.widgets.inspector import inspectors_in
 from napari_psf_distiller.widgets.worker import Ending, StepRunner
 
