@@ -523,7 +523,7 @@ def test_the_steps_one_by_one_are_the_whole(field, symmetric, found, columns):
     psf = finish(joint_pipeline.postprocess_step(fit.psf, recipe))
     assert error_of(psf, symmetric.psf) < 0.01
     shown = [preview for preview in previews if preview is not None]
-    assert len(shown) == len(previews) // 5
+    assert len(shown) == fit.iterations // 5
     assert shown[-1].shape == fit.psf.shape
 
 
@@ -541,13 +541,14 @@ def test_beads_that_are_not_used_do_not_shape_the_psf(field, found):
     assert np.abs(fit.residual).max() < np.abs(gone.residual).max() / 2
 
 
-def test_a_fit_goes_on_from_another(field, found, symmetric):
+def test_a_fit_goes_on_from_another(field, found):
     recipe = quick(spacing=field.spacing)
+    anew = finish(joint_pipeline.joint_step(field.image, found, recipe))
     first = finish(joint_pipeline.joint_step(field.image, found.iloc[1:], recipe))
     again = finish(joint_pipeline.joint_step(field.image, found, recipe, before=first))
-    assert error_of(again.psf, symmetric.psf) < 0.01
+    assert error_of(again.psf, anew.psf) < 0.005
     assert len(again.beads) == len(found)
-    assert again.iterations < first.iterations
+    assert again.iterations < anew.iterations
     moved = again.beads.copy()
     moved.loc[3, ["y", "x"]] += 1.5
     back = finish(joint_pipeline.joint_step(field.image, moved, recipe, before=again))

@@ -257,6 +257,40 @@ def test_hessian_is_the_weighted_normal_matrix(name, diameter):
         assert relative_l2(of.hessian(weights, term), expected) <= 1e-3
 
 
+@pytest.mark.parametrize("name", ["uneven", "turning"])
+def test_hessian_of_displaced_beads(name):
+    # Exact where the weights are the same all along z and a bead is a point.
+    of = basis(name)
+    _, r, _ = voxels(of)
+    weights = 1 / (0.1 + r**2) * np.ones(of.window)
+    displacements = np.array([-0.45, 0.1, 0.4])
+    jacobians = [
+        jacobian(of, lambda coefficients, d=d: of.psf(coefficients, d)) for d in displacements
+    ]
+    mean = np.mean([j.T @ (weights.ravel()[:, None] * j) for j in jacobians], axis=0)
+    spread = of.spread(displacements)
+    ends = np.cumsum([0, *(a * b for a, b in of.shapes)])
+    for term, (start, stop) in enumerate(itertools.pairwise(ends)):
+        found = of.hessian(weights, term, spread)
+        # A point is taken for a tiny ball.
+        assert relative_l2(found, mean[start:stop, start:stop]) <= 1e-6
+        # The functions that rise beyond the window's ends are brighter there.
+        assert np.trace(found) > 1.2 * np.trace(of.hessian(weights, term))
+    np.testing.assert_allclose(of.spread(np.zeros(2)), np.eye(len(spread)), atol=1e-9)
+
+
+def test_bead_adjoint_of_displaced_beads_goes_with_the_hessian():
+    of = basis("uneven")
+    weights = np.abs(some(of)).sum() * np.ones(of.window)
+    spread = of.spread(np.array([-0.3, 0.2]))
+    # The weights times the bead of a displaced sum of functions, seen by the same functions.
+    coefficients = some(of)
+    moved = (spread @ of.split(coefficients)[0]).ravel()
+    found = of.bead_adjoint(weights * of.bead(moved), 0, spread)
+    expected = of.hessian(weights, 0, spread) @ coefficients
+    assert relative_l2(found, expected) <= 1e-3
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_the_profile_and_its_derivative(name):
     of = basis(name)

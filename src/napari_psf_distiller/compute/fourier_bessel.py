@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import linalg, special
 
 __all__ = ["Band", "FourierBessel", "ball_form_factor", "turn_of"]
 
@@ -297,10 +297,21 @@ class FourierBessel:
             result += plane * self._turn(order, sine) ** 2 if order else plane
         return result
 
-    def bead_adjoint(self, array: NDArray[np.floating], term: int) -> Floats:
-        """Return the adjoint of `bead` for one term: (coefficients of the term,)."""
+    def bead_adjoint(
+        self, array: NDArray[np.floating], term: int, spread: Floats | None = None
+    ) -> Floats:
+        """Return the adjoint of `bead` for one term: (coefficients of the term,).
+
+        Parameters
+        ----------
+        array : numpy.ndarray
+            Of the window's shape.
+        term : int
+        spread : numpy.ndarray, optional
+            See `hessian`.
+        """
         sums = self._ring_sums(array, *self.terms[term])
-        parts = [along.T @ sums @ across for along, across in self._blurred[term]]
+        parts = [along.T @ sums @ across for along, across in self._blurred_by(term, spread)]
         adjoint: Floats = np.sum(parts, axis=0).ravel()
         return adjoint
 
@@ -324,7 +335,9 @@ class FourierBessel:
         scale = float((self.split(coefficients)[0] ** 2).sum())
         return axial / np.trace(axial), lateral / np.trace(lateral) * scale
 
-    def hessian(self, weights: NDArray[np.floating], term: int) -> Floats:
+    def hessian(
+        self, weights: NDArray[np.floating], term: int, spread: Floats | None = None
+    ) -> Floats:
         """Return the matrix of a weighted sum of squares of a bead's image, for one term.
 
         Parameters
@@ -332,6 +345,9 @@ class FourierBessel:
         weights : numpy.ndarray
             Of the window's shape.
         term : int
+        spread : numpy.ndarray, optional
+            See `spread`: about what it is for displaced beads, as if the weights were the same all
+            along z.
 
         Returns
         -------
@@ -342,15 +358,45 @@ class FourierBessel:
         squared = self._turn(order, sine) ** 2 if order else np.ones(self.window[1:])
         rings = self._ring_sums(weights * squared, 0, False)
         axial, lateral = self.shapes[term]
-        result = np.zeros((axial * axial, lateral * lateral))
-        blurred = self._blurred[term]
-        for along, across in blurred:
-            for along_too, across_too in blurred:
+        result = np.zeros((axial * lateral,) * 2)
+        blurred = self._blurred_by(term, spread)
+        for index, (along, across) in enumerate(blurred):
+            for along_too, across_too in blurred[index:]:
                 left = (along[:, :, None] * along_too[:, None, :]).reshape(len(along), -1)
                 right = (across[:, :, None] * across_too[:, None, :]).reshape(len(across), -1)
-                result += left.T @ (rings @ right)
-        ordered = result.reshape(axial, axial, lateral, lateral).transpose(0, 2, 1, 3)
-        return ordered.reshape(axial * lateral, axial * lateral)
+                pairs = (left.T @ (rings @ right)).reshape(axial, axial, lateral, lateral)
+                part = pairs.transpose(0, 2, 1, 3).reshape(result.shape)
+                result += part if along_too is along else part + part.T
+        return result
+
+    def _blurred_by(self, term: int, spread: Floats | None) -> list[tuple[Floats, Floats]]:
+        if spread is None:
+            return self._blurred[term]
+        return [(along @ spread, across) for along, across in self._blurred[term]]
+
+    def spread(self, displacements: Floats) -> Floats:
+        """Return by how much brighter the functions are in displaced windows, (axial, axial).
+
+        A function that is faint in the window, and rises beyond its ends, is bright in the windows
+        of beads that are displaced along z.
+
+        Parameters
+        ----------
+        displacements : numpy.ndarray
+            Of the beads along z, in voxels, at least one.
+
+        Returns
+        -------
+        numpy.ndarray
+            The square root of the matrix of the functions' products over these windows.
+        """
+        products = np.zeros((self._axial.shape[1],) * 2)
+        for displacement in displacements:
+            along = self.waves_at(float(displacement)) @ self._axial
+            products += along.T @ along
+        values, vectors = linalg.eigh(products / len(displacements))
+        root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+        return root
 
     def rows_at(self, across: Floats, along: Floats) -> NDArray[np.intp]:
         """Return which row of the tables is that of places, in micrometres from the axis."""
@@ -375,6 +421,8 @@ class FourierBessel:
         )
         self.radii = distance.ravel()[first]
         self._ring = ring.reshape(ny, nx)
+        self._by_ring = np.argsort(self._ring, axis=None, kind="stable")
+        self._ring_starts = np.r_[0, np.cumsum(np.bincount(self._ring.ravel()))[:-1]]
         self._angle = np.arctan2(y[:, None], x[None])
 
     def _turn(self, order: int, sine: bool) -> Floats:
@@ -383,8 +431,9 @@ class FourierBessel:
     def _ring_sums(self, array: NDArray[np.floating], order: int, sine: bool) -> Floats:
         """Return the sums over each plane's rings, (Z, rings), of an array times a term's turn."""
         planes = array * self._turn(order, sine) if order else array
-        ring, count = self._ring.ravel(), len(self.radii)
-        return np.stack([np.bincount(ring, plane.ravel(), count) for plane in planes])
+        sorted_planes = planes.reshape(len(planes), -1)[:, self._by_ring]
+        sums: Floats = np.add.reduceat(sorted_planes, self._ring_starts, axis=1, dtype=np.float64)
+        return sums
 
     def _ring_weights(self, order: int, sine: bool) -> Floats:
         """Return each ring's sum of a term's squared turn."""

@@ -45,7 +45,7 @@ FIRST, LATER = 0.01, 0.003
 
 # Rounds end where one makes the image likelier by less than this, in nats a coefficient of the PSF:
 # the noise alone is worth half of one.
-ENOUGH = 0.05
+ENOUGH = 0.02
 
 # Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
 # astigmatism two, trefoil three.
@@ -103,7 +103,7 @@ class JointState(NamedTuple):
         str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
         is not used.
     sum_variance : float
-        Of the sum of a PSF from a single bead.
+        Relative, of the sum of a PSF from a single bead.
     """
 
     field: BeadField
@@ -312,13 +312,14 @@ class _Run:
 
     def _settled(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
         """Improve and judge in turns until nothing is gained; return why beads are not used."""
+        enough = ENOUGH * self._basis.size
         for _ in range(ROUNDS):
             before = self._gained
-            yield from self._solve()
-            self._improve(1)
+            yield from self._solve(enough=enough)
             # Who is not used must not have shaped the PSF: so it is not judged after the last.
-            if self._gained - before < ENOUGH * self._basis.size:
+            if self._gained - before < enough:
                 break
+            self._improve(1)
             reasons = self._judged()
         return reasons
 
@@ -332,8 +333,9 @@ class _Run:
             model.move(centres, model.amplitudes + steps[:, 0])
         model.observe()
 
-    def _solve(self, relative: float = LATER) -> Steps[None]:
-        steps = self._model.solve(ITERATIONS, relative)
+    def _solve(self, relative: float = LATER, enough: float = 0.0) -> Steps[None]:
+        before = self._iterations
+        steps = self._model.solve(ITERATIONS, relative, enough)
         while True:
             try:
                 gain = next(steps)
@@ -347,8 +349,9 @@ class _Run:
                 preview = self._preview()
             self._total = max(self._total, self._iterations)
             yield Progress("Distil PSF", self._iterations, self._total, self._gained, preview)
-        self._model.calibrate()
-        self._model.expect_alike()
+        if self._iterations > before:
+            self._model.calibrate()
+            self._model.expect_alike()
 
     def _preview(self) -> Array:
         """Return the PSF so far, of the sum 1 if that can be told yet."""
@@ -440,10 +443,10 @@ class _Run:
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:
         model, basis = self._model, self._basis
         yield Progress("Distil PSF", self._iterations, self._iterations)
+        # The last round changed next to nothing.
+        variance = self._sum_variance(self._state)
+        errors = psf_errors(basis, model.coefficients, self._state, variance)
         model.normalise()
-        state = model.linearise()
-        variance = self._sum_variance(state)
-        errors = psf_errors(basis, model.coefficients, state, variance)
         displacement = _axial_peak(basis, model.coefficients)
         moved = basis.psf(model.coefficients, -displacement)
         psf = (moved / moved.sum()).astype(np.float32)
@@ -483,12 +486,12 @@ class _Run:
         )
 
     def _sum_variance(self, state: Linearised) -> float:
-        """Return the variance of the PSF's sum; of an earlier fit's if that was much the same."""
+        """Return the relative variance of the PSF's sum, or an earlier fit's: it is the same."""
         model, before = self._model, self._before
         if before is not None:
             return before.sum_variance / int(model.used.sum())
         every = np.concatenate([self._basis.sums, np.zeros(len(model.background))])
-        return model.variance_of(state, every)
+        return model.variance_of(state, every) / model.total**2
 
 
 def _axial_peak(basis: FourierBessel, coefficients: Floats) -> float:

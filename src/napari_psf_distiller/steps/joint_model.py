@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import itertools
+import math
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS, BeadWindows
+from napari_psf_distiller.compute.conjugate_gradients import conjugate_gradients
+from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
@@ -44,12 +48,13 @@ LOOSER = 10.0
 # A variance is found in so many steps at most, to this part of itself.
 MOST_STEPS, CONVERGED = 16, 0.1
 
-# So many directions are remembered with their curvature.
-MEMORY = 40
-
 # The background outside the windows is looked at again where more than this part of these moved,
 # the noise changed by this part, or the background at a bead by this part of the noise.
 STILL = 0.1
+
+# The coupling of the PSF's halo with the background is taken for a little less than it is, so that
+# what nothing but that tells is not taken for known exactly.
+COUPLED = 0.99
 
 # What would make the image likelier by less than this, in nats an unknown, changes nothing: the
 # noise alone is worth half of one.
@@ -84,15 +89,12 @@ class Fitted(NamedTuple):
     noise : Noise
     priors : list of (numpy.ndarray or None)
         The precision expected of each of the PSF's terms.
-    curved : list of (numpy.ndarray, numpy.ndarray)
-        Directions, and the matrix of half of chi squared times each; their product is 1.
     """
 
     coefficients: Floats
     background: Floats
     noise: Noise
     priors: list[Floats | None]
-    curved: list[tuple[Floats, Floats]]
 
 
 class _Seen(NamedTuple):
@@ -117,7 +119,9 @@ class Linearised:
     precision : list of numpy.ndarray
         For each of the PSF's terms the (approximate) matrix of half of chi squared.
     background_precision : numpy.ndarray
-        The same for the background.
+        The same for the background,
+    coupling : numpy.ndarray
+        and between the PSF's symmetric part and the background.
     residual, density : numpy.ndarray
         Of the window's shape: the used beads' weighted residuals and weights, times the amplitude
         and its square, added up on their nearest voxels.
@@ -127,6 +131,7 @@ class Linearised:
     weights: list[Array]
     precision: list[Floats]
     background_precision: Floats
+    coupling: Floats
     residual: Array
     density: Array
 
@@ -177,8 +182,6 @@ class JointModel:
         # How far the iterations have come that are under way.
         self._step: Floats = np.zeros(0)
         self._observed = False
-        # See `Fitted`.
-        self._curved: list[tuple[Floats, Floats]] = []
         self._seen: _Seen | None = None
         self.observe()
 
@@ -221,24 +224,18 @@ class JointModel:
 
     def fitted(self) -> Fitted:
         """Return what was learnt, for another model of the same image."""
-        curved = list(self._curved)
-        return Fitted(self.coefficients, self.background, self.noise, list(self.priors), curved)
+        return Fitted(self.coefficients, self.background, self.noise, list(self.priors))
 
     def resume(self, fitted: Fitted) -> None:
         """Take what another model of the same image, with the same PSF's terms, has learnt."""
         self.coefficients, self.background = fitted.coefficients, fitted.background
         self.noise, self.priors = fitted.noise, list(fitted.priors)
-        self._curved = list(fitted.curved)
         self._rendered = False
 
     def take(self, basis: FourierBessel, windows: BeadWindows, priors: list[Floats | None]) -> None:
         """Let the PSF have more terms, of which nothing is known yet but their priors."""
-        old = self.basis.size
-        added = np.zeros(basis.size - old)
+        added = np.zeros(basis.size - self.basis.size)
         self.basis, self.windows, self.priors = basis, windows, priors
-        self._curved = [
-            (np.insert(a, old, added), np.insert(b, old, added)) for a, b in self._curved
-        ]
         self.coefficients = np.concatenate([self.coefficients, added])
         self.move(self.centres, self.amplitudes)
 
@@ -320,7 +317,9 @@ class JointModel:
         """Return what the model leaves of a part of the image near a bead."""
         return self.field.image[box] - self.light[box] - self.local_background(bead, box)
 
-    def solve(self, most: int, relative: float) -> Generator[float, None, Linearised]:
+    def solve(
+        self, most: int, relative: float, enough: float = 0.0
+    ) -> Generator[float, None, Linearised]:
         """Improve PSF and background by conjugate gradients, weights and beads held.
 
         Parameters
@@ -328,7 +327,9 @@ class JointModel:
         most : int
             Iterations.
         relative : float
-            It ends where two iterations gain less than this part of all of them, or nothing.
+            It ends where less than this part of what was gained looks to be left, or nothing.
+        enough : float
+            Nothing is changed where all that there is to gain looks to be less than this, in nats.
 
         Yields
         ------
@@ -342,7 +343,9 @@ class JointModel:
         """
         state = self.linearise()
         least = LEAST_GAIN * len(state.gradient)
-        step = yield from self._descended(state, state.gradient, most, relative, least)
+        step = yield from self._descended(state, state.gradient, most, relative, least, enough)
+        if not step.any():
+            return state
         size = self.basis.size
         self.coefficients = self.coefficients + step[:size]
         self.background = self.background + step[size:]
@@ -366,76 +369,37 @@ class JointModel:
         return 2 * sum(steps)
 
     def _descended(
-        self, state: Linearised, target: Floats, most: int, relative: float, least: float
+        self,
+        state: Linearised,
+        target: Floats,
+        most: int,
+        relative: float,
+        least: float,
+        enough: float = 0.0,
     ) -> Generator[float, None, Floats]:
-        """Solve for the step whose push on the model is the target, by conjugate gradients.
-
-        Preconditioned by blocks, and by what the iterations before have shown of the matrix's
-        curvature, as a BFGS method keeps it: the matrices differ little from round to round, and
-        how the PSF's halo and the background trade for each other, which no block knows, is
-        learnt once (J. L. Morales, J. Nocedal, "Automatic preconditioning by limited memory
-        quasi-Newton updating", SIAM J. Optim. 10, 2000).
-        """
-        factors = [linalg.cho_factor(matrix, check_finite=False) for matrix in state.precision]
-        background = linalg.cho_factor(state.background_precision, check_finite=False)
-        ends = np.cumsum([len(matrix) for matrix in state.precision])
-
-        def by_blocks(vector: Floats) -> Floats:
-            parts = np.split(vector, ends)
-            solved = [
-                linalg.cho_solve(factor, part, check_finite=False)
-                for factor, part in zip([*factors, background], parts, strict=True)
-            ]
-            return np.concatenate(solved)
-
-        known = self._curved
-
-        def preconditioned(vector: Floats) -> Floats:
-            # The two loops of Nocedal 1980; the pairs' products are 1.
-            lengths = []
-            for towards, push in reversed(known):
-                length = float(towards @ vector)
-                lengths.append(length)
-                vector = vector - length * push
-            vector = by_blocks(vector)
-            for (towards, push), length in zip(known, reversed(lengths), strict=True):
-                vector = vector + (length - float(push @ vector)) * towards
-            return vector
-
-        met: list[tuple[Floats, Floats]] = []
-
-        step = self._step = np.zeros_like(target)
-        remaining = target.copy()
-        towards = preconditioned(remaining)
-        direction, slope, gained = towards.copy(), float(remaining @ towards), 0.0
-        small = 0
-        for _ in range(most):
-            if slope <= least or small == 2:
-                break
-            curved = self._normal(direction, state.weights)
-            bent = float(direction @ curved)
-            length = slope / bent
-            met.append((direction / np.sqrt(bent), curved / np.sqrt(bent)))
-            step += length * direction
-            remaining -= length * curved
-            gain = length * slope / 2
-            gained += gain
-            small = small + 1 if gain < max(least, relative * gained) else 0
+        """Solve for the step whose push on the model is the target, by conjugate gradients."""
+        steps = conjugate_gradients(
+            lambda vector: self._normal(vector, state.weights),
+            _nearly_inverse(state),
+            target,
+            most=most,
+            relative=relative,
+            least=least,
+            enough=enough,
+        )
+        self._step = np.zeros_like(target)
+        for self._step, gain in steps:
             yield gain
-            towards = preconditioned(remaining)
-            after = float(remaining @ towards)
-            direction = towards + after / slope * direction
-            slope = after
-        self._curved = [*known, *met][-MEMORY:]
-        return step
+        return self._step
 
-    def normalise(self) -> None:
-        """Scale the PSF to the sum 1.
+    @property
+    def total(self) -> float:
+        """The PSF's sum over the window.
 
         Raises
         ------
         InputError
-            The sum is not positive.
+            It is not positive.
         """
         total = self.basis.total(self.coefficients)
         if not total > 0:
@@ -443,7 +407,11 @@ class JointModel:
                 "The PSF's halo cannot be told from the background: the beads fill the image. Use "
                 "a larger image, fewer beads, or a smaller window."
             )
-        self._scale(total)
+        return total
+
+    def normalise(self) -> None:
+        """Scale the PSF to the sum 1; see `total`."""
+        self._scale(self.total)
 
     def _scale(self, factor: float) -> None:
         self.coefficients = self.coefficients / factor
@@ -463,14 +431,16 @@ class JointModel:
         downwards = outside.vector - background @ self.background
         residual = np.zeros(basis.window, np.float32)
         density = np.zeros(basis.window, np.float32)
+        coupling = np.zeros((math.prod(basis.shapes[0]), len(background)))
         turned = np.zeros((len(basis.waves), basis.columns))
+        spread = basis.spread((self.centres - self.nearest)[self.shaping, 0])
         planes = self._local @ self.background
         for first, beads in self._batches(self.attended):
             pushes = np.zeros((len(beads), *basis.window), np.float32)
 
             def weigh(
                 bead: int, pushes: Array = pushes, first: int = first
-            ) -> tuple[Array, float, Floats]:
+            ) -> tuple[Array, float, Floats, Floats | None]:
                 box = self.boxes[bead]
                 level = _plane(planes[bead], self._offsets[bead])
                 off: Array = self.field.image[box] - self.light[box]
@@ -481,11 +451,20 @@ class JointModel:
                 share, shared = self._shares[bead], weight
                 if share is not None:
                     shared, off = weight * share, off * share
-                return weight, float(shared.sum()), self._plane_adjoint(bead, off)
+                plane = self._plane_adjoint(bead, off)
+                if not self.used[bead]:
+                    return weight, float(shared.sum()), plane, None
+                whole = np.zeros(basis.window, np.float32)
+                whole[self._inside[bead]] = np.float32(self.amplitudes[bead]) * shared
+                return weight, float(shared.sum()), plane, basis.bead_adjoint(whole, 0, spread)
 
-            for bead, (weight, shared, plane) in zip(beads, in_turn(weigh, beads), strict=True):
+            for bead, (weight, shared, plane, met) in zip(
+                beads, in_turn(weigh, beads), strict=True
+            ):
                 weights.append(weight)
                 local = self._local[bead]
+                if met is not None:
+                    coupling += np.outer(met, local[0])
                 background += shared * np.outer(local[0], local[0])
                 downwards += local.T @ plane
                 if self.used[bead]:
@@ -496,7 +475,7 @@ class JointModel:
         gradient += basis.amplitudes_adjoint(turned)
         precision = []
         for term, prior in enumerate(self.priors):
-            matrix = basis.hessian(density, term)
+            matrix = basis.hessian(density, term, spread)
             matrix[np.diag_indices_from(matrix)] += LEAST_PRECISION * np.trace(matrix) / len(matrix)
             if prior is not None:
                 matrix += prior
@@ -507,6 +486,7 @@ class JointModel:
             weights,
             precision,
             background,
+            coupling,
             residual,
             density,
         )
@@ -615,8 +595,13 @@ class JointModel:
         )
 
     def _render(self, amplitudes: Floats, lit: NDArray[np.bool_], out: Array) -> None:
-        for box in self.boxes:
-            out[box] = 0
+        slabs = _slabs(len(out))
+
+        def clear(slab: slice) -> None:
+            for box in self.boxes:
+                out[_within(box, slab)] = 0
+
+        in_turn(clear, slabs)
         for first, beads in self._batches(len(self.boxes)):
             if not lit[first : first + len(beads)].any():
                 continue
@@ -625,9 +610,19 @@ class JointModel:
             for index, bead in enumerate(beads):
                 waves = (self.amplitudes[bead] * lit[bead]) * self._waves[bead]
                 factors[index, :, :-BACKGROUND_COLUMNS] = waves @ amplitudes
-            for window, bead in zip(self.windows.light(factors, first), beads, strict=True):
-                if lit[bead]:
-                    out[self.boxes[bead]] += window[self._inside[bead]]
+            windows = self.windows.light(factors, first)
+
+            def add(slab: slice, windows: Array = windows, beads: range = beads) -> None:
+                for window, bead in zip(windows, beads, strict=True):
+                    if lit[bead]:
+                        box, inside = self.boxes[bead], self._inside[bead]
+                        part = _within(box, slab)
+                        skipped = part[0].start - box[0].start
+                        rows = slice(inside[0].start + skipped, None)
+                        light = window[rows, *inside[1:]]
+                        out[part] += light[: max(0, part[0].stop - part[0].start)]
+
+            in_turn(add, slabs)
 
     def _turned(self, adjoint: Array, beads: range) -> Floats:
         """Return what the adjoint of the used beads' light is by the functions' amplitudes."""
@@ -658,6 +653,34 @@ def inverse_of(covariance: Floats) -> Floats:
     return np.asarray((vectors / kept) @ vectors.T, np.float64)
 
 
+def _nearly_inverse(state: Linearised) -> Callable[[Floats], Floats]:
+    """Return about the inverse of the matrix of half of chi squared, times a vector.
+
+    Between the PSF's symmetric part and the background it knows the coupling: the PSF's halo and
+    the background trade for each other.
+    """
+    ends = np.cumsum([len(matrix) for matrix in state.precision])
+    background = linalg.cho_factor(state.background_precision, check_finite=False)
+    coupling = COUPLED * state.coupling
+    through = linalg.cho_solve(background, coupling.T, check_finite=False)
+    first = state.precision[0] - coupling @ through
+    factors = [
+        linalg.cho_factor(matrix, check_finite=False) for matrix in (first, *state.precision[1:])
+    ]
+
+    def times(vector: Floats) -> Floats:
+        *parts, level = np.split(vector, ends)
+        parts[0] = parts[0] - through.T @ level
+        solved = [
+            linalg.cho_solve(factor, part, check_finite=False)
+            for factor, part in zip(factors, parts, strict=True)
+        ]
+        level = linalg.cho_solve(background, level, check_finite=False) - through @ solved[0]
+        return np.concatenate([*solved, level])
+
+    return times
+
+
 def _differ(seen: _Seen, now: _Seen) -> bool:
     """Return whether the image outside the windows is to be looked at again."""
     if seen.attended != now.attended or len(seen.nearest) != len(now.nearest):
@@ -675,6 +698,18 @@ def _plane(told: Floats, offsets: list[Floats]) -> Array:
     flat = ((value + y)[:, None] + x).astype(np.float32)
     plane: Array = z.astype(np.float32)[:, None, None] + flat
     return plane
+
+
+def _slabs(planes: int) -> list[slice]:
+    """Return the parts of an image whose voxels threads may write to at the same time."""
+    edges = np.linspace(0, planes, min(host_threads(), planes) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _within(box: Slices, slab: slice) -> Slices:
+    """Return the part of a box that lies in some of the planes."""
+    start = min(max(box[0].start, slab.start), box[0].stop)
+    return (slice(start, max(start, min(box[0].stop, slab.stop))), *box[1:])
 
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:

@@ -50,11 +50,12 @@ def psf_errors(
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF, with the sum 1.
+        Of the PSF, of any sum.
     state : Linearised
         At these coefficients.
     total_variance : float
-        Of the PSF's sum over the window, when the background is fitted with it.
+        Of the PSF's sum over the window, relative to its square, when the background is fitted
+        with it.
 
     Notes
     -----
@@ -70,10 +71,10 @@ def psf_errors(
         lower = linalg.cholesky(matrix, lower=True, check_finite=False)
         # R with the covariance R R^T.
         factors.append(linalg.solve_triangular(lower, np.eye(len(lower)), lower=True, trans="T"))
-    psf = basis.psf(coefficients)
+    psf, total = basis.psf(coefficients), basis.total(coefficients)
     doubt = total_variance + _rim(psf) ** 2
     variance = basis.variance(factors) + doubt * psf**2
-    voxels = np.sqrt(variance).astype(np.float32)
+    voxels = (np.sqrt(variance) / total).astype(np.float32)
     widths = []
     for axis, n in enumerate(basis.window):
         if n < 4:
