@@ -394,3 +394,20 @@ def test_an_unfinished_psf_is_drawn_with_its_curve(psf):
     assert curve.lines[0].get_ydata().tolist() == [0, 7]
     figures.draw_progress(figure, np.zeros((9, 9)), SPACING[1:], [])
     figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("gained", [8.6e5, 3.2e-4, 7.0, 4e12])
+def test_nothing_of_a_narrow_drawing_of_progress_is_cut_off(psf, gained):
+    figure = Figure(figsize=(2.9, 3.4))
+    figures.draw_progress(figure, psf, SPACING, [(0, 0.0), (4, gained / 2), (8, gained)])
+    figure.draw_without_rendering()
+    sheet, curve = figure.axes
+    (label,) = [text for text in sheet.texts if "likelihood" in text.get_text()]
+    low, high = curve.get_ylim()
+    numbers = [text for text in curve.get_yticklabels() if low <= text.get_position()[1] <= high]
+    assert len(numbers) > 1
+    for text in (label, *numbers, curve.yaxis.get_offset_text()):
+        box = text.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1
+    assert label.get_window_extent().x1 < min(n.get_window_extent().x0 for n in numbers)

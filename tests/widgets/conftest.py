@@ -194,6 +194,17 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 
 @pytest.fixture
+def psf(viewer: napari.Viewer, field: SimulatedBeads) -> Image:
+    """The layer of the PSF that the beads were simulated with."""
+    return viewer.add_image(
+        field.psf.astype(np.float32),
+        name="psf",
+        scale=field.spacing,
+        units=("micrometer",) * 3,
+    )
+
+
+@pytest.fixture
 def bead_layer(viewer: napari.Viewer, field: SimulatedBeads) -> Image:
     """The field of beads as a microscope's file gives it: with voxel size, units and an offset."""
     return viewer.add_image(

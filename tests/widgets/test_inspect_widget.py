@@ -24,16 +24,6 @@ NAME = "Inspect PSF"
 
 
 @pytest.fixture
-def psf(viewer: napari.Viewer, field: SimulatedBeads) -> Image:
-    return viewer.add_image(
-        field.psf.astype(np.float32),
-        name="psf",
-        scale=field.spacing,
-        units=("micrometer",) * 3,
-    )
-
-
-@pytest.fixture
 def opens(user: Any) -> Callable[..., Any]:
     """Open the inspector and wait for its first drawing."""
 

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_psf_distiller import Deconvolve, SimulatedBeads
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps.proof import background_of, prove
 from napari_psf_distiller.widgets.record import METADATA_KEY
 
 NAME = "Prove PSF"
@@ -336,7 +337,12 @@ def test_a_2d_image_is_proven(
 
 
 def test_a_result_of_unknown_origin_is_warned_of(
-    viewer: napari.Viewer, proven: Callable[..., Any], bead_layer: Image, told: Any
+    viewer: napari.Viewer,
+    proven: Callable[..., Any],
+    field: SimulatedBeads,
+    bead_layer: Image,
+    psf: Image,
+    told: Any,
 ) -> None:
     other = viewer.add_image(
         2 * bead_layer.data.astype(np.float32),
@@ -349,7 +355,10 @@ def test_a_result_of_unknown_origin_is_warned_of(
     (warning,) = told.warnings
     assert "It is not known that 'other' was deconvolved from 'beads'" in warning
     kept = gui.panel.made.proven.proof.flux_kept
-    assert kept == pytest.approx(2, rel=0.01)
+    beads = pd.DataFrame(field.centres, columns=list("zyx")).assign(used=True)
+    image, level = bead_layer.data, background_of(bead_layer.data)
+    itself = prove(image, image, beads, psf.data, (level, level))
+    assert kept == pytest.approx(2 * itself.flux_kept, rel=0.01)
 
 
 def test_deleting_a_pane_leaves_the_view(

@@ -10,16 +10,6 @@ from napari_psf_distiller import SimulatedBeads
 NAME = "Inspect PSF"
 
 
-@pytest.fixture
-def psf(viewer: napari.Viewer, field: SimulatedBeads) -> Image:
-    return viewer.add_image(
-        field.psf.astype(np.float32),
-        name="psf",
-        scale=field.spacing,
-        units=("micrometer",) * 3,
-    )
-
-
 def camera_of(viewer: napari.Viewer) -> Any:
     return getattr(viewer, "scene", viewer).camera
 
@@ -67,6 +57,27 @@ def test_it_shows_the_psf_alone_in_3d_and_goes_back(
     assert state(viewer) == before
     assert look(scene) == looks
     assert gui.inspector.view_3d.text == "View in &3D"
+
+
+@pytest.mark.parametrize("shape", [(40, 20, 20), (5, 30, 60), (21, 21, 21)])
+def test_the_whole_psf_fits_into_the_view_with_a_margin(
+    user: Any, viewer: napari.Viewer, scene: Image, shape: tuple[int, ...]
+) -> None:
+    viewer.add_image(np.zeros((2, 5, 200, 40)), name="series")
+    long = viewer.add_image(np.ones(shape), name="long", scale=(3.0, 1.0, 1.0))
+    gui = user.opens(NAME, psf=long)
+    user.clicks(gui.inspector.view_3d)
+    camera = camera_of(viewer)
+    ends = (np.asarray(long.extent.world) - camera.center).T
+    corners = np.stack(np.meshgrid(*ends), axis=-1).reshape(-1, 3) * camera.zoom
+    up = np.array(camera.up_direction)
+    canvas = getattr(viewer, "canvas", None)
+    room = np.array(viewer._canvas_size if canvas is None else canvas.size)
+    filled = [
+        2 * np.abs(corners @ direction).max() / side
+        for direction, side in zip((up, np.cross(camera.view_direction, up)), room, strict=True)
+    ]
+    assert 0.8 < max(filled) < 0.92
 
 
 def test_a_hidden_psf_is_shown_and_hidden_again(

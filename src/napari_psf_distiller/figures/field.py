@@ -9,11 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from matplotlib.image import AxesImage
+from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.colours import NOT_USED, USED
-from napari_psf_distiller.figures.style import NORMAL, SMALL, legend, plain
+from napari_psf_distiller.figures.style import SMALL, label_axes, legend, one_pair_of_axes
 from napari_psf_distiller.steps.beads import centres_of
 
 __all__ = ["draw_beads", "draw_residual", "fullest_plane"]
@@ -53,21 +54,8 @@ def draw_beads(
     array = check_image(image)
     sizes = check_spacing(spacing, array.ndim)[-2:]
     flat = array.max(axis=0) if array.ndim == 3 else array
-    figure.clear()
-    figure.set_layout_engine("constrained")
-    axes = figure.add_subplot()
-    (height, width), (dy, dx) = flat.shape, sizes
-    axes.imshow(
-        flat,
-        cmap="gray",
-        norm=PowerNorm(0.5, vmin=float(flat.min()), vmax=float(flat.max()), clip=True),
-        extent=(-0.5 * dx, (width - 0.5) * dx, (height - 0.5) * dy, -0.5 * dy),
-        aspect="equal",
-    )
-    plain(axes, foreground)
-    axes.set_xlabel("x (µm)", color=foreground, fontsize=NORMAL)
-    axes.set_ylabel("y (µm)", color=foreground, fontsize=NORMAL)
-    _mark_beads(axes, beads, sizes, foreground)
+    norm = PowerNorm(0.5, vmin=float(flat.min()), vmax=float(flat.max()), clip=True)
+    _draw_plane(figure, flat, beads, sizes, "gray", norm, foreground)
 
 
 def fullest_plane(beads: pd.DataFrame, planes: int) -> int:
@@ -115,24 +103,34 @@ def draw_residual(
     # not grow with the few voxels that the model fails.
     top = DEVIATIONS_SHOWN * float(np.median(np.abs(plane))) / 0.6745
     top = top or float(np.abs(plane).max()) or 1.0
-    figure.clear()
-    figure.set_layout_engine("constrained")
-    axes = figure.add_subplot()
+    image = _draw_plane(figure, plane, beads, sizes, "RdBu_r", Normalize(-top, top), foreground)
+    colours = figure.colorbar(image, ax=image.axes, extend="both", shrink=0.7)
+    colours.outline.set_edgecolor(foreground)
+    colours.ax.tick_params(colors=foreground, labelsize=SMALL)
+
+
+def _draw_plane(
+    figure: Figure,
+    plane: NDArray[np.float32],
+    beads: pd.DataFrame,
+    sizes: Sequence[float],
+    colormap: str,
+    norm: Normalize,
+    foreground: str,
+) -> AxesImage:
+    """Draw a plane in micrometres from its first pixel, with the beads marked in it."""
+    axes = one_pair_of_axes(figure, foreground)
     (height, width), (dy, dx) = plane.shape, sizes
     image = axes.imshow(
         plane,
-        cmap="RdBu_r",
-        norm=Normalize(-top, top),
+        cmap=colormap,
+        norm=norm,
         extent=(-0.5 * dx, (width - 0.5) * dx, (height - 0.5) * dy, -0.5 * dy),
         aspect="equal",
     )
-    plain(axes, foreground)
-    axes.set_xlabel("x (µm)", color=foreground, fontsize=NORMAL)
-    axes.set_ylabel("y (µm)", color=foreground, fontsize=NORMAL)
+    label_axes(axes, "x (µm)", "y (µm)", foreground)
     _mark_beads(axes, beads, sizes, foreground)
-    colours = figure.colorbar(image, ax=axes, extend="both", shrink=0.7)
-    colours.outline.set_edgecolor(foreground)
-    colours.ax.tick_params(colors=foreground, labelsize=SMALL)
+    return image
 
 
 def _mark_beads(axes: Axes, beads: pd.DataFrame, sizes: Sequence[float], foreground: str) -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from napari_psf_distiller.colours import AXIS_COLOURS
-from napari_psf_distiller.figures.style import NORMAL, SMALL, plain
+from napari_psf_distiller.figures.style import NORMAL, SMALL, label_axes, one_pair_of_axes
 
 __all__ = ["draw_likelihood"]
 
@@ -33,10 +33,7 @@ def draw_likelihood(
     foreground : str
         Colour of text and lines.
     """
-    figure.clear()
-    figure.set_layout_engine("constrained")
-    axes = figure.add_subplot()
-    plain(axes, foreground)
+    axes = one_pair_of_axes(figure, foreground)
     if len(curve) == 0:
         axes.set_axis_off()
         axes.text(
@@ -55,12 +52,11 @@ def draw_likelihood(
     iterations = [iteration for iteration, _ in points]
     gained = [value - first[1] for _, value in points]
     axes.plot(iterations, gained, color=AXIS_COLOURS["x"], linewidth=1.2, marker="o", markersize=3)
-    axes.set_xlabel("iteration", color=foreground, fontsize=NORMAL)
     label = (
         "gain in log-likelihood over the start"
         if gains
         else f"log-likelihood gained since iteration {first[0]}"
     )
-    axes.set_ylabel(label, color=foreground, fontsize=NORMAL)
+    label_axes(axes, "iteration", label, foreground)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.get_offset_text().set(color=foreground, fontsize=SMALL)

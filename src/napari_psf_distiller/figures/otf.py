@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from napari_psf_distiller.colours import AXIS_COLOURS, CUTOFF
 from napari_psf_distiller.figures.style import (
     MICROMETRES,
-    NORMAL,
     SMALL,
     axes_at,
+    label_axes,
     legend,
     plain,
 )
@@ -76,8 +76,7 @@ def draw_otf(
     below = axes_at(figure, LEFT, under, across, height - under - LETTERS)
     per = f"cycles/{unit.removesuffix('s')}"
     _draw_section(above, section.magnitude, section.down, section.across, foreground)
-    above.set_xlabel(f"kx ({per})", color=foreground, fontsize=NORMAL)
-    above.set_ylabel(f"k{names[0]} ({per})", color=foreground, fontsize=NORMAL)
+    label_axes(above, f"kx ({per})", f"k{names[0]} ({per})", foreground)
     _draw_colours(axes_at(figure, LEFT + across + 0.08, RIM, 0.12, tall), above, foreground)
     if band is not None:
         _outline(above, band, flat=len(lines) == 2)
@@ -99,8 +98,7 @@ def draw_otf(
     below.set_xlim(0, last)
     below.yaxis.set_major_formatter(FuncFormatter(_plain_number))
     below.yaxis.set_minor_locator(NullLocator())
-    below.set_xlabel(f"frequency ({per})", color=foreground, fontsize=NORMAL)
-    below.set_ylabel("|OTF|", color=foreground, fontsize=NORMAL)
+    label_axes(below, f"frequency ({per})", "|OTF|", foreground)
     legend(
         below,
         foreground,

@@ -17,10 +17,10 @@ from napari_psf_distiller.colours import AXIS_COLOURS
 from napari_psf_distiller.figures.style import (
     AXIS_MARKERS,
     MICROMETRES,
-    NORMAL,
     VOXELS,
+    label_axes,
     legend,
-    plain,
+    one_pair_of_axes,
 )
 from napari_psf_distiller.profiles import Profile, profiles_of
 from napari_psf_distiller.wording import width_text
@@ -76,17 +76,13 @@ def draw_profiles(
     """
     array = check_image(psf, "The PSF")
     sizes = check_spacing(spacing, array.ndim)
-    figure.clear()
-    figure.set_layout_engine("constrained")
-    axes = figure.add_subplot()
-    plain(axes, foreground)
+    axes = one_pair_of_axes(figure, foreground)
     profiles = profiles_of(array, sizes, errors, psf_error)
     for profile in profiles:
         label = f"{profile.axis} {profile_width_text(profile, unit)}"
         _draw_profile(axes, profile, label, smooth=not logarithmic)
     axes.axhline(0.5, color=foreground, linewidth=0.8, linestyle=":")
-    axes.set_xlabel(f"distance from the peak ({unit})", color=foreground, fontsize=NORMAL)
-    axes.set_ylabel("intensity / peak", color=foreground, fontsize=NORMAL)
+    label_axes(axes, f"distance from the peak ({unit})", "intensity / peak", foreground)
     if logarithmic:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

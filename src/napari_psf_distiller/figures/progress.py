@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.colours import AXIS_COLOURS
 from napari_psf_distiller.figures.sheet import Sheet
-from napari_psf_distiller.figures.style import NORMAL, axes_at, plain
+from napari_psf_distiller.figures.style import NORMAL, SMALL, axes_at, plain
 from napari_psf_distiller.figures.views import Intensity, place_views
 
 __all__ = ["draw_progress"]
 
-# In inches: what the curve and its letters take below the pictures.
-CURVE, LETTERS, LEFT, HEAD = 1.0, 0.42, 0.62, 0.24
+# In inches: what the curve and its letters take below the pictures, and beside it.
+CURVE, LETTERS, LEFT, RIGHT, HEAD = 1.0, 0.42, 0.62, 0.12, 0.24
 
 
 def draw_progress(
@@ -61,14 +61,17 @@ def draw_progress(
     if psf is not None:
         array = check_image(psf, "The PSF", constant=True)
         sizes = check_spacing(spacing, array.ndim)
-        top = float(array.max())
-        if top > 0:
+        maximum = float(array.max())
+        if maximum > 0:
             rims = HEAD, CURVE + LETTERS + 0.2
-            norm = Intensity(gamma=gamma).norm(top)
+            norm = Intensity(gamma=gamma).norm(maximum)
             place_views(sheet, array, sizes, "maximum projections", norm, "inferno", rims)
     iteration = f"iteration {curve[-1][0]}" if len(curve) else "not begun"
+    top = sheet.height - LETTERS - CURVE
+    # Not the axes' own label, which long numbers would push out of the figure.
+    sheet.text(0.1, top + CURVE / 2, "log-likelihood gained", ha="center", rotation=90)
     sheet.text(sheet.width / 2, HEAD / 2, f"unfinished PSF, {iteration}", ha="center")
-    axes = axes_at(figure, LEFT, sheet.height - LETTERS - CURVE, sheet.width - LEFT - 0.12, CURVE)
+    axes = axes_at(figure, LEFT, top, sheet.width - LEFT - RIGHT, CURVE)
     plain(axes, foreground)
     # Known up to a constant only, and that constant is so large that it hides the differences.
     first = 0.0 if gains or len(curve) == 0 else curve[0][1]
@@ -76,6 +79,7 @@ def draw_progress(
     axes.plot(*points.T, color=AXIS_COLOURS["x"], linewidth=1.4, marker="o", markersize=3)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.get_offset_text().set(color=foreground)
+    # Long numbers have no room beside the label.
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 4))
+    axes.yaxis.get_offset_text().set(color=foreground, fontsize=SMALL)
     axes.set_xlabel("iteration", color=foreground, fontsize=NORMAL)
-    axes.set_ylabel("log-likelihood gained", color=foreground, fontsize=NORMAL)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.figures.style import NORMAL, SMALL, plain, span
+from napari_psf_distiller.figures.style import NORMAL, SMALL, label_axes, plain, span
 from napari_psf_distiller.steps.beads import AXES
 
 __all__ = ["draw_projections"]
@@ -88,8 +88,7 @@ def draw_projections(
         plain(axes, foreground)
         axes.xaxis.set_major_locator(ticks(across))
         axes.yaxis.set_major_locator(ticks(down))
-        axes.set_xlabel(f"{across} (µm)", color=foreground, fontsize=NORMAL)
-        axes.set_ylabel(f"{down} (µm)", color=foreground, fontsize=NORMAL)
+        label_axes(axes, f"{across} (µm)", f"{down} (µm)", foreground)
         return image
 
     if array.ndim == 2:

@@ -15,7 +15,9 @@ __all__ = [
     "SMALL",
     "VOXELS",
     "axes_at",
+    "label_axes",
     "legend",
+    "one_pair_of_axes",
     "plain",
     "round_length",
     "span",
@@ -43,12 +45,27 @@ def axes_at(figure: Figure, left: float, top: float, width: float, height: float
     return figure.add_axes(box)
 
 
+def one_pair_of_axes(figure: Figure, foreground: str) -> Axes:
+    """Clear a figure and give it one pair of axes, whose letters are within it."""
+    figure.clear()
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    plain(axes, foreground)
+    return axes
+
+
 def plain(axes: Axes, foreground: str) -> None:
     """Give axes the foreground's colour and the figure's background."""
     axes.set_facecolor("none")
     axes.tick_params(colors=foreground, labelsize=SMALL)
     for spine in axes.spines.values():
         spine.set_edgecolor(foreground)
+
+
+def label_axes(axes: Axes, across: str, up: str, foreground: str) -> None:
+    """Say what the axes are."""
+    axes.set_xlabel(across, color=foreground, fontsize=NORMAL)
+    axes.set_ylabel(up, color=foreground, fontsize=NORMAL)
 
 
 def legend(axes: Axes, foreground: str, **options: Any) -> None:

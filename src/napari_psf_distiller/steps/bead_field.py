@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.recipe_parts import Camera
 from napari_psf_distiller.steps.background import SplineBackground, first_background
 from napari_psf_distiller.steps.noise import NoiseModel, noise_level, noise_model
 
@@ -31,25 +32,6 @@ TILES = 12
 
 # The variance of rounding to whole numbers.
 ROUNDING = 1 / 12
-
-
-@dataclass(frozen=True)
-class Camera:
-    """What is known of the camera; what is None is estimated from the image.
-
-    Attributes
-    ----------
-    offset : float or None
-        The intensity without light.
-    gain : float or None
-        Intensity units a photoelectron.
-    saturation : float or None
-        Voxels of this intensity or more do not count.
-    """
-
-    offset: float | None = None
-    gain: float | None = None
-    saturation: float | None = None
 
 
 @dataclass(frozen=True)

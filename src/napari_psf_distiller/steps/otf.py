@@ -120,7 +120,7 @@ def otf_section(psf: ArrayLike, spacing: Sequence[float]) -> OTFSection:
     InputError
         The PSF or the spacing cannot be used, or its sum is not positive.
     """
-    array, sizes = _checked(psf, spacing)
+    array, sizes = _with_sum_1(psf, spacing)
     # The plane through the frequency 0 is the transform of the sum along the other axis.
     flat = array.sum(axis=1) if array.ndim == 3 else array
     shape = [_length(n) for n in flat.shape]
@@ -129,7 +129,7 @@ def otf_section(psf: ArrayLike, spacing: Sequence[float]) -> OTFSection:
         scipy_fft.fftshift(scipy_fft.fftfreq(n, size))
         for n, size in zip(shape, (sizes[0], sizes[-1]), strict=True)
     )
-    return OTFSection(spectrum / array.sum(), down, across)
+    return OTFSection(spectrum, down, across)
 
 
 def otf_lines(psf: ArrayLike, spacing: Sequence[float]) -> tuple[tuple[Floats, Floats], ...]:
@@ -153,22 +153,23 @@ def otf_lines(psf: ArrayLike, spacing: Sequence[float]) -> tuple[tuple[Floats, F
     InputError
         The PSF or the spacing cannot be used, or its sum is not positive.
     """
-    array, sizes = _checked(psf, spacing)
+    array, sizes = _with_sum_1(psf, spacing)
     lines = []
     for axis, (n, size) in enumerate(zip(array.shape, sizes, strict=True)):
         line = array.sum(axis=tuple(a for a in range(array.ndim) if a != axis))
         length = _length(n)
-        magnitude = np.abs(scipy_fft.rfft(line, length)) / array.sum()
+        magnitude = np.abs(scipy_fft.rfft(line, length))
         lines.append((scipy_fft.rfftfreq(length, size), magnitude))
     return tuple(lines)
 
 
-def _checked(psf: ArrayLike, spacing: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:
+def _with_sum_1(psf: ArrayLike, spacing: Sequence[float]) -> tuple[Floats, tuple[float, ...]]:
     array = check_image(psf, "The PSF", constant=True).astype(np.float64)
     sizes = check_spacing(spacing, array.ndim)
-    if not array.sum() > 0:
+    total = array.sum()
+    if not total > 0:
         raise InputError("The PSF's sum is not positive, so it has no OTF with 1 at frequency 0.")
-    return array, sizes
+    return array / total, sizes
 
 
 def _length(n: int) -> int:

@@ -10,35 +10,31 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
-from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.steps.bead_measures import (
+    flux_of_beads,
+    isolated,
+    measure_beads,
+    widths_of,
+)
 from napari_psf_distiller.steps.beads import AXES, centres_of
 from napari_psf_distiller.steps.noise import noise_level
-from napari_psf_distiller.steps.psf import fwhm, profile_width
 
 __all__ = [
     "Proof",
     "Spread",
     "Structure",
     "background_of",
-    "isolated",
     "measurable",
-    "measure_beads",
     "prove",
     "residual_structure",
     "spread_of",
-    "widths_of",
     "write_proof",
 ]
 
 Floats = NDArray[np.float64]
-
-# A bead is isolated if no other one is nearer than so many widths: then none of its profiles,
-# which reach so far, goes through another one.
-ALONE, REACH = 4.0, 2.0
 
 # What lies so many widths from every bead is elsewhere.
 ELSEWHERE = 3.0
@@ -70,7 +66,8 @@ class Proof:
     unit : {"um", "voxels"}
         Of the widths.
     flux_before, flux_after : float
-        The sum above the background.
+        Light of the beads that were measured: all that they sent, and what of it is gathered within
+        twice their width; see `flux_of_beads`.
     background_before, background_after : float
         Intensity a voxel.
     """
@@ -90,7 +87,10 @@ class Proof:
 
     @property
     def flux_kept(self) -> float:
-        """The flux after over that before; NaN where there was none."""
+        """The flux after over that before: 1 where all light of the beads is gathered in them.
+
+        NaN where there was none.
+        """
         return self.flux_after / self.flux_before if self.flux_before > 0 else float("nan")
 
 
@@ -112,21 +112,6 @@ class Structure(NamedTuple):
     elsewhere: float
 
 
-def widths_of(psf: ArrayLike) -> Floats:
-    """Return a PSF's full width at half maximum along each axis, in voxels.
-
-    Where it does not fall to the half it is half of the window.
-
-    Raises
-    ------
-    InputError
-        The PSF cannot be used.
-    """
-    array = check_image(psf, "The PSF", constant=True)
-    widths = np.array(fwhm(array, (1.0,) * array.ndim))
-    return np.where(np.isfinite(widths), widths, np.array(array.shape) / 2)
-
-
 def background_of(image: NDArray[np.generic], beads: pd.DataFrame | None = None) -> float:
     """Return an image's background: that at its used beads, or else the median of its voxels.
 
@@ -143,22 +128,6 @@ def background_of(image: NDArray[np.generic], beads: pd.DataFrame | None = None)
         if len(levels):
             return float(np.median(levels))
     return noise_level(image).median
-
-
-def isolated(centres: Floats, widths: Floats) -> NDArray[np.bool_]:
-    """Return which beads have no other one within some widths.
-
-    Parameters
-    ----------
-    centres : numpy.ndarray
-        (N, axes), voxels.
-    widths : numpy.ndarray
-        Full width at half maximum of a bead's image along each axis, in voxels.
-    """
-    if len(centres) < 2:
-        return np.ones(len(centres), bool)
-    apart, _ = cKDTree(centres / widths).query(centres / widths, k=[2])
-    return np.ravel(apart) >= ALONE
 
 
 def measurable(beads: pd.DataFrame, shape: Sequence[int], widths: Floats) -> NDArray[np.bool_]:
@@ -194,58 +163,15 @@ def measurable(beads: pd.DataFrame, shape: Sequence[int], widths: Floats) -> NDA
     return chosen
 
 
-def measure_beads(
-    image: NDArray[np.generic], centres: Floats, widths: Floats, background: float = 0.0
-) -> tuple[Floats, Floats]:
-    """Measure each bead on the lines through its brightest voxel.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        (Z, Y, X) or (Y, X).
-    centres, widths : numpy.ndarray
-        See `isolated`; the brightest voxel is sought within half a width of the centre.
-    background : float
-        Half of the maximum is half of what is above it.
-
-    Returns
-    -------
-    numpy.ndarray
-        (N, axes): full widths at half maximum in voxels; NaN where a line does not fall to the
-        half within twice the width, or the image's border is nearer.
-    numpy.ndarray
-        (N,): the brightest voxels, above the background; NaN for a centre outside the image.
-    """
-    shape = np.array(image.shape)
-    found, peaks = np.full(centres.shape, np.nan), np.full(len(centres), np.nan)
-    near = np.maximum(np.round(widths / 2), 1).astype(int)
-    reach = np.ceil(REACH * widths).astype(int) + 1
-    for bead, centre in enumerate(np.floor(centres + 0.5).astype(int)):
-        if (centre < 0).any() or (centre >= shape).any():
-            continue
-        low = np.maximum(centre - near, 0)
-        core = image[tuple(map(slice, low, centre + near + 1))]
-        peak = low + np.unravel_index(int(core.argmax()), core.shape)
-        peaks[bead] = float(image[tuple(peak)]) - background
-        for axis, at in enumerate(peak):
-            line: list[int | slice] = list(peak)
-            line[axis] = slice(max(at - reach[axis], 0), at + reach[axis] + 1)
-            profile = image[tuple(line)].astype(np.float64) - background
-            # Noise far down the line may not be taken for the bead.
-            if int(profile.argmax()) == at - max(at - reach[axis], 0):
-                found[bead, axis] = profile_width(profile)
-    return found, peaks
-
-
 def prove(
     before: NDArray[np.generic],
     after: NDArray[np.generic],
     beads: pd.DataFrame,
-    widths: Floats,
+    psf: NDArray[np.floating],
     backgrounds: tuple[float, float],
     spacing: Sequence[float] | None = None,
 ) -> Proof:
-    """Measure the isolated beads before and after deconvolution, and the flux.
+    """Measure the isolated beads before and after deconvolution.
 
     Parameters
     ----------
@@ -253,8 +179,8 @@ def prove(
         (Z, Y, X) or (Y, X), the same shape.
     beads : pandas.DataFrame
         Their centres in voxels, and ``used``; those that are not make others not isolated.
-    widths : numpy.ndarray
-        See `isolated`.
+    psf : numpy.ndarray
+        With which it was deconvolved.
     backgrounds : (float, float)
         Before and after.
     spacing : sequence of float, optional
@@ -263,13 +189,14 @@ def prove(
     Raises
     ------
     InputError
-        The images differ in shape, or no isolated bead is used in them.
+        The images differ in shape, no isolated bead is used in them, or the PSF cannot be used.
     """
     if before.shape != after.shape:
         raise InputError(
             f"The image has the shape {before.shape}, the deconvolved one {after.shape}; they "
             "must be the same."
         )
+    widths = widths_of(psf)
     chosen = measurable(beads, before.shape, widths)
     centres = centres_of(beads)
     sizes = np.ones(before.ndim) if spacing is None else np.array(spacing, float)
@@ -291,12 +218,13 @@ def prove(
             "image belong together."
         )
     table["peak_gain"] = table["peak_after"] / table["peak_before"]
+    sent, gathered = flux_of_beads(before, after, psf, centres_of(table), widths, backgrounds[1])
     return Proof(
         beads=table,
         used=int((beads["used"].to_numpy(dtype=bool) & _inside(centres, before.shape)).sum()),
         unit="voxels" if spacing is None else "um",
-        flux_before=_flux(before, backgrounds[0]),
-        flux_after=_flux(after, backgrounds[1]),
+        flux_before=float(sent.sum()),
+        flux_after=float(gathered.sum()),
         background_before=backgrounds[0],
         background_after=backgrounds[1],
     )
@@ -305,10 +233,6 @@ def prove(
 def _inside(centres: Floats, shape: Sequence[int]) -> NDArray[np.bool_]:
     within = (centres >= -0.5) & (centres < np.array(shape) - 0.5)
     return np.asarray(within.all(axis=1))
-
-
-def _flux(image: NDArray[np.generic], background: float) -> float:
-    return float(image.sum(dtype=np.float64)) - image.size * background
 
 
 def spread_of(values: ArrayLike) -> Spread:

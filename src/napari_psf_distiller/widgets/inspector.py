@@ -17,9 +17,9 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QTabBar
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.choices import offer_layers, viewer_of
+from napari_psf_distiller.widgets.inspect_layers import ShownLayers
 from napari_psf_distiller.widgets.inspect_save import Saver
 from napari_psf_distiller.widgets.inspect_views import (
-    Pair,
     Progress,
     Subject,
     draw_compared,
@@ -29,7 +29,6 @@ from napari_psf_distiller.widgets.inspect_views import (
     draw_psf_profiles,
     save_figure,
     save_profiles,
-    subject_of,
 )
 from napari_psf_distiller.widgets.picture import DOTS_PER_INCH, Colours, Draw, Drawn, Picture
 from napari_psf_distiller.widgets.rows import row_of_buttons, row_of_parameter, tab_through
@@ -60,9 +59,6 @@ PRESETS = {
 # drawn when somebody asks for it.
 UNASKED_VOXELS = 2_000_000
 
-# The events of a layer after which it has to be drawn anew.
-WATCHED = ("data", "scale", "units", "metadata", "name", "axis_labels")
-
 # While a PSF is distilled, what is drawn of it may take this part of the time of one processor.
 PREVIEW_SHARE = 0.2
 
@@ -87,12 +83,10 @@ class Inspector:
     def __init__(self, gui: FunctionGui[Any, Any]) -> None:
         self._gui = gui
         self._asked: set[int] = set()
-        self._followed: list[Image] = []
-        self._subjects: dict[int, Subject] = {}
-        self._pair: Pair | None = None
+        self._layers = ShownLayers(self.draw)
         self._progress: Progress | None = None
         self._told = ""
-        self._viewer: Any = None
+        self._viewer: Viewer | None = None
         self.tabs = QTabBar()
         self.picture = Picture()
         self.numbers = QLabel()
@@ -130,7 +124,7 @@ class Inspector:
 
     def draw(self) -> None:
         """Draw what the chosen tab shows; the picture follows."""
-        self._follow((self._chosen("psf"), self._chosen("other")))
+        self._layers.follow((self._chosen("psf"), self._chosen("other")))
         self.anyway.visible = False
         self._set_buttons()
         try:
@@ -219,7 +213,7 @@ class Inspector:
         )
         for button, values, tooltip in zip(self.presets, PRESETS.values(), tooltips, strict=True):
             button.tooltip = tooltip
-            button.changed.connect(_ignoring(self._set_preset, *values))
+            button.changed.connect(lambda _, values=values: self._set_preset(*values))
         self.view_3d.changed.connect(lambda _: self._toggle_3d())
         self.save.changed.connect(lambda _: self.ask_to_save())
         self.anyway.changed.connect(lambda _: self._draw_anyway())
@@ -245,9 +239,9 @@ class Inspector:
         if parent is None:
             # The dock was closed, and with it the way back.
             self._view.leave()
-            self._follow(())
+            self._layers.follow(())
             return
-        viewer = self._gui.viewer.value
+        viewer = self.viewer
         if viewer is not None and viewer is not self._viewer:
             self._viewer = viewer
             viewer.events.theme.connect(self.draw)
@@ -272,9 +266,7 @@ class Inspector:
             if second is None:
                 raise InputError("Choose a second PSF to compare with.")
             other = self._subject(second)
-            if self._pair is None or (self._pair.subject, self._pair.other) != (subject, other):
-                self._pair = Pair(subject, other)
-            return draw_compared(self._pair, gui.vmax.value, gui.gamma.value)
+            return draw_compared(self._layers.pair(subject, other), gui.vmax.value, gui.gamma.value)
         return draw_pictures(
             subject, gui.kind.value, gui.vmax.value, gui.gamma.value, gui.logarithmic.value
         )
@@ -282,13 +274,11 @@ class Inspector:
     def _chosen(self, name: str) -> Image | None:
         """Return the layer that is chosen, unless it was deleted since."""
         layer: Image | None = self._gui[name].value
-        viewer = self._gui.viewer.value
+        viewer = self.viewer
         return layer if viewer is None or layer in viewer.layers else None
 
     def _subject(self, layer: Image | None) -> Subject:
-        # To read a layer's recipe takes longer than a slider's step may.
-        subject = self._subjects.get(id(layer)) or subject_of(layer)
-        self._subjects[id(layer)] = subject
+        subject = self._layers.subject(layer)
         voxels = int(np.prod(np.shape(subject.data)))
         if voxels > UNASKED_VOXELS and id(layer) not in self._asked:
             self.anyway.visible = True
@@ -318,29 +308,9 @@ class Inspector:
         self._told = sentence
 
     def _colours(self) -> Colours:
-        viewer = self._gui.viewer.value
+        viewer = self.viewer
         theme = get_theme("dark" if viewer is None else viewer.theme)
         return Colours(theme.background.as_hex(format="long"), theme.text.as_hex(format="long"))
-
-    def _follow(self, layers: Sequence[Image | None]) -> None:
-        """Draw anew whenever a layer that is shown changes."""
-        chosen = [layer for layer in layers if layer is not None]
-        if [id(layer) for layer in chosen] == [id(layer) for layer in self._followed]:
-            return
-        for layer in self._followed:
-            for name in WATCHED:
-                getattr(layer.events, name).disconnect(self._on_layer)
-        for layer in dict.fromkeys(chosen):
-            for name in WATCHED:
-                getattr(layer.events, name).connect(self._on_layer)
-        self._followed = chosen
-        self._subjects.clear()
-        self._pair = None
-
-    def _on_layer(self) -> None:
-        self._subjects.clear()
-        self._pair = None
-        self.draw()
 
     def _set_preset(self, vmax: float, gamma: float, logarithmic: bool) -> None:
         gui = self._gui
@@ -376,7 +346,7 @@ class Inspector:
         return lambda: save_figure(path, draw, inches)
 
     def _toggle_3d(self) -> None:
-        viewer, layer = self._gui.viewer.value, self._chosen("psf")
+        viewer, layer = self.viewer, self._chosen("psf")
         if self._view.entered:
             self._view.leave()
         elif viewer is None or layer is None or layer.ndim != 3:
@@ -395,8 +365,3 @@ def _brightest(layer: Image) -> float | None:
         return None
     top = float(np.nanmax(layer.data)) if layer.data.size else 0.0
     return top if np.isfinite(top) and top > 0 else None
-
-
-def _ignoring(function: Callable[..., None], *values: Any) -> Callable[[Any], None]:
-    """Return what calls a function with values of its own, whatever it gets."""
-    return lambda _: function(*values)

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QComboBox
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.widgets.choices import unwrapped
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, name_zero, offer_devices
 from napari_psf_distiller.widgets.layers import (
     Source,
@@ -47,7 +48,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         choice.native.setMinimumContentsLength(LETTERS)
-    gui.min_width = 300
+    gui.min_width = 340
     gui.iterations.native.setDecimals(0)
     name_zero(gui.iterations, "automatic")
     Panel(gui)
@@ -117,7 +118,7 @@ def prove_psf(
             source = dataclasses.replace(source, recipe=scaled.recipe)
         settings = Deconvolve(iterations=int(iterations) or None)
         before = _deconvolved_before(deconvolved, image, source, viewer)
-        residual = _residual_of(source, viewer)
+        residual = _residual_of(source, unwrapped(viewer))
         task = Task(
             image=source,
             psf=kernel,

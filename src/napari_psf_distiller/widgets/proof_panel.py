@@ -8,21 +8,29 @@ import numpy as np
 from magicgui.widgets import FunctionGui, PushButton
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.beads import centres_of
 from napari_psf_distiller.steps.proof import Proof, Structure, spread_of, write_proof
 from napari_psf_distiller.widgets.aside import do_aside
+from napari_psf_distiller.widgets.choices import viewer_of
 from napari_psf_distiller.widgets.inspect_save import Saver
 from napari_psf_distiller.widgets.proof_panes import PRESETS, Panes
 from napari_psf_distiller.widgets.proof_region import Box, drawn_box, selected_centre
 from napari_psf_distiller.widgets.proof_run import TITLE, Made, ProveJob, Proven, side_by_side
+from napari_psf_distiller.widgets.rows import row_of_buttons
 from napari_psf_distiller.widgets.worker import Ending
 
 __all__ = ["Panel", "structure_text", "table_text"]
 
 BESIDE, RESIDUAL = "beside", "residual"
+
+FLUX = (
+    "Flux: the light of the measured beads. Raw it is all that they sent, by a fit of the PSF to "
+    "each; deconvolved it is what lies within twice a bead's width. Near 100 %, each bead's light "
+    "is gathered in it; less was left about it or lost, more was made up."
+)
 
 # Residuals of so many times the noise are structure, not chance.
 STRUCTURE = 1.5
@@ -52,6 +60,7 @@ class Panel(QObject):
         self.made = Made()
         self.panes = Panes(self, self._set_buttons)
         self.figures, self.residual_says = _label(), _label()
+        self.figures.setToolTip(FLUX)
         self.beside = _button(
             "Side by &side",
             "Show the raw and the deconvolved beads alone, "
@@ -72,14 +81,14 @@ class Panel(QObject):
             _button("&Plain", "From the background to the maximum of each, gamma 1."),
         ]
         self.save = _button("Save &CSV…", "Save the figures, and those of each bead, as a table.")
-        self._preset_row = _row(self.presets)
+        self._preset_row = row_of_buttons(self.presets)
         layout: Any = gui.native.layout()
         for widget in (
             self.figures,
             self.residual_says,
-            _row([self.beside, self.residual]),
+            row_of_buttons([self.beside, self.residual]),
             self._preset_row,
-            _row([self.save]),
+            row_of_buttons([self.save]),
         ):
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -129,7 +138,7 @@ class Panel(QObject):
 
     def _show_beside(self) -> None:
         proven = self.made.proven
-        if proven is None or self._gui.viewer.value is None:
+        if proven is None or viewer_of(self._gui) is None:
             return
         try:
             box = self._box(proven)
@@ -168,7 +177,7 @@ class Panel(QObject):
         if self._asked is not box:
             return
         self._asked = None
-        proven, viewer = self.made.proven, self._gui.viewer.value
+        proven, viewer = self.made.proven, viewer_of(self._gui)
         if proven is None or viewer is None or self._gui.runner.running:
             return
         self.panes.enter(
@@ -181,7 +190,7 @@ class Panel(QObject):
         )
 
     def _toggle_residual(self) -> None:
-        viewer, layer = self._gui.viewer.value, self.made.residual
+        viewer, layer = viewer_of(self._gui), self.made.residual
         if self.panes.name == RESIDUAL:
             self.panes.leave()
             return
@@ -247,12 +256,12 @@ def table_text(proof: Proof) -> str:
     for axis in proof.axes:
         before, after = (spread_of(proof.beads[f"fwhm_{axis}_{w}"]) for w in ("before", "after"))
         cells = [
-            f"<b>{factor * s.median:.{digits}f}</b> ({factor * s.low:.{digits}f} to "
+            f"<b>{factor * s.median:.{digits}f}</b><br>({factor * s.low:.{digits}f} to "
             f"{factor * s.high:.{digits}f})"
             for s in (before, after)
         ]
         rows.append(
-            (f"FWHM {axis} ({unit})", *cells, f"{100 * after.median / before.median:.0f} %")
+            (f"FWHM {axis}<br>({unit})", *cells, f"{100 * after.median / before.median:.0f} %")
         )
     peaks = [spread_of(proof.beads[f"peak_{when}"]).median for when in ("before", "after")]
     gain = spread_of(proof.beads["peak_gain"]).median
@@ -263,7 +272,8 @@ def table_text(proof: Proof) -> str:
     lines = "".join(
         "<tr>"
         + "".join(
-            f'<td align="{"left" if n == 0 else "right"}">{cell.replace(" ", "&nbsp;")}</td>'
+            f'<td align="{"left" if n == 0 else "right"}" valign="top">'
+            f"{cell.replace(' ', '&nbsp;')}</td>"
             for n, cell in enumerate(row)
         )
         + "</tr>"
@@ -315,12 +325,3 @@ def _label() -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
-
-
-def _row(buttons: list[PushButton]) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for button in buttons:
-        layout.addWidget(button.native)
-    return row

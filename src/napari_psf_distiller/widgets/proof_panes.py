@@ -14,7 +14,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
 from napari_psf_distiller.widgets.layers import LayerData
-from napari_psf_distiller.widgets.view_3d import camera_of
+from napari_psf_distiller.widgets.viewpoint import Viewpoint, camera_of, viewpoint_of
 
 __all__ = ["PRESETS", "Panes", "Range"]
 
@@ -37,11 +37,8 @@ class _Before:
     hidden: list[Layer]
     shown: list[Layer]
     selection: list[Layer]
-    ndisplay: int
-    order: tuple[int, ...]
-    point: tuple[float, ...]
+    viewpoint: Viewpoint
     grid: bool
-    camera: dict[str, Any]
     looks: list[tuple[Layer, str, Any]]
 
 
@@ -181,7 +178,7 @@ class Panes(QObject):
     def _add(self, viewer: napari.Viewer, layer: LayerData) -> None:
         data, keywords, kind = layer
         added = getattr(viewer, f"add_{kind}")(data, **keywords)
-        self._added.append(getattr(added, "__wrapped__", added))
+        self._added.append(added)
 
     def _link(self, viewer: napari.Viewer) -> None:
         if len(self.images) > 1:
@@ -199,11 +196,7 @@ class Panes(QObject):
             layer.visible = False
         viewer.layers.selection = {layer for layer in before.selection if layer in viewer.layers}
         _grid_of(viewer).enabled = before.grid
-        viewer.dims.ndisplay = before.ndisplay
-        if len(before.order) == viewer.dims.ndim:
-            viewer.dims.order = before.order
-            viewer.dims.set_point(range(viewer.dims.ndim), before.point)
-        camera_of(viewer).update(before.camera)
+        before.viewpoint.restore(viewer)
         self._on_change()
 
     def set_contrast(self, top: float, gamma: float) -> None:
@@ -264,11 +257,8 @@ def _before(
         hidden=[layer for layer in viewer.layers if layer.visible and layer not in layers],
         shown=[layer for layer in layers if not layer.visible],
         selection=list(viewer.layers.selection),
-        ndisplay=viewer.dims.ndisplay,
-        order=tuple(viewer.dims.order),
-        point=tuple(viewer.dims.point),
+        viewpoint=viewpoint_of(viewer),
         grid=_grid_of(viewer).enabled,
-        camera=camera_of(viewer).model_dump(),
         looks=[(layer, attribute, getattr(layer, attribute)) for layer, attribute, _ in looks],
     )
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pint
 from napari.layers import Points, Shapes
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.widgets.geometry import geometry_of
+from napari_psf_distiller.widgets.geometry import geometry_of, unit_ratios
 from napari_psf_distiller.widgets.layers import Source
 
 __all__ = ["Box", "around", "drawn_box", "moved", "offset_of", "selected_centre", "widened"]
@@ -42,7 +41,7 @@ def drawn_box(layer: Shapes, image: Source) -> Box:
     own = geometry_of(layer, range(layer.ndim))
     scale, offset = (np.array(own[name][-2:], float) for name in ("scale", "translate"))
     onto, start = (np.array(image.geometry[name][-2:], float) for name in ("scale", "translate"))
-    unit = _ratios(own["units"][-2:], image.geometry["units"][-2:])
+    unit = unit_ratios(own["units"][-2:], image.geometry["units"][-2:])
     voxels = ((corners[:, -2:] * scale + offset) * unit - start) / onto
     shape = np.shape(image.data)
     low = np.clip(np.floor(voxels.min(axis=0) + 0.5), 0, None).astype(int)
@@ -128,16 +127,3 @@ def offset_of(layer: Source, image: Source) -> Box:
     ):
         raise InputError(sentence)
     return box
-
-
-def _ratios(units: Sequence[pint.Unit], others: Sequence[pint.Unit]) -> NDArray[np.float64]:
-    """Return how many of the other unit one of the units is, on each axis; 1 if it cannot be."""
-    registry = pint.get_application_registry()
-    return np.array(
-        [
-            registry.Quantity(1, unit).to(other).magnitude
-            if unit.dimensionality == other.dimensionality
-            else 1.0
-            for unit, other in zip(units, others, strict=True)
-        ]
-    )

@@ -14,6 +14,7 @@ from napari_psf_distiller.joint_pipeline import find_raw_beads_step
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps.bead_measures import widths_of
 from napari_psf_distiller.steps.beads import AXES, centres_of
 from napari_psf_distiller.steps.proof import (
     Proof,
@@ -23,7 +24,6 @@ from napari_psf_distiller.steps.proof import (
     prove,
     residual_structure,
     spread_of,
-    widths_of,
 )
 from napari_psf_distiller.widgets.closing_worker import Outcome
 from napari_psf_distiller.widgets.contrast import full_range
@@ -180,7 +180,7 @@ def prove_steps(task: Task, made: Made) -> Steps[Outcome]:
     yield Progress("Measure the beads", 0, 1)
     level = background_of(raw[box], beads)
     levels = level, _background_after(task, array, level)
-    proof = prove(raw[box], array, counted, widths, levels, source.recipe.spacing)
+    proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing)
     structure = _structure(task, beads, widths)
     yield Progress("Measure the beads", 1, 1)
     least = [max(LEAST_SHOWN, n) for n in psf.shape]

@@ -1,22 +1,24 @@
 """A good view of a PSF in 3D by one click, and what was shown before by another."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import napari
 import numpy as np
 from napari.layers import Image
 
-__all__ = ["View3D", "camera_of"]
+from napari_psf_distiller.widgets.viewpoint import Viewpoint, camera_of, viewpoint_of
+
+__all__ = ["View3D"]
 
 ATTENUATION = 0.1
 # What is dim is brought up at least so much: else a PSF in 3D is a bright dot.
 GAMMA = 0.5
 # Seen from the side and a little above, so that the axial extent shows.
 ANGLES = (0.0, 20.0, 75.0)
-# The PSF's diagonal takes this part of the view.
-FILLED = 0.9
+# The PSF's box takes this part of the view.
+FILLED = 0.88
 
 
 @dataclass
@@ -27,11 +29,8 @@ class _Before:
     layer: Image
     hidden: list[Any]
     was_visible: bool
-    ndisplay: int
-    order: tuple[int, ...]
-    point: tuple[float, ...]
-    camera: dict[str, Any]
-    looks: dict[str, Any] = field(default_factory=dict)
+    viewpoint: Viewpoint
+    looks: dict[str, Any]
 
 
 class View3D:
@@ -77,10 +76,7 @@ class View3D:
             layer=layer,
             hidden=[other for other in viewer.layers if other is not layer and other.visible],
             was_visible=layer.visible,
-            ndisplay=viewer.dims.ndisplay,
-            order=tuple(viewer.dims.order),
-            point=tuple(viewer.dims.point),
-            camera=camera_of(viewer).model_dump(),
+            viewpoint=viewpoint_of(viewer),
             looks={name: getattr(layer, name) for name in looks},
         )
         for other in self._before.hidden:
@@ -107,34 +103,32 @@ class View3D:
         before.layer.visible = before.was_visible
         for other in before.hidden:
             other.visible = True
-        viewer.dims.ndisplay = before.ndisplay
-        if len(before.order) == viewer.dims.ndim:
-            viewer.dims.order = before.order
-            viewer.dims.set_point(range(viewer.dims.ndim), before.point)
-        camera_of(viewer).update(before.camera)
+        before.viewpoint.restore(viewer)
         self._on_change()
 
     def _on_ndisplay(self) -> None:
         # Somebody took the viewer's own way out of 3D: the hidden layers are wanted back too.
         if self._before is not None and self._before.viewer.dims.ndisplay == 2:
-            self._before.ndisplay = 2
+            self._before.viewpoint = replace(self._before.viewpoint, ndisplay=2)
             self.leave()
 
 
 def _fit(viewer: napari.Viewer, layer: Image) -> None:
     """Fill the view with a layer; napari's own way fits it to all of them, hidden ones too."""
-    viewer.reset_view()
     low, high = (np.asarray(corner)[-3:] for corner in layer.extent.world)
-    everything = np.asarray(viewer.layers.extent.world)[:, -3:]
     camera = camera_of(viewer)
     camera.center = tuple((low + high) / 2)
-    whole = float(np.linalg.norm(everything[1] - everything[0]))
-    diagonal = float(np.linalg.norm(high - low))
-    if diagonal > 0 and whole > 0:
-        camera.zoom *= FILLED * whole / diagonal
     camera.angles = ANGLES
+    across = np.cross(camera.view_direction, camera.up_direction)
+    box = np.abs([camera.up_direction, across]) @ (high - low)
+    if (box > 0).all():
+        camera.zoom = FILLED * float(np.min(np.asarray(_room(viewer)) / box))
 
 
-def camera_of(viewer: Any) -> Any:
-    """Return the viewer's camera, which belongs to its scene since napari 0.9."""
-    return getattr(viewer, "scene", viewer).camera
+def _room(viewer: Any) -> tuple[float, float]:
+    """Return the height and width of the view, or of one of the grid's; public since napari 0.9."""
+    canvas = getattr(viewer, "canvas", None)
+    room: tuple[float, float] = (
+        viewer._canvas_size if canvas is None else canvas.viewbox_size(viewer.layers)
+    )
+    return room
