@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +20,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host_fft import HOST_FFTS
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.files import write_whole
-from napari_psf_distiller.io import read_image, write_image, write_psf
+from napari_psf_distiller.io import read_image, write_image
 from napari_psf_distiller.pipeline import (
     Result,
     deconvolve_step,
@@ -33,10 +29,14 @@ from napari_psf_distiller.pipeline import (
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe
+from napari_psf_distiller.result_files import (
+    result_names,
+    results_in,
+    results_text,
+    write_results,
+)
 from napari_psf_distiller.simulate import simulate_beads
-from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.psf import fwhm
-from napari_psf_distiller.wording import reasons_text, width_text
 
 __all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
 
@@ -80,8 +80,8 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
     recipe = Recipe(spacing=DEMO_SPACING, bead_diameter=DEMO_DIAMETER, optics=DEMO_OPTICS)
     recipe = _on(recipe, arguments)
     folder: Path = arguments.output
-    names = ("beads.tif", *_names(recipe))
-    with _results_in(folder, names, arguments.overwrite) as staging:
+    names = ("beads.tif", *result_names(recipe))
+    with results_in(folder, names, arguments.overwrite) as staging:
         field = simulate_beads(
             DEMO_SHAPE,
             DEMO_SPACING,
@@ -96,12 +96,12 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
         image = read_image(staging / "beads.tif").image
         result = finish(distill_steps_of(image, recipe), outlet.progress)
         title = f"PSF from a simulated field of beads ({arguments.layout})"
-        _write_results(staging, image, result, title)
+        write_results(staging, image, result, title)
     for warning in result.warnings:
         outlet.warn(warning)
     true = ", ".join(f"{1000 * width:.0f}" for width in fwhm(field.psf, field.spacing))
     image_line = f"Image:  {folder / 'beads.tif'}"
-    return f"{image_line}\n{_summary(folder, result)}\nTrue:   {true} nm (the simulated PSF)"
+    return f"{image_line}\n{results_text(folder, result)}\nTrue:   {true} nm (the simulated PSF)"
 
 
 def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
@@ -199,7 +199,7 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
         raise InputError(f"{output} cannot be written: its name must end in .tif or .ome.tif.")
     if image.spacing is not None:
         _compare_spacing(arguments.image, image.spacing, arguments.psf, psf.spacing, outlet)
-    with _results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
+    with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
         steps = deconvolve_step(image.image, psf.image, recipe, mask=mask)
         done = finish(steps, outlet.progress)
         # A PSF without the image's voxel size would not have been used on it.
@@ -266,12 +266,12 @@ def _distill_file(
     """Distil an image into the output folder; return what to print, and the result."""
     folder: Path = arguments.output
     ome = arguments.ome
-    with _results_in(folder, _names(recipe, ome), arguments.overwrite, inputs) as staging:
+    with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
         result = finish(distill_steps_of(image, recipe), outlet.progress)
-        _write_results(staging, image, result, f"PSF from {arguments.image.name}", ome=ome)
+        write_results(staging, image, result, f"PSF from {arguments.image.name}", ome=ome)
     for warning in result.warnings:
         outlet.warn(warning)
-    return _summary(folder, result, ome=ome), result
+    return results_text(folder, result, ome=ome), result
 
 
 def _with(recipe: Recipe, spacing: Sequence[float] | None, iterations: int | None = None) -> Recipe:
@@ -305,119 +305,3 @@ def _compare_spacing(
     if not np.allclose(spacing, others, rtol=SAME_SPACING, atol=0):
         a, b = (" x ".join(f"{size:g}" for size in sizes) for sizes in (spacing, others))
         outlet.warn(f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}.")
-
-
-def _names(recipe: Recipe, ome: bool = False) -> tuple[str, ...]:
-    """Return the names of what distilling writes: the PSF, three files about it, other images."""
-    end = ".ome.tif" if ome else ".tif"
-    # Only the joint fit has a model of the image, and with it errors and a residual.
-    more = ("psf_error", "residual") if recipe.distill.method == "joint" else ()
-    return (f"psf{end}", "recipe.json", "beads.csv", "report.html", *(name + end for name in more))
-
-
-def _write_results(
-    folder: Path, image: NDArray[np.generic], result: Result, title: str, ome: bool = False
-) -> None:
-    # matplotlib takes a while to import, and only here is it needed.
-    from napari_psf_distiller.report import write_report
-
-    psf, recipe, beads, report, *more = (folder / name for name in _names(result.recipe, ome))
-    write_psf(psf, result.psf, spacing=result.spacing, recipe=result.recipe)
-    images = (array for array in (result.psf_error, result.residual) if array is not None)
-    for path, array in zip(more, images, strict=True):
-        write_image(path, array, spacing=result.spacing)
-    result.recipe.save(recipe)
-    write_whole(beads, result.beads.to_csv)
-    write_report(report, image, result, title=title)
-
-
-def _summary(folder: Path, result: Result, ome: bool = False) -> str:
-    names = _names(result.recipe, ome)
-    psf, recipe, beads, report, *more = (folder / name for name in names)
-    made = result.recipe.provenance
-    axes = ", ".join(AXES[-len(result.fwhm) :])
-    widths = ", ".join(
-        width_text(width, error, unit="")
-        for width, error in zip(result.fwhm, result.fwhm_error, strict=True)
-    )
-    used = f"{int(result.beads['used'].sum())} of {len(result.beads)} used"
-    reasons = reasons_text(result.beads)
-    labels = ("Errors", "Rest")
-    return "\n".join(
-        [
-            f"PSF:    {psf}",
-            *(f"{label + ':':<8}{path}" for label, path in zip(labels, more, strict=False)),
-            f"Report: {report}",
-            f"Recipe: {recipe}",
-            f"Beads:  {beads} ({used}{'; not used: ' * bool(reasons)}{reasons})",
-            f"Device: {made.device if made is not None else result.recipe.device}",
-            f"Time:   {result.timings['total']:.1f} s",
-            f"FWHM:   {widths} nm ({axes})",
-        ]
-    )
-
-
-def _move_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
-    """Move files to their folder: all of them, or, if one cannot be replaced, none."""
-    before = staging / "before"
-    before.mkdir()
-    moved: list[str] = []
-    try:
-        for name in names:
-            if (folder / name).exists():
-                (folder / name).replace(before / name)
-            moved.append(name)
-            (staging / name).replace(folder / name)
-    except BaseException as error:
-        for name in moved:
-            (folder / name).unlink(missing_ok=True)
-            if (before / name).exists():
-                (before / name).replace(folder / name)
-        if isinstance(error, OSError):
-            raise InputError(
-                f"{folder / name} cannot be replaced: {error.strerror or error}. Is it open in "
-                "another program?"
-            ) from None
-        raise
-
-
-@contextmanager
-def _results_in(
-    folder: Path, names: Sequence[str], overwrite: bool, inputs: Sequence[Path] = ()
-) -> Iterator[Path]:
-    """Give a folder to write results to, and move them into `folder` if nothing was raised.
-
-    That `folder` can be written is known before anything is computed. If something is raised, or
-    the user interrupts, `folder` is as it was before.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} cannot be the output folder: it is a file.")
-    if not folder.parent.is_dir():
-        raise InputError(
-            f"The output folder {folder} cannot be made: {folder.parent} does not exist."
-        )
-    there = [folder / name for name in names if (folder / name).exists()]
-    for path in there:
-        if path.is_dir():
-            raise InputError(f"{path} cannot be written: it is a folder.")
-        if any(path.samefile(source) for source in inputs):
-            raise InputError(f"{path} is one of the inputs; choose another output.")
-    if there and not overwrite:
-        raise InputError(
-            f"{there[0]} exists already; choose another output, or give --overwrite to replace it."
-        )
-    made = not folder.exists()
-    try:
-        folder.mkdir(exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".psf-distiller-", dir=folder))
-    except OSError as error:
-        raise InputError(
-            f"The output folder {folder} cannot be written: {error.strerror or error}."
-        ) from None
-    try:
-        yield staging
-        _move_all(staging, folder, names)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()

@@ -20,7 +20,7 @@ from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result, noting
 from napari_psf_distiller.steps import psf as psf_steps
-from napari_psf_distiller.steps.bead_field import BeadField, Camera, bead_field
+from napari_psf_distiller.steps.bead_field import BeadField, bead_field
 from napari_psf_distiller.steps.beads import AXES, bead_voxels, centres_of
 from napari_psf_distiller.steps.detection import (
     EXCLUDED,
@@ -105,11 +105,10 @@ def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
     if original.dtype.kind in "iu" and original.dtype.itemsize <= 2:
         # As it is, which takes half of the memory or less.
         array = original
-    camera = recipe.camera
     return bead_field(
         array,
         check_spacing(recipe.spacing, array.ndim),
-        Camera(camera.offset, camera.gain, camera.saturation),
+        recipe.camera,
         recipe.distill.background_scale,
         original.dtype,
     )

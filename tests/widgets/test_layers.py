@@ -12,6 +12,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.geometry import spacing_of
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
+    is_made_from,
     layer_like,
     read_image_layer,
     read_labels_layer,
@@ -226,3 +227,17 @@ def test_a_new_image_shows_all_its_values(values: Any, limits: Any) -> None:
     assert tuple(layer.contrast_limits) == limits
     own = layer_like(source, image, "image", "new", source.recipe, step="s", contrast_limits=(0, 9))
     assert own[1]["contrast_limits"] == (0, 9)
+
+
+def test_what_was_made_from_a_layer_is_known_by_the_layer_not_by_its_name() -> None:
+    image = Image(np.zeros((4, 5)), name="image")
+    source = read_image_layer(image)
+    points = np.zeros((1, 2))
+    data, keywords, _ = layer_like(source, points, "points", "p", source.recipe, step="Find beads")
+    made = Points(data, **keywords)
+    image.name = "renamed"
+    assert is_made_from(made, read_image_layer(image))
+    assert not is_made_from(made, read_image_layer(Image(np.zeros((4, 5)), name="image")))
+    assert not is_made_from(Points(points), read_image_layer(image))
+    image.data = np.zeros((4, 6))
+    assert not is_made_from(made, read_image_layer(image))

@@ -261,6 +261,106 @@ def test_a_large_image_in_3d_is_stood_in_for(
     assert list(viewer.layers) == [bead_layer]
 
 
+@pytest.fixture
+def stood_in(
+    user: Any,
+    viewer: napari.Viewer,
+    opened: Any,
+    bead_layer: Image,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """A widget whose preview stands in for its image in 3D."""
+    monkeypatch.setattr(threshold_overlay, "VOXELS_IN_3D", 10_000)
+    gui = opened(bead_layer, factor=7.0)
+    viewer.dims.ndisplay = 3
+    user.waits(lambda: preview_of(gui).visible)
+    assert not bead_layer.visible
+    return gui
+
+
+@pytest.mark.parametrize(("late", "coarser"), [(-1, True), (float("inf"), False)])
+def test_while_the_hand_moves_it_is_as_coarse_as_needed(
+    user: Any,
+    stood_in: Any,
+    bead_layer: Image,
+    monkeypatch: pytest.MonkeyPatch,
+    late: float,
+    coarser: bool,
+) -> None:
+    monkeypatch.setattr(threshold_overlay, "LATE", late)
+    # It must not be taken to rest between two moves.
+    monkeypatch.setattr(stood_in.preview.overlay, "rest", lambda: None)
+    fine = preview_of(stood_in).data.size
+    sizes = [fine]
+
+    def moves() -> bool:
+        stood_in.factor.value += 0.5
+        sizes.append(preview_of(stood_in).data.size)
+        return len(sizes) > 12
+
+    user.waits(moves)
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sizes[-1] <= 10_000 / 64) == coarser
+    assert (sizes[-1] == fine) == (not coarser)
+    assert preview_of(stood_in).data.max() == bead_layer.data.max()
+
+
+def test_a_resting_hand_gets_the_fine_one(
+    user: Any, stood_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threshold_overlay, "LATE", -1)
+    fine = preview_of(stood_in).data.size
+
+    def moves() -> bool:
+        stood_in.factor.value += 0.5
+        return preview_of(stood_in).data.size < fine
+
+    user.waits(moves)
+    user.waits(lambda: preview_of(stood_in).data.size == fine)
+
+
+@pytest.mark.parametrize("end", ["image", "preview", "all", "widget", "viewer", "2D"])
+def test_the_image_is_never_left_hidden(
+    user: Any, viewer: napari.Viewer, stood_in: Any, bead_layer: Image, told: Any, end: str
+) -> None:
+    ends = {
+        "image": lambda: viewer.layers.remove(bead_layer),
+        "preview": lambda: viewer.layers.remove(preview_of(stood_in)),
+        "all": viewer.layers.clear,
+        "widget": lambda: viewer.window.remove_dock_widget(stood_in.native),
+        "viewer": viewer.close,
+        "2D": lambda: setattr(viewer.dims, "ndisplay", 2),
+    }
+    ends[end]()
+    user.waits(lambda: bead_layer.visible)
+    assert told.errors == []
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("odd axes")])
+def test_what_fails_in_3d_leaves_the_image_shown(
+    user: Any,
+    viewer: napari.Viewer,
+    opened: Any,
+    bead_layer: Image,
+    told: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(threshold_overlay, "VOXELS_IN_3D", 10_000)
+    monkeypatch.setattr(threshold_overlay, "reduce_by_maximum", fail)
+    gui = opened(bead_layer, factor=7.0)
+    viewer.dims.ndisplay = 3
+    user.waits(lambda: told.errors != [])
+    assert bead_layer.visible
+    assert list(viewer.layers) == [bead_layer]
+    (sentence,) = told.errors
+    assert "memory" in sentence or "cannot be drawn in 3D: odd axes." in sentence
+    assert not gui.preview.overlay.layer
+
+
 def test_another_time_point_gets_its_own_threshold(
     user: Any, viewer: napari.Viewer, opened: Any, add_small: Any
 ) -> None:

@@ -16,6 +16,7 @@ from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.widgets.contrast import full_range
 from napari_psf_distiller.widgets.geometry import geometry_of, scaled, spacing_of
+from napari_psf_distiller.widgets.lineage import identity
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
     OPENED,
@@ -32,6 +33,7 @@ __all__ = [
     "check_image_layer",
     "choose_newest",
     "choose_source",
+    "is_made_from",
     "layer_like",
     "not_raw",
     "prefer_layers",
@@ -49,11 +51,16 @@ LayerData = tuple[Any, dict[str, Any], str]
 # Digits after the point that a voxel size in micrometres is shown with.
 VOXEL_SIZE_DIGITS = 5
 
+# Where a step's note holds the identity of the layer that it worked on.
+SOURCE_KEY = "source_layer"
+
 # The step that a PSF is finished with.
 FINISHED = "Post-process PSF"
 
-# Of an image that no step of ours made.
+# Of an image that no step of ours made. To check a recipe anew takes milliseconds, and a layer is
+# read whenever a slider moves.
 NOT_PREPROCESSED = Preprocess(background="none")
+UNTOUCHED = Recipe(preprocess=NOT_PREPROCESSED)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class Source:
         Which time, channel, ... it is, or what it was made from.
     look_for_edits : callable
         Returns whether it was changed by hand.
+    identity : str
+        What the layer keeps when it is renamed.
     """
 
     name: str
@@ -86,6 +95,7 @@ class Source:
     geometry: dict[str, Any]
     chosen: dict[str, int] = field(default_factory=dict)
     look_for_edits: Callable[[], bool] = lambda: False
+    identity: str = ""
 
     @property
     def edited(self) -> bool:
@@ -186,7 +196,16 @@ def source_of(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Sou
     def look_for_edits() -> bool:
         return not isinstance(layer, Image) and (note is None or is_edited(layer))
 
-    return Source(layer.name, origin + region.text, data, recipe, geometry, chosen, look_for_edits)
+    return Source(
+        layer.name,
+        origin + region.text,
+        data,
+        recipe,
+        geometry,
+        chosen,
+        look_for_edits,
+        identity(layer),
+    )
 
 
 def voxel_size_of(layer: Image | None) -> tuple[float, ...] | None:
@@ -208,7 +227,7 @@ def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dic
     geometry = geometry_of(layer, axes)
     spacing = spacing_of(geometry["scale"], geometry["units"])
     # Nothing was done to a layer without a note: a recipe must not claim the default's steps.
-    recipe = Recipe(preprocess=NOT_PREPROCESSED)
+    recipe = UNTOUCHED
     if note is not None:
         recipe = Recipe.from_dict(note["recipe"])
     elif layer.source.path is not None:
@@ -296,6 +315,7 @@ def layer_like(
         "recipe": recipe.to_dict(),
         "origin": source.origin,
         "source": source.note(),
+        SOURCE_KEY: source.identity,
         "others": [other.note() for other in others],
         "digest": digest_of(data, keywords.get("features")),
     }
@@ -370,16 +390,19 @@ def choose_source(choice: ComboBox, layer: Layer | None) -> None:
     if note is None:
         return
     for other in choice.choices:
-        if other is not None and _is_the_one(other, note.get("source") or {}):
+        if other is not None and note.get(SOURCE_KEY) == identity(other):
             choice.value = other
             return
 
 
-def _is_the_one(layer: Layer, noted: Mapping[str, Any]) -> bool:
-    """Return whether a layer is the one that a note tells of; nothing of its data is read."""
-    shape = tuple(int(layer.data.shape[axis]) for axis in axes_of_space(layer))
-    found = {"name": layer.name, "shape": shape, "dtype": str(layer.data.dtype)}
-    return all(found[name] == noted.get(name) for name in found)
+def is_made_from(layer: Layer | None, source: Source) -> bool:
+    """Return whether a layer was made from another one, renamed since or not."""
+    note = own_note(layer.metadata) if layer is not None else None
+    if note is None or note.get(SOURCE_KEY) != source.identity:
+        return False
+    # It may have got other data.
+    now, then = source.note(), note["source"]
+    return all(now[name] == then[name] for name in ("shape", "dtype"))
 
 
 def _check_axes(layer: Layer) -> None:

@@ -1,17 +1,16 @@
 """Which part of a layer a step works on: its axes of space, at the time and channel shown."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-import pint
 from napari.layers import Layer
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.widgets.geometry import unit_ratios
 
 if TYPE_CHECKING:
     from napari_psf_distiller.widgets.layers import Source
@@ -167,18 +166,5 @@ def _position(layer: Layer, viewer: "napari.viewer.Viewer | None") -> NDArray[np
     point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
     units = getattr(viewer.layers, "units", None)  # since napari 0.7
     if units is not None:
-        point = point * _ratios(units[-layer.ndim :], layer.units)
+        point = point * unit_ratios(units[-layer.ndim :], layer.units)
     return np.asarray(layer.world_to_data(point), float)
-
-
-def _ratios(units: Sequence[pint.Unit], others: Sequence[pint.Unit]) -> NDArray[np.float64]:
-    """Return how many of the other unit one of the units is, on each axis; 1 if it cannot be."""
-    registry = pint.get_application_registry()
-    return np.array(
-        [
-            registry.Quantity(1, unit).to(other).magnitude
-            if unit.dimensionality == other.dimensionality
-            else 1.0
-            for unit, other in zip(units, others, strict=True)
-        ]
-    )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +14,23 @@ from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
+from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.steps.threshold_preview import reduce_by_maximum
 from napari_psf_distiller.widgets.choices import PREVIEW_KEY
 from napari_psf_distiller.widgets.histogram import ABOVE_COLOUR
-from napari_psf_distiller.widgets.latest import Latest
+from napari_psf_distiller.widgets.latest_worker import Latest
 
 __all__ = ["Shown", "ThresholdOverlay"]
 
-# Without a GPU, drawing a volume of more voxels does not follow the hand.
+# A volume of more voxels is drawn reduced to so many.
 VOXELS_IN_3D = 1_000_000
+
+# Where that does not follow the hand, as without a GPU, so many times fewer while it moves.
+COARSER = (8, 64)
+
+# Milliseconds after which a change should be on the screen, and is late; how often in a row counts:
+# once, something else may have kept the viewer.
+LOOK, LATE, OFTEN = 20, 40, 2
 
 COLOURS = Colormap([[0, 0, 0, 0], ABOVE_COLOUR], name="above the threshold", interpolation="zero")
 
@@ -54,7 +63,8 @@ class ThresholdOverlay:
 
     Only the contrast limits change with the threshold, which costs a redrawing and no look at the
     data. In 3D a large image is drawn at a reduced resolution, and the image's own layer is hidden
-    so long: drawn whole, it would not follow the hand.
+    so long: drawn whole, it would not follow the hand. Where the reduced one does not either, a
+    coarser one is drawn while the hand moves.
 
     Parameters
     ----------
@@ -69,8 +79,14 @@ class ThresholdOverlay:
         self._gone = gone
         self._viewer: napari.viewer.Viewer | None = None
         self._shown: Shown | None = None
-        self._reduced: Shown | None = None
+        # In 3D: for a hand that rests, and ever coarser ones for one that moves.
+        self._volumes: list[Shown] = []
         self._stands_in = False
+        # Which of them follows the hand; when the change was made whose drawing is timed; how many
+        # were late in a row.
+        self._coarse = 0
+        self._since: float | None = None
+        self._late = 0
         self._reducer = Latest(self._on_reduced, failed)
 
     @property
@@ -86,15 +102,26 @@ class ThresholdOverlay:
             self._viewer, self._shown = viewer, shown
             self._add(viewer, shown, level)
         elif not _same_place(self._shown, shown):
-            self._shown, self._reduced = shown, None
+            self._shown, self._volumes = shown, []
             self._place()
         self.set_level(level)
 
     def set_level(self, level: float) -> None:
         """Move the threshold."""
-        if self.layer is None or self._shown is None:
+        layer, shown = self.layer, self._shown
+        if layer is None or shown is None:
             return
-        self.layer.contrast_limits = _limits(self._shown, level)
+        if self._volumes and self._stands_in_3d:
+            self._exchange(self._volumes[self._coarse])
+            if self._since is None:
+                self._since = time.perf_counter()
+                QTimer.singleShot(LOOK, self._look)
+        layer.contrast_limits = _limits(shown, level)
+
+    def rest(self) -> None:
+        """Draw it as finely as it can be: the hand rests."""
+        if self._volumes and self._stands_in_3d:
+            self._exchange(self._volumes[0])
 
     def remove(self) -> None:
         """Remove the layer, and show the image again if it was hidden."""
@@ -108,7 +135,8 @@ class ThresholdOverlay:
             viewer.dims.events.ndisplay.disconnect(self._after_ndisplay)
             if layer is not None and layer in viewer.layers:
                 viewer.layers.remove(layer)
-        self._viewer = self._shown = self._reduced = None
+        self._viewer = self._shown = self._since = None
+        self._volumes = []
 
     def _add(self, viewer: "napari.viewer.Viewer", shown: Shown, level: float) -> None:
         # Before the viewer itself hears of it, so that nothing large is drawn in between.
@@ -119,7 +147,8 @@ class ThresholdOverlay:
             name=f"{shown.image.name} threshold preview",
             colormap=COLOURS,
             contrast_limits=_limits(shown, level),
-            blending="translucent",
+            # To look at the depth too would double the time of a drawing without a GPU.
+            blending="translucent_no_depth",
             opacity=0.7,
             rendering="mip",
             interpolation3d="nearest",
@@ -138,24 +167,51 @@ class ThresholdOverlay:
 
     def _place(self) -> None:
         """Give the layer the data that fit the view, 2D or 3D."""
-        viewer, shown = self._viewer, self._shown
-        if viewer is None or shown is None or self.layer is None:
+        shown = self._shown
+        if shown is None or self.layer is None:
             return
-        if viewer.dims.ndisplay == 2 or shown.array.size <= VOXELS_IN_3D:
+        self._coarse = self._late = 0
+        if not self._stands_in_3d:
             self._fill(shown)
             self._show_image()
             return
         self._hide_image()
-        if self._reduced is not None:
-            self._fill(self._reduced)
+        if self._volumes:
+            self._fill(self._volumes[0])
             return
-        scale = shown.geometry["scale"]
         self.layer.visible = False
 
-        def reduce() -> tuple[Shown, Any]:
-            return shown, reduce_by_maximum(shown.array, scale, VOXELS_IN_3D)
+        def reduce() -> tuple[Shown, list[Shown]]:
+            try:
+                return shown, _reduced(shown)
+            except (DistillerError, MemoryError):
+                raise
+            except Exception as error:  # whatever it is, the image must not stay hidden
+                raise DistillerError(f"The preview cannot be drawn in 3D: {error}.") from error
 
         self._reducer.ask(reduce)
+
+    @property
+    def _stands_in_3d(self) -> bool:
+        """Whether a reduced volume is drawn in the place of the image."""
+        viewer, shown = self._viewer, self._shown
+        if viewer is None or shown is None:
+            return False
+        return viewer.dims.ndisplay == 3 and shown.array.size > VOXELS_IN_3D
+
+    def _look(self) -> None:
+        """Go to a coarser volume if this timer, set with a change, is held up by its drawing."""
+        since, self._since = self._since, None
+        if since is None:
+            return
+        late = 1000 * (time.perf_counter() - since) > LATE
+        self._late = self._late + 1 if late else 0
+        if self._late == OFTEN:
+            self._coarse, self._late = min(self._coarse + 1, len(COARSER)), 0
+
+    def _exchange(self, volume: Shown) -> None:
+        if self.layer is not None and self.layer.data is not volume.array:
+            self._fill(volume)
 
     def _fill(self, shown: Shown) -> None:
         layer = self.layer
@@ -168,20 +224,11 @@ class ThresholdOverlay:
         layer.contrast_limits_range = (shown.low - 1, shown.high + 1)
         layer.visible = True
 
-    def _on_reduced(self, result: tuple[Shown, Any]) -> None:
-        shown, (array, factors) = result
-        if shown is not self._shown:
-            return
-        geometry = dict(shown.geometry)
-        linear = Affine(
-            **{name: geometry[name] for name in ("scale", "rotate", "shear") if name in geometry}
-        ).linear_matrix
-        # The middle of the first block, where that of the first voxel was.
-        offset = linear @ ((np.array(factors) - 1) / 2)
-        geometry["scale"] = tuple(np.multiply(geometry["scale"], factors))
-        geometry["translate"] = tuple(np.add(geometry["translate"], offset))
-        self._reduced = dataclasses.replace(shown, array=array, geometry=geometry)
-        self._place()
+    def _on_reduced(self, result: tuple[Shown, list[Shown]]) -> None:
+        shown, volumes = result
+        if shown is self._shown:
+            self._volumes = volumes
+            self._place()
 
     def _hide_image(self) -> None:
         image = self.image
@@ -196,12 +243,12 @@ class ThresholdOverlay:
         self._stands_in = False
 
     def _before_ndisplay(self, event: Any = None) -> None:
-        shown, viewer = self._shown, self._viewer
-        if shown is None or viewer is None or shown.array.size <= VOXELS_IN_3D:
+        shown = self._shown
+        if shown is None or shown.array.size <= VOXELS_IN_3D:
             return
         if self.layer is not None:
             self.layer.visible = False
-        if viewer.dims.ndisplay == 3:
+        if self._stands_in_3d:
             self._hide_image()
 
     def _after_ndisplay(self, event: Any = None) -> None:
@@ -210,11 +257,28 @@ class ThresholdOverlay:
     def _on_removed(self, event: Any) -> None:
         if event.value is not self.layer and event.value is not self.image:
             return
-        if event.value is self.image:
-            self._stands_in = False
         # The list is in the middle of removing: what else must go goes after it.
         QTimer.singleShot(0, self.remove)
         self._gone()
+
+
+def _reduced(shown: Shown) -> list[Shown]:
+    """Return what is drawn of a large image in 3D."""
+    fine = _reduced_to(shown, VOXELS_IN_3D)
+    return [fine, *(_reduced_to(fine, VOXELS_IN_3D // factor) for factor in COARSER)]
+
+
+def _reduced_to(shown: Shown, voxels: int) -> Shown:
+    geometry = dict(shown.geometry)
+    array, factors = reduce_by_maximum(shown.array, geometry["scale"], voxels)
+    linear = Affine(
+        **{name: geometry[name] for name in ("scale", "rotate", "shear") if name in geometry}
+    ).linear_matrix
+    # The middle of the first block, where that of the first voxel was.
+    offset = linear @ ((np.array(factors) - 1) / 2)
+    geometry["scale"] = tuple(np.multiply(geometry["scale"], factors))
+    geometry["translate"] = tuple(np.add(geometry["translate"], offset))
+    return dataclasses.replace(shown, array=array, geometry=geometry)
 
 
 def _same_place(one: Shown | None, other: Shown) -> bool:

@@ -25,7 +25,7 @@ from napari_psf_distiller.steps.threshold_preview import (
 )
 from napari_psf_distiller.widgets.choices import viewer_of
 from napari_psf_distiller.widgets.histogram import Histogram
-from napari_psf_distiller.widgets.latest import Latest
+from napari_psf_distiller.widgets.latest_worker import Latest
 from napari_psf_distiller.widgets.layers import Source, read_image_layer
 from napari_psf_distiller.widgets.threshold_overlay import Shown, ThresholdOverlay
 from napari_psf_distiller.widgets.worker import Ending
@@ -106,7 +106,7 @@ class ThresholdPreview:
         # Whether a change came after the step was started.
         self._moved_on = False
         self._soon = qdebounced(self._follow_image, timeout=REST)
-        self._count_soon = qdebounced(self._count, timeout=HAND_RESTS)
+        self._rest_soon = qdebounced(self._rest, timeout=HAND_RESTS)
         self._connect()
 
     def _connect(self) -> None:
@@ -193,7 +193,7 @@ class ThresholdPreview:
 
     def _on_started(self) -> None:
         self._moved_on = False
-        self._count_soon.cancel()
+        self._rest_soon.cancel()
         self._counter.drop()
 
     def _on_ended(self, ending: Ending) -> None:
@@ -224,12 +224,15 @@ class ThresholdPreview:
             scale = basis.survey.scale
             shown = Shown(gui.image.value, basis.array, scale.low, scale.high, source.geometry)
             self.overlay.show(viewer, shown, level)
-        self._count_soon()
+        self._rest_soon()
 
-    def _count(self) -> None:
+    def _rest(self) -> None:
         """Count when the hand rests: until then the processor is needed for the drawing."""
+        if not self._on_screen:
+            return
+        self.overlay.rest()
         known, level = self._drawn, self._level
-        if self._on_screen and known is not None and level is not None:
+        if known is not None and level is not None:
             array = known.array
             self._counter.ask(lambda: count_objects(array, level))
 
@@ -358,7 +361,7 @@ class ThresholdPreview:
     def _die(self) -> None:
         self._alive = False
         self._soon.cancel()
-        self._count_soon.cancel()
+        self._rest_soon.cancel()
         self._drawn = None
         for latest in (self._surveyor, self._leveller, self._counter):
             latest.drop()
