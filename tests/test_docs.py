@@ -35,6 +35,7 @@ WARNINGS = {
     "widgets/deconvolve.py": ("steps",),
     "widgets/distill.py": ("_richardson_lucy_steps",),
     "widgets/guide.py": ("show_warning",),
+    "widgets/guide_memory.py": ("show_warning",),
     "widgets/layers.py": ("not_raw",),
     "widgets/proof_run.py": ("_mismatches",),
     "widgets/region.py": ("found_elsewhere",),

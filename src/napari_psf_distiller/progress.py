@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Progress", "Steps", "finish"]
+__all__ = ["Progress", "Steps", "finish", "note_likelihood", "passed_on"]
 
 T = TypeVar("T")
 
@@ -65,3 +65,33 @@ def finish(steps: Steps[T], on_progress: Callable[[Progress], Any] | None = None
         return result
     finally:
         steps.close()
+
+
+def passed_on(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
+    """Pass a generator of progress on, with what it yields changed.
+
+    Parameters
+    ----------
+    steps : generator
+        Yields `Progress`, returns the result.
+    change : callable
+        Takes each `Progress`, and returns the one that is passed on.
+    """
+    try:
+        while True:
+            yield change(next(steps))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        steps.close()
+
+
+def note_likelihood(curve: list[tuple[int, float]], progress: Progress) -> None:
+    """Append the likelihood, if there is one, to a curve of (iteration, log-likelihood)."""
+    if progress.log_likelihood is None:
+        return
+    if curve and progress.iteration <= curve[-1][0]:
+        # It began anew, with less memory or elsewhere.
+        curve.clear()
+    curve.append((progress.iteration, progress.log_likelihood))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.progress import Progress, Steps, note_likelihood, passed_on
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = ["Distilled", "Result", "noting"]
@@ -90,17 +90,9 @@ class Result:
 
 def noting(steps: Steps[T], curve: list[tuple[int, float]]) -> Steps[T]:
     """Pass a generator on, keeping the likelihoods that come by."""
-    try:
-        while True:
-            progress = next(steps)
-            if progress.log_likelihood is not None:
-                if curve and progress.iteration <= curve[-1][0]:
-                    # It began anew, with less memory or elsewhere.
-                    curve.clear()
-                curve.append((progress.iteration, progress.log_likelihood))
-            yield progress
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        steps.close()
+
+    def note(progress: Progress) -> Progress:
+        note_likelihood(curve, progress)
+        return progress
+
+    return passed_on(steps, note)

@@ -70,6 +70,33 @@ def test_it_finds_beads_in_the_raw_image(
     assert bead_layer.metadata == {"mine": 1}
 
 
+def test_beads_show_in_the_planes_of_their_light(
+    user: Any, bead_layer: Image, viewer: napari.Viewer
+) -> None:
+    raw = bead_layer.metadata.copy(), bead_layer.projection_mode
+    layer = user.makes(NAME, image=bead_layer)
+    place = layer.data_to_world(layer.data[4])
+
+    def bead_below_the_mouse(planes: float) -> int | None:
+        position = place + np.array([planes, 0, 0]) * layer.scale
+        viewer.dims.set_point(0, position[0])
+        return layer.get_value(position, world=True)
+
+    # Its ring is 1 µm wide, and its light twice as long.
+    reach = 1.0 / layer.scale[0]
+    for planes in (0, 1, -1, reach - 1, 1 - reach):
+        assert bead_below_the_mouse(planes) == 4
+    for planes in (reach + 1, -reach - 1):
+        assert bead_below_the_mouse(planes) is None
+    # A smaller ring reaches less far.
+    layer.size = layer.size / 2
+    assert bead_below_the_mouse(reach - 1) is None
+    assert bead_below_the_mouse(1) == 4
+    # Nothing else shows anything else for that.
+    assert viewer.dims.thickness == (0, 0, 0)
+    assert (bead_layer.metadata, bead_layer.projection_mode) == raw
+
+
 def test_the_significance_is_the_recipes(
     user: Any, bead_layer: Image, recipe_of: Any, told: Any
 ) -> None:

@@ -145,6 +145,41 @@ def test_what_is_asked_once_goes_to_all_steps(guide: Guide) -> None:
 # --- where a step stands
 
 
+def test_an_image_without_a_voxel_size(
+    viewer: napari.Viewer,
+    flat_field: pd.SimulatedBeads,
+    run_missing: Callable[[Guide], None],
+    user: Any,
+    told: Any,
+) -> None:
+    image = viewer.add_image(flat_field.image, name="beads")
+    guide = open_guide(viewer)
+    guide.refresh()
+    notice, button = guide.head.scale_notice, guide.head[guide.head.index("voxel_size") + 1]
+    assert "The layer says no voxel size. Type it in above" in notice.text()
+    assert not notice.isHidden()
+    guide.head.voxel_size.value = (0.0, *flat_field.spacing)
+    guide.refresh()
+    assert "Press <i>Set as the layer's scale</i> before you go on" in notice.text()
+    # Who goes on without is told by the steps alone, not by napari for each layer.
+    run_missing(guide)
+    assert states(guide)[:6] == MADE
+    viewer.screenshot(canvas_only=True)
+    assert [text for text in told.warnings if text.startswith("Inconsistent units")] == []
+    assert (image.scale.tolist(), str(image.units[0])) == ([1, 1], "pixel")
+    for layer in viewer.layers[1:]:
+        np.testing.assert_allclose(layer.scale, flat_field.spacing)
+    user.clicks(button)
+    guide.refresh()
+    assert notice.isHidden()
+    viewer.screenshot(canvas_only=True)
+    assert [text for text in told.warnings if text.startswith("Inconsistent units")] == []
+    for layer in viewer.layers:
+        np.testing.assert_allclose(layer.scale, flat_field.spacing)
+        assert [str(unit) for unit in layer.units] == ["micrometer"] * 2
+    assert states(guide)[:6] == MADE
+
+
 def test_a_parameter_makes_its_step_and_the_later_ones_out_of_date(
     made: Guide, viewer: napari.Viewer, run_missing: Callable[[Guide], None]
 ) -> None:
@@ -176,6 +211,19 @@ def test_beads_edited_by_hand(made: Guide, viewer: napari.Viewer) -> None:
     assert made.sections["Find beads"].header.state_text == "done, edited"
     points.data = np.vstack([points.data, before[:1]])
     assert states(made)[2:5] == [DONE, OUT_OF_DATE, OUT_OF_DATE]
+
+
+def test_the_psf_follows_fitted_beads_that_are_edited(
+    made: Guide, viewer: napari.Viewer, user: Any
+) -> None:
+    psf, fitted = viewer.layers["beads PSF"], viewer.layers["beads fitted beads"]
+    assert made.sections["Inspect PSF"].header.isChecked()
+    before = psf.data
+    fitted.data = fitted.data[:-1]
+    live = made.steps["Distil PSF"].gui.live_fit
+    user.waits(lambda: psf.data is not before and not live.busy)
+    # It is what the parameters give, and Inspect PSF shows it.
+    assert states(made) == [*MADE, DONE]
 
 
 def test_the_guide_looks_again_by_itself(made: Guide, viewer: napari.Viewer, user: Any) -> None:

@@ -1,5 +1,6 @@
 """The PSF that follows its beads: edits of the fitted points, in a real viewer."""
 
+import dataclasses
 from typing import Any
 
 import napari
@@ -9,6 +10,8 @@ from napari.layers import Image, Points
 
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.widgets.fates import FATES
+from napari_psf_distiller.widgets.lineage import input_of, newest_layer, run_of
+from napari_psf_distiller.widgets.record import METADATA_KEY
 
 NAME = "Distil PSF"
 QUICK = {"bead_diameter": 0.1, "window": (2.4, 2.0, 2.0), "device": "numpy"}
@@ -144,3 +147,67 @@ def test_the_table_selects_the_points(user: Any, gui: Any, layers: list[Any]) ->
     table = dock.table
     table.selectRow(3)
     user.waits(lambda: len(fitted.selected_data) == 1)
+
+
+# --- the PSF that was made of it
+
+
+def test_the_psf_follows_too(
+    user: Any,
+    gui: Any,
+    layers: list[Any],
+    edited: Any,
+    viewer: napari.Viewer,
+    recipe_of: Any,
+    told: Any,
+) -> None:
+    _, fitted, distilled = layers
+    psf = user.makes("Post-process PSF", image=distilled, crop=(9, 11, 11), background=0.01)
+    psf.metadata["mine"] = 1
+    psf.name = "kept"
+    (small,) = user.runs(user.chooses(user.opens("Post-process PSF"), crop=(5, 7, 7)))
+    copy = Image(psf.data, name="copy", metadata=psf.metadata)
+    mine = viewer.add_image(psf.data)
+    viewer.layers.append(copy)
+    before = psf.data
+    fitted.selected_data = {4}
+    fitted.remove_selected()
+    edited()
+    # With the parameters that each was made with, not those that its widget shows now.
+    assert (psf.data.shape, small.data.shape) == ((9, 11, 11), (5, 7, 7))
+    assert not np.array_equal(psf.data, before)
+    assert psf.data.sum() == pytest.approx(1)
+    assert (psf.name, psf.metadata["mine"]) == ("kept", 1)
+    assert recipe_of(psf) == dataclasses.replace(
+        recipe_of(distilled), postprocess=recipe_of(psf).postprocess
+    )
+    assert recipe_of(psf).postprocess.background == 0.01
+    assert recipe_of(psf).provenance.by_hand == ("find_beads",)
+    note = psf.metadata[METADATA_KEY]
+    assert note["fwhm_error"] == distilled.metadata[METADATA_KEY]["fwhm_error"]
+    assert run_of(psf)["inputs"]["image"] == input_of(distilled, viewer)
+    # What others made, or changed by hand, is theirs.
+    assert mine.data is before
+    assert copy.data is before
+    assert newest_layer(viewer.layers, "Post-process PSF") is small
+    psf.data = by_hand = before * 2
+    fitted.data = fitted.data[:-1]
+    edited(2)
+    assert psf.data is by_hand
+    assert run_of(small)["inputs"]["image"] == input_of(distilled, viewer)
+    # One that was deleted is not missed.
+    viewer.layers.remove(small)
+    fitted.data = fitted.data[:-1]
+    edited(3)
+    assert told.errors == []
+
+
+def test_the_psf_of_another_run_stays(
+    user: Any, gui: Any, layers: list[Any], viewer: napari.Viewer
+) -> None:
+    old = user.makes("Post-process PSF", image=layers[2], crop=(9, 11, 11))
+    before = old.data
+    _, fitted, _ = user.runs(gui)
+    fitted.data = fitted.data[:-1]
+    user.waits(lambda: not gui.live_fit.busy)
+    assert old.data is before

@@ -388,3 +388,22 @@ def test_an_error_that_nobody_expected_is_not_swallowed(
         assert list(viewer.layers) == before
     gui.iterations.value = 2
     assert len(user.runs(gui)) == 1
+
+
+def test_a_layer_that_cannot_be_added_ends_the_run(
+    user: Any, viewer: napari.Viewer, gui: Any, told: Any
+) -> None:
+    def refuse(_: Any) -> None:
+        raise ValueError("another plugin does not like it")
+
+    gui.iterations.value = 1
+    viewer.layers.events.inserted.connect(refuse)
+    user.runs(gui)
+    assert "another plugin does not like it" in gui.runner.status.value
+    (error,) = told.errors
+    assert error.startswith(f"{NAME}: A layer could not be added: ")
+    assert gui.call_button.enabled
+    # Nothing is left of it that would disturb the next one.
+    viewer.layers.events.inserted.disconnect(refuse)
+    assert len(user.runs(gui)) == 1
+    assert gui.runner.status.value.startswith("done")

@@ -6,6 +6,7 @@ from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Points
 from napari.utils.notifications import show_info
 
+from napari_psf_distiller.widgets.depth import show_in_depth
 from napari_psf_distiller.widgets.fates import show_fates
 from napari_psf_distiller.widgets.worker import Ending, StepRunner
 
@@ -18,7 +19,7 @@ PLUGIN, TABLE = "napari", "Features table widget"
 def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
     """Add a button to a step widget that opens the table of the beads which its last run wrote.
 
-    Their points show from then on what becomes of each bead.
+    Their points show from then on what becomes of each bead, and that in all planes of its light.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
             button.enabled = True
         for layer in points:
             show_fates(layer)
+            show_in_depth(layer)
 
     def open_table() -> None:
         viewer = gui.viewer.value

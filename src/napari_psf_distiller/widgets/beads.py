@@ -21,7 +21,6 @@ from napari_psf_distiller.widgets.layers import (
     not_raw,
     read_image_layer,
     read_labels_layer,
-    with_voxel_size,
 )
 from napari_psf_distiller.widgets.points import points_layer
 from napari_psf_distiller.widgets.record import (
@@ -32,6 +31,7 @@ from napari_psf_distiller.widgets.voxel_size import (
     VOXEL_SIZE_OPTIONS,
     displaced,
     offer_voxel_size,
+    with_given_size,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
@@ -146,7 +146,7 @@ def _matched(
     settings: FindBeads,
 ) -> Prepared:
     unscaled = read_image_layer(image, "a bead image", viewer)
-    source = with_voxel_size(unscaled, voxel_size)
+    source = with_given_size(unscaled, voxel_size)
     recipe = dataclasses.replace(
         source.recipe,
         find_beads=settings,

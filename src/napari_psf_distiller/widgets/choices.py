@@ -8,7 +8,7 @@ import napari
 from magicgui.widgets import ComboBox, FunctionGui
 from napari.layers import Image, Labels, Layer, Points
 
-__all__ = ["PREVIEW_KEY", "is_preview", "offer_layers", "viewer_of"]
+__all__ = ["PREVIEW_KEY", "is_preview", "offer_layers", "unwrapped", "viewer_of"]
 
 # Marks a layer in its metadata: it is no image that a step works on.
 PREVIEW_KEY = "psf_distiller_preview"
@@ -20,13 +20,18 @@ def is_preview(layer: Layer) -> bool:
 
 
 def viewer_of(gui: FunctionGui[Any, Any]) -> "napari.viewer.Viewer | None":
-    """Return the viewer that a widget is docked in.
-
-    napari hands it to plugins in a wrapping that is new each time, and is slow where a hand is
-    followed.
-    """
+    """Return the viewer that a widget is docked in, unwrapped."""
     viewer = gui.viewer.value
-    return getattr(viewer, "__wrapped__", viewer)
+    return unwrapped(viewer) if viewer is not None else None
+
+
+def unwrapped(viewer: "napari.viewer.Viewer") -> "napari.viewer.Viewer":
+    """Return the viewer itself.
+
+    napari hands it to plugins in a wrapping that is new each time, is slow where a hand is
+    followed, and has layers that are not those which the widgets choose from.
+    """
+    return typing.cast("napari.viewer.Viewer", getattr(viewer, "__wrapped__", viewer))
 
 
 def offer_layers(gui: FunctionGui[Any, Any]) -> None:

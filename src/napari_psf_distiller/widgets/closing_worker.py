@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.qt.threading import GeneratorWorker
 
@@ -10,7 +10,9 @@ from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.widgets.layers import LayerData
 
-__all__ = ["ClosingWorker", "Failure", "Interrupted", "Outcome", "guarded"]
+__all__ = ["ClosingWorker", "Failure", "Interrupted", "Outcome", "answer_of", "guarded"]
+
+T = TypeVar("T")
 
 # What a step gives back to the main thread: layers to add, and what to tell the user.
 Outcome = tuple[list[LayerData], str, tuple[str, ...]]
@@ -21,6 +23,21 @@ class Failure:
     """A step that ended with a sentence for the user."""
 
     message: str
+
+    @classmethod
+    def of(cls, error: DistillerError | MemoryError) -> "Failure":
+        """Return the sentence of an error."""
+        if isinstance(error, MemoryError):
+            return cls("The memory does not suffice for this image; crop it first.")
+        return cls(str(error))
+
+
+def answer_of(work: Callable[[], T]) -> T | Failure:
+    """Do some work in a thread so that what goes wrong comes back as a sentence."""
+    try:
+        return work()
+    except (DistillerError, MemoryError) as error:
+        return Failure.of(error)
 
 
 class Interrupted(Exception):  # noqa: N818  # it is no error
@@ -72,9 +89,7 @@ def guarded(
     """
     try:
         return (yield from make_steps())
-    except DistillerError as error:
-        return Failure(str(error))
-    except MemoryError:
-        return Failure("The memory does not suffice for this image; crop it first.")
+    except (DistillerError, MemoryError) as error:
+        return Failure.of(error)
     except RuntimeError as error:
         raise DistillerError(f"{title} failed unexpectedly: {error}") from error

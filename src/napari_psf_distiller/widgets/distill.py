@@ -8,7 +8,6 @@ import napari
 import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
-from numpy.typing import NDArray
 
 from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.pipeline import distill_step
@@ -27,16 +26,15 @@ from napari_psf_distiller.widgets.distill_joint import (
     TITLE,
     DistilJob,
     Made,
+    distilled_layer,
     joint_steps,
     watched,
 )
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
-    LayerData,
     Source,
     choose_newest,
     choose_source,
-    layer_like,
     read_image_layer,
 )
 from napari_psf_distiller.widgets.live_fit import LiveFit
@@ -45,7 +43,7 @@ from napari_psf_distiller.widgets.psf_so_far import PSFSoFar
 from napari_psf_distiller.widgets.record import marked_by_hand, own_note, used_device
 from napari_psf_distiller.widgets.worker import StepRunner
 
-__all__ = ["TITLE", "distil_psf"]
+__all__ = ["BEAD_DIAMETER_OPTIONS", "TITLE", "distil_psf"]
 
 DEFAULT = Distill()
 
@@ -73,6 +71,15 @@ RICHARDSON_LUCY = ("iterations", "boundary", "start", "placement", "fft", "memor
 
 # Iterations of Richardson-Lucy from one preview to the next.
 PREVIEW_EVERY = 5
+
+BEAD_DIAMETER_OPTIONS: dict[str, Any] = {
+    "label": "bead diameter (µm)",
+    "min": 0.0,
+    "max": 100.0,
+    "step": 0.01,
+    "tooltip": "As the beads' maker states it; its blur is taken out of the PSF. 0.1 is usual; 0 "
+    "is not known, and the PSF is then as wide as a bead's image.",
+}
 
 # Beads lie all over the image, so that it cannot be cut into tiles.
 MEMORY_TOOLTIP = (
@@ -128,14 +135,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "the raw image, and tells their errors; richardson-lucy deconvolves the preprocessed image "
         "with its beads, as the notebook does."
     },
-    bead_diameter={
-        "label": "bead diameter (µm)",
-        "min": 0.0,
-        "max": 100.0,
-        "step": 0.01,
-        "tooltip": "As the beads' maker states it; its blur is taken out of the PSF. 0.1 is usual; "
-        "0 is not known, and the PSF is then as wide as a bead's image.",
-    },
+    bead_diameter=BEAD_DIAMETER_OPTIONS,
     numerical_aperture={
         "min": 0.0,
         "max": 2.0,
@@ -307,10 +307,10 @@ def _richardson_lucy_steps(source: Source, beads: Beads, recipe: Recipe) -> Step
         if not seen or seen[-1].preview is None:
             raise
         iterations = seen[-1].iteration
-        layer = _distilled_layer(source, beads, recipe, seen[-1].preview, iterations)
+        layer = distilled_layer(source, beads.source, recipe, seen[-1].preview, iterations)
         return [layer], f"the PSF after {iterations} iterations", ()
     recipe = used_device(recipe, distilled.device)
-    layer = _distilled_layer(source, beads, recipe, distilled.array, distilled.iterations)
+    layer = distilled_layer(source, beads.source, recipe, distilled.array, distilled.iterations)
     used = int(beads.table["used"].sum())
     warnings = distilled.warnings
     if recipe.preprocess == NOT_PREPROCESSED:
@@ -319,19 +319,3 @@ def _richardson_lucy_steps(source: Source, beads: Beads, recipe: Recipe) -> Step
             "PSF now. Choose the layer that Preprocess beads wrote.",
         )
     return [layer], f"done: {used} beads, on {distilled.device}", warnings
-
-
-def _distilled_layer(
-    source: Source, beads: Beads, recipe: Recipe, array: NDArray[np.float32], iterations: int
-) -> LayerData:
-    return layer_like(
-        source,
-        array,
-        "image",
-        f"{source.origin} distilled",
-        recipe,
-        step=TITLE,
-        others=[beads.source],
-        iterations=iterations,
-        colormap="inferno",
-    )

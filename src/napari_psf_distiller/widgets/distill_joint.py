@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.advice import bead_warnings, joint_warnings
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint_pipeline import joint_step
-from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.progress import Progress, Steps, passed_on
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.joint import Joint
@@ -40,6 +40,7 @@ __all__ = [
     "DistilJob",
     "JointRun",
     "Made",
+    "distilled_layer",
     "joint_outcome",
     "joint_steps",
     "watched",
@@ -188,37 +189,47 @@ def watched(steps: Steps[T], seen: list[Progress]) -> Steps[T]:
 
     What is passed on has no more of a preview than a PSF needs.
     """
-    try:
-        while True:
-            progress = next(steps)
-            if progress.preview is not None:
-                seen[:] = [progress]
-                shape = [min(n, LARGEST_PREVIEW) for n in progress.preview.shape]
-                shown = crop_about_centre(progress.preview, shape)
-                progress = dataclasses.replace(progress, preview=shown)
-            yield progress
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        steps.close()
+
+    def watch(progress: Progress) -> Progress:
+        if progress.preview is None:
+            return progress
+        seen[:] = [progress]
+        shape = [min(n, LARGEST_PREVIEW) for n in progress.preview.shape]
+        shown = crop_about_centre(progress.preview, shape)
+        return dataclasses.replace(progress, preview=shown)
+
+    return passed_on(steps, watch)
 
 
-def _psf_layer(
-    source: Source, beads: Source, recipe: Recipe, psf: NDArray[np.float32], iterations: int
+def distilled_layer(
+    source: Source,
+    beads: Source,
+    recipe: Recipe,
+    array: NDArray[np.float32],
+    iterations: int,
+    **keywords: Any,
 ) -> LayerData:
+    """Return the image layer of what either method distilled; see `layer_like`."""
     return layer_like(
         source,
-        psf,
+        array,
         "image",
         f"{source.origin} distilled",
         recipe,
         step=TITLE,
         others=[beads],
         iterations=iterations,
-        same_grid=False,
-        translate=inset(source, psf),
         colormap="inferno",
+        **keywords,
+    )
+
+
+def _psf_layer(
+    source: Source, beads: Source, recipe: Recipe, psf: NDArray[np.float32], iterations: int
+) -> LayerData:
+    offset = inset(source, psf)
+    return distilled_layer(
+        source, beads, recipe, psf, iterations, same_grid=False, translate=offset
     )
 
 

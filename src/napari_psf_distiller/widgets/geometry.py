@@ -8,7 +8,7 @@ import pint
 from napari.layers import Layer
 from numpy.typing import NDArray
 
-__all__ = ["geometry_of", "scaled", "spacing_of"]
+__all__ = ["geometry_of", "scaled", "spacing_of", "unit_ratios"]
 
 
 def geometry_of(layer: Layer, axes: Sequence[int]) -> dict[str, Any]:
@@ -89,3 +89,21 @@ def scaled(geometry: dict[str, Any], spacing: tuple[float, ...]) -> dict[str, An
         "translate": offset,
         "units": ("micrometer",) * len(spacing),
     }
+
+
+def unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:
+    """Return how many of the other unit one of the units is, on each axis; 1 if it cannot be.
+
+    Parameters
+    ----------
+    units, others : sequence of str or pint.Unit
+        One an axis.
+    """
+    registry = pint.get_application_registry()
+    pairs = [
+        (registry.Quantity(1, unit), registry.Quantity(1, other))
+        for unit, other in zip(units, others, strict=True)
+    ]
+    return np.array(
+        [(a / b).to("").magnitude if a.check(b.dimensionality) else 1.0 for a, b in pairs]
+    )

@@ -1,6 +1,5 @@
 """The guide PSF Distiller: from an image of beads to its PSF, step by step."""
 
-from collections.abc import Callable
 from typing import Any
 
 import napari
@@ -21,19 +20,17 @@ from qtpy.QtWidgets import (
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.choices import unwrapped
 from napari_psf_distiller.widgets.guide_chain import Chain, choose
 from napari_psf_distiller.widgets.guide_file_row import FileRow
 from napari_psf_distiller.widgets.guide_files import PSFMade, psf_made
-from napari_psf_distiller.widgets.guide_head import asked_once, is_bead_image
+from napari_psf_distiller.widgets.guide_head import asked_once, is_bead_image, show_scale_notice
+from napari_psf_distiller.widgets.guide_memory import Memory
 from napari_psf_distiller.widgets.guide_parameters import (
     HEAD,
     left_out,
-    parameters_path,
-    read_parameters,
     set_values,
-    values_of,
     values_of_recipe,
-    write_parameters,
 )
 from napari_psf_distiller.widgets.guide_steps import (
     DISTIL,
@@ -50,8 +47,8 @@ from napari_psf_distiller.widgets.layers import voxel_size_of
 
 __all__ = ["Guide"]
 
-# Milliseconds after a change until the guide looks again, and until parameters are written.
-LOOK_AFTER, WRITE_AFTER = 30, 500
+# Milliseconds after a change until the guide looks again.
+LOOK_AFTER = 30
 
 # A layer's events after which a step may stand differently.
 CHANGES = ("data", "paint", "features", "metadata")
@@ -80,8 +77,7 @@ class Guide(QWidget):
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
-        # napari hands out a proxy, whose layers are not those that the widgets choose from.
-        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self._viewer = unwrapped(viewer)
         self.head = asked_once()
         self.head.image.choices = lambda _: [x for x in self._viewer.layers if is_bead_image(x)]
         self.steps: dict[str, GuideStep] = make_steps()
@@ -99,11 +95,13 @@ class Guide(QWidget):
         self._watched = False
         self._listening: set[int] = set()
         self.destroyed.connect(self.chain.leave)
-        self._look = _timer(self, LOOK_AFTER, self.refresh)
-        self._write = _timer(self, WRITE_AFTER, self._write_parameters)
-        self._defaults = values_of(self._guis)
+        self._look = QTimer(self)
+        self._look.setSingleShot(True)
+        self._look.setInterval(LOOK_AFTER)
+        self._look.timeout.connect(self.refresh)
+        self._memory = Memory(self._guis, self)
         self._lay_out()
-        self._read_parameters()
+        self._memory.read()
         self._connect()
         self.refresh()
 
@@ -160,6 +158,7 @@ class Guide(QWidget):
         self.chain.ended.connect(self._on_chain_ended)
         runner = self.steps[DISTIL].runner
         assert runner is not None
+        self.steps[DISTIL].gui.live_fit.psf.updated.connect(self._on_updated)
         runner.progressed.connect(self._on_progress)
         self._viewer.events.theme.connect(self._look_again)
         # Of time points and channels, the one that is shown counts.
@@ -175,6 +174,7 @@ class Guide(QWidget):
             return
         for layer in self._viewer.layers:
             self._listen(layer)
+        show_scale_notice(self.head)
         self.chain.follow()
         self._standings = self.chain.standings()
         if self._states() != self._said_of:
@@ -276,6 +276,11 @@ class Guide(QWidget):
         if layer is not None:
             gui()
 
+    def _on_updated(self) -> None:
+        # Inspect PSF draws a layer anew that it shows.
+        if self._alive and self.sections[INSPECT].header.isChecked():
+            self._on_seen()
+
     def _on_seen(self) -> None:
         self.steps[INSPECT].note_seen(self.steps[INSPECT].gui.psf.value)
         self._look_again()
@@ -306,9 +311,7 @@ class Guide(QWidget):
 
     def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
         """Write parameters that were just changed."""
-        if self._write.isActive():
-            self._write.stop()
-            self._write_parameters()
+        self._memory.write_now()
         super().hideEvent(event)
 
     def _listen(self, layer: Layer) -> None:
@@ -333,7 +336,7 @@ class Guide(QWidget):
     def _on_parameter(self, *_: Any) -> None:
         self._message = ""
         self._look.start()
-        self._write.start()
+        self._memory.note_change()
 
     def _on_head(self, *_: Any) -> None:
         self.chain.follow()
@@ -351,27 +354,9 @@ class Guide(QWidget):
 
     # --- parameters
 
-    def _read_parameters(self) -> None:
-        path = parameters_path()
-        if path is None or not path.exists():
-            return
-        try:
-            set_values(self._guis, read_parameters(path))
-        except InputError as error:
-            show_warning(f"{HEAD}: the parameters of the last session were not read. {error}")
-
-    def _write_parameters(self) -> None:
-        path = parameters_path()
-        if path is None:
-            return
-        try:
-            write_parameters(path, values_of(self._guis))
-        except InputError as error:
-            show_warning(f"{HEAD}: the parameters are not kept. {error}")
-
     def reset(self) -> None:
         """Set all parameters to their defaults."""
-        set_values(self._guis, self._defaults)
+        self._memory.reset()
         self._show_voxel_size()
         self.chain.follow()
 
@@ -391,14 +376,6 @@ class Guide(QWidget):
         self._say("The recipe was loaded.")
         for name in left_out(recipe):
             show_warning(f"{HEAD}: the recipe sets {name}, which the guide leaves as it is.")
-
-
-def _timer(parent: QWidget, milliseconds: int, action: Callable[[], None]) -> QTimer:
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.setInterval(milliseconds)
-    timer.timeout.connect(action)
-    return timer
 
 
 def _is_dark(theme: str) -> bool:

@@ -12,11 +12,12 @@ from napari.qt.threading import FunctionWorker, create_worker
 from napari.viewer import Viewer
 
 from napari_psf_distiller.checks import check_spacing
-from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.psf import fwhm
+from napari_psf_distiller.widgets.closing_worker import Failure, answer_of
 from napari_psf_distiller.widgets.guide_steps import (
     DISTIL,
     FIND,
@@ -207,19 +208,12 @@ def in_thread(
         Called in the main thread with its result, or with the sentence of its error.
     """
 
-    def guarded() -> tuple[T | None, str]:
-        try:
-            return work(), ""
-        except DistillerError as error:
-            return None, str(error)
-
-    def tell(answer: tuple[Any, str]) -> None:
-        result, error = answer
-        if error:
-            failed(error)
+    def tell(answer: T | Failure) -> None:
+        if isinstance(answer, Failure):
+            failed(answer.message)
         else:
-            done(result)
+            done(answer)
 
-    worker: FunctionWorker[tuple[T | None, str]] = create_worker(guarded, _start_thread=False)
+    worker: FunctionWorker[T | Failure] = create_worker(answer_of, work, _start_thread=False)
     worker.returned.connect(tell)
     worker.start()

@@ -6,22 +6,58 @@ import napari
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from napari.layers import Image, Layer
+from qtpy.QtWidgets import QLabel
 
 from napari_psf_distiller.widgets.choices import is_preview
 from napari_psf_distiller.widgets.devices import name_zero
+from napari_psf_distiller.widgets.distill import BEAD_DIAMETER_OPTIONS
 from napari_psf_distiller.widgets.guide_parameters import HEAD
+from napari_psf_distiller.widgets.layers import voxel_size_of
 from napari_psf_distiller.widgets.record import own_note
-from napari_psf_distiller.widgets.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
+from napari_psf_distiller.widgets.voxel_size import (
+    VOXEL_SIZE_OPTIONS,
+    differs,
+    offer_voxel_size,
+)
 
-__all__ = ["asked_once", "is_bead_image"]
+__all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
+
+# What to do where the image's layer does not have the voxel size that is given, or none at all.
+DIFFERS = (
+    "The layer does not have this voxel size yet, so new layers will not lie on it. Press "
+    "<i>Set as the layer's scale</i> before you go on."
+)
+MISSING = (
+    "The layer says no voxel size. Type it in above, and press <i>Set as the layer's scale</i>."
+)
+
+# The colour of what is out of date, which shows on both themes.
+NOTICE_STYLE = "QLabel { border-left: 4px solid #e69f00; padding: 2px 2px 2px 6px; }"
 
 METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     name_zero(gui.bead_diameter, "not known")
-    offer_voxel_size(gui, HEAD)
+    button = offer_voxel_size(gui, HEAD)
+    gui.scale_notice = QLabel()
+    gui.scale_notice.setWordWrap(True)
+    gui.scale_notice.setStyleSheet(NOTICE_STYLE)
+    gui.scale_notice.setVisible(False)
+    layout = gui.native.layout()
+    layout.insertWidget(layout.indexOf(button.native) + 1, gui.scale_notice)
     gui.margins = (0, 0, 0, 0)
+
+
+def show_scale_notice(gui: FunctionGui[Any, Any]) -> None:
+    """Say so if the image's layer has not the voxel size given, below the button that mends it."""
+    layer, text = gui.image.value, ""
+    if differs(layer, gui.voxel_size.value):
+        text = DIFFERS
+    elif layer is not None and voxel_size_of(layer) is None:
+        text = MISSING
+    gui.scale_notice.setText(text)
+    gui.scale_notice.setVisible(bool(text))
 
 
 def is_bead_image(layer: Layer) -> bool:
@@ -38,14 +74,7 @@ def is_bead_image(layer: Layer) -> bool:
         "2D or 3D.",
     },
     voxel_size=VOXEL_SIZE_OPTIONS,
-    bead_diameter={
-        "label": "bead diameter (µm)",
-        "min": 0.0,
-        "max": 100.0,
-        "step": 0.01,
-        "tooltip": "As the beads' maker states it; its blur is taken out of the PSF. 0.1 is usual; "
-        "0 is not known, and the PSF is then as wide as a bead's image.",
-    },
+    bead_diameter=BEAD_DIAMETER_OPTIONS,
     method={
         "choices": METHODS,
         "tooltip": "Joint fits the PSF, the beads and the background to the raw image, which is "

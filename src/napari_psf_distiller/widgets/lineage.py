@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,14 +20,15 @@ __all__ = [
     "identity",
     "input_of",
     "inputs_of",
+    "is_copy",
     "newest_layer",
     "parameters_of",
     "record_run",
+    "rewrite",
     "root_of",
     "run_of",
     "sign",
     "was_edited",
-    "watch",
 ]
 
 # Where a step's note holds the run.
@@ -47,7 +48,7 @@ def identity(layer: Layer) -> str:
     return str(layer.unique_id)
 
 
-def watch(layer: Layer) -> None:
+def _watch(layer: Layer) -> None:
     """Count the changes of a layer's content from now on."""
     if layer in _changes:
         return
@@ -67,7 +68,7 @@ def _content(layer: Layer) -> str:
     """Return what differs when a layer's content was changed, without reading a whole image."""
     if isinstance(layer, Points):
         return digest_of(layer.data, layer.features)
-    watch(layer)
+    _watch(layer)
     return str(_changes[layer])
 
 
@@ -165,8 +166,41 @@ def run_of(layer: Layer) -> dict[str, Any] | None:
 
 def sign(layer: Layer, run: dict[str, Any]) -> None:
     """Note in a layer that a run wrote it just now."""
-    watch(layer)
-    layer.metadata[METADATA_KEY][RUN_KEY] = run | {"written": _content(layer)}
+    _watch(layer)
+    layer.metadata[METADATA_KEY][RUN_KEY] = run | {
+        "layer": identity(layer),
+        "written": _content(layer),
+    }
+
+
+def rewrite(
+    layer: Layer, data: Any, keywords: Mapping[str, Any], run: dict[str, Any] | None
+) -> None:
+    """Give a layer new content, as if a run had written that just now.
+
+    Parameters
+    ----------
+    layer : Layer
+        That a step of ours wrote.
+    data : array_like
+    keywords : mapping
+        As for a new layer; its metadata count, and the features of points.
+    run : dict or None
+        The run's record.
+    """
+    _watch(layer)
+    layer.data = data
+    if isinstance(layer, Points):
+        layer.features = keywords["features"]
+    layer.metadata = layer.metadata | keywords["metadata"]
+    if run is not None:
+        sign(layer, run)
+
+
+def is_copy(layer: Layer) -> bool:
+    """Return whether a layer is a copy that somebody made of the one that a run wrote."""
+    run = run_of(layer)
+    return run is not None and run.get("layer", identity(layer)) != identity(layer)
 
 
 def was_edited(layer: Layer) -> bool:
@@ -180,7 +214,7 @@ def was_edited(layer: Layer) -> bool:
 def newest_layer(
     layers: Iterable[Layer], step: str, *, root: str = "", run: str = ""
 ) -> Layer | None:
-    """Return the newest of the layers that a step wrote, or None.
+    """Return the newest of the layers that a step wrote, or None; a copy comes after its original.
 
     Parameters
     ----------
@@ -203,5 +237,5 @@ def newest_layer(
             and (not root or made["root"] == root)
             and (not run or made["id"] == run)
         ):
-            found.append((made["time"], place, layer))
-    return max(found, key=lambda entry: entry[:2])[2] if found else None
+            found.append((made["time"], not is_copy(layer), place, layer))
+    return max(found, key=lambda entry: entry[:3])[3] if found else None

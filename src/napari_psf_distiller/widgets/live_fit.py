@@ -17,9 +17,11 @@ from superqt.utils import qdebounced
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint_pipeline import joint_step
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.widgets.choices import unwrapped
 from napari_psf_distiller.widgets.closing_worker import ClosingWorker, Failure, guarded
 from napari_psf_distiller.widgets.distill_joint import TITLE, DistilJob, JointRun, joint_outcome
-from napari_psf_distiller.widgets.lineage import run_of, sign
+from napari_psf_distiller.widgets.lineage import rewrite, run_of
+from napari_psf_distiller.widgets.live_psf import LivePSF
 from napari_psf_distiller.widgets.points import beads_from
 from napari_psf_distiller.widgets.record import marked_by_hand
 from napari_psf_distiller.widgets.worker import Ending, StepRunner
@@ -48,7 +50,9 @@ class LiveFit:
     followed : Signal
         The PSF's layer shows it as it is after some iterations with the newest edit.
     fitted : Signal
-        All layers show the newest edit.
+        All layers of the run show the newest edit.
+    psf : LivePSF
+        What was made of the PSF follows at the first look and in the end.
     """
 
     followed = Signal()
@@ -62,6 +66,10 @@ class LiveFit:
         self._worker: ClosingWorker | None = None
         # Whether there are edits that no fit has begun with.
         self._edited = self._updating = False
+        # Whether what was made of the PSF shows something of the newest edit.
+        self._shown = False
+        self.psf = LivePSF()
+        self.psf.failed.connect(self._tell_failure)
         self._settled = qdebounced(self._start, timeout=SETTLED)
         runner.started.connect(self.stop)
         runner.ended.connect(self._on_ended)
@@ -69,12 +77,13 @@ class LiveFit:
     @property
     def busy(self) -> bool:
         """Whether an edit is not yet shown."""
-        return self._edited or self._worker is not None
+        return self._edited or self._worker is not None or self.psf.busy
 
     def stop(self) -> None:
         """Follow the layers no longer."""
         self._settled.cancel()
         self._edited = False
+        self.psf.stop()
         if self._worker is not None:
             self._worker.quit()
         for layer in self._layers:
@@ -87,7 +96,8 @@ class LiveFit:
         job = ending.job
         if ending.kind != "done" or not isinstance(job, DistilJob) or job.made.run is None:
             return
-        self._viewer, self._run, self._layers = job.viewer, job.made.run, ending.layers
+        self._viewer, self._run = unwrapped(job.viewer), job.made.run
+        self._layers = ending.layers
         points = ending.layers[1]
         points.events.data.connect(self._on_edit)
         points.events.features.connect(self._on_edit)
@@ -106,7 +116,7 @@ class LiveFit:
         if self._worker is not None:
             # It is told to stop; its end starts the next.
             return
-        self._edited = False
+        self._edited = self._shown = False
         if self._run is None or not self._are_there():
             self.stop()
             return
@@ -139,6 +149,10 @@ class LiveFit:
             return
         # It is all but what it will be; its errors, and the beads', take the longest.
         self._layers[2].data = progress.preview
+        if not self._shown:
+            # Who looks at it sees the edit now, and then the end: to draw it costs the fit time.
+            self._shown = True
+            self._follow_psf()
         self.followed.emit()
 
     def _on_fit(self, run: JointRun | Failure | None) -> None:
@@ -152,11 +166,16 @@ class LiveFit:
         self._updating = True
         try:
             for layer, (data, keywords, _) in zip(self._layers, layers, strict=True):
-                _rewrite(layer, data, keywords)
+                rewrite(layer, data, keywords, run_of(layer))
         finally:
             self._updating = False
         self._runner.status.value = message
+        self._follow_psf()
         self.fitted.emit()
+
+    def _follow_psf(self) -> None:
+        if self._viewer is not None:
+            self.psf.follow(self._viewer, self._layers[2])
 
     def _on_finish(self) -> None:
         self._worker = None
@@ -174,14 +193,3 @@ def _refitted(run: JointRun, beads: pd.DataFrame) -> Steps[JointRun]:
     fit = yield from joint_step(array, beads, run.recipe, PREVIEW_EVERY, before=run.fit)
     recipe = marked_by_hand(run.recipe, "find_beads")
     return dataclasses.replace(run, recipe=recipe, fit=fit)
-
-
-def _rewrite(layer: Layer, data: Any, keywords: dict[str, Any]) -> None:
-    """Give a layer new content, as if its run had written that."""
-    made = run_of(layer)
-    layer.data = data
-    if isinstance(layer, Points):
-        layer.features = keywords["features"]
-    layer.metadata = keywords["metadata"]
-    if made is not None:
-        sign(layer, made)

@@ -5,22 +5,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pint
 from napari.layers import Points
-from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps.beads import AXES, centres_of
 from napari_psf_distiller.widgets.fates import looks_of
+from napari_psf_distiller.widgets.geometry import unit_ratios
 from napari_psf_distiller.widgets.layers import (
     LayerData,
     Source,
+    is_made_from,
     layer_like,
     source_of,
-    with_voxel_size,
 )
-from napari_psf_distiller.widgets.record import own_note, used_points
+from napari_psf_distiller.widgets.record import used_points
+from napari_psf_distiller.widgets.voxel_size import with_given_size
 
 __all__ = ["Beads", "beads_from", "points_layer", "with_voxel_size_of"]
 
@@ -63,7 +63,7 @@ def beads_from(layer: Points | None, image: Source) -> Beads:
         # Through the world: a points layer made by hand has its own scale, offset and units.
         scale, offset = (np.asarray(image.geometry[name], float) for name in grid[:2])
         own_scale, own_offset = (np.asarray(source.geometry[name], float) for name in grid[:2])
-        unit = _unit_ratios(source.geometry["units"], image.geometry["units"])
+        unit = unit_ratios(source.geometry["units"], image.geometry["units"])
         voxels = ((points * own_scale + own_offset) * unit - offset) / scale
         # A point in the middle of a voxel stays there, and is not truncated to its neighbour.
         points = np.round(voxels, 6)
@@ -88,10 +88,9 @@ def with_voxel_size_of(layer: Points | None, image: Source) -> Source:
     image : Source
         As it is returned if the points were not found in it.
     """
-    note = own_note(layer.metadata) if layer is not None else None
-    if note is None or note.get("source") != image.note():
+    if layer is None or not is_made_from(layer, image):
         return image
-    return with_voxel_size(image, source_of(layer).recipe.spacing or (0.0,) * 3)
+    return with_given_size(image, source_of(layer).recipe.spacing or (0.0,) * 3)
 
 
 def points_layer(
@@ -149,15 +148,3 @@ def _of_added_points(features: pd.DataFrame) -> dict[str, Any]:
     """
     unknown = {"b": True, "i": 0, "f": np.nan}
     return {str(name): unknown.get(column.dtype.kind, "") for name, column in features.items()}
-
-
-def _unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:
-    """Return how many of the other unit one of the units is, on each axis; 1 if it cannot be."""
-    registry = pint.get_application_registry()
-    pairs = [
-        (registry.Quantity(1, unit), registry.Quantity(1, other))
-        for unit, other in zip(units, others, strict=True)
-    ]
-    return np.array(
-        [(a / b).to("").magnitude if a.check(b.dimensionality) else 1.0 for a, b in pairs]
-    )

@@ -1,7 +1,8 @@
 """The widget Post-process PSF: the distilled image becomes the PSF."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import napari
@@ -13,9 +14,10 @@ from napari_psf_distiller.advice import psf_warnings
 from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.pipeline import postprocess_step
 from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.recipe import PostProcess
+from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.widgets.inset import inset
 from napari_psf_distiller.widgets.layers import (
+    Source,
     layer_like,
     prefer_layers,
     read_image_layer,
@@ -23,7 +25,7 @@ from napari_psf_distiller.widgets.layers import (
 from napari_psf_distiller.widgets.record import METADATA_KEY, own_note
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
-__all__ = ["postprocess_psf"]
+__all__ = ["TITLE", "post_processed", "postprocess_psf"]
 
 TITLE = "Post-process PSF"
 DEFAULT = PostProcess()
@@ -68,29 +70,39 @@ def postprocess_psf(
         source = read_image_layer(image, "a distilled PSF")
         settings = PostProcess(crop=crop, background=background, clip=clip, normalise=normalise)
         recipe = dataclasses.replace(source.recipe, postprocess=settings)
-        note = own_note(image.metadata) or {}
-
-        def steps() -> Steps[Outcome]:
-            array = np.asarray(source.data)
-            psf = yield from postprocess_step(array, recipe)
-            layer = layer_like(
-                source,
-                psf,
-                "image",
-                f"{source.origin} PSF",
-                recipe,
-                step=TITLE,
-                same_grid=False,
-                # Its middle plane lies where that of what was distilled does.
-                translate=inset(source, psf),
-                colormap="inferno",
-            )
-            if "fwhm_error" in note:
-                # Cropping and scaling leave the widths as they are.
-                layer[1]["metadata"][METADATA_KEY]["fwhm_error"] = note["fwhm_error"]
-            shown = widths_text(psf, recipe.spacing)
-            return [layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe)
-
-        return steps
+        return partial(post_processed, source, recipe, own_note(image.metadata) or {})
 
     return Job(viewer, prepare)
+
+
+def post_processed(source: Source, recipe: Recipe, note: Mapping[str, Any]) -> Steps[Outcome]:
+    """Make the PSF's layer; the generator of the step's worker.
+
+    Parameters
+    ----------
+    source : Source
+        The distilled PSF.
+    recipe : Recipe
+        Its own, and how it is post-processed.
+    note : mapping
+        What its layer says of itself.
+    """
+    array = np.asarray(source.data)
+    psf = yield from postprocess_step(array, recipe)
+    layer = layer_like(
+        source,
+        psf,
+        "image",
+        f"{source.origin} PSF",
+        recipe,
+        step=TITLE,
+        same_grid=False,
+        # Its middle plane lies where that of what was distilled does.
+        translate=inset(source, psf),
+        colormap="inferno",
+    )
+    if "fwhm_error" in note:
+        # Cropping and scaling leave the widths as they are.
+        layer[1]["metadata"][METADATA_KEY]["fwhm_error"] = note["fwhm_error"]
+    shown = widths_text(psf, recipe.spacing)
+    return [layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe)

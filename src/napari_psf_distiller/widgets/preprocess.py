@@ -16,12 +16,12 @@ from napari_psf_distiller.recipe import Preprocess
 from napari_psf_distiller.widgets.layers import (
     layer_like,
     read_image_layer,
-    with_voxel_size,
 )
 from napari_psf_distiller.widgets.voxel_size import (
     VOXEL_SIZE_OPTIONS,
     displaced,
     offer_voxel_size,
+    with_given_size,
 )
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
@@ -106,7 +106,7 @@ def preprocess_beads(
 
     def prepare() -> Callable[[], Steps[Outcome]]:
         unscaled = read_image_layer(image, "a bead image", viewer)
-        source = with_voxel_size(unscaled, voxel_size)
+        source = with_given_size(unscaled, voxel_size)
         settings = Preprocess(
             background=background,
             factor=factor,

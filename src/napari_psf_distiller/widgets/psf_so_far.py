@@ -2,8 +2,8 @@
 
 from napari.layers import Image
 
-from napari_psf_distiller.progress import Progress
-from napari_psf_distiller.widgets.choices import PREVIEW_KEY
+from napari_psf_distiller.progress import Progress, note_likelihood
+from napari_psf_distiller.widgets.choices import PREVIEW_KEY, unwrapped
 from napari_psf_distiller.widgets.distill_joint import DistilJob
 from napari_psf_distiller.widgets.inset import inset
 from napari_psf_distiller.widgets.inspector import inspectors_in
@@ -32,11 +32,10 @@ class PSFSoFar:
         job = self._runner.job
         if not isinstance(job, DistilJob) or job.made.source is None:
             return
-        if progress.log_likelihood is not None:
-            self._curve.append((progress.iteration, progress.log_likelihood))
+        note_likelihood(self._curve, progress)
         if progress.preview is None:
             return
-        viewer = getattr(job.viewer, "__wrapped__", job.viewer)
+        viewer = unwrapped(job.viewer)
         source = job.made.source
         for inspector in inspectors_in(viewer):
             inspector.preview(
@@ -64,7 +63,7 @@ class PSFSoFar:
         self._runner.stand_in = None
         if layer is None or ending.job is None:
             return
-        viewer = getattr(ending.job.viewer, "__wrapped__", ending.job.viewer)
+        viewer = unwrapped(ending.job.viewer)
         if layer in viewer.layers and layer not in ending.layers:
             viewer.layers.remove(layer)
         images = [made for made in ending.layers if isinstance(made, Image)]

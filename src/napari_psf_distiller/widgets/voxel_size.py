@@ -1,25 +1,36 @@
 """The voxel size in a step widget: read from the layer, corrected by the user."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from magicgui.widgets import FunctionGui, PushButton
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QAbstractSpinBox
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.widgets.geometry import geometry_of, scaled
+from napari_psf_distiller.widgets.geometry import geometry_of, scaled, spacing_of
 from napari_psf_distiller.widgets.layers import (
     VOXEL_SIZE_DIGITS,
     Source,
     check_image_layer,
+    read_image_layer,
     voxel_size_of,
+    with_voxel_size,
 )
+from napari_psf_distiller.widgets.lineage import identity, run_of
 from napari_psf_distiller.widgets.region import axes_of_space
 
-__all__ = ["VOXEL_SIZE_OPTIONS", "displaced", "offer_voxel_size", "set_voxel_size"]
+__all__ = [
+    "VOXEL_SIZE_OPTIONS",
+    "differs",
+    "displaced",
+    "offer_voxel_size",
+    "set_voxel_size",
+    "with_given_size",
+]
 
 VOXEL_SIZE_OPTIONS: dict[str, Any] = {
     "label": "voxel size (µm)",
@@ -61,6 +72,7 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
         except InputError as error:
             show_error(f"{title}: {error}")
             return
+        _tell_unit(gui.viewer.value.layers, gui.image.value)
         gui.viewer.value.reset_view()
 
     def show_voxel_size(layer: Any) -> None:
@@ -100,6 +112,40 @@ def set_voxel_size(layer: Image | None, sizes: Sequence[float]) -> None:
         for axis, value in zip(axes, geometry[name], strict=True):
             values[axis] = value
         setattr(layer, name, values)
+
+
+def _tell_unit(layers: Iterable[Layer], image: Image) -> None:
+    """Give the unit to what was made from an image while that had none; see `with_given_size`."""
+    for layer in layers:
+        run = run_of(layer)
+        if run is None or not run["root"].startswith(identity(image)):
+            continue
+        # Of a scale of ones nothing is known without a unit.
+        if spacing_of((1.0,) * layer.ndim, layer.units) is None:
+            layer.units = ("micrometer",) * layer.ndim
+
+
+def with_given_size(unscaled: Source, sizes: Sequence[float]) -> Source:
+    """Return the source with the voxel size that the user gave; see `with_voxel_size`.
+
+    Of a layer without a unit of length what is made from it has none either, though its scale is
+    in micrometres: napari warns of each layer whose units do not go with the others', and draws it
+    at the same place with a unit or without.
+    """
+    source = with_voxel_size(unscaled, sizes)
+    geometry = source.geometry | {"units": unscaled.geometry["units"]}
+    if spacing_of(geometry["scale"], geometry["units"]) != source.recipe.spacing:
+        return source
+    return dataclasses.replace(source, geometry=geometry)
+
+
+def differs(layer: Image | None, sizes: Sequence[float]) -> bool:
+    """Return whether a whole voxel size was given, in micrometres, that is not the layer's."""
+    try:
+        source = read_image_layer(layer)
+        return with_voxel_size(source, sizes) is not source
+    except InputError:
+        return False
 
 
 def displaced(unscaled: Source, source: Source) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from psygnal import Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.progress import Progress, Steps, note_likelihood
 from napari_psf_distiller.widgets.adding import add_one_by_one, become
-from napari_psf_distiller.widgets.choices import offer_layers
+from napari_psf_distiller.widgets.choices import offer_layers, unwrapped
 from napari_psf_distiller.widgets.closing_worker import (
     ClosingWorker,
     Failure,
@@ -27,7 +27,7 @@ from napari_psf_distiller.widgets.closing_worker import (
 )
 from napari_psf_distiller.widgets.collector import collector
 from napari_psf_distiller.widgets.layers import LayerData
-from napari_psf_distiller.widgets.lineage import record_run, sign, watch
+from napari_psf_distiller.widgets.lineage import record_run, rewrite, sign
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
     is_edited,
@@ -218,7 +218,7 @@ class StepRunner:
         if bar.is_canceled:
             self.cancel()
             return
-        self._note_likelihood(progress)
+        note_likelihood(self._run["log_likelihood"], progress)
         self._tell_progress(progress)
         left = self._time_left.after(progress)
         begun = progress.note or progress.step != self._step
@@ -243,15 +243,6 @@ class StepRunner:
                 return
         bar.total = progress.total
         bar.update(progress.iteration - bar.n)
-
-    def _note_likelihood(self, progress: Progress) -> None:
-        if progress.log_likelihood is None:
-            return
-        curve = self._run["log_likelihood"]
-        if curve and progress.iteration <= curve[-1][0]:
-            # It began anew, with less memory or elsewhere.
-            curve.clear()
-        curve.append((progress.iteration, progress.log_likelihood))
 
     def _tell_progress(self, progress: Progress) -> None:
         last, now = self._untold, time.monotonic()
@@ -305,9 +296,15 @@ class StepRunner:
             "warnings": tuple(warnings),
         }
         self._adding = True
+        refusals: list[Exception] = []
 
         def add(layer: LayerData, is_last: bool) -> Layer | None:
-            return self._add(layer, job, is_last) if self._alive else None
+            try:
+                return self._add(layer, job, is_last) if self._alive else None
+            except Exception as error:
+                # Of napari, or of whoever listens to it: the run must end all the same.
+                refusals.append(error)
+                return None
 
         def done(added: tuple[Layer, ...]) -> None:
             self._adding = False
@@ -315,6 +312,8 @@ class StepRunner:
             self._set_status(message)
             for warning in warnings:
                 show_warning(f"{self.title}: {warning}")
+            for error in refusals:
+                self._tell_failure(f"A layer could not be added: {error}")
             if self._worked:
                 self._finish()
 
@@ -330,12 +329,9 @@ class StepRunner:
             and old.data.shape == data.shape
             and not is_edited(old)
         ):
-            watch(old)
-            old.data = data
-            old.metadata = keywords["metadata"]
-            sign(old, self._run)
+            rewrite(old, data, keywords, self._run)
             return old
-        viewer = getattr(job.viewer, "__wrapped__", job.viewer)
+        viewer = unwrapped(job.viewer)
         if is_last and kind == "image" and become(self.stand_in, viewer, data, keywords):
             added, self.stand_in = self.stand_in, None
             assert added is not None

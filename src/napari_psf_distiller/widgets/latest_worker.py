@@ -5,7 +5,7 @@ from typing import Any
 
 from napari.qt.threading import FunctionWorker, create_worker
 
-from napari_psf_distiller.errors import DistillerError
+from napari_psf_distiller.widgets.closing_worker import Failure, answer_of
 
 __all__ = ["Latest"]
 
@@ -39,7 +39,7 @@ class Latest:
             self._next = function
             return
         self._dropped = False
-        worker: FunctionWorker[Any] = create_worker(_guarded, function, _start_thread=False)
+        worker: FunctionWorker[Any] = create_worker(answer_of, function, _start_thread=False)
         worker.returned.connect(self._on_return)
         worker.finished.connect(self._on_finish)
         self._worker = worker
@@ -53,8 +53,8 @@ class Latest:
     def _on_return(self, result: Any) -> None:
         if self._dropped or self._next is not None:
             return
-        if isinstance(result, _Failure):
-            self._failed(str(result))
+        if isinstance(result, Failure):
+            self._failed(result.message)
         else:
             self._done(result)
 
@@ -63,16 +63,3 @@ class Latest:
         function, self._next = self._next, None
         if function is not None:
             self.ask(function)
-
-
-class _Failure(str):
-    """The sentence of an error."""
-
-
-def _guarded(function: Callable[[], Any]) -> Any:
-    try:
-        return function()
-    except DistillerError as error:
-        return _Failure(error)
-    except MemoryError:
-        return _Failure("The memory does not suffice for this image; crop it first.")
