@@ -168,13 +168,13 @@ class FourierBessel:
         """
         n, size = self.window[0], self.spacing[0]
         z = (np.arange(n) - n // 2 - displacement) * size
-        phase = 2 * np.pi * z[:, None] * self.waves
-        sine = self.waves < 0
+        # A sine is a cosine a quarter of a turn later.
+        phase = 2 * np.pi * z[:, None] * self.waves - np.where(self.waves < 0, np.pi / 2, 0)
         if derivative:
             inner = -2 * np.pi * self.waves * size
-            result: Floats = np.where(sine, np.cos(phase), -np.sin(phase)) * inner
+            result: Floats = -np.sin(phase) * inner
         else:
-            result = np.where(sine, np.sin(phase), np.cos(phase))
+            result = np.cos(phase)
         return result
 
     def amplitudes(self, coefficients: Floats) -> Floats:

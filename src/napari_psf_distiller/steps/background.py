@@ -22,6 +22,9 @@ BLOCK = 16
 # The mean of so many voxels is known to a thousandth of their noise: more do not tell more.
 SAMPLE = 4_000_000
 
+# And these are enough to tell where the beads are.
+FIRST_SAMPLE = 1_000_000
+
 # The slopes change by about so much of the background's level from one knot to the next.
 CHANGE = 0.01
 
@@ -121,7 +124,10 @@ class SplineBackground:
         return np.stack(rows, axis=1)
 
     def normal(
-        self, coefficients: Floats, sampled: Callable[[int, int], tuple[Array, Array]]
+        self,
+        coefficients: Floats,
+        sampled: Callable[[int, int], tuple[Array, Array]],
+        step: int | None = None,
     ) -> Normal:
         """Return the normal equations of a fit to voxels of the whole image.
 
@@ -133,8 +139,10 @@ class SplineBackground:
         sampled : callable
             Of a plane's number and a step: the weights of every step-th voxel along y and x, and
             times these what its intensity exceeds this background by.
+        step : int, optional
+            The step; None is `step`.
         """
-        step = self.step
+        step = self.step if step is None else step
         weights, values = [], []
         for z in range(self.shape[0]):
             plane = sampled(z, step)
@@ -154,7 +162,11 @@ class SplineBackground:
     @property
     def step(self) -> int:
         """Every so many-th voxel along y and x is enough to tell the background."""
-        return max(1, math.isqrt(math.prod(self.shape) // SAMPLE))
+        return self.step_for(SAMPLE)
+
+    def step_for(self, voxels: int) -> int:
+        """Return the step along y and x with which about so many voxels are looked at."""
+        return max(1, math.isqrt(math.prod(self.shape) // voxels))
 
     def _design(self, axis: int, places: NDArray[np.floating] | NDArray[np.integer]) -> Floats:
         matrix: Floats = BSpline.design_matrix(
@@ -196,7 +208,7 @@ def first_background(
     saturation : float
         Voxels of this intensity or more do not count.
     """
-    step = background.step
+    step = background.step_for(FIRST_SAMPLE)
     # The beads are the bright part of an image, seldom more than half of it.
     lowest = float(np.percentile(image[:: 1 + len(image) // 16, ::step, ::step], 25))
     # The splines add up to 1 everywhere.
@@ -212,7 +224,7 @@ def first_background(
         return weights, weights * (plane - level)
 
     for _ in range(4):
-        matrix, vector = background.normal(coefficients, sampled)
+        matrix, vector = background.normal(coefficients, sampled, step)
         matrix = matrix + background.penalty
         # Where no voxel counts, such as in a hole of the image, the penalty alone cannot tell.
         matrix[np.diag_indices_from(matrix)] += 1e-9 * np.trace(matrix) / len(matrix)

@@ -86,7 +86,7 @@ def improve_places(model: JointModel, widths: Floats) -> Places:
     free = np.array([True, not flat, True, True])
     for bead in range(count):
         box = _core(model, bead, widths)
-        derivatives = _derivatives(model, bead, box, amplitudes)[0]
+        derivatives = _Light(model, bead, box, amplitudes).slopes()
         weight, off = _weighted(model, bead, box)
         weighted = derivatives * weight
         matrix = weighted @ derivatives.T
@@ -126,7 +126,8 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     whole, saturated = np.zeros(count, bool), np.zeros(count, bool)
     for bead in range(count):
         box = _core(model, bead, widths)
-        derivatives, second = _derivatives(model, bead, box, amplitudes)
+        light = _Light(model, bead, box, amplitudes)
+        derivatives, second = light.slopes(), light.curvatures()
         weight, off = _weighted(model, bead, box)
         chi[bead] = float((weight * off * off).mean())
         reach = np.round(0.75 * widths).astype(np.intp)
@@ -162,64 +163,68 @@ def _weighted(model: JointModel, bead: int, box: Slices) -> tuple[Floats, Floats
     return weight.ravel().astype(np.float64), off.ravel().astype(np.float64)
 
 
-def _derivatives(
-    model: JointModel, bead: int, box: Slices, amplitudes: Floats
-) -> tuple[Floats, Floats]:
-    """Return the derivatives of a bead's light by amplitude and centre, and by second moments.
+class _Light:
+    """A bead's light in a part of the image, and how it depends on amplitude, centre and size."""
 
-    Returns
-    -------
-    numpy.ndarray
-        (4, voxels)
-    numpy.ndarray
-        (6, voxels)
-    """
-    basis = model.basis
-    z, y, x = (
-        np.arange(part.start, part.stop) - centre
-        for part, centre in zip(box, model.centres[bead], strict=True)
-    )
-    corner = int(model.nearest[bead, 0]) - basis.window[0] // 2
-    rows = slice(box[0].start - corner, box[0].stop - corner)
-    displaced = float(model.centres[bead, 0] - model.nearest[bead, 0])
-    waves = basis.waves_at(displaced)[rows] @ amplitudes
-    rising = basis.waves_at(displaced, derivative=True)[rows] @ amplitudes
-    functions, slopes = _functions(basis, y, x)
-    shape = (len(z), len(y), len(x))
-    # What turns with the angle is small, and its slope in the plane is left out.
-    symmetric = len(basis.radial)
-    brightness = float(model.amplitudes[bead])
-    light = (waves @ functions.T).reshape(shape)
-    along = brightness * (rising @ functions.T).reshape(shape)
-    radial = -brightness * (waves[:, :symmetric] @ slopes.T).reshape(shape)
-    across, sideways = y[:, None] * basis.spacing[1], x[None] * basis.spacing[2]
-    radius = np.maximum(np.hypot(across, sideways), 1e-9)
-    down = radial * (across / radius * basis.spacing[1])
-    right = radial * (sideways / radius * basis.spacing[2])
-    first = np.stack([light, along, down, right])
-    # Along r: the slope over r, which on the axis is half of the Laplacian, and the curvature.
-    frequency = 2 * np.pi * basis.radial
-    bent = waves[:, :symmetric] * -(frequency**2)
-    laplacian = brightness * (bent @ functions[:, :symmetric].T).reshape(shape)
-    slope = np.where(radius > basis.step, -radial / radius, laplacian / 2)
-    curvature = laplacian - slope
-    rise = -brightness * (rising[:, :symmetric] @ slopes.T).reshape(shape)
-    angle = np.arctan2(across, sideways)
-    sine, cosine = np.sin(angle), np.cos(angle)
-    sy, sx = basis.spacing[1:]
-    curved = basis.waves_at(displaced)[rows] * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
-    second = np.stack(
-        [
-            brightness * (curved @ amplitudes @ functions.T).reshape(shape),
-            (curvature * sine**2 + slope * cosine**2) * sy**2,
-            (curvature * cosine**2 + slope * sine**2) * sx**2,
-            rise * sine * sy,
-            rise * cosine * sx,
-            (curvature - slope) * sine * cosine * sy * sx,
-        ]
-    )
-    second[:3] *= 0.5
-    return first.reshape(4, -1), second.reshape(6, -1)
+    def __init__(self, model: JointModel, bead: int, box: Slices, amplitudes: Floats) -> None:
+        basis = self._basis = model.basis
+        z, y, x = (
+            np.arange(part.start, part.stop) - centre
+            for part, centre in zip(box, model.centres[bead], strict=True)
+        )
+        corner = int(model.nearest[bead, 0]) - basis.window[0] // 2
+        rows = slice(box[0].start - corner, box[0].stop - corner)
+        displaced = float(model.centres[bead, 0] - model.nearest[bead, 0])
+        self._amplitudes, self._along = amplitudes, basis.waves_at(displaced)[rows]
+        self._waves = self._along @ amplitudes
+        self._rising = basis.waves_at(displaced, derivative=True)[rows] @ amplitudes
+        self._functions, self._falling = _functions(basis, y, x)
+        self._shape = (len(z), len(y), len(x))
+        # What turns with the angle is small, and its slope in the plane is left out.
+        self._symmetric = len(basis.radial)
+        self._brightness = float(model.amplitudes[bead])
+        self._across, self._sideways = y[:, None] * basis.spacing[1], x[None] * basis.spacing[2]
+        self._radius = np.maximum(np.hypot(self._across, self._sideways), 1e-9)
+        self._radial = self._times(self._waves[:, : self._symmetric], -self._falling)
+
+    def slopes(self) -> Floats:
+        """Return the derivatives by amplitude, z, y and x, (4, voxels)."""
+        light = self._times(self._waves, self._functions) / self._brightness
+        along = self._times(self._rising, self._functions)
+        sy, sx = self._basis.spacing[1:]
+        down = self._radial * (self._across / self._radius * sy)
+        right = self._radial * (self._sideways / self._radius * sx)
+        return np.stack([light, along, down, right]).reshape(4, -1)
+
+    def curvatures(self) -> Floats:
+        """Return the derivatives by the second moments, (6, voxels); see `MOMENTS`."""
+        basis, count = self._basis, self._symmetric
+        # Along r: the slope over r, which on the axis is half of the Laplacian, and the curvature.
+        bent = self._waves[:, :count] * -((2 * np.pi * basis.radial) ** 2)
+        laplacian = self._times(bent, self._functions[:, :count])
+        slope = np.where(self._radius > basis.step, -self._radial / self._radius, laplacian / 2)
+        curvature = laplacian - slope
+        rise = self._times(self._rising[:, :count], -self._falling)
+        angle = np.arctan2(self._across, self._sideways)
+        sine, cosine = np.sin(angle), np.cos(angle)
+        sy, sx = basis.spacing[1:]
+        curved = self._along * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
+        second = np.stack(
+            [
+                self._times(curved @ self._amplitudes, self._functions),
+                (curvature * sine**2 + slope * cosine**2) * sy**2,
+                (curvature * cosine**2 + slope * sine**2) * sx**2,
+                rise * sine * sy,
+                rise * cosine * sx,
+                (curvature - slope) * sine * cosine * sy * sx,
+            ]
+        )
+        second[:3] *= 0.5
+        return second.reshape(6, -1)
+
+    def _times(self, along: Floats, across: Floats) -> Floats:
+        values: Floats = self._brightness * (along @ across.T).reshape(self._shape)
+        return values
 
 
 def _functions(basis: FourierBessel, y: Floats, x: Floats) -> tuple[Floats, Floats]:

@@ -291,9 +291,11 @@ class _Run:
         model.attended = min(FIRST_BEADS, count)
         self._improve(2)
         yield from self._solve(FIRST)
+        self._learn()
         self._improve(2)
         if model.attended < count:
             yield from self._solve()
+            self._learn()
             model.attended = count
             self._improve(1)
         self._admit_hidden()
@@ -319,6 +321,7 @@ class _Run:
             # Who is not used must not have shaped the PSF: so it is not judged after the last.
             if self._gained - before < enough:
                 break
+            self._learn()
             self._improve(1)
             reasons = self._judged()
         return reasons
@@ -334,7 +337,6 @@ class _Run:
         model.observe()
 
     def _solve(self, relative: float = LATER, enough: float = 0.0) -> Steps[None]:
-        before = self._iterations
         steps = self._model.solve(ITERATIONS, relative, enough)
         while True:
             try:
@@ -349,9 +351,11 @@ class _Run:
                 preview = self._preview()
             self._total = max(self._total, self._iterations)
             yield Progress("Distil PSF", self._iterations, self._total, self._gained, preview)
-        if self._iterations > before:
-            self._model.calibrate()
-            self._model.expect_alike()
+
+    def _learn(self) -> None:
+        """Learn the noise and the PSF's spectrum, for what is solved next."""
+        self._model.calibrate()
+        self._model.expect_alike()
 
     def _preview(self) -> Array:
         """Return the PSF so far, of the sum 1 if that can be told yet."""

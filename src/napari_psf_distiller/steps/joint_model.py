@@ -507,9 +507,8 @@ class JointModel:
         bins = np.geomspace(1e-3, 1, 13)
         top = max(float(self.light[box].max()) for box in self.boxes)
         edges = np.r_[-np.inf, bins * top]
-        counts, squares = np.zeros(len(bins)), np.zeros(len(bins))
-        lights, declared = np.zeros(len(bins)), np.zeros(len(bins))
-        for bead in (int(number) for number in np.flatnonzero(self.shaping)):
+
+        def sums(bead: int) -> list[NDArray[np.integer] | NDArray[np.floating]]:
             box = self._inner_box(bead)
             light = np.maximum(self.light[box], 0)
             level = self.local_background(bead, box)
@@ -518,10 +517,11 @@ class JointModel:
             kept = self.field.image[box] < self.field.saturation
             kept &= off * off < OUTLIER**2 * (spread + (0.2 * light) ** 2)
             place = np.digitize(light[kept], edges[1:-1])
-            counts += np.bincount(place, minlength=len(bins))
-            squares += np.bincount(place, off[kept].astype(np.float64) ** 2, len(bins))
-            lights += np.bincount(place, light[kept], len(bins))
-            declared += np.bincount(place, spread[kept], len(bins))
+            weights = (np.ones(len(place)), off[kept].astype(np.float64) ** 2, light[kept])
+            return [np.bincount(place, w, len(bins)) for w in (*weights, spread[kept])]
+
+        beads = np.flatnonzero(self.shaping).tolist()
+        counts, squares, lights, declared = np.sum(in_turn(sums, beads), axis=0)
         filled = counts > 20
         n = counts[filled]
         variance, light, known = squares[filled] / n, lights[filled] / n, declared[filled] / n
