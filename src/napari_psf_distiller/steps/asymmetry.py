@@ -61,12 +61,13 @@ def turning_priors(
     likelier than none does.
     """
     found: dict[tuple[int, bool], Floats] = {}
+    turning = [n for n, (turns, _) in enumerate(basis.terms) if turns]
+    whitened = in_turn(partial(_whitened, basis, coefficients, state), turning)
     for order in basis.orders:
         if order == 0:
             continue
-        terms = [n for n, (turns, _) in enumerate(basis.terms) if turns == order]
-        data = in_turn(partial(_whitened, basis, coefficients, state), terms)
-
+        terms = [n for n in turning if basis.terms[n][0] == order]
+        data = [whitened[turning.index(n)] for n in terms]
         low, high = (float(np.log(scale)) for scale in RANGE)
         best = optimize.minimize_scalar(
             partial(_minus_evidence, data=data), bounds=(low, high), method="bounded"

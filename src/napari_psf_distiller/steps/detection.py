@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from napari_psf_distiller.compute.engine import host_threads
+from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
 
@@ -45,8 +47,8 @@ LEAST_CONTRAST = 0.25
 HALF = (8, 10, 10)
 TYPICAL = 30
 
-# The image is filtered in slabs of about so many voxels, to bound the memory.
-SLAB = 16_000_000
+# The image is filtered in slabs of at most about so many voxels, to bound the memory.
+SLAB = 8_000_000
 
 
 # The verdicts on a bead that is used whatever it looks like, and on one that somebody left out.
@@ -185,9 +187,9 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
     gain = _noise_gain(sigma, nz == 1)
     widths = sigma / DEVIATION
     overlap = int(np.ceil(REACH * sigma[1] + SHELL_RADIUS * widths[1])) + 2
-    rows = max(4 * overlap, SLAB // (nz * nx))
-    found, heights = [], []
-    for first in range(0, ny, rows):
+    rows = max(4 * overlap, min(SLAB // (nz * nx), -(-ny // host_threads())))
+
+    def peaks(first: int) -> tuple[Places, Floats]:
         low, high = max(first - overlap, 0), min(first + rows + overlap, ny)
         slab = _filtered(image[:, low:high], sigma)
         bright = np.empty(slab.shape, bool)
@@ -207,18 +209,17 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
             bright[ahead] &= rising
         voxels = _local_maxima(slab, np.argwhere(bright))
         if len(voxels) == 0:
-            continue
+            return np.zeros((0, 3), np.intp), np.zeros(0)
         values = slab[tuple(voxels.T)].astype(np.float64)
         around = _shell_mean(slab, voxels, widths)
         levels = field.level(voxels + np.array([0, low, 0]))
         # Half of the light is the bead's own, in the mean over peak and surroundings.
         spread = field.variance((0.5 * values + levels).astype(np.float32))
         kept = values - around > significance * np.sqrt(1.1 * gain * spread)
-        found.append(voxels[kept] + np.array([0, low, 0]))
-        heights.append(values[kept])
-    if not found:
-        return np.zeros((0, 3), np.intp), np.zeros(0)
-    places, tops = np.concatenate(found), np.concatenate(heights)
+        return voxels[kept] + np.array([0, low, 0]), values[kept]
+
+    found = in_turn(peaks, range(0, ny, rows))
+    places, tops = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(-tops, kind="stable")
     return places[order], tops[order]
 
