@@ -22,7 +22,8 @@ from joint_fields import (
 
 from napari_psf_distiller import InputError
 from napari_psf_distiller.compute.bead_windows import HostWindows
-from napari_psf_distiller.steps.joint_model import JointModel, Noise
+from napari_psf_distiller.steps.joint_model import JointModel
+from napari_psf_distiller.steps.residual_noise import Noise
 
 # So noisy that no voxel is an outlier: all weigh the same, and the problem is linear.
 NOISY = 200.0

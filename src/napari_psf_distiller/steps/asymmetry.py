@@ -10,7 +10,8 @@ from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.steps.joint_model import Linearised, inverse_of
+from napari_psf_distiller.steps.joint_model import inverse_of
+from napari_psf_distiller.steps.linearised import Linearised
 
 __all__ = ["turning_priors"]
 

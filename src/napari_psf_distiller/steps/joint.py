@@ -21,10 +21,11 @@ from napari_psf_distiller.steps.asymmetry import turning_priors
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
 from napari_psf_distiller.steps.detection import DEVIATION, KEPT, Candidates
-from napari_psf_distiller.steps.joint_model import Fitted, JointModel, Linearised
+from napari_psf_distiller.steps.joint_model import Fitted, JointModel
 from napari_psf_distiller.steps.joint_start import alone_first, band_of, gaussian, window_of
 from napari_psf_distiller.steps.joint_table import bead_table
 from napari_psf_distiller.steps.judging import REASONS, judge
+from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.psf_errors import psf_errors
 
 __all__ = ["SAME", "Joint", "JointState", "Settings", "distil_jointly"]

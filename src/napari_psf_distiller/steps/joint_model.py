@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS, BeadWindows
 from napari_psf_distiller.compute.conjugate_gradients import conjugate_gradients
@@ -20,8 +19,10 @@ from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
+from napari_psf_distiller.steps.linearised import Linearised, nearly_inverse
+from napari_psf_distiller.steps.residual_noise import OUTLIER, Noise, residual_noise
 
-__all__ = ["Fitted", "JointModel", "Linearised", "Noise", "inverse_of"]
+__all__ = ["Fitted", "JointModel", "inverse_of"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -32,9 +33,6 @@ BATCH = 16
 
 # So many voxels of every bead's window tell how large the residuals are.
 SAMPLE = 20_000
-
-# What lies so many standard deviations off the model is a speck or a hot pixel, and weighs less.
-OUTLIER = 5.0
 
 # A prior so weak that only what the data do not tell at all follows it.
 LEAST_PRECISION = 1e-7
@@ -52,31 +50,9 @@ MOST_STEPS, CONVERGED = 16, 0.1
 # the noise changed by this part, or the background at a bead by this part of the noise.
 STILL = 0.1
 
-# The coupling of the PSF's halo with the background is taken for a little less than it is, so that
-# what nothing but that tells is not taken for known exactly.
-COUPLED = 0.99
-
 # What would make the image likelier by less than this, in nats an unknown, changes nothing: the
 # noise alone is worth half of one.
 LEAST_GAIN = 0.01
-
-
-class Noise(NamedTuple):
-    """The variance of what a model leaves of an image.
-
-    Attributes
-    ----------
-    scale : float
-        Times the camera's noise.
-    gain : float
-        And so much times the beads' light.
-    misfit : float
-        And this part of the beads' light, squared: what the model of a bead misses.
-    """
-
-    scale: float = 1.0
-    gain: float = 0.0
-    misfit: float = 0.0
 
 
 class Fitted(NamedTuple):
@@ -104,36 +80,6 @@ class _Seen(NamedTuple):
     attended: int
     nearest: NDArray[np.intp]
     levels: Floats
-
-
-@dataclass(frozen=True)
-class Linearised:
-    """The model about its present state: weighted least squares in its linear unknowns.
-
-    Attributes
-    ----------
-    gradient : numpy.ndarray
-        Of half of chi squared, downwards, by the PSF's and the background's coefficients.
-    weights : list of numpy.ndarray
-        One a voxel of each bead's window, inside the image.
-    precision : list of numpy.ndarray
-        For each of the PSF's terms the (approximate) matrix of half of chi squared.
-    background_precision : numpy.ndarray
-        The same for the background,
-    coupling : numpy.ndarray
-        and between the PSF's symmetric part and the background.
-    residual, density : numpy.ndarray
-        Of the window's shape: the used beads' weighted residuals and weights, times the amplitude
-        and its square, added up on their nearest voxels.
-    """
-
-    gradient: Floats
-    weights: list[Array]
-    precision: list[Floats]
-    background_precision: Floats
-    coupling: Floats
-    residual: Array
-    density: Array
 
 
 class JointModel:
@@ -380,7 +326,7 @@ class JointModel:
         """Solve for the step whose push on the model is the target, by conjugate gradients."""
         steps = conjugate_gradients(
             lambda vector: self._normal(vector, state.weights),
-            _nearly_inverse(state),
+            nearly_inverse(state),
             target,
             most=most,
             relative=relative,
@@ -504,33 +450,14 @@ class JointModel:
     def calibrate(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""
         self.render()
-        bins = np.geomspace(1e-3, 1, 13)
         top = max(float(self.light[box].max()) for box in self.boxes)
-        edges = np.r_[-np.inf, bins * top]
 
-        def sums(bead: int) -> list[NDArray[np.integer] | NDArray[np.floating]]:
+        def sampled(bead: int) -> tuple[Slices, Array]:
             box = self._inner_box(bead)
-            light = np.maximum(self.light[box], 0)
-            level = self.local_background(bead, box)
-            spread = self.field.variance(light + level)
-            off = self.field.image[box] - level - light
-            kept = self.field.image[box] < self.field.saturation
-            kept &= off * off < OUTLIER**2 * (spread + (0.2 * light) ** 2)
-            place = np.digitize(light[kept], edges[1:-1])
-            weights = (np.ones(len(place)), off[kept].astype(np.float64) ** 2, light[kept])
-            return [np.bincount(place, w, len(bins)) for w in (*weights, spread[kept])]
+            return box, self.local_background(bead, box)
 
         beads = np.flatnonzero(self.shaping).tolist()
-        counts, squares, lights, declared = np.sum(in_turn(sums, beads), axis=0)
-        filled = counts > 20
-        n = counts[filled]
-        variance, light, known = squares[filled] / n, lights[filled] / n, declared[filled] / n
-        # The variance of a variance from n squares is 2 / n of its square.
-        weight = np.sqrt(n / 2) / np.maximum(variance, known)
-        columns = np.stack([known, light, light**2], axis=1)
-        found, _ = optimize.nnls(columns * weight[:, None], variance * weight)
-        scale, gain, misfit = (float(value) for value in found)
-        self.noise = Noise(max(scale, 0.1), gain, float(np.sqrt(misfit)))
+        self.noise = residual_noise(self.field, self.light, top, sampled, beads)
 
     def _inner_box(self, bead: int) -> Slices:
         """Return the middle of a bead's window, as large as a sample is."""
@@ -651,34 +578,6 @@ def inverse_of(covariance: Floats) -> Floats:
     values, vectors = linalg.eigh(covariance)
     kept = np.maximum(values, LEAST_EXPECTED * values[-1])
     return np.asarray((vectors / kept) @ vectors.T, np.float64)
-
-
-def _nearly_inverse(state: Linearised) -> Callable[[Floats], Floats]:
-    """Return about the inverse of the matrix of half of chi squared, times a vector.
-
-    Between the PSF's symmetric part and the background it knows the coupling: the PSF's halo and
-    the background trade for each other.
-    """
-    ends = np.cumsum([len(matrix) for matrix in state.precision])
-    background = linalg.cho_factor(state.background_precision, check_finite=False)
-    coupling = COUPLED * state.coupling
-    through = linalg.cho_solve(background, coupling.T, check_finite=False)
-    first = state.precision[0] - coupling @ through
-    factors = [
-        linalg.cho_factor(matrix, check_finite=False) for matrix in (first, *state.precision[1:])
-    ]
-
-    def times(vector: Floats) -> Floats:
-        *parts, level = np.split(vector, ends)
-        parts[0] = parts[0] - through.T @ level
-        solved = [
-            linalg.cho_solve(factor, part, check_finite=False)
-            for factor, part in zip(factors, parts, strict=True)
-        ]
-        level = linalg.cho_solve(background, level, check_finite=False) - through @ solved[0]
-        return np.concatenate([*solved, level])
-
-    return times
 
 
 def _differ(seen: _Seen, now: _Seen) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
-from napari_psf_distiller.steps.joint_model import Linearised
+from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.psf import profile_width
 
 __all__ = ["PSFErrors", "psf_errors"]
