@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from qtpy.QtCore import QEvent, QEventLoop, Qt
 from qtpy.QtGui import QCursor
-from qtpy.QtWidgets import QApplication, QTableView, QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.progress import Progress
@@ -323,10 +323,8 @@ def sorted_beads(desk: Desk, _: Callable[[str], bool]) -> None:
     desk.viewer.layers.selection.active = beads = desk.viewer.layers["dense beads fitted beads"]
     desk.show_through([image, beads])
     desk.close_docks()
-    dock, table = desk.viewer.window.add_plugin_dock_widget("napari", "Features table widget")
+    dock, _ = desk.viewer.window.add_plugin_dock_widget("napari", "Features table widget")
     desk.widen(dock, GUIDE_WIDTH)
-    bar = table.findChild(QTableView).horizontalScrollBar()
-    bar.setValue(bar.maximum())
     desk.take("beads")
     desk.show_plane()
     desk.close_docks()

@@ -1,6 +1,7 @@
 """The recipe: strict, versioned, the same after a round trip, and never run."""
 
 import dataclasses
+import gc
 import json
 import pickle
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from napari_psf_distiller import (
     Camera,
@@ -253,6 +255,18 @@ def test_numpys_numbers_and_arrays_become_plain_ones():
     assert recipe.postprocess.crop == (9, 11, 11)
     assert recipe.postprocess.clip is False
     assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_however_many_are_made_no_more_is_kept():
+    def adapters():
+        return sum(isinstance(thing, TypeAdapter) for thing in gc.get_objects())
+
+    document = Recipe(camera=Camera(gain=2.0)).to_json()
+    Recipe.from_json(document)
+    before = adapters()
+    for _ in range(3):
+        Recipe.from_json(document)
+    assert adapters() == before
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ class Section:
     """A part of a recipe: its fields are checked whenever one is made, by hand or from a file."""
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
+        # mypy takes a class to be hashed as its objects are.
+        for name, hint in _hints(type(self)).items():  # type: ignore[arg-type]
             value = getattr(self, name)
             section = _section_of(hint)
             if section is not None:
@@ -49,7 +50,7 @@ class Section:
         where = where or cls.__name__
         if not isinstance(data, dict):
             raise InputError(f"{where} must be an object with named fields, not {shown(data)}.")
-        hints = _hints(cls)
+        hints = _hints(cls)  # type: ignore[arg-type]
         unknown = sorted(set(data) - set(hints))
         if unknown:
             raise InputError(
@@ -77,6 +78,8 @@ class Section:
         return dataclasses.asdict(self)
 
 
+# Evaluated anew, hints are others, and each would get an adapter of its own that stays.
+@functools.cache
 def _hints(section: type[Section]) -> dict[str, Any]:
     return typing.get_type_hints(section, include_extras=True)
 

@@ -361,6 +361,18 @@ def test_a_result_of_unknown_origin_is_warned_of(
     assert kept == pytest.approx(2 * itself.flux_kept, rel=0.01)
 
 
+def test_an_image_that_was_renamed_is_known_as_the_origin(
+    user: Any, viewer: napari.Viewer, proven: Callable[..., Any], bead_layer: Image, told: Any
+) -> None:
+    gui = proven()
+    (sharp,) = (layer for layer in viewer.layers if layer.name == "beads deconvolved")
+    bead_layer.name = "renamed"
+    user.runs(user.chooses(gui, deconvolved=sharp))
+    user.waits(lambda: not gui.panel.busy)
+    assert told.warnings == []
+    assert told.errors == []
+
+
 def test_deleting_a_pane_leaves_the_view(
     user: Any, viewer: napari.Viewer, proven: Callable[..., Any], bead_layer: Image
 ) -> None:

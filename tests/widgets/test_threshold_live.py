@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, Qt
 
 from napari_psf_distiller.steps.threshold import threshold_value
-from napari_psf_distiller.widgets import threshold_overlay
+from napari_psf_distiller.widgets import threshold_overlay, threshold_preview
 
 NAME = "Threshold"
 
@@ -359,6 +359,29 @@ def test_what_fails_in_3d_leaves_the_image_shown(
     (sentence,) = told.errors
     assert "memory" in sentence or "cannot be drawn in 3D: odd axes." in sentence
     assert not gui.preview.overlay.layer
+
+
+def test_what_fails_unexpectedly_is_said_and_the_next_change_counts(
+    user: Any,
+    opened: Any,
+    add_small: Any,
+    told: Any,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError("broken")
+
+    gui = opened(add_small(), method="manual")
+    with monkeypatch.context() as patch, qtbot.capture_exceptions() as exceptions:
+        patch.setattr(threshold_preview, "count_objects", fail)
+        gui.value.value = 50.0
+        user.waits(lambda: told.errors != [])
+    # Whoever mends it gets the traceback all the same.
+    assert "broken" in str(exceptions[0][1])
+    assert told.errors == ["Threshold: It failed unexpectedly: broken"]
+    gui.value.value = 60.0
+    user.waits(lambda: "1 object" in gui.preview.summary.text())
 
 
 def test_another_time_point_gets_its_own_threshold(

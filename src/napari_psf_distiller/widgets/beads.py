@@ -16,13 +16,12 @@ from napari_psf_distiller.recipe import FindBeads
 from napari_psf_distiller.widgets.bead_table import offer_table
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
-    choose_newest,
-    choose_source,
     not_raw,
     read_image_layer,
     read_labels_layer,
 )
 from napari_psf_distiller.widgets.points import points_layer
+from napari_psf_distiller.widgets.preferred import choose_newest, choose_source
 from napari_psf_distiller.widgets.record import (
     marked_by_hand,
     with_image,

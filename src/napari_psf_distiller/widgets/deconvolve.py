@@ -24,11 +24,11 @@ from napari_psf_distiller.widgets.devices import (
 )
 from napari_psf_distiller.widgets.layers import (
     layer_like,
-    prefer_layers,
     read_image_layer,
     read_labels_layer,
     same_voxels,
 )
+from napari_psf_distiller.widgets.preferred import prefer_layers
 from napari_psf_distiller.widgets.record import (
     used_device,
 )

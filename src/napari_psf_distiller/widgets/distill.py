@@ -30,15 +30,10 @@ from napari_psf_distiller.widgets.distill_joint import (
     joint_steps,
     watched,
 )
-from napari_psf_distiller.widgets.layers import (
-    NOT_PREPROCESSED,
-    Source,
-    choose_newest,
-    choose_source,
-    read_image_layer,
-)
+from napari_psf_distiller.widgets.layers import NOT_PREPROCESSED, Source, read_image_layer
 from napari_psf_distiller.widgets.live_fit import LiveFit
 from napari_psf_distiller.widgets.points import Beads, beads_from, with_voxel_size_of
+from napari_psf_distiller.widgets.preferred import choose_newest, choose_source
 from napari_psf_distiller.widgets.psf_so_far import PSFSoFar
 from napari_psf_distiller.widgets.record import marked_by_hand, own_note, used_device
 from napari_psf_distiller.widgets.worker import StepRunner

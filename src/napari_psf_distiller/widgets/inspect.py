@@ -7,7 +7,7 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.widgets.inspector import Inspector
-from napari_psf_distiller.widgets.layers import choose_newest
+from napari_psf_distiller.widgets.preferred import choose_newest
 
 __all__ = ["inspect_psf"]
 

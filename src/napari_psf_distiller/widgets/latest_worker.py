@@ -18,7 +18,7 @@ class Latest:
     done : callable
         Gets a function's result, in the main thread, unless something newer was asked for.
     failed : callable
-        Gets the sentence of a `DistillerError` instead.
+        Gets a sentence instead: a `DistillerError`'s own, or that something unexpected went wrong.
     """
 
     def __init__(self, done: Callable[[Any], None], failed: Callable[[str], None]) -> None:
@@ -41,6 +41,7 @@ class Latest:
         self._dropped = False
         worker: FunctionWorker[Any] = create_worker(answer_of, function, _start_thread=False)
         worker.returned.connect(self._on_return)
+        worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finish)
         self._worker = worker
         worker.start()
@@ -57,6 +58,10 @@ class Latest:
             self._failed(result.message)
         else:
             self._done(result)
+
+    def _on_error(self, error: Exception) -> None:
+        if not (self._dropped or self._next is not None):
+            self._failed(f"It failed unexpectedly: {error}")
 
     def _on_finish(self) -> None:
         self._worker = None

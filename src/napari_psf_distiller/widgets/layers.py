@@ -1,13 +1,12 @@
 """From napari layers to arrays and recipes, and back."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import napari
 import numpy as np
-from magicgui.widgets import ComboBox, FunctionGui
 from napari.layers import Image, Labels, Layer
 
 from napari_psf_distiller.checks import check_spacing
@@ -19,7 +18,6 @@ from napari_psf_distiller.widgets.geometry import geometry_of, scaled, spacing_o
 from napari_psf_distiller.widgets.lineage import identity
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
-    OPENED,
     digest_of,
     is_edited,
     own_note,
@@ -28,15 +26,13 @@ from napari_psf_distiller.widgets.region import Region, axes_of_space, shown_reg
 
 __all__ = [
     "NOT_PREPROCESSED",
+    "SOURCE_KEY",
     "LayerData",
     "Source",
     "check_image_layer",
-    "choose_newest",
-    "choose_source",
     "is_made_from",
     "layer_like",
     "not_raw",
-    "prefer_layers",
     "read_image_layer",
     "read_labels_layer",
     "same_voxels",
@@ -53,9 +49,6 @@ VOXEL_SIZE_DIGITS = 5
 
 # Where a step's note holds the identity of the layer that it worked on.
 SOURCE_KEY = "source_layer"
-
-# The step that a PSF is finished with.
-FINISHED = "Post-process PSF"
 
 # Of an image that no step of ours made. To check a recipe anew takes milliseconds, and a layer is
 # read whenever a slider moves.
@@ -352,47 +345,6 @@ def not_raw(source: Source, who: str) -> tuple[str, ...]:
         f"The image {source.name!r} was preprocessed: its noise and background are not the "
         f"camera's any more, and {who} needs them. Choose the raw image.",
     )
-
-
-def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> None:
-    """Let a widget, when it is opened, choose what the steps before it wrote.
-
-    Parameters
-    ----------
-    gui : FunctionGui
-    writers : mapping of str to str
-        For a parameter that takes a layer, the step whose newest layer is preferred.
-    """
-
-    def prefer(_: Any) -> None:
-        for parameter, step in writers.items():
-            choose_newest(gui[parameter], step)
-
-    gui.native_parent_changed.connect(prefer)
-
-
-def choose_newest(choice: ComboBox, step: str) -> bool:
-    """Choose the newest layer that a step wrote, and return whether there is one.
-
-    A PSF that was opened from a file counts as post-processed.
-    """
-    steps = (step, OPENED) if step == FINISHED else (step,)
-    notes = [(layer, own_note(layer.metadata)) for layer in choice.choices if layer is not None]
-    fitting = [layer for layer, note in notes if note is not None and note.get("step") in steps]
-    if fitting:
-        choice.value = fitting[-1]
-    return bool(fitting)
-
-
-def choose_source(choice: ComboBox, layer: Layer | None) -> None:
-    """Choose the layer that another was made from, if it is still there."""
-    note = own_note(layer.metadata) if layer is not None else None
-    if note is None:
-        return
-    for other in choice.choices:
-        if other is not None and note.get(SOURCE_KEY) == identity(other):
-            choice.value = other
-            return
 
 
 def is_made_from(layer: Layer | None, source: Source) -> bool:

@@ -16,12 +16,8 @@ from napari_psf_distiller.pipeline import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.widgets.inset import inset
-from napari_psf_distiller.widgets.layers import (
-    Source,
-    layer_like,
-    prefer_layers,
-    read_image_layer,
-)
+from napari_psf_distiller.widgets.layers import Source, layer_like, read_image_layer
+from napari_psf_distiller.widgets.preferred import prefer_layers
 from napari_psf_distiller.widgets.record import METADATA_KEY, own_note
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 

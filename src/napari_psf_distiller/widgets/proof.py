@@ -15,13 +15,9 @@ from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.choices import unwrapped
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, name_zero, offer_devices
-from napari_psf_distiller.widgets.layers import (
-    Source,
-    choose_newest,
-    choose_source,
-    read_image_layer,
-)
+from napari_psf_distiller.widgets.layers import Source, is_made_from, read_image_layer
 from napari_psf_distiller.widgets.points import Beads, beads_from, with_voxel_size_of
+from napari_psf_distiller.widgets.preferred import choose_newest, choose_source
 from napari_psf_distiller.widgets.proof_panel import Panel
 from napari_psf_distiller.widgets.proof_region import drawn_box, offset_of
 from napari_psf_distiller.widgets.proof_run import TITLE, Made, ProveJob, Task, prove_steps
@@ -126,7 +122,7 @@ def prove_psf(
             points=None if found is None else found.source,
             deconvolved=before,
             residual=None if residual is None else read_image_layer(residual, viewer=viewer),
-            from_image=deconvolved is not None and _is_made_from(deconvolved, source),
+            from_image=is_made_from(deconvolved, source),
             box=None if region is None else drawn_box(region, source),
             recipe=dataclasses.replace(source.recipe, deconvolve=settings, device=device),
         )
@@ -154,11 +150,6 @@ def _deconvolved_before(
     before = read_image_layer(layer, "a deconvolved image", viewer)
     offset_of(before, source)
     return before
-
-
-def _is_made_from(layer: Image, source: Source) -> bool:
-    note = own_note(layer.metadata)
-    return note is not None and note.get("source") == source.note()
 
 
 def _residual_of(source: Source, viewer: "napari.viewer.Viewer") -> Image | None:

@@ -29,7 +29,7 @@ BESIDE, RESIDUAL = "beside", "residual"
 FLUX = (
     "Flux: the light of the measured beads. Raw it is all that they sent, by a fit of the PSF to "
     "each; deconvolved it is what lies within twice a bead's width. Near 100 %, each bead's light "
-    "is gathered in it; less was left about it or lost, more was made up."
+    "is gathered in it; less was left about it, as after few iterations, or lost; more was made up."
 )
 
 # Residuals of so many times the noise are structure, not chance.

@@ -14,12 +14,9 @@ from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
 from napari_psf_distiller.steps.threshold import Method, threshold_value
-from napari_psf_distiller.widgets.layers import (
-    layer_like,
-    prefer_layers,
-    read_image_layer,
-)
+from napari_psf_distiller.widgets.layers import layer_like, read_image_layer
 from napari_psf_distiller.widgets.level_slider import LevelSlider
+from napari_psf_distiller.widgets.preferred import prefer_layers
 from napari_psf_distiller.widgets.threshold_preview import ThresholdPreview
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
