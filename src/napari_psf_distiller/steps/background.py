@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.interpolate import BSpline
 
+from napari_psf_distiller.compute.threads import in_turn
+
 __all__ = ["Normal", "SplineBackground", "first_background"]
 
 Array = NDArray[np.float32]
@@ -143,11 +145,12 @@ class SplineBackground:
             The step; None is `step`.
         """
         step = self.step if step is None else step
-        weights, values = [], []
-        for z in range(self.shape[0]):
-            plane = sampled(z, step)
-            weights.append(_blocks(plane[0]))
-            values.append(_blocks(plane[1]))
+
+        def blocks(z: int) -> tuple[Floats, Floats]:
+            weights, values = sampled(z, step)
+            return _blocks(weights), _blocks(values)
+
+        weights, values = zip(*in_turn(blocks, range(self.shape[0])), strict=True)
         y, x = (_block_means(self._designs[axis][::step]) for axis in (1, 2))
         z_design = self._designs[0]
         in_plane = np.einsum(

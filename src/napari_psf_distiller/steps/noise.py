@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
+from napari_psf_distiller.compute.threads import in_turn
+
 __all__ = ["NoiseLevel", "NoiseModel", "noise_level", "noise_model"]
 
 # Percentiles of so many voxels are as good as those of all, and do not take seconds.
@@ -132,12 +134,12 @@ def noise_model(
     term takes it up where there is such a thing, and bins above the line count less than those
     below it.
     """
-    pieces = [
-        _differences(
-            image[part].astype(np.float32, copy=False), None if mask is None else mask[part]
-        )
-        for part in _tiles(image, tiles)
-    ]
+
+    def differences(part: tuple[slice, ...]) -> tuple[NDArray[np.float32], ...]:
+        shown = image[part].astype(np.float32, copy=False)
+        return _differences(shown, None if mask is None else mask[part])
+
+    pieces = in_turn(differences, _tiles(image, tiles))
     if not sum(squares.size for squares, *_ in pieces):
         return NoiseModel(0.0, 0.0)
     squares, means, brightness, far, far_brightness = (
