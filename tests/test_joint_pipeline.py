@@ -20,6 +20,7 @@ from napari_psf_distiller import (
     pipeline,
 )
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps import joint
 from napari_psf_distiller.steps.psf import crop_about_centre
 
 STEPS = ["find_beads", "distill", "postprocess"]
@@ -553,6 +554,15 @@ def test_a_fit_goes_on_from_another(field, found):
     moved.loc[3, ["y", "x"]] += 1.5
     back = finish(joint_pipeline.joint_step(field.image, moved, recipe, before=again))
     assert farthest(back.beads, field.centres) < 0.2
+
+
+def test_a_fit_that_does_not_settle_ends_all_the_same(field, found, symmetric, monkeypatch):
+    monkeypatch.setattr(joint, "ROUNDS", 1)
+    monkeypatch.setattr(joint, "ENOUGH", 0.0)
+    fit = finish(joint_pipeline.joint_step(field.image, found, quick(spacing=field.spacing)))
+    assert error_of(fit.psf, symmetric.psf) < 0.02
+    assert np.isfinite(fit.psf_error).all()
+    assert np.isfinite(fit.fwhm_error).all()
 
 
 def test_a_refused_bead_that_somebody_wants_is_used(field, found):

@@ -44,8 +44,8 @@ ROUNDS, ITERATIONS = 6, 60
 # Gaussian's places, need not be found to the end.
 FIRST, LATER = 0.01, 0.003
 
-# Rounds end where one makes the image likelier by less than this, in nats a coefficient of the PSF:
-# the noise alone is worth half of one.
+# Rounds end where one makes the image likelier by less than this, or can only do that, in nats a
+# coefficient of the PSF: the noise alone is worth half of one.
 ENOUGH = 0.02
 
 # Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
@@ -325,6 +325,8 @@ class _Run:
             self._learn()
             self._improve(1)
             reasons = self._judged()
+        else:
+            self._state = self._model.linearise()
         return reasons
 
     def _improve(self, times: int) -> None:
@@ -448,7 +450,7 @@ class _Run:
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:
         model, basis = self._model, self._basis
         yield Progress("Distil PSF", self._iterations, self._iterations)
-        # The last round changed next to nothing.
+        # The last round changed next to nothing: its linearisation is the present one.
         variance = self._sum_variance(self._state)
         errors = psf_errors(basis, model.coefficients, self._state, variance)
         model.normalise()
