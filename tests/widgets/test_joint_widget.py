@@ -201,8 +201,21 @@ def test_a_2d_image(
 
 
 def test_what_a_cancelled_fit_had_is_kept_as_unfinished(
-    user: Any, viewer: napari.Viewer, bead_layer: Image, beads: Points
+    user: Any,
+    viewer: napari.Viewer,
+    bead_layer: Image,
+    beads: Points,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def lingering(*given: Any, **options: Any) -> Any:
+        """The fit, which stays at its first preview: it would be done before the click."""
+        for progress in joint_step(*given, **options):
+            yield progress
+            while progress.preview is not None:
+                time.sleep(0.01)
+                yield progress
+
+    monkeypatch.setattr("napari_psf_distiller.widgets.distill_joint.joint_step", lingering)
     gui = user.opens(NAME, image=bead_layer, beads=beads, bead_diameter=0.1, device="numpy")
     shown: list[Progress] = []
     gui.runner.progressed.connect(shown.append)
