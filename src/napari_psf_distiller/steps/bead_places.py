@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +70,7 @@ class BeadFit(NamedTuple):
     saturated: NDArray[np.bool_]
 
 
-def improve_places(model: JointModel, widths: Floats) -> Places:
+def improve_places(model: JointModel, widths: Floats, beads: Iterable[int] | None = None) -> Places:
     """Return a Newton step (Gauss's) of each bead's amplitude and centre, all others held.
 
     Parameters
@@ -78,13 +79,15 @@ def improve_places(model: JointModel, widths: Floats) -> Places:
         Its light is rendered.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
+    beads : iterable of int, optional
+        Only these take a step.
     """
     amplitudes = model.basis.amplitudes(model.coefficients)
     flat = model.field.image.shape[0] == 1
     count = len(model.centres)
     steps, information = np.zeros((count, 4)), np.zeros((count, 4, 4))
     free = np.array([True, not flat, True, True])
-    for bead in range(count):
+    for bead in range(count) if beads is None else beads:
         box = _core(model, bead, widths)
         derivatives = _Light(model, bead, box, amplitudes).slopes()
         weight, off = _weighted(model, bead, box)

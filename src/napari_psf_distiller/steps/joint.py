@@ -235,6 +235,8 @@ class _Run:
         self._field, self._settings, self._device = field, settings, device
         self._candidates, self._preview_every = candidates, preview_every
         self._before = before
+        # Those that it does not know.
+        self._new: list[int] = []
         shown = ~candidates.overshadowed
         places = candidates.voxels[shown].astype(np.float64)
         self._verdicts = np.full(len(places), "", "U16")
@@ -274,7 +276,8 @@ class _Run:
         if self._before is None:
             yield from self._first()
         else:
-            self._improve(3)
+            self._improve(2, self._new)
+            self._improve(1)
         reasons = yield from self._settled(self._judged())
         if self._before is None and self._admit_turns():
             reasons = yield from self._settled(reasons)
@@ -312,6 +315,7 @@ class _Run:
         amplitudes[same] = before.amplitudes[nearest[same]]
         model.used = np.isin(self._verdicts, ["", KEPT])
         model.move(centres, amplitudes)
+        self._new = np.flatnonzero(~same).tolist()
 
     def _settled(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
         """Improve and judge in turns until nothing is gained; return why beads are not used."""
@@ -329,11 +333,12 @@ class _Run:
             self._state = self._model.linearise()
         return reasons
 
-    def _improve(self, times: int) -> None:
+    def _improve(self, times: int, beads: list[int] | None = None) -> None:
+        """Improve all beads' places, or some beads'."""
         model = self._model
-        for _ in range(times):
+        for _ in range(times if beads is None or beads else 0):
             model.render()
-            steps = improve_places(model, self._widths).steps
+            steps = improve_places(model, self._widths, beads).steps
             shape = np.array(self._field.image.shape)
             centres = np.clip(model.centres + steps[:, 1:], -0.5, shape - 0.5)
             model.move(centres, model.amplitudes + steps[:, 0])
