@@ -268,7 +268,7 @@ def test_hessian_of_displaced_beads(name):
         jacobian(of, lambda coefficients, d=d: of.psf(coefficients, d)) for d in displacements
     ]
     mean = np.mean([j.T @ (weights.ravel()[:, None] * j) for j in jacobians], axis=0)
-    spread = of.spread(displacements)
+    spread = of.spread([of.waves_at(d) for d in displacements])
     ends = np.cumsum([0, *(a * b for a, b in of.shapes)])
     for term, (start, stop) in enumerate(itertools.pairwise(ends)):
         found = of.hessian(weights, term, spread)
@@ -276,13 +276,13 @@ def test_hessian_of_displaced_beads(name):
         assert relative_l2(found, mean[start:stop, start:stop]) <= 1e-6
         # The functions that rise beyond the window's ends are brighter there.
         assert np.trace(found) > 1.2 * np.trace(of.hessian(weights, term))
-    np.testing.assert_allclose(of.spread(np.zeros(2)), np.eye(len(spread)), atol=1e-9)
+    np.testing.assert_allclose(of.spread([of.waves_at(0.0)] * 2), np.eye(len(spread)), atol=1e-9)
 
 
 def test_bead_adjoint_of_displaced_beads_goes_with_the_hessian():
     of = basis("uneven")
     weights = np.abs(some(of)).sum() * np.ones(of.window)
-    spread = of.spread(np.array([-0.3, 0.2]))
+    spread = of.spread([of.waves_at(d) for d in (-0.3, 0.2)])
     # The weights times the bead of a displaced sum of functions, seen by the same functions.
     coefficients = some(of)
     moved = (spread @ of.split(coefficients)[0]).ravel()

@@ -227,17 +227,27 @@ def test_what_cannot_be_thresholded_is_said_once(
     assert list(viewer.layers) == [rgb]
 
 
-def test_a_large_image_in_3d_is_stood_in_for(
+@pytest.fixture
+def stood_in(
     user: Any,
     viewer: napari.Viewer,
     opened: Any,
     bead_layer: Image,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> Any:
+    """A widget whose preview stands in for its image in 3D."""
     monkeypatch.setattr(threshold_overlay, "VOXELS_IN_3D", 10_000)
     gui = opened(bead_layer, factor=7.0)
     viewer.dims.ndisplay = 3
     user.waits(lambda: preview_of(gui).visible)
+    assert not bead_layer.visible
+    return gui
+
+
+def test_a_large_image_in_3d_is_stood_in_for(
+    stood_in: Any, viewer: napari.Viewer, bead_layer: Image
+) -> None:
+    gui = stood_in
     layer = preview_of(gui)
     assert layer.data.size <= 10_000
     assert layer.data.max() == bead_layer.data.max()
@@ -259,23 +269,6 @@ def test_a_large_image_in_3d_is_stood_in_for(
     gui.live.value = False
     assert bead_layer.visible
     assert list(viewer.layers) == [bead_layer]
-
-
-@pytest.fixture
-def stood_in(
-    user: Any,
-    viewer: napari.Viewer,
-    opened: Any,
-    bead_layer: Image,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Any:
-    """A widget whose preview stands in for its image in 3D."""
-    monkeypatch.setattr(threshold_overlay, "VOXELS_IN_3D", 10_000)
-    gui = opened(bead_layer, factor=7.0)
-    viewer.dims.ndisplay = 3
-    user.waits(lambda: preview_of(gui).visible)
-    assert not bead_layer.visible
-    return gui
 
 
 @pytest.mark.parametrize(("late", "coarser"), [(-1, True), (float("inf"), False)])

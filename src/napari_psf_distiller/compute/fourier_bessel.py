@@ -374,7 +374,7 @@ class FourierBessel:
             return self._blurred[term]
         return [(along @ spread, across) for along, across in self._blurred[term]]
 
-    def spread(self, displacements: Floats) -> Floats:
+    def spread(self, waves: Sequence[Floats]) -> Floats:
         """Return by how much brighter the functions are in displaced windows, (axial, axial).
 
         A function that is faint in the window, and rises beyond its ends, is bright in the windows
@@ -382,8 +382,8 @@ class FourierBessel:
 
         Parameters
         ----------
-        displacements : numpy.ndarray
-            Of the beads along z, in voxels, at least one.
+        waves : sequence of numpy.ndarray
+            See `waves_at`: along the windows of displaced beads, at least one.
 
         Returns
         -------
@@ -391,10 +391,10 @@ class FourierBessel:
             The square root of the matrix of the functions' products over these windows.
         """
         products = np.zeros((self._axial.shape[1],) * 2)
-        for displacement in displacements:
-            along = self.waves_at(float(displacement)) @ self._axial
+        for displaced in waves:
+            along = displaced @ self._axial
             products += along.T @ along
-        values, vectors = linalg.eigh(products / len(displacements))
+        values, vectors = linalg.eigh(products / len(waves))
         root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         return root
 

@@ -276,7 +276,8 @@ class _Run:
         if self._before is None:
             yield from self._first()
         else:
-            self._improve(2, self._new)
+            if self._new:
+                self._improve(2, self._new)
             self._improve(1)
         reasons = yield from self._settled(self._judged())
         if self._before is None and self._admit_turns():
@@ -336,7 +337,7 @@ class _Run:
     def _improve(self, times: int, beads: list[int] | None = None) -> None:
         """Improve all beads' places, or some beads'."""
         model = self._model
-        for _ in range(times if beads is None or beads else 0):
+        for _ in range(times):
             model.render()
             steps = improve_places(model, self._widths, beads).steps
             shape = np.array(self._field.image.shape)

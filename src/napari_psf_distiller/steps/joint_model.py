@@ -19,7 +19,7 @@ from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
-from napari_psf_distiller.steps.linearised import Linearised, nearly_inverse
+from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.residual_noise import OUTLIER, Noise, residual_noise
 
 __all__ = ["Fitted", "JointModel", "inverse_of"]
@@ -326,7 +326,7 @@ class JointModel:
         """Solve for the step whose push on the model is the target, by conjugate gradients."""
         steps = conjugate_gradients(
             lambda vector: self._normal(vector, state.weights),
-            nearly_inverse(state),
+            state.nearly_inverse,
             target,
             most=most,
             relative=relative,
@@ -379,7 +379,7 @@ class JointModel:
         density = np.zeros(basis.window, np.float32)
         coupling = np.zeros((math.prod(basis.shapes[0]), len(background)))
         turned = np.zeros((len(basis.waves), basis.columns))
-        spread = basis.spread((self.centres - self.nearest)[self.shaping, 0])
+        spread = basis.spread([self._waves[bead] for bead in np.flatnonzero(self.shaping)])
         planes = self._local @ self.background
         for first, beads in self._batches(self.attended):
             pushes = np.zeros((len(beads), *basis.window), np.float32)

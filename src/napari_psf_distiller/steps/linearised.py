@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-__all__ = ["Linearised", "nearly_inverse"]
+__all__ = ["Linearised"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -48,39 +49,30 @@ class Linearised:
     residual: Array
     density: Array
 
+    @cached_property
+    def nearly_inverse(self) -> Callable[[Floats], Floats]:
+        """About the inverse of the matrix of half of chi squared, times a vector.
 
-def nearly_inverse(state: Linearised) -> Callable[[Floats], Floats]:
-    """Return about the inverse of the matrix of half of chi squared, times a vector.
-
-    Between the PSF's symmetric part and the background it knows the coupling: the PSF's halo and
-    the background trade for each other.
-
-    Parameters
-    ----------
-    state : Linearised
-
-    Returns
-    -------
-    callable
-        Of a vector of the PSF's and the background's coefficients.
-    """
-    ends = np.cumsum([len(matrix) for matrix in state.precision])
-    background = linalg.cho_factor(state.background_precision, check_finite=False)
-    coupling = COUPLED * state.coupling
-    through = linalg.cho_solve(background, coupling.T, check_finite=False)
-    first = state.precision[0] - coupling @ through
-    factors = [
-        linalg.cho_factor(matrix, check_finite=False) for matrix in (first, *state.precision[1:])
-    ]
-
-    def times(vector: Floats) -> Floats:
-        *parts, level = np.split(vector, ends)
-        parts[0] = parts[0] - through.T @ level
-        solved = [
-            linalg.cho_solve(factor, part, check_finite=False)
-            for factor, part in zip(factors, parts, strict=True)
+        Between the PSF's symmetric part and the background it knows the coupling: the PSF's halo
+        and the background trade for each other.
+        """
+        ends = np.cumsum([len(matrix) for matrix in self.precision])
+        background = linalg.cho_factor(self.background_precision, check_finite=False)
+        coupling = COUPLED * self.coupling
+        through = linalg.cho_solve(background, coupling.T, check_finite=False)
+        first = self.precision[0] - coupling @ through
+        factors = [
+            linalg.cho_factor(matrix, check_finite=False) for matrix in (first, *self.precision[1:])
         ]
-        level = linalg.cho_solve(background, level, check_finite=False) - through @ solved[0]
-        return np.concatenate([*solved, level])
 
-    return times
+        def times(vector: Floats) -> Floats:
+            *parts, level = np.split(vector, ends)
+            parts[0] = parts[0] - through.T @ level
+            solved = [
+                linalg.cho_solve(factor, part, check_finite=False)
+                for factor, part in zip(factors, parts, strict=True)
+            ]
+            level = linalg.cho_solve(background, level, check_finite=False) - through @ solved[0]
+            return np.concatenate([*solved, level])
+
+        return times

@@ -11,7 +11,6 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.widgets.closing_worker import Outcome
-from napari_psf_distiller.widgets.latest_worker import Latest
 from napari_psf_distiller.widgets.layers import read_image_layer
 from napari_psf_distiller.widgets.lineage import (
     identity,
@@ -23,6 +22,7 @@ from napari_psf_distiller.widgets.lineage import (
 )
 from napari_psf_distiller.widgets.postprocess import TITLE, post_processed
 from napari_psf_distiller.widgets.record import own_note
+from napari_psf_distiller.widgets.superseding_worker import SupersedingWorker
 
 __all__ = ["LivePSF"]
 
@@ -45,7 +45,7 @@ class LivePSF:
     failed = Signal(str)
 
     def __init__(self) -> None:
-        self._latest = Latest(self._update, self.failed.emit)
+        self._latest = SupersedingWorker(self._update, self.failed.emit)
 
     @property
     def busy(self) -> bool:

@@ -18,7 +18,7 @@ from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.steps.threshold_preview import reduce_by_maximum
 from napari_psf_distiller.widgets.choices import PREVIEW_KEY
 from napari_psf_distiller.widgets.histogram import ABOVE_COLOUR
-from napari_psf_distiller.widgets.latest_worker import Latest
+from napari_psf_distiller.widgets.superseding_worker import SupersedingWorker
 
 __all__ = ["Shown", "ThresholdOverlay"]
 
@@ -87,7 +87,7 @@ class ThresholdOverlay:
         self._coarse = 0
         self._since: float | None = None
         self._late = 0
-        self._reducer = Latest(self._on_reduced, failed)
+        self._reducer = SupersedingWorker(self._on_reduced, failed)
 
     @property
     def image(self) -> Image | None:

@@ -25,8 +25,8 @@ from napari_psf_distiller.steps.threshold_preview import (
 )
 from napari_psf_distiller.widgets.choices import viewer_of
 from napari_psf_distiller.widgets.histogram import Histogram
-from napari_psf_distiller.widgets.latest_worker import Latest
 from napari_psf_distiller.widgets.layers import Source, read_image_layer
+from napari_psf_distiller.widgets.superseding_worker import SupersedingWorker
 from napari_psf_distiller.widgets.threshold_overlay import Shown, ThresholdOverlay
 from napari_psf_distiller.widgets.worker import Ending
 
@@ -92,9 +92,9 @@ class ThresholdPreview:
             place += place >= 0
         self.overlay = ThresholdOverlay(self._on_gone, self._refuse)
         self._known: WeakKeyDictionary[Image, dict[Any, Basis]] = WeakKeyDictionary()
-        self._surveyor = Latest(self._on_survey, self._refuse)
-        self._leveller = Latest(self._on_level, self._refuse)
-        self._counter = Latest(self._on_count, self._refuse)
+        self._surveyor = SupersedingWorker(self._on_survey, self._refuse)
+        self._leveller = SupersedingWorker(self._on_level, self._refuse)
+        self._counter = SupersedingWorker(self._on_count, self._refuse)
         # Whether the overlay is wanted; the level drawn last; what was told already.
         self._active = False
         self._level: float | None = None

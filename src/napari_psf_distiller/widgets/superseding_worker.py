@@ -7,10 +7,10 @@ from napari.qt.threading import FunctionWorker, create_worker
 
 from napari_psf_distiller.widgets.closing_worker import Failure, answer_of
 
-__all__ = ["Latest"]
+__all__ = ["SupersedingWorker"]
 
 
-class Latest:
+class SupersedingWorker:
     """Runs one function at a time in a thread; of those asked for meanwhile, the newest is next.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.widgets.latest_worker import Latest
+from napari_psf_distiller.widgets.superseding_worker import SupersedingWorker
 
 
 class Asked:
@@ -15,7 +15,7 @@ class Asked:
     def __init__(self) -> None:
         self.done: list[Any] = []
         self.failed: list[str] = []
-        self.latest = Latest(self.done.append, self.failed.append)
+        self.latest = SupersedingWorker(self.done.append, self.failed.append)
 
 
 @pytest.fixture
