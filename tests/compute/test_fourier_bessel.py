@@ -279,6 +279,22 @@ def test_hessian_of_displaced_beads(name):
     np.testing.assert_allclose(of.spread([of.waves_at(0.0)] * 2), np.eye(len(spread)), atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["uneven", "plane", "turning"])
+def test_hessian_and_adjoint_by_other_numbers(name):
+    of = basis(name, 0.4)
+    z, r, _ = voxels(of)
+    weights = (1 + 0.5 * np.sin(z)) / (0.1 + r**2)
+    rng = np.random.default_rng(3)
+    for term, (along, across) in enumerate(of.shapes):
+        axial = rng.normal(size=(along, 3))
+        lateral = rng.normal(size=(across, 2))
+        both = np.kron(axial, lateral)
+        expected = both.T @ of.hessian(weights, term) @ both
+        assert relative_l2(of.hessian(weights, term, axial, lateral), expected) <= 1e-9
+        expected = both.T @ of.bead_adjoint(weights, term)
+        assert relative_l2(of.bead_adjoint(weights, term, axial, lateral), expected) <= 1e-9
+
+
 def test_bead_adjoint_of_displaced_beads_goes_with_the_hessian():
     of = basis("uneven")
     weights = np.abs(some(of)).sum() * np.ones(of.window)

@@ -470,7 +470,9 @@ def turned(model, prior: float) -> None:
     """Let the PSF turn once."""
     basis = basis_of(orders=(0, 1))
     priors = [None, *(prior * np.eye(a * b) for a, b in basis.shapes[1:])]
-    model.take(basis, HostWindows(basis), priors)
+    added = np.zeros(basis.size - model.basis.size)
+    coefficients = np.concatenate([model.coefficients, added])
+    model.take(basis, HostWindows(basis), coefficients, priors)
 
 
 def test_new_terms_change_nothing_by_themselves():

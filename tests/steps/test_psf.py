@@ -13,6 +13,8 @@ from napari_psf_distiller.steps.psf import (
     fwhm,
     peak_profiles,
     postprocess,
+    profile_width,
+    profile_width_slope,
 )
 
 SHAPES = [(7, 9, 11), (8, 10, 12), (8, 9, 10), (9, 10), (7, 7)]
@@ -174,3 +176,18 @@ def test_the_fwhm_where_the_psf_does_not_fall_to_half():
 def test_the_fwhm_needs_the_voxel_size():
     with pytest.raises(InputError, match="2 values, but the image has 3 axes"):
         fwhm(gaussian((9, 9, 9), (2, 2, 2)), (0.1, 0.1))
+
+
+@pytest.mark.parametrize("shift", [0, 0.3, 0.5])
+def test_how_a_width_depends_on_the_voxels(shift):
+    line = gaussian((31,), (2.5,), at=(15 + shift,)) + 0.01
+    found, nudge = profile_width_slope(line), 1e-5 * np.eye(len(line))
+    expected = [(profile_width(line + n) - profile_width(line - n)) / 2e-5 for n in nudge]
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+    # A brighter line is as wide.
+    assert found @ line == pytest.approx(0, abs=1e-9)
+
+
+def test_what_has_no_width_has_no_slope():
+    np.testing.assert_array_equal(profile_width_slope(np.ones(9)), np.zeros(9))
+    np.testing.assert_array_equal(profile_width_slope(np.array([0.0, 1.0, 0.0])), np.zeros(3))

@@ -166,10 +166,27 @@ class FourierBessel:
         numpy.ndarray
             (Z, waves).
         """
-        n, size = self.window[0], self.spacing[0]
-        z = (np.arange(n) - n // 2 - displacement) * size
+        n = self.window[0]
+        return self.waves_along(np.arange(n) - n // 2 - displacement, derivative=derivative)
+
+    def waves_along(self, places: NDArray[np.floating], *, derivative: bool = False) -> Floats:
+        """Return the waves at places along the axis, or their derivative by a displacement.
+
+        Parameters
+        ----------
+        places : numpy.ndarray
+            (..., places), in voxels from a bead's centre.
+        derivative : bool
+
+        Returns
+        -------
+        numpy.ndarray
+            (..., places, waves).
+        """
+        size = self.spacing[0]
         # A sine is a cosine a quarter of a turn later.
-        phase = 2 * np.pi * z[:, None] * self.waves - np.where(self.waves < 0, np.pi / 2, 0)
+        phase = 2 * np.pi * size * places[..., None] * self.waves
+        phase -= np.where(self.waves < 0, np.pi / 2, 0)
         if derivative:
             inner = -2 * np.pi * self.waves * size
             result: Floats = -np.sin(phase) * inner
@@ -298,7 +315,11 @@ class FourierBessel:
         return result
 
     def bead_adjoint(
-        self, array: NDArray[np.floating], term: int, spread: Floats | None = None
+        self,
+        array: NDArray[np.floating],
+        term: int,
+        axial: Floats | None = None,
+        lateral: Floats | None = None,
     ) -> Floats:
         """Return the adjoint of `bead` for one term: (coefficients of the term,).
 
@@ -307,11 +328,12 @@ class FourierBessel:
         array : numpy.ndarray
             Of the window's shape.
         term : int
-        spread : numpy.ndarray, optional
+        axial, lateral : numpy.ndarray, optional
             See `hessian`.
         """
         sums = self._ring_sums(array, *self.terms[term])
-        parts = [along.T @ sums @ across for along, across in self._blurred_by(term, spread)]
+        combined = self._combined(term, axial, lateral)
+        parts = [along.T @ sums @ across for along, across in combined]
         adjoint: Floats = np.sum(parts, axis=0).ravel()
         return adjoint
 
@@ -336,7 +358,11 @@ class FourierBessel:
         return axial / np.trace(axial), lateral / np.trace(lateral) * scale
 
     def hessian(
-        self, weights: NDArray[np.floating], term: int, spread: Floats | None = None
+        self,
+        weights: NDArray[np.floating],
+        term: int,
+        axial: Floats | None = None,
+        lateral: Floats | None = None,
     ) -> Floats:
         """Return the matrix of a weighted sum of squares of a bead's image, for one term.
 
@@ -345,34 +371,41 @@ class FourierBessel:
         weights : numpy.ndarray
             Of the window's shape.
         term : int
-        spread : numpy.ndarray, optional
-            See `spread`: about what it is for displaced beads, as if the weights were the same all
-            along z.
+        axial, lateral : numpy.ndarray, optional
+            The matrix is wanted by other numbers: what each adds to the coefficients along the
+            axis, (coefficients, numbers), and in the plane. With `spread` along the axis it is
+            about what it is for displaced beads, as if the weights were the same all along z.
 
         Returns
         -------
         numpy.ndarray
-            (coefficients of the term, coefficients of the term)
+            (numbers, numbers), those in the plane next to each other.
         """
         order, sine = self.terms[term]
         squared = self._turn(order, sine) ** 2 if order else np.ones(self.window[1:])
         rings = self._ring_sums(weights * squared, 0, False)
-        axial, lateral = self.shapes[term]
-        result = np.zeros((axial * lateral,) * 2)
-        blurred = self._blurred_by(term, spread)
-        for index, (along, across) in enumerate(blurred):
-            for along_too, across_too in blurred[index:]:
+        combined = self._combined(term, axial, lateral)
+        high, wide = (part.shape[1] for part in combined[0])
+        result = np.zeros((high * wide,) * 2)
+        for index, (along, across) in enumerate(combined):
+            for along_too, across_too in combined[index:]:
                 left = (along[:, :, None] * along_too[:, None, :]).reshape(len(along), -1)
                 right = (across[:, :, None] * across_too[:, None, :]).reshape(len(across), -1)
-                pairs = (left.T @ (rings @ right)).reshape(axial, axial, lateral, lateral)
+                pairs = (left.T @ (rings @ right)).reshape(high, high, wide, wide)
                 part = pairs.transpose(0, 2, 1, 3).reshape(result.shape)
                 result += part if along_too is along else part + part.T
         return result
 
-    def _blurred_by(self, term: int, spread: Floats | None) -> list[tuple[Floats, Floats]]:
-        if spread is None:
-            return self._blurred[term]
-        return [(along @ spread, across) for along, across in self._blurred[term]]
+    def _combined(
+        self, term: int, axial: Floats | None, lateral: Floats | None
+    ) -> list[tuple[Floats, Floats]]:
+        return [
+            (
+                along if axial is None else along @ axial,
+                across if lateral is None else across @ lateral,
+            )
+            for along, across in self._blurred[term]
+        ]
 
     def spread(self, waves: Sequence[Floats]) -> Floats:
         """Return by how much brighter the functions are in displaced windows, (axial, axial).

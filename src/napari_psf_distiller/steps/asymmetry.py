@@ -96,17 +96,22 @@ def _whitened(
     basis: FourierBessel, coefficients: Floats, state: Linearised, term: int
 ) -> tuple[Floats, Floats]:
     """Return what is known of the prior's own combinations, and the residuals' push on them."""
-    axial, lateral = basis.alike(coefficients, term)
     values, vectors = [], []
-    for matrix in (axial, lateral):
+    for matrix in basis.alike(coefficients, term):
         eigenvalues, eigenvectors = linalg.eigh(matrix)
         values.append(np.maximum(np.asarray(eigenvalues, np.float64), 0))
         vectors.append(eigenvectors)
-    expected = np.multiply.outer(values[0], values[1]).ravel()
-    kept = np.argsort(-expected)[:MOST_COMBINATIONS]
-    along, across = np.divmod(kept, len(values[1]))
-    combinations = np.einsum("ac,bc->abc", vectors[0][:, along], vectors[1][:, across])
-    combinations = combinations.reshape(-1, len(kept)) * np.sqrt(expected[kept])
-    known, turned = linalg.eigh(combinations.T @ basis.hessian(state.density, term) @ combinations)
-    push = turned.T @ (combinations.T @ basis.bead_adjoint(state.residual, term))
+    expected = np.multiply.outer(*values)
+    least = np.sort(expected, axis=None)[-MOST_COMBINATIONS:][0]
+    kept = expected >= least
+    # The rest of the axial and of the lateral ones is in none that is kept.
+    parts = [kept.any(axis=1), kept.any(axis=0)]
+    axial, lateral = (vector[:, part] for vector, part in zip(vectors, parts, strict=True))
+    chosen = np.flatnonzero(kept[np.ix_(*parts)])
+    deviations = np.sqrt(expected[kept])
+    matrix = basis.hessian(state.density, term, axial, lateral)[np.ix_(chosen, chosen)]
+    known, turned = linalg.eigh(matrix * deviations[:, None] * deviations)
+    push = turned.T @ (
+        deviations * basis.bead_adjoint(state.residual, term, axial, lateral)[chosen]
+    )
     return np.maximum(known, 0), push

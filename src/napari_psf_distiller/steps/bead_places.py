@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
+from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
 
-Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
 # A bead's core reaches so many of its widths to each side; beyond it little tells its place.
 CORE = 1.6
+
+# So many beads are looked at together.
+BATCH = 8
 
 # A centre moves by at most this in one step, in voxels, and an amplitude by half.
 LONGEST_STEP = 0.7
@@ -86,16 +89,17 @@ def improve_places(model: JointModel, widths: Floats, beads: Iterable[int] | Non
     flat = model.field.image.shape[0] == 1
     count = len(model.centres)
     steps, information = np.zeros((count, 4)), np.zeros((count, 4, 4))
-    free = np.array([True, not flat, True, True])
-    for bead in range(count) if beads is None else beads:
-        box = _core(model, bead, widths)
-        derivatives = _Light(model, bead, box, amplitudes).slopes()
-        weight, off = _weighted(model, bead, box)
-        weighted = derivatives * weight
-        matrix = weighted @ derivatives.T
-        information[bead] = matrix
-        solution = _solved(matrix[np.ix_(free, free)], (weighted @ off)[free])
-        steps[bead, free] = solution
+    free = np.array([0, 2, 3] if flat else [0, 1, 2, 3])
+
+    def step(cores: _Cores) -> None:
+        derivatives = _Light(model, cores, amplitudes).slopes()
+        weight, off = cores.weighted(model)
+        matrix, vector = _normal(derivatives, weight, off)
+        information[cores.beads] = matrix
+        solution = _inverse(matrix[:, free[:, None], free]) @ vector[:, free, None]
+        steps[np.ix_(cores.beads, free)] = solution[..., 0]
+
+    in_turn(step, _cores(model, widths, range(count) if beads is None else beads))
     largest = 0.5 * model.amplitudes
     steps[:, 0] = np.clip(steps[:, 0], -largest, 2 * largest)
     steps[:, 1:] = np.clip(steps[:, 1:], -LONGEST_STEP, LONGEST_STEP)
@@ -122,93 +126,121 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     amplitudes = model.basis.amplitudes(model.coefficients)
     count = len(model.centres)
     shape = np.array(model.field.image.shape)
-    axes = [axis for axis in range(3) if shape[axis] > 1]
-    pairs = [n for n, (i, j) in enumerate(MOMENTS) if i in axes and j in axes]
+    axes = np.flatnonzero(shape > 1)
+    pairs = np.flatnonzero(np.isin(MOMENTS, axes).all(axis=1))
     chi, moments = np.zeros(count), np.zeros((count, 6))
     covariance, information = np.zeros((count, 6, 6)), np.zeros((count, 4, 4))
-    whole, saturated = np.zeros(count, bool), np.zeros(count, bool)
-    for bead in range(count):
-        box = _core(model, bead, widths)
-        light = _Light(model, bead, box, amplitudes)
+    saturated = np.zeros(count, bool)
+    moved = np.r_[0, 1 + axes]
+    reach = np.round(0.75 * widths).astype(np.intp)
+    low, high = model.nearest - reach, model.nearest + reach
+    whole = np.all(((low >= 0) & (high < shape))[:, axes], axis=1)
+
+    def fit(cores: _Cores) -> None:
+        some = cores.beads
+        light = _Light(model, cores, amplitudes)
         derivatives, second = light.slopes(), light.curvatures()
-        weight, off = _weighted(model, bead, box)
-        chi[bead] = float((weight * off * off).mean())
-        reach = np.round(0.75 * widths).astype(np.intp)
-        low, high = model.nearest[bead] - reach, model.nearest[bead] + reach
-        whole[bead] = all(low[a] >= 0 and high[a] < shape[a] for a in axes)
-        saturated[bead] = bool((model.field.image[box] >= model.field.saturation).any())
-        rows = np.concatenate([derivatives[[0, *(1 + a for a in axes)]], second[pairs]], axis=0)
-        weighted = rows * weight
-        inverse = _inverse(weighted @ rows.T)
-        solved = inverse @ (weighted @ off)
-        first = 1 + len(axes)
-        moments[bead, pairs] = solved[first:]
-        covariance[bead][np.ix_(pairs, pairs)] = inverse[first:, first:]
-        information[bead] = (derivatives * weight) @ derivatives.T
+        weight, off = cores.weighted(model)
+        chi[some] = (weight * off * off).mean(axis=1)
+        saturated[some] = (cores.of(model.field.image) >= model.field.saturation).any(axis=1)
+        rows = np.concatenate([derivatives[:, moved], second[:, pairs]], axis=1)
+        matrix, vector = _normal(rows, weight, off)
+        inverse = _inverse(matrix)
+        solved = (inverse @ vector[..., None])[..., 0]
+        first = len(moved)
+        moments[np.ix_(some, pairs)] = solved[:, first:]
+        covariance[np.ix_(some, pairs, pairs)] = inverse[:, first:, first:]
+        information[some], _ = _normal(derivatives, weight, off)
+
+    in_turn(fit, _cores(model, widths, range(count)))
     return BeadFit(chi, moments, covariance, information, whole, saturated)
 
 
-def _core(model: JointModel, bead: int, widths: Floats) -> Slices:
-    """Return the part of the image that tells a bead's place: within its window."""
+class _Cores:
+    """The parts of an image, all as large, that tell some beads' places: within their windows."""
+
+    def __init__(self, model: JointModel, beads: list[int], boxes: list[Slices]) -> None:
+        self.beads, self._boxes = np.array(beads), boxes
+        # Along each axis, (beads, places), in voxels from the beads' centres.
+        self.offsets = [
+            np.array([np.arange(box[axis].start, box[axis].stop) for box in boxes])
+            - model.centres[beads, axis, None]
+            for axis in range(3)
+        ]
+
+    def of(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the voxels of an image, (beads, voxels)."""
+        return np.stack([image[box].ravel() for box in self._boxes])
+
+    def weighted(self, model: JointModel) -> tuple[Floats, Floats]:
+        """Return one over the voxels' variance and what the model leaves, (beads, voxels)."""
+        levels = [
+            model.local_background(int(bead), box).ravel()
+            for bead, box in zip(self.beads, self._boxes, strict=True)
+        ]
+        level, light, image = np.stack(levels), self.of(model.light), self.of(model.field.image)
+        off = image - light - level
+        weight = (image < model.field.saturation) / model.variance(light, level)
+        return weight.astype(np.float64), off.astype(np.float64)
+
+
+def _cores(model: JointModel, widths: Floats, beads: Iterable[int]) -> list[_Cores]:
+    """Return the beads' cores, some of one size together."""
     reach = np.maximum(np.round(CORE * widths), 2).astype(np.intp)
-    centre = model.nearest[bead]
-    return tuple(
-        slice(max(part.start, int(c - r)), min(part.stop, int(c + r) + 1))
-        for part, c, r in zip(model.boxes[bead], centre, reach, strict=True)
-    )
-
-
-def _weighted(model: JointModel, bead: int, box: Slices) -> tuple[Floats, Floats]:
-    level = model.local_background(bead, box)
-    light = model.light[box]
-    off = model.field.image[box] - light - level
-    weight = (model.field.image[box] < model.field.saturation) / model.variance(light, level)
-    return weight.ravel().astype(np.float64), off.ravel().astype(np.float64)
+    sizes: dict[tuple[int, ...], list[tuple[int, Slices]]] = {}
+    for bead in beads:
+        box = tuple(
+            slice(max(part.start, int(c - r)), min(part.stop, int(c + r) + 1))
+            for part, c, r in zip(model.boxes[bead], model.nearest[bead], reach, strict=True)
+        )
+        size = tuple(part.stop - part.start for part in box)
+        sizes.setdefault(size, []).append((bead, box))
+    return [
+        _Cores(model, *map(list, zip(*alike[first : first + BATCH], strict=True)))
+        for alike in sizes.values()
+        for first in range(0, len(alike), BATCH)
+    ]
 
 
 class _Light:
-    """A bead's light in a part of the image, and how it depends on amplitude, centre and size."""
+    """Beads' light in their cores, and how it depends on amplitude, centre and size."""
 
-    def __init__(self, model: JointModel, bead: int, box: Slices, amplitudes: Floats) -> None:
+    def __init__(self, model: JointModel, cores: _Cores, amplitudes: Floats) -> None:
         basis = self._basis = model.basis
-        z, y, x = (
-            np.arange(part.start, part.stop) - centre
-            for part, centre in zip(box, model.centres[bead], strict=True)
-        )
-        corner = int(model.nearest[bead, 0]) - basis.window[0] // 2
-        rows = slice(box[0].start - corner, box[0].stop - corner)
-        displaced = float(model.centres[bead, 0] - model.nearest[bead, 0])
-        self._amplitudes, self._along = amplitudes, basis.waves_at(displaced)[rows]
+        z, y, x = cores.offsets
+        self._amplitudes, self._along = amplitudes, basis.waves_along(z)
         self._waves = self._along @ amplitudes
-        self._rising = basis.waves_at(displaced, derivative=True)[rows] @ amplitudes
-        self._functions, self._falling = _functions(basis, y, x)
-        self._shape = (len(z), len(y), len(x))
+        self._rising = basis.waves_along(z, derivative=True) @ amplitudes
+        self._across = y[:, :, None] * basis.spacing[1]
+        self._sideways = x[:, None, :] * basis.spacing[2]
+        self._functions, self._falling = _functions(basis, self._across, self._sideways)
+        self._shape = (len(z), z.shape[1], y.shape[1], x.shape[1])
         # What turns with the angle is small, and its slope in the plane is left out.
         self._symmetric = len(basis.radial)
-        self._brightness = float(model.amplitudes[bead])
-        self._across, self._sideways = y[:, None] * basis.spacing[1], x[None] * basis.spacing[2]
+        self._brightness = model.amplitudes[cores.beads, None, None, None]
         self._radius = np.maximum(np.hypot(self._across, self._sideways), 1e-9)
-        self._radial = self._times(self._waves[:, : self._symmetric], -self._falling)
+        self._radial = self._times(self._waves[..., : self._symmetric], -self._falling)
 
     def slopes(self) -> Floats:
-        """Return the derivatives by amplitude, z, y and x, (4, voxels)."""
+        """Return the derivatives by amplitude, z, y and x, (beads, 4, voxels)."""
         light = self._times(self._waves, self._functions) / self._brightness
         along = self._times(self._rising, self._functions)
         sy, sx = self._basis.spacing[1:]
-        down = self._radial * (self._across / self._radius * sy)
-        right = self._radial * (self._sideways / self._radius * sx)
-        return np.stack([light, along, down, right]).reshape(4, -1)
+        down = self._radial * (self._across / self._radius * sy)[:, None]
+        right = self._radial * (self._sideways / self._radius * sx)[:, None]
+        return np.stack([light, along, down, right], axis=1).reshape(len(light), 4, -1)
 
     def curvatures(self) -> Floats:
-        """Return the derivatives by the second moments, (6, voxels); see `MOMENTS`."""
+        """Return the derivatives by the second moments, (beads, 6, voxels); see `MOMENTS`."""
         basis, count = self._basis, self._symmetric
+        radius = self._radius[:, None]
         # Along r: the slope over r, which on the axis is half of the Laplacian, and the curvature.
-        bent = self._waves[:, :count] * -((2 * np.pi * basis.radial) ** 2)
-        laplacian = self._times(bent, self._functions[:, :count])
-        slope = np.where(self._radius > basis.step, -self._radial / self._radius, laplacian / 2)
+        bent = self._waves[..., :count] * -((2 * np.pi * basis.radial) ** 2)
+        laplacian = self._times(bent, self._functions[..., :count])
+        slope = np.where(radius > basis.step, -self._radial / radius, laplacian / 2)
         curvature = laplacian - slope
-        rise = self._times(self._rising[:, :count], -self._falling)
-        angle = np.arctan2(self._across, self._sideways)
+        rise = self._times(self._rising[..., :count], -self._falling)
+        angle = np.arctan2(self._across, self._sideways)[:, None]
         sine, cosine = np.sin(angle), np.cos(angle)
         sy, sx = basis.spacing[1:]
         curved = self._along * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
@@ -220,39 +252,45 @@ class _Light:
                 rise * sine * sy,
                 rise * cosine * sx,
                 (curvature - slope) * sine * cosine * sy * sx,
-            ]
+            ],
+            axis=1,
         )
-        second[:3] *= 0.5
-        return second.reshape(6, -1)
+        second[:, :3] *= 0.5
+        return second.reshape(len(second), 6, -1)
 
     def _times(self, along: Floats, across: Floats) -> Floats:
-        values: Floats = self._brightness * (along @ across.T).reshape(self._shape)
+        values = (along @ across.swapaxes(1, 2)).reshape(self._shape)
+        values *= self._brightness
         return values
 
 
-def _functions(basis: FourierBessel, y: Floats, x: Floats) -> tuple[Floats, Floats]:
-    """Return all terms' functions at places in the plane, and the symmetric ones' slopes."""
-    across, sideways = y[:, None] * basis.spacing[1], x[None] * basis.spacing[2]
-    rows = basis.rows_at(across, sideways).ravel()
+def _functions(basis: FourierBessel, across: Floats, sideways: Floats) -> tuple[Floats, Floats]:
+    """Return all terms' functions at places in the plane, and the symmetric ones' slopes.
+
+    Both are (beads, places, functions).
+    """
+    rows = basis.rows_at(across, sideways).reshape(len(across), -1)
     parts = []
     for order, sine in basis.terms:
         values = basis.tables[basis.orders.index(order)][rows].astype(np.float64)
         if order:
-            angle = np.arctan2(across, sideways).ravel()
-            values *= turn_of(order, sine, angle)[:, None]
+            angle = np.arctan2(across, sideways).reshape(rows.shape)
+            values *= turn_of(order, sine, angle)[..., None]
         parts.append(values)
-    return np.concatenate(parts, axis=1), basis.slopes[rows].astype(np.float64)
+    return np.concatenate(parts, axis=-1), basis.slopes[rows].astype(np.float64)
 
 
-def _solved(matrix: Floats, vector: Floats) -> Floats:
-    solved: Floats = _inverse(matrix) @ vector
-    return solved
+def _normal(rows: Floats, weight: Floats, off: Floats) -> tuple[Floats, Floats]:
+    """Return the normal equations' matrices and vectors of fits to what is off."""
+    weighted = rows * weight[:, None]
+    return weighted @ rows.swapaxes(1, 2), (weighted @ off[..., None])[..., 0]
 
 
-def _inverse(matrix: Floats) -> Floats:
-    """Invert a matrix of information whose parameters have different units."""
-    scale = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    scaled = matrix * scale[:, None] * scale
-    scaled[np.diag_indices_from(scaled)] += 1e-9
-    inverse: Floats = np.linalg.inv(scaled) * scale[:, None] * scale
+def _inverse(matrices: Floats) -> Floats:
+    """Invert matrices of information whose parameters have different units."""
+    diagonal = np.diagonal(matrices, axis1=1, axis2=2)
+    scale = 1 / np.sqrt(np.maximum(diagonal, 1e-300))
+    scale = scale[:, :, None] * scale[:, None]
+    scaled = matrices * scale + 1e-9 * np.eye(matrices.shape[1])
+    inverse: Floats = np.linalg.inv(scaled) * scale
     return inverse

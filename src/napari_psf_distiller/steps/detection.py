@@ -282,6 +282,7 @@ def _typical_widths(field: BeadField, voxels: Places, heights: Floats) -> Floats
     strong = heights[heights > 0.1 * np.median(heights[:3])]
     reference = float(np.median(strong[: 2 * TYPICAL]))
     windows: list[Array] = []
+    levels = field.level(voxels)
     for alone in (True, False):
         for index, voxel in enumerate(voxels):
             if not 0.25 * reference <= heights[index] <= 4 * reference:
@@ -289,7 +290,7 @@ def _typical_widths(field: BeadField, voxels: Places, heights: Floats) -> Floats
             near = tree.query_ball_point(voxel, float(half.max()))
             if alone and any(heights[j] > 0.3 * heights[index] for j in near if j != index):
                 continue
-            window = _window(field, voxel, half)
+            window = _window(field.image, voxel, half, np.float32(levels[index]))
             if window is not None:
                 windows.append(window)
             if len(windows) == TYPICAL:
@@ -311,9 +312,12 @@ def _typical_widths(field: BeadField, voxels: Places, heights: Floats) -> Floats
     return np.array([_width(line) for line in lines])
 
 
-def _window(field: BeadField, voxel: Places, half: Places) -> Array | None:
-    """Return the image about a voxel, scaled to 1 there; None where it leaves the plane."""
-    shape = np.array(field.image.shape)
+def _window(image: NDArray[Any], voxel: Places, half: Places, level: np.float32) -> Array | None:
+    """Return what an image has above a level about a voxel, scaled to 1 there.
+
+    None where that leaves the plane.
+    """
+    shape = np.array(image.shape)
     low, high = voxel - half, voxel + half + 1
     if (low[1:] < 0).any() or (high[1:] > shape[1:]).any():
         return None
@@ -321,8 +325,8 @@ def _window(field: BeadField, voxel: Places, half: Places) -> Array | None:
     window = np.full(tuple(high - low), np.nan, np.float32)
     inner = tuple(slice(a, b) for a, b in zip(start - low, stop - low, strict=True))
     outer = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    window[inner] = field.image[outer]
-    window -= np.float32(field.level(voxel[None])[0])
+    window[inner] = image[outer]
+    window -= level
     top = window[tuple(half)]
     return window / top if top > 0 else None
 

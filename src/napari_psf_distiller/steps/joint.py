@@ -22,7 +22,13 @@ from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
 from napari_psf_distiller.steps.detection import DEVIATION, KEPT, Candidates
 from napari_psf_distiller.steps.joint_model import Fitted, JointModel
-from napari_psf_distiller.steps.joint_start import alone_first, band_of, gaussian, window_of
+from napari_psf_distiller.steps.joint_start import (
+    alone_first,
+    band_of,
+    gaussian,
+    middle_of,
+    window_of,
+)
 from napari_psf_distiller.steps.joint_table import bead_table
 from napari_psf_distiller.steps.judging import REASONS, judge
 from napari_psf_distiller.steps.linearised import Linearised
@@ -34,8 +40,9 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 # The first PSF is made from so many beads, those that stand alone: it must be good enough to place
-# and to judge the others with.
-FIRST_BEADS = 20
+# and to judge the others with. At the very first, from a Gaussian's places, it is not looked at
+# further out than so many widths of a bead along z and in the plane.
+FIRST_BEADS, FIRST_REACH = 20, (4.0, 4.5)
 
 # Rounds after the first, at most, and iterations in each.
 ROUNDS, ITERATIONS = 6, 60
@@ -244,8 +251,9 @@ class _Run:
             self._verdicts = candidates.verdicts[shown]
         if before is None:
             self._widths = candidates.widths
+            self._window = window_of(settings.window, field, candidates)
             self._basis = FourierBessel(
-                window_of(settings.window, field, candidates),
+                middle_of(self._window, self._widths, FIRST_REACH),
                 field.spacing,
                 band_of(settings.band, field, self._widths),
                 settings.bead_diameter,
@@ -265,6 +273,9 @@ class _Run:
         self._model = JointModel(field, self._basis, self._windows, places[self._order], start)
         if before is not None:
             self._resume(before)
+        # Beads that were refused for their shape, and those that later were not.
+        self._doubted: NDArray[np.bool_] | bool = False
+        self._taken_back: NDArray[np.bool_] | bool = False
         self._iterations, self._gained = 0, 0.0
         self._total = ITERATIONS
 
@@ -294,16 +305,41 @@ class _Run:
         model.used = usual & allowed if (usual & allowed).any() else allowed
         count = len(model.used)
         model.attended = min(FIRST_BEADS, count)
-        self._improve(2)
+        self._improve(2, list(range(model.attended)))
         yield from self._solve(FIRST)
         self._learn()
         self._improve(2)
+        self._look_further()
         if model.attended < count:
             yield from self._solve()
             self._learn()
             model.attended = count
             self._improve(1)
         self._admit_hidden()
+
+    def _look_further(self) -> None:
+        """Go on with all of the window."""
+        first, model = self._basis, self._model
+        if first.window == self._window:
+            return
+        psf = np.zeros(self._window)
+        middle = tuple(
+            slice((n - part) // 2, (n + part) // 2)
+            for n, part in zip(self._window, first.window, strict=True)
+        )
+        psf[middle] = first.psf(model.coefficients)
+        basis = FourierBessel(self._window, first.spacing, first.band, first.diameter)
+        self._take(basis, basis.fitted(psf), [None])
+        model.expect_alike()
+
+    def _take(
+        self, basis: FourierBessel, coefficients: Floats, priors: list[Floats | None]
+    ) -> None:
+        """Let the PSF be a sum of other functions."""
+        self._basis = basis
+        self._windows.close()
+        self._windows = open_windows(self._device, basis)
+        self._model.take(basis, self._windows, coefficients, priors)
 
     def _resume(self, before: JointState) -> None:
         """Begin where an earlier fit ended: with its PSF, and the beads that it had."""
@@ -382,6 +418,11 @@ class _Run:
         reasons = judge(self._fit, model.amplitudes, self._widths, model.used)
         if not self._settings.judge:
             reasons[:] = ""
+        # If a PSF that was made without a bead fits it, it is a single one. Were it judged again
+        # with those that shape the PSF, it could be refused and taken back for ever.
+        self._taken_back = self._taken_back | (self._doubted & (reasons == ""))
+        reasons[self._taken_back & (reasons == "touching")] = ""
+        self._doubted = reasons == "touching"
         told = self._verdicts != ""
         reasons[told] = np.where(self._verdicts == KEPT, "", self._verdicts)[told]
         good = reasons == ""
@@ -447,10 +488,10 @@ class _Run:
         if not found:
             return False
         chosen = (0, *dict.fromkeys(order for order, _ in found))
-        self._basis = FourierBessel(basis.window, field.spacing, band, self._basis.diameter, chosen)
-        self._windows.close()
-        self._windows = open_windows(self._device, self._basis)
-        model.take(self._basis, self._windows, [found.get(t) for t in self._basis.terms])
+        more = FourierBessel(basis.window, field.spacing, band, self._basis.diameter, chosen)
+        added = np.zeros(more.size - self._basis.size)
+        coefficients = np.concatenate([model.coefficients, added])
+        self._take(more, coefficients, [found.get(term) for term in more.terms])
         return True
 
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:

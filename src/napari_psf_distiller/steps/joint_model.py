@@ -46,9 +46,10 @@ LOOSER = 10.0
 # A variance is found in so many steps at most, to this part of itself.
 MOST_STEPS, CONVERGED = 16, 0.1
 
-# The background outside the windows is looked at again where more than this part of these moved,
-# the noise changed by this part, or the background at a bead by this part of the noise.
-STILL = 0.1
+# The background outside the windows is looked at again where more than this part of these moved
+# further than a voxel, or the background at a bead changed by this part of the noise: it tells
+# which voxels are taken for something else.
+MOVED, RAISED = 0.1, 0.2
 
 # What would make the image likelier by less than this, in nats an unknown, changes nothing: the
 # noise alone is worth half of one.
@@ -74,12 +75,14 @@ class Fitted(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What the background outside the windows was looked at with."""
+    """What the background outside the windows was looked at with, and what it told.
 
-    scale: float
-    attended: int
+    The weights are those of the camera's noise.
+    """
+
     nearest: NDArray[np.intp]
     levels: Floats
+    told: Normal
 
 
 class JointModel:
@@ -178,17 +181,24 @@ class JointModel:
         self.noise, self.priors = fitted.noise, list(fitted.priors)
         self._rendered = False
 
-    def take(self, basis: FourierBessel, windows: BeadWindows, priors: list[Floats | None]) -> None:
-        """Let the PSF have more terms, of which nothing is known yet but their priors."""
-        added = np.zeros(basis.size - self.basis.size)
+    def take(
+        self,
+        basis: FourierBessel,
+        windows: BeadWindows,
+        coefficients: Floats,
+        priors: list[Floats | None],
+    ) -> None:
+        """Let the PSF be a sum of other functions, with these coefficients and priors."""
+        if basis.window != self.basis.window:
+            self._observed, self._seen = False, None
         self.basis, self.windows, self.priors = basis, windows, priors
-        self.coefficients = np.concatenate([self.coefficients, added])
+        self.coefficients = coefficients
         self.move(self.centres, self.amplitudes)
 
     def observe(self) -> None:
         """Have the voxels outside all windows tell of the background, as soon as it is improved.
 
-        Few windows that moved by a voxel change nothing that matters.
+        Windows that moved by a voxel change nothing that matters.
         """
         self._observed = False
 
@@ -199,8 +209,6 @@ class JointModel:
         field = self.field
         deviation = np.sqrt(field.variance(self.levels.astype(np.float32)))
         heights = self.levels / deviation.astype(np.float64)
-        seen = _Seen(self.noise.scale, self.attended, self.nearest, heights)
-        anew = self._seen is None or _differ(self._seen, seen)
         # How many windows cover a voxel is counted where else the light is: an image's memory less.
         covered = self.light
         self._rendered = False
@@ -223,12 +231,14 @@ class JointModel:
             spread = field.variance(level)
             free = (covered[z, part, part] == 0) & (plane < field.saturation)
             free &= (plane - level) ** 2 < 16 * spread
-            weights = (free / (self.noise.scale * spread)).astype(np.float32)
+            weights = (free / spread).astype(np.float32)
             return weights, weights * (plane - level)
 
-        if anew:
-            self._outside: Normal = field.background.normal(self.background, sampled)
-            self._seen = seen
+        if self._seen is None or _differ(self._seen, self.nearest, heights):
+            told = field.background.normal(self.background, sampled)
+            self._seen = _Seen(self.nearest, heights, told)
+        matrix, vector = self._seen.told
+        self._outside = Normal(matrix / self.noise.scale, vector / self.noise.scale)
         for box in self.boxes:
             covered[box] = 0
 
@@ -580,14 +590,12 @@ def inverse_of(covariance: Floats) -> Floats:
     return np.asarray((vectors / kept) @ vectors.T, np.float64)
 
 
-def _differ(seen: _Seen, now: _Seen) -> bool:
+def _differ(seen: _Seen, nearest: NDArray[np.intp], levels: Floats) -> bool:
     """Return whether the image outside the windows is to be looked at again."""
-    if seen.attended != now.attended or len(seen.nearest) != len(now.nearest):
+    if len(seen.nearest) != len(nearest):
         return True
-    moved = (np.abs(seen.nearest - now.nearest).max(axis=1) > 0).mean()
-    noisier = abs(np.log(now.scale / seen.scale))
-    higher = np.abs(now.levels - seen.levels).max()
-    return bool(max(moved, noisier, higher) > STILL)
+    moved = (np.abs(seen.nearest - nearest).max(axis=1) > 1).mean()
+    return bool(moved > MOVED or np.abs(levels - seen.levels).max() > RAISED)
 
 
 def _plane(told: Floats, offsets: list[Floats]) -> Array:

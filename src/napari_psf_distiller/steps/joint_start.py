@@ -11,7 +11,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.detection import Candidates
 
-__all__ = ["alone_first", "band_of", "gaussian", "optics_band", "window_of"]
+__all__ = ["alone_first", "band_of", "gaussian", "middle_of", "optics_band", "window_of"]
 
 Floats = NDArray[np.float64]
 
@@ -110,6 +110,24 @@ def window_of(
         for half, limit in zip(halves, ((shape[0] - 1) // 2, shape[1], shape[2]), strict=True)
     )
     return (1 if shape[0] == 1 else nz, ny, nx)
+
+
+def middle_of(
+    window: tuple[int, int, int], widths: Floats, reach: tuple[float, float]
+) -> tuple[int, int, int]:
+    """Return how large the middle of a window is.
+
+    Parameters
+    ----------
+    window : tuple of int
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    reach : tuple of float
+        In widths to each side, along z and in the plane.
+    """
+    halves = np.ceil(np.array([reach[0], reach[1], reach[1]]) * widths).astype(int).tolist()
+    nz, ny, nx = (min(n, 2 * max(2, half) + 1) for n, half in zip(window, halves, strict=True))
+    return nz, ny, nx
 
 
 def alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,11 +20,19 @@ __all__ = [
     "peak_profiles",
     "postprocess",
     "profile_width",
+    "profile_width_slope",
 ]
-
 
 # A cubic spline needs four.
 LEAST_VOXELS = 4
+
+
+class _HalfMaximum(NamedTuple):
+    """Where a line is highest, and where it falls to the half of that, in voxels."""
+
+    left: float
+    top: float
+    right: float
 
 
 def postprocess(
@@ -159,9 +168,35 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
 
 def profile_width(profile: NDArray[np.floating]) -> float:
     """Return a line's full width at half maximum, in voxels; see `fwhm`."""
+    found = _half_maximum(profile)
+    return float("nan") if found is None else found.right - found.left
+
+
+def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return how a line's width depends on each of its values, in voxels; 0 if it has none.
+
+    Notes
+    -----
+    A spline s is the sum of its values times the splines B of a single 1. Where it passes the half
+    of its maximum at t, in x, ``s(x) = s(t) / 2`` gives ``s'(x) dx = B(t) / 2 - B(x)``.
+    """
+    found = _half_maximum(profile)
+    n = len(profile)
+    if found is None:
+        return np.zeros(n)
+    spline = CubicSpline(np.arange(n), profile.astype(np.float64))
+    single = CubicSpline(np.arange(n), np.eye(n))
+    half = single(found.top) / 2
+    left, right = ((half - single(x)) / spline(x, 1) for x in (found.left, found.right))
+    slope: NDArray[np.float64] = right - left
+    return slope
+
+
+def _half_maximum(profile: NDArray[np.floating]) -> _HalfMaximum | None:
+    """Return where a line falls to half of its maximum, on a spline; None where it does not."""
     n = len(profile)
     if n < LEAST_VOXELS:
-        return float("nan")
+        return None
     spline = CubicSpline(np.arange(n), profile.astype(np.float64))
     at = int(profile.argmax())
     turns = spline.derivative().roots(extrapolate=False)
@@ -170,5 +205,5 @@ def profile_width(profile: NDArray[np.floating]) -> float:
     half = spline.solve(float(spline(top)) / 2, extrapolate=False)
     left, right = half[half < top], half[half > top]
     if len(left) == 0 or len(right) == 0:
-        return float("nan")
-    return float(right.min() - left.max())
+        return None
+    return _HalfMaximum(float(left.max()), top, float(right.min()))

@@ -10,20 +10,14 @@ from scipy import linalg
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.steps.linearised import Linearised
-from napari_psf_distiller.steps.psf import profile_width
+from napari_psf_distiller.steps.psf import profile_width_slope
 
 __all__ = ["PSFErrors", "psf_errors"]
 
 Floats = NDArray[np.float64]
 
-# The step for the derivative of a width, as a part of the profile's height.
-NUDGE = 1e-4
-
 # Where the window's outermost twentieth begins.
 RIM = 0.95
-
-# A spline's width does not feel what is lower than this part of its maximum, or some voxels beyond.
-LEAST_HEIGHT = 0.1
 
 
 class PSFErrors(NamedTuple):
@@ -81,7 +75,7 @@ def psf_errors(
             widths.append(float("nan"))
             continue
         _, values_at = basis.profile_gradient(axis)
-        slope = _width_slope(values_at @ coefficients) @ values_at
+        slope = profile_width_slope(values_at @ coefficients) @ values_at
         parts = np.split(slope, starts[1:-1])
         pieces = [root.T @ part for root, part in zip(factors, parts, strict=True)]
         widths.append(float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces))))
@@ -96,17 +90,3 @@ def _rim(psf: Floats) -> float:
     across = np.hypot(distance[1][:, None], distance[2])
     outer = (distance[0][:, None, None] > RIM) | ((across > RIM) & (across <= 1))
     return float(np.abs(psf[outer]).sum() / np.abs(psf).sum())
-
-
-def _width_slope(profile: Floats) -> Floats:
-    """Return the derivative of a profile's width by its values."""
-    nudge = NUDGE * float(profile.max())
-    slope = np.zeros(len(profile))
-    near = np.flatnonzero(profile > LEAST_HEIGHT * profile.max())
-    first, last = max(int(near[0]) - 4, 0), min(int(near[-1]) + 4, len(profile) - 1)
-    for index in range(first, last + 1):
-        moved = [profile.copy(), profile.copy()]
-        moved[0][index] += nudge
-        moved[1][index] -= nudge
-        slope[index] = (profile_width(moved[0]) - profile_width(moved[1])) / (2 * nudge)
-    return np.nan_to_num(slope)
