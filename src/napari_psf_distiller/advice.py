@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute import Boundary, displaced_axes
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.joint import Joint
+from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
 __all__ = ["bead_warnings", "deconvolve_warnings", "joint_warnings", "psf_warnings"]

@@ -29,7 +29,8 @@ from napari_psf_distiller.steps.detection import (
     candidates_at,
     find_candidates,
 )
-from napari_psf_distiller.steps.joint import SAME, Joint, JointState, Settings, distil_jointly
+from napari_psf_distiller.steps.joint import distil_jointly
+from napari_psf_distiller.steps.joint_results import SAME, Joint, JointState, Settings
 from napari_psf_distiller.steps.joint_start import optics_band
 
 __all__ = ["find_raw_beads_step", "joint_step", "joint_steps", "postprocess_step"]

@@ -21,7 +21,8 @@ from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.steps.bead_field import Camera
 from napari_psf_distiller.steps.detection import candidates_at, find_candidates
-from napari_psf_distiller.steps.joint import Settings, distil_jointly
+from napari_psf_distiller.steps.joint import distil_jointly
+from napari_psf_distiller.steps.joint_results import Settings
 from napari_psf_distiller.steps.joint_start import optics_band
 
 SMALL = Settings(DIAMETER, BAND, (3.0, 2.4, 2.4), turns=0)

@@ -8,7 +8,8 @@ from napari_psf_distiller import fwhm, simulate_psf
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.steps.detection import find_candidates
-from napari_psf_distiller.steps.joint import Settings, distil_jointly
+from napari_psf_distiller.steps.joint import distil_jointly
+from napari_psf_distiller.steps.joint_results import Settings
 from napari_psf_distiller.steps.psf_errors import psf_errors
 
 REALISATIONS = 20

@@ -10,8 +10,8 @@ from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.steps.joint_model import inverse_of
 from napari_psf_distiller.steps.linearised import Linearised
+from napari_psf_distiller.steps.spectrum_prior import spectrum_prior
 
 __all__ = ["turning_priors"]
 
@@ -76,10 +76,8 @@ def turning_priors(
         if -float(best.fun) < SIGNIFICANT and not all_orders:
             continue
         for term in terms:
-            axial, lateral = basis.alike(coefficients, term)
-            precision = np.kron(inverse_of(axial), inverse_of(lateral))
-            scaled = precision / float(np.exp(2 * best.x) * TAKEN_UP)
-            found[basis.terms[term]] = np.asarray(scaled, np.float64)
+            power = float(np.exp(2 * best.x)) * TAKEN_UP
+            found[basis.terms[term]] = spectrum_prior(basis, coefficients, term, power)
     return found
 
 

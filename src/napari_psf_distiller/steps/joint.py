@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from napari_psf_distiller.compute.bead_windows import open_windows
 from napari_psf_distiller.compute.devices import Device
-from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
@@ -21,7 +17,8 @@ from napari_psf_distiller.steps.asymmetry import turning_priors
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
 from napari_psf_distiller.steps.detection import DEVIATION, KEPT, Candidates
-from napari_psf_distiller.steps.joint_model import Fitted, JointModel
+from napari_psf_distiller.steps.joint_model import JointModel
+from napari_psf_distiller.steps.joint_results import Joint, JointState, Settings
 from napari_psf_distiller.steps.joint_start import (
     alone_first,
     band_of,
@@ -34,7 +31,7 @@ from napari_psf_distiller.steps.judging import REASONS, judge
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.psf_errors import psf_errors
 
-__all__ = ["SAME", "Joint", "JointState", "Settings", "distil_jointly"]
+__all__ = ["distil_jointly"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -48,8 +45,9 @@ FIRST_BEADS, FIRST_REACH = 20, (4.0, 4.5)
 ROUNDS, ITERATIONS = 6, 60
 
 # They end where they gain less than this part of what the round gained: the first PSF, from a
-# Gaussian's places, need not be found to the end.
-FIRST, LATER = 0.01, 0.003
+# Gaussian's places, need not be found to the end, and what is left of the last one needs another
+# round.
+FIRST, LATER, LAST = 0.01, 0.003, 0.001
 
 # Rounds end where one makes the image likelier by less than this, or can only do that, in nats a
 # coefficient of the PSF: the noise alone is worth half of one.
@@ -59,117 +57,9 @@ ENOUGH = 0.02
 # astigmatism two, trefoil three.
 MOST_TURNS = 4
 
-# Two places are those of one bead if they lie within so many of its widths.
-SAME = 0.7
-
 # A peak in a bead's halo is a bead if it exceeds what the model says by so many of its own errors,
 # of which this part of the light there is one.
 HIDDEN, DOUBT = 6.0, 0.15
-
-
-class Settings(NamedTuple):
-    """What joint distilling is told.
-
-    Attributes
-    ----------
-    bead_diameter : float
-        In micrometres; 0 is a point.
-    band : Band or None
-        What the optics pass; None estimates it from the beads' width.
-    window : tuple of float or None
-        Extent of the PSF along z, y and x in micrometres; None chooses it from the beads' width.
-    judge : bool
-        Whether beads that do not look single are refused.
-    turns : int or None
-        The PSF has parts that turn up to so many times about its axis; None leaves it to the
-        evidence.
-    """
-
-    bead_diameter: float = 0.0
-    band: Band | None = None
-    window: tuple[float, ...] | None = None
-    judge: bool = True
-    turns: int | None = None
-
-
-class JointState(NamedTuple):
-    """Where a joint fit ended, for one of the same image to go on from there.
-
-    Attributes
-    ----------
-    field : BeadField
-    settings : Settings
-    widths : numpy.ndarray
-        See `Candidates`.
-    basis : FourierBessel
-    fitted : Fitted
-    centres, amplitudes : numpy.ndarray
-        Of all beads, (beads, 3) and (beads,); in front of the PSF's by
-    displacement : float
-        voxels along z.
-    verdicts, reasons : numpy.ndarray
-        str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
-        is not used.
-    sum_variance : float
-        Relative, of the sum of a PSF from a single bead.
-    """
-
-    field: BeadField
-    settings: Settings
-    widths: Floats
-    basis: FourierBessel
-    fitted: Fitted
-    centres: Floats
-    amplitudes: Floats
-    displacement: float
-    verdicts: NDArray[np.str_]
-    reasons: NDArray[np.str_]
-    sum_variance: float
-
-    def nearest(self, centres: Floats) -> NDArray[np.intp]:
-        """Return which bead lies at each of some centres, (beads, 3) in voxels; -1 is none."""
-        if len(self.centres) == 0:
-            return np.full(len(centres), -1)
-        shown = self.centres + np.array([self.displacement, 0.0, 0.0])
-        apart, nearest = cKDTree(shown / self.widths).query(centres / self.widths)
-        return np.where(np.asarray(apart) < SAME, nearest, -1)
-
-
-@dataclass(frozen=True)
-class Joint:
-    """What joint distilling found.
-
-    Attributes
-    ----------
-    psf : numpy.ndarray
-        float32, (Z, Y, X) or (Y, X), sum 1, its peak along z in the middle plane.
-    psf_error : numpy.ndarray
-        float32, of its shape: the standard error of each voxel.
-    fwhm_error : tuple of float
-        Standard errors of the widths along each axis, in micrometres.
-    beads : pandas.DataFrame
-        One row a bead: its centre and amplitude with their standard errors, ``background``,
-        ``chi_squared`` (mean square of the residuals in its core, over the noise's), ``used`` and
-        ``reason``.
-    residual : numpy.ndarray
-        float32, of the image's shape: what the model leaves.
-    iterations : int
-    band : Band
-        The frequencies that the PSF may have.
-    widths : numpy.ndarray
-        Full width at half maximum of a bead's image along z, y and x, in voxels.
-    state : JointState
-    """
-
-    psf: Array
-    psf_error: Array
-    fwhm_error: tuple[float, ...]
-    beads: pd.DataFrame
-    residual: Array
-    iterations: int
-    band: Band
-    widths: Floats
-    state: JointState
 
 
 def distil_jointly(
@@ -303,18 +193,16 @@ class _Run:
         usual = np.abs(logarithm - np.median(logarithm)) < 1.2
         allowed = np.isin(self._verdicts, ["", KEPT])
         model.used = usual & allowed if (usual & allowed).any() else allowed
-        count = len(model.used)
-        model.attended = min(FIRST_BEADS, count)
+        model.attended = min(FIRST_BEADS, len(model.used))
         self._improve(2, list(range(model.attended)))
         yield from self._solve(FIRST)
         self._learn()
         self._improve(2)
         self._look_further()
-        if model.attended < count:
-            yield from self._solve()
-            self._learn()
-            model.attended = count
-            self._improve(1)
+        yield from self._solve(LATER)
+        self._learn()
+        model.attended = len(model.used)
+        self._improve(1)
         self._admit_hidden()
 
     def _look_further(self) -> None:
@@ -359,7 +247,7 @@ class _Run:
         enough = ENOUGH * self._basis.size
         for _ in range(ROUNDS):
             before = self._gained
-            yield from self._solve(enough=enough)
+            yield from self._solve(LAST, enough)
             # Who is not used must not have shaped the PSF: so it is not judged after the last.
             if self._gained - before < enough:
                 break
@@ -381,7 +269,7 @@ class _Run:
             model.move(centres, model.amplitudes + steps[:, 0])
         model.observe()
 
-    def _solve(self, relative: float = LATER, enough: float = 0.0) -> Steps[None]:
+    def _solve(self, relative: float, enough: float = 0.0) -> Steps[None]:
         steps = self._model.solve(ITERATIONS, relative, enough)
         while True:
             try:

@@ -1,0 +1,116 @@
+"""The light of many beads in an image, and its adjoint, some windows at a time."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS, BeadWindows
+from napari_psf_distiller.compute.engine import host_threads
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.steps.placement import Placement
+
+__all__ = ["BeadLight", "batches"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Slices = tuple[slice, ...]
+
+# Windows are computed for so many beads at a time.
+BATCH = 16
+
+
+class BeadLight:
+    """What beads at some places add to an image.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    windows : BeadWindows
+    places : Placement
+    """
+
+    def __init__(self, basis: FourierBessel, windows: BeadWindows, places: Placement) -> None:
+        self._basis, self._windows, self._places = basis, windows, places
+        windows.place(places.displaced[:, 1:])
+
+    def render(self, amplitudes: Floats, brightness: Floats, out: Array) -> None:
+        """Write the beads' light into an image, where it has windows.
+
+        Parameters
+        ----------
+        amplitudes : numpy.ndarray
+            See `FourierBessel.amplitudes`.
+        brightness : numpy.ndarray
+            (beads,); who has 0 adds nothing.
+        out : numpy.ndarray
+            float32.
+        """
+        places = self._places
+        slabs = _slabs(len(out))
+
+        def clear(slab: slice) -> None:
+            for box in places.boxes:
+                out[_within(box, slab)] = 0
+
+        in_turn(clear, slabs)
+        for beads in batches(len(places)):
+            if not brightness[beads].any():
+                continue
+            shape = (len(beads), self._basis.window[0], self._basis.columns + BACKGROUND_COLUMNS)
+            factors = np.zeros(shape, np.float32)
+            for index, bead in enumerate(beads):
+                waves = brightness[bead] * places.waves[bead]
+                factors[index, :, :-BACKGROUND_COLUMNS] = waves @ amplitudes
+            windows = self._windows.light(factors, beads.start)
+
+            def add(slab: slice, windows: Array = windows, beads: range = beads) -> None:
+                for window, bead in zip(windows, beads, strict=True):
+                    if brightness[bead]:
+                        box, inside = places.boxes[bead], places.inside[bead]
+                        part = _within(box, slab)
+                        skipped = part[0].start - box[0].start
+                        rows = slice(inside[0].start + skipped, None)
+                        light = window[rows, *inside[1:]]
+                        out[part] += light[: max(0, part[0].stop - part[0].start)]
+
+            in_turn(add, slabs)
+
+    def adjoint(self, windows: Array, brightness: Floats, beads: range) -> Floats:
+        """Return the adjoint of `render` by the functions' amplitudes.
+
+        Parameters
+        ----------
+        windows : numpy.ndarray
+            float32, (beads, Z, Y, X): the image in the windows of
+        brightness : numpy.ndarray
+        beads : range
+            these beads.
+        """
+        result = np.zeros((len(self._basis.waves), self._basis.columns))
+        adjoint = self._windows.light_adjoint(windows, beads.start)
+        for functions, bead in zip(adjoint, beads, strict=True):
+            if brightness[bead]:
+                waves = float(brightness[bead]) * self._places.waves[bead].T
+                result += waves @ functions[:, :-BACKGROUND_COLUMNS].astype(np.float64)
+        return result
+
+
+def batches(count: int) -> list[range]:
+    """Return which beads' windows are computed together."""
+    return [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
+
+
+def _slabs(planes: int) -> list[slice]:
+    """Return the parts of an image whose voxels threads may write to at the same time."""
+    edges = np.linspace(0, planes, min(host_threads(), planes) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _within(box: Slices, slab: slice) -> Slices:
+    """Return the part of a box that lies in some of the planes."""
+    start = min(max(box[0].start, slab.start), box[0].stop)
+    return (slice(start, max(start, min(box[0].stop, slab.stop))), *box[1:])

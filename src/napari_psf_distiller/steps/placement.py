@@ -1,0 +1,106 @@
+"""Where beads lie in an image: their windows, and by which fraction of a voxel they are off."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.steps.background import SplineBackground
+
+__all__ = ["Placement"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Slices = tuple[slice, ...]
+
+
+class Placement:
+    """Beads at their places in an image.
+
+    Parameters
+    ----------
+    centres : numpy.ndarray
+        (beads, 3), voxels.
+    basis : FourierBessel
+        Its window is laid about the voxel nearest to each centre.
+    background : SplineBackground
+        Of the image.
+
+    Attributes
+    ----------
+    centres : numpy.ndarray
+        float64.
+    nearest : numpy.ndarray
+        (beads, 3): the voxels nearest to them.
+    displaced : numpy.ndarray
+        (beads, 3): of the centres from these.
+    boxes : list of tuple of slice
+        The part of the image that each window covers,
+    inside : list of tuple of slice
+        and the part of each window that lies in the image.
+    waves : list of numpy.ndarray
+        See `FourierBessel.waves_at`.
+    told : numpy.ndarray
+        (beads, 4, coefficients): how the background's value at a centre, and its slopes along z, y
+        and x, depend on its coefficients.
+    """
+
+    def __init__(self, centres: Floats, basis: FourierBessel, background: SplineBackground) -> None:
+        shape, window = np.array(background.shape), np.array(basis.window)
+        self.centres = np.asarray(centres, np.float64)
+        self.nearest = np.clip(np.floor(self.centres + 0.5), 0, shape - 1).astype(np.intp)
+        self.displaced = self.centres - self.nearest
+        corners = self.nearest - window // 2
+        low, high = np.maximum(corners, 0), np.minimum(corners + window, shape)
+        self.boxes = [_slices(a, b) for a, b in zip(low, high, strict=True)]
+        self.inside = [_slices(a, b) for a, b in zip(low - corners, high - corners, strict=True)]
+        self.waves = [basis.waves_at(z) for z in self.displaced[:, 0]]
+        self.told = background.at(self.centres)
+        self._offsets = [self._offsets_of(bead, box) for bead, box in enumerate(self.boxes)]
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+    def levels(self, background: Floats) -> Floats:
+        """Return a background with these coefficients at the centres."""
+        return self.told[:, 0] @ background
+
+    def planes(self, background: Floats) -> Floats:
+        """Return its value at each centre and its slopes: (beads, 4); see `plane`."""
+        return self.told @ background
+
+    def plane(self, bead: int, value_and_slopes: Floats, box: Slices | None = None) -> Array:
+        """Return a plane through a bead, in its window or in another part of the image."""
+        value, *slopes = value_and_slopes
+        offsets = self._offsets[bead] if box is None else self._offsets_of(bead, box)
+        z, y, x = (slope * along for slope, along in zip(slopes, offsets, strict=True))
+        flat = ((value + y)[:, None] + x).astype(np.float32)
+        plane: Array = z.astype(np.float32)[:, None, None] + flat
+        return plane
+
+    def plane_adjoint(self, bead: int, values: Array) -> Floats:
+        """Return the adjoint of `plane` in a bead's window."""
+        in_plane = values.sum(axis=0)
+        sums = values.sum(axis=(1, 2)), in_plane.sum(axis=1), in_plane.sum(axis=0)
+        moments = [
+            float(offsets @ total) for offsets, total in zip(self._offsets[bead], sums, strict=True)
+        ]
+        return np.array([float(sums[0].sum()), *moments])
+
+    def middle(self, bead: int, reach: list[int]) -> Slices:
+        """Return the part of a bead's window that is so many voxels near along each axis."""
+        return tuple(
+            slice(max(whole.start, int(c) - r), min(whole.stop, int(c) + r + 1))
+            for whole, c, r in zip(self.boxes[bead], self.nearest[bead], reach, strict=True)
+        )
+
+    def _offsets_of(self, bead: int, box: Slices) -> list[Floats]:
+        return [
+            np.arange(part.start, part.stop) - centre
+            for part, centre in zip(box, self.centres[bead], strict=True)
+        ]
+
+
+def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))

@@ -1,0 +1,121 @@
+"""What lies around beads' windows, and what it tells of an image's background."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.steps.background import Normal
+from napari_psf_distiller.steps.bead_field import BeadField
+from napari_psf_distiller.steps.placement import Placement
+
+__all__ = ["Surroundings"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# They are looked at again where more than this part of the windows moved further than a voxel, or
+# the background at a bead changed by this part of the noise: it tells which voxels are taken for
+# something else.
+MOVED, RAISED = 0.1, 0.2
+
+# A voxel that is so many standard deviations off the background is taken for something else.
+OFF = 4.0
+
+
+class _Seen(NamedTuple):
+    """What was looked at, and what it told. The weights are those of the camera's noise."""
+
+    places: Placement
+    levels: Floats
+    told: Normal
+
+
+class Surroundings:
+    """The voxels outside all windows, and those that several windows share.
+
+    Parameters
+    ----------
+    field : BeadField
+    """
+
+    def __init__(self, field: BeadField) -> None:
+        self._field = field
+        self._seen: _Seen | None = None
+
+    def shares(self, places: Placement, attended: int, counts: Array) -> list[Array | None]:
+        """Return which part of each voxel is whose, where windows of attended beads overlap.
+
+        Parameters
+        ----------
+        places : Placement
+        attended : int
+            So many beads, the first ones.
+        counts : numpy.ndarray
+            float32, of the image's shape, 0 outside the windows: written over inside them, where it
+            ends as the number of windows of all beads that cover a voxel.
+
+        Returns
+        -------
+        list of (numpy.ndarray or None)
+            One over the number of windows in each one's; None where that is 1.
+        """
+        for box in places.boxes:
+            counts[box] = 0
+        for box in places.boxes[:attended]:
+            counts[box] += 1
+        shares = [
+            np.float32(1) / covering if (covering := counts[box]).max() > 1 else None
+            for box in places.boxes[:attended]
+        ]
+        for box in places.boxes[attended:]:
+            counts[box] += 1
+        return shares
+
+    def normal(self, places: Placement, background: Floats, counts: Array) -> Normal:
+        """Return the normal equations of the background's fit to the voxels outside the windows.
+
+        Few windows that moved, or all by a voxel, change nothing that matters: then these are those
+        of before.
+
+        Parameters
+        ----------
+        places : Placement
+        background : numpy.ndarray
+            Its coefficients so far.
+        counts : numpy.ndarray
+            See `shares`.
+        """
+        field = self._field
+        levels = places.levels(background)
+        deviation = np.sqrt(field.variance(levels.astype(np.float32)))
+        heights = levels / deviation.astype(np.float64)
+
+        def sampled(z: int, step: int) -> tuple[Array, Array]:
+            part = slice(None, None, step)
+            plane = field.image[z, part, part]
+            level = field.background.plane(background, z, part, part)
+            spread = field.variance(level)
+            free = (counts[z, part, part] == 0) & (plane < field.saturation)
+            off = plane - level
+            free &= off * off < OFF**2 * spread
+            weights = (free / spread).astype(np.float32)
+            return weights, weights * off
+
+        if self._seen is None or _differ(self._seen, places, heights):
+            told = field.background.normal(background, sampled)
+            self._seen = _Seen(places, heights, told)
+        return self._seen.told
+
+    def forget(self) -> None:
+        """Look again, whatever moved: the windows are others."""
+        self._seen = None
+
+
+def _differ(seen: _Seen, places: Placement, levels: Floats) -> bool:
+    if len(seen.places) != len(places):
+        return True
+    moved = (np.abs(seen.places.nearest - places.nearest).max(axis=1) > 1).mean()
+    return bool(moved > MOVED or np.abs(levels - seen.levels).max() > RAISED)
