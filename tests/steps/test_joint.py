@@ -100,6 +100,32 @@ def test_progress_and_previews(joint):
     assert last.shape == result.psf.shape
 
 
+def test_the_first_previews_are_as_large_as_the_psf(field):
+    # Of which the first PSF is but the middle.
+    wide = SMALL._replace(window=(3.0, 4.8, 4.8))
+    result, seen = distil(observed(field.image), wide, preview_every=1)
+    previews = [p.preview for p in seen if p.preview is not None]
+    assert {preview.shape for preview in previews} == {result.psf.shape} == {(11, 49, 49)}
+    assert previews[0][:, 0].max() == 0 < previews[0].max()
+    assert (previews[-1][:, 0] != 0).any()
+
+
+def test_a_bead_that_others_psf_fits_is_not_refused_again(field, monkeypatch):
+    # A judge who cannot decide: it refuses a bead whenever that was used.
+    asked = []
+
+    def undecided(fit, amplitudes, widths, used):
+        asked.append(bool(used[0]))
+        reasons = np.full(len(used), "", "U16")
+        reasons[0] = "touching" if used[0] else ""
+        return reasons
+
+    monkeypatch.setattr("napari_psf_distiller.steps.joint.judge", undecided)
+    result, _ = distil(observed(field.image))
+    assert asked[:2] == [True, False]
+    assert result.beads["used"].all()
+
+
 def test_the_image_is_background_light_and_residual(field, joint):
     # What is not light is the residual and the background: far from all beads, that of the dark.
     residual = joint[0].residual

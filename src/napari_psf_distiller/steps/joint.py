@@ -141,7 +141,7 @@ class _Run:
             self._verdicts = candidates.verdicts[shown]
         if before is None:
             self._widths = candidates.widths
-            self._window = window_of(settings.window, field, candidates)
+            self._window: tuple[int, ...] = window_of(settings.window, field, candidates)
             self._basis = FourierBessel(
                 middle_of(self._window, self._widths, FIRST_REACH),
                 field.spacing,
@@ -156,6 +156,7 @@ class _Run:
             self._order = self._order[np.argsort(excluded, kind="stable")]
         else:
             self._widths, self._basis = before.widths, before.basis
+            self._window = before.basis.window
             start = before.fitted.coefficients
             self._order = np.arange(len(places))
         self._verdicts = self._verdicts[self._order]
@@ -210,15 +211,15 @@ class _Run:
         first, model = self._basis, self._model
         if first.window == self._window:
             return
-        psf = np.zeros(self._window)
-        middle = tuple(
-            slice((n - part) // 2, (n + part) // 2)
-            for n, part in zip(self._window, first.window, strict=True)
-        )
-        psf[middle] = first.psf(model.coefficients)
         basis = FourierBessel(self._window, first.spacing, first.band, first.diameter)
+        psf = self._in_window(first.psf(model.coefficients))
         self._take(basis, basis.fitted(psf), [None])
         model.expect_alike()
+
+    def _in_window(self, psf: Floats) -> Floats:
+        """Return a PSF in all of the window; beyond what was looked at so far it is 0."""
+        missing = [n - part for n, part in zip(self._window, psf.shape, strict=True)]
+        return np.pad(psf, [(n // 2, n // 2) for n in missing])
 
     def _take(
         self, basis: FourierBessel, coefficients: Floats, priors: list[Floats | None]
@@ -293,7 +294,7 @@ class _Run:
     def _preview(self) -> Array:
         """Return the PSF so far, of the sum 1 if that can be told yet."""
         coefficients = self._model.coefficients_so_far
-        psf = self._basis.psf(coefficients)
+        psf = self._in_window(self._basis.psf(coefficients))
         total = self._basis.total(coefficients)
         scaled = (psf / (total if total > 0 else psf.max())).astype(np.float32)
         return scaled[0] if len(scaled) == 1 else scaled

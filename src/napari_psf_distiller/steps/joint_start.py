@@ -113,7 +113,7 @@ def window_of(
 
 
 def middle_of(
-    window: tuple[int, int, int], widths: Floats, reach: tuple[float, float]
+    window: tuple[int, ...], widths: Floats, reach: tuple[float, float]
 ) -> tuple[int, int, int]:
     """Return how large the middle of a window is.
 
