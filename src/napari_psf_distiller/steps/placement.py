@@ -97,7 +97,7 @@ class Placement:
 
     def _offsets_of(self, bead: int, box: Slices) -> list[Floats]:
         return [
-            np.arange(part.start, part.stop) - centre
+            np.arange(part.start, part.stop, part.step) - centre
             for part, centre in zip(box, self.centres[bead], strict=True)
         ]
 

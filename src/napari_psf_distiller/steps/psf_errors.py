@@ -16,6 +16,9 @@ __all__ = ["PSFErrors", "psf_errors"]
 
 Floats = NDArray[np.float64]
 
+# So many columns of a triangular matrix are solved for together.
+COLUMNS = 64
+
 # Where the window's outermost twentieth begins.
 RIM = 0.95
 
@@ -63,8 +66,11 @@ def psf_errors(
     factors = []
     for matrix in state.precision:
         lower = linalg.cholesky(matrix, lower=True, check_finite=False)
-        # R with the covariance R R^T.
-        factors.append(linalg.solve_triangular(lower, np.eye(len(lower)), lower=True, trans="T"))
+        # R with the covariance R R^T. Some columns at a time: SciPy keeps Python's lock meanwhile,
+        # and a viewer would stand still.
+        columns = np.array_split(np.eye(len(lower)), -(-len(lower) // COLUMNS), axis=1)
+        solved = [linalg.solve_triangular(lower, some, lower=True, trans="T") for some in columns]
+        factors.append(np.concatenate(solved, axis=1))
     psf, total = basis.psf(coefficients), basis.total(coefficients)
     doubt = total_variance + _rim(psf) ** 2
     variance = basis.variance(factors) + doubt * psf**2
