@@ -6,11 +6,14 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Surface
 from qtpy.QtCore import QPoint, Qt
+from scipy.ndimage import binary_dilation
 
 from napari_psf_distiller.steps.threshold import threshold_value
 from napari_psf_distiller.widgets import threshold_overlay, threshold_preview
+from napari_psf_distiller.widgets.threshold_overlay import Shown, ThresholdOverlay
+from napari_psf_distiller.widgets.viewpoint import camera_of
 
 NAME = "Threshold"
 
@@ -258,9 +261,6 @@ def test_a_large_image_in_3d_is_stood_in_for(
     np.testing.assert_allclose(
         bead_layer.world_to_data(layer.data_to_world(middle)), expected, atol=block.max()
     )
-    limits = layer.contrast_limits
-    gui.factor.value = 12.0
-    assert layer.contrast_limits[0] > limits[0]
     viewer.dims.ndisplay = 2
     assert layer.data is bead_layer.data
     assert bead_layer.visible
@@ -271,45 +271,90 @@ def test_a_large_image_in_3d_is_stood_in_for(
     assert list(viewer.layers) == [bead_layer]
 
 
-@pytest.mark.parametrize(("late", "coarser"), [(-1, True), (float("inf"), False)])
-def test_while_the_hand_moves_it_is_as_coarse_as_needed(
-    user: Any,
-    stood_in: Any,
-    bead_layer: Image,
-    monkeypatch: pytest.MonkeyPatch,
-    late: float,
-    coarser: bool,
+def picture_of(viewer: napari.Viewer) -> Surface | None:
+    """What is drawn in the place of the volume while the camera does not turn."""
+    found = [layer for layer in viewer.layers if isinstance(layer, Surface) and layer.visible]
+    return found[0] if found else None
+
+
+def blue(viewer: napari.Viewer) -> np.ndarray:
+    shot = viewer.screenshot(canvas_only=True, flash=False).astype(int)
+    return shot[..., 2] - shot[..., 0] > 40
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 90), (20, -50, 70), (80, 10, 30)])
+def test_in_3d_a_picture_of_the_volume_follows_the_hand(
+    user: Any, viewer: napari.Viewer, stood_in: Any, angles: tuple[float, float, float]
 ) -> None:
-    monkeypatch.setattr(threshold_overlay, "LATE", late)
-    # It must not be taken to rest between two moves.
-    monkeypatch.setattr(stood_in.preview.overlay, "rest", lambda: None)
-    fine = preview_of(stood_in).data.size
-    sizes = [fine]
+    camera = camera_of(viewer)
+    user.waits(lambda: picture_of(viewer) is not None)
+    camera.angles = angles
+    volume = preview_of(stood_in)
+    assert volume.visible
+    assert picture_of(viewer) is None
+    expected = blue(viewer)
+    user.waits(lambda: picture_of(viewer) is not None)
+    assert not volume.visible
+    seen = blue(viewer)
+    assert expected.sum() > 100
+    # The camera casts its own rays, and the blocks of the volume reach beyond the image.
+    assert np.mean(~binary_dilation(expected, iterations=4)[seen]) < 0.01
+    assert np.mean(~binary_dilation(seen, iterations=4)[expected]) < 0.05
+    stood_in.factor.value = 30.0
+    fewer = blue(viewer)
+    assert 0 < fewer.sum() < seen.sum()
+    assert not np.any(fewer & ~seen)
+    # The same threshold of the volume itself.
+    camera.perspective = 1
+    assert volume.visible
+    assert np.mean(~binary_dilation(fewer, iterations=8)[blue(viewer)]) < 0.05
 
-    def moves() -> bool:
-        stood_in.factor.value += 0.5
-        sizes.append(preview_of(stood_in).data.size)
-        return len(sizes) > 12
 
-    user.waits(moves)
-    assert sizes == sorted(sizes, reverse=True)
-    assert (sizes[-1] <= 10_000 / 64) == coarser
-    assert (sizes[-1] == fine) == (not coarser)
-    assert preview_of(stood_in).data.max() == bead_layer.data.max()
-
-
-def test_a_resting_hand_gets_the_fine_one(
-    user: Any, stood_in: Any, monkeypatch: pytest.MonkeyPatch
+def test_the_picture_leaves_the_view_as_it_is(
+    user: Any, viewer: napari.Viewer, stood_in: Any, bead_layer: Image
 ) -> None:
-    monkeypatch.setattr(threshold_overlay, "LATE", -1)
-    fine = preview_of(stood_in).data.size
+    before = viewer.dims.range
+    user.waits(lambda: picture_of(viewer) is not None)
+    assert viewer.dims.range == before
+    assert viewer.layers.selection.active is bead_layer
+    assert picture_of(viewer) not in stood_in.image.choices
+    viewer.dims.ndisplay = 2
+    assert list(viewer.layers) == [bead_layer, preview_of(stood_in)]
+    assert preview_of(stood_in).visible
+    viewer.dims.ndisplay = 3
+    user.waits(lambda: picture_of(viewer) is not None)
+    viewer.layers.remove(picture_of(viewer))
+    user.waits(lambda: list(viewer.layers) == [bead_layer])
 
-    def moves() -> bool:
-        stood_in.factor.value += 0.5
-        return preview_of(stood_in).data.size < fine
 
-    user.waits(moves)
-    user.waits(lambda: preview_of(stood_in).data.size == fine)
+def test_a_hidden_preview_stays_hidden(
+    user: Any, viewer: napari.Viewer, stood_in: Any, bead_layer: Image
+) -> None:
+    user.waits(lambda: picture_of(viewer) is not None)
+    picture_of(viewer).visible = False
+    camera_of(viewer).angles = (10, 20, 30)
+    stood_in.factor.value = 9.0
+    assert not preview_of(stood_in).visible
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -1.0, 3.7, -1024.0, 65536.0, 1e-20])
+def test_the_next_number_above_the_level_is_taken(viewer: napari.Viewer, level: float) -> None:
+    level = float(np.float32(level))
+    higher, lower = (np.nextafter(np.float32(level), np.float32(end)) for end in (1e9, -1e9))
+    if level == 0:
+        higher, lower = np.float32([1e-25, -1e-25])
+    data = np.float32([[level, higher, lower], [1, level + 1e5, level - 1e5]])
+    source = viewer.add_image(data)
+    overlay = ThresholdOverlay(lambda: None, lambda _: None)
+    overlay.show(viewer, Shown(source, data, data.min(), data.max(), {"scale": (1, 1)}), 5e4)
+    assert overlay.layer is not None
+    sliced: list[Any] = []
+    overlay.layer.events.set_data.connect(sliced.append)
+    overlay.set_level(level)
+    np.testing.assert_array_equal(painted(overlay.layer), data > level)
+    # napari did not work out anew what it draws.
+    assert sliced == []
+    overlay.remove()
 
 
 @pytest.mark.parametrize("end", ["image", "preview", "all", "widget", "viewer", "2D"])

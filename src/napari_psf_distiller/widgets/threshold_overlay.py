@@ -2,13 +2,12 @@
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils import Colormap
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
@@ -19,18 +18,17 @@ from napari_psf_distiller.steps.threshold_preview import reduce_by_maximum
 from napari_psf_distiller.widgets.choices import PREVIEW_KEY
 from napari_psf_distiller.widgets.histogram import ABOVE_COLOUR
 from napari_psf_distiller.widgets.superseding_worker import SupersedingWorker
+from napari_psf_distiller.widgets.threshold_picture import ThresholdPicture
 
 __all__ = ["Shown", "ThresholdOverlay"]
 
 # A volume of more voxels is drawn reduced to so many.
 VOXELS_IN_3D = 1_000_000
 
-# Where that does not follow the hand, as without a GPU, so many times fewer while it moves.
-COARSER = (8, 64)
+OPACITY = 0.7
 
-# Milliseconds after which a change should be on the screen, and is late; how often in a row counts:
-# once, something else may have kept the viewer.
-LOOK, LATE, OFTEN = 20, 40, 2
+# Numbers closer to zero are taken as zero.
+TINY = 1e-30
 
 COLOURS = Colormap([[0, 0, 0, 0], ABOVE_COLOUR], name="above the threshold", interpolation="zero")
 
@@ -63,8 +61,8 @@ class ThresholdOverlay:
 
     Only the contrast limits change with the threshold, which costs a redrawing and no look at the
     data. In 3D a large image is drawn at a reduced resolution, and the image's own layer is hidden
-    so long: drawn whole, it would not follow the hand. Where the reduced one does not either, a
-    coarser one is drawn while the hand moves.
+    so long: drawn whole, it would not follow the hand. While the camera does not turn, a picture
+    of the volume takes the volume's place.
 
     Parameters
     ----------
@@ -77,16 +75,14 @@ class ThresholdOverlay:
     def __init__(self, gone: Callable[[], None], failed: Callable[[str], None]) -> None:
         self.layer: Image | None = None
         self._gone = gone
+        self._failed = failed
         self._viewer: napari.viewer.Viewer | None = None
         self._shown: Shown | None = None
-        # In 3D: for a hand that rests, and ever coarser ones for one that moves.
-        self._volumes: list[Shown] = []
+        self._level = 0.0
+        # What is drawn of a large image in 3D, and whether that hides the image.
+        self._volume: Shown | None = None
         self._stands_in = False
-        # Which of them follows the hand; when the change was made whose drawing is timed; how many
-        # were late in a row.
-        self._coarse = 0
-        self._since: float | None = None
-        self._late = 0
+        self._picture: ThresholdPicture | None = None
         self._reducer = SupersedingWorker(self._on_reduced, failed)
 
     @property
@@ -102,26 +98,20 @@ class ThresholdOverlay:
             self._viewer, self._shown = viewer, shown
             self._add(viewer, shown, level)
         elif not _same_place(self._shown, shown):
-            self._shown, self._volumes = shown, []
+            self._shown, self._volume = shown, None
             self._place()
         self.set_level(level)
 
     def set_level(self, level: float) -> None:
         """Move the threshold."""
-        layer, shown = self.layer, self._shown
+        self._level = level
+        layer, shown, picture = self.layer, self._shown, self._picture
         if layer is None or shown is None:
             return
-        if self._volumes and self._stands_in_3d:
-            self._exchange(self._volumes[self._coarse])
-            if self._since is None:
-                self._since = time.perf_counter()
-                QTimer.singleShot(LOOK, self._look)
-        layer.contrast_limits = _limits(shown, level)
-
-    def rest(self) -> None:
-        """Draw it as finely as it can be: the hand rests."""
-        if self._volumes and self._stands_in_3d:
-            self._exchange(self._volumes[0])
+        if picture is not None and picture.ready:
+            picture.draw(level)
+        else:
+            layer.contrast_limits = _limits(shown, level)
 
     def remove(self) -> None:
         """Remove the layer, and show the image again if it was hidden."""
@@ -129,14 +119,14 @@ class ThresholdOverlay:
         layer, viewer = self.layer, self._viewer
         self.layer = None
         self._show_image()
+        self._remove_picture()
         if viewer is not None:
             viewer.layers.events.removed.disconnect(self._on_removed)
             viewer.dims.events.ndisplay.disconnect(self._before_ndisplay)
             viewer.dims.events.ndisplay.disconnect(self._after_ndisplay)
             if layer is not None and layer in viewer.layers:
                 viewer.layers.remove(layer)
-        self._viewer = self._shown = self._since = None
-        self._volumes = []
+        self._viewer = self._shown = self._volume = None
 
     def _add(self, viewer: "napari.viewer.Viewer", shown: Shown, level: float) -> None:
         # Before the viewer itself hears of it, so that nothing large is drawn in between.
@@ -149,18 +139,14 @@ class ThresholdOverlay:
             contrast_limits=_limits(shown, level),
             # To look at the depth too would double the time of a drawing without a GPU.
             blending="translucent_no_depth",
-            opacity=0.7,
+            opacity=OPACITY,
             rendering="mip",
             interpolation3d="nearest",
             visible=False,
             metadata={PREVIEW_KEY: True},
             **shown.geometry,
         )
-        selected, active = set(viewer.layers.selection), viewer.layers.selection.active
-        viewer.add_layer(layer)
-        # The user goes on with the layer that was chosen.
-        viewer.layers.selection = selected
-        viewer.layers.selection.active = active
+        _add_aside(viewer, layer)
         viewer.layers.events.removed.connect(self._on_removed)
         self.layer = layer
         self._place()
@@ -170,18 +156,20 @@ class ThresholdOverlay:
         shown = self._shown
         if shown is None or self.layer is None:
             return
-        self._coarse = self._late = 0
+        self._remove_picture()
         if not self._stands_in_3d:
             self._fill(shown)
             self._show_image()
+            self._take_picture(shown)
             return
         self._hide_image()
-        if self._volumes:
-            self._fill(self._volumes[0])
+        if self._volume is not None:
+            self._fill(self._volume)
+            self._take_picture(self._volume)
             return
         self.layer.visible = False
 
-        def reduce() -> tuple[Shown, list[Shown]]:
+        def reduce() -> tuple[Shown, Shown]:
             try:
                 return shown, _reduced(shown)
             except (DistillerError, MemoryError):
@@ -199,19 +187,45 @@ class ThresholdOverlay:
             return False
         return viewer.dims.ndisplay == 3 and shown.array.size > VOXELS_IN_3D
 
-    def _look(self) -> None:
-        """Go to a coarser volume if this timer, set with a change, is held up by its drawing."""
-        since, self._since = self._since, None
-        if since is None:
+    def _take_picture(self, volume: Shown) -> None:
+        viewer, shown, layer = self._viewer, self._shown, self.layer
+        assert viewer is not None
+        assert shown is not None
+        assert layer is not None
+        if viewer.dims.ndisplay != 3 or shown.array.ndim != 3:
             return
-        late = 1000 * (time.perf_counter() - since) > LATE
-        self._late = self._late + 1 if late else 0
-        if self._late == OFTEN:
-            self._coarse, self._late = min(self._coarse + 1, len(COARSER)), 0
+        self._picture = ThresholdPicture(
+            viewer,
+            volume.array,
+            np.divide(volume.geometry["scale"], shown.geometry["scale"]),
+            shown.array.shape,
+            {"name": f"{layer.name} in 3D", "opacity": OPACITY, **shown.geometry},
+            self._exchange,
+            self._failed,
+        )
+        _add_aside(viewer, self._picture.layer)
 
-    def _exchange(self, volume: Shown) -> None:
-        if self.layer is not None and self.layer.data is not volume.array:
-            self._fill(volume)
+    def _remove_picture(self) -> None:
+        picture, self._picture = self._picture, None
+        if picture is None or self._viewer is None:
+            return
+        picture.drop()
+        if picture.layer in self._viewer.layers:
+            self._viewer.layers.remove(picture.layer)
+
+    def _exchange(self) -> None:
+        """Show the picture in the place of the volume, or the other way round."""
+        picture, layer, shown = self._picture, self.layer, self._shown
+        if picture is None or layer is None or shown is None:
+            return
+        before, after = (layer, picture.layer) if picture.ready else (picture.layer, layer)
+        visible = layer.visible or picture.layer.visible
+        before.visible = False
+        if picture.ready:
+            picture.draw(self._level)
+        else:
+            layer.contrast_limits = _limits(shown, self._level)
+        after.visible = visible
 
     def _fill(self, shown: Shown) -> None:
         layer = self.layer
@@ -224,10 +238,10 @@ class ThresholdOverlay:
         layer.contrast_limits_range = (shown.low - 1, shown.high + 1)
         layer.visible = True
 
-    def _on_reduced(self, result: tuple[Shown, list[Shown]]) -> None:
-        shown, volumes = result
+    def _on_reduced(self, result: tuple[Shown, Shown]) -> None:
+        shown, volume = result
         if shown is self._shown:
-            self._volumes = volumes
+            self._volume = volume
             self._place()
 
     def _hide_image(self) -> None:
@@ -244,7 +258,10 @@ class ThresholdOverlay:
 
     def _before_ndisplay(self, event: Any = None) -> None:
         shown = self._shown
-        if shown is None or shown.array.size <= VOXELS_IN_3D:
+        if shown is None:
+            return
+        self._remove_picture()
+        if shown.array.size <= VOXELS_IN_3D:
             return
         if self.layer is not None:
             self.layer.visible = False
@@ -255,22 +272,26 @@ class ThresholdOverlay:
         self._place()
 
     def _on_removed(self, event: Any) -> None:
-        if event.value is not self.layer and event.value is not self.image:
+        picture = self._picture.layer if self._picture is not None else None
+        if event.value not in (self.layer, self.image, picture):
             return
         # The list is in the middle of removing: what else must go goes after it.
         QTimer.singleShot(0, self.remove)
         self._gone()
 
 
-def _reduced(shown: Shown) -> list[Shown]:
+def _add_aside(viewer: "napari.viewer.Viewer", layer: Layer) -> None:
+    """Add a layer; the user goes on with the one that was chosen."""
+    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
+    viewer.add_layer(layer)
+    viewer.layers.selection = selected
+    viewer.layers.selection.active = active
+
+
+def _reduced(shown: Shown) -> Shown:
     """Return what is drawn of a large image in 3D."""
-    fine = _reduced_to(shown, VOXELS_IN_3D)
-    return [fine, *(_reduced_to(fine, VOXELS_IN_3D // factor) for factor in COARSER)]
-
-
-def _reduced_to(shown: Shown, voxels: int) -> Shown:
     geometry = dict(shown.geometry)
-    array, factors = reduce_by_maximum(shown.array, geometry["scale"], voxels)
+    array, factors = reduce_by_maximum(shown.array, geometry["scale"], VOXELS_IN_3D)
     linear = Affine(
         **{name: geometry[name] for name in ("scale", "rotate", "shear") if name in geometry}
     ).linear_matrix
@@ -294,5 +315,9 @@ def _limits(shown: Shown, level: float) -> tuple[float, float]:
         # Whole numbers: the next one above the level is the first that counts.
         whole = math.floor(min(max(level, shown.low - 1), shown.high))
         return whole + 0.5, whole + 1.0
-    low = float(np.float32(level))
-    return low, low + max(1e-6 * (shown.high - shown.low), 5e-7 * abs(low))
+    # The colours change halfway between the limits: between the level and the next number there is.
+    # Closer limits would make napari work out the data anew with each change.
+    low = np.float32(level)
+    step = max(float(np.spacing(np.abs(low))), TINY)
+    below = 256 + (low > 0)
+    return float(low) - below * step, float(low) + (below + 1) * step

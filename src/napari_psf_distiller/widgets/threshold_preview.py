@@ -230,7 +230,6 @@ class ThresholdPreview:
         """Count when the hand rests: until then the processor is needed for the drawing."""
         if not self._on_screen:
             return
-        self.overlay.rest()
         known, level = self._drawn, self._level
         if known is not None and level is not None:
             array = known.array
