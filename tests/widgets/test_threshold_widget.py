@@ -5,6 +5,8 @@ import napari
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLineEdit
 
 from napari_psf_distiller import Recipe, Threshold
 from napari_psf_distiller.pipeline import threshold_step
@@ -211,3 +213,17 @@ def test_the_slider_fits_whatever_the_image_s_range(
     value = low + 0.123456 * (high - low)
     gui.value.value = value
     assert gui.value.value == value
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e-3, 1, 1e3, 1e6])
+def test_the_value_is_not_cut(user: Any, bead_layer: Image, factor: float) -> None:
+    layer = user.viewer.add_image(factor * bead_layer.data.astype(float), name="scaled")
+    gui = user.opens(NAME, image=layer, method="manual")
+    low, high = layer.contrast_limits_range
+    (label,) = gui.value.native.findChildren(QLineEdit)
+    QTest.qWait(1)
+    for part in (0.1, 0.123456, 0.9):
+        gui.value.value = low + part * (high - low)
+        # What a line edit keeps free on both sides.
+        assert label.fontMetrics().horizontalAdvance(label.text()) + 4 <= label.width()
+        assert float(label.text()) == pytest.approx(gui.value.value, rel=1e-2)

@@ -5,6 +5,8 @@ from typing import Any
 from magicgui.backends._qtpy.widgets import QBaseRangedWidget
 from magicgui.widgets.bases import RangedWidget
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QLineEdit
 from superqt import QLabeledDoubleSlider
 
 __all__ = ["LevelSlider"]
@@ -12,14 +14,31 @@ __all__ = ["LevelSlider"]
 # Steps of the keyboard over the whole range.
 STEPS = 500
 
+# Digits shown of the value, with point and sign, and the pixels beside them.
+DIGITS, MARGINS = 8, 6
+
+
+class _Slider(QLabeledDoubleSlider):
+    """A slider whose value is not cut: superqt leaves no room for a line edit's margins."""
+
+    def widen(self) -> None:
+        """Give the value room; superqt makes it narrow whenever the range changes."""
+        for label in self.findChildren(QLineEdit):
+            label.setFixedWidth(label.fontMetrics().horizontalAdvance("8" * DIGITS) + MARGINS)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Widen it, as superqt makes it narrow when it is shown, and first of all."""
+        super().showEvent(event)
+        self.widen()
+
 
 class _Native(QBaseRangedWidget):
     """What magicgui asks of a slider; its own rounds to millionths."""
 
-    _qwidget: QLabeledDoubleSlider
+    _qwidget: _Slider
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(QLabeledDoubleSlider, **kwargs)
+        super().__init__(_Slider, **kwargs)
         self._qwidget.setOrientation(Qt.Orientation.Horizontal)
         # As many digits as there is room for.
         self._qwidget.setDecimals(-1)
@@ -41,5 +60,6 @@ class LevelSlider(RangedWidget[float]):
         """Set the ends, and keep the value between them."""
         slider = self.native
         slider.setRange(low, high)
+        slider.widen()
         slider.setSingleStep((high - low) / STEPS)
         slider.setPageStep((high - low) / 20)
