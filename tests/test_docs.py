@@ -39,7 +39,6 @@ WARNINGS = {
     "widgets/layers.py": ("not_raw",),
     "widgets/proof_run.py": ("_mismatches",),
     "widgets/region.py": ("found_elsewhere",),
-    "widgets/voxel_size.py": ("displaced",),
 }
 
 # What of a warning differs from time to time; the guide writes three dots for it.

@@ -151,16 +151,13 @@ def test_a_voxel_size_that_the_file_did_not_say(
     assert "The voxel size is not known; give the spacing in micrometres, z, y and x." in error
     (layer,) = user.runs(user.chooses(gui, voxel_size=field.spacing))
     assert recipe_of(layer).spacing == field.spacing
-    np.testing.assert_allclose(layer.scale, field.spacing)
-    np.testing.assert_allclose(layer.translate, np.multiply(field.spacing, (10, 20, 30)))
-    # napari says too that the units differ.
-    (warning,) = (text for text in told.warnings if text.startswith(NAME))
-    assert "Press Set as the layer's scale to mend it." in warning
-    # Now the image has it too, and what was made before lies on it.
-    told.forget()
+    assert_made_from(layer, source)
+    assert (source.scale == 1).all()
     button = gui[gui.index("voxel_size") + 1]
     assert button.text == "Set as the layer's scale"
     user.clicks(button)
+    np.testing.assert_allclose(source.scale, field.spacing)
+    np.testing.assert_allclose(source.translate, np.multiply(field.spacing, (10, 20, 30)))
     assert_made_from(layer, source)
     (again,) = user.runs(gui)
     assert_made_from(again, source)

@@ -26,6 +26,8 @@ STEPS = [
 TO_DO, DONE, OUT_OF_DATE = State.TO_DO, State.DONE, State.OUT_OF_DATE
 NOT_NEEDED, FAILED = State.NOT_NEEDED, State.FAILED
 FRESH = [NOT_NEEDED, NOT_NEEDED, TO_DO, TO_DO, TO_DO, TO_DO, TO_DO]
+# They have not the image's voxels.
+OF_TRUE_SIZE = {"beads distilled", "beads PSF"}
 # All but the last step, which is to look at the PSF.
 MADE = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, DONE, TO_DO]
 
@@ -150,6 +152,7 @@ def test_an_image_without_a_voxel_size(
     flat_field: pd.SimulatedBeads,
     run_missing: Callable[[Guide], None],
     user: Any,
+    recipe_of: Any,
     told: Any,
 ) -> None:
     image = viewer.add_image(flat_field.image, name="beads")
@@ -160,15 +163,26 @@ def test_an_image_without_a_voxel_size(
     assert not notice.isHidden()
     guide.head.voxel_size.value = (0.0, *flat_field.spacing)
     guide.refresh()
-    assert "Press <i>Set as the layer's scale</i> before you go on" in notice.text()
-    # Who goes on without is told by the steps alone, not by napari for each layer.
+    assert "The steps compute with this voxel size." in notice.text()
+    # Who goes on without is right too, and napari has nothing to warn of.
     run_missing(guide)
     assert states(guide)[:6] == MADE
     viewer.screenshot(canvas_only=True)
     assert [text for text in told.warnings if text.startswith("Inconsistent units")] == []
-    assert (image.scale.tolist(), str(image.units[0])) == ([1, 1], "pixel")
-    for layer in viewer.layers[1:]:
-        np.testing.assert_allclose(layer.scale, flat_field.spacing)
+    for layer in viewer.layers:
+        drawn = flat_field.spacing if layer.name in OF_TRUE_SIZE else (1, 1)
+        np.testing.assert_allclose(layer.scale, drawn)
+        assert str(layer.units[0]) == "pixel"
+        if layer is not image:
+            assert recipe_of(layer).spacing == flat_field.spacing
+    # Chosen again, the image has the voxel size that was typed.
+    other = add_field(viewer, flat_field, name="other", scale=(0.1, 0.2))
+    guide.head.image.value = other
+    assert guide.head.voxel_size.value == (0.0, 0.1, 0.2)
+    viewer.layers.remove(other)
+    told.forget()
+    guide.head.image.value = image
+    assert states(guide)[:6] == MADE
     user.clicks(button)
     guide.refresh()
     assert notice.isHidden()

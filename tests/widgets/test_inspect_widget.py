@@ -64,7 +64,8 @@ def pictures(figure: Any) -> list[Any]:
 
 
 def numbers(gui: Any) -> str:
-    plain = re.sub("<[^>]*>", " ", gui.inspector.numbers.text()).replace("&nbsp;", " ")
+    text = gui.inspector.numbers.text() or gui.inspector.picture.sentence
+    plain = re.sub("<[^>]*>", " ", text).replace("&nbsp;", " ")
     return re.sub(" +", " ", plain).strip()
 
 
@@ -304,7 +305,7 @@ def test_two_psfs_side_by_side(
     )
     gui = opens(psf=psf)
     assert turns(gui, "Compare") is None
-    assert numbers(gui) == "Choose a second PSF to compare with."
+    assert numbers(gui) == 'Choose a second PSF above, at "with", to compare the two.'
     gui.other.value = other
     figure = drawn(user, gui)
     assert len(pictures(figure)) == 6

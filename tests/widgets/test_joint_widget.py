@@ -18,7 +18,7 @@ from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.joint_pipeline import joint_step
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.provenance import provenance_of
-from napari_psf_distiller.steps.joint import Joint
+from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.psf import fwhm
 from napari_psf_distiller.widgets.record import METADATA_KEY
 from napari_psf_distiller.wording import width_text
@@ -221,7 +221,7 @@ def test_what_a_cancelled_fit_had_is_kept_as_unfinished(
     gui.runner.progressed.connect(shown.append)
     user.starts(gui)
     user.waits(lambda: any(progress.preview is not None for progress in shown))
-    assert "beads PSF so far" in viewer.layers
+    user.waits(lambda: "beads PSF so far" in viewer.layers)
     user.clicks(gui.runner.cancel_button)
     user.waits(lambda: not gui.runner.running)
     assert gui.runner.status.value.startswith("cancelled; kept unfinished: the PSF after ")

@@ -11,6 +11,7 @@ from napari.layers import Image
 from napari_psf_distiller import Preprocess, Recipe
 from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.widgets.layers import read_image_layer
 from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
 )
@@ -121,21 +122,23 @@ def test_the_layers_own_voxel_size_is_neither_rounded_nor_converted(
 
 
 def test_a_corrected_voxel_size_counts_from_here_on(
-    user: Any, add_small: Callable[..., Image], recipe_of: Any
+    user: Any, add_small: Callable[..., Image], recipe_of: Any, assert_made_from: Any, told: Any
 ) -> None:
     source = add_small(scale=(80, 72.5), units=("nanometer",) * 2, translate=(800, 725))
     layer = user.makes(NAME, image=source, voxel_size=(0.0, 0.1, 0.0725))
     assert recipe_of(layer).spacing == pytest.approx((0.1, 0.0725))
-    assert [str(unit) for unit in layer.units] == ["micrometer"] * 2
-    np.testing.assert_allclose(layer.scale, (0.1, 0.0725))
-    # It began 10 voxels off the origin, and still does.
-    np.testing.assert_allclose(layer.translate, (1.0, 0.725))
+    assert_made_from(layer, source)
     np.testing.assert_allclose(source.scale, (80, 72.5))
+    assert read_image_layer(layer).recipe.spacing == pytest.approx((0.1, 0.0725))
+    # Whoever gives the new layer a scale of its own means that.
+    layer.scale = (90, 70)
+    assert read_image_layer(layer).recipe.spacing == pytest.approx((0.09, 0.07))
     # One that is given stands in for one that is unknown.
     unknown = add_small(scale=(1, 1), units=("pixel",) * 2, translate=(10, 20))
     layer = user.makes(NAME, image=unknown, voxel_size=(0.0, 0.2, 0.1))
     assert recipe_of(layer).spacing == (0.2, 0.1)
-    np.testing.assert_allclose(layer.translate, (2, 2))
+    assert_made_from(layer, unknown)
+    assert [text for text in told.warnings if text.startswith(NAME)] == []
 
 
 # --- bad input

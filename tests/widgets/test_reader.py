@@ -209,9 +209,9 @@ def test_of_a_psf_that_another_reader_opened_the_file_is_asked(
     assert layer.source.reader_plugin == "napari"
     source = read_image_layer(layer, "a PSF", viewer)
     assert source.recipe == RECIPE
-    assert source.geometry["scale"] == SPACING
     # The user's layer stays as it is, and a scale that was given to it counts more.
     assert (layer.scale == 1).all()
+    assert source.geometry["scale"] == (1, 1, 1)
     assert "psf_distiller" not in layer.metadata
     layer.scale = (0.5, 0.5, 0.5)
     assert read_image_layer(layer, "a PSF", viewer).recipe.spacing == (0.5, 0.5, 0.5)

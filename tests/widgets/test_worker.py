@@ -11,6 +11,7 @@ from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from napari.layers import Image
 from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import Qt, QThreadPool, QTimer
+from qtpy.QtWidgets import QLabel
 
 from napari_psf_distiller.compute.host import HostSolver
 from napari_psf_distiller.errors import InputError
@@ -110,6 +111,17 @@ def test_the_viewer_goes_on_during_many_short_iterations(
     user.waits(lambda: not gui.runner.running)
 
 
+def test_the_spinner_turns_slowly_while_it_runs(user: Any, viewer: napari.Viewer, gui: Any) -> None:
+    labels = viewer.window._qt_window.statusBar().findChildren(QLabel)
+    (movie,) = [label.movie() for label in labels if label.movie() is not None]
+    before = movie.speed()
+    user.starts(gui)
+    assert 0 < movie.speed() < before
+    user.clicks(gui.runner.cancel_button)
+    user.waits(lambda: not gui.runner.running)
+    assert movie.speed() == before
+
+
 def test_whoever_listens_is_told_of_progress_and_end(user: Any, gui: Any) -> None:
     heard: list[Any] = []
     gui.runner.started.connect(lambda: heard.append("started"))
@@ -136,19 +148,21 @@ def test_a_preview_is_handed_on_though_others_follow_at_once(
 ) -> None:
     def steps(*_: Any, **__: Any) -> Any:
         yield Progress("Deconvolve", 0, 4)
-        yield Progress("Deconvolve", 1, 4, -3.0, np.ones((2, 2), np.float32))
-        yield Progress("Deconvolve", 2, 4)
-        time.sleep(1.2 * worker_module.PROGRESSED_EVERY)
+        yield Progress("Deconvolve", 1, 4, -4.0, np.zeros((2, 2), np.float32))
+        yield Progress("Deconvolve", 2, 4, -3.0, np.ones((2, 2), np.float32))
         yield Progress("Deconvolve", 3, 4)
+        time.sleep(1.2 * worker_module.PROGRESSED_EVERY)
+        yield Progress("Deconvolve", 4, 4)
         raise InputError("That was all.")
 
     monkeypatch.setattr(deconvolve_module, "deconvolve_step", steps)
     heard: list[Any] = []
     gui.runner.progressed.connect(heard.append)
     user.runs(gui)
-    assert [part.iteration for part in heard] == [0, 3]
-    assert heard[1].log_likelihood == -3.0
-    np.testing.assert_array_equal(heard[1].preview, np.ones((2, 2)))
+    # The first at once, as somebody waits for it.
+    assert [part.iteration for part in heard] == [0, 1, 4]
+    assert heard[2].log_likelihood == -3.0
+    np.testing.assert_array_equal(heard[2].preview, np.ones((2, 2)))
 
 
 def test_a_failure_is_told_too(user: Any, gui: Any, told: Any) -> None:

@@ -8,6 +8,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
+from napari_psf_distiller.widgets.canvas import PAUSE, drawn_later, load_letters
 from napari_psf_distiller.widgets.layers import LayerData
 
 __all__ = ["add_one_by_one", "become"]
@@ -15,34 +16,40 @@ __all__ = ["add_one_by_one", "become"]
 
 def add_one_by_one(
     layers: Sequence[LayerData],
+    viewer: Viewer,
     add: Callable[[LayerData, bool], Layer | None],
     done: Callable[[tuple[Layer, ...]], None],
 ) -> None:
-    """Add layers, the first at once; napari takes some 0.1 s for each.
+    """Add layers, each in turns of its own of the event loop.
 
     Parameters
     ----------
     layers : sequence of LayerData
+    viewer : napari.Viewer
+        That they are added to.
     add : callable
         Adds one; is told whether it is the last. None ends it: there is nowhere to add to.
     done : callable
-        Gets all that were added.
+        Gets all that were added, in another turn.
     """
     left, added = list(layers), list[Layer]()
+    letters = load_letters(viewer) if any(kind == "points" for _, _, kind in left) else iter(())
 
     def add_next() -> None:
-        if left:
-            layer = add(left.pop(0), not left)
+        if next(letters, None) is not None:
+            QTimer.singleShot(0, add_next)
+        elif left:
+            with drawn_later(viewer, add_next):
+                layer = add(left.pop(0), not left)
             if layer is None:
                 left.clear()
             else:
                 added.append(layer)
-        if left:
-            QTimer.singleShot(0, add_next)
         else:
             done(tuple(added))
 
-    add_next()
+    # Not at once either: whoever calls may be in the midst of something else.
+    QTimer.singleShot(PAUSE, add_next)
 
 
 def become(layer: Layer | None, viewer: Viewer, data: Any, keywords: dict[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,11 +13,9 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]  # qtpy renames PyQt's s
     Slot,
 )
 
-__all__ = ["do_aside"]
+from napari_psf_distiller.widgets.turns import short_turns
 
-# Matplotlib is Python for the most part, and Qt lets go of Python's lock in each of its calls: so
-# the main thread waits often while a drawing is made, and each time for so many seconds at most.
-TURN = 0.0005
+__all__ = ["do_aside"]
 
 
 def do_aside(work: Callable[[], Any], take: Callable[[Any], None]) -> None:
@@ -64,12 +61,10 @@ class _Post(QObject):
 
 
 def _do(work: Callable[[], Any], take: Callable[[Any], None], post: _Post) -> None:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN)
     try:
-        outcome = work()
+        # Matplotlib is Python for the most part, and the main thread would often wait for it.
+        with short_turns():
+            outcome = work()
     except Exception as error:  # it is raised again, or told, in the main thread
         outcome = error
-    finally:
-        sys.setswitchinterval(before)
     post.sent.emit(take, outcome)

@@ -7,6 +7,7 @@ from napari.layers import Points
 from napari.utils.notifications import show_info
 
 from napari_psf_distiller.widgets.depth import show_in_depth
+from napari_psf_distiller.widgets.docks import put_below
 from napari_psf_distiller.widgets.fates import show_fates
 from napari_psf_distiller.widgets.worker import Ending, StepRunner
 
@@ -14,6 +15,9 @@ __all__ = ["offer_table"]
 
 # Of napari itself.
 PLUGIN, TABLE = "napari", "Features table widget"
+
+# In pixels: some rows show, and the image still has most of the window.
+TABLE_HEIGHT = 230
 
 
 def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
@@ -53,10 +57,11 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
             show_info(f"{runner.title}: the layer of the beads is gone; run the step again.")
             return
         try:
-            viewer.window.add_plugin_dock_widget(PLUGIN, TABLE)
+            _, table = viewer.window.add_plugin_dock_widget(PLUGIN, TABLE)
         except (KeyError, ValueError):
             show_info("This version of napari has no table of features; version 0.6.2 has one.")
             return
+        put_below(table, TABLE_HEIGHT)
         viewer.layers.selection = set(there)
 
     runner.ended.connect(note)

@@ -14,11 +14,13 @@ from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import FindBeads
 from napari_psf_distiller.widgets.bead_table import offer_table
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
     not_raw,
     read_image_layer,
     read_labels_layer,
+    with_voxel_size,
 )
 from napari_psf_distiller.widgets.points import points_layer
 from napari_psf_distiller.widgets.preferred import choose_newest, choose_source
@@ -26,12 +28,7 @@ from napari_psf_distiller.widgets.record import (
     marked_by_hand,
     with_image,
 )
-from napari_psf_distiller.widgets.voxel_size import (
-    VOXEL_SIZE_OPTIONS,
-    displaced,
-    offer_voxel_size,
-    with_given_size,
-)
+from napari_psf_distiller.widgets.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["find_beads"]
@@ -44,6 +41,7 @@ Prepared = Callable[[], Steps[Outcome]]
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     offer_table(gui, StepRunner(gui, TITLE))
+    share_dock(gui)
     set_scale = offer_voxel_size(gui, TITLE)
     counting = {
         "matched": (gui.voxel_size, set_scale, gui.significance),
@@ -144,8 +142,7 @@ def _matched(
     voxel_size: tuple[float, float, float],
     settings: FindBeads,
 ) -> Prepared:
-    unscaled = read_image_layer(image, "a bead image", viewer)
-    source = with_given_size(unscaled, voxel_size)
+    source = with_voxel_size(read_image_layer(image, "a bead image", viewer), voxel_size)
     recipe = dataclasses.replace(
         source.recipe,
         find_beads=settings,
@@ -164,8 +161,7 @@ def _matched(
             with_image(recipe, array),
             step=TITLE,
         )
-        warnings = (*not_raw(source, "the matched filter"), *displaced(unscaled, source))
-        return [layer], f"done: {len(beads)} beads", warnings
+        return [layer], f"done: {len(beads)} beads", not_raw(source, "the matched filter")
 
     return steps
 

@@ -9,6 +9,7 @@ from napari.qt.threading import GeneratorWorker
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.widgets.layers import LayerData
+from napari_psf_distiller.widgets.turns import short_turns
 
 __all__ = ["ClosingWorker", "Failure", "Interrupted", "Outcome", "answer_of", "guarded"]
 
@@ -62,7 +63,8 @@ class ClosingWorker(GeneratorWorker):  # type: ignore[misc]  # napari has no typ
     def work(self) -> Any:
         """Run the generator to its end, or to the cancelling."""
         try:
-            result = super().work()
+            with short_turns():
+                result = super().work()
             if self.abort_requested and result is None:
                 self.kept = self._interrupted()
             return result

@@ -22,6 +22,7 @@ from napari_psf_distiller.widgets.devices import (
     name_zero,
     offer_devices,
 )
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.layers import (
     layer_like,
     read_image_layer,
@@ -32,6 +33,7 @@ from napari_psf_distiller.widgets.preferred import prefer_layers
 from napari_psf_distiller.widgets.record import (
     used_device,
 )
+from napari_psf_distiller.widgets.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["deconvolve"]
@@ -42,6 +44,7 @@ DEFAULT = Deconvolve()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    share_dock(gui)
     prefer_layers(gui, {"image": "Preprocess beads", "psf": "Post-process PSF"})
     offer_devices(gui.device)
     # Narrower, the longest label would be cut.
@@ -123,7 +126,7 @@ def deconvolve(
     """Deconvolve an image with a PSF: its use, and its test."""
 
     def prepare() -> Callable[[], Steps[Outcome]]:
-        source = read_image_layer(image, "an image", viewer)
+        source = with_voxel_size_of(psf, read_image_layer(image, "an image", viewer))
         kernel = read_image_layer(psf, "a PSF", viewer)
         others = [kernel]
         if mask is not None:

@@ -9,6 +9,8 @@ import numpy as np
 from napari.layers import Points
 from numpy.typing import NDArray
 
+from napari_psf_distiller.widgets.record import voxel_size_noted
+
 __all__ = ["show_in_depth"]
 
 # A bead's image is so many times as long as it is wide, of most objectives.
@@ -49,8 +51,9 @@ def _thick(layer: Points, make: Callable[..., Any], *args: Any, **keywords: Any)
 
 def _reach(layer: Points) -> NDArray[np.float64]:
     """Return how far the light reaches along each axis, in voxels."""
-    scale = np.abs(np.asarray(layer.scale, float))
+    known = voxel_size_noted(layer.metadata, layer.scale, layer.units)
+    voxel = np.abs(np.asarray(known or layer.scale, float))
     # napari draws a point with the last axis' voxels.
-    reach: NDArray[np.float64] = np.max(layer.size, initial=0.0) / 2 * scale[-1] / scale
+    reach: NDArray[np.float64] = np.max(layer.size, initial=0.0) / 2 * voxel[-1] / voxel
     reach[:-2] *= LENGTH
     return reach

@@ -1,6 +1,7 @@
 """The widget Distil PSF: an image and its beads become the distilled PSF."""
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -30,12 +31,14 @@ from napari_psf_distiller.widgets.distill_joint import (
     joint_steps,
     watched,
 )
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.layers import NOT_PREPROCESSED, Source, read_image_layer
 from napari_psf_distiller.widgets.live_fit import LiveFit
-from napari_psf_distiller.widgets.points import Beads, beads_from, with_voxel_size_of
+from napari_psf_distiller.widgets.points import Beads, beads_from
 from napari_psf_distiller.widgets.preferred import choose_newest, choose_source
 from napari_psf_distiller.widgets.psf_so_far import PSFSoFar
 from napari_psf_distiller.widgets.record import marked_by_hand, own_note, used_device
+from napari_psf_distiller.widgets.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.worker import StepRunner
 
 __all__ = ["BEAD_DIAMETER_OPTIONS", "TITLE", "distil_psf"]
@@ -85,6 +88,7 @@ MEMORY_TOOLTIP = (
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     runner = StepRunner(gui, TITLE)
+    share_dock(gui)
     offer_table(gui, runner)
     # Signals hold who listens weakly.
     gui.psf_so_far = PSFSoFar(runner)
@@ -268,7 +272,7 @@ def distil_psf(
             fft=fft,
             memory=memory or None,
         )
-        return lambda: _richardson_lucy_steps(source, found, recipe)
+        return lambda: _richardson_lucy_steps(source, found, recipe, made.shown)
 
     return DistilJob(viewer, prepare, made=made)
 
@@ -292,12 +296,14 @@ def _with_beads(recipe: Recipe, beads: Beads, settings: Distill) -> Recipe:
     return recipe
 
 
-def _richardson_lucy_steps(source: Source, beads: Beads, recipe: Recipe) -> Steps[Outcome]:
+def _richardson_lucy_steps(
+    source: Source, beads: Beads, recipe: Recipe, shown: threading.Event
+) -> Steps[Outcome]:
     # Points can be moved and added, so the amplitudes that Find beads noted do not count.
     steps = distill_step(np.asarray(source.data), beads.table, recipe, PREVIEW_EVERY)
     seen: list[Progress] = []
     try:
-        distilled = yield from watched(steps, seen)
+        distilled = yield from watched(steps, seen, shown)
     except Interrupted:
         if not seen or seen[-1].preview is None:
             raise

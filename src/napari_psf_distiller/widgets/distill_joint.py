@@ -1,6 +1,7 @@
 """What Distil PSF does by its method joint, and the layers that it makes of it."""
 
 import dataclasses
+import threading
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from napari_psf_distiller.advice import bead_warnings, joint_warnings
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint_pipeline import joint_step
-from napari_psf_distiller.progress import Progress, Steps, passed_on
+from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.joint import Joint
+from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.psf import crop_about_centre, fwhm
 from napari_psf_distiller.widgets.closing_worker import Interrupted, Outcome
 from napari_psf_distiller.widgets.inset import inset
@@ -57,6 +58,10 @@ OUTLIERS, SAMPLE = 1e-3, 4_000_000
 # Iterations from one preview of the PSF to the next, and its largest extent in voxels.
 PREVIEW_EVERY, LARGEST_PREVIEW = 2, 101
 
+# Seconds that the work waits at most until the first preview is shown: a new layer takes napari
+# twice as long beside it, and the viewer stands still so long.
+PATIENCE = 0.5
+
 
 @dataclasses.dataclass(frozen=True)
 class JointRun:
@@ -90,11 +95,14 @@ class Made:
         As soon as it is done, if it is one.
     gains : bool
         Whether its likelihoods are gains over the start.
+    shown : threading.Event
+        Set as soon as the first preview is shown.
     """
 
     source: Source | None = None
     run: JointRun | None = None
     gains: bool = True
+    shown: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +135,9 @@ def joint_steps(source: Source, beads: Beads, recipe: Recipe, made: Made) -> Ste
     device = choose_device(recipe.device).name
     seen: list[Progress] = []
     try:
-        fit = yield from watched(joint_step(array, beads.table, recipe, PREVIEW_EVERY), seen)
+        fit = yield from watched(
+            joint_step(array, beads.table, recipe, PREVIEW_EVERY), seen, made.shown
+        )
     except Interrupted:
         if not seen or seen[-1].preview is None:
             raise
@@ -184,21 +194,37 @@ def joint_outcome(run: JointRun) -> Outcome:
     return [residual, fitted, psf], message, warnings
 
 
-def watched(steps: Steps[T], seen: list[Progress]) -> Steps[T]:
+def watched(steps: Steps[T], seen: list[Progress], shown: threading.Event) -> Steps[T]:
     """Pass a generator on; of what it yields the last with a preview is kept.
 
     What is passed on has no more of a preview than a PSF needs.
+
+    Parameters
+    ----------
+    steps : generator
+        Yields `Progress`, returns the result.
+    seen : list of Progress
+        Gets the last one with a preview, whole.
+    shown : threading.Event
+        See `Made`.
     """
-
-    def watch(progress: Progress) -> Progress:
-        if progress.preview is None:
-            return progress
-        seen[:] = [progress]
-        shape = [min(n, LARGEST_PREVIEW) for n in progress.preview.shape]
-        shown = crop_about_centre(progress.preview, shape)
-        return dataclasses.replace(progress, preview=shown)
-
-    return passed_on(steps, watch)
+    try:
+        while True:
+            progress = next(steps)
+            if progress.preview is None:
+                yield progress
+                continue
+            first, seen[:] = not seen, [progress]
+            shape = [min(n, LARGEST_PREVIEW) for n in progress.preview.shape]
+            preview = crop_about_centre(progress.preview, shape)
+            yield dataclasses.replace(progress, preview=preview)
+            if first:
+                shown.wait(PATIENCE)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        steps.close()
 
 
 def distilled_layer(

@@ -1,4 +1,9 @@
-"""How a layer lies in the world: voxel size, offset, units, axis labels, turns."""
+"""How a layer is drawn in the world: scale, offset, units, axis labels, turns.
+
+The scale that a layer is drawn with need not be the voxel size that is computed with: a file may
+not say it, and then its user types it. Whatever has an image's voxels is drawn as the image is, so
+that it lies on it; the voxel size is in its recipe, see `napari_psf_distiller.widgets.record`.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +13,7 @@ import pint
 from napari.layers import Layer
 from numpy.typing import NDArray
 
-__all__ = ["geometry_of", "scaled", "spacing_of", "unit_ratios"]
+__all__ = ["geometry_of", "in_true_size", "scaled", "spacing_of", "unit_ratios"]
 
 
 def geometry_of(layer: Layer, axes: Sequence[int]) -> dict[str, Any]:
@@ -89,6 +94,32 @@ def scaled(geometry: dict[str, Any], spacing: tuple[float, ...]) -> dict[str, An
         "translate": offset,
         "units": ("micrometer",) * len(spacing),
     }
+
+
+def in_true_size(geometry: dict[str, Any], spacing: tuple[float, ...] | None) -> dict[str, Any]:
+    """Return how a PSF is drawn: in its true size, but nowhere yet, and not turned.
+
+    Parameters
+    ----------
+    geometry : dict
+        Of the image that it comes from.
+    spacing : tuple of float or None
+        Its voxel size in micrometres; None leaves the image's scale.
+    """
+    own = {name: geometry[name] for name in ("scale", "units", "axis_labels")}
+    if spacing is None or spacing_of(own["scale"], own["units"]) == spacing:
+        return own
+    own["scale"] = spacing
+    # napari warns of a layer whose units do not go with the others'. Without any it draws
+    # micrometres as what they are, and the PSF's voxel size is in its recipe.
+    if _are_lengths(own["units"]):
+        own["units"] = ("micrometer",) * len(spacing)
+    return own
+
+
+def _are_lengths(units: Sequence[Any]) -> bool:
+    registry = pint.get_application_registry()
+    return any(registry.Quantity(1, unit).check("[length]") for unit in units)
 
 
 def unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float64]:

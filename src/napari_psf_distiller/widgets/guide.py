@@ -20,7 +20,9 @@ from qtpy.QtWidgets import (
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.choices import unwrapped
+from napari_psf_distiller.widgets.choices import is_preview, unwrapped
+from napari_psf_distiller.widgets.column import Column
+from napari_psf_distiller.widgets.docks import stand_together
 from napari_psf_distiller.widgets.guide_chain import Chain, choose
 from napari_psf_distiller.widgets.guide_file_row import FileRow
 from napari_psf_distiller.widgets.guide_files import PSFMade, psf_made
@@ -42,8 +44,9 @@ from napari_psf_distiller.widgets.guide_steps import (
     State,
     make_steps,
 )
-from napari_psf_distiller.widgets.guide_view import Column, Section, narrow
+from napari_psf_distiller.widgets.guide_view import Section, narrow
 from napari_psf_distiller.widgets.layers import voxel_size_of
+from napari_psf_distiller.widgets.voxel_size import voxel_size_in_use
 
 __all__ = ["Guide"]
 
@@ -188,6 +191,8 @@ class Guide(QWidget):
         self.run_button.setEnabled(has_image and not busy and bool(missing))
         self.run_button.setToolTip(f"Runs {', '.join(missing)}." if missing else "All is done.")
         self.cancel_button.setEnabled(busy)
+        # What is being made lies where the image lay when it began.
+        self.head.scale_button.enabled = not busy
         has_psf = self._standings[POSTPROCESS].layer is not None
         self.files.enable_writing(has_psf)
         self.status.setText(self._message or self._advice(missing))
@@ -302,6 +307,7 @@ class Guide(QWidget):
         put = event is not None and event.type() == QEvent.Type.ParentChange
         if put and hasattr(self, "_look"):
             self.reset_choices()
+            stand_together(self)
         return bool(super().event(event))
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
@@ -315,7 +321,8 @@ class Guide(QWidget):
         super().hideEvent(event)
 
     def _listen(self, layer: Layer) -> None:
-        if id(layer) in self._listening:
+        # What only shows a result while it forms changes often, and no step stands on it.
+        if id(layer) in self._listening or is_preview(layer):
             return
         self._listening.add(id(layer))
         for name in CHANGES:
@@ -327,11 +334,10 @@ class Guide(QWidget):
 
     def _on_scale(self, event: Any) -> None:
         if self._alive and event.source is self.chain.image:
-            self._show_voxel_size()
+            self._show_voxel_size(voxel_size_of(self.chain.image))
 
-    def _show_voxel_size(self) -> None:
-        spacing = voxel_size_of(self.chain.image) or ()
-        self.head.voxel_size.value = ((0.0,) * 3 + spacing)[-3:]
+    def _show_voxel_size(self, spacing: tuple[float, ...] | None) -> None:
+        self.head.voxel_size.value = ((0.0,) * 3 + (spacing or ()))[-3:]
 
     def _on_parameter(self, *_: Any) -> None:
         self._message = ""
@@ -357,7 +363,7 @@ class Guide(QWidget):
     def reset(self) -> None:
         """Set all parameters to their defaults."""
         self._memory.reset()
-        self._show_voxel_size()
+        self._show_voxel_size(voxel_size_in_use(self.chain.image, self._viewer.layers))
         self.chain.follow()
 
     def _use_recipe(self, recipe: Recipe) -> None:
@@ -371,7 +377,7 @@ class Guide(QWidget):
             return
         sizes = self.head.voxel_size.value
         if recipe.spacing is not None and not any(sizes):
-            self.head.voxel_size.value = ((0.0,) * 3 + recipe.spacing)[-3:]
+            self._show_voxel_size(recipe.spacing)
         self.chain.follow()
         self._say("The recipe was loaded.")
         for name in left_out(recipe):

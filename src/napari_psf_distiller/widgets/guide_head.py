@@ -24,25 +24,23 @@ __all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
 
 # What to do where the image's layer does not have the voxel size that is given, or none at all.
 DIFFERS = (
-    "The layer does not have this voxel size yet, so new layers will not lie on it. Press "
-    "<i>Set as the layer's scale</i> before you go on."
+    "The steps compute with this voxel size. The layers are drawn with the image's own scale, so "
+    "the viewer's scale bar and 3D view are not in µm; <i>Set as the layer's scale</i> mends it."
 )
-MISSING = (
-    "The layer says no voxel size. Type it in above, and press <i>Set as the layer's scale</i>."
-)
+MISSING = "The layer says no voxel size. Type it in above."
 
-# The colour of what is out of date, which shows on both themes.
-NOTICE_STYLE = "QLabel { border-left: 4px solid #e69f00; padding: 2px 2px 2px 6px; }"
+# What must be done has the colour of what is out of date; both show on both themes.
+NOTICE_STYLE = "QLabel {{ border-left: 4px solid {}; padding: 2px 2px 2px 6px; }}"
+TO_DO, TO_KNOW = "#e69f00", "#56b4e9"
 
 METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     name_zero(gui.bead_diameter, "not known")
-    button = offer_voxel_size(gui, HEAD)
+    button = gui.scale_button = offer_voxel_size(gui, HEAD)
     gui.scale_notice = QLabel()
     gui.scale_notice.setWordWrap(True)
-    gui.scale_notice.setStyleSheet(NOTICE_STYLE)
     gui.scale_notice.setVisible(False)
     layout = gui.native.layout()
     layout.insertWidget(layout.indexOf(button.native) + 1, gui.scale_notice)
@@ -51,11 +49,12 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
 def show_scale_notice(gui: FunctionGui[Any, Any]) -> None:
     """Say so if the image's layer has not the voxel size given, below the button that mends it."""
-    layer, text = gui.image.value, ""
+    layer, text, colour = gui.image.value, "", TO_KNOW
     if differs(layer, gui.voxel_size.value):
         text = DIFFERS
     elif layer is not None and voxel_size_of(layer) is None:
-        text = MISSING
+        text, colour = MISSING, TO_DO
+    gui.scale_notice.setStyleSheet(NOTICE_STYLE.format(colour))
     gui.scale_notice.setText(text)
     gui.scale_notice.setVisible(bool(text))
 

@@ -6,6 +6,7 @@ import napari
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.inspector import Inspector
 from napari_psf_distiller.widgets.preferred import choose_newest
 
@@ -14,6 +15,7 @@ __all__ = ["inspect_psf"]
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     inspector = Inspector(gui)
+    share_dock(gui)
 
     def open_on_newest(parent: Any) -> None:
         if parent is None:

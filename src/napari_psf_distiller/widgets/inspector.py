@@ -60,7 +60,7 @@ PRESETS = {
 UNASKED_VOXELS = 2_000_000
 
 # While a PSF is distilled, what is drawn of it may take this part of the time of one processor.
-PREVIEW_SHARE = 0.2
+PREVIEW_SHARE = 0.05
 
 
 _inspectors: WeakSet["Inspector"] = WeakSet()
@@ -130,7 +130,7 @@ class Inspector:
         try:
             draw = self._drawing()
         except InputError as error:
-            self.picture.show_nothing()
+            self.picture.show_nothing(str(error))
             self._tell(str(error))
             return
         share = PREVIEW_SHARE if self.tab == "Progress" else 1.0
@@ -264,7 +264,7 @@ class Inspector:
         if tab == "Compare":
             second = self._chosen("other")
             if second is None:
-                raise InputError("Choose a second PSF to compare with.")
+                raise InputError('Choose a second PSF above, at "with", to compare the two.')
             other = self._subject(second)
             return draw_compared(self._layers.pair(subject, other), gui.vmax.value, gui.gamma.value)
         return draw_pictures(
@@ -301,8 +301,8 @@ class Inspector:
         self.numbers.setText(drawn.text)
 
     def _tell(self, sentence: str, *, aloud: bool = False) -> None:
-        """Show why nothing is drawn; what is wrong with a layer is told once as a notification."""
-        self.numbers.setText(sentence)
+        """Take the numbers away; what is wrong with a layer is told once as a notification."""
+        self.numbers.setText("")
         if aloud and sentence != self._told:
             show_error(f"{TITLE}: {sentence}")
         self._told = sentence

@@ -1,7 +1,11 @@
-"""From napari layers to arrays and recipes, and back."""
+"""From napari layers to arrays and recipes, and back.
+
+A `Source` has both that a step needs to know of voxels: the size that is computed with, in its
+recipe, and the geometry that a new layer on the same voxels is drawn with.
+"""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,18 +18,22 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.widgets.contrast import full_range
-from napari_psf_distiller.widgets.geometry import geometry_of, scaled, spacing_of
+from napari_psf_distiller.widgets.geometry import geometry_of, in_true_size
 from napari_psf_distiller.widgets.lineage import identity
 from napari_psf_distiller.widgets.record import (
+    DRAWN_KEY,
     METADATA_KEY,
     digest_of,
+    drawn_with,
     is_edited,
     own_note,
+    voxel_size_noted,
 )
 from napari_psf_distiller.widgets.region import Region, axes_of_space, shown_region
 
 __all__ = [
     "NOT_PREPROCESSED",
+    "SAME_GRID_KEY",
     "SOURCE_KEY",
     "LayerData",
     "Source",
@@ -33,6 +41,7 @@ __all__ = [
     "is_made_from",
     "layer_like",
     "not_raw",
+    "placed_now",
     "read_image_layer",
     "read_labels_layer",
     "same_voxels",
@@ -49,6 +58,9 @@ VOXEL_SIZE_DIGITS = 5
 
 # Where a step's note holds the identity of the layer that it worked on.
 SOURCE_KEY = "source_layer"
+
+# Where it says whether its layer has the voxels of that layer, and lies on it.
+SAME_GRID_KEY = "same_grid"
 
 # Of an image that no step of ours made. To check a recipe anew takes milliseconds, and a layer is
 # read whenever a slider moves.
@@ -70,9 +82,11 @@ class Source:
         The layer's own, not copied and not loaded: the worker does that. Of more than three axes,
         or of time and channels, the volume or plane that the viewer shows.
     recipe : Recipe
-        All that was done to it so far; its spacing is the layer's, in micrometres.
+        All that was done to it so far; its spacing is the voxel size that is computed with, in
+        micrometres: see `voxel_size_noted`.
     geometry : dict
         The keywords that put another layer onto the same grid: scale, units, axis labels, ...
+        They are the layer's own, whatever voxel size is computed with.
     chosen : dict of str to int
         Which time, channel, ... it is, or what it was made from.
     look_for_edits : callable
@@ -212,13 +226,13 @@ def voxel_size_of(layer: Image | None) -> tuple[float, ...] | None:
 
 
 def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dict[str, Any]]:
-    """Return what was done to a layer so far, and how it lies; the recipe's spacing is its scale.
+    """Return what was done to a layer so far, with its voxel size, and how it is drawn.
 
-    Of a PSF file of ours that another reader opened, the file says both.
+    Of a PSF file of ours that another reader opened, the file says the former.
     """
     note = own_note(layer.metadata)
     geometry = geometry_of(layer, axes)
-    spacing = spacing_of(geometry["scale"], geometry["units"])
+    spacing = voxel_size_noted(layer.metadata, geometry["scale"], geometry["units"])
     # Nothing was done to a layer without a note: a recipe must not claim the default's steps.
     recipe = UNTOUCHED
     if note is not None:
@@ -227,13 +241,14 @@ def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dic
         stated, stored = psf_made_with(layer.source.path) or ((), None)
         if len(stated) == len(axes):
             recipe = stored or recipe
-            if spacing is None:
-                spacing, geometry = stated, scaled(geometry, stated)
+            spacing = spacing or stated
     return dataclasses.replace(recipe, spacing=spacing), geometry
 
 
 def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     """Return the source with the voxel size that the user gave, in micrometres.
+
+    It counts for what is computed; new layers are drawn as the layer is.
 
     Parameters
     ----------
@@ -257,11 +272,23 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     if not any(given) or given == known:
         return source
     spacing = check_spacing(given, ndim)
-    return dataclasses.replace(
-        source,
-        recipe=dataclasses.replace(source.recipe, spacing=spacing),
-        geometry=scaled(source.geometry, spacing),
-    )
+    return dataclasses.replace(source, recipe=dataclasses.replace(source.recipe, spacing=spacing))
+
+
+def placed_now(source: Source, layers: Iterable[Layer]) -> Source:
+    """Return a source as its layer is drawn now, which may have got another scale since.
+
+    Parameters
+    ----------
+    source : Source
+    layers : iterable of Layer
+        Where the layer is sought; if it is gone, the source stays as it is.
+    """
+    for layer in layers:
+        if identity(layer) == source.identity:
+            geometry = geometry_of(layer, axes_of_space(layer))
+            return dataclasses.replace(source, geometry=geometry)
+    return source
 
 
 def layer_like(
@@ -277,7 +304,7 @@ def layer_like(
     same_grid: bool = True,
     **keywords: Any,
 ) -> LayerData:
-    """Return a new layer with a source's scale, units and axis labels, and the recipe so far.
+    """Return a new layer that is drawn as its source is, with the recipe so far.
 
     Parameters
     ----------
@@ -295,30 +322,33 @@ def layer_like(
     iterations : int, optional
         How many were done, which the recipe may have left open.
     same_grid : bool
-        Whether voxel 0 of the new layer is voxel 0 of the source, so that it lies on it.
+        Whether voxel 0 of the new layer is voxel 0 of the source, so that it lies on it. If not,
+        it is drawn in its true size, see `in_true_size`.
     **keywords
         More of the layer's properties.
     """
-    geometry = dict(source.geometry)
+    geometry = source.geometry
     if not same_grid:
-        for keyword in ("translate", "rotate", "shear", "affine"):
-            geometry.pop(keyword, None)
+        geometry = in_true_size(geometry, source.recipe.spacing)
+    keywords = geometry | keywords
     note: dict[str, Any] = {
         "step": step,
         "recipe": recipe.to_dict(),
         "origin": source.origin,
         "source": source.note(),
         SOURCE_KEY: source.identity,
+        SAME_GRID_KEY: same_grid,
+        DRAWN_KEY: drawn_with(keywords["scale"], keywords["units"]),
         "others": [other.note() for other in others],
         "digest": digest_of(data, keywords.get("features")),
     }
-    if kind == "image":
-        keywords = {"contrast_limits": full_range(data)} | keywords
+    if kind == "image" and "contrast_limits" not in keywords:
+        keywords["contrast_limits"] = full_range(data)
     if source.chosen:
         note["chosen"] = source.chosen
     if iterations is not None:
         note["iterations"] = iterations
-    return data, {"name": name, "metadata": {METADATA_KEY: note}} | geometry | keywords, kind
+    return data, {"name": name, "metadata": {METADATA_KEY: note}} | keywords, kind
 
 
 def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:

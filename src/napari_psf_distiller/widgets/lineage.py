@@ -17,6 +17,7 @@ from napari_psf_distiller.widgets.region import shown_region
 
 __all__ = [
     "RUN_KEY",
+    "beginning_of",
     "identity",
     "input_of",
     "inputs_of",
@@ -83,6 +84,15 @@ def root_of(layer: Layer, viewer: Viewer | None = None) -> str:
         Its sliders tell the time and the channel.
     """
     return identity(layer) + _part(layer, viewer)
+
+
+def beginning_of(layer: Layer) -> str:
+    """Return the identity of the layer that all began with, whichever of its volumes it was.
+
+    Of a layer that no run of ours wrote it is its own.
+    """
+    run = run_of(layer)
+    return str(run["root"]).partition(" ")[0] if run is not None else identity(layer)
 
 
 def input_of(layer: Layer, viewer: Viewer | None = None) -> dict[str, str]:

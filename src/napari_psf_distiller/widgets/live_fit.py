@@ -18,8 +18,14 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint_pipeline import joint_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.widgets.choices import unwrapped
-from napari_psf_distiller.widgets.closing_worker import ClosingWorker, Failure, guarded
+from napari_psf_distiller.widgets.closing_worker import (
+    ClosingWorker,
+    Failure,
+    Outcome,
+    guarded,
+)
 from napari_psf_distiller.widgets.distill_joint import TITLE, DistilJob, JointRun, joint_outcome
+from napari_psf_distiller.widgets.layers import placed_now
 from napari_psf_distiller.widgets.lineage import rewrite, run_of
 from napari_psf_distiller.widgets.live_psf import LivePSF
 from napari_psf_distiller.widgets.points import beads_from
@@ -121,7 +127,10 @@ class LiveFit:
             self.stop()
             return
         try:
-            beads = beads_from(self._layers[1], self._run.source)
+            # The image may have got its voxel size since, and the points with it.
+            source = placed_now(self._run.source, self._viewer.layers if self._viewer else ())
+            self._run = dataclasses.replace(self._run, source=source)
+            beads = beads_from(self._layers[1], source)
         except InputError as error:
             self._tell_failure(str(error))
             return
@@ -155,14 +164,14 @@ class LiveFit:
             self._follow_psf()
         self.followed.emit()
 
-    def _on_fit(self, run: JointRun | Failure | None) -> None:
-        if isinstance(run, Failure):
-            self._tell_failure(run.message)
+    def _on_fit(self, done: tuple[JointRun, Outcome] | Failure | None) -> None:
+        if isinstance(done, Failure):
+            self._tell_failure(done.message)
             return
-        if run is None or self._edited or not self._are_there():
+        if done is None or self._edited or not self._are_there():
             return
+        run, (layers, message, _) = done
         self._run = run
-        layers, message, _ = joint_outcome(run)
         self._updating = True
         try:
             for layer, (data, keywords, _) in zip(self._layers, layers, strict=True):
@@ -187,9 +196,10 @@ class LiveFit:
         show_error(f"{TITLE}: {message}")
 
 
-def _refitted(run: JointRun, beads: pd.DataFrame) -> Steps[JointRun]:
-    """Fit the PSF to edited beads."""
+def _refitted(run: JointRun, beads: pd.DataFrame) -> Steps[tuple[JointRun, Outcome]]:
+    """Fit the PSF to edited beads, and make its layers."""
     array = np.asarray(run.source.data)
     fit = yield from joint_step(array, beads, run.recipe, PREVIEW_EVERY, before=run.fit)
     recipe = marked_by_hand(run.recipe, "find_beads")
-    return dataclasses.replace(run, recipe=recipe, fit=fit)
+    refitted = dataclasses.replace(run, recipe=recipe, fit=fit)
+    return refitted, joint_outcome(refitted)

@@ -30,6 +30,8 @@ Draw = Callable[["Figure", str], str]
 
 # With it the drawings' letters are as large as the widgets' on a screen of 96 dots per inch.
 DOTS_PER_INCH = 112
+# Pixels about a sentence.
+MARGIN = 12
 # Milliseconds without a change of size before the drawing is made anew.
 SETTLED = 80
 
@@ -79,6 +81,8 @@ class Picture(QWidget):
         Emitted with a `Drawn` whenever one is done.
     figure : matplotlib.figure.Figure or None
         What is shown.
+    sentence : str
+        What is said in its place if there is none.
     """
 
     drawn = Signal(object)
@@ -86,6 +90,7 @@ class Picture(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.figure: Figure | None = None
+        self.sentence = ""
         self._image: QImage | None = None
         self._asked: _Request | None = None
         self._waiting = False
@@ -126,10 +131,17 @@ class Picture(QWidget):
         self._waiting = True
         self._schedule()
 
-    def show_nothing(self) -> None:
-        """Empty the picture; what is asked for or under way does not count any more."""
+    def show_nothing(self, sentence: str = "") -> None:
+        """Empty the picture; what is asked for or under way does not count any more.
+
+        Parameters
+        ----------
+        sentence : str
+            Said in its place: why there is none, or what to do.
+        """
         self._asked, self._waiting = None, False
         self._image = self.figure = None
+        self.sentence = sentence
         self.update()
 
     def _schedule(self) -> None:
@@ -162,6 +174,7 @@ class Picture(QWidget):
         if self._asked is not None:
             self._last = drawn.seconds
             self._image, self.figure = drawn.image, drawn.figure
+            self.sentence = "" if drawn.image is not None else drawn.text
             self.update()
             self.drawn.emit(drawn)
         self._schedule_if_waiting()
@@ -193,10 +206,12 @@ class Picture(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
         """Show the picture; one of another size is stretched until there is a new one."""
-        if self._image is None:
-            return
         painter = QPainter(self)
-        if self._fits():
+        if self._image is None:
+            place = self.rect().adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+            how = int(Qt.AlignmentFlag.AlignHCenter) | int(Qt.TextFlag.TextWordWrap)
+            painter.drawText(place, how, self.sentence)
+        elif self._fits():
             painter.drawImage(self.rect(), self._image)
         else:
             if not self.busy:

@@ -15,14 +15,12 @@ from napari_psf_distiller.widgets.geometry import unit_ratios
 from napari_psf_distiller.widgets.layers import (
     LayerData,
     Source,
-    is_made_from,
     layer_like,
     source_of,
 )
 from napari_psf_distiller.widgets.record import used_points
-from napari_psf_distiller.widgets.voxel_size import with_given_size
 
-__all__ = ["Beads", "beads_from", "points_layer", "with_voxel_size_of"]
+__all__ = ["Beads", "beads_from", "points_layer"]
 
 
 class Beads(NamedTuple):
@@ -74,23 +72,6 @@ def beads_from(layer: Points | None, image: Source) -> Beads:
     if not table["used"].any():
         raise InputError(f"None of the points of {layer.name!r} is marked as used.")
     return Beads(table, source)
-
-
-def with_voxel_size_of(layer: Points | None, image: Source) -> Source:
-    """Return the image with the voxel size that its beads were found with.
-
-    Who gives a voxel size where the beads are found means it for what is made of them too, even if
-    the image layer has none, or another.
-
-    Parameters
-    ----------
-    layer : napari.layers.Points or None
-    image : Source
-        As it is returned if the points were not found in it.
-    """
-    if layer is None or not is_made_from(layer, image):
-        return image
-    return with_given_size(image, source_of(layer).recipe.spacing or (0.0,) * 3)
 
 
 def points_layer(

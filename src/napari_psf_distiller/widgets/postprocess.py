@@ -15,6 +15,7 @@ from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.pipeline import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess, Recipe
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.inset import inset
 from napari_psf_distiller.widgets.layers import Source, layer_like, read_image_layer
 from napari_psf_distiller.widgets.preferred import prefer_layers
@@ -29,6 +30,7 @@ DEFAULT = PostProcess()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    share_dock(gui)
     prefer_layers(gui, {"image": "Distil PSF"})
 
 

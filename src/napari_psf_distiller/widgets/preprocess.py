@@ -13,16 +13,13 @@ from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Preprocess
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.layers import (
     layer_like,
     read_image_layer,
+    with_voxel_size,
 )
-from napari_psf_distiller.widgets.voxel_size import (
-    VOXEL_SIZE_OPTIONS,
-    displaced,
-    offer_voxel_size,
-    with_given_size,
-)
+from napari_psf_distiller.widgets.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
 __all__ = ["preprocess_beads"]
@@ -33,6 +30,7 @@ DEFAULT = Preprocess()
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    share_dock(gui)
     offer_voxel_size(gui, TITLE)
 
     def show_what_counts(method: str) -> None:
@@ -105,8 +103,7 @@ def preprocess_beads(
     """Subtract the background and filter by the median."""
 
     def prepare() -> Callable[[], Steps[Outcome]]:
-        unscaled = read_image_layer(image, "a bead image", viewer)
-        source = with_given_size(unscaled, voxel_size)
+        source = with_voxel_size(read_image_layer(image, "a bead image", viewer), voxel_size)
         settings = Preprocess(
             background=background,
             factor=factor,
@@ -133,7 +130,7 @@ def preprocess_beads(
                 gamma=0.6,
             )
             done = f"done: {background} background, median filter {median}"
-            return [layer], done, displaced(unscaled, source)
+            return [layer], done, ()
 
         return steps
 

@@ -15,13 +15,15 @@ from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.choices import unwrapped
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, name_zero, offer_devices
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.layers import Source, is_made_from, read_image_layer
-from napari_psf_distiller.widgets.points import Beads, beads_from, with_voxel_size_of
+from napari_psf_distiller.widgets.points import Beads, beads_from
 from napari_psf_distiller.widgets.preferred import choose_newest, choose_source
 from napari_psf_distiller.widgets.proof_panel import Panel
 from napari_psf_distiller.widgets.proof_region import drawn_box, offset_of
 from napari_psf_distiller.widgets.proof_run import TITLE, Made, ProveJob, Task, prove_steps
 from napari_psf_distiller.widgets.record import own_note
+from napari_psf_distiller.widgets.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.worker import Outcome, StepRunner
 
 __all__ = ["prove_psf"]
@@ -37,6 +39,7 @@ RESIDUAL = "Distil PSF: residual"
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    share_dock(gui)
     offer_devices(gui.device)
     for choice in (gui.image, gui.psf, gui.beads, gui.deconvolved, gui.region, gui.device):
         # The names of layers and devices may be long; the widget stays as wide as its figures.
@@ -106,12 +109,10 @@ def prove_psf(
     def prepare() -> Callable[[], Steps[Outcome]]:
         source = read_image_layer(image, "a bead image", viewer)
         kernel = read_image_layer(psf, "a PSF", viewer)
+        source = with_voxel_size_of(beads, with_voxel_size_of(psf, source))
         found = None
         if beads is not None:
-            scaled = with_voxel_size_of(beads, source)
-            found = _with_what_is_known(beads_from(beads, scaled), beads)
-            # What is shown lies where the image does, whatever its beads know of its voxels.
-            source = dataclasses.replace(source, recipe=scaled.recipe)
+            found = _with_what_is_known(beads_from(beads, source), beads)
         settings = Deconvolve(iterations=int(iterations) or None)
         before = _deconvolved_before(deconvolved, image, source, viewer)
         residual = _residual_of(source, unwrapped(viewer))

@@ -15,6 +15,7 @@ from napari_psf_distiller.steps.beads import centres_of
 from napari_psf_distiller.steps.proof import Proof, Structure, spread_of, write_proof
 from napari_psf_distiller.widgets.aside import do_aside
 from napari_psf_distiller.widgets.choices import viewer_of
+from napari_psf_distiller.widgets.column import Column
 from napari_psf_distiller.widgets.inspect_save import Saver
 from napari_psf_distiller.widgets.proof_panes import PRESETS, Panes
 from napari_psf_distiller.widgets.proof_region import Box, drawn_box, selected_centre
@@ -82,7 +83,8 @@ class Panel(QObject):
         ]
         self.save = _button("Save &CSV…", "Save the figures, and those of each bead, as a table.")
         self._preset_row = row_of_buttons(self.presets)
-        layout: Any = gui.native.layout()
+        # Its figures are higher than many a screen has room for beside other docks.
+        column = Column()
         for widget in (
             self.figures,
             self.residual_says,
@@ -90,8 +92,10 @@ class Panel(QObject):
             self._preset_row,
             row_of_buttons([self.save]),
         ):
-            layout.addWidget(widget)
-        layout.addStretch(1)
+            column.column.addWidget(widget)
+        column.column.addStretch(1)
+        layout: Any = gui.native.layout()
+        layout.addWidget(column, 1)
         self.beside.changed.connect(lambda _: self._toggle_beside())
         self.residual.changed.connect(lambda _: self._toggle_residual())
         self.save.changed.connect(lambda _: self.ask_to_save())
@@ -137,9 +141,10 @@ class Panel(QObject):
             self._show_beside()
 
     def _show_beside(self) -> None:
-        proven = self.made.proven
-        if proven is None or viewer_of(self._gui) is None:
+        proven, viewer = self.made.proven, viewer_of(self._gui)
+        if proven is None or viewer is None:
             return
+        proven = proven.placed_now(viewer.layers)
         try:
             box = self._box(proven)
         except InputError as error:

@@ -1,11 +1,12 @@
 """What Prove PSF does in its thread: deconvolve, measure, and make the layers of the view."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Image, Points
+from napari.layers import Image, Layer, Points
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
@@ -32,6 +33,7 @@ from napari_psf_distiller.widgets.layers import (
     Source,
     layer_like,
     not_raw,
+    placed_now,
     same_voxels,
 )
 from napari_psf_distiller.widgets.proof_panes import Range
@@ -107,6 +109,11 @@ class Proven:
     box: Box
     inner: Box
     shown: tuple[int, ...]
+
+    def placed_now(self, layers: Iterable[Layer]) -> "Proven":
+        """Return it for the image as it is drawn now; see `layers.placed_now`."""
+        task = dataclasses.replace(self.task, image=placed_now(self.task.image, layers))
+        return dataclasses.replace(self, task=task)
 
     def box_of_bead(self, centre: NDArray[np.float64] | None = None) -> Box:
         """Return a square about a bead; by default the brightest that was measured."""

@@ -1,10 +1,17 @@
 """The PSF while it is distilled: a layer that goes when it is done, and what an inspector shows."""
 
+from functools import partial
+
+import numpy as np
 from napari.layers import Image
+from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 from napari_psf_distiller.progress import Progress, note_likelihood
+from napari_psf_distiller.widgets.canvas import drawn_later
 from napari_psf_distiller.widgets.choices import PREVIEW_KEY, unwrapped
 from napari_psf_distiller.widgets.distill_joint import DistilJob
+from napari_psf_distiller.widgets.geometry import in_true_size
 from napari_psf_distiller.widgets.inset import inset
 from napari_psf_distiller.widgets.inspector import inspectors_in
 from napari_psf_distiller.widgets.worker import Ending, StepRunner
@@ -22,6 +29,9 @@ class PSFSoFar:
     """
 
     def __init__(self, runner: StepRunner) -> None:
+        # Whose previews are shown, and the newest of them.
+        self._job: DistilJob | None = None
+        self._preview: NDArray[np.float32] | None = None
         self._layer: Image | None = None
         self._curve: list[tuple[int, float]] = []
         self._runner = runner
@@ -35,31 +45,50 @@ class PSFSoFar:
         note_likelihood(self._curve, progress)
         if progress.preview is None:
             return
+        self._preview = progress.preview
+        if self._job is not job:
+            self._job = job
+            # In turns of their own, since each takes a while: the layer, and the first drawing.
+            QTimer.singleShot(0, partial(self._add, job))
+        elif self._layer is not None:
+            self._draw(job, progress.preview)
+            if self._layer in unwrapped(job.viewer).layers:
+                # If not, its user deleted it, and does not want to see it.
+                self._layer.data = progress.preview
+                self._layer.contrast_limits = _limits(progress.preview)
+
+    def _add(self, job: DistilJob) -> None:
+        source, preview = job.made.source, self._preview
+        if self._job is not job or source is None or preview is None:
+            return
+        self._layer = Image(
+            preview,
+            name=f"{source.origin} PSF so far",
+            colormap="inferno",
+            contrast_limits=_limits(preview),
+            metadata={PREVIEW_KEY: True},
+            **in_true_size(source.geometry, source.recipe.spacing),
+            translate=inset(source, preview),
+        )
         viewer = unwrapped(job.viewer)
-        source = job.made.source
-        for inspector in inspectors_in(viewer):
-            inspector.preview(
-                progress.preview, source.recipe.spacing, self._curve, gains=job.made.gains
-            )
-        limits = (0.0, max(float(progress.preview.max()), 1e-30))
-        if self._layer is None:
-            self._layer = Image(
-                progress.preview,
-                name=f"{source.origin} PSF so far",
-                colormap="inferno",
-                contrast_limits=limits,
-                metadata={PREVIEW_KEY: True},
-                **source.geometry | {"translate": inset(source, progress.preview)},
-            )
+        with drawn_later(viewer, partial(self._go_on, job)):
             viewer.layers.append(self._layer)
-            self._runner.stand_in = self._layer
-        elif self._layer in viewer.layers:
-            # If not, its user deleted it, and does not want to see it.
-            self._layer.data = progress.preview
-            self._layer.contrast_limits = limits
+        self._runner.stand_in = self._layer
+
+    def _go_on(self, job: DistilJob) -> None:
+        job.made.shown.set()
+        if self._job is job and self._preview is not None:
+            self._draw(job, self._preview)
+
+    def _draw(self, job: DistilJob, preview: NDArray[np.float32]) -> None:
+        source = job.made.source
+        assert source is not None
+        for inspector in inspectors_in(unwrapped(job.viewer)):
+            inspector.preview(preview, source.recipe.spacing, self._curve, gains=job.made.gains)
 
     def _on_ended(self, ending: Ending) -> None:
         layer, self._layer, self._curve = self._layer, None, []
+        self._job = self._preview = None
         self._runner.stand_in = None
         if layer is None or ending.job is None:
             return
@@ -69,3 +98,7 @@ class PSFSoFar:
         images = [made for made in ending.layers if isinstance(made, Image)]
         for inspector in inspectors_in(viewer):
             inspector.end_preview(images[-1] if images else None)
+
+
+def _limits(preview: NDArray[np.float32]) -> tuple[float, float]:
+    return 0.0, max(float(preview.max()), 1e-30)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,27 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Provenance, Recipe
+from napari_psf_distiller.widgets.geometry import spacing_of
 
 __all__ = [
+    "DRAWN_KEY",
     "METADATA_KEY",
     "OPENED",
     "digest_of",
+    "drawn_with",
     "is_edited",
     "marked_by_hand",
     "own_note",
     "used_device",
     "used_points",
+    "voxel_size_noted",
     "with_image",
 ]
 
 METADATA_KEY = "psf_distiller"
+
+# Where a step's note holds the scale and the units that its layer was drawn with.
+DRAWN_KEY = "drawn"
 
 # The step that a PSF from a file notes as its writer.
 OPENED = "Open PSF"
@@ -38,6 +45,37 @@ def own_note(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what a step wrote into a layer's metadata, or None if no step of ours did."""
     note = metadata.get(METADATA_KEY)
     return note if isinstance(note, dict) and "recipe" in note else None
+
+
+def drawn_with(scale: Sequence[float], units: Sequence[Any]) -> dict[str, Any]:
+    """Return what a note says of how its layer was drawn."""
+    return {
+        "scale": tuple(float(size) for size in scale),
+        "units": tuple(str(unit) for unit in units),
+    }
+
+
+def voxel_size_noted(
+    metadata: Mapping[str, Any], scale: Sequence[float], units: Sequence[Any]
+) -> tuple[float, ...] | None:
+    """Return the voxel size in micrometres that a layer is computed with; None if not known.
+
+    It is what the recipe in its note says, as long as the layer is drawn as its step drew it: on
+    an image whose scale is another. Whoever gave the layer another scale since means that; and of
+    a layer that no step of ours wrote the scale is all that is known.
+
+    Parameters
+    ----------
+    metadata : mapping
+        The layer's.
+    scale : sequence of float
+    units : sequence of str or pint.Unit
+    """
+    note = own_note(metadata) or {}
+    noted = note.get("recipe", {}).get("spacing")
+    if noted is not None and note.get(DRAWN_KEY) == drawn_with(scale, units):
+        return tuple(float(size) for size in noted)
+    return spacing_of(scale, units)
 
 
 def is_edited(layer: Layer) -> bool:

@@ -15,7 +15,15 @@ from napari_psf_distiller.widgets.geometry import unit_ratios
 if TYPE_CHECKING:
     from napari_psf_distiller.widgets.layers import Source
 
-__all__ = ["Region", "Unread", "axes_of_space", "found_elsewhere", "shown_region"]
+__all__ = [
+    "Region",
+    "Unread",
+    "axes_of_space",
+    "found_elsewhere",
+    "place_shown",
+    "show_place",
+    "shown_region",
+]
 
 # Axes of these names are none of space, wherever they stand.
 NOT_SPACE = frozenset({"t", "time", "c", "ch", "channel", "channels"})
@@ -122,7 +130,7 @@ def shown_region(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> 
     others = [axis for axis in range(layer.ndim) if axis not in axes]
     if not others:
         return Region(axes)
-    position = _position(layer, viewer if viewer is not None else napari.current_viewer())
+    position = place_shown(layer, viewer if viewer is not None else napari.current_viewer())
     chosen: dict[str, int] = {}
     index: list[int | slice] = [slice(None)] * layer.ndim
     for axis in others:
@@ -159,7 +167,7 @@ def found_elsewhere(source: "Source", other: "Source") -> tuple[str, ...]:
     )
 
 
-def _position(layer: Layer, viewer: "napari.viewer.Viewer | None") -> NDArray[np.float64]:
+def place_shown(layer: Layer, viewer: "napari.viewer.Viewer | None") -> NDArray[np.float64]:
     """Return where the viewer's sliders stand, in the layer's voxels."""
     if viewer is None or layer not in viewer.layers:
         return np.zeros(layer.ndim)
@@ -168,3 +176,13 @@ def _position(layer: Layer, viewer: "napari.viewer.Viewer | None") -> NDArray[np
     if units is not None:
         point = point * unit_ratios(units[-layer.ndim :], layer.units)
     return np.asarray(layer.world_to_data(point), float)
+
+
+def show_place(layer: Layer, viewer: "napari.viewer.Viewer", place: NDArray[np.float64]) -> None:
+    """Move the viewer's sliders to a place in the layer's voxels."""
+    point = np.asarray(layer.data_to_world(place), float)
+    units = getattr(viewer.layers, "units", None)
+    if units is not None:
+        point = point * unit_ratios(layer.units, units[-layer.ndim :])
+    axes = range(viewer.dims.ndim - layer.ndim, viewer.dims.ndim)
+    viewer.dims.set_point(list(axes), [float(value) for value in point])

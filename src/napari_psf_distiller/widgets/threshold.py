@@ -14,6 +14,7 @@ from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
 from napari_psf_distiller.steps.threshold import Method, threshold_value
+from napari_psf_distiller.widgets.docks import share_dock
 from napari_psf_distiller.widgets.layers import layer_like, read_image_layer
 from napari_psf_distiller.widgets.level_slider import LevelSlider
 from napari_psf_distiller.widgets.preferred import prefer_layers
@@ -31,6 +32,7 @@ BEAD_COLOUR = "#f0e442"
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
+    share_dock(gui)
     prefer_layers(gui, {"image": "Preprocess beads"})
 
     def show_what_counts(method: str) -> None:

@@ -9,13 +9,13 @@ from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
 from napari.layers import Layer
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
-from napari.utils.progress import cancelable_progress
 from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps, note_likelihood
+from napari_psf_distiller.widgets.activity_bar import ActivityBar
 from napari_psf_distiller.widgets.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.choices import offer_layers, unwrapped
 from napari_psf_distiller.widgets.closing_worker import (
@@ -32,6 +32,7 @@ from napari_psf_distiller.widgets.record import (
     METADATA_KEY,
     is_edited,
 )
+from napari_psf_distiller.widgets.spinner import spinner
 from napari_psf_distiller.widgets.time_left import TimeLeft
 
 __all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
@@ -122,7 +123,7 @@ class StepRunner:
         self._job: Job | None = None
         # What the last run wrote, and the layer it worked on, if the next may replace it.
         self._written: tuple[Layer, Layer] | None = None
-        self._bar: cancelable_progress | None = None
+        self._bar: ActivityBar | None = None
         self._alive = True
         self._updated = self._told = 0.0
         # What is noted of the run in its layers, and how it ended, once it is known.
@@ -131,7 +132,8 @@ class StepRunner:
         # Whether the worker is done, and whether its layers are being added.
         self._worked = self._adding = False
         self.stand_in: Layer | None = None
-        # What `progressed` still has to tell.
+        # Whether it told of a preview, and what it still has to tell.
+        self._previewed = False
         self._untold: Progress | None = None
         self._time_left = TimeLeft()
         # What the step that is under way has to say.
@@ -181,7 +183,7 @@ class StepRunner:
             return
         self._job = job
         self._ending = self._untold = None
-        self._worked = self._adding = False
+        self._worked = self._adding = self._previewed = False
         self._run = record_run(self._gui) | {"log_likelihood": [], "warnings": []}
         self._time_left = TimeLeft()
         worker = create_worker(
@@ -196,8 +198,9 @@ class StepRunner:
         self._set_running(True)
         self._set_status("running")
         collector.spare()
+        spinner.calm()
         # napari's bar handles events when it is made: what comes in then finds this run under way.
-        self._bar = cancelable_progress(total=0, desc=self.title)
+        self._bar = ActivityBar(self.title)
         worker.start()
         self.started.emit()
 
@@ -212,10 +215,9 @@ class StepRunner:
             self._set_status("cancelling")
 
     def _on_progress(self, progress: Progress) -> None:
-        bar: Any = self._bar
-        if bar is None or not self._alive:
+        if self._bar is None or not self._alive:
             return
-        if bar.is_canceled:
+        if self._bar.cancelled:
             self.cancel()
             return
         note_likelihood(self._run["log_likelihood"], progress)
@@ -226,7 +228,7 @@ class StepRunner:
             self._step = progress.step
             self._note = f", {progress.note}" if progress.note else ""
         now = time.monotonic()
-        if self._bar is None or (now - self._updated < UPDATE_EVERY and not begun):
+        if now - self._updated < UPDATE_EVERY and not begun:
             return
         self._updated = now
         self.progress_bar.max = progress.total
@@ -235,14 +237,7 @@ class StepRunner:
             f"{progress.step} {progress.iteration} / {progress.total}"
             f"{f', {left}' if left else ''}{self._note}"
         )
-        # napari's bar handles events whenever it is updated, and with them further progress or the
-        # end of this run: so nothing may follow it here.
-        if bar.desc != f"{progress.step}: ":
-            bar.set_description(progress.step)
-            if self._bar is not bar:
-                return
-        bar.total = progress.total
-        bar.update(progress.iteration - bar.n)
+        self._bar.show(progress)
 
     def _tell_progress(self, progress: Progress) -> None:
         last, now = self._untold, time.monotonic()
@@ -256,7 +251,10 @@ class StepRunner:
                     else progress.log_likelihood
                 ),
             )
-        if now - self._told < PROGRESSED_EVERY:
+        # Whoever waits for a first look gets it at once.
+        first = progress.preview is not None and not self._previewed
+        self._previewed = self._previewed or first
+        if now - self._told < PROGRESSED_EVERY and not first:
             self._untold = progress
             return
         self._told, self._untold = now, None
@@ -317,7 +315,7 @@ class StepRunner:
             if self._worked:
                 self._finish()
 
-        add_one_by_one(layers, add, done)
+        add_one_by_one(layers, unwrapped(job.viewer), add, done)
 
     def _add(self, layer: LayerData, job: Job, is_last: bool) -> Layer:
         data, keywords, kind = layer
@@ -364,6 +362,7 @@ class StepRunner:
             self._set_running(False)
         self._end()
         collector.resume()
+        spinner.resume()
 
     def _end(self) -> None:
         """Tell how the run ended; what listens may start the next one."""

@@ -12,9 +12,8 @@ from superqt.utils import ensure_main_thread
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import write_psf
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.geometry import spacing_of
 from napari_psf_distiller.widgets.reader import own_name, prefer_own_reader
-from napari_psf_distiller.widgets.record import own_note
+from napari_psf_distiller.widgets.record import own_note, voxel_size_noted
 
 __all__ = ["write_psf_layer"]
 
@@ -81,7 +80,8 @@ def _named(path: str) -> str:
 
 
 def _write(path: str, data: Any, attributes: dict[str, Any]) -> None:
-    spacing = spacing_of(attributes["scale"], attributes.get("units") or ())
+    metadata = attributes.get("metadata", {})
+    spacing = voxel_size_noted(metadata, attributes["scale"], attributes.get("units") or ())
     if spacing is None:
         raise InputError(
             f"The layer {attributes.get('name', '')!r} has no voxel size; set its scale and units "
@@ -92,6 +92,6 @@ def _write(path: str, data: Any, attributes: dict[str, Any]) -> None:
         raise InputError(
             f"The layer {name!r} is RGB or multiscale; a PSF has one value a voxel, and one level."
         )
-    note = own_note(attributes.get("metadata", {}))
+    note = own_note(metadata)
     recipe = Recipe.from_dict(note["recipe"]) if note is not None else None
     write_psf(path, np.asarray(data), spacing=spacing, recipe=recipe)

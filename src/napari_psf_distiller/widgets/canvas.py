@@ -1,0 +1,94 @@
+"""napari's canvas, where what a new layer costs is shared out over turns of the event loop."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from napari.qt import QtViewer
+from napari.viewer import Viewer
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+
+__all__ = ["PAUSE", "drawn_later", "load_letters"]
+
+# Milliseconds from one turn to the next: long enough for what waited meanwhile, such as a key.
+PAUSE = 10
+
+# What vispy measures a line of text by, even an empty one, as that of a points layer is.
+LETTERS = "ÅÉÑŐjgpqy "
+
+
+@contextmanager
+def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
+    """Have what is added to a viewer meanwhile drawn in later turns of the event loop.
+
+    napari takes some 0.1 s to add a layer. Drawing it for the first time takes as long again, half
+    of it for the text of points, and the rest of the window follows.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    then : callable
+        Called in a turn after all that.
+    """
+    shown = _shown(viewer)
+    parts = [] if shown is None else [shown.window(), shown.canvas.native]
+    for part in parts:
+        part.setUpdatesEnabled(False)
+    visuals = {} if shown is None else shown.canvas.layer_to_visual
+    known = set(visuals)
+    try:
+        yield
+    finally:
+        turns: list[Callable[[], None]] = [partial(_update_again, part) for part in parts]
+        for layer in set(visuals) - known:
+            text = getattr(visuals[layer].node, "text", None)
+            if text is not None:
+                text.visible = False
+                turns.append(partial(setattr, text, "visible", True))
+        _take([*turns, then])
+
+
+def _take(turns: list[Callable[[], None]]) -> None:
+    """Take turns one after the other; what one of them has drawn comes before the next begins."""
+
+    def take_next() -> None:
+        turns.pop(0)()
+        if turns:
+            QTimer.singleShot(PAUSE, take_next)
+
+    QTimer.singleShot(PAUSE, take_next)
+
+
+def _update_again(part: QWidget) -> None:
+    # The viewer may have been closed meanwhile.
+    if isalive(part):  # type: ignore[no-untyped-call]
+        part.setUpdatesEnabled(True)
+
+
+def load_letters(viewer: Viewer) -> Iterator[str]:
+    """Have the first letters of a canvas at hand, one each time.
+
+    Each takes some milliseconds, and the first points layer wants them all when it is drawn.
+    """
+    shown = _shown(viewer)
+    if shown is None or not hasattr(shown.canvas, "font_info"):
+        # An older napari shares no letters between layers.
+        return
+    info: Any = shown.canvas.font_info()
+    font = info.font_manager.get_font(info.face)
+    for letter in LETTERS:
+        _ = font[letter]
+        yield letter
+
+
+def _shown(viewer: Viewer) -> QtViewer | None:
+    """Return what shows a viewer, if it has a window."""
+    for window in QApplication.topLevelWidgets():
+        if isinstance(window, QMainWindow):
+            for shown in window.findChildren(QtViewer):
+                if shown.viewer is viewer:
+                    return shown
+    return None

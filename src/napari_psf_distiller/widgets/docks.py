@@ -1,0 +1,71 @@
+"""Where a widget stands in napari's window: our own in one place, one behind the other."""
+
+from typing import Any
+
+from magicgui.widgets import FunctionGui
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+__all__ = ["put_below", "share_dock", "stand_together"]
+
+# Marks a dock as ours.
+OURS = "psf_distiller"
+
+
+def share_dock(gui: FunctionGui[Any, Any]) -> None:
+    """Let a widget stand behind or before our others, whenever it is docked; see below."""
+    gui.native_parent_changed.connect(lambda _: stand_together(gui.native))
+
+
+def stand_together(widget: QWidget) -> None:
+    """Put a widget's dock into one place with our others, each behind a tab.
+
+    Two of them, one below the other, have not enough room on most screens. To be called when it
+    got a parent; whoever moves it elsewhere finds it there until it is closed.
+    """
+    # napari puts the widget into the dock first, and then the dock into the window.
+    QTimer.singleShot(0, lambda: _stand_together(widget))
+
+
+def _stand_together(widget: QWidget) -> None:
+    dock, window = _dock_and_window(widget)
+    if dock is None or window is None or dock.property(OURS) or dock.isFloating():
+        return
+    dock.setProperty(OURS, True)
+    ours = [
+        other
+        for other in window.findChildren(QDockWidget)
+        if other is not dock
+        and other.property(OURS)
+        and not other.isFloating()
+        and window.dockWidgetArea(other) == window.dockWidgetArea(dock)
+    ]
+    if ours:
+        window.tabifyDockWidget(ours[-1], dock)
+        dock.show()
+        dock.raise_()
+
+
+def put_below(widget: QWidget, height: int) -> None:
+    """Put a widget's dock below the viewer, where what is wide has room.
+
+    Parameters
+    ----------
+    widget : QWidget
+        In a dock of a window.
+    height : int
+        Of the dock, in pixels.
+    """
+    dock, window = _dock_and_window(widget)
+    if dock is not None and window is not None:
+        window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+        window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
+
+
+def _dock_and_window(widget: QWidget) -> tuple[QDockWidget | None, QMainWindow | None]:
+    dock: QWidget | None = widget if isalive(widget) else None  # type: ignore[no-untyped-call]
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    window = dock.parentWidget() if dock is not None else None
+    return dock, window if isinstance(window, QMainWindow) else None
