@@ -76,7 +76,10 @@ def test_the_next_turn_comes_without_a_window_too(qtbot: QtBot) -> None:
 
 def test_letters_are_at_hand_once_loaded(make_napari_viewer: MakeViewer) -> None:
     viewer = make_napari_viewer()
+    canvas = canvas_of(viewer)
+    if not hasattr(canvas, "font_info"):
+        pytest.skip("This napari shares no letters between layers.")
     letters = "".join(load_letters(viewer))
-    info = canvas_of(viewer).font_info()
+    info = canvas.font_info()
     assert letters
     assert set(letters) <= set(info.font_manager.get_font(info.face)._glyphs)
