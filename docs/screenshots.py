@@ -247,7 +247,9 @@ def formed(desk: Desk, guide: Guide, wanted: bool) -> None:
     guide.refresh()
     guide.run_button.click()
     if wanted:
-        wait_for(lambda: len(seen) >= FORMED and not inspector.busy)
+        # While the layer is added, nothing of the window is drawn.
+        drawn = desk.window.updatesEnabled
+        wait_for(lambda: len(seen) >= FORMED and not inspector.busy and drawn())
         scroll_down(guide)
         desk.take("forming")
     wait_for(lambda: not (guide.chain.under_way or guide.chain.running))
