@@ -152,14 +152,13 @@ class FourierBessel:
         parts = np.split(coefficients, ends)
         return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def waves_at(self, displacement: float, *, derivative: bool = False) -> Floats:
-        """Return the waves along the window's axis, displaced, or their derivative by that.
+    def waves_at(self, displacement: float) -> Floats:
+        """Return the waves along the window's axis, displaced.
 
         Parameters
         ----------
         displacement : float
             In voxels.
-        derivative : bool
 
         Returns
         -------
@@ -167,7 +166,7 @@ class FourierBessel:
             (Z, waves).
         """
         n = self.window[0]
-        return self.waves_along(np.arange(n) - n // 2 - displacement, derivative=derivative)
+        return self.waves_along(np.arange(n) - n // 2 - displacement)
 
     def waves_along(self, places: NDArray[np.floating], *, derivative: bool = False) -> Floats:
         """Return the waves at places along the axis, or their derivative by a displacement.

@@ -162,11 +162,8 @@ class _Cores:
     def __init__(self, model: JointModel, beads: list[int], boxes: list[Slices]) -> None:
         self.beads, self._boxes = np.array(beads), boxes
         # Along each axis, (beads, places), in voxels from the beads' centres.
-        self.offsets = [
-            np.array([np.arange(box[axis].start, box[axis].stop) for box in boxes])
-            - model.centres[beads, axis, None]
-            for axis in range(3)
-        ]
+        each = [model.places.offsets(bead, box) for bead, box in zip(beads, boxes, strict=True)]
+        self.offsets = [np.stack(along) for along in zip(*each, strict=True)]
 
     def of(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return the voxels of an image, (beads, voxels)."""
@@ -186,13 +183,10 @@ class _Cores:
 
 def _cores(model: JointModel, widths: Floats, beads: Iterable[int]) -> list[_Cores]:
     """Return the beads' cores, some of one size together."""
-    reach = np.maximum(np.round(CORE * widths), 2).astype(np.intp)
+    reach = np.maximum(np.round(CORE * widths), 2).astype(int).tolist()
     sizes: dict[tuple[int, ...], list[tuple[int, Slices]]] = {}
     for bead in beads:
-        box = tuple(
-            slice(max(part.start, int(c - r)), min(part.stop, int(c + r) + 1))
-            for part, c, r in zip(model.boxes[bead], model.nearest[bead], reach, strict=True)
-        )
+        box = model.places.middle(bead, reach)
         size = tuple(part.stop - part.start for part in box)
         sizes.setdefault(size, []).append((bead, box))
     return [

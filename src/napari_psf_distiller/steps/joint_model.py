@@ -114,17 +114,17 @@ class JointModel:
     @property
     def centres(self) -> Floats:
         """The beads' centres, (beads, 3) in voxels."""
-        return self._places.centres
+        return self.places.centres
 
     @property
     def nearest(self) -> NDArray[np.intp]:
         """The voxels nearest to them."""
-        return self._places.nearest
+        return self.places.nearest
 
     @property
     def boxes(self) -> list[Slices]:
         """The parts of the image that the beads' windows cover."""
-        return self._places.boxes
+        return self.places.boxes
 
     @property
     def shaping(self) -> NDArray[np.bool_]:
@@ -134,7 +134,7 @@ class JointModel:
     @property
     def levels(self) -> Floats:
         """The background at the beads' centres."""
-        return self._places.levels(self.background)
+        return self.places.levels(self.background)
 
     def move(self, centres: Floats, amplitudes: Floats) -> None:
         """Give the beads new centres and amplitudes."""
@@ -143,8 +143,8 @@ class JointModel:
         self._put(centres, amplitudes)
 
     def _put(self, centres: Floats, amplitudes: Floats) -> None:
-        self._places = Placement(centres, self.basis, self.field.background)
-        self._beads = BeadLight(self.basis, self.windows, self._places)
+        self.places = Placement(centres, self.basis, self.field.background)
+        self._beads = BeadLight(self.basis, self.windows, self.places)
         self.amplitudes = amplitudes
         self._rendered = False
 
@@ -189,8 +189,8 @@ class JointModel:
         # How many windows cover a voxel is counted where else the light is: an image's memory less.
         counts = self.light
         self._rendered = False
-        self._shares = self._surroundings.shares(self._places, self.attended, counts)
-        matrix, vector = self._surroundings.normal(self._places, self.background, counts)
+        self._shares = self._surroundings.shares(self.places, self.attended, counts)
+        matrix, vector = self._surroundings.normal(self.places, self.background, counts)
         self._outside = Normal(matrix / self.noise.scale, vector / self.noise.scale)
 
     def render(self) -> None:
@@ -216,7 +216,7 @@ class JointModel:
     def local_background(self, bead: int, box: Slices, coefficients: Floats | None = None) -> Array:
         """Return the background of a part of the image near a bead, as a plane through it."""
         used = self.background if coefficients is None else coefficients
-        return self._places.plane(bead, self._places.told[bead] @ used, box)
+        return self.places.plane(bead, self.places.told[bead] @ used, box)
 
     def residual(self, bead: int, box: Slices) -> Array:
         """Return what the model leaves of a part of the image near a bead."""
@@ -338,7 +338,7 @@ class JointModel:
         density = np.zeros(basis.window, np.float32)
         coupling = np.zeros((math.prod(basis.shapes[0]), len(background)))
         turned = np.zeros((len(basis.waves), basis.columns))
-        places, brightness = self._places, np.where(self.used, self.amplitudes, 0.0)
+        places, brightness = self.places, np.where(self.used, self.amplitudes, 0.0)
         spread = basis.spread([places.waves[bead] for bead in np.flatnonzero(self.shaping)])
         planes = places.planes(self.background)
         for beads in batches(self.attended):
@@ -417,7 +417,7 @@ class JointModel:
         thin = min(THINNEST, -(-len(beads) * min(SAMPLE, math.prod(window)) // ALL_SAMPLES))
 
         def sampled(bead: int) -> tuple[Slices, Array]:
-            z, y, x = self._places.middle(bead, reach)
+            z, y, x = self.places.middle(bead, reach)
             # The bead's own row is among them.
             rows = slice(y.start + (int(self.nearest[bead, 1]) - y.start) % thin, y.stop, thin)
             return (z, rows, x), self.local_background(bead, (z, rows, x))
@@ -437,7 +437,7 @@ class JointModel:
 
     def _normal(self, vector: Floats, weights: list[Array]) -> Floats:
         """Return the matrix of half of chi squared times a vector."""
-        basis, places, size = self.basis, self._places, self.basis.size
+        basis, places, size = self.basis, self.places, self.basis.size
         # The light of beads that are not used is held, as their windows do not shape the PSF. The
         # trial's light takes the place of the model's.
         self._rendered = False

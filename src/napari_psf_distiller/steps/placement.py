@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +59,7 @@ class Placement:
         self.inside = [_slices(a, b) for a, b in zip(low - corners, high - corners, strict=True)]
         self.waves = [basis.waves_at(z) for z in self.displaced[:, 0]]
         self.told = background.at(self.centres)
-        self._offsets = [self._offsets_of(bead, box) for bead, box in enumerate(self.boxes)]
+        self._offsets = [self.offsets(bead, box) for bead, box in enumerate(self.boxes)]
 
     def __len__(self) -> int:
         return len(self.centres)
@@ -73,7 +75,7 @@ class Placement:
     def plane(self, bead: int, value_and_slopes: Floats, box: Slices | None = None) -> Array:
         """Return a plane through a bead, in its window or in another part of the image."""
         value, *slopes = value_and_slopes
-        offsets = self._offsets[bead] if box is None else self._offsets_of(bead, box)
+        offsets = self._offsets[bead] if box is None else self.offsets(bead, box)
         z, y, x = (slope * along for slope, along in zip(slopes, offsets, strict=True))
         flat = ((value + y)[:, None] + x).astype(np.float32)
         plane: Array = z.astype(np.float32)[:, None, None] + flat
@@ -88,14 +90,15 @@ class Placement:
         ]
         return np.array([float(sums[0].sum()), *moments])
 
-    def middle(self, bead: int, reach: list[int]) -> Slices:
+    def middle(self, bead: int, reach: Sequence[int]) -> Slices:
         """Return the part of a bead's window that is so many voxels near along each axis."""
         return tuple(
             slice(max(whole.start, int(c) - r), min(whole.stop, int(c) + r + 1))
             for whole, c, r in zip(self.boxes[bead], self.nearest[bead], reach, strict=True)
         )
 
-    def _offsets_of(self, bead: int, box: Slices) -> list[Floats]:
+    def offsets(self, bead: int, box: Slices) -> list[Floats]:
+        """Return how far the voxels of a part of the image lie from a bead, along each axis."""
         return [
             np.arange(part.start, part.stop, part.step) - centre
             for part, centre in zip(box, self.centres[bead], strict=True)

@@ -28,8 +28,9 @@ LEAST_VOXELS = 4
 
 
 class _HalfMaximum(NamedTuple):
-    """Where a line is highest, and where it falls to the half of that, in voxels."""
+    """A line's spline, where it is highest, and where it falls to the half of that, in voxels."""
 
+    spline: CubicSpline
     left: float
     top: float
     right: float
@@ -184,10 +185,9 @@ def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:
     n = len(profile)
     if found is None:
         return np.zeros(n)
-    spline = CubicSpline(np.arange(n), profile.astype(np.float64))
     single = CubicSpline(np.arange(n), np.eye(n))
     half = single(found.top) / 2
-    left, right = ((half - single(x)) / spline(x, 1) for x in (found.left, found.right))
+    left, right = ((half - single(x)) / found.spline(x, 1) for x in (found.left, found.right))
     slope: NDArray[np.float64] = right - left
     return slope
 
@@ -206,4 +206,4 @@ def _half_maximum(profile: NDArray[np.floating]) -> _HalfMaximum | None:
     left, right = half[half < top], half[half > top]
     if len(left) == 0 or len(right) == 0:
         return None
-    return _HalfMaximum(float(left.max()), top, float(right.min()))
+    return _HalfMaximum(spline, float(left.max()), top, float(right.min()))
