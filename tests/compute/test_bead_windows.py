@@ -65,12 +65,12 @@ def places(count: int, seed: int = 0):
 def factors_and_windows(of: FourierBessel, count: int, seed: int = 0):
     """Return arrays of noise."""
     rng = np.random.default_rng(seed)
-    factors = rng.standard_normal((count, of.window[0], of.columns + 3)).astype(np.float32)
+    factors = rng.standard_normal((count, of.window[0], of.columns)).astype(np.float32)
     return factors, rng.standard_normal((count, *of.window)).astype(np.float32)
 
 
 def functions(of: FourierBessel, displacement, place=lambda r: r):
-    """Return all columns' values in a window, (columns + 3, Y, X), in double precision."""
+    """Return all columns' values in a window, (columns, Y, X), in double precision."""
     y, x = (np.arange(n) - n // 2 - d for n, d in zip(of.window[1:], displacement, strict=True))
     across, along = y[:, None] * of.spacing[1], x[None] * of.spacing[2]
     r, angle = place(np.sqrt(across**2 + along**2)), np.arctan2(across, along)
@@ -79,8 +79,6 @@ def functions(of: FourierBessel, displacement, place=lambda r: r):
         for m, sine in of.terms
         for k in of.radial
     ]
-    shape = of.window[1:]
-    columns += [np.ones(shape), *(np.broadcast_to(v, shape) for v in (y[:, None], x[None]))]
     return np.stack(columns)
 
 
@@ -123,17 +121,16 @@ def test_a_displaced_bead(open_windows, name):
     windows, displacement, dz = open_windows(of), np.array([0.31, -0.43]), 0.2
     coefficients = np.random.default_rng(5).standard_normal(of.size)
     amplitudes = of.amplitudes(coefficients)
-    factors = np.zeros((1, of.window[0], of.columns + 3), np.float32)
-    factors[0, :, :-3] = of.waves_at(dz) @ amplitudes
+    factors = (of.waves_at(dz) @ amplitudes)[None].astype(np.float32)
     windows.place(displacement[None])
     found = windows.light(factors, 0)[0]
     z = (np.arange(of.window[0]) - of.window[0] // 2 - dz)[:, None] * of.spacing[0]
     phase = 2 * np.pi * of.waves * z
     waves = np.where(of.waves < 0, np.sin(phase), np.cos(phase))
-    expected = np.einsum("zw,wc,cyx->zyx", waves, amplitudes, functions(of, displacement)[:-3])
+    expected = np.einsum("zw,wc,cyx->zyx", waves, amplitudes, functions(of, displacement))
     assert relative_l2(found, expected) <= 5e-3
     windows.place(np.zeros((1, 2)))
-    factors[0, :, :-3] = of.waves_at(0.0) @ amplitudes
+    factors = (of.waves_at(0.0) @ amplitudes)[None].astype(np.float32)
     assert relative_l2(windows.light(factors, 0)[0], of.bead(coefficients)) <= 5e-3
 
 
@@ -150,19 +147,6 @@ def test_a_whole_voxel_moves_all_by_one(open_windows, name, seed, other):
         before = np.roll(before, 1, axis=1 + axis)
         inside = (slice(None),) * (1 + axis) + (slice(1, None),)
         assert relative_l2(after[inside], before[inside]) <= 1e-5
-
-
-def test_background(open_windows):
-    of = basis("uneven")
-    windows, displacement = open_windows(of), np.array([[0.25, -0.5]])
-    windows.place(displacement)
-    factors = np.zeros((1, of.window[0], of.columns + 3), np.float32)
-    factors[0, 1, -3:] = 7, 2, -3
-    y = np.arange(9)[:, None] - 4 - 0.25
-    x = np.arange(13) - 6 + 0.5
-    expected = np.zeros(of.window)
-    expected[1] = 7 + 2 * y - 3 * x
-    np.testing.assert_allclose(windows.light(factors, 0)[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["deep", "turning"])
@@ -198,7 +182,7 @@ def test_functions_that_are_not_kept(monkeypatch, kept):
     whole, part = HostWindows(of), HostWindows(of)
     whole.place(places(4))
     part.place(places(4))
-    bytes_of_one = 4 * 13 * 13 * (of.columns + 3)
+    bytes_of_one = 4 * 13 * 13 * of.columns
     light, adjoint = whole.light(factors, 0), whole.light_adjoint(images, 0)
     monkeypatch.setattr(bead_windows, "KEPT_BYTES", kept * bytes_of_one)
     for _ in range(2):

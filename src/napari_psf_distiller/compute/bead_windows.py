@@ -12,7 +12,6 @@ from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
 from napari_psf_distiller.compute.threads import in_turn
 
 __all__ = [
-    "BACKGROUND_COLUMNS",
     "BeadWindows",
     "HostWindows",
     "functions_in_window",
@@ -22,9 +21,6 @@ __all__ = [
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# A window's background is a constant, and a slope along y and along x.
-BACKGROUND_COLUMNS = 3
-
 # The functions' values in the windows are kept, as long as they take no more bytes than this.
 KEPT_BYTES = 512 * 2**20
 
@@ -33,8 +29,7 @@ class BeadWindows(Protocol):
     """Sums of functions of the plane in windows about beads, and the adjoint of that.
 
     A window's plane z is ``sum over columns of factors[z, column] * function[column](y, x)``. The
-    columns are those of `FourierBessel`, their centre displaced by a fraction of a voxel, and
-    three for the background: 1, y and x, in voxels from the bead's centre.
+    columns are those of `FourierBessel`, their centre displaced by a fraction of a voxel.
     """
 
     def place(self, displacements: Floats) -> None:
@@ -53,7 +48,7 @@ class BeadWindows(Protocol):
         Parameters
         ----------
         factors : numpy.ndarray
-            float32, (windows, Z, columns + 3).
+            float32, (windows, Z, columns).
         first : int
             Number of the first of these beads; they follow one another.
 
@@ -64,7 +59,7 @@ class BeadWindows(Protocol):
         """
 
     def light_adjoint(self, windows: Array, first: int) -> Array:
-        """Return the adjoint of `light`: float32, (windows, Z, columns + 3)."""
+        """Return the adjoint of `light`: float32, (windows, Z, columns)."""
 
     def close(self) -> None:
         """Give back what the windows hold on a device."""
@@ -118,8 +113,7 @@ class HostWindows:
     def light_adjoint(self, windows: Array, first: int) -> Array:
         """Return the adjoint of `light`; see `BeadWindows`."""
         count, nz, ny, nx = windows.shape
-        columns = self._basis.columns + BACKGROUND_COLUMNS
-        result = np.empty((count, nz, columns), np.float32)
+        result = np.empty((count, nz, self._basis.columns), np.float32)
         flat = windows.reshape(count, nz, ny * nx)
 
         def fill(index: int) -> None:
@@ -133,7 +127,7 @@ class HostWindows:
         self._kept.clear()
 
     def _functions(self, bead: int) -> Array:
-        """Return the functions' values in a bead's window, (Y * X, columns + 3)."""
+        """Return the functions' values in a bead's window, (Y * X, columns)."""
         kept = self._kept.get(bead)
         if kept is None:
             kept = functions_in_window(self._basis, self._displacements[bead])
@@ -154,7 +148,7 @@ def functions_in_window(basis: FourierBessel, displacement: Floats) -> Array:
     Returns
     -------
     numpy.ndarray
-        float32, (Y * X, columns + 3).
+        float32, (Y * X, columns).
     """
     _, ny, nx = basis.window
     y = np.arange(ny) - ny // 2 - displacement[0]
@@ -168,7 +162,4 @@ def functions_in_window(basis: FourierBessel, displacement: Floats) -> Array:
         if order and angle is not None:
             values = values * turn_of(order, sine, angle).astype(np.float32)[:, None]
         parts.append(values)
-    plane = np.ones((ny * nx, BACKGROUND_COLUMNS), np.float32)
-    plane[:, 1] = np.repeat(y, nx)
-    plane[:, 2] = np.tile(x, ny)
-    return np.concatenate([*parts, plane], axis=1)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

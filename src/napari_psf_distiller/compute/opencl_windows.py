@@ -11,7 +11,6 @@ import numpy as np
 import pyopencl as cl
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS
 from napari_psf_distiller.compute.devices import Device, kernel_source
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
 from napari_psf_distiller.compute.opencl_context import context_of, reported_errors
@@ -52,7 +51,6 @@ class OpenCLWindows:
     def __init__(self, device: Device, basis: FourierBessel) -> None:
         self._device, self._basis = device, basis
         self._depth, self._height, self._width = basis.window
-        self._columns = basis.columns + BACKGROUND_COLUMNS
         self._pitch = _rounded_up(len(basis.radial), WIDTH)
         self._buffers: dict[str, cl.Buffer] = {}
         self._beads = 0
@@ -92,7 +90,6 @@ class OpenCLWindows:
         with self._reported_errors():
             self._upload("rows", rows)
             self._upload("turns", turns)
-            self._upload("centres", (middle + displacements)[:, ::-1].astype(np.float32))
 
     def light(self, factors: Array, first: int) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
@@ -103,7 +100,7 @@ class OpenCLWindows:
         with self._reported_errors():
             for part in self._parts(len(factors)):
                 count = part.stop - part.start
-                turned = np.zeros((count, self._columns, planes), np.float32)
+                turned = np.zeros((count, self._basis.columns, planes), np.float32)
                 turned[:, :, : self._depth] = factors[part].transpose(0, 2, 1)
                 self._upload("factors", turned)
                 self._reserve("windows", result[part].nbytes)
@@ -121,9 +118,8 @@ class OpenCLWindows:
     def light_adjoint(self, windows: Array, first: int) -> Array:
         """Return the adjoint of `light`; see `BeadWindows`."""
         self._check(len(windows), first)
-        result = np.empty((len(windows), self._depth, self._columns), np.float32)
-        columns = self._pitch * len(self._basis.terms) + BACKGROUND_COLUMNS
-        lanes = _rounded_up(-(-columns // WIDTH), LANES)
+        result = np.empty((len(windows), self._depth, self._basis.columns), np.float32)
+        lanes = _rounded_up(self._pitch // WIDTH * len(self._basis.terms), LANES)
         with self._reported_errors():
             for part in self._parts(len(windows)):
                 count = part.stop - part.start
@@ -158,7 +154,7 @@ class OpenCLWindows:
 
     def _arguments(self, first: int) -> list[Any]:
         """Return what both kernels take before their arrays."""
-        beads = [self._buffers[name] for name in ("rows", "turns", "centres")]
+        beads = [self._buffers[name] for name in ("rows", "turns")]
         box = [np.uint32(n) for n in (first, self._depth, self._height, self._width)]
         return [self._buffers["tables"], *self._numbers, *beads, *box]
 

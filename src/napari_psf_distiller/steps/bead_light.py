@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.bead_windows import BACKGROUND_COLUMNS, BeadWindows
+from napari_psf_distiller.compute.bead_windows import BeadWindows
 from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
@@ -52,7 +53,13 @@ class BeadLight:
         places = self._places
         slabs = _slabs(len(out))
 
+        # Where windows cover most of the image it is faster to clear all of it.
+        covered = sum(math.prod(part.stop - part.start for part in box) for box in places.boxes)
+
         def clear(slab: slice) -> None:
+            if covered > out.size // 2:
+                out[slab] = 0
+                return
             for box in places.boxes:
                 out[_within(box, slab)] = 0
 
@@ -60,11 +67,11 @@ class BeadLight:
         for beads in batches(len(places)):
             if not brightness[beads].any():
                 continue
-            shape = (len(beads), self._basis.window[0], self._basis.columns + BACKGROUND_COLUMNS)
+            shape = (len(beads), self._basis.window[0], self._basis.columns)
             factors = np.zeros(shape, np.float32)
             for index, bead in enumerate(beads):
                 waves = brightness[bead] * places.waves[bead]
-                factors[index, :, :-BACKGROUND_COLUMNS] = waves @ amplitudes
+                factors[index] = waves @ amplitudes
             windows = self._windows.light(factors, beads.start)
 
             def add(slab: slice, windows: Array = windows, beads: range = beads) -> None:
@@ -95,7 +102,7 @@ class BeadLight:
         for functions, bead in zip(adjoint, beads, strict=True):
             if brightness[bead]:
                 waves = float(brightness[bead]) * self._places.waves[bead].T
-                result += waves @ functions[:, :-BACKGROUND_COLUMNS].astype(np.float64)
+                result += waves @ functions.astype(np.float64)
         return result
 
 

@@ -10,7 +10,7 @@
  * of its `depth` planes. The tables are (orders, places, pitch), and have a function in each of
  * the first `radial` columns; what is behind them is 0. The rows are the pixels' places in the
  * tables, (beads, pixels), and the turns what a term's functions are multiplied by there, (beads,
- * terms, pixels). A bead's centre is the (x, y) of `centres`, in voxels from the window's first. */
+ * terms, pixels). */
 
 #define JOINED(a, b) a##b
 #define NAMED(a, b) JOINED(a, b)
@@ -20,22 +20,19 @@ typedef NAMED(float, WIDTH) vector;
 /* The first term has the first table, and each two after it, cosine and sine, share one. */
 #define TABLE(term) (((term) + 1) / 2)
 
-#define BACKGROUND_COLUMNS 3
-
 /* windows <- the light. A work-item has WIDTH planes of some pixels; those of neighbouring
  * work-items are neighbours, which makes stores run on. The factors are
  * (windows, columns, planes), with planes up to a multiple of WIDTH. */
 kernel void light(global const float *tables, const uint places, const uint pitch,
                   const uint radial, const uint terms, global const int *rows,
-                  global const float *turns, global const float2 *centres, const uint first,
-                  const uint depth, const uint height, const uint width,
+                  global const float *turns, const uint first, const uint depth,
+                  const uint height, const uint width,
                   global const float *factors, global float *windows)
 {
     const uint pixels = height * width, group = get_group_id(0) * get_local_size(0) * PIXELS;
     const size_t window = get_global_id(2), bead = first + window;
     const uint z = get_global_id(1) * WIDTH, planes = get_global_size(1) * WIDTH;
-    const uint columns = terms * radial + BACKGROUND_COLUMNS;
-    global const float *factor = factors + window * columns * planes + z;
+    global const float *factor = factors + window * (terms * radial) * planes + z;
     uint pixel[PIXELS], row[PIXELS];
     vector result[PIXELS];
     /* Beyond the last pixel work-items compute that one once more, and do not store it. */
@@ -61,13 +58,8 @@ kernel void light(global const float *tables, const uint places, const uint pitc
         for (uint i = 0; i < PIXELS; ++i)
             result[i] += sum[i] * turns[(bead * terms + term) * pixels + pixel[i]];
     }
-    const vector level = LOAD(factor), slope_y = LOAD(factor + planes);
-    const vector slope_x = LOAD(factor + 2 * planes);
     #pragma unroll
     for (uint i = 0; i < PIXELS; ++i) {
-        const float y = (int)(pixel[i] / width) - centres[bead].y;
-        const float x = (int)(pixel[i] % width) - centres[bead].x;
-        result[i] += level + slope_y * y + slope_x * x;
         float values[WIDTH];
         NAMED(vstore, WIDTH)(result[i], 0, values);
         const bool beyond = group + i * get_local_size(0) + get_local_id(0) >= pixels;
@@ -79,16 +71,16 @@ kernel void light(global const float *tables, const uint places, const uint pitc
 
 /* factors <- the adjoint, (windows, depth, columns). A work-item has WIDTH columns of PLANES planes
  * and adds up every SLICES-th row of pixels; then the work-group adds up those sums. Columns are
- * counted with those that fill up each term's, and the background's follow them. */
+ * counted with those that fill up each term's. */
 kernel __attribute__((reqd_work_group_size(LANES * SLICES, 1, 1)))
 void light_adjoint(global const float *tables, const uint places, const uint pitch,
                    const uint radial, const uint terms, global const int *rows,
-                   global const float *turns, global const float2 *centres, const uint first,
-                   const uint depth, const uint height, const uint width,
+                   global const float *turns, const uint first, const uint depth,
+                   const uint height, const uint width,
                    global const float *windows, global float *factors)
 {
     local float partial[SLICES][LANES * WIDTH];
-    const uint pixels = height * width, columns = terms * radial + BACKGROUND_COLUMNS;
+    const uint pixels = height * width, columns = terms * radial;
     const uint blocks = (depth + PLANES - 1) / PLANES;
     const size_t window = get_global_id(1) / blocks, bead = first + window;
     const uint z = get_global_id(1) % blocks * PLANES;
@@ -109,15 +101,8 @@ void light_adjoint(global const float *tables, const uint places, const uint pit
     for (uint y = slice; y < height; y += SLICES) {
         for (uint x = 0; x < width; ++x) {
             const uint pixel = y * width + x;
-            vector function = 0.0f;
-            if (term < terms) {
-                function = LOAD(table + (size_t)rows[bead * pixels + pixel] * pitch);
-                function *= turn[pixel];
-            } else {
-                function.s0 = 1.0f;
-                function.s1 = (int)y - centres[bead].y;
-                function.s2 = (int)x - centres[bead].x;
-            }
+            vector function = LOAD(table + (size_t)rows[bead * pixels + pixel] * pitch);
+            function *= turn[pixel];
             #pragma unroll
             for (uint i = 0; i < PLANES; ++i)
                 sum[i] += function * plane[i][pixel];
@@ -129,13 +114,11 @@ void light_adjoint(global const float *tables, const uint places, const uint pit
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint j = item; j < LANES * WIDTH; j += LANES * SLICES) {
             const uint padded = get_group_id(0) * LANES * WIDTH + j;
-            /* The background's columns stand like those of one more term. */
             const uint of = padded / pitch, k = padded % pitch;
-            const uint used = of < terms ? radial : of == terms ? BACKGROUND_COLUMNS : 0;
             float total = 0.0f;
             for (uint s = 0; s < SLICES; ++s)
                 total += partial[s][j];
-            if (z + i < depth && k < used)
+            if (z + i < depth && of < terms && k < radial)
                 factors[(window * depth + z + i) * columns + of * radial + k] = total;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
