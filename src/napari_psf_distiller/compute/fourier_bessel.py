@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special
+from scipy import sparse, special
 
 __all__ = ["Band", "FourierBessel", "ball_form_factor", "turn_of"]
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 # Frequencies stand this much closer than the window's extent asks for, so that what is periodic in
 # the sum lies outside the window.
-OVERSAMPLING = 1.5
+OVERSAMPLING = 1.25
 
 # Combinations of functions that the window tells apart by less than this are left out.
 LEAST_SINGULAR_VALUE = 1e-3
@@ -426,7 +426,7 @@ class FourierBessel:
         for displaced in waves:
             along = displaced @ self._axial
             products += along.T @ along
-        values, vectors = linalg.eigh(products / len(waves))
+        values, vectors = np.linalg.eigh(products / len(waves))
         root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         return root
 
@@ -453,8 +453,8 @@ class FourierBessel:
         )
         self.radii = distance.ravel()[first]
         self._ring = ring.reshape(ny, nx)
-        self._by_ring = np.argsort(self._ring, axis=None, kind="stable")
-        self._ring_starts = np.r_[0, np.cumsum(np.bincount(self._ring.ravel()))[:-1]]
+        in_ring = sparse.csr_array((np.ones(ring.size), (ring.ravel(), np.arange(ring.size))))
+        self._in_ring = {dtype: in_ring.astype(dtype) for dtype in (np.float32, np.float64)}
         self._angle = np.arctan2(y[:, None], x[None])
 
     def _turn(self, order: int, sine: bool) -> Floats:
@@ -463,9 +463,8 @@ class FourierBessel:
     def _ring_sums(self, array: NDArray[np.floating], order: int, sine: bool) -> Floats:
         """Return the sums over each plane's rings, (Z, rings), of an array times a term's turn."""
         planes = array * self._turn(order, sine) if order else array
-        sorted_planes = planes.reshape(len(planes), -1)[:, self._by_ring]
-        sums: Floats = np.add.reduceat(sorted_planes, self._ring_starts, axis=1, dtype=np.float64)
-        return sums
+        in_ring = self._in_ring[planes.dtype.type]
+        return np.asarray((in_ring @ planes.reshape(len(planes), -1).T).T, np.float64)
 
     def _ring_weights(self, order: int, sine: bool) -> Floats:
         """Return each ring's sum of a term's squared turn."""
@@ -503,7 +502,7 @@ class FourierBessel:
     def _separate_ball(self) -> None:
         """Write the ball as few products of a function of f and one of k, for `hessian`."""
         left, values, right = np.linalg.svd(self.ball)
-        kept = range(max(1, int((values > 1e-4 * values[0]).sum())))
+        kept = range(max(1, int((values > 3e-4 * values[0]).sum())))
         waves = self.waves_at(0.0)
         self._blurred = []
         for (order, _), lateral in zip(self.terms, self._lateral, strict=True):

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import optimize
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
@@ -96,7 +96,7 @@ def _whitened(
     """Return what is known of the prior's own combinations, and the residuals' push on them."""
     values, vectors = [], []
     for matrix in basis.alike(coefficients, term):
-        eigenvalues, eigenvectors = linalg.eigh(matrix)
+        eigenvalues, eigenvectors = np.linalg.eigh(matrix)
         values.append(np.maximum(np.asarray(eigenvalues, np.float64), 0))
         vectors.append(eigenvectors)
     expected = np.multiply.outer(*values)
@@ -108,7 +108,7 @@ def _whitened(
     chosen = np.flatnonzero(kept[np.ix_(*parts)])
     deviations = np.sqrt(expected[kept])
     matrix = basis.hessian(state.density, term, axial, lateral)[np.ix_(chosen, chosen)]
-    known, turned = linalg.eigh(matrix * deviations[:, None] * deviations)
+    known, turned = np.linalg.eigh(matrix * deviations[:, None] * deviations)
     push = turned.T @ (
         deviations * basis.bead_adjoint(state.residual, term, axial, lateral)[chosen]
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 from scipy.interpolate import BSpline
 
 from napari_psf_distiller.compute.threads import in_turn
@@ -146,9 +146,11 @@ class SplineBackground:
         """
         step = self.step if step is None else step
 
+        down, across = (_in_blocks(len(range(0, n, step))) for n in self.shape[1:])
+
         def blocks(z: int) -> tuple[Floats, Floats]:
-            weights, values = sampled(z, step)
-            return _blocks(weights), _blocks(values)
+            weights, values = ((across @ (down @ plane).T).T for plane in sampled(z, step))
+            return weights, values
 
         weights, values = zip(*in_turn(blocks, range(self.shape[0])), strict=True)
         y, x = (_block_means(self._designs[axis][::step]) for axis in (1, 2))
@@ -221,10 +223,12 @@ def first_background(
         plane = image[z, ::every, ::every]
         part = slice(None, None, every)
         level = background.plane(coefficients, z, part, part)
-        spread = variance(level)
-        dark = ((plane - level) < 2 * np.sqrt(spread)) & (plane < saturation)
-        weights = (dark / spread).astype(np.float32)
-        return weights, weights * (plane - level)
+        spread, off = variance(level), plane - level
+        dark = off < 2 * np.sqrt(spread)
+        if np.isfinite(saturation):
+            dark &= plane < saturation
+        weights = dark * (np.float32(1) / spread)
+        return weights, weights * off
 
     for _ in range(4):
         matrix, vector = background.normal(coefficients, sampled, step)
@@ -235,13 +239,10 @@ def first_background(
     return coefficients
 
 
-def _blocks(plane: Array) -> Floats:
-    rows = np.arange(0, plane.shape[0], BLOCK)
-    columns = np.arange(0, plane.shape[1], BLOCK)
-    sums: Floats = np.add.reduceat(
-        np.add.reduceat(plane, rows, axis=0), columns, axis=1, dtype=np.float64
-    )
-    return sums
+def _in_blocks(count: int) -> sparse.csr_array:
+    """Return which of so many voxels are in which block: (blocks, voxels), 1 or 0."""
+    voxels = np.arange(count)
+    return sparse.csr_array((np.ones(count, np.float32), (voxels // BLOCK, voxels)))
 
 
 def _block_means(design: Floats) -> Floats:

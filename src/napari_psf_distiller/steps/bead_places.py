@@ -44,6 +44,12 @@ class Places(NamedTuple):
     steps: Floats
     information: Floats
 
+    @property
+    def gains(self) -> Floats:
+        """By how many nats each bead's step makes the image likelier, (beads,)."""
+        gains: Floats = 0.5 * np.einsum("bi,bij,bj->b", self.steps, self.information, self.steps)
+        return gains
+
 
 class BeadFit(NamedTuple):
     """How well single beads fit the model.

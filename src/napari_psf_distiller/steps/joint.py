@@ -53,6 +53,10 @@ FIRST, LATER, LAST = 0.01, 0.003, 0.001
 # coefficient of the PSF: the noise alone is worth half of one.
 ENOUGH = 0.02
 
+# Nor is there one after a round that gained less than this: what it leaves is in the beads' places,
+# if these could gain no more than ENOUGH before it.
+FEW = 0.1
+
 # Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
 # astigmatism two, trefoil three.
 MOST_TURNS = 4
@@ -245,30 +249,42 @@ class _Run:
 
     def _settled(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
         """Improve and judge in turns until nothing is gained; return why beads are not used."""
-        enough = ENOUGH * self._basis.size
+        model, enough = self._model, ENOUGH * self._basis.size
         for _ in range(ROUNDS):
             before = self._gained
             yield from self._solve(LAST, enough)
+            gained = self._gained - before
             # Who is not used must not have shaped the PSF: so it is not judged after the last.
-            if self._gained - before < enough:
+            if gained < enough:
                 break
             self._learn()
-            self._improve(1)
+            left, used = self._improve(1), model.used
             reasons = self._judged()
+            if gained < FEW * self._basis.size and left < enough and (model.used == used).all():
+                break
         else:
-            self._state = self._model.linearise()
+            self._state = model.linearise()
         return reasons
 
-    def _improve(self, times: int, beads: list[int] | None = None) -> None:
-        """Improve all beads' places, or some beads'."""
-        model = self._model
+    def _improve(self, times: int, beads: list[int] | None = None) -> float:
+        """Improve all beads' places, or some beads'.
+
+        Returns
+        -------
+        float
+            By how many nats that makes the used ones likelier.
+        """
+        model, gained = self._model, 0.0
         for _ in range(times):
             model.render()
-            steps = improve_places(model, self._widths, beads).steps
+            places = improve_places(model, self._widths, beads)
+            steps = places.steps
+            gained += float(places.gains[model.used].sum())
             shape = np.array(self._field.image.shape)
             centres = np.clip(model.centres + steps[:, 1:], -0.5, shape - 0.5)
             model.move(centres, model.amplitudes + steps[:, 0])
         model.observe()
+        return gained
 
     def _solve(self, relative: float, enough: float = 0.0) -> Steps[None]:
         steps = self._model.solve(ITERATIONS, relative, enough)

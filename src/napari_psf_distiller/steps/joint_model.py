@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Generator
 from typing import NamedTuple
@@ -138,9 +139,12 @@ class JointModel:
 
     def move(self, centres: Floats, amplitudes: Floats) -> None:
         """Give the beads new centres and amplitudes."""
-        for box in self.boxes:
-            self.light[box] = 0
+        before = self.boxes
         self._put(centres, amplitudes)
+        # Where windows still are it is written over.
+        for box, now in itertools.zip_longest(before, self.boxes[: len(before)]):
+            if box != now:
+                self.light[box] = 0
 
     def _put(self, centres: Floats, amplitudes: Floats) -> None:
         self.places = Placement(centres, self.basis, self.field.background)
@@ -352,8 +356,8 @@ class JointModel:
                 off: Array = self.field.image[box] - self.light[box]
                 off -= level
                 weight = self._weights(box, off, level)
-                off *= weight
-                pushes[bead - first][inside] = off
+                push = pushes[bead - first][inside]
+                off = np.multiply(off, weight, out=push)
                 share, shared = self._shares[bead], weight
                 if share is not None:
                     shared, off = weight * share, off * share
@@ -361,7 +365,7 @@ class JointModel:
                 if not self.used[bead]:
                     return weight, float(shared.sum()), plane, None
                 whole = np.zeros(basis.window, np.float32)
-                whole[inside] = np.float32(self.amplitudes[bead]) * shared
+                np.multiply(shared, np.float32(self.amplitudes[bead]), out=whole[inside])
                 return weight, float(shared.sum()), plane, basis.bead_adjoint(whole, 0, spread)
 
             for bead, (weight, shared, plane, met) in zip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,12 +84,11 @@ class Placement:
 
     def plane_adjoint(self, bead: int, values: Array) -> Floats:
         """Return the adjoint of `plane` in a bead's window."""
-        in_plane = values.sum(axis=0)
-        sums = values.sum(axis=(1, 2)), in_plane.sum(axis=1), in_plane.sum(axis=0)
-        moments = [
-            float(offsets @ total) for offsets, total in zip(self._offsets[bead], sums, strict=True)
-        ]
-        return np.array([float(sums[0].sum()), *moments])
+        # One product of matrices is faster than sums along three axes.
+        sums = values.reshape(len(values), -1) @ _moments(*values.shape[1:])
+        total, down, right = sums.sum(axis=0, dtype=np.float64)
+        z, y, x = self._offsets[bead]
+        return np.array([total, z @ sums[:, 0], down + y[0] * total, right + x[0] * total])
 
     def middle(self, bead: int, reach: Sequence[int]) -> Slices:
         """Return the part of a bead's window that is so many voxels near along each axis."""
@@ -103,6 +103,15 @@ class Placement:
             np.arange(part.start, part.stop, part.step) - centre
             for part, centre in zip(box, self.centres[bead], strict=True)
         ]
+
+
+@functools.lru_cache(maxsize=64)
+def _moments(height: int, width: int) -> Array:
+    """Return 1 and the numbers of row and column of each of a plane's pixels, (pixels, 3)."""
+    columns = np.ones((height, width, 3), np.float32)
+    columns[:, :, 1] = np.arange(height)[:, None]
+    columns[:, :, 2] = np.arange(width)
+    return columns.reshape(-1, 3)
 
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:

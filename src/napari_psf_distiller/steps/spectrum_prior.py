@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 
@@ -51,6 +50,6 @@ def prior_times(priors: Sequence[Floats | None], parts: Sequence[Floats]) -> Flo
 
 def _inverse(covariance: Floats) -> Floats:
     """Invert a prior's covariance, holding what it does not expect all but at 0."""
-    values, vectors = linalg.eigh(covariance)
+    values, vectors = np.linalg.eigh(covariance)
     kept = np.maximum(values, LEAST_EXPECTED * values[-1])
     return np.asarray((vectors / kept) @ vectors.T, np.float64)

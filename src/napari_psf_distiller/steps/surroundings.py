@@ -97,11 +97,12 @@ class Surroundings:
             part = slice(None, None, step)
             plane = field.image[z, part, part]
             level = field.background.plane(background, z, part, part)
-            spread = field.variance(level)
-            free = (counts[z, part, part] == 0) & (plane < field.saturation)
-            off = plane - level
-            free &= off * off < OFF**2 * spread
-            weights = (free / spread).astype(np.float32)
+            weights, off = np.float32(1) / field.variance(level), plane - level
+            free = off * off * weights < OFF**2
+            free &= counts[z, part, part] == 0
+            if np.isfinite(field.saturation):
+                free &= plane < field.saturation
+            weights *= free
             return weights, weights * off
 
         if self._seen is None or _differ(self._seen, places, heights):
