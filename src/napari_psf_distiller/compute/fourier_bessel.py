@@ -19,8 +19,10 @@ Floats = NDArray[np.float64]
 # the sum lies outside the window.
 OVERSAMPLING = 1.25
 
-# Combinations of functions that the window tells apart by less than this are left out.
-LEAST_SINGULAR_VALUE = 1e-3
+# Combinations of functions that the window tells apart by less than this are left out. What is
+# faint along z may be bright half a voxel beyond the window's ends, where displaced beads' windows
+# reach: as long as there is much of it, fits to dim beads do not settle.
+LEAST_ACROSS, LEAST_ALONG = 1e-3, 5e-3
 
 # Steps a voxel of the tables of Bessel functions: half a step displaces a ring by less than a tenth
 # of the error with which a bead of a million photons is located.
@@ -482,13 +484,13 @@ class FourierBessel:
     def _reduce(self) -> None:
         """Find orthonormal sums, and how they are made of the functions."""
         waves = self.waves_at(0.0)
-        self._axial = _combinations(waves)
+        self._axial = _combinations(waves, LEAST_ALONG)
         self._along = waves @ self._axial
         self._lateral, self._rings, sums, shapes = [], [], [], []
         for order, sine in self.terms:
             bessel = self._bessel[order]
             weights = self._ring_weights(order, sine)
-            lateral = _combinations(np.sqrt(weights)[:, None] * bessel)
+            lateral = _combinations(np.sqrt(weights)[:, None] * bessel, LEAST_ACROSS)
             self._lateral.append(lateral)
             self._rings.append(bessel @ lateral)
             shapes.append((self._axial.shape[1], lateral.shape[1]))
@@ -530,9 +532,9 @@ def _bessel(order: int, argument: Floats) -> Floats:
     return values
 
 
-def _combinations(functions: Floats) -> Floats:
+def _combinations(functions: Floats, least: float) -> Floats:
     """Return how the columns combine to orthonormal ones, leaving out what is all but 0."""
     _, values, right = np.linalg.svd(functions, full_matrices=False)
-    kept = values > LEAST_SINGULAR_VALUE * values[0]
+    kept = values > least * values[0]
     combined: Floats = right[kept].T / values[kept]
     return combined

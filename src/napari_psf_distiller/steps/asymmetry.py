@@ -18,7 +18,7 @@ __all__ = ["turning_priors"]
 Floats = NDArray[np.float64]
 
 # The evidence looks at so many combinations of functions, those that the prior expects most from.
-MOST_COMBINATIONS = 300
+MOST_COMBINATIONS = 200
 
 # The evidence must speak for an order by so many nats: what is less changes the PSF by less than
 # its noise, and beads that lie in each other's light can feign it.

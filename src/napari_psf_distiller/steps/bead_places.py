@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
-from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
@@ -96,16 +95,14 @@ def improve_places(model: JointModel, widths: Floats, beads: Iterable[int] | Non
     count = len(model.centres)
     steps, information = np.zeros((count, 4)), np.zeros((count, 4, 4))
     free = np.array([0, 2, 3] if flat else [0, 1, 2, 3])
-
-    def step(cores: _Cores) -> None:
+    # On one thread: others would wait for Python's lock most of the time, as the arrays are small.
+    for cores in _cores(model, widths, range(count) if beads is None else beads):
         derivatives = _Light(model, cores, amplitudes).slopes()
         weight, off = cores.weighted(model)
         matrix, vector = _normal(derivatives, weight, off)
         information[cores.beads] = matrix
         solution = _inverse(matrix[:, free[:, None], free]) @ vector[:, free, None]
         steps[np.ix_(cores.beads, free)] = solution[..., 0]
-
-    in_turn(step, _cores(model, widths, range(count) if beads is None else beads))
     largest = 0.5 * model.amplitudes
     steps[:, 0] = np.clip(steps[:, 0], -largest, 2 * largest)
     steps[:, 1:] = np.clip(steps[:, 1:], -LONGEST_STEP, LONGEST_STEP)
@@ -141,8 +138,7 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     reach = np.round(0.75 * widths).astype(np.intp)
     low, high = model.nearest - reach, model.nearest + reach
     whole = np.all(((low >= 0) & (high < shape))[:, axes], axis=1)
-
-    def fit(cores: _Cores) -> None:
+    for cores in _cores(model, widths, range(count)):
         some = cores.beads
         light = _Light(model, cores, amplitudes)
         derivatives, second = light.slopes(), light.curvatures()
@@ -157,8 +153,6 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
         moments[np.ix_(some, pairs)] = solved[:, first:]
         covariance[np.ix_(some, pairs, pairs)] = inverse[:, first:, first:]
         information[some], _ = _normal(derivatives, weight, off)
-
-    in_turn(fit, _cores(model, widths, range(count)))
     return BeadFit(chi, moments, covariance, information, whole, saturated)
 
 

@@ -47,14 +47,14 @@ ROUNDS, ITERATIONS = 6, 60
 # They end where they gain less than this part of what the round gained: the first PSF, from a
 # Gaussian's places, need not be found to the end, and what is left of the last one needs another
 # round.
-FIRST, LATER, LAST = 0.01, 0.003, 0.001
+FIRST, LAST = 0.01, 0.001
 
 # Rounds end where one makes the image likelier by less than this, or can only do that, in nats a
 # coefficient of the PSF: the noise alone is worth half of one.
 ENOUGH = 0.02
 
-# Nor is there one after a round that gained less than this: what it leaves is in the beads' places,
-# if these could gain no more than ENOUGH before it.
+# After a round that gained less than this there is no other if better places would gain less than
+# the above: it could gain no more, as PSF and places are improved in turns.
 FEW = 0.1
 
 # Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
@@ -204,7 +204,7 @@ class _Run:
         self._learn()
         self._improve(2)
         self._look_further()
-        yield from self._solve(LATER)
+        yield from self._solve(FIRST)
         self._learn()
         model.attended = len(model.used)
         self._improve(1)
@@ -249,42 +249,36 @@ class _Run:
 
     def _settled(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
         """Improve and judge in turns until nothing is gained; return why beads are not used."""
-        model, enough = self._model, ENOUGH * self._basis.size
+        enough, few = ENOUGH * self._basis.size, FEW * self._basis.size
         for _ in range(ROUNDS):
             before = self._gained
             yield from self._solve(LAST, enough)
             gained = self._gained - before
             # Who is not used must not have shaped the PSF: so it is not judged after the last.
-            if gained < enough:
+            if gained < enough or (gained < few and self._left() < enough):
                 break
             self._learn()
-            left, used = self._improve(1), model.used
+            self._improve(1)
             reasons = self._judged()
-            if gained < FEW * self._basis.size and left < enough and (model.used == used).all():
-                break
         else:
-            self._state = model.linearise()
+            self._state = self._model.linearise()
         return reasons
 
-    def _improve(self, times: int, beads: list[int] | None = None) -> float:
-        """Improve all beads' places, or some beads'.
+    def _left(self) -> float:
+        """Return by how many nats better places would make the used beads likelier."""
+        self._model.render()
+        return float(improve_places(self._model, self._widths).gains[self._model.used].sum())
 
-        Returns
-        -------
-        float
-            By how many nats that makes the used ones likelier.
-        """
-        model, gained = self._model, 0.0
+    def _improve(self, times: int, beads: list[int] | None = None) -> None:
+        """Improve all beads' places, or some beads'."""
+        model = self._model
         for _ in range(times):
             model.render()
-            places = improve_places(model, self._widths, beads)
-            steps = places.steps
-            gained += float(places.gains[model.used].sum())
+            steps = improve_places(model, self._widths, beads).steps
             shape = np.array(self._field.image.shape)
             centres = np.clip(model.centres + steps[:, 1:], -0.5, shape - 0.5)
             model.move(centres, model.amplitudes + steps[:, 0])
         model.observe()
-        return gained
 
     def _solve(self, relative: float, enough: float = 0.0) -> Steps[None]:
         steps = self._model.solve(ITERATIONS, relative, enough)
@@ -401,7 +395,10 @@ class _Run:
 
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:
         model, basis = self._model, self._basis
-        yield Progress("Distil PSF", self._iterations, self._iterations)
+        # Before its errors, which take as long again where a fit only went on from another.
+        preview = self._preview() if self._preview_every else None
+        done = self._iterations
+        yield Progress("Distil PSF", done, done, preview=preview)
         # The last round changed next to nothing: its linearisation is the present one.
         variance = self._sum_variance(self._state)
         errors = psf_errors(basis, model.coefficients, self._state, variance)
