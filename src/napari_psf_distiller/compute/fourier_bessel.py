@@ -504,7 +504,7 @@ class FourierBessel:
     def _separate_ball(self) -> None:
         """Write the ball as few products of a function of f and one of k, for `hessian`."""
         left, values, right = np.linalg.svd(self.ball)
-        kept = range(max(1, int((values > 3e-4 * values[0]).sum())))
+        kept = range(max(1, int((values > 1e-3 * values[0]).sum())))
         waves = self.waves_at(0.0)
         self._blurred = []
         for (order, _), lateral in zip(self.terms, self._lateral, strict=True):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.progress import Steps
 
-__all__ = ["in_turn", "on_one_thread"]
+__all__ = ["in_turn", "on_one_thread", "slabs"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -58,6 +60,12 @@ def in_turn(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
 
     parts = list(_pool().map(some, range(threads)))
     return [parts[index % threads][index // threads] for index in range(len(items))]
+
+
+def slabs(planes: int) -> list[slice]:
+    """Return the parts of an image whose voxels threads may write to at the same time."""
+    edges = np.linspace(0, planes, min(host_threads(), planes) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 @functools.cache

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.bead_windows import BeadWindows
-from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
-from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.steps.placement import Placement
+from napari_psf_distiller.compute.threads import in_turn, slabs
+from napari_psf_distiller.steps.placement import Placement, within
 
 __all__ = ["BeadLight", "batches"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Slices = tuple[slice, ...]
 
 # Windows are computed for so many beads at a time.
 BATCH = 16
@@ -51,7 +48,7 @@ class BeadLight:
             float32.
         """
         places = self._places
-        slabs = _slabs(len(out))
+        parts = slabs(len(out))
 
         # Where windows cover most of the image it is faster to clear all of it.
         covered = sum(math.prod(part.stop - part.start for part in box) for box in places.boxes)
@@ -61,9 +58,9 @@ class BeadLight:
                 out[slab] = 0
                 return
             for box in places.boxes:
-                out[_within(box, slab)] = 0
+                out[within(box, slab)] = 0
 
-        in_turn(clear, slabs)
+        in_turn(clear, parts)
         for beads in batches(len(places)):
             if not brightness[beads].any():
                 continue
@@ -78,13 +75,13 @@ class BeadLight:
                 for window, bead in zip(windows, beads, strict=True):
                     if brightness[bead]:
                         box, inside = places.boxes[bead], places.inside[bead]
-                        part = _within(box, slab)
+                        part = within(box, slab)
                         skipped = part[0].start - box[0].start
                         rows = slice(inside[0].start + skipped, None)
                         light = window[rows, *inside[1:]]
                         out[part] += light[: max(0, part[0].stop - part[0].start)]
 
-            in_turn(add, slabs)
+            in_turn(add, parts)
 
     def adjoint(self, windows: Array, brightness: Floats, beads: range) -> Floats:
         """Return the adjoint of `render` by the functions' amplitudes.
@@ -109,15 +106,3 @@ class BeadLight:
 def batches(count: int) -> list[range]:
     """Return which beads' windows are computed together."""
     return [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
-
-
-def _slabs(planes: int) -> list[slice]:
-    """Return the parts of an image whose voxels threads may write to at the same time."""
-    edges = np.linspace(0, planes, min(host_threads(), planes) + 1).astype(int).tolist()
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-
-def _within(box: Slices, slab: slice) -> Slices:
-    """Return the part of a box that lies in some of the planes."""
-    start = min(max(box[0].start, slab.start), box[0].stop)
-    return (slice(start, max(start, min(box[0].stop, slab.stop))), *box[1:])

@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 # The first PSF is made from so many beads, those that stand alone: it must be good enough to place
 # and to judge the others with. At the very first, from a Gaussian's places, it is not looked at
 # further out than so many widths of a bead along z and in the plane.
-FIRST_BEADS, FIRST_REACH = 20, (4.0, 4.5)
+FIRST_BEADS, FIRST_REACH = 16, (4.0, 4.5)
 
 # Rounds after the first, at most, and iterations in each.
 ROUNDS, ITERATIONS = 6, 60

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.steps.background import SplineBackground
 
-__all__ = ["Placement"]
+__all__ = ["Placement", "Slices", "within"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -116,3 +116,9 @@ def _moments(height: int, width: int) -> Array:
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+
+
+def within(box: Slices, slab: slice) -> Slices:
+    """Return the part of a box that lies in some of the planes."""
+    start = min(max(box[0].start, slab.start), box[0].stop)
+    return (slice(start, max(start, min(box[0].stop, slab.stop))), *box[1:])

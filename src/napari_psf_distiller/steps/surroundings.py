@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.compute.threads import in_turn, slabs
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
-from napari_psf_distiller.steps.placement import Placement
+from napari_psf_distiller.steps.placement import Placement, Slices, within
 
 __all__ = ["Surroundings"]
 
@@ -62,16 +63,25 @@ class Surroundings:
         list of (numpy.ndarray or None)
             One over the number of windows in each one's; None where that is 1.
         """
-        for box in places.boxes:
-            counts[box] = 0
-        for box in places.boxes[:attended]:
-            counts[box] += 1
-        shares = [
-            np.float32(1) / covering if (covering := counts[box]).max() > 1 else None
-            for box in places.boxes[:attended]
-        ]
-        for box in places.boxes[attended:]:
-            counts[box] += 1
+        boxes, parts = places.boxes, slabs(len(counts))
+
+        def count(slab: slice) -> None:
+            for box in boxes:
+                counts[within(box, slab)] = 0
+            for box in boxes[:attended]:
+                counts[within(box, slab)] += 1
+
+        def count_others(slab: slice) -> None:
+            for box in boxes[attended:]:
+                counts[within(box, slab)] += 1
+
+        def share(box: Slices) -> Array | None:
+            covering = counts[box]
+            return np.float32(1) / covering if covering.max() > 1 else None
+
+        in_turn(count, parts)
+        shares = in_turn(share, boxes[:attended])
+        in_turn(count_others, parts)
         return shares
 
     def normal(self, places: Placement, background: Floats, counts: Array) -> Normal:
