@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import NUMPY, Device
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.rings import turn_of
 from napari_psf_distiller.compute.threads import in_turn
 
 __all__ = [

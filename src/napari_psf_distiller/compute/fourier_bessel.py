@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, special
+from scipy import special
 
-__all__ = ["Band", "FourierBessel", "ball_form_factor", "turn_of"]
+from napari_psf_distiller.compute.rings import Rings
+
+__all__ = ["Band", "FourierBessel", "ball_form_factor"]
 
 Floats = NDArray[np.float64]
 
@@ -115,12 +117,13 @@ class FourierBessel:
         self.terms = tuple(
             (m, sine) for m in self.orders for sine in ((False, True) if m else (False,))
         )
-        self._place_rings()
+        self._pixels = Rings(self.window[1:], self.spacing[1:])
+        radii = self._pixels.radii
         self.waves = self._wave_frequencies()
-        extent = float(self.radii[-1])
+        extent = float(radii[-1])
         count = math.ceil(2 * OVERSAMPLING * extent * band.lateral) + 2
         self.radial = np.linspace(0.0, band.lateral, count)
-        places = 2 * np.pi * self.radii[:, None] * self.radial
+        places = 2 * np.pi * radii[:, None] * self.radial
         self._bessel = {order: _bessel(order, places) for order in self.orders}
         self._reduce()
         frequency = np.hypot(self.waves[:, None], self.radial[None])
@@ -231,8 +234,7 @@ class FourierBessel:
         for (order, sine), part, radial in zip(
             self.terms, self.split(coefficients), self._rings, strict=True
         ):
-            plane = (axial @ part @ radial.T)[:, self._ring]
-            result += plane * self._turn(order, sine) if order else plane
+            result += self._pixels.planes(axial @ part @ radial.T, order, sine)
         return result
 
     def psf_centre(self, coefficients: Floats, displacement: float) -> float:
@@ -250,8 +252,7 @@ class FourierBessel:
             self.terms, np.split(amplitudes, len(self.terms), axis=1), strict=True
         ):
             bessel = self._bessel[order]
-            plane = (waves @ part @ bessel.T)[:, self._ring]
-            result += plane * self._turn(order, sine) if order else plane
+            result += self._pixels.planes(waves @ part @ bessel.T, order, sine)
         return result
 
     def total(self, coefficients: Floats) -> float:
@@ -262,7 +263,7 @@ class FourierBessel:
         """Return the adjoint of `psf`: of the order 0 alone, the sum nearest to an array."""
         return np.concatenate(
             [
-                (self._along.T @ self._ring_sums(array, order, sine) @ radial).ravel()
+                (self._along.T @ self._pixels.sums(array, order, sine) @ radial).ravel()
                 for (order, sine), radial in zip(self.terms, self._rings, strict=True)
             ]
         )
@@ -289,9 +290,9 @@ class FourierBessel:
                 line = tuple(
                     slice(None) if a == axis else m // 2 for a, m in enumerate(self.window) if a
                 )
-                across = radial[self._ring[line]]
+                across = radial[self._pixels.number[line]]
                 if order:
-                    across = across * self._turn(order, sine)[line][:, None]
+                    across = across * self._pixels.turn(order, sine)[line][:, None]
                 block = self._along[centre][None, :, None] * across[:, None, :]
             parts.append(block.reshape(len(positions), -1))
         return positions.astype(np.float64), np.concatenate(parts, axis=1)
@@ -308,11 +309,11 @@ class FourierBessel:
         for (order, sine), factor, shape, radial in zip(
             self.terms, factors, self.shapes, self._rings, strict=True
         ):
-            variance = np.zeros((self.window[0], len(self.radii)))
+            variance = np.zeros((self.window[0], len(self._pixels.radii)))
             for column in factor.T:
                 variance += (self._along @ column.reshape(shape) @ radial.T) ** 2
-            plane = variance[:, self._ring]
-            result += plane * self._turn(order, sine) ** 2 if order else plane
+            plane = self._pixels.planes(variance)
+            result += plane * self._pixels.turn(order, sine) ** 2 if order else plane
         return result
 
     def bead_adjoint(
@@ -332,7 +333,7 @@ class FourierBessel:
         axial, lateral : numpy.ndarray, optional
             See `hessian`.
         """
-        sums = self._ring_sums(array, *self.terms[term])
+        sums = self._pixels.sums(array, *self.terms[term])
         combined = self._combined(term, axial, lateral)
         parts = [along.T @ sums @ across for along, across in combined]
         adjoint: Floats = np.sum(parts, axis=0).ravel()
@@ -352,7 +353,7 @@ class FourierBessel:
         waves = self._along.T @ self.waves_at(0.0)
         order, sine = self.terms[term]
         bessel = self._bessel[order]
-        radial = (self._ring_weights(order, sine)[:, None] * self._rings[term]).T @ bessel
+        radial = (self._pixels.weights(order, sine)[:, None] * self._rings[term]).T @ bessel
         axial = (waves * power.sum(axis=1)) @ waves.T
         lateral = (radial * power.sum(axis=0)) @ radial.T
         scale = float((self.split(coefficients)[0] ** 2).sum())
@@ -383,8 +384,9 @@ class FourierBessel:
             (numbers, numbers), those in the plane next to each other.
         """
         order, sine = self.terms[term]
-        squared = self._turn(order, sine) ** 2 if order else np.ones(self.window[1:])
-        rings = self._ring_sums(weights * squared, 0, False)
+        if order:
+            weights = weights * self._pixels.turn(order, sine) ** 2
+        rings = self._pixels.sums(np.asarray(weights, np.float64))
         combined = self._combined(term, axial, lateral)
         high, wide = (part.shape[1] for part in combined[0])
         result = np.zeros((high * wide,) * 2)
@@ -438,41 +440,10 @@ class FourierBessel:
         return rows
 
     def _arguments(self) -> Floats:
-        reach = float(self.radii[-1]) + 1.5 * max(self.spacing[1:])
+        reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
         places = np.arange(math.ceil(reach / self.step) + 2) * self.step
         arguments: Floats = 2 * np.pi * places[:, None] * self.radial
         return arguments
-
-    def _place_rings(self) -> None:
-        """Count the window's voxels in the plane by their distance from the centre."""
-        _, ny, nx = self.window
-        y = (np.arange(ny) - ny // 2) * self.spacing[1]
-        x = (np.arange(nx) - nx // 2) * self.spacing[2]
-        distance = np.hypot(y[:, None], x[None])
-        # Distances that differ by rounding only are the same ring's.
-        _, first, ring = np.unique(
-            np.round(distance / self.spacing[2], 6), return_index=True, return_inverse=True
-        )
-        self.radii = distance.ravel()[first]
-        self._ring = ring.reshape(ny, nx)
-        in_ring = sparse.csr_array((np.ones(ring.size), (ring.ravel(), np.arange(ring.size))))
-        self._in_ring = {dtype: in_ring.astype(dtype) for dtype in (np.float32, np.float64)}
-        self._angle = np.arctan2(y[:, None], x[None])
-
-    def _turn(self, order: int, sine: bool) -> Floats:
-        return turn_of(order, sine, self._angle)
-
-    def _ring_sums(self, array: NDArray[np.floating], order: int, sine: bool) -> Floats:
-        """Return the sums over each plane's rings, (Z, rings), of an array times a term's turn."""
-        planes = array * self._turn(order, sine) if order else array
-        in_ring = self._in_ring[planes.dtype.type]
-        return np.asarray((in_ring @ planes.reshape(len(planes), -1).T).T, np.float64)
-
-    def _ring_weights(self, order: int, sine: bool) -> Floats:
-        """Return each ring's sum of a term's squared turn."""
-        squared = self._turn(order, sine) ** 2 if order else np.ones(self.window[1:])
-        sums = np.bincount(self._ring.ravel(), squared.ravel(), len(self.radii))
-        return np.asarray(sums, np.float64)
 
     def _wave_frequencies(self) -> Floats:
         n = self.window[0]
@@ -489,15 +460,13 @@ class FourierBessel:
         self._lateral, self._rings, sums, shapes = [], [], [], []
         for order, sine in self.terms:
             bessel = self._bessel[order]
-            weights = self._ring_weights(order, sine)
+            weights = self._pixels.weights(order, sine)
             lateral = _combinations(np.sqrt(weights)[:, None] * bessel, LEAST_ACROSS)
             self._lateral.append(lateral)
             self._rings.append(bessel @ lateral)
             shapes.append((self._axial.shape[1], lateral.shape[1]))
-            plane = self._rings[-1][self._ring]
-            if order:
-                plane = plane * self._turn(order, sine)[..., None]
-            sums.append(np.outer(self._along.sum(axis=0), plane.sum(axis=(0, 1))).ravel())
+            plane = self._pixels.planes(self._rings[-1].T, order, sine)
+            sums.append(np.outer(self._along.sum(axis=0), plane.sum(axis=(1, 2))).ravel())
         self.sums = np.concatenate(sums)
         self.shapes = tuple(shapes)
 
@@ -518,12 +487,6 @@ class FourierBessel:
                     for i in kept
                 ]
             )
-
-
-def turn_of(order: int, sine: bool, angle: Floats) -> Floats:
-    """Return how a term depends on the angle about the axis."""
-    turn: Floats = np.sin(order * angle) if sine else np.cos(order * angle)
-    return turn
 
 
 def _bessel(order: int, argument: Floats) -> Floats:

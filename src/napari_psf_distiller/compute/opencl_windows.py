@@ -12,8 +12,9 @@ import pyopencl as cl
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import Device, kernel_source
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.opencl_context import context_of, reported_errors
+from napari_psf_distiller.compute.rings import turn_of
 from napari_psf_distiller.errors import DeviceError
 
 __all__ = ["OpenCLWindows"]

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel, turn_of
+from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.rings import turn_of
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
