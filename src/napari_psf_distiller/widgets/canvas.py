@@ -11,7 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
-__all__ = ["PAUSE", "drawn_later", "load_letters"]
+__all__ = ["PAUSE", "drawn_later", "load_letters", "main_windows"]
 
 # Milliseconds from one turn to the next: long enough for what waited meanwhile, such as a key.
 PAUSE = 10
@@ -86,9 +86,14 @@ def load_letters(viewer: Viewer) -> Iterator[str]:
 
 def _shown(viewer: Viewer) -> QtViewer | None:
     """Return what shows a viewer, if it has a window."""
-    for window in QApplication.topLevelWidgets():
-        if isinstance(window, QMainWindow):
-            for shown in window.findChildren(QtViewer):
-                if shown.viewer is viewer:
-                    return shown
+    for window in main_windows():
+        for shown in window.findChildren(QtViewer):
+            if shown.viewer is viewer:
+                return shown
     return None
+
+
+def main_windows() -> list[QMainWindow]:
+    """Return all main windows, napari's among them."""
+    windows = QApplication.topLevelWidgets()
+    return [window for window in windows if isinstance(window, QMainWindow)]

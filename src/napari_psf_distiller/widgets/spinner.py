@@ -2,7 +2,9 @@
 
 from qtpy.compat import isalive
 from qtpy.QtGui import QMovie
-from qtpy.QtWidgets import QApplication, QLabel, QMainWindow, QStatusBar
+from qtpy.QtWidgets import QLabel, QStatusBar
+
+from napari_psf_distiller.widgets.canvas import main_windows
 
 __all__ = ["spinner"]
 
@@ -39,12 +41,7 @@ class Spinner:
 
 def _movies() -> list[QMovie]:
     """Return what moves in the status bars of all main windows."""
-    bars = [
-        bar
-        for window in QApplication.topLevelWidgets()
-        if isinstance(window, QMainWindow)
-        for bar in window.findChildren(QStatusBar)
-    ]
+    bars = [bar for window in main_windows() for bar in window.findChildren(QStatusBar)]
     movies = [label.movie() for bar in bars for label in bar.findChildren(QLabel)]
     return [movie for movie in movies if movie is not None]
 
