@@ -322,6 +322,7 @@ class FourierBessel:
         term: int,
         axial: Floats | None = None,
         lateral: Floats | None = None,
+        planes: Floats | None = None,
     ) -> Floats:
         """Return the adjoint of `bead` for one term: (coefficients of the term,).
 
@@ -332,12 +333,18 @@ class FourierBessel:
         term : int
         axial, lateral : numpy.ndarray, optional
             See `hessian`.
+        planes : numpy.ndarray, optional
+            (arrays, Z): the array is many, its planes times these factors. The result is one row
+            for each.
         """
         sums = self._pixels.sums(array, *self.terms[term])
-        combined = self._combined(term, axial, lateral)
-        parts = [along.T @ sums @ across for along, across in combined]
-        adjoint: Floats = np.sum(parts, axis=0).ravel()
-        return adjoint
+        factors = np.ones((1, len(sums))) if planes is None else planes
+        parts = [
+            (along.T * factors[:, None]) @ (sums @ across)
+            for along, across in self._combined(term, axial, lateral)
+        ]
+        adjoint: Floats = np.sum(parts, axis=0).reshape(len(factors), -1)
+        return adjoint[0] if planes is None else adjoint
 
     def alike(self, coefficients: Floats, term: int) -> tuple[Floats, Floats]:
         """Return a term's covariances if it had the spectrum of the part that does not turn.

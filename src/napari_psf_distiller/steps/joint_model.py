@@ -16,6 +16,7 @@ from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.background import Normal
+from napari_psf_distiller.steps.background_coupling import BackgroundCoupling, Met
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_light import BeadLight, batches
 from napari_psf_distiller.steps.linearised import Linearised
@@ -333,24 +334,21 @@ class JointModel:
         self._observe()
         self.render()
         weights: list[Array] = []
-        gradient = np.zeros(basis.size)
-        outside = self._outside
-        penalty = self.field.background.penalty
-        background = outside.matrix + penalty
-        downwards = outside.vector - background @ self.background
+        elsewhere = self._outside.matrix + self.field.background.penalty
+        downwards = self._outside.vector - elsewhere @ self.background
         residual = np.zeros(basis.window, np.float32)
         density = np.zeros(basis.window, np.float32)
-        coupling = np.zeros((math.prod(basis.shapes[0]), len(background)))
         turned = np.zeros((len(basis.waves), basis.columns))
         places, brightness = self.places, np.where(self.used, self.amplitudes, 0.0)
         spread = basis.spread([places.waves[bead] for bead in np.flatnonzero(self.shaping)])
+        coupling = BackgroundCoupling(basis, places, spread, elsewhere)
         planes = places.planes(self.background)
         for beads in batches(self.attended):
             pushes = np.zeros((len(beads), *basis.window), np.float32)
 
             def weigh(
                 bead: int, pushes: Array = pushes, first: int = beads.start
-            ) -> tuple[Array, float, Floats, Floats | None]:
+            ) -> tuple[Array, Floats, Met]:
                 box, inside = places.boxes[bead], places.inside[bead]
                 level = places.plane(bead, planes[bead])
                 off: Array = self.field.image[box] - self.light[box]
@@ -358,31 +356,22 @@ class JointModel:
                 weight = self._weights(box, off, level)
                 push = pushes[bead - first][inside]
                 off = np.multiply(off, weight, out=push)
-                share, shared = self._shares[bead], weight
+                share = self._shares[bead]
                 if share is not None:
-                    shared, off = weight * share, off * share
-                plane = places.plane_adjoint(bead, off)
-                if not self.used[bead]:
-                    return weight, float(shared.sum()), plane, None
-                whole = np.zeros(basis.window, np.float32)
-                np.multiply(shared, np.float32(self.amplitudes[bead]), out=whole[inside])
-                return weight, float(shared.sum()), plane, basis.bead_adjoint(whole, 0, spread)
+                    off = off * share
+                met = coupling.met(bead, weight, share, float(brightness[bead]))
+                return weight, places.plane_adjoint(bead, off), met
 
-            for bead, (weight, shared, plane, met) in zip(
-                beads, in_turn(weigh, beads), strict=True
-            ):
+            for bead, (weight, plane, met) in zip(beads, in_turn(weigh, beads), strict=True):
                 weights.append(weight)
-                local = places.told[bead]
-                if met is not None:
-                    coupling += np.outer(met, local[0])
-                background += shared * np.outer(local[0], local[0])
-                downwards += local.T @ plane
+                downwards += places.told[bead].T @ plane
+                coupling.add(bead, met)
                 if self.used[bead]:
                     inside, amplitude = places.inside[bead], float(self.amplitudes[bead])
                     density[inside] += np.float32(amplitude**2) * weight
                     residual += np.float32(amplitude) * pushes[bead - beads.start]
             turned += self._beads.adjoint(pushes, brightness, beads)
-        gradient += basis.amplitudes_adjoint(turned)
+        gradient = basis.amplitudes_adjoint(turned)
         precision = []
         for term, prior in enumerate(self.priors):
             matrix = basis.hessian(density, term, spread)
@@ -395,8 +384,9 @@ class JointModel:
             np.concatenate([gradient, downwards]),
             weights,
             precision,
-            background,
-            coupling,
+            coupling.precision,
+            coupling.coupling,
+            coupling.lost,
             residual,
             density,
         )

@@ -15,9 +15,9 @@ __all__ = ["Linearised"]
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# The coupling of the PSF's halo with the background is taken for a little less than it is, so that
-# what nothing but that tells is not taken for known exactly.
-COUPLED = 0.99
+# What the background takes from the PSF's halo is taken for a little less than it is, so that
+# something is left of what nothing else tells.
+COUPLED = 0.98
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,10 @@ class Linearised:
     background_precision : numpy.ndarray
         The same for the background,
     coupling : numpy.ndarray
-        and between the PSF's symmetric part and the background.
+        and between the background and the PSF's symmetric part.
+    lost : numpy.ndarray
+        What of the precision of the PSF's symmetric part that coupling takes; see
+        `BackgroundCoupling`.
     residual, density : numpy.ndarray
         Of the window's shape: the used beads' weighted residuals and weights, times the amplitude
         and its square, added up on their nearest voxels.
@@ -46,6 +49,7 @@ class Linearised:
     precision: list[Floats]
     background_precision: Floats
     coupling: Floats
+    lost: Floats
     residual: Array
     density: Array
 
@@ -58,9 +62,8 @@ class Linearised:
         """
         ends = np.cumsum([len(matrix) for matrix in self.precision])
         background = linalg.cho_factor(self.background_precision, check_finite=False)
-        coupling = COUPLED * self.coupling
-        through = linalg.cho_solve(background, coupling.T, check_finite=False)
-        first = self.precision[0] - coupling @ through
+        through = linalg.cho_solve(background, self.coupling, check_finite=False)
+        first = self.precision[0] - COUPLED * self.lost
         factors = [
             linalg.cho_factor(matrix, check_finite=False) for matrix in (first, *self.precision[1:])
         ]

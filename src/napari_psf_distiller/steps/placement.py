@@ -85,10 +85,27 @@ class Placement:
     def plane_adjoint(self, bead: int, values: Array) -> Floats:
         """Return the adjoint of `plane` in a bead's window."""
         # One product of matrices is faster than sums along three axes.
-        sums = values.reshape(len(values), -1) @ _moments(*values.shape[1:])
+        sums = values.reshape(len(values), -1) @ _powers(*values.shape[1:])[:, :3]
         total, down, right = sums.sum(axis=0, dtype=np.float64)
         z, y, x = self._offsets[bead]
         return np.array([total, z @ sums[:, 0], down + y[0] * total, right + x[0] * total])
+
+    def moments(self, bead: int, weights: Array) -> Floats:
+        """Return the weighted squares of a bead's plane by its value and slopes, (4, 4)."""
+        sums = weights.reshape(len(weights), -1) @ _powers(*weights.shape[1:])
+        z, y, x = self._offsets[bead]
+        one, row, column, row_row, row_column, column_column = sums.sum(axis=0, dtype=np.float64)
+        # Rows and columns are counted from the window's corner, the plane's slopes from the bead.
+        moved = np.array([[1, 0, 0], [y[0], 1, 0], [x[0], 0, 1]])
+        squares = np.array(
+            [[one, row, column], [row, row_row, row_column], [column, row_column, column_column]]
+        )
+        result = np.zeros((4, 4))
+        plane = [0, 2, 3]
+        result[np.ix_(plane, plane)] = moved @ squares @ moved.T
+        result[1, plane] = result[plane, 1] = moved @ (z @ sums[:, :3])
+        result[1, 1] = z**2 @ sums[:, 0]
+        return result
 
     def middle(self, bead: int, reach: Sequence[int]) -> Slices:
         """Return the part of a bead's window that is so many voxels near along each axis."""
@@ -106,12 +123,11 @@ class Placement:
 
 
 @functools.lru_cache(maxsize=64)
-def _moments(height: int, width: int) -> Array:
-    """Return 1 and the numbers of row and column of each of a plane's pixels, (pixels, 3)."""
-    columns = np.ones((height, width, 3), np.float32)
-    columns[:, :, 1] = np.arange(height)[:, None]
-    columns[:, :, 2] = np.arange(width)
-    return columns.reshape(-1, 3)
+def _powers(height: int, width: int) -> Array:
+    """Return 1, row, column, and products of these two, of each of a plane's pixels."""
+    rows, columns = (part.ravel() for part in np.indices((height, width), np.float32))
+    ones = np.ones_like(rows)
+    return np.stack([ones, rows, columns, rows**2, rows * columns, columns**2], axis=1)
 
 
 def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:
