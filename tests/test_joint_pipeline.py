@@ -514,6 +514,30 @@ def test_beads_that_were_found_but_not_fitted(field, found):
     assert (found["amplitude"] > 0).all()
 
 
+def test_a_dim_bead_among_bright_ones_is_told_from_their_halos(field, found):
+    # Eight hundredths of the first bead, some widths beside it.
+    axes = ["z", "y", "x"]
+    place = found.iloc[0][axes].to_numpy(int)
+    aside = place + np.array([1, 0, 14 if place[2] < field.image.shape[2] / 2 else -14])
+    there, own = (
+        tuple(slice(c - half, c + half + 1) for c, half in zip(voxel, (5, 7, 7), strict=True))
+        for voxel in (aside, place)
+    )
+    light = np.maximum(field.image[own] - float(found.iloc[0]["background"]), 0)
+    image = field.image.copy()
+    image[there] += np.round(0.08 * light).astype(image.dtype)
+    recipe = quick(spacing=field.spacing)
+    beads = finish(joint_pipeline.find_raw_beads_step(image, recipe))
+    assert beads["reason"].value_counts().to_dict() == {"": len(field.centres), "halo": 1}
+    assert not beads.loc[beads["reason"] == "halo", "used"].any()
+    for fitted in (
+        finish(joint_pipeline.joint_step(image, beads, recipe)).beads,
+        pd.distill(image, field.spacing, recipe).beads,
+    ):
+        assert len(fitted) == len(field.centres) + 1
+        assert np.linalg.norm(fitted[axes] - aside, axis=1).min() < 1
+
+
 @pytest.mark.parametrize("columns", [None, ["z", "y", "x"]], ids=["as found", "places alone"])
 def test_the_steps_one_by_one_are_the_whole(field, symmetric, found, columns):
     recipe = quick(spacing=field.spacing)

@@ -25,6 +25,7 @@ from napari_psf_distiller.steps.beads import AXES, bead_voxels, centres_of
 from napari_psf_distiller.steps.detection import (
     EXCLUDED,
     KEPT,
+    OVERSHADOWED,
     Candidates,
     candidates_at,
     find_candidates,
@@ -122,19 +123,18 @@ def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]
     -------
     pandas.DataFrame
         Like that of `find_beads`, without ``voxels``: the joint fit has the last word on centres,
-        amplitudes, and on which are used.
+        amplitudes, and on which are used. What may be another bead's halo is not yet.
     """
     yield Progress("Find beads", 0, 1)
     field = raw_field(image, recipe)
     found = find_candidates(field, recipe.find_beads.significance)
     axes = AXES[-np.ndim(np.asarray(image)) :]
-    places = found.voxels[~found.overshadowed]
-    beads = pd.DataFrame(places[:, -len(axes) :].astype(float), columns=list(axes))
+    beads = pd.DataFrame(found.voxels[:, -len(axes) :].astype(float), columns=list(axes))
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
-    beads["amplitude"] = found.heights[~found.overshadowed]
-    beads["background"] = field.level(places)
-    beads["used"] = True
-    beads["reason"] = ""
+    beads["amplitude"] = found.heights
+    beads["background"] = field.level(found.voxels)
+    beads["used"] = ~found.overshadowed
+    beads["reason"] = np.where(found.overshadowed, OVERSHADOWED, "").astype(object)
     yield Progress("Find beads", 1, 1)
     return beads
 
@@ -154,7 +154,8 @@ def joint_step(
         (Z, Y, X) or (Y, X), raw.
     beads : pandas.DataFrame
         With their centres. Those that are not ``used`` do not shape the PSF, but their light is
-        modelled; the others are judged.
+        modelled; the others are judged. Those that may be a halo are beads if the first PSF does
+        not explain them.
     recipe : Recipe
     preview_every : int
     before : Joint, optional

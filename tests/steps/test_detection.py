@@ -32,21 +32,17 @@ def places(candidates) -> np.ndarray:
 
 
 def assert_all(candidates, field, away: float = 1.5) -> None:
-    """All beads are found, and nothing else, but ripples of bright beads' halos."""
+    """All beads are found, and nothing else."""
     truth = centres_3d(field)
     found = places(candidates)
     distances, index = nearest(found, truth)
     assert (distances < away).all()
-    assert len(set(index)) == len(truth)
-    heights = candidates.heights[~candidates.overshadowed]
-    others = np.delete(heights, index)
-    assert len(others) <= len(truth) // 2
-    assert (others < 0.1 * np.median(heights[index])).all()
+    assert len(set(index)) == len(truth) == len(found)
 
 
 @SHAPES
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("photons", [1e4, 1e5])
+@pytest.mark.parametrize("photons", [1e4, 1e5, 2e6])
 def test_all_beads_and_nothing_else(shape, seed, photons):
     field = simulated(shape, beads=8, photons=photons, seed=seed)
     candidates = found_in(field.image)

@@ -14,7 +14,7 @@ from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
 
-__all__ = ["EXCLUDED", "KEPT", "Candidates", "candidates_at", "find_candidates"]
+__all__ = ["EXCLUDED", "KEPT", "OVERSHADOWED", "Candidates", "candidates_at", "find_candidates"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -43,6 +43,10 @@ SHELL = np.concatenate(
 # By at least this part of its own height: less is a ripple on another bead's halo.
 LEAST_CONTRAST = 0.25
 
+# Where halos meet, their rings may be as bright as this part of a bead that is so many of its
+# widths away; twice as many along z.
+HALO, HALO_REACH = 0.1, 12.0
+
 # Windows in which the width of typical beads is measured, in voxels to each side, and their number.
 HALF = (8, 10, 10)
 TYPICAL = 30
@@ -51,8 +55,9 @@ TYPICAL = 30
 SLAB = 8_000_000
 
 
-# The verdicts on a bead that is used whatever it looks like, and on one that somebody left out.
-KEPT, EXCLUDED = "kept", "excluded"
+# The verdicts on a bead that is used whatever it looks like, on one that somebody left out, and on
+# a peak that the fit is to tell from a halo.
+KEPT, EXCLUDED, OVERSHADOWED = "kept", "excluded", "halo"
 
 
 class Candidates(NamedTuple):
@@ -158,7 +163,8 @@ def candidates_at(
     if widths is None:
         order = np.argsort(-heights, kind="stable")
         widths = _typical_widths(field, voxels[order], heights[order])
-    return Candidates(voxels, heights, np.zeros(len(voxels), bool), widths, verdicts)
+    shaded = np.zeros(len(voxels), bool) if verdicts is None else verdicts == OVERSHADOWED
+    return Candidates(voxels, heights, shaded, widths, verdicts)
 
 
 def _filtered(image: NDArray[Any], sigma: Floats) -> Array:
@@ -359,21 +365,22 @@ def _alone_at_the_top(voxels: Places, heights: Floats, widths: Floats) -> NDArra
 def _overshadowed(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
     """Return which peaks are so low, for their distance, that they may be a brighter one's halo."""
     scaled = voxels / widths
-    tree = cKDTree(scaled)
+    # A halo reaches further along the axis.
+    tree = cKDTree(scaled * [0.5, 1.0, 1.0])
     shaded = np.zeros(len(voxels), bool)
-    for index in range(len(voxels)):
+    for index, place in enumerate(tree.data):
         if shaded[index]:
             continue
-        near = np.array([j for j in tree.query_ball_point(scaled[index], 8.0) if j > index], int)
+        near = np.array([j for j in tree.query_ball_point(place, HALO_REACH) if j > index], int)
         if len(near) == 0:
             continue
         apart = scaled[near] - scaled[index]
         lateral = (apart[:, 1:] ** 2).sum(axis=1)
         axial = apart[:, 0] ** 2
-        # The core, and a halo that spreads as a cone does.
+        # The core, and a halo that spreads as a cone does, or the rings of several together.
         halo = np.maximum(
             np.exp(-4 * np.log(2) * (lateral + axial)),
-            0.5 / (1 + 1.5 * lateral + axial) ** 1.5,
+            np.maximum(0.5 / (1 + 1.5 * lateral + axial) ** 1.5, HALO),
         )
         shaded[near[heights[near] < halo * heights[index]]] = True
     return shaded

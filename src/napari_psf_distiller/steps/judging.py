@@ -19,6 +19,7 @@ REASONS = {
     "border": "cut off by the image's border",
     "bright": "much brighter than the others",
     "dim": "too dim to tell its shape",
+    "halo": "perhaps only another one's halo",
     "touching": "of another shape than the others: touching, clumped or out of focus",
 }
 

@@ -161,7 +161,11 @@ def _matched(
             with_image(recipe, array),
             step=TITLE,
         )
-        return [layer], f"done: {len(beads)} beads", not_raw(source, "the matched filter")
+        sure = int(beads["used"].sum())
+        message = f"done: {sure} beads"
+        if sure < len(beads):
+            message += f", and {len(beads) - sure} peaks that may be their halos"
+        return [layer], message, not_raw(source, "the matched filter")
 
     return steps
 
