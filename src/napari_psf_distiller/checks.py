@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["check_choice", "check_image", "check_iterations", "check_spacing"]
+__all__ = ["check_array", "check_choice", "check_image", "check_iterations", "check_spacing"]
 
 # Whole numbers up to here are exact in float32.
 EXACT_IN_FLOAT32 = 2**24
@@ -44,6 +45,14 @@ def check_image(
         Wrong number of axes, RGB, not numbers, empty, NaN or infinite, too large for float32, or
         the same value everywhere.
     """
+    array = check_array(image, name, constant=constant)
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def check_array(
+    image: ArrayLike, name: str = "The image", *, constant: bool = False
+) -> NDArray[Any]:
+    """Return a 2D or 3D image as it is, or say why it cannot be used; see `check_image`."""
     try:
         array = np.asarray(image)
     except ValueError:
@@ -84,7 +93,7 @@ def check_image(
         )
     if low == high and not constant:
         raise InputError(f"{name} is constant: every voxel is {low:g}. There is nothing to see.")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return array
 
 
 def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:

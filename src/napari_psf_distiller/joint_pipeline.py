@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.advice import bead_warnings, joint_warnings, psf_warnings
-from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.checks import check_array, check_spacing
 from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.errors import InputError
@@ -103,10 +103,10 @@ def _postprocessed_error(
 def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
     """Tell noise and background of a raw image; see `bead_field`."""
     original = np.asarray(image)
-    array: NDArray[Any] = check_image(original)
-    if original.dtype.kind in "iu" and original.dtype.itemsize <= 2:
-        # As it is, which takes half of the memory or less.
-        array = original
+    array = check_array(original)
+    # Small whole numbers stay as they are, which takes half of the memory or less.
+    if original.dtype.kind == "f" or original.dtype.itemsize > 2:
+        array = np.ascontiguousarray(array, np.float32)
     return bead_field(
         array,
         check_spacing(recipe.spacing, array.ndim),

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.advice import bead_warnings, deconvolve_warnings, psf_warnings
-from napari_psf_distiller.checks import check_image, check_iterations, check_spacing
+from napari_psf_distiller.checks import check_array, check_image, check_iterations, check_spacing
 from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import FFT, Boundary, Engine, Method, open_engine
 from napari_psf_distiller.errors import DistillerWarning, InputError
@@ -130,16 +130,15 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
     InputError, DeviceError
         See `distill`.
     """
-    original = np.asarray(image)
-    array = check_image(original)
-    spacing = check_spacing(recipe.spacing, array.ndim)
+    original = check_array(image)
+    spacing = check_spacing(recipe.spacing, original.ndim)
     # What cannot be done is an error before the work, not after half of it.
-    _check_lengths(recipe, array.ndim)
+    _check_lengths(recipe, original.ndim)
     _engine(recipe)
     if recipe.distill.method == "joint":
         # It looks at the image as it is; a large one need not lie in memory twice.
-        del array
         return (yield from joint_steps(original, recipe))
+    array = check_image(original)
     clock = Clock()
     preprocessed = yield from preprocess_step(array, recipe)
     clock.note("preprocess")

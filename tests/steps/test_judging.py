@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_psf_distiller.steps.bead_places import MOMENTS, BeadFit
-from napari_psf_distiller.steps.detection import DEVIATION
+from napari_psf_distiller.steps.detection import DEVIATION, OVERSHADOWED
 from napari_psf_distiller.steps.judging import REASONS, judge
 
 WIDTHS = np.array([3.0, 2.5, 2.5])
@@ -58,7 +58,7 @@ def spoil(fit, amplitudes, bead: int, reason: str) -> None:
         fit.moments[bead, 2] += 0.6 * UNITS[2]
 
 
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", [reason for reason in REASONS if reason != OVERSHADOWED])
 def test_each_reason(reason):
     fit, amplitudes = beads(20)
     spoil(fit, amplitudes, 3, reason)
@@ -176,7 +176,6 @@ def test_one_bead_is_like_itself():
 
 
 def test_every_reason_has_words():
-    assert list(REASONS) == ["saturated", "border", "bright", "dim", "touching"] or set(
-        REASONS
-    ) == {"saturated", "border", "bright", "dim", "touching"}
+    # That a peak may be a halo is said by who finds it.
+    assert set(REASONS) == {"saturated", "border", "bright", "dim", "touching", OVERSHADOWED}
     assert all(REASONS.values())

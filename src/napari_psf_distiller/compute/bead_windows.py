@@ -43,7 +43,7 @@ class BeadWindows(Protocol):
             -0.5 and 0.5.
         """
 
-    def light(self, factors: Array, first: int) -> Array:
+    def light(self, factors: Array, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows.
 
         Parameters
@@ -52,6 +52,8 @@ class BeadWindows(Protocol):
             float32, (windows, Z, columns).
         first : int
             Number of the first of these beads; they follow one another.
+        out : numpy.ndarray, optional
+            Written over with the result: memory that is new each time has to be cleared each time.
 
         Returns
         -------
@@ -100,16 +102,18 @@ class HostWindows:
         self._displacements = np.asarray(displacements, np.float64)
         self._kept.clear()
 
-    def light(self, factors: Array, first: int) -> Array:
+    def light(self, factors: Array, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
         _, ny, nx = self._basis.window
-        result = np.empty((*factors.shape[:2], ny * nx), np.float32)
+        shape = (*factors.shape[:2], ny, nx)
+        result = np.empty(shape, np.float32) if out is None else out
+        flat = result.reshape(*factors.shape[:2], ny * nx)
 
         def fill(index: int) -> None:
-            np.matmul(factors[index], self._functions(first + index).T, out=result[index])
+            np.matmul(factors[index], self._functions(first + index).T, out=flat[index])
 
         in_turn(fill, range(len(factors)))
-        return result.reshape(*factors.shape[:2], ny, nx)
+        return result
 
     def light_adjoint(self, windows: Array, first: int) -> Array:
         """Return the adjoint of `light`; see `BeadWindows`."""

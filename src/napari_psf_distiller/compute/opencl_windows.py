@@ -92,10 +92,11 @@ class OpenCLWindows:
             self._upload("rows", rows)
             self._upload("turns", turns)
 
-    def light(self, factors: Array, first: int) -> Array:
+    def light(self, factors: Array, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
         self._check(len(factors), first)
-        result = np.empty((len(factors), *self._basis.window), np.float32)
+        shape = (len(factors), *self._basis.window)
+        result = np.empty(shape, np.float32) if out is None else out
         planes = _rounded_up(self._depth, WIDTH)
         pixels = _rounded_up(-(-self._height * self._width // PIXELS), GROUP)
         with self._reported_errors():

@@ -140,7 +140,7 @@ def _saturation(image: Image, camera: Camera, largest: float | None) -> float:
     top = float(image.max())
     if largest is not None and top >= largest:
         return top
-    return top if int((image == top).sum()) >= PLATEAU else float("inf")
+    return top if np.count_nonzero(image == top) >= PLATEAU else float("inf")
 
 
 def _noise(image: Image, camera: Camera, saturation: float) -> NoiseModel:

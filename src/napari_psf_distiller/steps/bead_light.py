@@ -34,6 +34,7 @@ class BeadLight:
     def __init__(self, basis: FourierBessel, windows: BeadWindows, places: Placement) -> None:
         self._basis, self._windows, self._places = basis, windows, places
         windows.place(places.displaced[:, 1:])
+        self._space = np.empty((min(BATCH, len(places)), *basis.window), np.float32)
 
     def render(self, amplitudes: Floats, brightness: Floats, out: Array) -> None:
         """Write the beads' light into an image, where it has windows.
@@ -69,7 +70,7 @@ class BeadLight:
             for index, bead in enumerate(beads):
                 waves = brightness[bead] * places.waves[bead]
                 factors[index] = waves @ amplitudes
-            windows = self._windows.light(factors, beads.start)
+            windows = self._windows.light(factors, beads.start, self._space[: len(beads)])
 
             def add(slab: slice, windows: Array = windows, beads: range = beads) -> None:
                 for window, bead in zip(windows, beads, strict=True):
@@ -82,6 +83,17 @@ class BeadLight:
                         out[part] += light[: max(0, part[0].stop - part[0].start)]
 
             in_turn(add, parts)
+
+    def space(self, beads: range) -> Array:
+        """Return an array for these beads' windows, (beads, Z, Y, X), 0 outside the image.
+
+        It is the same memory each time, and what `render` uses.
+        """
+        space = self._space[: len(beads)]
+        for window, bead in zip(space, beads, strict=True):
+            if window[self._places.inside[bead]].shape != window.shape:
+                window[...] = 0
+        return space
 
     def adjoint(self, windows: Array, brightness: Floats, beads: range) -> Floats:
         """Return the adjoint of `render` by the functions' amplitudes.

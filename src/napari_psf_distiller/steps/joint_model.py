@@ -344,7 +344,7 @@ class JointModel:
         coupling = BackgroundCoupling(basis, places, spread, elsewhere)
         planes = places.planes(self.background)
         for beads in batches(self.attended):
-            pushes = np.zeros((len(beads), *basis.window), np.float32)
+            pushes = self._beads.space(beads)
 
             def weigh(
                 bead: int, pushes: Array = pushes, first: int = beads.start
@@ -442,7 +442,7 @@ class JointModel:
         below = (self._outside.matrix + self.field.background.penalty) @ change
         turned = np.zeros((len(basis.waves), basis.columns))
         for beads in batches(self.attended):
-            pushes = np.zeros((len(beads), *basis.window), np.float32)
+            pushes = self._beads.space(beads)
 
             def push(bead: int, pushes: Array = pushes, first: int = beads.start) -> Floats:
                 change_here = places.plane(bead, planes[bead])

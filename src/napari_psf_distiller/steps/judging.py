@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from napari_psf_distiller.steps.bead_places import MOMENTS, BeadFit
-from napari_psf_distiller.steps.detection import DEVIATION
+from napari_psf_distiller.steps.detection import DEVIATION, OVERSHADOWED
 
 __all__ = ["REASONS", "SIGNIFICANT", "judge"]
 
@@ -19,7 +19,7 @@ REASONS = {
     "border": "cut off by the image's border",
     "bright": "much brighter than the others",
     "dim": "too dim to tell its shape",
-    "halo": "perhaps only another one's halo",
+    OVERSHADOWED: "perhaps only another one's halo",
     "touching": "of another shape than the others: touching, clumped or out of focus",
 }
 
