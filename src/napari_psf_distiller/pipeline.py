@@ -138,7 +138,7 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
     if recipe.distill.method == "joint":
         # It looks at the image as it is; a large one need not lie in memory twice.
         return (yield from joint_steps(original, recipe))
-    array = check_image(original)
+    array = np.ascontiguousarray(original, np.float32)
     clock = Clock()
     preprocessed = yield from preprocess_step(array, recipe)
     clock.note("preprocess")

@@ -94,11 +94,11 @@ class BackgroundCoupling:
         return Met(moments, own, whole)
 
     def _of_light(self, bead: int, weight: Array, brightness: float) -> Floats:
+        """Return what the bead's light has to do with the background's value and its slope."""
         window = np.zeros(self._basis.window, np.float32)
         np.multiply(weight, np.float32(brightness), out=window[self._places.inside[bead]])
-        along = np.stack(
-            [np.ones(len(self._planes)), self._planes - self._places.displaced[bead, 0]]
-        )
+        off = self._planes - self._places.displaced[bead, 0]
+        along = np.stack([np.ones_like(off), off])
         return self._basis.bead_adjoint(window, 0, self._spread, planes=along)
 
     def add(self, bead: int, met: Met) -> None:
