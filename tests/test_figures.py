@@ -24,6 +24,11 @@ def images(figure):
     return [image for axes in figure.axes for image in axes.images]
 
 
+def likelihood(sheet):
+    (curve,) = [line for line in sheet.lines if line.get_label() == "log-likelihood"]
+    return curve
+
+
 def texts(figure):
     return [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
 
@@ -383,17 +388,47 @@ def test_two_psfs_are_drawn_with_their_difference(psf):
 def test_an_unfinished_psf_is_drawn_with_its_curve(psf):
     figure = Figure()
     figures.draw_progress(figure, psf, SPACING, [(0, 0.0), (4, 9.0)])
-    sheet, curve = figure.axes
+    (sheet,) = figure.axes
     assert len(sheet.images) == 3
-    assert curve.lines[0].get_xdata().tolist() == [0, 4]
-    assert "iteration 4" in sheet.texts[-1].get_text()
+    assert likelihood(sheet).get_xdata().tolist() == [0, 4]
+    assert any("iteration 4" in text.get_text() for text in sheet.texts)
     # Known up to a constant, a likelihood is drawn from its first value on.
     figures.draw_progress(figure, None, SPACING, [(1, -5e9), (2, -5e9 + 7)], gains=False)
-    sheet, curve = figure.axes
+    (sheet,) = figure.axes
     assert len(sheet.images) == 0
-    assert curve.lines[0].get_ydata().tolist() == [0, 7]
+    assert likelihood(sheet).get_ydata().tolist() == [0, 7]
     figures.draw_progress(figure, np.zeros((9, 9)), SPACING[1:], [])
     figure.draw_without_rendering()
+
+
+def test_the_numbers_beside_the_curve_are_where_its_line_has_them():
+    figure = Figure()
+    figures.draw_progress(figure, None, SPACING, [(0, 0.0), (4, 3.0), (9, 5.0)])
+    (sheet,) = figure.axes
+    to_sheet = likelihood(sheet).get_transform() - sheet.transData
+    up = [text for text in sheet.texts if text.get_ha() == "right"]
+    across = [text for text in sheet.texts if text.get_text().isdigit() and text not in up]
+    assert {text.get_text() for text in up} >= {"0", "4"}
+    for text in up:
+        place = to_sheet.transform((0, float(text.get_text())))
+        assert text.get_position()[1] == pytest.approx(place[1])
+    assert len(across) > 2
+    for text in across:
+        place = to_sheet.transform((float(text.get_text()), 0))
+        assert text.get_position()[0] == pytest.approx(place[0])
+
+
+@pytest.mark.parametrize("curve", [[(3, 7.0)], [(0, float("nan")), (1, 2.0)], [(1, 5.0), (2, 5.0)]])
+def test_a_curve_of_little_is_drawn_too(psf, curve):
+    figure = Figure()
+    figures.draw_progress(figure, psf, SPACING, curve)
+    figure.draw_without_rendering()
+    (sheet,) = figure.axes
+    to_sheet = likelihood(sheet).get_transform() - sheet.transData
+    frame = sheet.patches[0].get_bbox()
+    last = to_sheet.transform(curve[-1])
+    assert frame.x0 < last[0] < frame.x1
+    assert frame.y0 < last[1] < frame.y1
 
 
 @pytest.mark.parametrize("gained", [8.6e5, 3.2e-4, 7.0, 4e12])
@@ -401,12 +436,11 @@ def test_nothing_of_a_narrow_drawing_of_progress_is_cut_off(psf, gained):
     figure = Figure(figsize=(2.9, 3.4))
     figures.draw_progress(figure, psf, SPACING, [(0, 0.0), (4, gained / 2), (8, gained)])
     figure.draw_without_rendering()
-    sheet, curve = figure.axes
+    (sheet,) = figure.axes
     (label,) = [text for text in sheet.texts if "likelihood" in text.get_text()]
-    low, high = curve.get_ylim()
-    numbers = [text for text in curve.get_yticklabels() if low <= text.get_position()[1] <= high]
+    numbers = [text for text in sheet.texts if text.get_ha() == "right"]
     assert len(numbers) > 1
-    for text in (label, *numbers, curve.yaxis.get_offset_text()):
+    for text in sheet.texts:
         box = text.get_window_extent()
         assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1

@@ -341,6 +341,12 @@ def test_psfs_of_unlike_kinds_are_told(
 # --- a PSF on its way
 
 
+def likelihood(figure: Any) -> list[float]:
+    (sheet,) = figure.axes
+    (curve,) = [line for line in sheet.lines if line.get_label() == "log-likelihood"]
+    return list(curve.get_ydata())
+
+
 def test_an_unfinished_psf_comes_to_the_front_and_goes_when_it_is_done(
     user: Any, psf: Image, opens: Any, turns: Any
 ) -> None:
@@ -350,12 +356,12 @@ def test_an_unfinished_psf_comes_to_the_front_and_goes_when_it_is_done(
     assert gui.inspector.tab == "Progress"
     figure = drawn(user, gui)
     assert len(pictures(figure)) == 3
-    assert figure.axes[1].lines[0].get_ydata().tolist() == [3, 5]
+    assert likelihood(figure) == [3, 5]
     # Whoever looks at something else meanwhile is left alone.
     turns(gui, "Profiles")
     gui.inspector.preview(psf.data, psf.scale, [*curve, (3, 6.0)])
     assert gui.inspector.tab == "Profiles"
-    assert turns(gui, "Progress").axes[1].lines[0].get_ydata().tolist() == [3, 5, 6]
+    assert likelihood(turns(gui, "Progress")) == [3, 5, 6]
     done = user.viewer.add_image(psf.data, name="done", scale=psf.scale, units=psf.units)
     gui.inspector.end_preview(done)
     assert (gui.inspector.tab, gui.psf.value) == ("Image", done)

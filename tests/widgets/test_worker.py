@@ -19,6 +19,7 @@ from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.results import Distilled
 from napari_psf_distiller.widgets import deconvolve as deconvolve_module
 from napari_psf_distiller.widgets import worker as worker_module
+from napari_psf_distiller.widgets.activity_bar import ActivityBar
 from napari_psf_distiller.widgets.closing_worker import Interrupted
 
 NAME = "Deconvolve"
@@ -44,6 +45,13 @@ def bars(viewer: napari.Viewer) -> list[QtLabeledProgressBar]:
     return [bar for bar in found if bar.progress in progress._all_instances]
 
 
+def bar_of(user: Any, viewer: napari.Viewer) -> QtLabeledProgressBar:
+    """The one bar, which comes when the work has begun."""
+    user.waits(lambda: len(bars(viewer)) == 1)
+    (bar,) = bars(viewer)
+    return bar
+
+
 # --- progress
 
 
@@ -54,7 +62,7 @@ def test_progress_is_shown_while_it_runs_and_not_after(
     assert gui.runner.progress_bar.native.isHidden()
     assert gui.runner.cancel_button.native.isHidden()
     user.starts(gui)
-    (bar,) = bars(viewer)
+    bar = bar_of(user, viewer)
     assert isinstance(bar.progress, cancelable_progress)
     assert gui.runner.progress_bar.native.isHidden() is False
     assert (gui.call_button.enabled, gui.runner.cancel_button.enabled) == (False, True)
@@ -230,7 +238,7 @@ def test_the_activity_docks_cancel_stops_it_too(
     before = list(viewer.layers)
     gate.open()
     user.starts(gui)
-    (bar,) = bars(viewer)
+    bar = bar_of(user, viewer)
     user.waits(lambda: gate.entered > 1)
     qtbot.mouseClick(bar.cancel_button, Qt.MouseButton.LeftButton)
     assert bar.progress.is_canceled
@@ -270,11 +278,30 @@ def test_the_button_pressed_twice_starts_one_run(
     assert told.infos == []
     gui()
     assert told.infos == ["Deconvolve is running already; wait for it or cancel it."]
-    assert len(bars(viewer)) == 1
+    bar_of(user, viewer)
     gate.open()
     user.waits(lambda: not gui.runner.running)
     assert (gate.entered, gate.closed) == (2, 1)
     assert len(viewer.layers) == len(before) + 1
+
+
+def test_a_run_that_is_over_while_its_bar_is_made_leaves_none(
+    user: Any, viewer: napari.Viewer, gui: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def make(title: str) -> ActivityBar:
+        # As napari does, whose bar handles events.
+        bar = ActivityBar(title)
+        user.waits(lambda: not gui.runner.running)
+        made.append(bar)
+        return bar
+
+    monkeypatch.setattr("napari_psf_distiller.widgets.worker.ActivityBar", make)
+    gui.iterations.value = 2
+    assert len(user.runs(gui)) == 1
+    user.waits(lambda: len(made) == 1)
+    assert bars(viewer) == []
 
 
 def test_two_widgets_run_side_by_side(
@@ -286,7 +313,7 @@ def test_two_widgets_run_side_by_side(
     for widget in (gui, second):
         widget.iterations.value = 2
         user.starts(widget)
-    assert len(bars(viewer)) == 2
+    user.waits(lambda: len(bars(viewer)) == 2)
     gate.open()
     user.waits(lambda: not (gui.runner.running or second.runner.running))
     assert bars(viewer) == []

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.colours import AXIS_COLOURS
 from napari_psf_distiller.figures.sheet import Sheet
-from napari_psf_distiller.figures.style import NORMAL, SMALL, axes_at, plain
 from napari_psf_distiller.figures.views import Intensity, place_views
 
 __all__ = ["draw_progress"]
@@ -68,18 +66,11 @@ def draw_progress(
             place_views(sheet, array, sizes, "maximum projections", norm, "inferno", rims)
     iteration = f"iteration {curve[-1][0]}" if len(curve) else "not begun"
     top = sheet.height - LETTERS - CURVE
-    # Not the axes' own label, which long numbers would push out of the figure.
     sheet.text(0.1, top + CURVE / 2, "log-likelihood gained", ha="center", rotation=90)
     sheet.text(sheet.width / 2, HEAD / 2, f"unfinished PSF, {iteration}", ha="center")
-    axes = axes_at(figure, LEFT, top, sheet.width - LEFT - RIGHT, CURVE)
-    plain(axes, foreground)
     # Known up to a constant only, and that constant is so large that it hides the differences.
     first = 0.0 if gains or len(curve) == 0 else curve[0][1]
     points = np.array([(i, value - first) for i, value in curve], float).reshape(-1, 2)
-    axes.plot(*points.T, color=AXIS_COLOURS["x"], linewidth=1.4, marker="o", markersize=3)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(3))
-    # Long numbers have no room beside the label.
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 4))
-    axes.yaxis.get_offset_text().set(color=foreground, fontsize=SMALL)
-    axes.set_xlabel("iteration", color=foreground, fontsize=NORMAL)
+    place = LEFT, top, sheet.width - LEFT - RIGHT, CURVE
+    sheet.curve(place, points, AXIS_COLOURS["x"], "log-likelihood", (5, 3))
+    sheet.text(LEFT + place[2] / 2, sheet.height - 0.1, "iteration", ha="center")

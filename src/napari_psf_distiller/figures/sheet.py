@@ -9,11 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from numpy.typing import ArrayLike
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.transforms import Affine2D
+from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.figures.style import NORMAL, SMALL, axes_at
 
 __all__ = ["Sheet"]
+
+# In inches: the marks of a curve's axes, and what is left between them and their numbers. What is
+# free about the points, as a part of their extent.
+MARK, APART, AROUND = 0.04, 0.03, 0.05
 
 
 class Sheet:
@@ -106,3 +113,75 @@ class Sheet:
         self.text(left, foot, f"{norm.vmin:.2g}", **below)
         self.text(left + width / 2, foot, middle, ha="center", **below)
         self.text(left + width, foot, f"{norm.vmax:.2g}", ha="right", **below)
+
+    def curve(
+        self,
+        place: tuple[float, float, float, float],
+        points: NDArray[np.float64],
+        colour: str,
+        label: str,
+        marks: tuple[int, int],
+    ) -> None:
+        """Draw points joined by a line in a frame, with numbers beside it.
+
+        Parameters
+        ----------
+        place : tuple of float
+            The frame's left, top, width and height; the numbers are left of it and below.
+        points : numpy.ndarray
+            (points, 2): across, in whole numbers, and up.
+        colour : str
+            Of the line.
+        label : str
+            What it is called among the axes' lines.
+        marks : (int, int)
+            How many numbers each axis has at most.
+        """
+        left, top, width, height = place
+        width, height = max(width, MARK), max(height, MARK)
+        (low_x, high_x), (low_y, high_y) = (_limits(values) for values in points.T)
+        # From the points' own units to inches on the sheet, whose ordinate points down.
+        across, up = width / (high_x - low_x), height / (high_y - low_y)
+        to_sheet = Affine2D().translate(-low_x, -high_y).scale(across, -up).translate(left, top)
+        self._axes.add_patch(
+            Rectangle(
+                (left, top), width, height, fill=False, edgecolor=self._foreground, linewidth=0.8
+            )
+        )
+        self._axes.plot(
+            *points.T,
+            color=colour,
+            linewidth=1.4,
+            marker="o",
+            markersize=3,
+            label=label,
+            transform=to_sheet + self._axes.transData,
+        )
+        numbers = EngFormatter(sep="")
+        foot = top + height
+        for value in _within(low_x, high_x, MaxNLocator(marks[0], integer=True)):
+            x = left + across * (value - low_x)
+            self.line((x, x), (foot, foot + MARK), width=0.8)
+            self.text(x, foot + MARK + APART, f"{value:g}", ha="center", va="top", fontsize=SMALL)
+        for value in _within(low_y, high_y, MaxNLocator(marks[1])):
+            y = top + up * (high_y - value)
+            self.line((left - MARK, left), (y, y), width=0.8)
+            self.text(left - MARK - APART, y, numbers(value), ha="right", fontsize=SMALL)
+
+
+def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return where an axis begins and ends that shows some values, with a margin."""
+    seen = values[np.isfinite(values)]
+    if len(seen) == 0:
+        return 0.0, 1.0
+    low, high = float(seen.min()), float(seen.max())
+    margin = AROUND * (high - low)
+    if margin == 0:
+        # About a single value it begins and ends where it can be told from it.
+        margin = max(0.5, 0.5 * abs(low))
+    return low - margin, high + margin
+
+
+def _within(low: float, high: float, locator: MaxNLocator) -> list[float]:
+    """Return the round numbers between two limits."""
+    return [float(value) for value in locator.tick_values(low, high) if low <= value <= high]

@@ -53,13 +53,13 @@ TITLE = "Distil PSF"
 
 # The residuals are shown up to what all but this part of the voxels stay below; the few beads that
 # are unlike the others would else make all the rest of one colour. So many voxels tell it.
-OUTLIERS, SAMPLE = 1e-3, 4_000_000
+OUTLIERS, SAMPLE = 1e-3, 500_000
 
 # Iterations from one preview of the PSF to the next, and its largest extent in voxels.
 PREVIEW_EVERY, LARGEST_PREVIEW = 2, 101
 
-# Seconds that the work waits at most until the first preview is shown: a new layer takes napari
-# twice as long beside it, and the viewer stands still so long.
+# Seconds that the work waits at most until the first preview has its layer: to add one takes napari
+# twice as long beside the work, and the viewer stands still so long.
 PATIENCE = 0.5
 
 
@@ -96,7 +96,7 @@ class Made:
     gains : bool
         Whether its likelihoods are gains over the start.
     shown : threading.Event
-        Set as soon as the first preview is shown.
+        Set as soon as the first preview has its layer.
     """
 
     source: Source | None = None

@@ -34,6 +34,8 @@ DOTS_PER_INCH = 112
 MARGIN = 12
 # Milliseconds without a change of size before the drawing is made anew.
 SETTLED = 80
+# Milliseconds after which matplotlib is loaded, when the window about a new picture stands.
+LOADED_AFTER = 1000
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,11 @@ class Picture(QWidget):
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLED)
         self._settle.timeout.connect(self._again)
+        # Half a second of work, which would hold up the first step that shows what it makes.
+        load = QTimer(self)
+        load.setSingleShot(True)
+        load.timeout.connect(lambda: do_aside(_load, self._on_loaded))
+        load.start(LOADED_AFTER)
         self.setMinimumSize(240, 240)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
@@ -162,6 +169,10 @@ class Picture(QWidget):
 
         self._drawing = True
         do_aside(lambda: _drawn(request, size, ratio), self._take)
+
+    def _on_loaded(self, outcome: Any) -> None:
+        if isinstance(outcome, Exception):
+            raise outcome
 
     def _take(self, outcome: Any) -> None:
         self._drawing = False
@@ -226,6 +237,11 @@ class Picture(QWidget):
 
 def _pixels(size: QSize, ratio: float) -> QSize:
     return QSize(max(1, round(size.width() * ratio)), max(1, round(size.height() * ratio)))
+
+
+def _load() -> None:
+    """Load what a drawing needs; called in the thread."""
+    import matplotlib.backends.backend_agg  # noqa: F401
 
 
 def _drawn(request: _Request, size: QSize, ratio: float) -> Drawn:

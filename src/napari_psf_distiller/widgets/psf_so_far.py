@@ -74,9 +74,10 @@ class PSFSoFar:
         with drawn_later(viewer, partial(self._go_on, job)):
             viewer.layers.append(self._layer)
         self._runner.stand_in = self._layer
+        # What is left is Qt's and OpenGL's, which work beside it.
+        job.made.shown.set()
 
     def _go_on(self, job: DistilJob) -> None:
-        job.made.shown.set()
         if self._job is job and self._preview is not None:
             self._draw(job, self._preview)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
@@ -11,6 +12,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
@@ -199,10 +201,20 @@ class StepRunner:
         self._set_status("running")
         collector.spare()
         spinner.calm()
-        # napari's bar handles events when it is made: what comes in then finds this run under way.
-        self._bar = ActivityBar(self.title)
         worker.start()
         self.started.emit()
+        # Not before the work, which would wait for it.
+        QTimer.singleShot(0, partial(self._add_bar, worker))
+
+    def _add_bar(self, worker: ClosingWorker) -> None:
+        if self._worker is not worker or not self._alive:
+            return
+        # napari's bar handles events when it is made; the run may be over with them.
+        bar = ActivityBar(self.title)
+        if self._worker is worker:
+            self._bar = bar
+        else:
+            bar.close()
 
     @property
     def _cancelled(self) -> bool:
@@ -215,9 +227,9 @@ class StepRunner:
             self._set_status("cancelling")
 
     def _on_progress(self, progress: Progress) -> None:
-        if self._bar is None or not self._alive:
+        if self._worker is None or not self._alive:
             return
-        if self._bar.cancelled:
+        if self._bar is not None and self._bar.cancelled:
             self.cancel()
             return
         note_likelihood(self._run["log_likelihood"], progress)
@@ -237,7 +249,8 @@ class StepRunner:
             f"{progress.step} {progress.iteration} / {progress.total}"
             f"{f', {left}' if left else ''}{self._note}"
         )
-        self._bar.show(progress)
+        if self._bar is not None:
+            self._bar.show(progress)
 
     def _tell_progress(self, progress: Progress) -> None:
         last, now = self._untold, time.monotonic()
