@@ -1,7 +1,9 @@
 """The guide in a real viewer: where each step stands, and the way to the PSF by one click."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import napari
 import numpy as np
@@ -266,6 +268,22 @@ def test_layers_deleted_and_renamed(made: Guide, viewer: napari.Viewer, image: I
     assert states(made) == FRESH
     assert made.head.image.value is None
     assert made.status.text().startswith("Open an image")
+
+
+def test_layers_that_are_deleted_are_let_go_of(
+    made: Guide, viewer: napari.Viewer, user: Any
+) -> None:
+    made.open("Inspect PSF")
+    user.waits(lambda: not made.steps["Inspect PSF"].gui.inspector.busy)
+    written = [ref(layer) for layer in viewer.layers[1:]]
+    assert len(written) == 5
+    del viewer.layers[1:]
+
+    def are_gone() -> bool:
+        gc.collect()
+        return all(layer() is None for layer in written)
+
+    user.waits(are_gone)
 
 
 def test_the_image_changed(made: Guide, image: Image) -> None:

@@ -1,6 +1,7 @@
 """The table of a step's beads: napari's own table of features, which selects with the points."""
 
 from typing import Any
+from weakref import WeakSet
 
 from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Points
@@ -39,12 +40,13 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
         enabled=False,
         gui_only=True,
     )
-    written: list[Points] = []
+    written: WeakSet[Points] = WeakSet()
 
     def note(ending: Ending) -> None:
         points = [layer for layer in ending.layers if isinstance(layer, Points)]
         if points:
-            written[:] = points
+            written.clear()
+            written.update(points)
             button.enabled = True
         for layer in points:
             show_fates(layer)

@@ -1,14 +1,26 @@
 """Which layers a widget offers: all that fit, but none that only shows what is to come."""
 
+import types
 import typing
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import ref
 
 import napari
 from magicgui.widgets import ComboBox, FunctionGui
 from napari.layers import Image, Labels, Layer, Points
 
-__all__ = ["PREVIEW_KEY", "is_preview", "offer_layers", "unwrapped", "viewer_of"]
+__all__ = [
+    "PREVIEW_KEY",
+    "is_preview",
+    "offer",
+    "offer_kinds",
+    "offer_layers",
+    "unwrapped",
+    "viewer_of",
+]
+
+T = TypeVar("T")
 
 # Marks a layer in its metadata: it is no image that a step works on.
 PREVIEW_KEY = "psf_distiller_preview"
@@ -42,16 +54,59 @@ def offer_layers(gui: FunctionGui[Any, Any]) -> None:
     gui : FunctionGui
         With the parameter ``viewer``.
     """
-
-    def fitting(kind: type[Layer], _: Any = None) -> list[Layer]:
-        viewer = viewer_of(gui)
-        layers = viewer.layers if viewer is not None else ()
-        return [layer for layer in layers if isinstance(layer, kind) and not is_preview(layer)]
-
     for widget in gui:
         kind = _kind_of(widget.annotation)
         if isinstance(widget, ComboBox) and kind is not None:
-            widget.choices = partial(fitting, kind)
+            offer_kinds(gui, widget, kind)
+
+
+def offer_kinds(
+    gui: FunctionGui[Any, Any], choice: ComboBox, kinds: type[Layer] | types.UnionType
+) -> None:
+    """Let a choice of a step widget offer all layers of some kinds, but no previews.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With the parameter ``viewer``.
+    choice : ComboBox
+    kinds : type or union of types
+        Of layers.
+    """
+
+    def fits(layer: Layer) -> bool:
+        return isinstance(layer, kinds) and not is_preview(layer)
+
+    offer(choice, gui, viewer_of, fits)
+
+
+def offer(
+    choice: ComboBox,
+    owner: T,
+    viewer_of: Callable[[T], "napari.viewer.Viewer | None"],
+    fits: Callable[[Layer], bool],
+) -> None:
+    """Let a choice offer the layers of a viewer that fit.
+
+    Parameters
+    ----------
+    choice : ComboBox
+    owner : object
+        Leads to the viewer. Python keeps the annotations that magicgui makes of parameters, and in
+        them what is offered: it must not keep a widget or a viewer, and the images with it.
+    viewer_of : callable
+        Returns the owner's viewer, or None.
+    fits : callable
+        Whether a layer is offered.
+    """
+    weakly = ref(owner)
+
+    def offered(_: Any = None) -> list[Layer]:
+        owner = weakly()
+        viewer = viewer_of(owner) if owner is not None else None
+        return [layer for layer in (viewer.layers if viewer is not None else ()) if fits(layer)]
+
+    choice.choices = offered
 
 
 def _kind_of(annotation: Any) -> type[Layer] | None:

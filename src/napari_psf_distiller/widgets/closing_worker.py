@@ -11,7 +11,7 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.widgets.layers import LayerData
 from napari_psf_distiller.widgets.turns import short_turns
 
-__all__ = ["ClosingWorker", "Failure", "Interrupted", "Outcome", "answer_of", "guarded"]
+__all__ = ["ClosingWorker", "Failure", "Interrupted", "Outcome", "answering", "guarded"]
 
 T = TypeVar("T")
 
@@ -33,12 +33,21 @@ class Failure:
         return cls(str(error))
 
 
-def answer_of(work: Callable[[], T]) -> T | Failure:
-    """Do some work in a thread so that what goes wrong comes back as a sentence."""
-    try:
-        return work()
-    except (DistillerError, MemoryError) as error:
-        return Failure.of(error)
+def answering(work: Callable[[], T]) -> Callable[[], T | Failure]:
+    """Return a function that does some work so that what goes wrong comes back as a sentence.
+
+    It can be called once: napari keeps every worker, and with it what it was to do, as long as its
+    window, and the layers and arrays that the work knows of must not be kept for so long.
+    """
+    left = [work]
+
+    def answer() -> T | Failure:
+        try:
+            return left.pop()()
+        except (DistillerError, MemoryError) as error:
+            return Failure.of(error)
+
+    return answer
 
 
 class Interrupted(Exception):  # noqa: N818  # it is no error
@@ -50,15 +59,14 @@ class Interrupted(Exception):  # noqa: N818  # it is no error
 
 
 class ClosingWorker(GeneratorWorker):  # type: ignore[misc]  # napari has no types
-    """A worker that ends its generator when it is cancelled, so that devices are freed.
+    """A worker that ends its generator when it is cancelled, so that devices are freed."""
 
-    Attributes
-    ----------
-    kept : Outcome or None
-        What the generator had to keep when it was cancelled.
-    """
+    _kept: Outcome | None = None
 
-    kept: Outcome | None = None
+    def take_kept(self) -> Outcome | None:
+        """Hand over what the generator had to keep when it was cancelled, once."""
+        kept, self._kept = self._kept, None
+        return kept
 
     def work(self) -> Any:
         """Run the generator to its end, or to the cancelling."""
@@ -66,7 +74,7 @@ class ClosingWorker(GeneratorWorker):  # type: ignore[misc]  # napari has no typ
             with short_turns():
                 result = super().work()
             if self.abort_requested and result is None:
-                self.kept = self._interrupted()
+                self._kept = self._interrupted()
             return result
         finally:
             self._gen.close()

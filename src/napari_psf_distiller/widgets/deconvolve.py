@@ -8,13 +8,14 @@ import napari
 import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.widgets.choices import offer_kinds
 from napari_psf_distiller.widgets.devices import (
     DEVICE_OPTIONS,
     FFT_OPTIONS,
@@ -54,13 +55,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     name_zero(gui.iterations, "automatic")
     name_zero(gui.saturation, "none")
     name_zero(gui.memory, "automatic", " GiB")
-
-    def masks(_: Any) -> list[Layer]:
-        viewer = gui.viewer.value
-        layers = viewer.layers if viewer is not None else ()
-        return [layer for layer in layers if isinstance(layer, Image | Labels)]
-
-    gui.mask.choices = masks
+    offer_kinds(gui, gui.mask, Image | Labels)
 
 
 @magic_factory(

@@ -1,9 +1,11 @@
 """What computes, in a step widget: the device, its FFT and its memory."""
 
 from typing import Any
+from weakref import ref
 
 from magicgui.widgets import ComboBox, FloatSpinBox
 from napari.qt.threading import FunctionWorker, create_worker
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.compute import Device, devices
@@ -75,19 +77,18 @@ def offer_devices(choice: ComboBox) -> None:
     The test builds a kernel on each device, which can take seconds the first time: it is done in a
     thread.
     """
-    alive = True
     # The names are long; the widget shall not be.
     choice.native.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     choice.native.setMinimumContentsLength(12)
 
-    def forget() -> None:
-        nonlocal alive
-        alive = False
+    # napari keeps the worker as long as its window, and would keep the widget and all layers too.
+    weakly = ref(choice)
 
     def offer(found: tuple[Device, ...]) -> None:
-        if not alive:
+        choice = weakly()
+        if choice is None or not isalive(choice.native):  # type: ignore[no-untyped-call]
             return
         names = [device.name for device in found if device.usable and device.platform != "NumPy"]
         chosen = choice.value
@@ -96,7 +97,6 @@ def offer_devices(choice: ComboBox) -> None:
         # One that was asked for before may not be here.
         choice.value = chosen if chosen in choice.choices else "auto"
 
-    choice.native.destroyed.connect(forget)
     worker: FunctionWorker[tuple[Device, ...]] = create_worker(devices, _start_thread=False)
     worker.returned.connect(offer)
     worker.start()

@@ -1,5 +1,6 @@
 """The guide PSF Distiller: from an image of beads to its PSF, step by step."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import napari
@@ -20,13 +21,17 @@ from qtpy.QtWidgets import (
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.choices import is_preview, unwrapped
+from napari_psf_distiller.widgets.choices import is_preview, offer, unwrapped
 from napari_psf_distiller.widgets.column import Column
 from napari_psf_distiller.widgets.docks import stand_together
 from napari_psf_distiller.widgets.guide_chain import Chain, choose
 from napari_psf_distiller.widgets.guide_file_row import FileRow
 from napari_psf_distiller.widgets.guide_files import PSFMade, psf_made
-from napari_psf_distiller.widgets.guide_head import asked_once, is_bead_image, show_scale_notice
+from napari_psf_distiller.widgets.guide_head import (
+    asked_once,
+    is_bead_image,
+    show_scale_notice,
+)
 from napari_psf_distiller.widgets.guide_memory import Memory
 from napari_psf_distiller.widgets.guide_parameters import (
     HEAD,
@@ -82,7 +87,7 @@ class Guide(QWidget):
         super().__init__()
         self._viewer = unwrapped(viewer)
         self.head = asked_once()
-        self.head.image.choices = lambda _: [x for x in self._viewer.layers if is_bead_image(x)]
+        offer(self.head.image, self._viewer, unwrapped, is_bead_image)
         self.steps: dict[str, GuideStep] = make_steps()
         self._guis = {HEAD: self.head} | {t: step.gui for t, step in self.steps.items()}
         self.chain = Chain(self._viewer, self.head, self.steps)
@@ -297,8 +302,8 @@ class Guide(QWidget):
         if not self._alive:
             return
         for title, gui in self._guis.items():
-            # It draws whatever it comes to show; so only what is asked for.
-            if title != INSPECT:
+            # It would draw whatever it comes to show; so only what is asked for.
+            with gui.changed.blocked() if title == INSPECT else nullcontext():
                 gui.reset_choices()
         self._look.start()
 

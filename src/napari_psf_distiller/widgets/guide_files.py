@@ -17,7 +17,7 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.psf import fwhm
-from napari_psf_distiller.widgets.closing_worker import Failure, answer_of
+from napari_psf_distiller.widgets.closing_worker import Failure, answering
 from napari_psf_distiller.widgets.guide_steps import (
     DISTIL,
     FIND,
@@ -207,13 +207,16 @@ def in_thread(
     done, failed : callable
         Called in the main thread with its result, or with the sentence of its error.
     """
+    # napari keeps the worker as long as its window, but whoever waits for it need not be.
+    waiting = [(done, failed)]
 
     def tell(answer: T | Failure) -> None:
+        done, failed = waiting.pop()
         if isinstance(answer, Failure):
             failed(answer.message)
         else:
             done(answer)
 
-    worker: FunctionWorker[T | Failure] = create_worker(answer_of, work, _start_thread=False)
+    worker: FunctionWorker[T | Failure] = create_worker(answering(work), _start_thread=False)
     worker.returned.connect(tell)
     worker.start()

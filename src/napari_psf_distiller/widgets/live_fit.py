@@ -96,7 +96,9 @@ class LiveFit:
             if isinstance(layer, Points):
                 layer.events.data.disconnect(self._on_edit)
                 layer.events.features.disconnect(self._on_edit)
-        self._layers, self._run = (), None
+        if self._viewer is not None:
+            self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._layers, self._run, self._viewer = (), None, None
 
     def _on_ended(self, ending: Ending) -> None:
         job = ending.job
@@ -107,6 +109,12 @@ class LiveFit:
         points = ending.layers[1]
         points.events.data.connect(self._on_edit)
         points.events.features.connect(self._on_edit)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+
+    def _on_removed(self, event: Any) -> None:
+        # Nothing is left to follow; what was fitted takes as much memory as the layers did.
+        if event.value in self._layers:
+            self.stop()
 
     def _on_edit(self, event: Any) -> None:
         # Before it adds, moves or removes points napari says so too.
@@ -144,7 +152,7 @@ class LiveFit:
         )
         worker.yielded.connect(self._on_progress)
         worker.returned.connect(self._on_fit)
-        worker.errored.connect(lambda error: self._tell_failure(f"It failed: {error}"))
+        worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finish)
         self._worker = worker
         worker.start()
@@ -190,6 +198,9 @@ class LiveFit:
         self._worker = None
         if self._edited:
             self._settled()
+
+    def _on_error(self, error: Exception) -> None:
+        self._tell_failure(f"It failed: {error}")
 
     def _tell_failure(self, message: str) -> None:
         self._runner.status.value = f"not done: {message}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from napari.qt.threading import FunctionWorker, create_worker
 
-from napari_psf_distiller.widgets.closing_worker import Failure, answer_of
+from napari_psf_distiller.widgets.closing_worker import Failure, answering
 
 __all__ = ["SupersedingWorker"]
 
@@ -39,7 +39,7 @@ class SupersedingWorker:
             self._next = function
             return
         self._dropped = False
-        worker: FunctionWorker[Any] = create_worker(answer_of, function, _start_thread=False)
+        worker: FunctionWorker[Any] = create_worker(answering(function), _start_thread=False)
         worker.returned.connect(self._on_return)
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finish)

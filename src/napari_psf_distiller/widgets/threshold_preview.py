@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from magicgui.widgets import FunctionGui
@@ -100,7 +101,8 @@ class ThresholdPreview:
         self._level: float | None = None
         self._drawn: Basis | None = None
         self._refused = ""
-        self._image: Image | None = None
+        # The image that is listened to, unless it was deleted.
+        self._listened: Callable[[], Image | None] = lambda: None
         self._viewer: Any = None
         self._alive = True
         # Whether a change came after the step was started.
@@ -176,9 +178,9 @@ class ThresholdPreview:
         if not self._alive:
             return
         image = self._gui.image.value
-        if image is not self._image:
+        if image is not self._listened():
             self._attach(image)
-            if self._image is None or self.overlay.image not in (None, image):
+            if image is None or self.overlay.image not in (None, image):
                 self.overlay.remove()
             self._refused, self._level = "", None
         if self._on_screen:
@@ -329,11 +331,11 @@ class ThresholdPreview:
 
     def _attach(self, image: Image | None) -> None:
         """Listen to the image, and no longer to the one before."""
-        for layer, act in ((self._image, "disconnect"), (image, "connect")):
+        for layer, act in ((self._listened(), "disconnect"), (image, "connect")):
             if layer is not None:
                 for name in PLACING:
                     getattr(getattr(layer.events, name), act)(self._on_placed)
-        self._image = image
+        self._listened = ref(image) if image is not None else lambda: None
 
     def _on_placed(self, event: Any = None) -> None:
         if self._alive:
@@ -341,7 +343,7 @@ class ThresholdPreview:
 
     def _on_slider_of_the_viewer(self, event: Any = None) -> None:
         # A volume of a series: another one is shown.
-        image = self._image
+        image = self._listened()
         if self._alive and image is not None and image.ndim > 2:
             self._soon()
 

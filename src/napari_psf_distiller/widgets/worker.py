@@ -358,7 +358,7 @@ class StepRunner:
             # The last layer ends it.
             return
         if self._cancelled and self._ending is None:
-            kept = self._worker.kept if self._worker is not None else None
+            kept = self._worker.take_kept() if self._worker is not None else None
             if kept is not None and self._alive and self._job is not None:
                 self._keep(kept, self._job)
                 return
