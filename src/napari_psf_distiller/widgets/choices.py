@@ -83,7 +83,7 @@ def offer_kinds(
 def offer(
     choice: ComboBox,
     owner: T,
-    viewer_of: Callable[[T], "napari.viewer.Viewer | None"],
+    find_viewer: Callable[[T], "napari.viewer.Viewer | None"],
     fits: Callable[[Layer], bool],
 ) -> None:
     """Let a choice offer the layers of a viewer that fit.
@@ -94,7 +94,7 @@ def offer(
     owner : object
         Leads to the viewer. Python keeps the annotations that magicgui makes of parameters, and in
         them what is offered: it must not keep a widget or a viewer, and the images with it.
-    viewer_of : callable
+    find_viewer : callable
         Returns the owner's viewer, or None.
     fits : callable
         Whether a layer is offered.
@@ -103,7 +103,7 @@ def offer(
 
     def offered(_: Any = None) -> list[Layer]:
         owner = weakly()
-        viewer = viewer_of(owner) if owner is not None else None
+        viewer = find_viewer(owner) if owner is not None else None
         return [layer for layer in (viewer.layers if viewer is not None else ()) if fits(layer)]
 
     choice.choices = offered

@@ -243,6 +243,8 @@ def _load() -> None:
     """Load what a drawing needs; called in the thread."""
     import matplotlib.backends.backend_agg  # noqa: F401
 
+    import napari_psf_distiller.figures  # noqa: F401
+
 
 def _drawn(request: _Request, size: QSize, ratio: float) -> Drawn:
     """Make a drawing; called in the thread."""
