@@ -1,6 +1,6 @@
 """Widgets one below the other, of which as many show as have room."""
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 __all__ = ["Column"]
@@ -26,11 +26,40 @@ class Column(QScrollArea):
         self.column.setSpacing(2)
         self.setWidget(content)
         content.installEventFilter(self)
+        self._kept: tuple[QWidget, ...] = ()
+        bar = self.verticalScrollBar()
+        assert bar is not None
+        # Of the mouse, its wheel and the keys; not of what is done here.
+        bar.actionTriggered.connect(lambda _: self._let_go())
+
+    def keep_visible(self, *widgets: QWidget) -> None:
+        """Scroll to some widgets, the last above all, also when their height comes to change.
+
+        Until somebody scrolls, or moves on with the keyboard.
+        """
+        self._kept = widgets
+        self._show_kept()
+
+    def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: N802
+        """Go to where the keyboard moves on."""
+        self._let_go()
+        return bool(super().focusNextPrevChild(forward))
+
+    def _let_go(self) -> None:
+        self._kept = ()
+
+    def _show_kept(self) -> None:
+        for widget in self._kept:
+            self.ensureWidgetVisible(widget, 0, 0)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Be as wide as the content needs."""
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+        """Be as wide as the content needs, and follow what is kept visible."""
+        kind = event.type() if event is not None else None
+        if kind == QEvent.Type.LayoutRequest:
             self._widen()
+        elif kind == QEvent.Type.Resize:
+            # When what is in it has its new place.
+            QTimer.singleShot(0, self._show_kept)
         return bool(super().eventFilter(watched, event))
 
     def _widen(self) -> None:

@@ -274,8 +274,7 @@ class Guide(QWidget):
     def _show_open(self) -> None:
         for section in self.sections.values():
             if section.header.isChecked():
-                self.column.ensureWidgetVisible(section, 0, 0)
-                self.column.ensureWidgetVisible(section.header, 0, 0)
+                self.column.keep_visible(section, section.header)
 
     def _inspect(self) -> None:
         """Let Inspect PSF show the newest PSF."""
