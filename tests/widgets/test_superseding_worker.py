@@ -1,7 +1,9 @@
 """Work of which only the newest counts."""
 
+import gc
 import threading
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -69,3 +71,22 @@ def test_of_what_nobody_waits_for_no_error_is_told(
         user.waits(lambda: bool(exceptions) and not asked.latest.busy)
     assert asked.failed == []
     assert asked.done == ([7] if then == "ask" else [])
+
+
+def test_nobody_who_waits_for_work_under_way_is_let_go_of(user: Any) -> None:
+    gate = threading.Event()
+    done: list[bool] = []
+    latest = SupersedingWorker(done.append, pytest.fail)
+    latest.ask(gate.wait)
+    kept = ref(latest)
+    del latest
+    gc.collect()
+    gate.set()
+    user.waits(lambda: bool(done))
+    assert done == [True]
+
+    def is_gone() -> bool:
+        gc.collect()
+        return kept() is None
+
+    user.waits(is_gone)

@@ -4,14 +4,22 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from napari.qt.threading import GeneratorWorker
+from napari.qt.threading import GeneratorWorker, WorkerBase
 
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.widgets.layers import LayerData
 from napari_psf_distiller.widgets.turns import short_turns
 
-__all__ = ["ClosingWorker", "Failure", "Interrupted", "Outcome", "answering", "guarded"]
+__all__ = [
+    "ClosingWorker",
+    "Failure",
+    "Interrupted",
+    "Outcome",
+    "answering",
+    "guarded",
+    "start_for",
+]
 
 T = TypeVar("T")
 
@@ -48,6 +56,23 @@ def answering(work: Callable[[], T]) -> Callable[[], T | Failure]:
             return Failure.of(error)
 
     return answer
+
+
+def start_for(listener: object, worker: "WorkerBase[Any]") -> None:
+    """Start a worker, and keep who listens to it until its last signal has come over.
+
+    A signal holds methods weakly, and PySide calls those of an object that is gone all the same if
+    the signal was on its way from the thread.
+
+    Parameters
+    ----------
+    listener : object
+        Whose methods are connected to the worker's signals, `finished` among them.
+    worker : WorkerBase
+    """
+    kept = [listener]
+    worker.finished.connect(kept.clear)
+    worker.start()
 
 
 class Interrupted(Exception):  # noqa: N818  # it is no error

@@ -23,6 +23,7 @@ from napari_psf_distiller.widgets.closing_worker import (
     Failure,
     Outcome,
     guarded,
+    start_for,
 )
 from napari_psf_distiller.widgets.distill_joint import TITLE, DistilJob, JointRun, joint_outcome
 from napari_psf_distiller.widgets.layers import placed_now
@@ -155,7 +156,7 @@ class LiveFit:
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finish)
         self._worker = worker
-        worker.start()
+        start_for(self, worker)
 
     def _are_there(self) -> bool:
         viewer = self._viewer

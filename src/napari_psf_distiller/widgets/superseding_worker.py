@@ -5,7 +5,7 @@ from typing import Any
 
 from napari.qt.threading import FunctionWorker, create_worker
 
-from napari_psf_distiller.widgets.closing_worker import Failure, answering
+from napari_psf_distiller.widgets.closing_worker import Failure, answering, start_for
 
 __all__ = ["SupersedingWorker"]
 
@@ -44,7 +44,7 @@ class SupersedingWorker:
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finish)
         self._worker = worker
-        worker.start()
+        start_for(self, worker)
 
     def drop(self) -> None:
         """Forget what was asked for: no result of it comes any more."""

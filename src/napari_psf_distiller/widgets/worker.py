@@ -26,6 +26,7 @@ from napari_psf_distiller.widgets.closing_worker import (
     Interrupted,
     Outcome,
     guarded,
+    start_for,
 )
 from napari_psf_distiller.widgets.collector import collector
 from napari_psf_distiller.widgets.layers import LayerData
@@ -201,7 +202,7 @@ class StepRunner:
         self._set_status("running")
         collector.spare()
         spinner.calm()
-        worker.start()
+        start_for(self, worker)
         self.started.emit()
         # Not before the work, which would wait for it.
         QTimer.singleShot(0, partial(self._add_bar, worker))
