@@ -14,7 +14,7 @@ from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import FindBeads
 from napari_psf_distiller.widgets.bead_table import offer_table
-from napari_psf_distiller.widgets.docks import share_dock
+from napari_psf_distiller.widgets.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.layers import (
     NOT_PREPROCESSED,
     not_raw,
@@ -53,14 +53,14 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             for widget in widgets:
                 widget.visible = method == chosen
 
-    def prefer(_: Any) -> None:
+    def prefer() -> None:
         # Who made a threshold means to go on from it.
         if choose_newest(gui.mask, "Threshold"):
             choose_source(gui.image, gui.mask.value)
             gui.method.value = "threshold"
 
     gui.method.changed.connect(show_what_counts)
-    gui.native_parent_changed.connect(prefer)
+    when_docked(gui, prefer)
     show_what_counts(gui.method.value)
 
 

@@ -30,7 +30,7 @@ class Column(QScrollArea):
         bar = self.verticalScrollBar()
         assert bar is not None
         # Of the mouse, its wheel and the keys; not of what is done here.
-        bar.actionTriggered.connect(lambda _: self._let_go())
+        bar.actionTriggered.connect(self._let_go)
 
     def keep_visible(self, *widgets: QWidget) -> None:
         """Scroll to some widgets, the last above all, also when their height comes to change.

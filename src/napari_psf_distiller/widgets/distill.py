@@ -31,7 +31,7 @@ from napari_psf_distiller.widgets.distill_joint import (
     joint_steps,
     watched,
 )
-from napari_psf_distiller.widgets.docks import share_dock
+from napari_psf_distiller.widgets.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.layers import NOT_PREPROCESSED, Source, read_image_layer
 from napari_psf_distiller.widgets.live_fit import LiveFit
 from napari_psf_distiller.widgets.points import Beads, beads_from
@@ -107,7 +107,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         for name in RICHARDSON_LUCY:
             gui[name].visible = method == "richardson-lucy"
 
-    def prefer(_: Any) -> None:
+    def prefer() -> None:
         choose_newest(gui.beads, "Find beads")
         beads = gui.beads.value
         choose_source(gui.image, beads)
@@ -116,7 +116,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             gui.method.value = note["recipe"]["distill"]["method"]
 
     gui.method.changed.connect(show_what_counts)
-    gui.native_parent_changed.connect(prefer)
+    when_docked(gui, prefer)
     show_what_counts(gui.method.value)
 
 

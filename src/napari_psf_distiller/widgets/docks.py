@@ -1,5 +1,6 @@
 """Where a widget stands in napari's window: our own in one place, one behind the other."""
 
+from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import FunctionGui
@@ -7,7 +8,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-__all__ = ["put_below", "share_dock", "stand_together"]
+__all__ = ["put_below", "share_dock", "stand_together", "when_docked"]
 
 # Marks a dock as ours.
 OURS = "psf_distiller"
@@ -15,7 +16,33 @@ OURS = "psf_distiller"
 
 def share_dock(gui: FunctionGui[Any, Any]) -> None:
     """Let a widget stand behind or before our others, whenever it is docked; see below."""
-    gui.native_parent_changed.connect(lambda _: stand_together(gui.native))
+    when_docked(gui, lambda: stand_together(gui.native))
+
+
+def when_docked(gui: FunctionGui[Any, Any], call: Callable[[], None]) -> None:
+    """Call something whenever a widget gets a parent or loses it.
+
+    Qt holds the signal for as long as there is the widget, out of the garbage collector's sight
+    with PySide: what listened to it and held the widget would keep both for ever.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+    call : callable
+        Held by the widget.
+    """
+    listener = _Listener(call)
+    gui.listeners = (*getattr(gui, "listeners", ()), listener)
+    gui.native_parent_changed.connect(listener.on_parent)
+
+
+class _Listener:
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+
+    def on_parent(self, _parent: Any) -> None:
+        """Call it; a signal holds this method weakly."""
+        self._call()
 
 
 def stand_together(widget: QWidget) -> None:

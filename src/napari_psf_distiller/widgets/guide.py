@@ -151,11 +151,11 @@ class Guide(QWidget):
         layout.addWidget(self.files)
 
     def _connect(self) -> None:
-        self.run_button.clicked.connect(lambda _: self.run_missing())
-        self.cancel_button.clicked.connect(lambda _: self.chain.cancel())
-        self.deconvolve_too.toggled.connect(lambda _: self._look.start())
-        for title, section in self.sections.items():
-            section.header.toggled.connect(lambda on, title=title: self._on_toggle(title, on))
+        self.run_button.clicked.connect(self.run_missing)
+        self.cancel_button.clicked.connect(self.chain.cancel)
+        self.deconvolve_too.toggled.connect(self._look_again)
+        for section in self.sections.values():
+            section.turned.connect(self._on_toggle)
         for gui in self._guis.values():
             gui.changed.connect(self._on_parameter)
         self.head.changed.connect(self._on_head)

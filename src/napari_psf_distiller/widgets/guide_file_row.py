@@ -76,7 +76,7 @@ class FileRow(QWidget):
         for place, (text, (action, tooltip)) in enumerate(actions.items()):
             button = QPushButton(text)
             button.setToolTip(tooltip)
-            button.clicked.connect(lambda _, action=action: action())
+            button.clicked.connect(action)
             self.buttons[text] = button
             row, column = divmod(place, 3)
             grid.addWidget(button, row, column, 1, 1 if place < 4 else 2)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from magicgui.widgets import FunctionGui, TupleEdit, Widget
+from psygnal import Signal
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import (
@@ -113,7 +114,14 @@ class Section(QWidget):
     ----------
     number : int
     step : GuideStep
+
+    Attributes
+    ----------
+    turned : Signal
+        Emitted with the step's title, and whether it was opened, when it was opened or closed.
     """
+
+    turned = Signal(str, bool)
 
     def __init__(self, number: int, step: GuideStep) -> None:
         super().__init__()
@@ -136,7 +144,11 @@ class Section(QWidget):
         layout.addWidget(self.body)
         self._arrange()
         self.body.setVisible(False)
-        self.header.toggled.connect(self.body.setVisible)
+        self.header.toggled.connect(self._on_toggle)
+
+    def _on_toggle(self, opened: bool) -> None:
+        self.body.setVisible(opened)
+        self.turned.emit(self.step.title, opened)
 
     def _arrange(self) -> None:
         """Fold what is seldom changed, and put away what is asked above."""

@@ -6,9 +6,10 @@ import napari
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
-from napari_psf_distiller.widgets.docks import share_dock
+from napari_psf_distiller.widgets.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.inspector import Inspector
 from napari_psf_distiller.widgets.preferred import choose_newest
+from napari_psf_distiller.widgets.sliders import NumberSlider
 
 __all__ = ["inspect_psf"]
 
@@ -17,8 +18,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     inspector = Inspector(gui)
     share_dock(gui)
 
-    def open_on_newest(parent: Any) -> None:
-        if parent is None:
+    def open_on_newest() -> None:
+        if gui.native.parent() is None:
             return
         with gui.changed.blocked():
             # The last step's, or where that was not run, what it would have worked on.
@@ -26,7 +27,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         # The first choice of layers comes with the viewer, and is not announced as a change.
         inspector.draw()
 
-    gui.native_parent_changed.connect(open_on_newest)
+    when_docked(gui, open_on_newest)
     gui.called.connect(lambda _: inspector.draw())
 
 
@@ -51,7 +52,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     },
     vmax={
         "label": "maximum",
-        "widget_type": "FloatSlider",
+        "widget_type": NumberSlider,
         "min": 0.01,
         "max": 1.0,
         "step": 0.01,
@@ -59,7 +60,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "all, 0.5 brings up what is dim.",
     },
     gamma={
-        "widget_type": "FloatSlider",
+        "widget_type": NumberSlider,
         "min": 0.1,
         "max": 2.0,
         "step": 0.05,

@@ -101,7 +101,7 @@ class Inspector:
         offer_layers(gui)
         gui.inspector = self
         _inspectors.add(self)
-        gui.native.destroyed.connect(lambda: _inspectors.discard(self))
+        gui.native.destroyed.connect(self._die)
 
     @property
     def viewer(self) -> Viewer | None:
@@ -193,7 +193,7 @@ class Inspector:
         self.tabs.setDrawBase(False)
         self.tabs.setToolTip("Choose what is shown; the arrow keys move on.")
         self.tabs.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.tabs.currentChanged.connect(lambda _: self._on_tab())
+        self.tabs.currentChanged.connect(self._on_tab)
         self.numbers.setWordWrap(True)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -234,6 +234,9 @@ class Inspector:
             self._gui[name].visible = name in shown
         self._preset_row.setVisible(self.tab == "Image")
         self.draw()
+
+    def _die(self) -> None:
+        _inspectors.discard(self)
 
     def _on_parent(self, parent: Any) -> None:
         if parent is None:

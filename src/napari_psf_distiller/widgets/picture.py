@@ -109,7 +109,7 @@ class Picture(QWidget):
         # Half a second of work, which would hold up the first step that shows what it makes.
         load = QTimer(self)
         load.setSingleShot(True)
-        load.timeout.connect(lambda: do_aside(_load, self._on_loaded))
+        load.timeout.connect(self._load)
         load.start(LOADED_AFTER)
         self.setMinimumSize(240, 240)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -169,6 +169,9 @@ class Picture(QWidget):
 
         self._drawing = True
         do_aside(lambda: _drawn(request, size, ratio), self._take)
+
+    def _load(self) -> None:
+        do_aside(_load, self._on_loaded)
 
     def _on_loaded(self, outcome: Any) -> None:
         if isinstance(outcome, Exception):

@@ -6,6 +6,7 @@ from typing import Any
 from magicgui.widgets import ComboBox, FunctionGui
 from napari.layers import Layer
 
+from napari_psf_distiller.widgets.docks import when_docked
 from napari_psf_distiller.widgets.layers import SOURCE_KEY
 from napari_psf_distiller.widgets.lineage import identity
 from napari_psf_distiller.widgets.record import OPENED, own_note
@@ -26,11 +27,11 @@ def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> Non
         For a parameter that takes a layer, the step whose newest layer is preferred.
     """
 
-    def prefer(_: Any) -> None:
+    def prefer() -> None:
         for parameter, step in writers.items():
             choose_newest(gui[parameter], step)
 
-    gui.native_parent_changed.connect(prefer)
+    when_docked(gui, prefer)
 
 
 def choose_newest(choice: ComboBox, step: str) -> bool:

@@ -15,7 +15,7 @@ from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.choices import unwrapped
 from napari_psf_distiller.widgets.devices import DEVICE_OPTIONS, name_zero, offer_devices
-from napari_psf_distiller.widgets.docks import share_dock
+from napari_psf_distiller.widgets.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.layers import Source, is_made_from, read_image_layer
 from napari_psf_distiller.widgets.points import Beads, beads_from
 from napari_psf_distiller.widgets.preferred import choose_newest, choose_source
@@ -52,12 +52,12 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     name_zero(gui.iterations, "automatic")
     Panel(gui)
 
-    def prefer(_: Any) -> None:
+    def prefer() -> None:
         if choose_newest(gui.beads, "Distil PSF: beads") or choose_newest(gui.beads, "Find beads"):
             choose_source(gui.image, gui.beads.value)
         _ = choose_newest(gui.psf, "Post-process PSF") or choose_newest(gui.psf, "Distil PSF")
 
-    gui.native_parent_changed.connect(prefer)
+    when_docked(gui, prefer)
 
 
 @magic_factory(

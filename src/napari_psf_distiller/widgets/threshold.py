@@ -14,10 +14,10 @@ from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
 from napari_psf_distiller.steps.threshold import Method, threshold_value
-from napari_psf_distiller.widgets.docks import share_dock
+from napari_psf_distiller.widgets.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.layers import layer_like, read_image_layer
-from napari_psf_distiller.widgets.level_slider import LevelSlider
 from napari_psf_distiller.widgets.preferred import prefer_layers
+from napari_psf_distiller.widgets.sliders import LevelSlider
 from napari_psf_distiller.widgets.threshold_preview import ThresholdPreview
 from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
 
@@ -51,7 +51,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     gui.method.changed.connect(show_what_counts)
     gui.image.changed.connect(fit_range)
     # The first choice of layers comes with the viewer, and is not announced as a change.
-    gui.native_parent_changed.connect(lambda _: fit_range(gui.image.value))
+    when_docked(gui, lambda: fit_range(gui.image.value))
     show_what_counts(gui.method.value)
     # After what sets the slider's range: what is shown lies within it.
     gui.preview = ThresholdPreview(gui, TITLE)

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QAbstractSpinBox
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.choices import viewer_of
+from napari_psf_distiller.widgets.docks import when_docked
 from napari_psf_distiller.widgets.geometry import geometry_of, scaled, unit_ratios
 from napari_psf_distiller.widgets.layers import (
     SAME_GRID_KEY,
@@ -106,7 +107,7 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
     gui.insert(gui.index(gui.voxel_size) + 1, set_scale)
     gui.image.changed.connect(show_voxel_size)
     # The first choice of layers comes with the viewer, and is not announced as a change.
-    gui.native_parent_changed.connect(lambda _: show_voxel_size(gui.image.value))
+    when_docked(gui, lambda: show_voxel_size(gui.image.value))
     if hasattr(gui, "runner"):
         # What is being made lies where the image lay when it began.
         gui.runner.started.connect(lambda: setattr(set_scale, "enabled", False))
