@@ -40,6 +40,20 @@ def test_a_layer_is_drawn_in_turns_after_it_was_added(
     assert text.visible
 
 
+def test_a_layer_is_selected_in_a_turn_after_it_was_added(qtbot: QtBot) -> None:
+    viewer = napari.components.ViewerModel()
+    before = viewer.add_image(np.zeros((4, 4)))
+    over: list[bool] = []
+    with drawn_later(viewer, lambda: over.append(True)):
+        added = viewer.add_image(np.ones((4, 4)))
+        assert viewer.layers.selection == {before}
+    qtbot.waitUntil(lambda: bool(over))
+    assert viewer.layers.selection == {added}
+    # As napari does it with what others add.
+    last = viewer.add_image(np.ones((4, 4)))
+    assert viewer.layers.selection == {last}
+
+
 def test_all_is_drawn_again_after_an_error(make_napari_viewer: MakeViewer, qtbot: QtBot) -> None:
     viewer = make_napari_viewer()
     canvas = canvas_of(viewer)

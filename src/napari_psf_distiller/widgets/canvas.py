@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from napari.layers import Layer
 from napari.qt import QtViewer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
@@ -22,10 +23,10 @@ LETTERS = "ÅÉÑŐjgpqy "
 
 @contextmanager
 def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
-    """Have what is added to a viewer meanwhile drawn in later turns of the event loop.
+    """Have what is added to a viewer meanwhile selected and drawn in later turns of the event loop.
 
-    napari takes some 0.1 s to add a layer. Drawing it for the first time takes as long again, half
-    of it for the text of points, and the rest of the window follows.
+    napari takes some 0.1 s to add a layer, a quarter of it to select it. Drawing it for the first
+    time takes as long again, half of it for the text of points, and the rest of the window follows.
 
     Parameters
     ----------
@@ -38,11 +39,17 @@ def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
     for part in parts:
         part.setUpdatesEnabled(False)
     visuals = {} if shown is None else shown.canvas.layer_to_visual
-    known = set(visuals)
+    known, layers = set(visuals), viewer.layers
+    there, selecting = list(layers), getattr(layers, "_activate_on_insert", True)
+    layers._activate_on_insert = False
     try:
         yield
     finally:
-        turns: list[Callable[[], None]] = [partial(_update_again, part) for part in parts]
+        layers._activate_on_insert = selecting
+        turns: list[Callable[[], None]] = [
+            partial(_select, viewer, layer) for layer in layers if layer not in there
+        ]
+        turns += [partial(_update_again, part) for part in parts]
         for layer in set(visuals) - known:
             text = getattr(visuals[layer].node, "text", None)
             if text is not None:
@@ -60,6 +67,11 @@ def _take(turns: list[Callable[[], None]]) -> None:
             QTimer.singleShot(PAUSE, take_next)
 
     QTimer.singleShot(PAUSE, take_next)
+
+
+def _select(viewer: Viewer, layer: Layer) -> None:
+    if layer in viewer.layers:
+        viewer.layers.selection.active = layer
 
 
 def _update_again(part: QWidget) -> None:

@@ -1,6 +1,7 @@
 """napari's sign that something is in progress, kept from taking the processor from it."""
 
 from qtpy.compat import isalive
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QMovie
 from qtpy.QtWidgets import QLabel, QStatusBar
 
@@ -41,7 +42,10 @@ class Spinner:
 
 def _movies() -> list[QMovie]:
     """Return what moves in the status bars of all main windows."""
-    bars = [bar for window in main_windows() for bar in window.findChildren(QStatusBar)]
+    direct = Qt.FindChildOption.FindDirectChildrenOnly
+    bars = [
+        bar for window in main_windows() for bar in window.findChildren(QStatusBar, options=direct)
+    ]
     movies = [label.movie() for bar in bars for label in bar.findChildren(QLabel)]
     return [movie for movie in movies if movie is not None]
 
