@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_psf_distiller.widgets.picture import Draw
 
 __all__ = [
+    "UNFINISHED",
     "Pair",
     "Progress",
     "Subject",
@@ -47,6 +48,9 @@ __all__ = [
 
 # Of a figure that is saved.
 DOTS_PER_INCH = 300
+
+# What is said of a PSF in progress.
+UNFINISHED = "The PSF while it is distilled: not finished."
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +273,7 @@ def draw_progress(progress: Progress) -> Draw:
         figures.draw_progress(
             figure, psf, sizes, progress.curve, gains=progress.gains, foreground=foreground
         )
-        return "The PSF while it is distilled: not finished."
+        return UNFINISHED
 
     return draw
 

@@ -20,6 +20,7 @@ from napari_psf_distiller.widgets.choices import offer_layers, viewer_of
 from napari_psf_distiller.widgets.inspect_layers import ShownLayers
 from napari_psf_distiller.widgets.inspect_save import Saver
 from napari_psf_distiller.widgets.inspect_views import (
+    UNFINISHED,
     Progress,
     Subject,
     draw_compared,
@@ -60,7 +61,7 @@ PRESETS = {
 UNASKED_VOXELS = 2_000_000
 
 # While a PSF is distilled, what is drawn of it may take this part of the time of one processor.
-PREVIEW_SHARE = 0.05
+PREVIEW_SHARE = 0.04
 
 
 _inspectors: WeakSet["Inspector"] = WeakSet()
@@ -133,7 +134,11 @@ class Inspector:
             self.picture.show_nothing(str(error))
             self._tell(str(error))
             return
-        share = PREVIEW_SHARE if self.tab == "Progress" else 1.0
+        share = 1.0
+        if self.tab == "Progress":
+            share = PREVIEW_SHARE
+            # Known beforehand: so that all is laid out once.
+            self.numbers.setText(UNFINISHED)
         self.picture.ask(draw, self._colours(), share)
 
     def preview(

@@ -11,8 +11,8 @@ __all__ = ["spinner"]
 
 # Percent of its own speed, which is 33 pictures a second: without a graphics card each has the
 # whole window put together anew by the processor, which then has half as much time for the step.
-# Two a second show that it turns.
-CALM = 6
+# One a second shows that it turns.
+CALM = 3
 
 
 class Spinner:

@@ -244,12 +244,13 @@ class StepRunner:
         if now - self._updated < UPDATE_EVERY and not begun:
             return
         self._updated = now
-        self.progress_bar.max = progress.total
-        self.progress_bar.value = progress.iteration
+        # Before the bar, which Qt draws at once, and with it all that has changed.
         self._set_status(
             f"{progress.step} {progress.iteration} / {progress.total}"
             f"{f', {left}' if left else ''}{self._note}"
         )
+        self.progress_bar.max = progress.total
+        self.progress_bar.value = progress.iteration
         if self._bar is not None:
             self._bar.show(progress)
 
