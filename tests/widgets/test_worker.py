@@ -123,8 +123,14 @@ def test_the_spinner_turns_slowly_while_it_runs(user: Any, viewer: napari.Viewer
     labels = viewer.window._qt_window.statusBar().findChildren(QLabel)
     (movie,) = [label.movie() for label in labels if label.movie() is not None]
     before = movie.speed()
+    turned: list[int] = []
+    movie.frameChanged.connect(turned.append)
     user.starts(gui)
     assert 0 < movie.speed() < before
+    told = {gui.runner.status.value}
+    # It turns on with what is told of the work: by itself it would hardly move meanwhile.
+    user.waits(lambda: told.add(gui.runner.status.value) or len(told) > 8)
+    assert len(turned) >= 6
     user.clicks(gui.runner.cancel_button)
     user.waits(lambda: not gui.runner.running)
     assert movie.speed() == before

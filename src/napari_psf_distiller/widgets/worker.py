@@ -245,6 +245,7 @@ class StepRunner:
             return
         self._updated = now
         # Before the bar, which Qt draws at once, and with it all that has changed.
+        spinner.turn()
         self._set_status(
             f"{progress.step} {progress.iteration} / {progress.total}"
             f"{f', {left}' if left else ''}{self._note}"
