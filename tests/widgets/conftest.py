@@ -4,6 +4,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import ref
 
 import napari
 import numpy as np
@@ -90,6 +91,15 @@ class User:
 
     def waits(self, condition: Callable[[], Any]) -> None:
         self._qtbot.waitUntil(condition, timeout=LONG)
+
+    def waits_until_gone(self, *kept: ref[Any]) -> None:
+        """Wait until nobody holds some objects any more."""
+
+        def are_gone() -> bool:
+            gc.collect()
+            return all(one() is None for one in kept)
+
+        self.waits(are_gone)
 
     def starts(self, gui: FunctionGui[Any, Any]) -> None:
         """Click the widget's button; the run is then under way."""

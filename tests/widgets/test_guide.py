@@ -1,6 +1,5 @@
 """The guide in a real viewer: where each step stands, and the way to the PSF by one click."""
 
-import gc
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -278,12 +277,7 @@ def test_layers_that_are_deleted_are_let_go_of(
     written = [ref(layer) for layer in viewer.layers[1:]]
     assert len(written) == 5
     del viewer.layers[1:]
-
-    def are_gone() -> bool:
-        gc.collect()
-        return all(layer() is None for layer in written)
-
-    user.waits(are_gone)
+    user.waits_until_gone(*written)
 
 
 def test_the_image_changed(made: Guide, image: Image) -> None:

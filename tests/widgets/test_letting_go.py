@@ -1,6 +1,5 @@
 """What is closed or deleted takes no memory any more."""
 
-import gc
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -9,6 +8,7 @@ import napari
 import numpy as np
 import pytest
 from napari.layers import Image, Layer
+from npe2.manifest import PluginManifest
 
 PLUGIN = "napari-psf-distiller"
 
@@ -16,15 +16,8 @@ PLUGIN = "napari-psf-distiller"
 @pytest.mark.parametrize(
     "name",
     [
-        "PSF Distiller",
-        "Preprocess beads",
-        "Threshold",
-        "Find beads",
-        "Distil PSF",
-        "Post-process PSF",
-        "Deconvolve",
-        "Inspect PSF",
-        "Prove PSF",
+        widget.display_name
+        for widget in PluginManifest.from_distribution(PLUGIN).contributions.widgets or ()
     ],
 )
 def test_a_widget_that_is_closed_is_let_go_of(
@@ -35,12 +28,7 @@ def test_a_widget_that_is_closed_is_let_go_of(
     kept = ref(widget)
     dock.destroyOnClose()
     del dock, widget
-
-    def is_gone() -> bool:
-        gc.collect()
-        return kept() is None
-
-    user.waits(is_gone)
+    user.waits_until_gone(kept)
 
 
 def test_an_image_that_was_worked_on_and_deleted_is_let_go_of(
@@ -60,9 +48,4 @@ def test_an_image_that_was_worked_on_and_deleted_is_let_go_of(
     kept: list[ref[Layer]] = [ref(layer) for layer in viewer.layers]
     assert len(kept) == 3
     viewer.layers.clear()
-
-    def are_gone() -> bool:
-        gc.collect()
-        return all(layer() is None for layer in kept)
-
-    user.waits(are_gone)
+    user.waits_until_gone(*kept)

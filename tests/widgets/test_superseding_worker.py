@@ -84,9 +84,4 @@ def test_nobody_who_waits_for_work_under_way_is_let_go_of(user: Any) -> None:
     gate.set()
     user.waits(lambda: bool(done))
     assert done == [True]
-
-    def is_gone() -> bool:
-        gc.collect()
-        return kept() is None
-
-    user.waits(is_gone)
+    user.waits_until_gone(kept)

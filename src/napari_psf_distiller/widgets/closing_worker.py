@@ -58,7 +58,7 @@ def answering(work: Callable[[], T]) -> Callable[[], T | Failure]:
     return answer
 
 
-def start_for(listener: object, worker: "WorkerBase[Any]") -> None:
+def start_for(listener: object, worker: "WorkerBase[Any]", **methods: Callable[..., None]) -> None:
     """Start a worker, and keep who listens to it until its last signal has come over.
 
     A signal holds methods weakly, and PySide calls those of an object that is gone all the same if
@@ -67,10 +67,14 @@ def start_for(listener: object, worker: "WorkerBase[Any]") -> None:
     Parameters
     ----------
     listener : object
-        Whose methods are connected to the worker's signals, `finished` among them.
     worker : WorkerBase
+    **methods : callable
+        The listener's, by the worker's signals that call them.
     """
+    for signal, method in methods.items():
+        getattr(worker, signal).connect(method)
     kept = [listener]
+    # After its own methods, as signals call in the order of the connections.
     worker.finished.connect(kept.clear)
     worker.start()
 

@@ -27,11 +27,7 @@ from napari_psf_distiller.widgets.docks import stand_together
 from napari_psf_distiller.widgets.guide_chain import Chain, choose
 from napari_psf_distiller.widgets.guide_file_row import FileRow
 from napari_psf_distiller.widgets.guide_files import PSFMade, psf_made
-from napari_psf_distiller.widgets.guide_head import (
-    asked_once,
-    is_bead_image,
-    show_scale_notice,
-)
+from napari_psf_distiller.widgets.guide_head import asked_once, is_bead_image, show_scale_notice
 from napari_psf_distiller.widgets.guide_memory import Memory
 from napari_psf_distiller.widgets.guide_parameters import (
     HEAD,

@@ -151,12 +151,15 @@ class LiveFit:
             _start_thread=False,
             _worker_class=ClosingWorker,
         )
-        worker.yielded.connect(self._on_progress)
-        worker.returned.connect(self._on_fit)
-        worker.errored.connect(self._on_error)
-        worker.finished.connect(self._on_finish)
         self._worker = worker
-        start_for(self, worker)
+        start_for(
+            self,
+            worker,
+            yielded=self._on_progress,
+            returned=self._on_fit,
+            errored=self._on_error,
+            finished=self._on_finish,
+        )
 
     def _are_there(self) -> bool:
         viewer = self._viewer

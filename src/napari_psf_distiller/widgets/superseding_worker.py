@@ -40,11 +40,14 @@ class SupersedingWorker:
             return
         self._dropped = False
         worker: FunctionWorker[Any] = create_worker(answering(function), _start_thread=False)
-        worker.returned.connect(self._on_return)
-        worker.errored.connect(self._on_error)
-        worker.finished.connect(self._on_finish)
         self._worker = worker
-        start_for(self, worker)
+        start_for(
+            self,
+            worker,
+            returned=self._on_return,
+            errored=self._on_error,
+            finished=self._on_finish,
+        )
 
     def drop(self) -> None:
         """Forget what was asked for: no result of it comes any more."""

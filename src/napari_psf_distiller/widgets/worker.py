@@ -192,17 +192,20 @@ class StepRunner:
         worker = create_worker(
             guarded, self.title, make_steps, _start_thread=False, _worker_class=ClosingWorker
         )
-        worker.yielded.connect(self._on_progress)
-        worker.returned.connect(self._on_return)
-        worker.errored.connect(self._on_error)
-        worker.finished.connect(self._on_finish)
         self._worker = worker
         self._step = ""
         self._set_running(True)
         self._set_status("running")
         collector.spare()
         spinner.calm()
-        start_for(self, worker)
+        start_for(
+            self,
+            worker,
+            yielded=self._on_progress,
+            returned=self._on_return,
+            errored=self._on_error,
+            finished=self._on_finish,
+        )
         self.started.emit()
         # Not before the work, which would wait for it.
         QTimer.singleShot(0, partial(self._add_bar, worker))
