@@ -1,9 +1,12 @@
-"""Linear algebra on one thread."""
+"""Linear algebra on one thread, and work on all of them."""
+
+from threading import Event
 
 import pytest
 import threadpoolctl
 
-from napari_psf_distiller.compute.threads import on_one_thread
+from napari_psf_distiller.compute.engine import host_threads
+from napari_psf_distiller.compute.threads import in_turn, on_one_thread
 from napari_psf_distiller.progress import Progress, finish
 
 
@@ -84,3 +87,29 @@ def test_a_failure_is_passed_on():
         finish(on_one_thread(steps()))
     assert steps.closed
     assert threads() == {2}
+
+
+@pytest.mark.skipif(host_threads() < 2, reason="takes a processor with two threads")
+def test_who_is_kept_waiting_leaves_the_others_work_to_them():
+    left, over = set(range(1, 12)), Event()
+
+    def work(number):
+        if number == 0:
+            assert over.wait(30), f"nobody did {left}"
+        else:
+            left.remove(number)
+            if not left:
+                over.set()
+        return 2 * number
+
+    assert in_turn(work, range(12)) == list(range(0, 24, 2))
+
+
+def test_an_error_of_one_thread_is_everyones():
+    def work(number):
+        if number == 5:
+            raise ZeroDivisionError("thinking failed")
+        return number
+
+    with pytest.raises(ZeroDivisionError, match="thinking failed"):
+        in_turn(work, range(12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -55,11 +56,22 @@ def in_turn(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
     if threads < 2:
         return [work(item) for item in items]
 
-    def some(first: int) -> list[T]:
-        return [work(item) for item in items[first::threads]]
+    # Each takes the next item when it is free: a thread that the processor keeps waiting, as a
+    # viewer has it do, does fewer of them.
+    left = deque(range(len(items)))
+    results: dict[int, T] = {}
 
-    parts = list(_pool().map(some, range(threads)))
-    return [parts[index % threads][index // threads] for index in range(len(items))]
+    def some(_: int) -> None:
+        while left:
+            try:
+                index = left.popleft()
+            except IndexError:
+                # The other threads took the last ones.
+                return
+            results[index] = work(items[index])
+
+    list(_pool().map(some, range(threads)))
+    return [results[index] for index in range(len(items))]
 
 
 def slabs(planes: int) -> list[slice]:
