@@ -112,12 +112,12 @@ def test_two_bright_beads_are_enough():
     assert (nearest(found_in(image).voxels, places)[0] < 2).all()
 
 
-@pytest.mark.parametrize("slab", [1, 30_000])
-def test_slabs_change_nothing(monkeypatch, slab):
-    image = simulated((16, 150, 48), beads=9, photons=3e4).image
+@pytest.mark.parametrize("voxels", [1, 30_000, 100_000])
+def test_tiles_change_nothing(monkeypatch, voxels):
+    image = simulated((16, 150, 130), beads=25, photons=3e4).image
     field = observed(image)
     whole = find_candidates(field, SIGNIFICANCE)
-    monkeypatch.setattr(detection, "SLAB", slab)
+    monkeypatch.setattr(detection, "TILE", voxels)
     parts = find_candidates(field, SIGNIFICANCE)
     for one, other in zip(whole[:4], parts[:4], strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-6)

@@ -75,9 +75,9 @@ class BeadField:
         )
         return values
 
-    def plane(self, z: int, rows: slice) -> Array:
-        """Return the background of some rows of one plane."""
-        return self.background.plane(self.coefficients, z, rows)
+    def plane(self, z: int, rows: slice, columns: slice) -> Array:
+        """Return the background of a part of one plane."""
+        return self.background.plane(self.coefficients, z, rows, columns)
 
 
 def bead_field(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,8 +54,9 @@ HALO, HALO_REACH = 0.1, 12.0
 HALF = (8, 10, 10)
 TYPICAL = 30
 
-# The image is filtered in slabs of at most about so many voxels, to bound the memory.
-SLAB = 8_000_000
+# The image is filtered in tiles of at most about so many voxels. That bounds the memory; and what
+# is much larger an allocator takes anew from the system for each tile, which has to clear it.
+TILE = 3_000_000
 
 
 # The verdicts on a bead that is used whatever it looks like, on one that somebody left out, and on
@@ -192,42 +196,65 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
     nz, ny, nx = image.shape
     gain = _noise_gain(sigma, nz == 1)
     widths = sigma / DEVIATION
-    overlap = int(np.ceil(REACH * sigma[1] + SHELL_RADIUS * widths[1])) + 2
-    rows = max(4 * overlap, min(SLAB // (nz * nx), -(-ny // host_threads())))
+    margins = [
+        int(np.ceil(REACH * sigma[axis] + SHELL_RADIUS * widths[axis])) + 2 for axis in (1, 2)
+    ]
 
-    def peaks(first: int) -> tuple[Places, Floats]:
-        low, high = max(first - overlap, 0), min(first + rows + overlap, ny)
-        slab = _filtered(image[:, low:high], sigma)
-        bright = np.empty(slab.shape, bool)
+    def peaks(part: tuple[slice, slice]) -> tuple[Places, Floats]:
+        around = tuple(
+            slice(max(inner.start - margin, 0), min(inner.stop + margin, n))
+            for inner, margin, n in zip(part, margins, (ny, nx), strict=True)
+        )
+        inside = tuple(
+            slice(inner.start - outer.start, inner.stop - outer.start)
+            for inner, outer in zip(part, around, strict=True)
+        )
+        corner = np.array([0, around[0].start, around[1].start])
+        tile = _filtered(image[:, *around], sigma)
+        bright = np.zeros(tile.shape, bool)
         for z in range(nz):
-            level = field.plane(z, slice(low, high))
-            slab[z] -= level
-            spread = field.variance(np.maximum(slab[z], 0) + level)
-            bright[z] = slab[z] > significance * np.sqrt(gain * spread)
-        bright[:, : first - low] = False
-        bright[:, first - low + rows :] = False
+            level = field.plane(z, *around)
+            tile[z] -= level
+            spread = field.variance(np.maximum(tile[z], 0) + level)
+            stands_out = tile[z] > significance * np.sqrt(gain * spread)
+            bright[z][inside] = stands_out[inside]
         # Most of what is bright is seen at once not to be a peak.
         for axis in (1, 2):
             ahead = (slice(None),) * axis + (slice(1, None),)
             behind = (slice(None),) * axis + (slice(None, -1),)
-            rising = slab[ahead] > slab[behind]
+            rising = tile[ahead] > tile[behind]
             bright[behind] &= ~rising
             bright[ahead] &= rising
-        voxels = _local_maxima(slab, np.argwhere(bright))
+        voxels = _local_maxima(tile, np.argwhere(bright))
         if len(voxels) == 0:
             return np.zeros((0, 3), np.intp), np.zeros(0)
-        values = slab[tuple(voxels.T)].astype(np.float64)
-        around = _shell_mean(slab, voxels, widths)
-        levels = field.level(voxels + np.array([0, low, 0]))
+        values = tile[tuple(voxels.T)].astype(np.float64)
+        surroundings = _shell_mean(tile, voxels, widths)
+        levels = field.level(voxels + corner)
         # Half of the light is the bead's own, in the mean over peak and surroundings.
         spread = field.variance((0.5 * values + levels).astype(np.float32))
-        kept = values - around > significance * np.sqrt(1.1 * gain * spread)
-        return voxels[kept] + np.array([0, low, 0]), values[kept]
+        kept = values - surroundings > significance * np.sqrt(1.1 * gain * spread)
+        return voxels[kept] + corner, values[kept]
 
-    found = in_turn(peaks, range(0, ny, rows))
+    found = in_turn(peaks, _tiles(image.shape, margins))
     places, tops = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(-tops, kind="stable")
     return places[order], tops[order]
+
+
+def _tiles(shape: Sequence[int], margins: Sequence[int]) -> list[tuple[slice, slice]]:
+    """Return the rows and columns of tiles that, with margins, hold about `TILE` voxels."""
+    nz, ny, nx = shape
+    columns = min(nx, max(4 * margins[1], math.isqrt(TILE // nz) - 2 * margins[1]))
+    rows = TILE // (nz * min(nx, columns + 2 * margins[1])) - 2 * margins[0]
+    rows = max(4 * margins[0], min(rows, -(-ny // host_threads())))
+    return list(itertools.product(_parts(ny, rows), _parts(nx, columns)))
+
+
+def _parts(n: int, size: int) -> list[slice]:
+    """Return about equal parts of a length, none longer than some size."""
+    edges = np.linspace(0, n, -(-n // size) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _local_maxima(image: Array, voxels: Places) -> Places:
