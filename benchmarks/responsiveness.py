@@ -39,6 +39,11 @@ UNITS = ("micrometer",) * 3
 TICK, LOOK = 4, 20
 PATIENCE = 900_000
 
+# Seconds before a run, with a viewer and without: a virtual machine's host takes memory back that
+# was free for some two seconds, and a run that gets it anew takes a tenth longer than one that
+# follows another at once.
+REST = 5.0
+
 # Seconds, from one look at what the host keeps to the next.
 LOOK_EVERY = 0.05
 
@@ -162,7 +167,7 @@ def guided(given: argparse.Namespace) -> list[tuple[str, str]]:
     text = " x ".join(map(str, given.shape))
     result = []
     for turn in range(given.rounds):
-        # What ran before leaves memory that the next need not ask for; each is first as often.
+        # Each is first as often.
         if turn % 2 == 0:
             headless.append(seconds_without_viewer(array))
         viewer = napari.Viewer()
@@ -172,7 +177,7 @@ def guided(given: argparse.Namespace) -> list[tuple[str, str]]:
         # Not what its user chose last.
         guide.head.method.value = "joint"
         guide.head.bead_diameter.value = DIAMETER
-        settle()
+        settle(REST)
         over: list[str] = []
         guide.chain.ended.connect(over.append)
         guide.deconvolve_too.setChecked(True)
@@ -207,6 +212,8 @@ def seconds_noted(viewer: napari.Viewer, titles: tuple[str, ...]) -> float:
 def seconds_without_viewer(array: np.ndarray[Any, Any]) -> float:
     """Find the beads and distil as the widgets do it, with previews and the image's checksum."""
     recipe = pd.Recipe(bead_diameter=DIAMETER, spacing=SPACING)
+    # There is no event loop before the first viewer.
+    time.sleep(REST)
     begin = time.perf_counter()
     beads = finish(find_raw_beads_step(array, recipe))
     provenance_of(array, "")
