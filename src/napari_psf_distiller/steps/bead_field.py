@@ -75,8 +75,8 @@ class BeadField:
         )
         return values
 
-    def plane(self, z: int, rows: slice, columns: slice) -> Array:
-        """Return the background of a part of one plane."""
+    def plane(self, z: int, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
+        """Return the background of one plane, or of a part of it."""
         return self.background.plane(self.coefficients, z, rows, columns)
 
 
