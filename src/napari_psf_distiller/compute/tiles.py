@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from napari_psf_distiller.compute.engine import Memory
 
-__all__ = ["Box", "Tile", "fits", "tiles_within", "whole"]
+__all__ = ["Box", "Tile", "fits", "tiles_of", "tiles_within", "whole"]
 
 # For each axis, from the first voxel to the one after the last.
 Box = tuple[slice, ...]
@@ -105,6 +105,17 @@ def tiles_within(
         # One cut more of the longest cores: that loses least to overlap.
         axis = max(useful, key=lambda axis: sizes[axis] / counts[axis])
         counts[axis] += 1
+    return tiles_of(box, shape, overlap, counts, wraps)
+
+
+def tiles_of(
+    box: Box,
+    shape: tuple[int, ...],
+    overlap: tuple[int, ...],
+    counts: list[int],
+    wraps: bool = False,
+) -> list[Tile]:
+    """Cut a part of an image into so many tiles along each axis; see `tiles_within`."""
     return [_tile(core, shape, overlap, wraps) for core in itertools.product(*_cuts(box, counts))]
 
 

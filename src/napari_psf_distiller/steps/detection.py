@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
 
@@ -193,27 +193,20 @@ def _noise_gain(sigma: Floats, flat: bool) -> float:
 def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Places, Floats]:
     """Return the local maxima of the filtered image that stand out, the highest first."""
     image = field.image
-    nz, ny, nx = image.shape
+    nz = len(image)
     gain = _noise_gain(sigma, nz == 1)
     widths = sigma / DEVIATION
     margins = [
         int(np.ceil(REACH * sigma[axis] + SHELL_RADIUS * widths[axis])) + 2 for axis in (1, 2)
     ]
 
-    def peaks(part: tuple[slice, slice]) -> tuple[Places, Floats]:
-        around = tuple(
-            slice(max(inner.start - margin, 0), min(inner.stop + margin, n))
-            for inner, margin, n in zip(part, margins, (ny, nx), strict=True)
-        )
-        inside = tuple(
-            slice(inner.start - outer.start, inner.stop - outer.start)
-            for inner, outer in zip(part, around, strict=True)
-        )
-        corner = np.array([0, around[0].start, around[1].start])
-        tile = _filtered(image[:, *around], sigma)
+    def peaks(part: Tile) -> tuple[Places, Floats]:
+        corner = np.array([side.start for side in part.window])
+        inside = part.inside[1:]
+        tile = _filtered(image[part.window], sigma)
         bright = np.zeros(tile.shape, bool)
         for z in range(nz):
-            level = field.plane(z, *around)
+            level = field.plane(z, *part.window[1:])
             tile[z] -= level
             spread = field.variance(np.maximum(tile[z], 0) + level)
             stands_out = tile[z] > significance * np.sqrt(gain * spread)
@@ -242,19 +235,14 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
     return places[order], tops[order]
 
 
-def _tiles(shape: Sequence[int], margins: Sequence[int]) -> list[tuple[slice, slice]]:
-    """Return the rows and columns of tiles that, with margins, hold about `TILE` voxels."""
+def _tiles(shape: tuple[int, ...], margins: Sequence[int]) -> list[Tile]:
+    """Return tiles that, with margins in the plane, hold about `TILE` voxels."""
     nz, ny, nx = shape
     columns = min(nx, max(4 * margins[1], math.isqrt(TILE // nz) - 2 * margins[1]))
     rows = TILE // (nz * min(nx, columns + 2 * margins[1])) - 2 * margins[0]
     rows = max(4 * margins[0], min(rows, -(-ny // host_threads())))
-    return list(itertools.product(_parts(ny, rows), _parts(nx, columns)))
-
-
-def _parts(n: int, size: int) -> list[slice]:
-    """Return about equal parts of a length, none longer than some size."""
-    edges = np.linspace(0, n, -(-n // size) + 1).astype(int).tolist()
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+    counts = [1, -(-ny // rows), -(-nx // columns)]
+    return tiles_of(whole(shape), shape, (0, *margins), counts)
 
 
 def _local_maxima(image: Array, voxels: Places) -> Places:
