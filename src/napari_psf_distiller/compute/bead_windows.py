@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from napari_psf_distiller.compute.devices import NUMPY, Device
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
@@ -15,22 +16,22 @@ from napari_psf_distiller.compute.threads import in_turn
 __all__ = [
     "BeadWindows",
     "HostWindows",
-    "functions_in_window",
     "open_windows",
 ]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# The functions' values in the windows are kept, as long as they take no more bytes than this.
+# What tells where windows' pixels lie in the tables is kept, as long as it takes no more bytes.
 KEPT_BYTES = 512 * 2**20
 
 
 class BeadWindows(Protocol):
-    """Sums of functions of the plane in windows about beads, and the adjoint of that.
+    """Sums of functions in windows about beads, and the adjoint of that.
 
-    A window's plane z is ``sum over columns of factors[z, column] * function[column](y, x)``. The
-    columns are those of `FourierBessel`, their centre displaced by a fraction of a voxel.
+    A window's voxel (z, y, x) is ``sum over waves and columns of waves[z, wave] * amplitudes[wave,
+    column] * function[column](y, x)``. The waves and columns are those of `FourierBessel`, the
+    columns' centre displaced by a fraction of a voxel.
     """
 
     def place(self, displacements: Floats) -> None:
@@ -43,13 +44,16 @@ class BeadWindows(Protocol):
             -0.5 and 0.5.
         """
 
-    def light(self, factors: Array, first: int, out: Array | None = None) -> Array:
+    def take(self, amplitudes: Floats) -> None:
+        """Take new amplitudes of the functions, (waves, columns), for the light of all beads."""
+
+    def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows.
 
         Parameters
         ----------
-        factors : numpy.ndarray
-            float32, (windows, Z, columns).
+        waves : numpy.ndarray
+            (windows, Z, waves): along each window's axis, times its bead's brightness.
         first : int
             Number of the first of these beads; they follow one another.
         out : numpy.ndarray, optional
@@ -61,8 +65,8 @@ class BeadWindows(Protocol):
             float32, (windows, Z, Y, X).
         """
 
-    def light_adjoint(self, windows: Array, first: int) -> Array:
-        """Return the adjoint of `light`: float32, (windows, Z, columns)."""
+    def light_adjoint(self, windows: Array, waves: Floats, first: int) -> Floats:
+        """Return the adjoint of `light` by the amplitudes: (waves, columns), of all windows."""
 
     def close(self) -> None:
         """Give back what the windows hold on a device."""
@@ -90,11 +94,15 @@ def open_windows(device: Device, basis: FourierBessel) -> BeadWindows:
 
 
 class HostWindows:
-    """Windows on the processor: two products of matrices a bead."""
+    """Windows on the processor.
+
+    The functions are added up first, at the places of the tables, where each wave has one sum; a
+    pixel takes the two places next to it. So it hardly matters how many functions there are.
+    """
 
     def __init__(self, basis: FourierBessel) -> None:
         self._basis = basis
-        self._kept: dict[int, Array] = {}
+        self._kept: dict[int, sparse.csr_array] = {}
         self._displacements: Floats = np.zeros((0, 2))
 
     def place(self, displacements: Floats) -> None:
@@ -102,47 +110,70 @@ class HostWindows:
         self._displacements = np.asarray(displacements, np.float64)
         self._kept.clear()
 
-    def light(self, factors: Array, first: int, out: Array | None = None) -> Array:
+    def take(self, amplitudes: Floats) -> None:
+        """Take new amplitudes; see `BeadWindows`."""
+        basis = self._basis
+        parts = np.split(amplitudes.astype(np.float32), len(basis.terms), axis=1)
+        sums = [
+            basis.table(order) @ part.T for (order, _), part in zip(basis.terms, parts, strict=True)
+        ]
+        self._sums = np.concatenate(sums)
+
+    def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
-        _, ny, nx = self._basis.window
-        shape = (*factors.shape[:2], ny, nx)
+        shape = (len(waves), *self._basis.window)
         result = np.empty(shape, np.float32) if out is None else out
-        flat = result.reshape(*factors.shape[:2], ny * nx)
+        flat = result.reshape(*shape[:2], -1)
+        factors = waves.astype(np.float32)
 
         def fill(index: int) -> None:
-            np.matmul(factors[index], self._functions(first + index).T, out=flat[index])
+            pixels = self._pixels(first + index) @ self._sums
+            np.matmul(factors[index], pixels.T, out=flat[index])
 
-        in_turn(fill, range(len(factors)))
+        in_turn(fill, range(len(waves)))
         return result
 
-    def light_adjoint(self, windows: Array, first: int) -> Array:
+    def light_adjoint(self, windows: Array, waves: Floats, first: int) -> Floats:
         """Return the adjoint of `light`; see `BeadWindows`."""
-        count, nz, ny, nx = windows.shape
-        result = np.empty((count, nz, self._basis.columns), np.float32)
-        flat = windows.reshape(count, nz, ny * nx)
+        basis = self._basis
+        flat = windows.reshape(*windows.shape[:2], -1)
+        factors = waves.astype(np.float32)
 
-        def fill(index: int) -> None:
-            np.matmul(flat[index], self._functions(first + index), out=result[index])
+        def pushed(index: int) -> Array:
+            pixels = flat[index].T @ factors[index]
+            sums = self._pixels(first + index).T @ pixels
+            return np.concatenate(
+                [
+                    part.T @ basis.table(order)
+                    for (order, _), part in zip(
+                        basis.terms, np.split(sums, len(basis.terms)), strict=True
+                    )
+                ],
+                axis=1,
+            )
 
-        in_turn(fill, range(count))
+        result = np.zeros((len(basis.waves), basis.columns))
+        for part in in_turn(pushed, range(len(windows))):
+            result += part
         return result
 
     def close(self) -> None:
         """Forget what was kept."""
         self._kept.clear()
 
-    def _functions(self, bead: int) -> Array:
-        """Return the functions' values in a bead's window, (Y * X, columns)."""
+    def _pixels(self, bead: int) -> sparse.csr_array:
+        """Return what of the tables' places each pixel of a bead's window is made of."""
         kept = self._kept.get(bead)
         if kept is None:
-            kept = functions_in_window(self._basis, self._displacements[bead])
-            if kept.nbytes * (len(self._kept) + 1) <= KEPT_BYTES:
+            kept = pixels_in_tables(self._basis, self._displacements[bead])
+            nbytes = kept.data.nbytes + kept.indices.nbytes + kept.indptr.nbytes
+            if nbytes * (len(self._kept) + 1) <= KEPT_BYTES:
                 self._kept[bead] = kept
         return kept
 
 
-def functions_in_window(basis: FourierBessel, displacement: Floats) -> Array:
-    """Return the values of all functions of the plane in a window.
+def pixels_in_tables(basis: FourierBessel, displacement: Floats) -> sparse.csr_array:
+    """Return how the pixels of a window are made of the values in the functions' tables.
 
     Parameters
     ----------
@@ -152,19 +183,25 @@ def functions_in_window(basis: FourierBessel, displacement: Floats) -> Array:
 
     Returns
     -------
-    numpy.ndarray
-        float32, (Y * X, columns).
+    scipy.sparse.csr_array
+        float32, (Y * X, terms * places): straight lines between two places of each term's table,
+        times how the term turns.
     """
     _, ny, nx = basis.window
-    y = np.arange(ny) - ny // 2 - displacement[0]
-    x = np.arange(nx) - nx // 2 - displacement[1]
-    across, along = y * basis.spacing[1], x * basis.spacing[2]
-    rows = basis.rows_at(across[:, None], along).ravel()
-    parts: list[Array] = []
-    angle = np.arctan2(across[:, None], along).ravel() if any(basis.orders) else None
-    for order, sine in basis.terms:
-        values = basis.tables[basis.orders.index(order)][rows]
-        if order and angle is not None:
-            values = values * turn_of(order, sine, angle).astype(np.float32)[:, None]
-        parts.append(values)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    y = (np.arange(ny) - ny // 2 - displacement[0]) * basis.spacing[1]
+    x = (np.arange(nx) - nx // 2 - displacement[1]) * basis.spacing[2]
+    rows, part = (values.ravel() for values in basis.rows_at(y[:, None], x))
+    places, terms, pixels = basis.places, len(basis.terms), ny * nx
+    lines = np.stack([1 - part, part], axis=1).astype(np.float32)
+    near = np.stack([rows, rows + 1], axis=1).astype(np.int32)
+    weights = np.empty((pixels, terms, 2), np.float32)
+    columns = np.empty((pixels, terms, 2), np.int32)
+    angle = np.arctan2(y[:, None], x).ravel()
+    for index, (order, sine) in enumerate(basis.terms):
+        turn = turn_of(order, sine, angle).astype(np.float32)[:, None]
+        weights[:, index] = lines * turn
+        columns[:, index] = near + index * places
+    starts = np.arange(pixels + 1, dtype=np.int32) * (2 * terms)
+    return sparse.csr_array(
+        (weights.ravel(), columns.ravel(), starts), shape=(pixels, terms * places)
+    )

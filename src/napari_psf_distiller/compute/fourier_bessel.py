@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import ndimage, special
 
+from napari_psf_distiller.compute.psf_terms import Term, products
 from napari_psf_distiller.compute.rings import Rings
 
 __all__ = ["Band", "FourierBessel", "ball_form_factor"]
@@ -21,14 +22,12 @@ Floats = NDArray[np.float64]
 # the sum lies outside the window.
 OVERSAMPLING = 1.25
 
-# Combinations of functions that the window tells apart by less than this are left out. What is
-# faint along z may be bright half a voxel beyond the window's ends, where displaced beads' windows
-# reach: as long as there is much of it, fits to dim beads do not settle.
-LEAST_ACROSS, LEAST_ALONG = 1e-3, 5e-3
+# Weights of a frequency and its neighbours, in a spectrum's power.
+SMOOTHING = (0.25, 0.5, 0.25)
 
-# Steps a voxel of the tables of Bessel functions: half a step displaces a ring by less than a tenth
-# of the error with which a bead of a million photons is located.
-STEPS = 256
+# Steps a voxel of the tables of Bessel functions. By straight lines between them a function of the
+# highest frequency that voxels can sample is known to 0.1 % of its maximum.
+STEPS = 32
 
 
 class Band(NamedTuple):
@@ -88,6 +87,11 @@ class FourierBessel:
         Of the ball, in micrometres; 0 is a point.
     orders : sequence of int
         The numbers of turns m; without repetition, 0 first.
+    envelope : numpy.ndarray, optional
+        See `envelope`: the variance that is expected of the orders beyond 0. Their coefficients are
+        then those of the combinations that are expected to have most of it; without it, of all.
+    most : int
+        Of each term, so many combinations.
 
     Attributes
     ----------
@@ -95,10 +99,10 @@ class FourierBessel:
         The frequencies f (sines are negative) and k, in cycles a micrometre.
     terms : tuple of (int, bool)
         Each order with cosine, and with sine (True) where it is not 0.
-    shapes : tuple of (int, int)
-        Of each term's coefficients: along the axis, in the plane.
+    sizes : tuple of int
+        Number of each term's coefficients.
     size : int
-        Number of all coefficients.
+        Of all coefficients.
     sums : numpy.ndarray
         Of the PSF over the window, what each coefficient adds.
     """
@@ -110,6 +114,8 @@ class FourierBessel:
         band: Band,
         diameter: float = 0.0,
         orders: Sequence[int] = (0,),
+        envelope: Floats | None = None,
+        most: int = 300,
     ) -> None:
         self.window = tuple(int(n) for n in window)
         self.spacing = tuple(float(s) for s in spacing)
@@ -125,7 +131,23 @@ class FourierBessel:
         self.radial = np.linspace(0.0, band.lateral, count)
         places = 2 * np.pi * radii[:, None] * self.radial
         self._bessel = {order: _bessel(order, places) for order in self.orders}
-        self._reduce()
+        self._tables: dict[int, NDArray[np.float32]] = {}
+        waves = self.waves_at(0.0)
+        self._parts = [
+            Term(
+                order,
+                sine,
+                waves,
+                self._bessel[order],
+                self._pixels.weights(order, sine),
+                envelope if order else None,
+                most,
+            )
+            for order, sine in self.terms
+        ]
+        self.sizes = tuple(part.size for part in self._parts)
+        self.size = sum(self.sizes)
+        self.sums = np.concatenate([self._sums(part) for part in self._parts])
         frequency = np.hypot(self.waves[:, None], self.radial[None])
         self.ball = ball_form_factor(frequency, self.diameter)
         self._separate_ball()
@@ -134,17 +156,23 @@ class FourierBessel:
     @cached_property
     def tables(self) -> tuple[NDArray[np.float32], ...]:
         """Values of each order's functions, (places, k), at multiples of `step` from the axis."""
-        return tuple(_bessel(m, self._arguments()).astype(np.float32) for m in self.orders)
+        return tuple(self.table(order) for order in self.orders)
 
-    @cached_property
-    def slopes(self) -> NDArray[np.float32]:
-        """The same of the first order's derivatives by the distance."""
-        return (-2 * np.pi * self.radial * special.j1(self._arguments())).astype(np.float32)
+    def table(self, order: int) -> NDArray[np.float32]:
+        """Return the values of an order's functions, (places, k), also of one it does not have."""
+        if order not in self._tables:
+            self._tables[order] = _bessel(order, self._arguments()).astype(np.float32)
+        return self._tables[order]
 
     @property
-    def size(self) -> int:
-        """Number of coefficients."""
-        return sum(a * b for a, b in self.shapes)
+    def places(self) -> int:
+        """Number of places in a table."""
+        reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
+        return math.ceil(reach / self.step) + 2
+
+    def expected(self, term: int) -> Floats | None:
+        """Return the variances of a term's coefficients by the envelope that was expected."""
+        return self._parts[term].expected
 
     @property
     def columns(self) -> int:
@@ -152,10 +180,13 @@ class FourierBessel:
         return len(self.terms) * len(self.radial)
 
     def split(self, coefficients: Floats) -> list[Floats]:
-        """Return each term's coefficients, (axial, lateral)."""
-        ends = np.cumsum([a * b for a, b in self.shapes])[:-1]
-        parts = np.split(coefficients, ends)
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        """Return each term's coefficients."""
+        return np.split(coefficients, np.cumsum(self.sizes)[:-1])
+
+    def _expanded(self, coefficients: Floats) -> list[Floats]:
+        """Return each term's coefficients as a matrix: along the axis, in the plane."""
+        parts = zip(self._parts, self.split(coefficients), strict=True)
+        return [term.expanded(part) for term, part in parts]
 
     def waves_at(self, displacement: float) -> Floats:
         """Return the waves along the window's axis, displaced.
@@ -212,8 +243,8 @@ class FourierBessel:
             (waves, columns); the columns are the terms' functions one after the other.
         """
         parts = [
-            self.ball * (self._axial @ part @ lateral.T)
-            for part, lateral in zip(self.split(coefficients), self._lateral, strict=True)
+            self.ball * (term.axial @ part @ term.lateral.T)
+            for term, part in zip(self._parts, self._expanded(coefficients), strict=True)
         ]
         return np.concatenate(parts, axis=1)
 
@@ -222,26 +253,26 @@ class FourierBessel:
         parts = np.split(amplitudes, len(self.terms), axis=1)
         return np.concatenate(
             [
-                (self._axial.T @ (self.ball * part) @ lateral).ravel()
-                for part, lateral in zip(parts, self._lateral, strict=True)
+                term.reduced(term.axial.T @ (self.ball * part) @ term.lateral)
+                for term, part in zip(self._parts, parts, strict=True)
             ]
         )
 
     def psf(self, coefficients: Floats, displacement: float = 0.0) -> Floats:
         """Return the PSF on the window's voxels, float64, displaced along z by so many voxels."""
         result = np.zeros(self.window)
-        axial = self.waves_at(displacement) @ self._axial
-        for (order, sine), part, radial in zip(
-            self.terms, self.split(coefficients), self._rings, strict=True
-        ):
-            result += self._pixels.planes(axial @ part @ radial.T, order, sine)
+        waves = self.waves_at(displacement)
+        for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
+            values = waves @ term.axial @ part @ term.rings.T
+            result += self._pixels.planes(values, term.order, term.sine)
         return result
 
     def psf_centre(self, coefficients: Floats, displacement: float) -> float:
         """Return the PSF in the middle of the window when it is displaced along z, in voxels."""
-        middle = self.waves_at(displacement)[self.window[0] // 2] @ self._axial
         # What turns is 0 on the axis.
-        return float(middle @ self.split(coefficients)[0] @ self._rings[0][0])
+        still = self._parts[0]
+        middle = self.waves_at(displacement)[self.window[0] // 2] @ still.axial
+        return float(middle @ still.expanded(self.split(coefficients)[0]) @ still.rings[0])
 
     def bead(self, coefficients: Floats) -> Floats:
         """Return the image of a bead at the window's centre with this PSF, float64."""
@@ -263,8 +294,10 @@ class FourierBessel:
         """Return the adjoint of `psf`: of the order 0 alone, the sum nearest to an array."""
         return np.concatenate(
             [
-                (self._along.T @ self._pixels.sums(array, order, sine) @ radial).ravel()
-                for (order, sine), radial in zip(self.terms, self._rings, strict=True)
+                term.reduced(
+                    term.along.T @ self._pixels.sums(array, term.order, term.sine) @ term.rings
+                )
+                for term in self._parts
             ]
         )
 
@@ -282,19 +315,19 @@ class FourierBessel:
         positions = np.arange(n) - n // 2
         centre = self.window[0] // 2
         parts = []
-        for (order, sine), radial in zip(self.terms, self._rings, strict=True):
+        for term in self._parts:
             if axis == 0:
-                along, across = self._along, radial[:1] * (not order)
-                block = along[:, :, None] * across[0][None, None, :]
+                across = term.rings[:1] * (not term.order)
+                block = term.along[:, :, None] * across[0][None, None, :]
             else:
                 line = tuple(
                     slice(None) if a == axis else m // 2 for a, m in enumerate(self.window) if a
                 )
-                across = radial[self._pixels.number[line]]
-                if order:
-                    across = across * self._pixels.turn(order, sine)[line][:, None]
-                block = self._along[centre][None, :, None] * across[:, None, :]
-            parts.append(block.reshape(len(positions), -1))
+                across = term.rings[self._pixels.number[line]]
+                if term.order:
+                    across = across * self._pixels.turn(term.order, term.sine)[line][:, None]
+                block = term.along[centre][None, :, None] * across[:, None, :]
+            parts.append(term.reduced(block))
         return positions.astype(np.float64), np.concatenate(parts, axis=1)
 
     def variance(self, factors: Sequence[Floats]) -> Floats:
@@ -306,22 +339,20 @@ class FourierBessel:
             For each term, R with the covariance of its coefficients ``R R^T``.
         """
         result = np.zeros(self.window)
-        for (order, sine), factor, shape, radial in zip(
-            self.terms, factors, self.shapes, self._rings, strict=True
-        ):
+        for term, factor in zip(self._parts, factors, strict=True):
             variance = np.zeros((self.window[0], len(self._pixels.radii)))
             for column in factor.T:
-                variance += (self._along @ column.reshape(shape) @ radial.T) ** 2
+                variance += (term.along @ term.expanded(column) @ term.rings.T) ** 2
             plane = self._pixels.planes(variance)
-            result += plane * self._pixels.turn(order, sine) ** 2 if order else plane
+            turn = self._pixels.turn(term.order, term.sine) if term.order else 1.0
+            result += plane * turn**2
         return result
 
     def bead_adjoint(
         self,
         array: NDArray[np.floating],
         term: int,
-        axial: Floats | None = None,
-        lateral: Floats | None = None,
+        displaced: Floats | None = None,
         planes: Floats | None = None,
     ) -> Floats:
         """Return the adjoint of `bead` for one term: (coefficients of the term,).
@@ -331,47 +362,82 @@ class FourierBessel:
         array : numpy.ndarray
             Of the window's shape.
         term : int
-        axial, lateral : numpy.ndarray, optional
+        displaced : numpy.ndarray, optional
             See `hessian`.
         planes : numpy.ndarray, optional
             (arrays, Z): the array is many, its planes times these factors. The result is one row
             for each.
         """
-        sums = self._pixels.sums(array, *self.terms[term])
+        part = self._parts[term]
+        sums = self._pixels.sums(array, part.order, part.sine)
         factors = np.ones((1, len(sums))) if planes is None else planes
-        parts = [
+        found = [
             (along.T * factors[:, None]) @ (sums @ across)
-            for along, across in self._combined(term, axial, lateral)
+            for along, across in self._combined(term, displaced)
         ]
-        adjoint: Floats = np.sum(parts, axis=0).reshape(len(factors), -1)
+        adjoint: Floats = part.reduced(np.sum(found, axis=0))
         return adjoint[0] if planes is None else adjoint
 
-    def alike(self, coefficients: Floats, term: int) -> tuple[Floats, Floats]:
-        """Return a term's covariances if it had the spectrum of the part that does not turn.
+    def envelope(self, coefficients: Floats) -> Floats:
+        """Return what the parts of a PSF that turn keep within, as variances.
+
+        A PSF is nowhere negative. So what turns is nowhere more than twice its mean around the
+        axis, and that mean, squared, is the envelope; between its dark rings it is as bright as the
+        rings are.
+
+        Parameters
+        ----------
+        coefficients : numpy.ndarray
+            (size,)
 
         Returns
         -------
         numpy.ndarray
-            (axial, axial); the covariance of all coefficients is the Kronecker product with
-        numpy.ndarray
-            (lateral, lateral); its scale is that of the PSF's own sum of squares.
+            (Z, rings)
         """
-        power = (self._axial @ self.split(coefficients)[0] @ self._lateral[0].T) ** 2
-        waves = self._along.T @ self.waves_at(0.0)
-        order, sine = self.terms[term]
-        bessel = self._bessel[order]
-        radial = (self._pixels.weights(order, sine)[:, None] * self._rings[term]).T @ bessel
-        axial = (waves * power.sum(axis=1)) @ waves.T
-        lateral = (radial * power.sum(axis=0)) @ radial.T
-        scale = float((self.split(coefficients)[0] ** 2).sum())
-        return axial / np.trace(axial), lateral / np.trace(lateral) * scale
+        still = self._parts[0]
+        mean = still.along @ still.expanded(self.split(coefficients)[0]) @ still.rings.T
+        # Over half a period of the highest frequencies.
+        radii = self._pixels.radii
+        near = np.abs(radii[:, None] - radii) < 0.5 / self.band.lateral
+        square = mean**2 @ (near / near.sum(axis=1, keepdims=True)).T
+        if self.window[0] > 1:
+            reach = 0.5 / (self.band.axial * self.spacing[0])
+            square = ndimage.gaussian_filter1d(square, reach / 2, axis=0, mode="nearest")
+        return square
+
+    def power(self, coefficients: Floats) -> Floats:
+        """Return the power of a PSF's spectrum at each frequency, added up over all orders.
+
+        Aberrations turn and move light, but not beyond the optics' support: where one order has
+        power, the others may. The part of an order that is even in z and the part that is odd are
+        taken for alike, since an aberration may be either.
+
+        Parameters
+        ----------
+        coefficients : numpy.ndarray
+            (size,)
+
+        Returns
+        -------
+        numpy.ndarray
+            (waves, radial), symmetric along the waves, smoothed over neighbouring frequencies,
+            which stand closer than the window can tell.
+        """
+        power = np.zeros((len(self.waves), len(self.radial)))
+        for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
+            power += (term.axial @ part @ term.lateral.T) ** 2
+        power = (power + power[::-1]) / 2
+        for axis in (0, 1):
+            power = ndimage.correlate1d(power, SMOOTHING, axis=axis, mode="nearest")
+        return power
+
+    def covariance(self, power: Floats, term: int) -> Floats:
+        """Return the covariance of a term's coefficients by a spectrum; see `Term.covariance`."""
+        return self._parts[term].covariance(power)
 
     def hessian(
-        self,
-        weights: NDArray[np.floating],
-        term: int,
-        axial: Floats | None = None,
-        lateral: Floats | None = None,
+        self, weights: NDArray[np.floating], term: int, displaced: Floats | None = None
     ) -> Floats:
         """Return the matrix of a weighted sum of squares of a bead's image, for one term.
 
@@ -380,45 +446,36 @@ class FourierBessel:
         weights : numpy.ndarray
             Of the window's shape.
         term : int
-        axial, lateral : numpy.ndarray, optional
-            The matrix is wanted by other numbers: what each adds to the coefficients along the
-            axis, (coefficients, numbers), and in the plane. With `spread` along the axis it is
-            about what it is for displaced beads, as if the weights were the same all along z.
+        displaced : numpy.ndarray, optional
+            See `displaced_products`. With it, the matrix is about what it is in the mean of
+            displaced beads, as if the weights were the same all along z.
 
         Returns
         -------
         numpy.ndarray
-            (numbers, numbers), those in the plane next to each other.
+            (coefficients of the term, coefficients of the term).
         """
-        order, sine = self.terms[term]
-        if order:
-            weights = weights * self._pixels.turn(order, sine) ** 2
+        part = self._parts[term]
+        if part.order:
+            weights = weights * self._pixels.turn(part.order, part.sine) ** 2
         rings = self._pixels.sums(np.asarray(weights, np.float64))
-        combined = self._combined(term, axial, lateral)
-        high, wide = (part.shape[1] for part in combined[0])
+        combined = self._combined(term, displaced)
+        high, wide = (values.shape[1] for values in combined[0])
         result = np.zeros((high * wide,) * 2)
-        for index, (along, across) in enumerate(combined):
-            for along_too, across_too in combined[index:]:
-                left = (along[:, :, None] * along_too[:, None, :]).reshape(len(along), -1)
-                right = (across[:, :, None] * across_too[:, None, :]).reshape(len(across), -1)
-                pairs = (left.T @ (rings @ right)).reshape(high, high, wide, wide)
-                part = pairs.transpose(0, 2, 1, 3).reshape(result.shape)
-                result += part if along_too is along else part + part.T
-        return result
+        for index, one in enumerate(combined):
+            for other in combined[index:]:
+                product = products(rings, one, other)
+                result += product if other is one else product + product.T
+        return part.congruent(result)
 
-    def _combined(
-        self, term: int, axial: Floats | None, lateral: Floats | None
-    ) -> list[tuple[Floats, Floats]]:
-        return [
-            (
-                along if axial is None else along @ axial,
-                across if lateral is None else across @ lateral,
-            )
-            for along, across in self._blurred[term]
-        ]
+    def _combined(self, term: int, displaced: Floats | None) -> list[tuple[Floats, Floats]]:
+        if displaced is None:
+            return self._blurred[term]
+        root = self.displaced_root(displaced, term)
+        return [(along @ root, across) for along, across in self._blurred[term]]
 
-    def spread(self, waves: Sequence[Floats]) -> Floats:
-        """Return by how much brighter the functions are in displaced windows, (axial, axial).
+    def displaced_products(self, waves: Sequence[Floats]) -> Floats:
+        """Return the mean products of the waves along the windows of displaced beads.
 
         A function that is faint in the window, and rises beyond its ends, is bright in the windows
         of beads that are displaced along z.
@@ -431,24 +488,48 @@ class FourierBessel:
         Returns
         -------
         numpy.ndarray
-            The square root of the matrix of the functions' products over these windows.
+            (waves, waves).
         """
-        products = np.zeros((self._axial.shape[1],) * 2)
+        products = np.zeros((len(self.waves),) * 2)
         for displaced in waves:
-            along = displaced @ self._axial
-            products += along.T @ along
-        values, vectors = np.linalg.eigh(products / len(waves))
+            products += displaced.T @ displaced
+        return products / len(waves)
+
+    def displaced_root(self, displaced: Floats, term: int) -> Floats:
+        """Return by how much brighter a term's combinations along the axis are in such windows.
+
+        Parameters
+        ----------
+        displaced : numpy.ndarray
+            See `displaced_products`.
+        term : int
+
+        Returns
+        -------
+        numpy.ndarray
+            The square root of the matrix of the combinations' products over these windows.
+        """
+        axial = self._parts[term].axial
+        values, vectors = np.linalg.eigh(axial.T @ displaced @ axial)
         root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         return root
 
-    def rows_at(self, across: Floats, along: Floats) -> NDArray[np.intp]:
-        """Return which row of the tables is that of places, in micrometres from the axis."""
-        rows: NDArray[np.intp] = (np.hypot(across, along) / self.step + 0.5).astype(np.intp)
-        return rows
+    def rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
+        """Return where in the tables places in the plane lie, in micrometres from the axis.
+
+        Returns
+        -------
+        numpy.ndarray
+            The row before each place,
+        numpy.ndarray
+            and how far it is on the way to the next one: between 0 and 1.
+        """
+        places = np.hypot(across, along) / self.step
+        rows = places.astype(np.intp)
+        return rows, places - rows
 
     def _arguments(self) -> Floats:
-        reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
-        places = np.arange(math.ceil(reach / self.step) + 2) * self.step
+        places = np.arange(self.places) * self.step
         arguments: Floats = 2 * np.pi * places[:, None] * self.radial
         return arguments
 
@@ -459,52 +540,29 @@ class FourierBessel:
         count = math.ceil(OVERSAMPLING * n * self.spacing[0] * self.band.axial) + 1
         return np.linspace(-self.band.axial, self.band.axial, 2 * count + 1)
 
-    def _reduce(self) -> None:
-        """Find orthonormal sums, and how they are made of the functions."""
-        waves = self.waves_at(0.0)
-        self._axial = _combinations(waves, LEAST_ALONG)
-        self._along = waves @ self._axial
-        self._lateral, self._rings, sums, shapes = [], [], [], []
-        for order, sine in self.terms:
-            bessel = self._bessel[order]
-            weights = self._pixels.weights(order, sine)
-            lateral = _combinations(np.sqrt(weights)[:, None] * bessel, LEAST_ACROSS)
-            self._lateral.append(lateral)
-            self._rings.append(bessel @ lateral)
-            shapes.append((self._axial.shape[1], lateral.shape[1]))
-            plane = self._pixels.planes(self._rings[-1].T, order, sine)
-            sums.append(np.outer(self._along.sum(axis=0), plane.sum(axis=(1, 2))).ravel())
-        self.sums = np.concatenate(sums)
-        self.shapes = tuple(shapes)
+    def _sums(self, term: Term) -> Floats:
+        """Return what each of a term's coefficients adds to the PSF's sum."""
+        plane = self._pixels.planes(term.rings.T, term.order, term.sine)
+        return term.reduced(np.outer(term.along.sum(axis=0), plane.sum(axis=(1, 2))))
 
     def _separate_ball(self) -> None:
         """Write the ball as few products of a function of f and one of k, for `hessian`."""
         left, values, right = np.linalg.svd(self.ball)
         kept = range(max(1, int((values > 1e-3 * values[0]).sum())))
         waves = self.waves_at(0.0)
-        self._blurred = []
-        for (order, _), lateral in zip(self.terms, self._lateral, strict=True):
-            bessel = self._bessel[order]
-            self._blurred.append(
-                [
-                    (
-                        (waves * (left[:, i] * values[i])) @ self._axial,
-                        (bessel * right[i]) @ lateral,
-                    )
-                    for i in kept
-                ]
-            )
+        self._blurred = [
+            [
+                (
+                    (waves * (left[:, i] * values[i])) @ term.axial,
+                    (self._bessel[term.order] * right[i]) @ term.lateral,
+                )
+                for i in kept
+            ]
+            for term in self._parts
+        ]
 
 
 def _bessel(order: int, argument: Floats) -> Floats:
     """Return J of that order; the first one by the faster function that it has of its own."""
     values: Floats = special.j0(argument) if order == 0 else special.jv(order, argument)
     return values
-
-
-def _combinations(functions: Floats, least: float) -> Floats:
-    """Return how the columns combine to orthonormal ones, leaving out what is all but 0."""
-    _, values, right = np.linalg.svd(functions, full_matrices=False)
-    kept = values > least * values[0]
-    combined: Floats = right[kept].T / values[kept]
-    return combined

@@ -2,114 +2,125 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.steps.linearised import Linearised
-from napari_psf_distiller.steps.spectrum_prior import spectrum_prior
 
-__all__ = ["turning_priors"]
+__all__ = ["OrderEvidence", "order_evidence", "order_scale"]
 
 Floats = NDArray[np.float64]
 
-# The evidence looks at so many combinations of functions, those that the prior expects most from.
-MOST_COMBINATIONS = 200
-
-# The evidence must speak for an order by so many nats: what is less changes the PSF by less than
-# its noise, and beads that lie in each other's light can feign it.
-SIGNIFICANT = 50.0
-
-# Places and amplitudes have taken up some of what turns before it is looked for: its variance is
-# more than is left to be seen by about this factor.
-TAKEN_UP = 4.0
-
-# The standard deviations looked at, as parts of the PSF.
-RANGE = (1e-4, 1.0)
+# The scales looked at: an order's power, in units of what the envelope lets through.
+RANGE = (1e-6, 1e4)
 
 
-def turning_priors(
-    basis: FourierBessel, coefficients: Floats, state: Linearised, *, all_orders: bool = False
-) -> dict[tuple[int, bool], Floats]:
-    """Return which orders of a PSF the residuals ask for, and the prior of their coefficients.
+class OrderEvidence(NamedTuple):
+    """What residuals say of an order of a PSF that the model does not have.
+
+    Attributes
+    ----------
+    scale : float
+        The power that makes the residuals likeliest, in units of what is expected,
+    nats : float
+        and by how much likelier than none it makes them.
+    """
+
+    scale: float
+    nats: float
+
+
+def order_evidence(
+    basis: FourierBessel, state: Linearised, known: Collection[int] = (0,)
+) -> dict[int, OrderEvidence]:
+    """Return what the residuals of a model say of orders that its PSF does not have.
 
     Parameters
     ----------
     basis : FourierBessel
-        With the orders to be looked at.
-    coefficients : numpy.ndarray
-        Of a PSF without any but the order 0; the others are 0.
+        With the orders to be looked at, and what is expected of them.
     state : Linearised
-        Of the model with that PSF.
-    all_orders : bool
-        Take all orders, however weak the evidence.
-
-    Returns
-    -------
-    dict of (int, bool) to numpy.ndarray
-        For both terms, cosine and sine, of each order taken the precision of its coefficients,
-        (coefficients, coefficients).
+        Of the model with a PSF without these orders.
+    known : collection of int
+        Orders that are not looked at.
 
     Notes
     -----
     Empirical Bayes (D. J. C. MacKay, "Bayesian interpolation", Neural Comput. 4, 1992): an order's
-    coefficients are normally distributed about 0, with the spectrum of the PSF's symmetric part and
-    an unknown scale; the scale that makes the residuals likeliest is taken, if it makes them
-    likelier than none does.
+    coefficients are normally distributed about 0, within the envelope of the PSF's symmetric part
+    (see `FourierBessel.envelope`) and with an unknown scale; the scale that makes the residuals
+    likeliest is taken. What is even and what is odd along z are expected to be alike.
     """
-    found: dict[tuple[int, bool], Floats] = {}
-    turning = [n for n, (turns, _) in enumerate(basis.terms) if turns]
-    whitened = in_turn(partial(_whitened, basis, coefficients, state), turning)
+    terms = [n for n, (order, _) in enumerate(basis.terms) if order not in known]
+    whitened = in_turn(partial(_whitened, basis, state), terms)
+    low, high = np.log(RANGE[0]), np.log(RANGE[1])
+    found = {}
     for order in basis.orders:
-        if order == 0:
+        if order in known:
             continue
-        terms = [n for n in turning if basis.terms[n][0] == order]
-        data = [whitened[turning.index(n)] for n in terms]
-        low, high = (float(np.log(scale)) for scale in RANGE)
+        data = [
+            part
+            for part, term in zip(whitened, terms, strict=True)
+            if basis.terms[term][0] == order
+        ]
         best = optimize.minimize_scalar(
             partial(_minus_evidence, data=data), bounds=(low, high), method="bounded"
         )
-        if -float(best.fun) < SIGNIFICANT and not all_orders:
-            continue
-        for term in terms:
-            power = float(np.exp(2 * best.x)) * TAKEN_UP
-            found[basis.terms[term]] = spectrum_prior(basis, coefficients, term, power)
+        found[order] = OrderEvidence(float(np.exp(best.x)), -float(best.fun))
     return found
+
+
+def order_scale(
+    expected: Sequence[Floats], coefficients: Sequence[Floats], precision: Sequence[Floats]
+) -> float:
+    """Return the power of an order that is fitted, in units of what is expected.
+
+    Parameters
+    ----------
+    expected : sequence of numpy.ndarray
+        Of each of the order's terms, the variances that are expected.
+    coefficients : sequence of numpy.ndarray
+        Of each, as they were fitted.
+    precision : sequence of numpy.ndarray
+        Of each, the matrix of half of chi squared with the prior.
+
+    Notes
+    -----
+    One step of expectation maximisation: the mean of the squared coefficients, in units of the
+    expected variances, over what the image says of them, which is their fitted values and what is
+    left uncertain (A. P. Dempster, N. M. Laird and D. B. Rubin, J. R. Stat. Soc. B 39, 1977).
+    """
+    total, count = 0.0, 0
+    for variances, values, matrix in zip(expected, coefficients, precision, strict=True):
+        kept = variances > 0
+        inverse = linalg.inv(matrix, check_finite=False).diagonal()
+        total += float(((values**2 + inverse)[kept] / variances[kept]).sum())
+        count += int(kept.sum())
+    return total / count
 
 
 def _minus_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> float:
     """Return by how many nats less likely the residuals are with a scale than without any."""
-    scale = float(np.exp(2 * logarithm))
+    scale = float(np.exp(logarithm))
     return sum(
         float(np.log1p(scale * known).sum() - (push**2 * scale / (1 + scale * known)).sum()) / 2
         for known, push in data
     )
 
 
-def _whitened(
-    basis: FourierBessel, coefficients: Floats, state: Linearised, term: int
-) -> tuple[Floats, Floats]:
-    """Return what is known of the prior's own combinations, and the residuals' push on them."""
-    values, vectors = [], []
-    for matrix in basis.alike(coefficients, term):
-        eigenvalues, eigenvectors = np.linalg.eigh(matrix)
-        values.append(np.maximum(np.asarray(eigenvalues, np.float64), 0))
-        vectors.append(eigenvectors)
-    expected = np.multiply.outer(*values)
-    least = np.sort(expected, axis=None)[-MOST_COMBINATIONS:][0]
-    kept = expected >= least
-    # The rest of the axial and of the lateral ones is in none that is kept.
-    parts = [kept.any(axis=1), kept.any(axis=0)]
-    axial, lateral = (vector[:, part] for vector, part in zip(vectors, parts, strict=True))
-    chosen = np.flatnonzero(kept[np.ix_(*parts)])
-    deviations = np.sqrt(expected[kept])
-    matrix = basis.hessian(state.density, term, axial, lateral)[np.ix_(chosen, chosen)]
-    known, turned = np.linalg.eigh(matrix * deviations[:, None] * deviations)
-    push = turned.T @ (
-        deviations * basis.bead_adjoint(state.residual, term, axial, lateral)[chosen]
-    )
+def _whitened(basis: FourierBessel, state: Linearised, term: int) -> tuple[Floats, Floats]:
+    """Return what is known of a term's expected combinations, and the residuals' push on them."""
+    expected = basis.expected(term)
+    assert expected is not None
+    deviations = np.sqrt(expected)
+    matrix = basis.hessian(state.density, term) * deviations[:, None] * deviations
+    known, turned = np.linalg.eigh(matrix)
+    push = turned.T @ (deviations * basis.bead_adjoint(state.residual, term))
     return np.maximum(known, 0), push

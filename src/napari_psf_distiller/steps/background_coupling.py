@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +42,8 @@ class BackgroundCoupling:
     ----------
     basis : FourierBessel
     places : Placement
-    spread : numpy.ndarray
-        See `FourierBessel.spread`.
+    displaced : numpy.ndarray
+        See `FourierBessel.displaced_products`.
     elsewhere : numpy.ndarray
         The background's precision by what lies outside all windows.
 
@@ -64,12 +63,12 @@ class BackgroundCoupling:
     """
 
     def __init__(
-        self, basis: FourierBessel, places: Placement, spread: Floats, elsewhere: Floats
+        self, basis: FourierBessel, places: Placement, displaced: Floats, elsewhere: Floats
     ) -> None:
-        self._basis, self._places, self._spread = basis, places, spread
+        self._basis, self._places, self._displaced = basis, places, displaced
         self._planes = np.arange(basis.window[0]) - basis.window[0] // 2
         self.precision, self._own_precision = elsewhere.copy(), elsewhere.copy()
-        shape = len(elsewhere), math.prod(basis.shapes[0])
+        shape = len(elsewhere), basis.sizes[0]
         self.coupling, self._own_coupling = np.zeros(shape), np.zeros(shape)
 
     def met(self, bead: int, weight: Array, share: Array | None, brightness: float) -> Met:
@@ -99,7 +98,7 @@ class BackgroundCoupling:
         np.multiply(weight, np.float32(brightness), out=window[self._places.inside[bead]])
         off = self._planes - self._places.displaced[bead, 0]
         along = np.stack([np.ones_like(off), off])
-        return self._basis.bead_adjoint(window, 0, self._spread, planes=along)
+        return self._basis.bead_adjoint(window, 0, self._displaced, planes=along)
 
     def add(self, bead: int, met: Met) -> None:
         """Count a bead in."""

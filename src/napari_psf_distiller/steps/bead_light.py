@@ -50,6 +50,7 @@ class BeadLight:
         """
         places = self._places
         parts = slabs(len(out))
+        self._windows.take(amplitudes)
 
         # Where windows cover most of the image it is faster to clear all of it.
         covered = sum(math.prod(part.stop - part.start for part in box) for box in places.boxes)
@@ -65,12 +66,8 @@ class BeadLight:
         for beads in batches(len(places)):
             if not brightness[beads].any():
                 continue
-            shape = (len(beads), self._basis.window[0], self._basis.columns)
-            factors = np.zeros(shape, np.float32)
-            for index, bead in enumerate(beads):
-                waves = brightness[bead] * places.waves[bead]
-                factors[index] = waves @ amplitudes
-            windows = self._windows.light(factors, beads.start, self._space[: len(beads)])
+            waves = self._waves(brightness, beads)
+            windows = self._windows.light(waves, beads.start, self._space[: len(beads)])
 
             def add(slab: slice, windows: Array = windows, beads: range = beads) -> None:
                 for window, bead in zip(windows, beads, strict=True):
@@ -106,13 +103,11 @@ class BeadLight:
         beads : range
             these beads.
         """
-        result = np.zeros((len(self._basis.waves), self._basis.columns))
-        adjoint = self._windows.light_adjoint(windows, beads.start)
-        for functions, bead in zip(adjoint, beads, strict=True):
-            if brightness[bead]:
-                waves = float(brightness[bead]) * self._places.waves[bead].T
-                result += waves @ functions.astype(np.float64)
-        return result
+        return self._windows.light_adjoint(windows, self._waves(brightness, beads), beads.start)
+
+    def _waves(self, brightness: Floats, beads: range) -> Floats:
+        """Return the waves along some windows, times the beads' brightness."""
+        return np.stack([brightness[bead] * self._places.waves[bead] for bead in beads])
 
 
 def batches(count: int) -> list[range]:

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel
-from napari_psf_distiller.compute.rings import turn_of
+from napari_psf_distiller.compute.turning import Turning, plane_slope, turning_parts
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
@@ -203,76 +202,76 @@ class _Light:
     def __init__(self, model: JointModel, cores: _Cores, amplitudes: Floats) -> None:
         basis = self._basis = model.basis
         z, y, x = cores.offsets
-        self._amplitudes, self._along = amplitudes, basis.waves_along(z)
-        self._waves = self._along @ amplitudes
-        self._rising = basis.waves_along(z, derivative=True) @ amplitudes
-        self._across = y[:, :, None] * basis.spacing[1]
-        self._sideways = x[:, None, :] * basis.spacing[2]
-        self._functions, self._falling = _functions(basis, self._across, self._sideways)
+        self._along = basis.waves_along(z)
+        self._rising = basis.waves_along(z, derivative=True)
         self._shape = (len(z), z.shape[1], y.shape[1], x.shape[1])
-        # What turns with the angle is small, and its slope in the plane is left out.
-        self._symmetric = len(basis.radial)
         self._brightness = model.amplitudes[cores.beads, None, None, None]
-        self._radius = np.maximum(np.hypot(self._across, self._sideways), 1e-9)
-        self._radial = self._times(self._waves[..., : self._symmetric], -self._falling)
+        across, sideways = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
+        self._rows, self._part = (
+            values.reshape(len(z), -1) for values in basis.rows_at(across, sideways)
+        )
+        self._angle = np.arctan2(across, sideways).reshape(self._rows.shape)
+        self._functions: dict[int, Floats] = {}
+        self._still = turning_parts(basis.terms, amplitudes)
+        # By displacements of a voxel, which is the opposite of the places'.
+        _, sy, sx = basis.spacing
+        self._down = plane_slope(self._still, basis.radial, sine=True, scale=-sy)
+        self._right = plane_slope(self._still, basis.radial, sine=False, scale=-sx)
 
     def slopes(self) -> Floats:
         """Return the derivatives by amplitude, z, y and x, (beads, 4, voxels)."""
-        light = self._times(self._waves, self._functions) / self._brightness
-        along = self._times(self._rising, self._functions)
-        sy, sx = self._basis.spacing[1:]
-        down = self._radial * (self._across / self._radius * sy)[:, None]
-        right = self._radial * (self._sideways / self._radius * sx)[:, None]
-        return np.stack([light, along, down, right], axis=1).reshape(len(light), 4, -1)
+        derivatives = [
+            self._times(self._along, self._still) / self._brightness,
+            self._times(self._rising, self._still),
+            self._times(self._along, self._down),
+            self._times(self._along, self._right),
+        ]
+        return np.stack(derivatives, axis=1).reshape(len(self._rows), 4, -1)
 
     def curvatures(self) -> Floats:
         """Return the derivatives by the second moments, (beads, 6, voxels); see `MOMENTS`."""
-        basis, count = self._basis, self._symmetric
-        radius = self._radius[:, None]
-        # Along r: the slope over r, which on the axis is half of the Laplacian, and the curvature.
-        bent = self._waves[..., :count] * -((2 * np.pi * basis.radial) ** 2)
-        laplacian = self._times(bent, self._functions[..., :count])
-        slope = np.where(radius > basis.step, -self._radial / radius, laplacian / 2)
-        curvature = laplacian - slope
-        rise = self._times(self._rising[..., :count], -self._falling)
-        angle = np.arctan2(self._across, self._sideways)[:, None]
-        sine, cosine = np.sin(angle), np.cos(angle)
-        sy, sx = basis.spacing[1:]
-        curved = self._along * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
+        basis = self._basis
+        _, sy, sx = basis.spacing
+        bent = self._along * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
+        down_twice = plane_slope(self._down, basis.radial, sine=True, scale=-sy)
+        right_twice = plane_slope(self._right, basis.radial, sine=False, scale=-sx)
+        both = plane_slope(self._down, basis.radial, sine=False, scale=-sx)
         second = np.stack(
             [
-                self._times(curved @ self._amplitudes, self._functions),
-                (curvature * sine**2 + slope * cosine**2) * sy**2,
-                (curvature * cosine**2 + slope * sine**2) * sx**2,
-                rise * sine * sy,
-                rise * cosine * sx,
-                (curvature - slope) * sine * cosine * sy * sx,
+                self._times(bent, self._still),
+                self._times(self._along, down_twice),
+                self._times(self._along, right_twice),
+                self._times(self._rising, self._down),
+                self._times(self._rising, self._right),
+                self._times(self._along, both),
             ],
             axis=1,
         )
         second[:, :3] *= 0.5
         return second.reshape(len(second), 6, -1)
 
-    def _times(self, along: Floats, across: Floats) -> Floats:
-        values = (along @ across.swapaxes(1, 2)).reshape(self._shape)
-        values *= self._brightness
-        return values
+    def _times(self, along: Floats, parts: Turning) -> Floats:
+        """Return the light of a sum of functions, with such waves along z."""
+        amplitudes, functions = [], []
+        for order, part in parts.items():
+            amplitudes.append(part.real)
+            if order:
+                amplitudes.append(-part.imag)
+            functions.append(self._turned(order))
+        across = np.concatenate(functions, axis=-1)
+        values = along @ np.concatenate(amplitudes, axis=1) @ across.swapaxes(1, 2)
+        return values.reshape(self._shape) * self._brightness
 
-
-def _functions(basis: FourierBessel, across: Floats, sideways: Floats) -> tuple[Floats, Floats]:
-    """Return all terms' functions at places in the plane, and the symmetric ones' slopes.
-
-    Both are (beads, places, functions).
-    """
-    rows = basis.rows_at(across, sideways).reshape(len(across), -1)
-    parts = []
-    for order, sine in basis.terms:
-        values = basis.tables[basis.orders.index(order)][rows].astype(np.float64)
-        if order:
-            angle = np.arctan2(across, sideways).reshape(rows.shape)
-            values *= turn_of(order, sine, angle)[..., None]
-        parts.append(values)
-    return np.concatenate(parts, axis=-1), basis.slopes[rows].astype(np.float64)
+    def _turned(self, order: int) -> Floats:
+        """Return an order's functions in the cores, (beads, pixels, functions), cosine and sine."""
+        if order not in self._functions:
+            table, part = self._basis.table(order), self._part[..., None]
+            values = table[self._rows] * (1 - part) + table[self._rows + 1] * part
+            if order:
+                turns = [np.cos(order * self._angle), np.sin(order * self._angle)]
+                values = np.concatenate([values * turn[..., None] for turn in turns], axis=-1)
+            self._functions[order] = values
+        return self._functions[order]
 
 
 def _normal(rows: Floats, weight: Floats, off: Floats) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.steps.asymmetry import turning_priors
+from napari_psf_distiller.steps.asymmetry import order_evidence
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
 from napari_psf_distiller.steps.detection import DEVIATION, KEPT, Candidates
@@ -30,6 +30,7 @@ from napari_psf_distiller.steps.joint_table import bead_table
 from napari_psf_distiller.steps.judging import REASONS, judge
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.psf_errors import psf_errors
+from napari_psf_distiller.steps.spectrum_prior import prior_precision
 
 __all__ = ["distil_jointly"]
 
@@ -58,8 +59,19 @@ ENOUGH = 0.02
 FEW = 0.1
 
 # Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
-# astigmatism two, trefoil three.
-MOST_TURNS = 4
+# astigmatism two, trefoil three, and where these are strong, the multiples of that.
+MOST_ORDERS = 12
+
+# The evidence must speak for an order by so many nats: what is less changes the PSF by less than
+# its noise, and beads that lie in each other's light can feign it.
+SIGNIFICANT = 50.0
+
+# The evidence looks at so many combinations of functions of each, those that are expected to be
+# strongest.
+EVIDENT = 100
+
+# Orders are looked for so many times, each time with what was found before.
+ADMISSIONS = 3
 
 # A peak in a bead's halo is a bead if it exceeds what the model says by so many of its own errors,
 # of which this part of the light there is one.
@@ -149,7 +161,7 @@ class _Run:
             self._basis = FourierBessel(
                 middle_of(self._window, self._widths, FIRST_REACH),
                 field.spacing,
-                band_of(settings.band, field, self._widths),
+                band_of(settings.band, field, candidates),
                 settings.bead_diameter,
             )
             start = self._basis.fitted(gaussian(self._basis.window, self._widths * DEVIATION))
@@ -186,8 +198,11 @@ class _Run:
                 self._improve(2, self._new)
             self._improve(1)
         reasons = yield from self._settled(self._judged())
-        if self._before is None and self._admit_turns():
-            reasons = yield from self._settled(reasons)
+        if self._before is None:
+            for _ in range(ADMISSIONS):
+                if not self._admit_orders():
+                    break
+                reasons = yield from self._settled(reasons)
         return (yield from self._finished(reasons))
 
     def _first(self) -> Steps[None]:
@@ -300,6 +315,7 @@ class _Run:
         """Learn the noise and the PSF's spectrum, for what is solved next."""
         self._model.calibrate()
         self._model.expect_alike()
+        self._model.expect_orders(self._state)
 
     def _preview(self) -> Array:
         """Return the PSF so far, of the sum 1 if that can be told yet."""
@@ -369,28 +385,37 @@ class _Run:
         model.move(np.vstack([model.centres, voxels]), np.r_[model.amplitudes, amplitudes])
         self._improve(2)
 
-    def _admit_turns(self) -> bool:
+    def _admit_orders(self) -> bool:
         """Let the PSF differ around its axis as far as the residuals ask for it."""
-        model, field = self._model, self._field
-        turns = self._settings.turns
-        most = MOST_TURNS if turns is None else turns
-        if most == 0:
+        model, field, basis = self._model, self._field, self._basis
+        asked = self._settings.turns
+        most = MOST_ORDERS if asked is None else asked
+        looked_at = tuple(range(most + 1))
+        if set(looked_at) <= set(basis.orders):
             return False
-        orders = range(most + 1)
-        # The beads' size hardly matters for whether something turns.
-        band = self._basis.band
-        basis = FourierBessel(self._basis.window, field.spacing, band, 0.0, orders)
-        coefficients = np.zeros(basis.size)
-        coefficients[: self._basis.size] = model.coefficients
         # The last round changed next to nothing.
-        found = turning_priors(basis, coefficients, self._state, all_orders=turns is not None)
+        envelope = basis.envelope(model.coefficients)
+        parts = basis.window, field.spacing, basis.band, basis.diameter
+        trial = FourierBessel(*parts, looked_at, envelope, EVIDENT)
+        evidence = order_evidence(trial, self._state, basis.orders)
+        found = {
+            order: scale
+            for order, (scale, nats) in evidence.items()
+            if nats > SIGNIFICANT or asked is not None
+        }
         if not found:
             return False
-        chosen = (0, *dict.fromkeys(order for order, _ in found))
-        more = FourierBessel(basis.window, field.spacing, band, self._basis.diameter, chosen)
-        added = np.zeros(more.size - self._basis.size)
-        coefficients = np.concatenate([model.coefficients, added])
-        self._take(more, coefficients, [found.get(term) for term in more.terms])
+        chosen = tuple(sorted({*basis.orders, *found}))
+        more = FourierBessel(*parts, chosen, envelope)
+        coefficients = more.fitted(basis.psf(model.coefficients))
+        priors = []
+        for term, (order, _) in enumerate(more.terms):
+            expected = more.expected(term)
+            if expected is None:
+                priors.append(model.priors[0])
+            else:
+                priors.append(prior_precision(found.get(order, 1.0) * expected))
+        self._take(more, coefficients, priors)
         return True
 
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:

@@ -15,6 +15,7 @@ from napari_psf_distiller.compute.conjugate_gradients import conjugate_gradients
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps.asymmetry import order_scale
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.background_coupling import BackgroundCoupling, Met
 from napari_psf_distiller.steps.bead_field import BeadField
@@ -22,7 +23,11 @@ from napari_psf_distiller.steps.bead_light import BeadLight, batches
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.placement import Placement
 from napari_psf_distiller.steps.residual_noise import OUTLIER, Noise, residual_noise
-from napari_psf_distiller.steps.spectrum_prior import prior_times, spectrum_prior
+from napari_psf_distiller.steps.spectrum_prior import (
+    expected_spectrum,
+    prior_precision,
+    prior_times,
+)
 from napari_psf_distiller.steps.surroundings import Surroundings
 
 __all__ = ["Fitted", "JointModel"]
@@ -340,8 +345,9 @@ class JointModel:
         density = np.zeros(basis.window, np.float32)
         turned = np.zeros((len(basis.waves), basis.columns))
         places, brightness = self.places, np.where(self.used, self.amplitudes, 0.0)
-        spread = basis.spread([places.waves[bead] for bead in np.flatnonzero(self.shaping)])
-        coupling = BackgroundCoupling(basis, places, spread, elsewhere)
+        shaping = np.flatnonzero(self.shaping)
+        displaced = basis.displaced_products([places.waves[bead] for bead in shaping])
+        coupling = BackgroundCoupling(basis, places, displaced, elsewhere)
         planes = places.planes(self.background)
         for beads in batches(self.attended):
             pushes = self._beads.space(beads)
@@ -374,10 +380,10 @@ class JointModel:
         gradient = basis.amplitudes_adjoint(turned)
         precision = []
         for term, prior in enumerate(self.priors):
-            matrix = basis.hessian(density, term, spread)
+            matrix = basis.hessian(density, term, displaced)
             matrix[np.diag_indices_from(matrix)] += LEAST_PRECISION * np.trace(matrix) / len(matrix)
             if prior is not None:
-                matrix += prior
+                matrix += np.diag(prior) if prior.ndim == 1 else prior
             precision.append(matrix)
         gradient -= prior_times(self.priors, basis.split(self.coefficients))
         return Linearised(
@@ -392,12 +398,28 @@ class JointModel:
         )
 
     def expect_alike(self) -> None:
-        """Expect of the symmetric part of the PSF the spectrum that it has by now.
+        """Expect of the PSF the spectrum that it has by now.
 
-        That decides only where the image tells nothing: at frequencies that the optics do not pass
-        after all, or that the beads are too large to show.
+        Of the symmetric part that decides only where the image tells nothing: at frequencies that
+        the optics do not pass after all, or that the beads are too large to show. Of what turns it
+        is what keeps the noise out.
         """
-        self.priors[0] = spectrum_prior(self.basis, self.coefficients, 0, LOOSER)
+        covariance = self.basis.covariance(expected_spectrum(self.basis, self.coefficients), 0)
+        self.priors[0] = prior_precision(LOOSER * covariance)
+
+    def expect_orders(self, state: Linearised) -> None:
+        """Learn how strong each order that turns is, from its fit."""
+        parts = self.basis.split(self.coefficients)
+        for order in self.basis.orders:
+            if order == 0:
+                continue
+            terms = [n for n, (turns, _) in enumerate(self.basis.terms) if turns == order]
+            expected = [self.basis.expected(term) for term in terms]
+            scale = order_scale(
+                expected, [parts[n] for n in terms], [state.precision[n] for n in terms]
+            )
+            for term, variances in zip(terms, expected, strict=True):
+                self.priors[term] = prior_precision(scale * variances)
 
     def calibrate(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""

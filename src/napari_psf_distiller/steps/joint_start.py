@@ -10,6 +10,7 @@ from napari_psf_distiller.compute.fourier_bessel import Band
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.detection import Candidates
+from napari_psf_distiller.steps.seen_band import seen_band
 
 __all__ = ["alone_first", "band_of", "gaussian", "middle_of", "optics_band", "window_of"]
 
@@ -31,6 +32,9 @@ TOLERANCE = (1.05, 1.02)
 
 # Without them the band is taken this much wider than the bead's width asks for.
 UNKNOWN = (1.6, 1.3)
+
+# And than what is seen of it in the beads' images, which is at most so many times the former.
+WIDER, MOST_WIDER = 1.1, 1.6
 
 # Beads are of usual brightness within this factor's logarithm of the median.
 USUAL = 0.7
@@ -62,7 +66,7 @@ def optics_band(aperture: float, wavelength: float, index: float) -> Band:
     return Band(2 * aperture / wavelength, float(axial))
 
 
-def band_of(known: Band | None, field: BeadField, widths: Floats) -> Band:
+def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Band:
     """Return the frequencies that a PSF may have.
 
     Parameters
@@ -70,15 +74,23 @@ def band_of(known: Band | None, field: BeadField, widths: Floats) -> Band:
     known : Band or None
         What the optics pass; None takes it from the beads.
     field : BeadField
-    widths : numpy.ndarray
-        Full width at half maximum of a bead along each axis, in voxels.
+    candidates : Candidates
+
+    Notes
+    -----
+    An aberrated PSF is wide and has fine detail all the same: so where the optics are not known,
+    what is seen in the beads' images counts too.
     """
-    spacing = field.spacing
+    spacing, widths = field.spacing, candidates.widths
     if known is not None:
         lateral, axial = known.lateral * TOLERANCE[1], known.axial * TOLERANCE[0]
     else:
         lateral = UNKNOWN[1] * 1.02 / (min(widths[1:]) * spacing[1])
         axial = UNKNOWN[0] * 0.88 / (widths[0] * spacing[0])
+        seen = seen_band(field, candidates)
+        if seen is not None:
+            lateral = max(lateral, min(WIDER * seen.lateral, MOST_WIDER * lateral))
+            axial = max(axial, min(WIDER * seen.axial, MOST_WIDER * axial))
     return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
 
 

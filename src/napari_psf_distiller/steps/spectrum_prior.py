@@ -1,4 +1,4 @@
-"""What is expected of a PSF's coefficients: the spectrum that it has by now, and a little more."""
+"""What is expected of a PSF's coefficients: the spectrum that it has by now."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 
-__all__ = ["prior_times", "spectrum_prior"]
+__all__ = ["expected_spectrum", "prior_precision", "prior_times"]
 
 Floats = NDArray[np.float64]
 
@@ -17,39 +18,59 @@ Floats = NDArray[np.float64]
 LEAST_EXPECTED = 1e-4
 
 
-def spectrum_prior(basis: FourierBessel, coefficients: Floats, term: int, power: float) -> Floats:
-    """Return the precision of a term's coefficients if it had the symmetric part's spectrum.
+def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
+    """Return a PSF's spectrum, of its coefficients' power, to expect other terms of.
 
     Parameters
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of a PSF, whose part that does not turn tells the spectrum.
-    term : int
-    power : float
-        Expected of the term, times that part's.
+        Of the PSF.
 
     Returns
     -------
     numpy.ndarray
-        (coefficients of the term, coefficients of the term); see `FourierBessel.alike`.
+        (waves, radial), see `FourierBessel.power`, so scaled that the variances of the symmetric
+        part's coefficients add up to the sum of the squares of all coefficients.
     """
-    axial, lateral = basis.alike(coefficients, term)
-    return np.asarray(np.kron(_inverse(axial), _inverse(lateral)) / power, np.float64)
+    power = basis.power(coefficients)
+    trace = float(np.trace(basis.covariance(power, 0)))
+    scaled: Floats = power * (float((coefficients**2).sum()) / trace)
+    return scaled
+
+
+def prior_precision(covariance: Floats) -> Floats:
+    """Return the precision of coefficients of some covariance.
+
+    What is not expected at all is held all but at 0.
+
+    Parameters
+    ----------
+    covariance : numpy.ndarray
+        (coefficients, coefficients), or the variances of independent ones, (coefficients,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the same shape.
+    """
+    if covariance.ndim == 1:
+        return 1 / np.maximum(covariance, LEAST_EXPECTED * covariance.max())
+    held = covariance.copy()
+    # The largest row's sum is no less than the largest eigenvalue.
+    held[np.diag_indices_from(held)] += LEAST_EXPECTED * np.abs(covariance).sum(axis=1).max()
+    factor = linalg.cho_factor(held, check_finite=False, overwrite_a=True)
+    precision: Floats = linalg.cho_solve(factor, np.eye(len(held)), check_finite=False)
+    return precision
 
 
 def prior_times(priors: Sequence[Floats | None], parts: Sequence[Floats]) -> Floats:
     """Return the priors' precisions times each term's coefficients; None expects nothing."""
     return np.concatenate(
         [
-            np.zeros(part.size) if prior is None else prior @ part.ravel()
+            np.zeros(part.size)
+            if prior is None
+            else (prior * part if prior.ndim == 1 else prior @ part)
             for prior, part in zip(priors, parts, strict=True)
         ]
     )
-
-
-def _inverse(covariance: Floats) -> Floats:
-    """Invert a prior's covariance, holding what it does not expect all but at 0."""
-    values, vectors = np.linalg.eigh(covariance)
-    kept = np.maximum(values, LEAST_EXPECTED * values[-1])
-    return np.asarray((vectors / kept) @ vectors.T, np.float64)

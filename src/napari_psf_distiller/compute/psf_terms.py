@@ -1,0 +1,195 @@
+"""One term of a PSF's sum of functions: those that turn so many times about the axis."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Term", "products"]
+
+Floats = NDArray[np.float64]
+
+# Combinations of functions that the window tells apart by less than this are left out. What is
+# faint along z may be bright half a voxel beyond the window's ends, where displaced beads' windows
+# reach: as long as there is much of it, fits to dim beads do not settle.
+LEAST_ACROSS, LEAST_ALONG = 1e-3, 5e-3
+
+# Of a term that is expected to keep within an envelope, combinations are left out that are expected
+# to have less than this part of the strongest one's variance.
+LEAST_EXPECTED = 1e-5
+
+# They are looked for among so many times as many products of a function of z and one of the plane.
+MORE_PRODUCTS = 1.6
+
+
+class Term:
+    """The functions of one order, cosine or sine, as combinations that are orthonormal.
+
+    Parameters
+    ----------
+    order : int
+        How many times the functions turn about the axis.
+    sine : bool
+        Whether they turn as a sine.
+    waves : numpy.ndarray
+        (Z, waves): along the window's axis.
+    bessel : numpy.ndarray
+        (rings, radial): along the distance from the axis.
+    weights : numpy.ndarray
+        (rings,): each ring's sum of the squared turn.
+    envelope : numpy.ndarray, optional
+        (Z, rings): the variance expected of the term's values there. The coefficients are then
+        those of the combinations expected to have most of the power; without it, of all.
+    most : int
+        So many of them.
+
+    Attributes
+    ----------
+    axial : numpy.ndarray
+        (waves, combinations along the axis),
+    lateral : numpy.ndarray
+        (radial, combinations in the plane),
+    along : numpy.ndarray
+        (Z, combinations along the axis): their values there,
+    rings : numpy.ndarray
+        (rings, combinations in the plane): and there.
+    size : int
+        Number of coefficients.
+    expected : numpy.ndarray or None
+        (size,): the coefficients' variances by the envelope, the largest first; they are
+        independent.
+    """
+
+    def __init__(
+        self,
+        order: int,
+        sine: bool,
+        waves: Floats,
+        bessel: Floats,
+        weights: Floats,
+        envelope: Floats | None = None,
+        most: int = 300,
+    ) -> None:
+        self.order, self.sine = order, sine
+        self._waves, self._bessel, self._weights = waves, bessel, weights
+        self.axial = _combinations(waves, LEAST_ALONG)
+        self.lateral = _combinations(np.sqrt(weights)[:, None] * bessel, LEAST_ACROSS)
+        self._place()
+        self.expected: Floats | None = None
+        self._mixed: Floats | None = None
+        self.size = self.axial.shape[1] * self.lateral.shape[1]
+        if envelope is not None:
+            self._choose(envelope, most)
+
+    def _place(self) -> None:
+        self.along = self._waves @ self.axial
+        self.rings = self._bessel @ self.lateral
+
+    def _choose(self, envelope: Floats, most: int) -> None:
+        """Keep the combinations that have most of what an envelope lets through."""
+        inside = envelope * self._weights
+        along, across = self.along, self.rings
+        _, turned = np.linalg.eigh((along.T * inside.sum(axis=1)) @ along)
+        self.axial = self.axial @ turned
+        _, turned = np.linalg.eigh((across.T * inside.sum(axis=0)) @ across)
+        self.lateral = self.lateral @ turned
+        self._place()
+        # By functions of z and of the plane that the envelope tells apart, most of what it lets
+        # through is in few of their products.
+        strength = (self.along**2).T @ inside @ self.rings**2
+        count = min(strength.size, round(MORE_PRODUCTS * most))
+        chosen = strength >= np.sort(strength, axis=None)[-count]
+        parts = [chosen.any(axis=1), chosen.any(axis=0)]
+        self.axial, self.lateral = self.axial[:, parts[0]], self.lateral[:, parts[1]]
+        self._place()
+        places = np.flatnonzero(chosen[np.ix_(*parts)])
+        values, vectors = np.linalg.eigh(self.products(inside)[np.ix_(places, places)])
+        kept = values > LEAST_EXPECTED * values[-1]
+        kept[:-most] = False
+        self._mixed = np.zeros((parts[0].sum() * parts[1].sum(), kept.sum()))
+        self._mixed[places] = vectors[:, kept][:, ::-1]
+        self.expected = values[kept][::-1].copy()
+        self.size = self._mixed.shape[1]
+
+    def products(self, weights: Floats) -> Floats:
+        """Return the expanded combinations' products over the window, (expanded, expanded).
+
+        Parameters
+        ----------
+        weights : numpy.ndarray
+            (Z, rings): each ring's sum of the voxels' weights.
+        """
+        return products(weights, (self.along, self.rings), (self.along, self.rings))
+
+    def expanded(self, coefficients: Floats) -> Floats:
+        """Return coefficients, (size,), as a matrix: along the axis, in the plane."""
+        whole = coefficients if self._mixed is None else self._mixed @ coefficients
+        return whole.reshape(self.axial.shape[1], self.lateral.shape[1])
+
+    def reduced(self, matrices: Floats) -> Floats:
+        """Return the adjoint of `expanded`: of (..., along the axis, in the plane), (..., size)."""
+        whole = matrices.reshape(*matrices.shape[:-2], -1)
+        reduced: Floats = whole if self._mixed is None else whole @ self._mixed
+        return reduced
+
+    def congruent(self, matrix: Floats) -> Floats:
+        """Return a matrix of the expanded coefficients as one of the coefficients."""
+        if self._mixed is None:
+            return matrix
+        congruent: Floats = self._mixed.T @ matrix @ self._mixed
+        return congruent
+
+    def covariance(self, power: Floats) -> Floats:
+        """Return the coefficients' covariance by a spectrum, (size, size).
+
+        Parameters
+        ----------
+        power : numpy.ndarray
+            (waves, radial): the variance of each function's amplitude, which are independent.
+        """
+        return self.congruent(self._covariance(power))
+
+    def _covariance(self, power: Floats) -> Floats:
+        along, across = self._projected()
+        high, wide = len(along), len(across)
+        squares = (along[:, None] * along).reshape(high * high, -1)
+        squares_too = (across[:, None] * across).reshape(wide * wide, -1)
+        pairs = (squares @ power @ squares_too.T).reshape(high, high, wide, wide)
+        covariance: Floats = pairs.transpose(0, 2, 1, 3).reshape(high * wide, high * wide)
+        return covariance
+
+    def _projected(self) -> tuple[Floats, Floats]:
+        """Return the functions' products with the combinations: along the axis, in the plane."""
+        return self.along.T @ self._waves, (self._weights[:, None] * self.rings).T @ self._bessel
+
+
+def products(weights: Floats, one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> Floats:
+    """Return the weighted products of functions that are products of two.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray
+        (Z, rings).
+    one, other : tuple of numpy.ndarray
+        The functions' values along the axis, (Z, high), and in the plane, (rings, wide).
+
+    Returns
+    -------
+    numpy.ndarray
+        (high * wide, high * wide).
+    """
+    (along, across), (along_too, across_too) = one, other
+    high, wide = along.shape[1], across.shape[1]
+    left = (along[:, :, None] * along_too[:, None, :]).reshape(len(along), -1)
+    right = (across[:, :, None] * across_too[:, None, :]).reshape(len(across), -1)
+    pairs = (left.T @ (weights @ right)).reshape(high, high, wide, wide)
+    matrix: Floats = pairs.transpose(0, 2, 1, 3).reshape((high * wide,) * 2)
+    return matrix
+
+
+def _combinations(functions: Floats, least: float) -> Floats:
+    """Return how the columns combine to orthonormal ones, leaving out what is all but 0."""
+    _, values, right = np.linalg.svd(functions, full_matrices=False)
+    kept = values > least * values[0]
+    combined: Floats = right[kept].T / values[kept]
+    return combined

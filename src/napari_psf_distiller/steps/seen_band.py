@@ -1,0 +1,99 @@
+"""Up to which frequencies the images of beads stand out from the noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from napari_psf_distiller.compute.fourier_bessel import Band
+from napari_psf_distiller.steps.bead_field import BeadField
+from napari_psf_distiller.steps.detection import Candidates
+
+__all__ = ["seen_band"]
+
+Floats = NDArray[np.float64]
+
+# So many beads are looked at, so many of their widths to each side along z and in the plane.
+BEADS, REACH = 16, (5.0, 4.0)
+
+# Power stands out if it exceeds the noise's by so many of its standard deviations and by this part,
+# at two frequencies next to each other.
+SIGNIFICANT, LEAST_EXCESS = 5.0, 0.05
+
+
+def seen_band(field: BeadField, candidates: Candidates) -> Band | None:
+    """Return the highest frequencies at which beads' images have more power than the noise.
+
+    Parameters
+    ----------
+    field : BeadField
+    candidates : Candidates
+
+    Returns
+    -------
+    Band or None
+        In cycles a micrometre; None where no bead lies far enough from the image's sides.
+
+    Notes
+    -----
+    The mean periodogram of windows about beads, each tapered with Hann's window, so that what
+    passes the window's ends does not look like fine detail. The noise's power is that of the
+    frequencies that have least, as it is the same at all of them.
+    """
+    shape = np.array(field.image.shape)
+    reach = np.array([REACH[0], REACH[1], REACH[1]])
+    half = np.minimum(np.ceil(reach * candidates.widths).astype(int), (shape - 1) // 2)
+    size = 2 * half + 1
+    tapers = [np.hanning(n + 2)[1:-1] for n in size]
+    taper = tapers[0][:, None, None] * tapers[1][:, None] * tapers[2]
+    power, count = np.zeros(tuple(size)), 0
+    for voxel, shaded in zip(candidates.voxels, candidates.overshadowed, strict=True):
+        low = voxel - half
+        low[0] = np.clip(low[0], 0, shape[0] - size[0])
+        high = low + size
+        if shaded or (low < 0).any() or (high > shape).any():
+            continue
+        box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        window = field.image[box].astype(np.float32)
+        if window.max() >= field.saturation:
+            continue
+        noise = float((taper**2 * field.variance(window)).sum())
+        off = window - float(field.level(voxel[None])[0])
+        power += np.abs(fft.fftn(off * taper)) ** 2 / noise
+        count += 1
+        if count == BEADS:
+            break
+    if not count:
+        return None
+    power /= count
+    frequencies = [fft.fftfreq(n, s) for n, s in zip(size, field.spacing, strict=True)]
+    across = np.hypot(frequencies[1][:, None], frequencies[2])
+    step = 1 / (min(size[1:] * field.spacing[1:]))
+    ring = (across / step).astype(int)
+    rings = int(0.5 / max(field.spacing[1:]) / step)
+    members = np.bincount(ring.ravel(), minlength=rings)[:rings]
+    sums = [np.bincount(ring.ravel(), plane.ravel(), minlength=rings)[:rings] for plane in power]
+    along = np.abs(frequencies[0])
+    # What the optics pass reaches furthest in the plane at low axial frequencies, and along the
+    # axis at middle ones in the plane.
+    near = along <= along.max() / 4
+    lateral = _reach(np.array(sums)[near].sum(axis=0), members * near.sum(), count)
+    middle = slice(0, max(2, (lateral + 1) // 2))
+    order = np.unique(along)
+    planes = np.array(sums)[:, middle].sum(axis=1)
+    powers = np.array([planes[along == f].sum() for f in order])
+    counts = np.array([members[middle].sum() * (along == f).sum() for f in order])
+    axial = _reach(powers, counts, count)
+    return Band(float(lateral * step), float(order[min(axial, len(order) - 1)]))
+
+
+def _reach(powers: Floats, members: NDArray[np.integer], beads: int) -> int:
+    """Return behind which of some frequencies' powers, sums over members, only noise is left."""
+    means = powers / np.maximum(members, 1)
+    noise = float(np.percentile(means, 10))
+    deviation = 1 / np.sqrt(np.maximum(members * beads / 2, 1))
+    stands_out = means > noise * (1 + LEAST_EXCESS + SIGNIFICANT * deviation)
+    both = stands_out & np.r_[True, stands_out[:-1]]
+    found = np.flatnonzero(both)
+    return int(found[-1]) + 1 if len(found) else 0
