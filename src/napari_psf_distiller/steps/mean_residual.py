@@ -17,7 +17,7 @@ from scipy import stats
 
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["LIMIT", "MeanResidual", "Pattern", "Variance", "mean_residual"]
+__all__ = ["CAUSES", "LIMIT", "MeanResidual", "Pattern", "Variance", "mean_residual"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -45,6 +45,13 @@ TOGETHER = 4_000_000
 SHARE = 0.2
 
 PATTERNS = ("rings", "dipole", "lobes")
+
+# What each may come from.
+CAUSES = {
+    "rings": "another aberration, bead size or optics than the PSF was given",
+    "dipole": "coma, or a drift while the planes were taken",
+    "lobes": "astigmatism, or a window that is too small",
+}
 
 
 class Pattern(NamedTuple):
@@ -106,6 +113,21 @@ class MeanResidual:
     def structured(self) -> bool:
         """Whether there is more than noise."""
         return self.core > self.core_limit or self.window > self.window_limit
+
+    def described(self) -> str:
+        """Return in words what the structure looks like, and what it may come from.
+
+        The amplitudes are those of the peaks. Empty where there is none.
+        """
+        if not self.structured or not self.patterns:
+            return ""
+        parts = [f"{each.name} of {100 * each.size:.2g} % of the peak" for each in self.patterns]
+        shown = " and ".join(f"a {part}" if part.startswith("d") else part for part in parts)
+        where, times = "core", self.core
+        if not self.core > self.core_limit:
+            where, times = "window", self.window
+        causes = "; or ".join(CAUSES[each.name] for each in self.patterns)
+        return f"{shown}, {times:.1f} x what noise leaves in the {where}: {causes}"
 
 
 def mean_residual(
