@@ -31,7 +31,7 @@ WIDGETS = {
 WARNINGS = {
     "advice.py": ("deconvolve_warnings", "psf_warnings", "bead_warnings", "joint_warnings"),
     "compute/deconvolution.py": ("_tell",),
-    "steps/stopping.py": ("enough_iterations",),
+    "steps/stopping.py": ("enough_iterations", "_enough_for"),
     "widgets/deconvolve.py": ("steps",),
     "widgets/distill.py": ("_richardson_lucy_steps",),
     "widgets/guide.py": ("show_warning",),

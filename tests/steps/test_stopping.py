@@ -12,7 +12,7 @@ from napari_psf_distiller.compute.engine import Memory
 from napari_psf_distiller.compute.richardson_lucy import iterate, problem_of
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.steps.stopping import ENOUGH, enough_iterations
+from napari_psf_distiller.steps.stopping import ENOUGH, ENOUGH_CUT, enough_iterations
 
 module = importlib.import_module("napari_psf_distiller.steps.stopping")
 
@@ -52,13 +52,13 @@ def image_of(truth, photons: float, seed: int = 0, gain=1.0, read_noise=0.0) -> 
     return (gain * electrons).astype(np.float32)
 
 
-def errors(image, truth, model: Model, engine, iterations: int) -> np.ndarray:
+def errors(image, truth, model: Model, engine, iterations: int, blur: float = 0) -> np.ndarray:
     """Return the distance from the truth after each number of iterations, from 1 on."""
     problem = problem_of(np.maximum(image, 0), PSF, model, engine)
     light = truth * image.sum() / truth.sum()
     return np.array(
         [
-            np.linalg.norm(solver.estimate()[0] - light)
+            np.linalg.norm(ndimage.gaussian_filter(solver.estimate()[0] - light, blur))
             for _, _, solver in iterate(problem, engine, iterations, model.method)
         ]
     )
@@ -134,16 +134,73 @@ def test_an_image_without_noise(engine):
     assert len(enough.warnings) == 1
 
 
-def test_the_search_has_an_end(monkeypatch, engine):
-    monkeypatch.setitem(module.MOST, "plain", 12)
+@pytest.mark.parametrize("method", ["plain", "accelerated"])
+def test_a_psf_that_is_not_the_images_own_is_told(engine, method):
+    truth = truth_of()
+    image = image_of(truth, 30_000)
     seen: list[Progress] = []
-    steps = enough_iterations(image_of(truth_of(), 3000), PSF, engine, Model())
-    enough = finish(steps, seen.append)
+    wide = gaussian(sigma=2.4)
+    enough = finish(enough_iterations(image, wide, engine, Model(method=method)), seen.append)
+    assert enough.iterations == ENOUGH[method]
+    (warning,) = enough.warnings
+    assert "the PSF is not quite its own" in warning
+    assert f"{ENOUGH[method]} iterations were done" in warning
+    assert {(p.step, p.total) for p in seen} == {("Count iterations", module.SEARCHED)}
+    assert max(p.iteration for p in seen) == module.SEARCHED
+
+
+def test_a_limit_that_is_reached_is_told(monkeypatch, engine):
+    monkeypatch.setitem(module.MOST, "plain", 12)
+    enough = finish(enough_iterations(image_of(truth_of(), 3000), PSF, engine, Model()))
     assert enough.iterations == 12
     (warning,) = enough.warnings
-    assert "After 12 iterations" in warning
-    assert {(p.step, p.total) for p in seen} == {("Count iterations", 12)}
-    assert max(p.iteration for p in seen) == 12
+    assert "ended at the limit of 12 iterations" in warning
+    assert "accelerated" in warning
+
+
+@pytest.mark.parametrize("unit", [1, 1 / 255])
+@pytest.mark.parametrize("points", [4, 40])
+def test_rounding_is_noise(engine, unit, points):
+    rng = np.random.default_rng(points)
+    truth = np.full(SHAPE, 1e-3)
+    for _ in range(points):
+        truth[tuple(rng.integers(10, n - 10) for n in SHAPE)] += 1
+    photons = 1e5
+    light = image_of(truth, photons)
+    # A hundred grey levels: the dark has less noise than one.
+    grey = 100 / light.max()
+    image = (unit * np.rint(grey * light + 1.8)).astype(np.float32)
+    model = Model(method="accelerated")
+    enough = finish(enough_iterations(image, PSF, engine, model))
+    assert enough.warnings == ()
+    # Points are made ever sharper: at half of the PSF's width they are as sharp as they can be.
+    found = errors(image, photons * grey * truth + 1.8, model, engine, 120, blur=1.0)
+    assert found[enough.iterations - 1] <= 1.2 * found.min()
+
+
+@pytest.mark.parametrize("method", ["plain", "accelerated"])
+@pytest.mark.parametrize("more", [0, 5])
+def test_a_background_that_was_cut_off_is_told(engine, method, more):
+    image = image_of(truth_of(), 1000, read_noise=3)
+    cut = np.maximum(image - np.median(image) - more, 0)
+    enough = finish(enough_iterations(cut, PSF, engine, Model(method=method)))
+    assert enough.iterations == ENOUGH_CUT[method]
+    (warning,) = enough.warnings
+    assert "background was cut off" in warning
+
+
+def test_photons_that_are_few_are_no_cut(engine):
+    image = image_of(truth_of(), 30)
+    assert np.mean(image == 0) > 0.3
+    assert finish(enough_iterations(image, PSF, engine, Model())).warnings == ()
+
+
+def test_a_mask_is_no_cut(engine):
+    image = image_of(truth_of(), 300)
+    mask = np.ones(SHAPE, bool)
+    mask[:, :20] = False
+    image[~mask] = 0
+    assert finish(enough_iterations(image, PSF, engine, Model(mask=mask))).warnings == ()
 
 
 def test_a_part_stands_for_a_large_image(monkeypatch, engine):
@@ -165,7 +222,7 @@ def test_a_part_stands_for_a_large_image(monkeypatch, engine):
     assert part.warnings == ()
     assert np.prod(shapes[0]) <= 110 * 110
     # Both come as near to the truth as can be.
-    found = errors(image, truth, Model(), engine, 120)
+    found = errors(image, truth, Model(), engine, 200)
     for enough in (whole, part):
         assert found[enough.iterations - 1] <= 1.1 * found.min()
 

@@ -152,6 +152,6 @@ def _noise(image: Image, camera: Camera, saturation: float) -> NoiseModel:
     gain = camera.gain if camera.gain is not None else noise.gain
     dark = noise_level(image)
     if camera.offset is None:
-        return NoiseModel(gain, dark.deviation**2 - gain * dark.median, noise.distance_ratio)
+        return noise._replace(gain=gain, at_zero=dark.deviation**2 - gain * dark.median)
     read = max(dark.deviation**2 - gain * (dark.median - camera.offset), 0.0)
-    return NoiseModel(gain, read - gain * camera.offset, noise.distance_ratio)
+    return noise._replace(gain=gain, at_zero=read - gain * camera.offset)

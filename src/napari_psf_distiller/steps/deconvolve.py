@@ -13,7 +13,7 @@ from napari_psf_distiller.compute.deconvolution import deconvolution, memory_not
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.steps.stopping import MOST, STEP, enough_iterations
+from napari_psf_distiller.steps.stopping import SEARCHED, STEP, enough_iterations
 
 __all__ = ["Deconvolution", "check_mask", "check_psf", "deconvolve_image"]
 
@@ -122,7 +122,7 @@ def deconvolve_image(
     warnings: tuple[str, ...] = ()
     if iterations is None:
         note = memory_note(array, kernel, model, engine, memory)
-        yield Progress(STEP, 0, MOST[method], note=note)
+        yield Progress(STEP, 0, SEARCHED, note=note)
         enough = yield from enough_iterations(array, kernel, engine, model, memory)
         iterations, warnings = enough
     done = yield from deconvolution(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import ndimage, optimize
 
 from napari_psf_distiller.compute.threads import in_turn
 
-__all__ = ["NoiseLevel", "NoiseModel", "noise_level", "noise_model"]
+__all__ = ["NoiseLevel", "NoiseModel", "cut_share", "noise_level", "noise_model", "step_of"]
 
 # Percentiles of so many voxels are as good as those of all, and do not take seconds.
 SAMPLE = 2_000_000
@@ -31,9 +32,26 @@ CLIP, CLIPPED = 4.0, 0.99893
 # The term for the object is kept if it lowers chi squared by more than this.
 SIGNIFICANT = 10.0
 
-# Independent noise measures 0.9 to 1.5, the more the denser a bright object; noise after a Gaussian
-# filter of half a voxel 2.1 or more, after a 3 x 3 median filter 1.65 or more.
-INDEPENDENT = (0.5, 1.6)
+# The variance of rounding to steps of 1.
+ROUNDING = 1 / 12
+
+# Values are multiples of a step if they are so to this part of it; and are few: a camera's.
+MULTIPLE, MOST_LEVELS = 0.01, 70_000
+
+# Independent noise measures 0.9 to 1.07, whatever the object but a dense one in a plane, of more
+# than 10,000 photons; after a Gaussian filter of half a voxel 1.3, of one voxel 30.
+INDEPENDENT = (0.7, 1.15)
+
+# Over twice the distance it measures 0.9 to 1.65, the more the denser a bright object; after a
+# median filter 1.75 or more.
+NARROW = 1.7
+
+# Where rounding is as much of the variance, it is rounding's noise that is measured.
+RESOLVED = 2.0
+
+# A cut background has this part of its dark voxels at its least value, and falls off so much faster
+# to the next step of values than from there to the one after: counts of photons, half as fast.
+CUT, FASTER = 0.1, 1.5
 
 
 class NoiseLevel(NamedTuple):
@@ -84,14 +102,35 @@ class NoiseModel(NamedTuple):
         Intensity a photon; 0 where the noise does not grow with the intensity.
     at_zero : float
         The variance at the intensity 0: negative if a camera's offset was left in the image.
-    distance_ratio : float
-        The noise's variance from second differences over two voxels, over that from neighbours'.
+    smoothness : float
+        The noise's variance from second differences of neighbours, over that from fourth ones.
         Noise that is independent from voxel to voxel gives 1, smoothed noise more.
+    distance_ratio : float
+        And that from second differences over two voxels, over that of neighbours: the same, but a
+        dense object adds to it.
+    least : float
+        No voxel's variance is less.
     """
 
     gain: float
     at_zero: float
+    smoothness: float = 1.0
     distance_ratio: float = 1.0
+    least: float = 0.0
+
+    def variance(self, intensity: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the variance of voxels that are as bright as this."""
+        return np.maximum(self.gain * intensity.astype(np.float64) + self.at_zero, self.least)
+
+    def times(self, factor: float) -> NoiseModel:
+        """Return the noise of so many times the variance."""
+        return self._replace(
+            gain=factor * self.gain, at_zero=factor * self.at_zero, least=factor * self.least
+        )
+
+    def moved(self, offset: float) -> NoiseModel:
+        """Return the noise of an image to which an offset was added."""
+        return self._replace(at_zero=self.at_zero - self.gain * offset)
 
     @property
     def absent(self) -> bool:
@@ -101,11 +140,14 @@ class NoiseModel(NamedTuple):
     @property
     def independent(self) -> bool:
         """Whether the voxels' noise is independent: the image was not smoothed or resampled."""
-        return INDEPENDENT[0] < self.distance_ratio < INDEPENDENT[1]
+        return INDEPENDENT[0] < self.smoothness < INDEPENDENT[1] and self.distance_ratio < NARROW
 
 
 def noise_model(
-    image: NDArray[Any], mask: NDArray[np.bool_] | None = None, tiles: int = TILES
+    image: NDArray[Any],
+    mask: NDArray[np.bool_] | None = None,
+    tiles: int = TILES,
+    step: float = 0.0,
 ) -> NoiseModel:
     """Return how the variance of an image's noise grows with its intensity.
 
@@ -117,6 +159,9 @@ def noise_model(
         bool, of the image's shape: the voxels that count. Saturated ones have no noise.
     tiles : int
         Of a large image at most so many parts are looked at.
+    step : float
+        That the values were rounded to, see `step_of`; 0 is none. Rounding is noise: where it
+        hides the light's own, neighbours are alike, and differences do not show it.
 
     Returns
     -------
@@ -142,17 +187,80 @@ def noise_model(
     pieces = in_turn(differences, _tiles(image, tiles))
     if not sum(squares.size for squares, *_ in pieces):
         return NoiseModel(0.0, 0.0)
-    squares, means, brightness, far, far_brightness = (
+    squares, means, brightness, second, fourth, far, brightness_inside = (
         np.concatenate(arrays) for arrays in zip(*pieces, strict=True)
     )
     order = np.argsort(brightness)
     edges = _bin_edges(order.size)
     bins = [order[a:b] for a, b in itertools.pairwise(edges)]
-    variances = np.array([_clipped_mean(squares[members]) for members in bins])
+    least = ROUNDING * step**2
+    variances = np.array([_clipped_mean(squares[members], least) for members in bins])
     intensities = np.array([means[members].mean(dtype=np.float64) for members in bins])
-    gain, at_zero = _line(intensities, variances, np.diff(edges).astype(np.float64))
-    ratio = _distance_ratio(squares[order], far[np.argsort(far_brightness)])
-    return NoiseModel(gain, at_zero, ratio)
+    if not variances.any():
+        return NoiseModel(0.0, 0.0)
+    counts = np.diff(edges).astype(np.float64)
+    gain, at_zero = _line(intensities, np.maximum(variances, least), counts)
+    second, fourth, far = (each[np.argsort(brightness_inside)] for each in (second, fourth, far))
+    smoothness = _ratio(second, fourth, least)
+    return NoiseModel(gain, at_zero, smoothness, _ratio(far, second, least), least)
+
+
+def step_of(image: NDArray[Any]) -> float:
+    """Return the step that an image's values were rounded to: 0 if there is none.
+
+    Whole numbers have one, and so have the 0 to 1 that they were turned into.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+    """
+    voxels = image.ravel()
+    levels = np.unique(voxels[:: max(1, voxels.size // SAMPLE)]).astype(np.float64)
+    if not 2 < len(levels) <= MOST_LEVELS:
+        return 0.0
+    gaps = np.diff(levels)
+    step = float(gaps.min())
+    times = gaps / step
+    if np.abs(times - np.rint(times)).max() > MULTIPLE:
+        return 0.0
+    # Of values without steps hardly any occurs twice.
+    return step if len(levels) < voxels.size / 2 else 0.0
+
+
+def cut_share(image: NDArray[Any]) -> float:
+    """Return which part of the dark voxels a background that was cut off left at the least value.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        As it is in the file.
+
+    Returns
+    -------
+    float
+        0 where the background was not cut off: also of photons that are so few that most voxels
+        have none, and of steps that are coarser than the noise.
+    """
+    lowest = image.min()
+    if np.count_nonzero(image == lowest) < CUT * image.size / 2:
+        return 0.0
+    parts = [image[part].astype(np.float32, copy=False) for part in _tiles(image, TILES)]
+    if not parts:
+        return 0.0
+    smooth = np.concatenate([ndimage.gaussian_filter(part, 2).ravel() for part in parts])
+    values = np.concatenate([part.ravel() for part in parts]) - np.float32(lowest)
+    dark = values[smooth <= np.median(smooth)]
+    above = dark[dark > 0]
+    if len(above) < BIN:
+        return 0.0
+    step = max(step_of(image), float(np.median(above)) / 2)
+    first, second = (
+        np.count_nonzero((above > n * step) & (above <= (n + 1) * step)) for n in (0, 1)
+    )
+    at_lowest = len(dark) - len(above)
+    if at_lowest < CUT * len(dark) or at_lowest * second < FASTER * first**2:
+        return 0.0
+    return at_lowest / len(dark)
 
 
 def _tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
@@ -180,56 +288,69 @@ def _differences(
 ) -> tuple[NDArray[np.float32], ...]:
     """Return the squares of second differences, the weighted means and the brightness there.
 
-    After these, the squares of differences over twice the distance, and the brightness there.
+    After these, of the voxels that have them all, the squares of second and of fourth differences
+    and of those over twice the distance, and the brightness.
     """
     axes = [axis for axis, n in enumerate(image.shape) if n >= 5]
-    near, means = _second_differences(image, axes, 1)
-    far, far_means = _second_differences(image, axes, 2)
-    found = (
-        np.square(near),
-        means,
-        ndimage.gaussian_filter(means, 2),
-        np.square(far),
-        ndimage.gaussian_filter(far_means, 2),
-    )
+    second, means = _second_differences(image, axes)
+    squares, brightness = np.square(second), ndimage.gaussian_filter(means, 2)
+    fourth = np.square(_fourth_differences(second, axes))
+    twice = np.square(_second_differences(image, axes, 2)[0])
+    inside = tuple(slice(1, -1) if n in axes else slice(None) for n in range(image.ndim))
+    near = squares, means, brightness
+    far = squares[inside], fourth, twice, brightness[inside]
     if mask is None:
-        return tuple(array.ravel() for array in found)
+        return tuple(array.ravel() for array in (*near, *far))
     # A difference counts if no voxel in it is masked: if the mean of those is 0.
-    masked = (~mask).astype(np.float32)
-    counts = [_second_differences(masked, axes, step)[1] == 0 for step in (1, 2)]
-    return tuple(array[counts[n >= 3]] for n, array in enumerate(found))
+    masked = _second_differences((~mask).astype(np.float32), axes)[1]
+    counts = masked == 0
+    counts_too = _second_differences(masked, axes)[1] == 0
+    return (*(array[counts] for array in near), *(array[counts_too] for array in far))
 
 
 def _second_differences(
-    image: NDArray[np.float32], axes: list[int], step: int
+    image: NDArray[np.float32], axes: list[int], step: int = 1
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return them, scaled to the noise's variance, and the means with their squared weights."""
     differences = means = image
     for axis in axes:
-        n = image.shape[axis]
-        before, at, after = (
-            (slice(None),) * axis + (slice(start, n - 2 * step + start),)
-            for start in (0, step, 2 * step)
-        )
-        differences = differences[before] - 2 * differences[at] + differences[after]
-        differences *= np.float32(1 / math.sqrt(6))
-        means = means[before] + 4 * means[at] + means[after]
-        means *= np.float32(1 / 6)
+        before, at, after = _three_along(differences, axis, step)
+        differences = (before - 2 * at + after) * np.float32(1 / math.sqrt(6))
+        before, at, after = _three_along(means, axis, step)
+        means = (before + 4 * at + after) * np.float32(1 / 6)
     return differences, means
 
 
-def _distance_ratio(near: NDArray[np.float32], far: NDArray[np.float32]) -> float:
-    """Return the ratio of the variances far / near, both sorted by brightness.
+def _fourth_differences(second: NDArray[np.float32], axes: list[int]) -> NDArray[np.float32]:
+    """Return fourth differences from second ones, scaled to the noise's variance."""
+    differences = second
+    for axis in axes:
+        before, at, after = _three_along(differences, axis)
+        differences = (before - 2 * at + after) * np.float32(math.sqrt(6 / 70))
+    return differences
 
-    The object adds to the far ones first: of the ratios in tenths the second smallest has least of
+
+def _three_along(
+    array: NDArray[np.float32], axis: int, step: int = 1
+) -> Iterator[NDArray[np.float32]]:
+    """Yield what lies before, at and after each voxel along an axis that has both."""
+    n = array.shape[axis]
+    for start in (0, step, 2 * step):
+        yield array[(slice(None),) * axis + (slice(start, n - 2 * step + start),)]
+
+
+def _ratio(over: NDArray[np.float32], under: NDArray[np.float32], least: float) -> float:
+    """Return the ratio of the variances of two kinds of differences, sorted by brightness.
+
+    The object adds to those above first: of the ratios in tenths the second smallest has least of
     it, and is not just the one that chance made smallest.
     """
-    if len(far) < 10 * BIN:
+    if len(under) < 10 * BIN:
         return 1.0
-    tenths = zip(np.array_split(near, 10), np.array_split(far, 10), strict=True)
-    variances = [(_clipped_mean(one), _clipped_mean(other)) for one, other in tenths]
-    ratios = sorted(other / one for one, other in variances if one > 0)
-    return ratios[min(1, len(ratios) - 1)] if ratios else 1.0
+    tenths = zip(np.array_split(over, 10), np.array_split(under, 10), strict=True)
+    variances = [(_clipped_mean(one, least), _clipped_mean(other, least)) for one, other in tenths]
+    ratios = sorted(one / other for one, other in variances if other > RESOLVED * least)
+    return ratios[1] if len(ratios) >= 5 else 1.0
 
 
 def _bin_edges(count: int) -> NDArray[np.int64]:
@@ -245,13 +366,13 @@ def _bin_edges(count: int) -> NDArray[np.int64]:
     return np.array([*edges, count])
 
 
-def _clipped_mean(squares: NDArray[np.float32]) -> float:
-    """Return the mean square without what is far beyond it."""
+def _clipped_mean(squares: NDArray[np.float32], least: float) -> float:
+    """Return the mean square without what is far beyond it, and beyond the least variance."""
     squares = np.sort(squares)
     sums = np.cumsum(squares, dtype=np.float64)
     kept, variance = squares.size, sums[-1] / squares.size
     for _ in range(20):
-        within = int(np.searchsorted(squares, CLIP**2 * variance, side="right"))
+        within = int(np.searchsorted(squares, CLIP**2 * max(variance, least), side="right"))
         if within in (0, kept):
             break
         kept, variance = within, sums[within - 1] / within / CLIPPED

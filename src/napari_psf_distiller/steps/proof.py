@@ -20,7 +20,8 @@ from napari_psf_distiller.steps.bead_measures import (
     widths_of,
 )
 from napari_psf_distiller.steps.beads import AXES, centres_of
-from napari_psf_distiller.steps.noise import noise_level
+from napari_psf_distiller.steps.mean_residual import MeanResidual, mean_residual
+from napari_psf_distiller.steps.noise import noise_level, noise_model, step_of
 
 __all__ = [
     "Proof",
@@ -105,11 +106,14 @@ class Structure(NamedTuple):
         Root mean square in the cores of the used beads.
     elsewhere : float
         Root mean square far from every bead; NaN where there is no such place.
+    common : MeanResidual or None
+        What is left at all used beads alike; None where their brightness is not known.
     """
 
     beads: int
     cores: float
     elsewhere: float
+    common: MeanResidual | None = None
 
 
 def background_of(image: NDArray[np.generic], beads: pd.DataFrame | None = None) -> float:
@@ -242,7 +246,11 @@ def spread_of(values: ArrayLike) -> Spread:
 
 
 def residual_structure(
-    residual: NDArray[np.generic], beads: pd.DataFrame, widths: Floats
+    residual: NDArray[np.generic],
+    beads: pd.DataFrame,
+    widths: Floats,
+    image: NDArray[np.generic],
+    psf: NDArray[np.floating],
 ) -> Structure:
     """Return how much more than noise a fit left of an image.
 
@@ -252,9 +260,14 @@ def residual_structure(
         (Z, Y, X) or (Y, X).
     beads : pandas.DataFrame
         Their centres in voxels, ``used``, and ``chi_squared``: the mean square of the residuals
-        in each one's core, over the noise's.
+        in each one's core, over the noise's. With ``amplitude``, the light of each, what all beads
+        have in common is told.
     widths : numpy.ndarray
         See `isolated`.
+    image : numpy.ndarray
+        Of which the residual is left.
+    psf : numpy.ndarray
+        Its window is that of the beads.
 
     Raises
     ------
@@ -286,7 +299,40 @@ def residual_structure(
         noise = float(np.sqrt(np.mean(rough[there].astype(np.float64) ** 2)))
         rms = float(np.sqrt(np.mean(planes[free].astype(np.float64) ** 2)))
         elsewhere = rms / noise if noise > 0 else float("nan")
-    return Structure(len(chi), float(np.sqrt(chi.mean())), elsewhere)
+    common = _common(residual, beads, widths, image, psf)
+    return Structure(len(chi), float(np.sqrt(chi.mean())), elsewhere, common)
+
+
+def _common(
+    residual: NDArray[np.generic],
+    beads: pd.DataFrame,
+    widths: Floats,
+    image: NDArray[np.generic],
+    psf: NDArray[np.floating],
+) -> MeanResidual | None:
+    """Return the mean residual of the used beads, in parts of their peaks."""
+    if "amplitude" not in beads:
+        return None
+    used = beads[beads["used"].to_numpy(dtype=bool) & (beads["amplitude"] > 0).to_numpy()]
+    centres = centres_of(used)
+    inside = _inside(centres, residual.shape)
+    if not inside.any():
+        return None
+    noise = noise_model(image, step=step_of(image))
+    flat = residual.ndim == 2
+    left, shown = (each[None] if flat else each for each in (residual, image))
+
+    def variance(box: tuple[slice, ...]) -> NDArray[np.float32]:
+        model = shown[box].astype(np.float32) - left[box].astype(np.float32)
+        return noise.variance(model).astype(np.float32)
+
+    places = centres[inside]
+    if flat:
+        places = np.insert(places, 0, 0.0, axis=1)
+    reach = [0] * flat + [int(n) for n in np.ceil(widths)]
+    window = [0] * flat + [n // 2 for n in psf.shape]
+    peaks = used["amplitude"].to_numpy(dtype=float)[inside] * float(psf.max() / psf.sum())
+    return mean_residual(left, variance, places, peaks, reach, window)
 
 
 def write_proof(path: str | Path, proof: Proof) -> None:

@@ -77,7 +77,7 @@ def split_counts(
     if not 0 < fraction < 1:
         raise ValueError(f"the fraction {fraction} is not between 0 and 1")
     rng = np.random.default_rng((STREAM, seed))
-    variance = np.maximum(noise.gain * image.astype(np.float64) + noise.at_zero, 0)
+    variance = noise.variance(image)
     drawn = rng.standard_normal(image.shape)
     drawn *= np.sqrt(fraction * (1 - fraction) * variance)
     few = variance < MANY_PHOTONS * noise.gain**2

@@ -29,7 +29,7 @@ from napari_psf_distiller.widgets.worker import Outcome, StepRunner
 __all__ = ["prove_psf"]
 
 # What the joint fit knows of each bead, and the proof can use.
-KNOWN = ("background", "chi_squared")
+KNOWN = ("amplitude", "background", "chi_squared")
 
 # Of a name, that a choice has room for at least.
 LETTERS = 12

@@ -296,7 +296,10 @@ def structure_text(structure: Structure | None) -> str:
     if structure is None:
         return "No residual image with its fitted beads: Distil PSF writes both by method joint."
     verdict = "noise, no structure."
-    if structure.cores > STRUCTURE:
+    shared = "" if structure.common is None else structure.common.described()
+    if shared:
+        verdict = f"all beads share a structure, {shared}."
+    elif structure.cores > STRUCTURE:
         verdict = "the beads differ from the model; look at the residual there."
     elif structure.elsewhere > STRUCTURE:
         verdict = "beads that were not found, or a background that is not flat; look there."

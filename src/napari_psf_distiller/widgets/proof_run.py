@@ -188,7 +188,7 @@ def prove_steps(task: Task, made: Made) -> Steps[Outcome]:
     level = background_of(raw[box], beads)
     levels = level, _background_after(task, array, level)
     proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing)
-    structure = _structure(task, beads, widths)
+    structure = _structure(task, beads, widths, psf)
     yield Progress("Measure the beads", 1, 1)
     least = [max(LEAST_SHOWN, n) for n in psf.shape]
     made.proven = Proven(
@@ -316,7 +316,9 @@ def _background_after(task: Task, array: NDArray[Any], level: float) -> float:
     return background_of(array)
 
 
-def _structure(task: Task, beads: pd.DataFrame, widths: NDArray[np.float64]) -> Structure | None:
+def _structure(
+    task: Task, beads: pd.DataFrame, widths: NDArray[np.float64], psf: NDArray[Any]
+) -> Structure | None:
     residual = task.residual
     if residual is None or "chi_squared" not in beads:
         return None
@@ -324,7 +326,7 @@ def _structure(task: Task, beads: pd.DataFrame, widths: NDArray[np.float64]) -> 
     if array.shape != np.shape(task.image.data):
         return None
     try:
-        return residual_structure(array, beads, widths)
+        return residual_structure(array, beads, widths, np.asarray(task.image.data), psf)
     except InputError:
         return None
 
