@@ -12,7 +12,14 @@ from scipy import ndimage, optimize
 
 from napari_psf_distiller.compute.threads import in_turn
 
-__all__ = ["NoiseLevel", "NoiseModel", "noise_level", "noise_model"]
+__all__ = [
+    "NoiseLevel",
+    "NoiseModel",
+    "clipped_mean",
+    "noise_level",
+    "noise_model",
+    "ranked_tiles",
+]
 
 # Percentiles of so many voxels are as good as those of all, and do not take seconds.
 SAMPLE = 2_000_000
@@ -139,7 +146,7 @@ def noise_model(
         shown = image[part].astype(np.float32, copy=False)
         return _differences(shown, None if mask is None else mask[part])
 
-    pieces = in_turn(differences, _tiles(image, tiles))
+    pieces = in_turn(differences, ranked_tiles(image, tiles))
     if not sum(squares.size for squares, *_ in pieces):
         return NoiseModel(0.0, 0.0)
     squares, means, brightness, far, far_brightness = (
@@ -148,14 +155,14 @@ def noise_model(
     order = np.argsort(brightness)
     edges = _bin_edges(order.size)
     bins = [order[a:b] for a, b in itertools.pairwise(edges)]
-    variances = np.array([_clipped_mean(squares[members]) for members in bins])
+    variances = np.array([clipped_mean(squares[members]) for members in bins])
     intensities = np.array([means[members].mean(dtype=np.float64) for members in bins])
     gain, at_zero = _line(intensities, variances, np.diff(edges).astype(np.float64))
     ratio = _distance_ratio(squares[order], far[np.argsort(far_brightness)])
     return NoiseModel(gain, at_zero, ratio)
 
 
-def _tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
+def ranked_tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
     """Return the image's place, or of a large one tiles at equal ranks of brightness.
 
     None where no axis is long enough for second differences.
@@ -227,7 +234,7 @@ def _distance_ratio(near: NDArray[np.float32], far: NDArray[np.float32]) -> floa
     if len(far) < 10 * BIN:
         return 1.0
     tenths = zip(np.array_split(near, 10), np.array_split(far, 10), strict=True)
-    variances = [(_clipped_mean(one), _clipped_mean(other)) for one, other in tenths]
+    variances = [(clipped_mean(one), clipped_mean(other)) for one, other in tenths]
     ratios = sorted(other / one for one, other in variances if one > 0)
     return ratios[min(1, len(ratios) - 1)] if ratios else 1.0
 
@@ -245,7 +252,7 @@ def _bin_edges(count: int) -> NDArray[np.int64]:
     return np.array([*edges, count])
 
 
-def _clipped_mean(squares: NDArray[np.float32]) -> float:
+def clipped_mean(squares: NDArray[np.float32]) -> float:
     """Return the mean square without what is far beyond it."""
     squares = np.sort(squares)
     sums = np.cumsum(squares, dtype=np.float64)

@@ -1,0 +1,203 @@
+"""How alike the noise of neighbouring voxels is: what an image was smoothed or resampled with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.steps.noise import clipped_mean, ranked_tiles
+
+__all__ = ["NoiseCorrelation", "noise_correlation"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# Up to this distance, in voxels, noise is compared; beyond it what is alike is a pattern, of the
+# camera's columns and rows, and nothing that smoothed the image.
+FARTHEST = 8
+
+# So many tiles of the image are looked at, the darker ones of twice as many.
+TILES = 8
+
+# Differences beyond so many standard deviations are the beads'.
+CLIP = 3.5
+
+# Noise that is no more alike than this is independent. In the most crowded images beads feign less.
+LEAST = 0.1
+
+# Where less is left, a correlation has come to its end.
+END = 0.03
+
+
+class NoiseCorrelation(NamedTuple):
+    """How alike the noise of voxels is, by their distance along each axis.
+
+    Attributes
+    ----------
+    along : tuple of numpy.ndarray
+        Of each axis, the correlation at distances of 0, 1, 2 ... voxels: 1 first, and nothing but 1
+        where the noise is independent.
+    variance : float
+        Of the noise of the dark part of the image, from voxels far apart; NaN where it was not
+        looked at since the noise is independent.
+    """
+
+    along: tuple[Floats, ...] = (np.ones(1), np.ones(1), np.ones(1))
+    variance: float = math.nan
+
+    @property
+    def independent(self) -> bool:
+        """Whether the noise is independent from voxel to voxel."""
+        return all(len(line) == 1 for line in self.along)
+
+    @property
+    def excess(self) -> float:
+        """By what the noise's power at low frequencies exceeds that of independent noise.
+
+        The mean of many voxels is as uncertain as if each had a noise of this times its variance.
+        """
+        return math.prod(1 + 2 * float(line[1:].sum()) for line in self.along)
+
+    @property
+    def blurs(self) -> tuple[float, ...]:
+        """Standard deviation along each axis of what the image was smoothed with, in voxels.
+
+        A kernel's correlation with itself has twice its variance.
+        """
+        squares = [np.arange(len(line)) ** 2 for line in self.along]
+        return tuple(
+            math.sqrt(float((line * square).sum()) / (1 + 2 * float(line[1:].sum())))
+            for line, square in zip(self.along, squares, strict=True)
+        )
+
+    def filtered(self, kernels: tuple[Floats, ...]) -> float:
+        """Return by what filtering along the axes multiplies the variance of this noise."""
+        gain = 1.0
+        for kernel, line in zip(kernels, self.along, strict=True):
+            own = np.correlate(kernel, kernel, "full")[len(kernel) - 1 :]
+            n = min(len(own), len(line))
+            gain *= float(own[0] + 2 * own[1:n] @ line[1:n]) / float(kernel.sum()) ** 2
+        return gain
+
+
+def noise_correlation(
+    image: NDArray[Any], mask: NDArray[np.bool_] | None = None
+) -> NoiseCorrelation:
+    """Return how alike the noise of neighbouring voxels is.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (Z, Y, X), numbers.
+    mask : numpy.ndarray, optional
+        bool: the voxels that count.
+
+    Notes
+    -----
+    Second differences along the other axes leave noise and hardly anything of an object that a PSF
+    has blurred; products of such differences tell the correlation along this axis.
+    """
+    if mask is not None and not mask.any():
+        return NoiseCorrelation()
+    tiles = ranked_tiles(image, 2 * TILES)
+    parts = [
+        (image[tile].astype(np.float32), None if mask is None else ~mask[tile])
+        for tile in tiles[: max(1, len(tiles) // 2)]
+    ]
+    along = []
+    for axis, n in enumerate(image.shape):
+        others = [other for other, m in enumerate(image.shape) if other != axis and m >= 5]
+        lags = min(FARTHEST, n // 2)
+        if not others or lags < 4 or not parts:
+            along.append(np.ones(1))
+            continue
+
+        def products(
+            part: tuple[Array, NDArray[np.bool_] | None],
+            axis: int = axis,
+            others: list[int] = others,
+            lags: int = lags,
+        ) -> Floats:
+            return _products(*part, axis, others, lags)
+
+        sums = np.sum(in_turn(products, parts), axis=0)
+        along.append(_line(sums))
+    found = NoiseCorrelation(tuple(along))
+    if found.independent:
+        return found
+    return found._replace(variance=_far_variance(parts, found))
+
+
+def _products(
+    image: Array, masked: NDArray[np.bool_] | None, axis: int, others: list[int], lags: int
+) -> Floats:
+    """Return sums of products of differences at each distance, and their numbers, (2, lags)."""
+    rest = image
+    for other in others:
+        rest = np.diff(rest, 2, axis=other)
+        if masked is not None:
+            n = masked.shape[other]
+            pieces = [np.take(masked, range(i, n - 2 + i), axis=other) for i in range(3)]
+            masked = pieces[0] | pieces[1] | pieces[2]
+    if masked is not None:
+        rest = np.where(masked, 0, rest)
+    squares = np.square(rest)
+    seen = squares[~masked] if masked is not None else squares.ravel()
+    if seen.size == 0:
+        return np.zeros((2, lags + 1))
+    kept = squares <= CLIP**2 * clipped_mean(seen)
+    if masked is not None:
+        kept &= ~masked
+    rest = np.where(kept, rest, np.float32(0))
+    result = np.zeros((2, lags + 1))
+    for lag in range(lags + 1):
+        ahead = (slice(None),) * axis + (slice(lag, None),)
+        behind = (slice(None),) * axis + (slice(None, rest.shape[axis] - lag),)
+        result[0, lag] = np.vdot(rest[ahead], rest[behind])
+        result[1, lag] = np.count_nonzero(kept[ahead] & kept[behind])
+    return result
+
+
+def _line(sums: Floats) -> Floats:
+    """Return the correlation along an axis, without what is alike at any distance."""
+    means = sums[0] / np.maximum(sums[1], 1)
+    if not means[0] > 0:
+        return np.ones(1)
+    line = means / means[0]
+    pattern = max(float(line[-(len(line) // 3) :].mean()), 0.0)
+    if pattern > 1 - LEAST:
+        return np.ones(1)
+    line = (line - pattern) / (1 - pattern)
+    if line[1] < LEAST:
+        return np.ones(1)
+    ended = np.flatnonzero(line < END)
+    end = int(ended[0]) if len(ended) else len(line)
+    return np.asarray(line[:end], np.float64)
+
+
+def _far_variance(
+    parts: list[tuple[Array, NDArray[np.bool_] | None]], found: NoiseCorrelation
+) -> float:
+    """Return the noise's variance from differences between voxels that are not alike any more."""
+    variances = []
+    for image, masked in parts:
+        squares = []
+        for axis in (1, 2):
+            lag = len(found.along[axis]) + 1
+            if image.shape[axis] <= 2 * lag:
+                continue
+            ahead = (slice(None),) * axis + (slice(lag, None),)
+            behind = (slice(None),) * axis + (slice(None, -lag),)
+            difference = image[ahead] - image[behind]
+            if masked is not None:
+                difference = difference[~(masked[ahead] | masked[behind])]
+            squares.append(np.square(difference).ravel() / 2)
+        joined = np.concatenate(squares) if squares else np.zeros(0, np.float32)
+        if joined.size:
+            variances.append(clipped_mean(joined))
+    # What beads add is least in the quietest part.
+    return float(np.quantile(variances, 0.25)) if variances else math.nan
