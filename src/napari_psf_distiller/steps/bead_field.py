@@ -128,6 +128,11 @@ class BeadField:
         return kept
 
     @property
+    def independent(self) -> np.float32:
+        """What part of the voxels tells something of its own: less than 1 where noise is alike."""
+        return np.float32(1 / self.history.correlation.excess)
+
+    @property
     def _rounded(self) -> np.float32:
         """How far the bound of voxels that were cut off lies above what they show."""
         censoring = self.history.censoring

@@ -177,7 +177,7 @@ class _Cores:
         for off, variance, box in self._left(model):
             weight = np.float32(1) / variance
             model.field.settle(box, off, weight)
-            weights.append(weight.ravel())
+            weights.append(weight.ravel() * model.field.independent)
             left.append(off.ravel())
         return np.stack(weights).astype(np.float64), np.stack(left).astype(np.float64)
 

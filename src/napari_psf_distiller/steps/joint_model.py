@@ -426,6 +426,7 @@ class JointModel:
         far = off * off * weight
         doubted = far > OUTLIER**2
         weight[doubted] *= np.float32(OUTLIER) / np.sqrt(far[doubted])
+        weight *= self.field.independent
         return weight
 
     def _normal(self, vector: Floats, weights: list[Array]) -> Floats:

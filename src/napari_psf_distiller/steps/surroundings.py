@@ -110,7 +110,7 @@ class Surroundings:
             weights, off = np.float32(1) / field.variance(level), plane - level
             free = off * off * weights < OFF**2
             free &= counts[z, part, part] == 0
-            weights *= free
+            weights *= free * field.independent
             field.settle((slice(z, z + 1), part, part), off[None], weights[None])
             return weights, weights * off
 
