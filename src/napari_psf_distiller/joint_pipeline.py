@@ -15,6 +15,7 @@ from napari_psf_distiller.checks import check_array, check_spacing
 from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.image_advice import history_warnings
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Recipe
@@ -81,6 +82,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
         warnings=(
             *bead_warnings(fit.beads),
             *joint_warnings(fit, spacing, recipe),
+            *history_warnings(fit.state.field.history, fit.widths),
             *psf_warnings(original.shape, psf, recipe),
         ),
         residual=fit.residual,

@@ -13,7 +13,7 @@ from scipy import ndimage
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe_parts import Camera
 from napari_psf_distiller.steps.background import SplineBackground, first_background
-from napari_psf_distiller.steps.censoring import censored, score_variance
+from napari_psf_distiller.steps.censoring import Censoring, censored, score_variance
 from napari_psf_distiller.steps.image_history import ImageHistory, image_history
 from napari_psf_distiller.steps.noise import NoiseModel, noise_level, noise_model
 
@@ -36,10 +36,6 @@ TILES = 12
 
 # The variance of rounding, in squared steps of the grey levels.
 ROUNDING = 1 / 12
-
-# Where the noise is less than this part of a step of the grey levels, the lowest of these is a
-# voxel's value rounded, and not one that was cut off.
-ROUNDED = 0.4
 
 
 @dataclass(frozen=True)
@@ -98,8 +94,8 @@ class BeadField:
             weight *= shown < self.saturation
         if history.blank is not None:
             weight *= ~history.blank[part]
-        if history.censoring is not None:
-            cut = (shown <= history.censoring.lowest) & (weight > 0)
+        if self._censoring is not None:
+            cut = (shown <= self._censoring.lowest) & (weight > 0)
             if cut.any():
                 off[cut], weight[cut] = censored(off[cut] + self._rounded, weight[cut])
 
@@ -109,12 +105,12 @@ class BeadField:
         Those of voxels that are not cut off are the squares of what is off, and its variance. The
         voxels that do not count are 0 in both.
         """
-        if self.history.censoring is None:
+        if self._censoring is None:
             kept = self.counts(part)
             return off * off * kept, variance * kept
         weight = 1 / variance
         off = off.copy()
-        below = off + self._rounded - (self.image[part] - self.history.censoring.lowest)
+        below = off + self._rounded - (self.image[part] - self._censoring.lowest)
         expected = variance * score_variance(below, weight)
         self.settle(part, off, weight)
         told = off * weight * variance
@@ -133,9 +129,15 @@ class BeadField:
         return np.float32(1 / self.history.correlation.excess)
 
     @property
+    def _censoring(self) -> Censoring | None:
+        """Where the image was cut off, if it tells what the noise was there."""
+        censoring = self.history.censoring
+        return censoring if censoring is not None and censoring.dark_is_told else None
+
+    @property
     def _rounded(self) -> np.float32:
         """How far the bound of voxels that were cut off lies above what they show."""
-        censoring = self.history.censoring
+        censoring = self._censoring
         return np.float32(0 if censoring is None else censoring.bound - censoring.lowest)
 
     def level(self, points: NDArray[np.floating] | NDArray[np.integer]) -> Floats:
@@ -150,7 +152,7 @@ class BeadField:
         return self._shown(self.background.plane(self.coefficients, z, rows, columns))
 
     def _shown(self, background: NDArray[Any]) -> NDArray[Any]:
-        censoring = self.history.censoring
+        censoring = self._censoring
         if censoring is None:
             return background
         variance = self.variance(background.astype(np.float32))
@@ -200,7 +202,7 @@ def bead_field(
         floor = max(floor, ROUNDING * step**2, dark**2 if dark <= step else 0.0)
     sampled = planes[:, ::4, ::4] if history.blank is None else shown[::16]
     lowest = float(np.percentile(sampled, 20))
-    noise, floor, history = _corrected(noise, floor, step, lowest, history)
+    noise, floor = _corrected(noise, floor, lowest, history)
     level = max(noise.gain * lowest + noise.at_zero, noise.gain**2) / (noise.gain or 1.0)
     background = SplineBackground(planes.shape, sizes, scale, max(level, np.sqrt(floor)))
     blank = BeadField(
@@ -211,22 +213,20 @@ def bead_field(
 
 
 def _corrected(
-    noise: NoiseModel, floor: float, step: float, lowest: float, history: ImageHistory
-) -> tuple[NoiseModel, float, ImageHistory]:
-    """Return noise and floor as what was done to the image leaves them, and what counts of that."""
+    noise: NoiseModel, floor: float, lowest: float, history: ImageHistory
+) -> tuple[NoiseModel, float]:
+    """Return noise and floor as they were before what was done to the image."""
     censoring, correlated = history.censoring, history.correlation.variance
-    if censoring is not None and np.isfinite(censoring.level):
+    if censoring is not None and censoring.dark_is_told:
         # The line leads through what the dark part of the image tells.
         noise = noise._replace(at_zero=censoring.variance - noise.gain * censoring.level)
-    elif censoring is not None and noise.gain * lowest + noise.at_zero < (ROUNDED * step) ** 2:
-        history = replace(history, censoring=None)
     variance = max(noise.gain * lowest + noise.at_zero, floor)
     if correlated > variance:
         # Neighbours that are alike show less of the noise than there is.
         more = correlated / variance
         noise = noise._replace(gain=noise.gain * more, at_zero=noise.at_zero * more)
         floor *= more
-    return noise, floor, history
+    return noise, floor
 
 
 def _measured(image: Image, saturation: float, history: ImageHistory) -> NDArray[np.bool_] | None:

@@ -48,6 +48,11 @@ class Censoring(NamedTuple):
     level: float = math.nan
     variance: float = math.nan
 
+    @property
+    def dark_is_told(self) -> bool:
+        """Whether enough of the dark is left to tell how dark it was."""
+        return math.isfinite(self.level)
+
     def shown(self, expected: Floating, variance: Floating) -> Floating:
         """Return the mean of what an image shows where so much was expected before it was cut off.
 

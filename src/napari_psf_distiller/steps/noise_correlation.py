@@ -30,7 +30,7 @@ CLIP = 3.5
 LEAST = 0.1
 
 # Where less is left, a correlation has come to its end.
-END = 0.03
+END = 0.01
 
 
 class NoiseCorrelation(NamedTuple):
