@@ -32,10 +32,10 @@ def history_warnings(history: ImageHistory, widths: Sequence[float]) -> tuple[st
     if where:
         most = max(wider.values())
         found.append(
-            "The image was smoothed or resampled: its noise is alike from voxel to voxel along "
-            f"{' and '.join(where)}. The PSF is wider than the microscope's by about "
-            f"{100 * most:.0f} % for it. Use the raw image, or the PSF only for images that were "
-            "treated alike."
+            "The image was smoothed, median-filtered or resampled: its noise is alike from voxel "
+            f"to voxel along {' and '.join(where)}. The PSF is wider than the microscope's for it, "
+            f"by up to about {100 * most:.0f} %. Use the raw image, or the PSF only for images "
+            "that were treated alike."
         )
     censoring = history.censoring
     if censoring is not None and not censoring.dark_is_told:

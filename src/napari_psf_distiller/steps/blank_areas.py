@@ -57,11 +57,10 @@ def _area_of(image: NDArray[Any], value: float) -> Mask | None:
         core = _eroded(same, HALF)
         if not core.any():
             continue
-        filled = _dilated(core, HALF)
-        edge = _dilated(filled, 1) & ~filled
-        beside += np.count_nonzero(edge)
-        alike += np.count_nonzero(edge & same)
-        area[z] = _dilated(filled, BLURRED)
+        area[z] = _dilated(core, HALF)
+        edge = _dilated(area[z], 1) & ~area[z]
+        beside += int(np.count_nonzero(edge))
+        alike += int(np.count_nonzero(edge & same))
     share = np.count_nonzero(area) / area.size
     if not LEAST_SHARE < share < 1 or alike > ALIKE * beside:
         return None
@@ -69,7 +68,12 @@ def _area_of(image: NDArray[Any], value: float) -> Mask | None:
     if others.size == 0:
         return None
     near, usual = np.abs(np.quantile(others.astype(np.float64), [NEAR, 0.5]) - value)
-    return area if near > GAP * usual else None
+    if near <= GAP * usual:
+        return None
+    # So what else has this value, at the tips of the areas, was not measured either.
+    for z, plane in enumerate(image):
+        area[z] |= _dilated(plane == value, BLURRED)
+    return area
 
 
 def _eroded(mask: Mask, reach: int) -> Mask:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 __all__ = ["Censoring", "censored", "cut_normal", "score_variance"]
 
@@ -113,7 +113,7 @@ def score_variance(below: Floating, weight: Floating) -> NDArray[np.float64]:
 
 
 def cut_normal(
-    levels: NDArray[np.float64], counts: NDArray[np.float64], bound: float
+    levels: NDArray[np.float64], counts: NDArray[np.intp], bound: float, step: float
 ) -> tuple[float, float]:
     """Return mean and standard deviation of a normal distribution that was cut off below a bound.
 
@@ -123,31 +123,21 @@ def cut_normal(
         The values that there are, increasing, and how often each is there. The first one is that of
         all that lay below the bound.
     bound : float
+    step : float
+        The values were rounded to steps of this; 0 if they were not.
 
     Notes
     -----
-    The likeliest ones. What lies far above the others is something else: values beyond three
-    deviations count as if they were there.
+    By two quantiles, the part that was cut off and the half of what was not: beads' light is far
+    above both.
     """
-    share = counts[0] / counts.sum()
-    above = levels[1:] - bound
-    weights = counts[1:] / counts.sum()
-    scale = math.sqrt(float((weights * above**2).sum() / weights.sum()))
-    for _ in range(4):
-        limited = np.minimum(above, 3 * scale)
-
-        def cost(at: NDArray[np.float64], limited: NDArray[np.float64] = limited) -> float:
-            mean, deviation = at[0], math.exp(at[1])
-            off = (limited - mean) / deviation
-            told = float((weights * (0.5 * off**2 + at[1])).sum())
-            return told - share * float(special.log_ndtr(-mean / deviation))
-
-        start = [scale * float(special.ndtri(1 - share)), math.log(scale)]
-        mean, logarithm = optimize.minimize(cost, start, method="Nelder-Mead").x
-        before, scale = scale, max(mean, 0.0) + math.exp(logarithm)
-        if abs(scale - before) < 0.01 * scale:
-            break
-    return bound + float(mean), math.exp(logarithm)
+    below = np.cumsum(counts) / counts.sum()
+    if len(levels) < 2:
+        return math.nan, math.nan
+    middle = 1 + int(np.abs(below[1:] - (1 + below[0]) / 2).argmin())
+    first, second = special.ndtri(below[0]), special.ndtri(min(below[middle], 1 - 1e-6))
+    deviation = (float(levels[middle]) + step / 2 - bound) / float(second - first)
+    return bound - float(first) * deviation, deviation
 
 
 def _hazard(above: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

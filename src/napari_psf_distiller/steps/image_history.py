@@ -136,12 +136,12 @@ def _censoring(
     if len(counts) >= 3 and counts[0] * counts[2] < HEAPED * float(counts[1]) ** 2:
         return None
     above = voxels[voxels > lowest]
-    if above.size == 0:
-        return None
-    # What was rounded to the lowest level was less than half a step below the next one.
-    bound = max(float(lowest), float(above.min()) - step / 2) if step else float(lowest)
+    bound = float(lowest)
+    if step and above.size:
+        # What was rounded to the lowest level was less than half a step below the next one.
+        bound = max(bound, float(above.min()) - step / 2)
     found = Censoring(float(lowest), bound, heaped / dark.size)
     if found.share > MOST_CUT:
         return found
-    level, deviation = cut_normal(levels.astype(np.float64), counts.astype(np.float64), bound)
+    level, deviation = cut_normal(levels.astype(np.float64), counts, bound, step)
     return found._replace(level=level, variance=deviation**2)

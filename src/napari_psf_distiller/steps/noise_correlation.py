@@ -30,7 +30,7 @@ CLIP = 3.5
 LEAST = 0.1
 
 # Where less is left, a correlation has come to its end.
-END = 0.01
+END = 0.02
 
 
 class NoiseCorrelation(NamedTuple):
@@ -99,7 +99,9 @@ def noise_correlation(
     Notes
     -----
     Second differences along the other axes leave noise and hardly anything of an object that a PSF
-    has blurred; products of such differences tell the correlation along this axis.
+    has blurred; products of such differences tell whether noise is alike along this axis. How much,
+    the differences of voxels themselves tell, by their distance (the variogram of the dark part):
+    what a median filter leaves differs by more from voxel to voxel than from one blot to the next.
     """
     if mask is not None and not mask.any():
         return NoiseCorrelation()
@@ -126,10 +128,9 @@ def noise_correlation(
 
         sums = np.sum(in_turn(products, parts), axis=0)
         along.append(_line(sums))
-    found = NoiseCorrelation(tuple(along))
-    if found.independent:
-        return found
-    return found._replace(variance=_far_variance(parts, found))
+    if all(len(line) == 1 for line in along):
+        return NoiseCorrelation()
+    return _measured(parts, [len(line) for line in along])
 
 
 def _products(
@@ -179,25 +180,50 @@ def _line(sums: Floats) -> Floats:
     return np.asarray(line[:end], np.float64)
 
 
-def _far_variance(
-    parts: list[tuple[Array, NDArray[np.bool_] | None]], found: NoiseCorrelation
-) -> float:
-    """Return the noise's variance from differences between voxels that are not alike any more."""
-    variances = []
-    for image, masked in parts:
-        squares = []
-        for axis in (1, 2):
-            lag = len(found.along[axis]) + 1
-            if image.shape[axis] <= 2 * lag:
-                continue
+def _measured(
+    parts: list[tuple[Array, NDArray[np.bool_] | None]], lengths: list[int]
+) -> NoiseCorrelation:
+    """Return how alike noise is, from the quieter half of some parts of the image.
+
+    Parameters
+    ----------
+    parts : list of tuple of numpy.ndarray
+        And of what of each does not count.
+    lengths : list of int
+        Of the correlation along each axis: a voxel farther apart noise is not alike.
+    """
+    far = [min(length + 1, FARTHEST) - 1 for length in lengths]
+    tables = [_variogram(*part) for part in parts]
+    tables.sort(key=lambda table: float(np.nan_to_num(table[[1, 2], far[1:]], nan=np.inf).sum()))
+    table = np.mean(tables[: -(-len(tables) // 2)], axis=0)
+    along = []
+    for line, length, last in zip(table, lengths, far, strict=True):
+        correlation = 1 - line[: last + 1] / line[last]
+        if length == 1 or not np.isfinite(correlation).all():
+            along.append(np.ones(1))
+            continue
+        ended = np.flatnonzero(correlation < END)
+        along.append(np.r_[1.0, correlation[: int(ended[0])]])
+    variances = table[[1, 2], far[1:]]
+    variances = variances[np.isfinite(variances)]
+    return NoiseCorrelation(tuple(along), float(variances.mean()) if variances.size else math.nan)
+
+
+def _variogram(image: Array, masked: NDArray[np.bool_] | None) -> Floats:
+    """Return half the mean square of differences along each axis at distances of 1, 2, ... voxels.
+
+    NaN where the image is too short.
+    """
+    found = np.full((3, FARTHEST), np.nan)
+    for axis, n in enumerate(image.shape):
+        if n < 2 * FARTHEST:
+            continue
+        for lag in range(1, FARTHEST + 1):
             ahead = (slice(None),) * axis + (slice(lag, None),)
             behind = (slice(None),) * axis + (slice(None, -lag),)
-            difference = image[ahead] - image[behind]
+            squares = np.square(image[ahead] - image[behind])
             if masked is not None:
-                difference = difference[~(masked[ahead] | masked[behind])]
-            squares.append(np.square(difference).ravel() / 2)
-        joined = np.concatenate(squares) if squares else np.zeros(0, np.float32)
-        if joined.size:
-            variances.append(clipped_mean(joined))
-    # What beads add is least in the quietest part.
-    return float(np.quantile(variances, 0.25)) if variances else math.nan
+                squares = squares[~(masked[ahead] | masked[behind])]
+            if squares.size:
+                found[axis, lag - 1] = clipped_mean(squares.ravel()) / 2
+    return found
