@@ -123,6 +123,17 @@ class BeadField:
             kept &= ~self.history.blank[part]
         return kept
 
+    def saturated(self, voxels: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return which of some voxels, (voxels, 3), or a neighbour of theirs is saturated."""
+        if not np.isfinite(self.saturation):
+            return np.zeros(len(voxels), bool)
+        around = np.array(list(np.ndindex(3, 3, 3))) - 1
+        near = np.clip(voxels[:, None] + around, 0, np.array(self.image.shape) - 1)
+        found: NDArray[np.bool_] = (
+            self.image[tuple(np.moveaxis(near, 2, 0))] >= self.saturation
+        ).any(axis=1)
+        return found
+
     @property
     def independent(self) -> np.float32:
         """What part of the voxels tells something of its own: less than 1 where noise is alike."""

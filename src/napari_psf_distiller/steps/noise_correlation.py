@@ -66,12 +66,11 @@ class NoiseCorrelation(NamedTuple):
     def blurs(self) -> tuple[float, ...]:
         """Standard deviation along each axis of what the image was smoothed with, in voxels.
 
-        A kernel's correlation with itself has twice its variance.
+        That of the Gaussian which leaves neighbours as alike: a Gaussian's correlation with itself
+        has twice its variance.
         """
-        squares = [np.arange(len(line)) ** 2 for line in self.along]
         return tuple(
-            math.sqrt(float((line * square).sum()) / (1 + 2 * float(line[1:].sum())))
-            for line, square in zip(self.along, squares, strict=True)
+            math.sqrt(-0.25 / math.log(line[1])) if len(line) > 1 else 0.0 for line in self.along
         )
 
     def filtered(self, kernels: tuple[Floats, ...]) -> float:
