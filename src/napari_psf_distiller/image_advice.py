@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_psf_distiller.steps.detection import DEVIATION
 from napari_psf_distiller.steps.image_history import ImageHistory
@@ -14,26 +16,29 @@ __all__ = ["history_warnings"]
 WIDER = 0.02
 
 
-def history_warnings(history: ImageHistory, widths: Sequence[float]) -> tuple[str, ...]:
+def history_warnings(history: ImageHistory, widths: NDArray[np.float64]) -> tuple[str, ...]:
     """Return what a user should know of an image's history.
 
     Parameters
     ----------
     history : ImageHistory
-    widths : sequence of float
+    widths : numpy.ndarray
         Full width at half maximum of a bead's image along z, y and x, in voxels.
     """
     found = []
     z, y, x = history.correlation.blurs
     # A PSF that is the same all around its axis has the mean of both.
     across = math.sqrt((y * y + x * x) / 2)
-    wider = {"z": _widening(z, widths[0]), "y and x": _widening(across, min(widths[1:]))}
+    wider = {
+        "z": _widening(z, float(widths[0])),
+        "y, x": _widening(across, float(widths[1:].min())),
+    }
     where = [axis for axis, part in wider.items() if part > WIDER]
     if where:
         most = max(wider.values())
         found.append(
             "The image was smoothed, median-filtered or resampled: its noise is alike from voxel "
-            f"to voxel along {' and '.join(where)}. The PSF is wider than the microscope's for it, "
+            f"to voxel along {', '.join(where)}. The PSF is wider than the microscope's for it, "
             f"by up to about {100 * most:.0f} %. Use the raw image, or the PSF only for images "
             "that were treated alike."
         )

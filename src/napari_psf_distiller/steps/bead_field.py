@@ -108,12 +108,12 @@ class BeadField:
         if self._censoring is None:
             kept = self.counts(part)
             return off * off * kept, variance * kept
-        weight = 1 / variance
+        weight: Array = np.float32(1) / variance
         off = off.copy()
         below = off + self._rounded - (self.image[part] - self._censoring.lowest)
         expected = variance * score_variance(below, weight)
         self.settle(part, off, weight)
-        told = off * weight * variance
+        told: Array = off * weight * variance
         return told * told, np.where(weight > 0, expected, 0).astype(np.float32)
 
     def counts(self, part: Slices) -> NDArray[np.bool_]:
