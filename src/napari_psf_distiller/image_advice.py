@@ -46,9 +46,9 @@ def history_warnings(history: ImageHistory, widths: NDArray[np.float64]) -> tupl
     if censoring is not None and not censoring.dark_is_told:
         found.append(
             f"{100 * censoring.share:.0f} % of the dark voxels have the image's lowest value of "
-            f"{censoring.lowest:g}: its background was cut off, and the beads' halos with it, so "
-            "that the PSF's sum and its faint parts are wrong. Use the image without its "
-            "background subtracted."
+            f"{censoring.lowest:g}: its background was cut off, or rounded away, and the beads' "
+            "halos with it, so that the PSF's sum and its faint parts are wrong. Use the image "
+            "before its background was subtracted or its contrast changed."
         )
     return tuple(found)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.steps.noise import clipped_mean, ranked_tiles
@@ -22,6 +23,9 @@ FARTHEST = 8
 
 # So many tiles of the image are looked at, the darker ones of twice as many.
 TILES = 8
+
+# Of a tile the darker part counts, as the mean over so many voxels along each axis tells.
+DARK, SMOOTH = 0.6, 5
 
 # Differences beyond so many standard deviations are the beads'.
 CLIP = 3.5
@@ -83,6 +87,14 @@ class NoiseCorrelation(NamedTuple):
         return gain
 
 
+class _Part(NamedTuple):
+    """A part of an image, what of it does not count, and that or what is brighter than most."""
+
+    image: Array
+    masked: NDArray[np.bool_]
+    bright: NDArray[np.bool_]
+
+
 def noise_correlation(
     image: NDArray[Any], mask: NDArray[np.bool_] | None = None
 ) -> NoiseCorrelation:
@@ -106,7 +118,7 @@ def noise_correlation(
         return NoiseCorrelation()
     tiles = ranked_tiles(image, 2 * TILES)
     parts = [
-        (image[tile].astype(np.float32), None if mask is None else ~mask[tile])
+        _part_of(image[tile].astype(np.float32), None if mask is None else mask[tile])
         for tile in tiles[: max(1, len(tiles) // 2)]
     ]
     along = []
@@ -116,14 +128,13 @@ def noise_correlation(
         if not others or lags < 4 or not parts:
             along.append(np.ones(1))
             continue
+        # What two axes take away of a bead, one must take away in a plane.
+        others = others * 2 if len(others) == 1 else others
 
         def products(
-            part: tuple[Array, NDArray[np.bool_] | None],
-            axis: int = axis,
-            others: list[int] = others,
-            lags: int = lags,
+            part: _Part, axis: int = axis, others: list[int] = others, lags: int = lags
         ) -> Floats:
-            return _products(*part, axis, others, lags)
+            return _products(part.image, part.bright, axis, others, lags)
 
         sums = np.sum(in_turn(products, parts), axis=0)
         along.append(_line(sums))
@@ -132,26 +143,28 @@ def noise_correlation(
     return _measured(parts, [len(line) for line in along])
 
 
+def _part_of(image: Array, counted: NDArray[np.bool_] | None) -> _Part:
+    smooth = ndimage.uniform_filter(image, [min(SMOOTH, n) for n in image.shape])
+    masked = np.zeros(image.shape, bool) if counted is None else ~counted
+    limit = np.quantile(smooth[~masked], DARK) if not masked.all() else 0.0
+    return _Part(image, masked, masked | (smooth > limit))
+
+
 def _products(
-    image: Array, masked: NDArray[np.bool_] | None, axis: int, others: list[int], lags: int
+    image: Array, masked: NDArray[np.bool_], axis: int, others: list[int], lags: int
 ) -> Floats:
     """Return sums of products of differences at each distance, and their numbers, (2, lags)."""
     rest = image
     for other in others:
         rest = np.diff(rest, 2, axis=other)
-        if masked is not None:
-            n = masked.shape[other]
-            pieces = [np.take(masked, range(i, n - 2 + i), axis=other) for i in range(3)]
-            masked = pieces[0] | pieces[1] | pieces[2]
-    if masked is not None:
-        rest = np.where(masked, 0, rest)
+        n = masked.shape[other]
+        pieces = [np.take(masked, range(i, n - 2 + i), axis=other) for i in range(3)]
+        masked = pieces[0] | pieces[1] | pieces[2]
     squares = np.square(rest)
-    seen = squares[~masked] if masked is not None else squares.ravel()
+    seen = squares[~masked]
     if seen.size == 0:
         return np.zeros((2, lags + 1))
-    kept = squares <= CLIP**2 * clipped_mean(seen)
-    if masked is not None:
-        kept &= ~masked
+    kept = (squares <= CLIP**2 * clipped_mean(seen)) & ~masked
     rest = np.where(kept, rest, np.float32(0))
     result = np.zeros((2, lags + 1))
     for lag in range(lags + 1):
@@ -179,20 +192,17 @@ def _line(sums: Floats) -> Floats:
     return np.asarray(line[:end], np.float64)
 
 
-def _measured(
-    parts: list[tuple[Array, NDArray[np.bool_] | None]], lengths: list[int]
-) -> NoiseCorrelation:
+def _measured(parts: list[_Part], lengths: list[int]) -> NoiseCorrelation:
     """Return how alike noise is, from the quieter half of some parts of the image.
 
     Parameters
     ----------
-    parts : list of tuple of numpy.ndarray
-        And of what of each does not count.
+    parts : list of _Part
     lengths : list of int
         Of the correlation along each axis: a voxel farther apart noise is not alike.
     """
     far = [min(length + 1, FARTHEST) - 1 for length in lengths]
-    tables = [_variogram(*part) for part in parts]
+    tables = [_variogram(part.image, part.masked) for part in parts]
     tables.sort(key=lambda table: float(np.nan_to_num(table[[1, 2], far[1:]], nan=np.inf).sum()))
     table = np.mean(tables[: -(-len(tables) // 2)], axis=0)
     along = []
@@ -208,7 +218,7 @@ def _measured(
     return NoiseCorrelation(tuple(along), float(variances.mean()) if variances.size else math.nan)
 
 
-def _variogram(image: Array, masked: NDArray[np.bool_] | None) -> Floats:
+def _variogram(image: Array, masked: NDArray[np.bool_]) -> Floats:
     """Return half the mean square of differences along each axis at distances of 1, 2, ... voxels.
 
     NaN where the image is too short.
@@ -220,9 +230,8 @@ def _variogram(image: Array, masked: NDArray[np.bool_] | None) -> Floats:
         for lag in range(1, FARTHEST + 1):
             ahead = (slice(None),) * axis + (slice(lag, None),)
             behind = (slice(None),) * axis + (slice(None, -lag),)
-            squares = np.square(image[ahead] - image[behind])
-            if masked is not None:
-                squares = squares[~(masked[ahead] | masked[behind])]
+            kept = ~(masked[ahead] | masked[behind])
+            squares = np.square(image[ahead] - image[behind])[kept]
             if squares.size:
-                found[axis, lag - 1] = clipped_mean(squares.ravel()) / 2
+                found[axis, lag - 1] = clipped_mean(squares) / 2
     return found
