@@ -100,6 +100,12 @@ def test_the_lowest_level_may_be_any():
     assert (censoring.lowest, censoring.bound) == (121, 121.5)
 
 
+def test_dead_lines_were_not_cut_off():
+    image = beads()
+    image[:, :, ::20] = 100
+    assert image_history(image).censoring is None
+
+
 def test_nothing_but_beads_left_does_not_tell_the_dark():
     cut = np.maximum(beads() - 160.0, 0)
     censoring = image_history(cut).censoring

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from napari_psf_distiller.steps.blank_areas import blank_areas
 from napari_psf_distiller.steps.censoring import Censoring, cut_normal
@@ -24,6 +25,9 @@ SAMPLE, SQUARE = 400_000, 8
 # read-out noise do: of three neighbouring levels the middle one's square exceeds the others'
 # product.
 LEAST_CUT, HEAPED = 0.02, 1.3
+
+# Half a standard deviation above there is at least this part of what a normal distribution has.
+LEAST_ABOVE = 0.3
 
 # Where more is cut off than this part, the rest is beads' light and does not tell of the dark.
 MOST_CUT = 0.97
@@ -144,4 +148,9 @@ def _censoring(
     if found.share > MOST_CUT:
         return found
     level, deviation = cut_normal(levels.astype(np.float64), counts, bound, step)
+    # Of dead pixels' value, far below all others, there are as many, but none just above it.
+    above_it = np.count_nonzero((dark > lowest) & (dark < bound + deviation / 2)) / dark.size
+    first = (bound - level) / deviation
+    if above_it < LEAST_ABOVE * float(special.ndtr(first + 0.5) - special.ndtr(first)):
+        return None
     return found._replace(level=level, variance=deviation**2)
