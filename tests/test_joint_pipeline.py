@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas
 import pytest
+from scipy import ndimage
 
 import napari_psf_distiller as pd
 from napari_psf_distiller import (
@@ -641,3 +642,66 @@ def test_the_default_recipe_is_what_distil_does(field):
     assert (
         dataclasses.replace(told(), optics=Optics(), bead_diameter=None, device="auto") == Recipe()
     )
+
+
+# Images that something was done to.
+
+
+def preprocessed_field(**options):
+    options = {"beads": 14, "photons": 6e4, "background": 20.0, "separation": 1.2} | options
+    return pd.simulate_beads((20, 128, 128), (0.3, 0.1, 0.1), **options)
+
+
+@pytest.mark.parametrize("less", [121.0, 125.0])
+def test_a_background_cut_off_at_zero_does_not_change_the_psf(less):
+    field = preprocessed_field(seed=3)
+    cut = np.maximum(field.image - less, 0).astype(np.float32)
+    # Without a warning: those are errors here.
+    raw, result = (pd.distill(image, field.spacing, quick()) for image in (field.image, cut))
+    assert error_of(result.psf, field.psf) < error_of(raw.psf, field.psf) + 0.03
+
+
+def test_a_background_cut_off_far_above_it_is_said():
+    field = preprocessed_field(seed=3)
+    cut = np.maximum(field.image - 160.0, 0).astype(np.float32)
+    with pytest.warns(DistillerWarning, match="its background was cut off"):
+        pd.distill(cut, field.spacing, quick())
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0])
+def test_a_smoothed_image_is_said_to_be_and_takes_no_longer(sigma):
+    field = preprocessed_field(seed=4)
+    smoothed = ndimage.gaussian_filter(field.image.astype(np.float32), sigma)
+    with pytest.warns(DistillerWarning, match="The image was smoothed"):
+        result = pd.distill(smoothed, field.spacing, quick())
+    # Blots of noise are no beads.
+    assert len(result.beads) <= 16
+    expected = ndimage.gaussian_filter(field.psf.astype(np.float64), sigma)
+    assert error_of(result.psf, expected) < 0.12
+    assert 0.7 < np.median(result.beads["chi_squared"]) < 1.4
+
+
+def test_a_masked_image_is_distilled_inside():
+    field = preprocessed_field(seed=5)
+    y, x = np.mgrid[:128, :128]
+    inside = (y - 64) ** 2 + (x - 64) ** 2 < 58**2
+    result = pd.distill(field.image * inside, field.spacing, quick())
+    assert error_of(result.psf, field.psf) < 0.1
+
+
+def test_a_turned_image_is_distilled():
+    field = preprocessed_field(seed=6)
+    turned = ndimage.rotate(field.image.astype(np.float32), 20, (1, 2), reshape=False, order=1)
+    with pytest.warns(DistillerWarning, match="The image was smoothed, .* along y, x"):
+        result = pd.distill(turned, field.spacing, quick())
+    # Straight lines between pixels smooth as a Gaussian of 0.41 of them does, in the mean.
+    expected = ndimage.gaussian_filter(field.psf.astype(np.float64), (0, 0.41, 0.41))
+    assert error_of(result.psf, expected) < 0.12
+    assert len(result.beads) <= 18
+
+
+def test_beads_that_are_all_saturated_are_told_at_once():
+    field = preprocessed_field(seed=8)
+    low = int(np.percentile(field.image, 99.5))
+    with pytest.raises(InputError, match=r"None of the \d+ beads can be used: \d+ are saturated"):
+        pd.distill(np.minimum(field.image, low), field.spacing, quick())

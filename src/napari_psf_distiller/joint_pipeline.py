@@ -15,6 +15,7 @@ from napari_psf_distiller.checks import check_array, check_spacing
 from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.image_advice import history_warnings
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Recipe
@@ -59,6 +60,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     yield Progress("Find beads", 0, 1)
     field = raw_field(original, recipe)
     candidates = find_candidates(field, recipe.find_beads.significance)
+    candidates = _with_saturated(field, candidates, recipe)
     yield Progress("Find beads", 1, 1)
     clock.note("find_beads")
     curve: list[tuple[int, float]] = []
@@ -81,6 +83,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
         warnings=(
             *bead_warnings(fit.beads),
             *joint_warnings(fit, spacing, recipe),
+            *history_warnings(fit.state.field.history, fit.widths),
             *psf_warnings(original.shape, psf, recipe),
         ),
         residual=fit.residual,
@@ -178,8 +181,32 @@ def joint_step(
         raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
     widths = state.widths if state is not None else None
     candidates = _without_doubles(candidates_at(field, centres, verdicts, widths))
+    candidates = _with_saturated(field, candidates, recipe)
     device = choose_device(recipe.device)
     return (yield from distil_jointly(field, candidates, settings, device, preview_every, state))
+
+
+def _with_saturated(field: BeadField, candidates: Candidates, recipe: Recipe) -> Candidates:
+    """Refuse beads whose peaks are saturated at once, as a PSF from them has no top.
+
+    Raises
+    ------
+    InputError
+        There is no other.
+    """
+    if not recipe.distill.judge:
+        return candidates
+    verdicts = candidates.verdicts
+    if verdicts is None:
+        verdicts = np.full(len(candidates.voxels), "", "U16")
+    saturated = (verdicts == "") & field.saturated(candidates.voxels)
+    if saturated.any() and not (np.isin(verdicts, ["", KEPT]) & ~saturated).any():
+        raise InputError(
+            f"None of the {len(saturated)} beads can be used: {int(saturated.sum())} are "
+            f"saturated, at {field.saturation:g}. Expose for a shorter time, or use the image "
+            "before its contrast was changed."
+        )
+    return candidates._replace(verdicts=np.where(saturated, "saturated", verdicts))
 
 
 def _without_doubles(candidates: Candidates) -> Candidates:

@@ -196,7 +196,7 @@ def first_background(
     image: Array,
     background: SplineBackground,
     variance: Callable[[Array], Array],
-    saturation: float,
+    settle: Callable[[tuple[slice, ...], Array, Array], None],
 ) -> Floats:
     """Return the coefficients of a background below the beads.
 
@@ -210,12 +210,15 @@ def first_background(
     background : SplineBackground
     variance : callable
         Of the noise, of intensities.
-    saturation : float
-        Voxels of this intensity or more do not count.
+    settle : callable
+        See `BeadField.settle`.
     """
     step = background.step_for(FIRST_SAMPLE)
     # The beads are the bright part of an image, seldom more than half of it.
-    lowest = float(np.percentile(image[:: 1 + len(image) // 16, ::step, ::step], 25))
+    some = (slice(None, None, 1 + len(image) // 16), *(slice(None, None, step),) * 2)
+    counted = np.ones(image[some].shape, np.float32)
+    settle(some, np.zeros_like(counted), counted)
+    lowest = float(np.percentile(image[some][counted > 0], 25)) if counted.any() else 0.0
     # The splines add up to 1 everywhere.
     coefficients = np.full(background.size, lowest)
 
@@ -225,9 +228,8 @@ def first_background(
         level = background.plane(coefficients, z, part, part)
         spread, off = variance(level), plane - level
         dark = off < 2 * np.sqrt(spread)
-        if np.isfinite(saturation):
-            dark &= plane < saturation
         weights = dark * (np.float32(1) / spread)
+        settle((slice(z, z + 1), part, part), off[None], weights[None])
         return weights, weights * off
 
     for _ in range(4):

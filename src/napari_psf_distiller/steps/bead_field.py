@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe_parts import Camera
 from napari_psf_distiller.steps.background import SplineBackground, first_background
+from napari_psf_distiller.steps.censoring import Censoring, censored, score_variance
+from napari_psf_distiller.steps.image_history import ImageHistory, image_history
 from napari_psf_distiller.steps.noise import NoiseModel, noise_level, noise_model
 
 __all__ = ["BeadField", "Camera", "bead_field"]
@@ -19,6 +22,7 @@ __all__ = ["BeadField", "Camera", "bead_field"]
 Array = NDArray[np.float32]
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
+Slices = tuple[slice, ...]
 
 # So many voxels at the highest value of an image are a plateau, not a peak of the noise.
 PLATEAU = 8
@@ -30,7 +34,7 @@ LEAST_NOISE = 1e-4
 # So many parts of the image tell its noise well enough: the joint fit corrects it.
 TILES = 12
 
-# The variance of rounding to whole numbers.
+# The variance of rounding, in squared steps of the grey levels.
 ROUNDING = 1 / 12
 
 
@@ -52,6 +56,8 @@ class BeadField:
     background : SplineBackground
     coefficients : numpy.ndarray
         Of the background.
+    history : ImageHistory
+        What was done to the image before.
     """
 
     image: Image
@@ -61,6 +67,7 @@ class BeadField:
     saturation: float
     background: SplineBackground
     coefficients: Floats
+    history: ImageHistory = field(default_factory=ImageHistory)
 
     def variance(self, intensity: Array) -> Array:
         """Return the variance of the noise of voxels that are as bright as this."""
@@ -68,16 +75,99 @@ class BeadField:
         result += np.float32(self.noise.at_zero)
         return np.maximum(result, np.float32(self.floor), out=result)
 
+    def settle(self, part: Slices, off: Array, weight: Array) -> None:
+        """Let voxels tell no more than they do: in place, of a part of the image.
+
+        Saturated ones and those that were never measured weigh nothing. Of those that were cut off
+        at a lowest value a bound is known; see `censored`.
+
+        Parameters
+        ----------
+        part : tuple of slice
+        off : numpy.ndarray
+            What the voxels have above what is expected of them.
+        weight : numpy.ndarray
+            One over the variance of their noise.
+        """
+        shown, history = self.image[part], self.history
+        if np.isfinite(self.saturation):
+            weight *= shown < self.saturation
+        if history.blank is not None:
+            weight *= ~history.blank[part]
+        if self._censoring is not None:
+            cut = (shown <= self._censoring.lowest) & (weight > 0)
+            if cut.any():
+                off[cut], weight[cut] = censored(off[cut] + self._rounded, weight[cut])
+
+    def squares(self, part: Slices, off: Array, variance: Array) -> tuple[Array, Array]:
+        """Return the squares of what voxels tell, and their expected values; see `settle`.
+
+        Those of voxels that are not cut off are the squares of what is off, and its variance. The
+        voxels that do not count are 0 in both.
+        """
+        if self._censoring is None:
+            kept = self.counts(part)
+            return off * off * kept, variance * kept
+        weight: Array = np.float32(1) / variance
+        off = off.copy()
+        below = off + self._rounded - (self.image[part] - self._censoring.lowest)
+        expected = variance * score_variance(below, weight)
+        self.settle(part, off, weight)
+        told: Array = off * weight * variance
+        return told * told, np.where(weight > 0, expected, 0).astype(np.float32)
+
+    def counts(self, part: Slices) -> NDArray[np.bool_]:
+        """Return which voxels of a part of the image were measured."""
+        kept: NDArray[np.bool_] = self.image[part] < self.saturation
+        if self.history.blank is not None:
+            kept &= ~self.history.blank[part]
+        return kept
+
+    def saturated(self, voxels: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return which of some voxels, (voxels, 3), or a neighbour of theirs is saturated."""
+        if not np.isfinite(self.saturation):
+            return np.zeros(len(voxels), bool)
+        around = np.array(list(np.ndindex(3, 3, 3))) - 1
+        near = np.clip(voxels[:, None] + around, 0, np.array(self.image.shape) - 1)
+        found: NDArray[np.bool_] = (
+            self.image[tuple(np.moveaxis(near, 2, 0))] >= self.saturation
+        ).any(axis=1)
+        return found
+
+    @property
+    def independent(self) -> np.float32:
+        """What part of the voxels tells something of its own: less than 1 where noise is alike."""
+        return np.float32(1 / self.history.correlation.excess)
+
+    @property
+    def _censoring(self) -> Censoring | None:
+        """Where the image was cut off, if it tells what the noise was there."""
+        censoring = self.history.censoring
+        return censoring if censoring is not None and censoring.dark_is_told else None
+
+    @property
+    def _rounded(self) -> np.float32:
+        """How far the bound of voxels that were cut off lies above what they show."""
+        censoring = self._censoring
+        return np.float32(0 if censoring is None else censoring.bound - censoring.lowest)
+
     def level(self, points: NDArray[np.floating] | NDArray[np.integer]) -> Floats:
-        """Return the background at points, (points, 3) in voxels."""
+        """Return what the image shows of the background at points, (points, 3) in voxels."""
         values: Floats = (
             self.background.at(np.asarray(points, np.float64))[:, 0] @ self.coefficients
         )
-        return values
+        return self._shown(values)
 
     def plane(self, z: int, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
-        """Return the background of one plane, or of a part of it."""
-        return self.background.plane(self.coefficients, z, rows, columns)
+        """Return what the image shows of the background of one plane, or of a part of it."""
+        return self._shown(self.background.plane(self.coefficients, z, rows, columns))
+
+    def _shown(self, background: NDArray[Any]) -> NDArray[Any]:
+        censoring = self._censoring
+        if censoring is None:
+            return background
+        variance = self.variance(background.astype(np.float32))
+        return censoring.shown(background, variance).astype(background.dtype)
 
 
 def bead_field(
@@ -111,21 +201,55 @@ def bead_field(
     whole = dtype is not None and dtype.kind in "iu"
     largest = float(np.iinfo(dtype).max) if whole and dtype is not None else None
     saturation = _saturation(planes, camera, largest)
-    noise = _noise(image, camera, saturation)
-    span = float(planes.max()) - float(planes.min())
+    history = image_history(planes, saturation)
+    noise = _noise(planes, camera, _measured(planes, saturation, history))
+    shown = planes if history.blank is None else planes[~history.blank]
+    span = float(shown.max()) - float(shown.min())
     floor = max(0.1 * noise.gain**2, (LEAST_NOISE * span) ** 2)
-    if whole:
-        dark = noise_level(image).deviation
+    step = max(history.step, 1.0 if whole else 0.0)
+    if step:
+        dark = noise_level(shown).deviation
         # Where the noise is no more than a step of the numbers, differences do not show it.
-        floor = max(floor, ROUNDING, dark**2 if dark <= 1 else 0.0)
-    lowest = float(np.percentile(planes[:, ::4, ::4], 20))
+        floor = max(floor, ROUNDING * step**2, dark**2 if dark <= step else 0.0)
+    sampled = planes[:, ::4, ::4] if history.blank is None else shown[::16]
+    lowest = float(np.percentile(sampled, 20))
+    noise, floor = _corrected(noise, floor, lowest, history)
     level = max(noise.gain * lowest + noise.at_zero, noise.gain**2) / (noise.gain or 1.0)
     background = SplineBackground(planes.shape, sizes, scale, max(level, np.sqrt(floor)))
     blank = BeadField(
-        planes, sizes, noise, floor, saturation, background, np.zeros(background.size)
+        planes, sizes, noise, floor, saturation, background, np.zeros(background.size), history
     )
-    coefficients = first_background(planes, background, blank.variance, saturation)
+    coefficients = first_background(planes, background, blank.variance, blank.settle)
     return replace(blank, coefficients=coefficients)
+
+
+def _corrected(
+    noise: NoiseModel, floor: float, lowest: float, history: ImageHistory
+) -> tuple[NoiseModel, float]:
+    """Return noise and floor as they were before what was done to the image."""
+    censoring, correlated = history.censoring, history.correlation.variance
+    if censoring is not None and censoring.dark_is_told:
+        # The line leads through what the dark part of the image tells.
+        noise = noise._replace(at_zero=censoring.variance - noise.gain * censoring.level)
+    variance = max(noise.gain * lowest + noise.at_zero, floor)
+    if correlated > variance:
+        # Neighbours that are alike show less of the noise than there is.
+        more = correlated / variance
+        noise = noise._replace(gain=noise.gain * more, at_zero=noise.at_zero * more)
+        floor *= more
+    return noise, floor
+
+
+def _measured(image: Image, saturation: float, history: ImageHistory) -> NDArray[np.bool_] | None:
+    """Return which voxels show the image's noise; None is all."""
+    mask = image < saturation if np.isfinite(saturation) else None
+    if history.blank is not None:
+        mask = ~history.blank if mask is None else mask & ~history.blank
+    if history.censoring is not None:
+        # Beside one that was cut off there are those that noise alone has kept from it.
+        near = ndimage.maximum_filter(image <= history.censoring.lowest, 3)
+        mask = ~near if mask is None else mask & ~near
+    return mask
 
 
 def _saturation(image: Image, camera: Camera, largest: float | None) -> float:
@@ -143,10 +267,12 @@ def _saturation(image: Image, camera: Camera, largest: float | None) -> float:
     return top if np.count_nonzero(image == top) >= PLATEAU else float("inf")
 
 
-def _noise(image: Image, camera: Camera, saturation: float) -> NoiseModel:
+def _noise(image: Image, camera: Camera, mask: NDArray[np.bool_] | None) -> NoiseModel:
     """Return the noise, with the camera's own figures where they are given."""
-    mask = image < saturation if np.isfinite(saturation) else None
-    noise = noise_model(image, mask, TILES)
+    flat = len(image) == 1
+    noise = noise_model(
+        image[0] if flat else image, mask[0] if flat and mask is not None else mask, TILES
+    )
     if camera.gain is None and camera.offset is None:
         return noise
     gain = camera.gain if camera.gain is not None else noise.gain

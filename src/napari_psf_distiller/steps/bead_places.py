@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
 
+Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
@@ -143,7 +144,7 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
         light = _Light(model, cores, amplitudes)
         derivatives, second = light.slopes(), light.curvatures()
         weight, off = cores.weighted(model)
-        chi[some] = (weight * off * off).mean(axis=1)
+        chi[some] = cores.chi_squared(model)
         saturated[some] = (cores.of(model.field.image) >= model.field.saturation).any(axis=1)
         rows = np.concatenate([derivatives[:, moved], second[:, pairs]], axis=1)
         matrix, vector = _normal(rows, weight, off)
@@ -170,15 +171,32 @@ class _Cores:
         return np.stack([image[box].ravel() for box in self._boxes])
 
     def weighted(self, model: JointModel) -> tuple[Floats, Floats]:
-        """Return one over the voxels' variance and what the model leaves, (beads, voxels)."""
-        levels = [
-            model.local_background(int(bead), box).ravel()
-            for bead, box in zip(self.beads, self._boxes, strict=True)
-        ]
-        level, light, image = np.stack(levels), self.of(model.light), self.of(model.field.image)
-        off = image - light - level
-        weight = (image < model.field.saturation) / model.variance(light, level)
-        return weight.astype(np.float64), off.astype(np.float64)
+        """Return the voxels' weights and what the model leaves of them, (beads, voxels)."""
+        weights, left = [], []
+        for off, variance, box in self._left(model):
+            weight = np.float32(1) / variance
+            model.field.settle(box, off, weight)
+            weights.append(weight.ravel() * model.field.independent)
+            left.append(off.ravel())
+        return np.stack(weights).astype(np.float64), np.stack(left).astype(np.float64)
+
+    def chi_squared(self, model: JointModel) -> Floats:
+        """Return the mean squares of what is left, in units of what is expected, (beads,)."""
+        sums = []
+        for off, variance, box in self._left(model):
+            squares, expected = model.field.squares(box, off, variance)
+            told = expected > 0
+            parts = np.divide(squares, variance, out=np.zeros_like(off), where=told)
+            sums.append((parts.sum(dtype=np.float64), (expected / variance).sum(dtype=np.float64)))
+        found, wanted = np.array(sums).T
+        chi_squared: Floats = found / np.maximum(wanted, 1)
+        return chi_squared
+
+    def _left(self, model: JointModel) -> Iterator[tuple[Array, Array, Slices]]:
+        """Yield what the model leaves of each core, and its variance."""
+        for bead, box in zip(self.beads, self._boxes, strict=True):
+            light, level = model.light[box], model.local_background(int(bead), box)
+            yield model.field.image[box] - light - level, model.variance(light, level), box
 
 
 def _cores(model: JointModel, widths: Floats, beads: Iterable[int]) -> list[_Cores]:

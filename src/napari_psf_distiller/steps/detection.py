@@ -180,21 +180,20 @@ def _filtered(image: NDArray[Any], sigma: Floats) -> Array:
     return image
 
 
-def _noise_gain(sigma: Floats, flat: bool) -> float:
+def _noise_gain(sigma: Floats, field: BeadField) -> float:
     """Return by what the filter multiplies the variance of the noise."""
-    gain = 1.0
-    for deviation in sigma[1:] if flat else sigma:
-        reach = int(REACH * deviation + 0.5)
-        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
-        gain *= float((kernel**2).sum() / kernel.sum() ** 2)
-    return gain
+    kernels = []
+    for deviation, n in zip(sigma, field.image.shape, strict=True):
+        reach = int(REACH * deviation + 0.5) if n > 1 else 0
+        kernels.append(np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2))
+    return field.history.correlation.filtered(tuple(kernels))
 
 
 def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Places, Floats]:
     """Return the local maxima of the filtered image that stand out, the highest first."""
     image = field.image
     nz = len(image)
-    gain = _noise_gain(sigma, nz == 1)
+    gain = _noise_gain(sigma, field)
     widths = sigma / DEVIATION
     margins = [
         int(np.ceil(REACH * sigma[axis] + SHELL_RADIUS * widths[axis])) + 2 for axis in (1, 2)
@@ -287,7 +286,8 @@ def _stands_out(
     peak = field.image[tuple(np.moveaxis(nearest, 2, 0))].mean(axis=1, dtype=np.float64) - levels
     around = _shell_mean(field.image, voxels, widths) - levels
     spread = field.variance((0.5 * np.maximum(peak, 0) + levels).astype(np.float32))
-    deviation = np.sqrt(spread * (1 / 27 + 1 / len(SHELL)))
+    alike = min(1.0, field.history.correlation.excess / 27)
+    deviation = np.sqrt(spread * (alike + 1 / len(SHELL)))
     contrast = peak - around
     kept: NDArray[np.bool_] = (contrast > 0.7 * significance * deviation) & (
         contrast > LEAST_CONTRAST * peak

@@ -443,12 +443,12 @@ class JointModel:
     def _weights(self, box: Slices, off: Array, level: Array) -> Array:
         spread = self.variance(self.light[box], level)
         weight = np.float32(1) / spread
-        if np.isfinite(self.field.saturation):
-            weight *= self.field.image[box] < self.field.saturation
+        self.field.settle(box, off, weight)
         # Huber's weights, for what no bead explains.
         far = off * off * weight
         doubted = far > OUTLIER**2
         weight[doubted] *= np.float32(OUTLIER) / np.sqrt(far[doubted])
+        weight *= self.field.independent
         return weight
 
     def _normal(self, vector: Floats, weights: list[Array]) -> Floats:

@@ -13,7 +13,16 @@ from scipy import ndimage, optimize
 
 from napari_psf_distiller.compute.threads import in_turn
 
-__all__ = ["NoiseLevel", "NoiseModel", "cut_share", "noise_level", "noise_model", "step_of"]
+__all__ = [
+    "NoiseLevel",
+    "NoiseModel",
+    "clipped_mean",
+    "cut_share",
+    "noise_level",
+    "noise_model",
+    "ranked_tiles",
+    "step_of",
+]
 
 # Percentiles of so many voxels are as good as those of all, and do not take seconds.
 SAMPLE = 2_000_000
@@ -184,7 +193,7 @@ def noise_model(
         shown = image[part].astype(np.float32, copy=False)
         return _differences(shown, None if mask is None else mask[part])
 
-    pieces = in_turn(differences, _tiles(image, tiles))
+    pieces = in_turn(differences, ranked_tiles(image, tiles))
     if not sum(squares.size for squares, *_ in pieces):
         return NoiseModel(0.0, 0.0)
     squares, means, brightness, second, fourth, far, brightness_inside = (
@@ -194,7 +203,7 @@ def noise_model(
     edges = _bin_edges(order.size)
     bins = [order[a:b] for a, b in itertools.pairwise(edges)]
     least = ROUNDING * step**2
-    variances = np.array([_clipped_mean(squares[members], least) for members in bins])
+    variances = np.array([clipped_mean(squares[members], least) for members in bins])
     intensities = np.array([means[members].mean(dtype=np.float64) for members in bins])
     if not variances.any():
         return NoiseModel(0.0, 0.0)
@@ -244,7 +253,7 @@ def cut_share(image: NDArray[Any]) -> float:
     lowest = image.min()
     if np.count_nonzero(image == lowest) < CUT * image.size / 2:
         return 0.0
-    parts = [image[part].astype(np.float32, copy=False) for part in _tiles(image, TILES)]
+    parts = [image[part].astype(np.float32, copy=False) for part in ranked_tiles(image, TILES)]
     if not parts:
         return 0.0
     smooth = np.concatenate([ndimage.gaussian_filter(part, 2).ravel() for part in parts])
@@ -263,7 +272,7 @@ def cut_share(image: NDArray[Any]) -> float:
     return at_lowest / len(dark)
 
 
-def _tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
+def ranked_tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
     """Return the image's place, or of a large one tiles at equal ranks of brightness.
 
     None where no axis is long enough for second differences.
@@ -348,7 +357,7 @@ def _ratio(over: NDArray[np.float32], under: NDArray[np.float32], least: float) 
     if len(under) < 10 * BIN:
         return 1.0
     tenths = zip(np.array_split(over, 10), np.array_split(under, 10), strict=True)
-    variances = [(_clipped_mean(one, least), _clipped_mean(other, least)) for one, other in tenths]
+    variances = [(clipped_mean(one, least), clipped_mean(other, least)) for one, other in tenths]
     ratios = sorted(one / other for one, other in variances if other > RESOLVED * least)
     return ratios[1] if len(ratios) >= 5 else 1.0
 
@@ -366,7 +375,7 @@ def _bin_edges(count: int) -> NDArray[np.int64]:
     return np.array([*edges, count])
 
 
-def _clipped_mean(squares: NDArray[np.float32], least: float) -> float:
+def clipped_mean(squares: NDArray[np.float32], least: float = 0.0) -> float:
     """Return the mean square without what is far beyond it, and beyond the least variance."""
     squares = np.sort(squares)
     sums = np.cumsum(squares, dtype=np.float64)

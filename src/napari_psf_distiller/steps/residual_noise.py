@@ -68,11 +68,13 @@ def residual_noise(
         shown = np.maximum(light[box], 0)
         spread = field.variance(shown + level)
         off = field.image[box] - level - shown
-        kept = field.image[box] < field.saturation
-        kept &= off * off < OUTLIER**2 * (spread + (0.2 * shown) ** 2)
+        kept = field.counts(box) & (off * off < OUTLIER**2 * (spread + (0.2 * shown) ** 2))
+        told, expected = field.squares(box, off, spread)
+        # What is known of a voxel only in part counts as a part of one.
+        whole = (expected / spread)[kept].astype(np.float64)
         place = np.digitize(shown[kept], edges)
-        weights = (np.ones(len(place)), off[kept].astype(np.float64) ** 2, shown[kept])
-        return [np.bincount(place, w, len(bins)) for w in (*weights, spread[kept])]
+        weights = (whole, told[kept].astype(np.float64), shown[kept] * whole, expected[kept])
+        return [np.bincount(place, w, len(bins)) for w in weights]
 
     counts, squares, lights, declared = np.sum(in_turn(sums, beads), axis=0)
     filled = counts > 20

@@ -110,9 +110,8 @@ class Surroundings:
             weights, off = np.float32(1) / field.variance(level), plane - level
             free = off * off * weights < OFF**2
             free &= counts[z, part, part] == 0
-            if np.isfinite(field.saturation):
-                free &= plane < field.saturation
-            weights *= free
+            weights *= free * field.independent
+            field.settle((slice(z, z + 1), part, part), off[None], weights[None])
             return weights, weights * off
 
         if self._seen is None or _differ(self._seen, places, heights):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import bead_warnings, joint_warnings
 from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.image_advice import history_warnings
 from napari_psf_distiller.joint_pipeline import joint_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
@@ -188,6 +189,7 @@ def joint_outcome(run: JointRun) -> Outcome:
     warnings = (
         *bead_warnings(fit.beads),
         *joint_warnings(fit, recipe.spacing, recipe),
+        *history_warnings(fit.state.field.history, fit.widths),
         *not_raw(source, "the joint fit"),
         *found_elsewhere(source, run.beads),
     )
