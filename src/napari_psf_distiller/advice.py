@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute import Boundary, displaced_axes
+from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.joint_results import Joint
@@ -171,6 +172,9 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             f"The beads differ from the model by {np.sqrt(poor):.1f} times the noise (median): "
             "they are not alike, or the PSF changes across the image. Look at the residual image."
         )
+    disordered = spacing_warnings(fit.widths.tolist(), spacing)
+    # With a wrong voxel size the other figures say nothing.
+    found += disordered or misfit_warnings(fit.misfit, fit.beads, diameter, optics=not missing)
     return tuple(found)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -11,7 +13,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.detection import Candidates
 
-__all__ = ["alone_first", "band_of", "gaussian", "middle_of", "optics_band", "window_of"]
+__all__ = ["alone_first", "band_of", "capped", "gaussian", "middle_of", "optics_band", "window_of"]
 
 Floats = NDArray[np.float64]
 
@@ -80,6 +82,18 @@ def band_of(known: Band | None, field: BeadField, widths: Floats) -> Band:
         lateral = UNKNOWN[1] * 1.02 / (min(widths[1:]) * spacing[1])
         axial = UNKNOWN[0] * 0.88 / (widths[0] * spacing[0])
     return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
+
+
+def capped(band: Band, spacing: Sequence[float]) -> tuple[bool, bool]:
+    """Return whether a band ends where the voxels' sampling does, along z and in the plane.
+
+    Parameters
+    ----------
+    band : Band
+    spacing : sequence of float
+        Voxel size in micrometres.
+    """
+    return band.axial * spacing[0] > 0.999 * ALONG, band.lateral * max(spacing[1:]) > 0.999 * ACROSS
 
 
 def window_of(
