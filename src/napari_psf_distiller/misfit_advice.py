@@ -47,6 +47,9 @@ ROUND, ROUNDER = 1.35, 1.15
 # plane; see `sampling_edge`.
 EDGES = (0.2, 0.055)
 
+# The same along z where all beads differ from the model, too.
+FOLDED_EDGE = 0.13
+
 
 def misfit_warnings(
     misfit: Misfit, beads: pd.DataFrame, bead_diameter: float | None, *, optics: bool
@@ -71,7 +74,7 @@ def misfit_warnings(
         for power, chance in zip(common.beyond, common.beyond_chance, strict=True)
     ]
     harmful = common.significant and common.harm > (FORBIDDEN if any(forbidden) else COMMON)
-    coarse = _coarse(misfit, harmful and forbidden[1])
+    coarse = _coarse(misfit, harmful=harmful, folded=harmful and forbidden[1])
     part = _percent(common.harm)
     if coarse and not optics:
         found.append(
@@ -91,7 +94,8 @@ def misfit_warnings(
         found.append(
             f"All beads differ alike from the model, by {part} of their image and "
             f"{common.ratio:.1f} times the noise: the PSF is wrong by about as much. Look at the "
-            "residual image; check voxel size, optics and bead diameter."
+            "residual image; check the bead diameter, the voxel size, also whether it is small "
+            "enough, and the optics, which mean a widefield microscope."
         )
     across = misfit.across
     varies = _harmful(across)
@@ -177,14 +181,13 @@ def _out_of_round(widths: Sequence[float], spacing: Sequence[float]) -> float:
     return max(x / y, y / x)
 
 
-def _coarse(misfit: Misfit, folded: bool) -> list[str]:
+def _coarse(misfit: Misfit, *, harmful: bool, folded: bool) -> list[str]:
     """Return the axes along which voxels are too large."""
-    edges = (misfit.edge[0], max(misfit.edge[1:]))
+    along, across = misfit.edge[0], max(misfit.edge[1:])
     found = [
-        capped and edge > most
-        for capped, edge, most in zip(misfit.capped, edges, EDGES, strict=True)
+        misfit.capped[0] and along > (FOLDED_EDGE if harmful else EDGES[0]),
+        misfit.capped[1] and (across > EDGES[1] or folded),
     ]
-    found[1] = found[1] or (misfit.capped[1] and folded)
     return [axis for axis, which in zip(AXES, (0, 1, 1), strict=True) if found[which]]
 
 
