@@ -641,3 +641,13 @@ def test_the_default_recipe_is_what_distil_does(field):
     assert (
         dataclasses.replace(told(), optics=Optics(), bead_diameter=None, device="auto") == Recipe()
     )
+
+
+def test_a_bead_diameter_in_another_unit(field):
+    with pytest.raises(InputError, match="bead diameter is 100 um, and a bead's image only"):
+        pd.distill(field.image, field.spacing, quick(bead_diameter=100.0))
+
+
+def test_a_wavelength_in_another_unit(field):
+    with pytest.raises(InputError, match="give the wavelength and the voxel size in micrometres"):
+        pd.distill(field.image, field.spacing, quick(optics=Optics(1.2, 520.0, 1.33)))

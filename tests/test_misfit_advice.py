@@ -14,6 +14,7 @@ from napari_psf_distiller.steps.common_misfit import CommonMisfit
 from napari_psf_distiller.steps.field_variation import Variation
 from napari_psf_distiller.steps.misfit import Misfit
 from napari_psf_distiller.steps.plane_misfit import PlaneMisfit
+from napari_psf_distiller.steps.psf_lean import Lean
 
 SPACING = (0.3, 0.1, 0.1)
 OPTICS = Optics(1.2, 0.52, 1.33)
@@ -89,14 +90,18 @@ def test_pixels_that_are_too_large_are_told_without_the_optics():
 
 # Each sentence.
 
+UPRIGHT = Lean((0.0, 0.0), (0.01, 0.01))
+
 GOOD = Misfit(
     image_shape=SHAPE,
-    common=CommonMisfit(0.0, 1.0, 1.0, (1.0, 1.0), (1.0, 1.0)),
+    common=CommonMisfit(0.0, 1.0, 1.0, (1.0, 1.0), (1.0, 1.0), UPRIGHT),
     across=None,
     along=None,
     refused_chance=1.0,
     planes=None,
     sizes=None,
+    lean=UPRIGHT,
+    leaning=0.0,
     edge=(0.05, 0.01, 0.01),
     capped=(True, True),
 )
@@ -138,7 +143,7 @@ def test_width_and_places_of_a_change_are_told():
 
 
 def test_what_beads_have_in_common_is_told_with_its_cause():
-    common = CommonMisfit(0.12, 2.0, 0.0, (9.0, 1.0), (0.0, 1.0))
+    common = CommonMisfit(0.12, 2.0, 0.0, (9.0, 1.0), (0.0, 1.0), UPRIGHT)
     (optics,) = sentences(common=common)
     assert "finer detail along z than the optics pass" in optics
     assert "12 %" in optics
@@ -169,9 +174,17 @@ def test_many_refused_beads_are_told():
 def test_planes_are_told():
     (moved,) = sentences(planes=PlaneMisfit((0.5, 0.2), 0.0, 0.3, 0.0))
     assert "by 0.50 voxels along y and 0.20 along x" in moved
-    (flicker,) = sentences(planes=PlaneMisfit((0.0, 0.0), 0.2, 0.1, 0.0))
+    (flicker,) = sentences(planes=PlaneMisfit((0.0, 0.0), 0.2, 0.0, 0.0))
     assert "brightness varies by 20 %" in flicker
     assert sentences(planes=PlaneMisfit((0.1, 0.1), 0.01, 0.05, 0.0)) == ()
+
+
+def test_beads_that_lean_are_told():
+    leaning = Lean((0.3, -0.1), (0.01, 0.01))
+    (said,) = sentences(lean=leaning, leaning=0.3)
+    assert "lean by 0.30 voxels along y and -0.10 along x" in said
+    assert sentences(lean=leaning, leaning=0.05) == ()
+    assert sentences(lean=leaning._replace(errors=(0.1, 0.1)), leaning=0.3) == ()
 
 
 def test_the_order_of_a_voxel_size():

@@ -25,6 +25,10 @@ FORBIDDEN = 0.015
 # A width that differs by less is not the sentence's figure.
 WIDTH = 0.05
 
+# By this part of its width in the plane a PSF moves within its width along z, and so many standard
+# errors, if it leans.
+LEANING, CERTAIN = 0.12, 6.0
+
 # The planes' brightness may vary by this part.
 FLICKER = 0.1
 
@@ -74,6 +78,10 @@ def misfit_warnings(
         for power, chance in zip(common.beyond, common.beyond_chance, strict=True)
     ]
     harmful = common.significant and common.harm > (FORBIDDEN if any(forbidden) else COMMON)
+    forbids = harmful and any(forbidden)
+    planes = misfit.planes
+    displaced = planes is not None and planes.significant and planes.harm > PLANES
+    leans = misfit.leaning > LEANING and misfit.lean.significance > CERTAIN
     coarse = _coarse(misfit, harmful=harmful, folded=harmful and forbidden[1])
     part = _percent(common.harm)
     if coarse and not optics:
@@ -82,13 +90,28 @@ def misfit_warnings(
             " they are too large for the microscope, and fine detail is lost or folded. Use "
             "smaller voxels."
         )
-    elif harmful and any(forbidden) and optics:
+    elif forbids and optics:
         names = [name for name, told in zip(PARTS, forbidden, strict=True) if told]
         found.append(
             f"The image has finer detail {' and '.join(names)} than the optics pass, and the "
             f"PSF lacks it: an error of {part}. Check the numerical aperture, the wavelength, the "
             "refractive index and the voxel size; if the microscope is not a widefield one "
             "(confocal, light sheet, STED), leave the optics out."
+        )
+    elif planes is not None and displaced:
+        y, x = planes.displaced
+        found.append(
+            f"The planes are displaced against each other by {y:.2f} voxels along y and "
+            f"{x:.2f} along x (root mean square): slide or stage moved, and the PSF is blurred "
+            "by it. Take the image again on a steady stage."
+        )
+    elif leans:
+        y, x = misfit.lean.slopes
+        found.append(
+            f"The beads lean by {y:.2f} voxels along y and {x:.2f} along x from one plane to the "
+            f"next, {_percent(misfit.leaning)} of their width within their depth: the slide "
+            "drifted during the stack, or the optical axis is tilted. Take the image again once "
+            "it stands still."
         )
     elif harmful:
         found.append(
@@ -107,7 +130,7 @@ def misfit_warnings(
             "distil parts of the image."
         )
     along = misfit.along
-    if along is not None and _harmful(along) and not flat:
+    if along is not None and _harmful(along) and not flat and not displaced:
         low, high = sorted(round(place[0]) for place in along.places)
         found.append(
             f"The PSF changes with depth: {_change(along)} between planes {low} and {high}. "
@@ -116,7 +139,7 @@ def misfit_warnings(
     whole = beads["used"] | (beads["reason"] == "touching")
     unlike, count = int((beads["reason"] == "touching").sum()), int(whole.sum())
     sizes = misfit.sizes
-    if sizes is not None:
+    if sizes is not None and not displaced:
         larger = "" if bead_diameter is None else _larger(sizes, bead_diameter)
         found.append(
             f"{sizes.narrower} of {count} beads are narrower and {sizes.dimmer:.1f} times dimmer "
@@ -134,20 +157,11 @@ def misfit_warnings(
             "several sizes, or the PSF changes from one to the other. Look at them, and use an "
             "image with single beads."
         )
-    planes = misfit.planes
-    if planes is not None and planes.significant and not (harmful and any(forbidden)):
-        if planes.harm > PLANES and max(planes.displaced) > 0:
-            y, x = planes.displaced
-            found.append(
-                f"The planes are displaced against each other by {y:.2f} voxels along y and "
-                f"{x:.2f} along x (root mean square): slide or stage moved, and the PSF is blurred "
-                "by it. Take the image again on a steady stage."
-            )
-        elif planes.flicker > FLICKER:
-            found.append(
-                f"The planes' brightness varies by {_percent(planes.flicker)} (root mean square): "
-                "the light flickers or the beads bleach. Take the image again with steady light."
-            )
+    if planes is not None and planes.significant and planes.flicker > FLICKER and not forbids:
+        found.append(
+            f"The planes' brightness varies by {_percent(planes.flicker)} (root mean square): "
+            "the light flickers or the beads bleach. Take the image again with steady light."
+        )
     return tuple(found)
 
 

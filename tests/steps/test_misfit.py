@@ -17,6 +17,7 @@ from napari_psf_distiller.steps.field_variation import (
 )
 from napari_psf_distiller.steps.joint_start import capped
 from napari_psf_distiller.steps.plane_misfit import plane_misfit
+from napari_psf_distiller.steps.psf_lean import psf_lean
 from napari_psf_distiller.steps.sampling_edge import sampling_edge
 
 seeds = st.integers(0, 2**32 - 1)
@@ -207,6 +208,34 @@ def test_what_all_beads_have_in_common_is_measured():
     assert found.significant
     assert found.ratio > 1.5
     assert 0.02 < found.harm < 0.15
+
+
+# A PSF that leans.
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2, -0.3])
+def test_a_psf_leans(slope):
+    z, y, x = np.meshgrid(*[np.arange(-n, n + 1) for n in (6, 12, 12)], indexing="ij")
+    psf = np.exp(-0.5 * (z**2 + y**2 + (x - slope * z) ** 2) / 1.4**2)
+    widths = np.full(3, 1.4 * 2.3548)
+    lean = psf_lean(psf, np.full(psf.shape, 1e-3), widths)
+    assert lean.slopes == pytest.approx((0, slope), abs=0.01)
+    assert lean.part(widths) == pytest.approx(abs(slope), abs=0.01)
+    assert (lean.significance > 6) == (slope != 0)
+
+
+def test_beads_that_lean_more_than_the_psf():
+    of = scene()
+    image = of.image.copy()
+    for bead in of.centres:
+        middle = round(bead[0])
+        for plane in (middle - 1, middle + 1):
+            part = image[plane, :, round(bead[2]) - 8 : round(bead[2]) + 9]
+            part += 0.1 * (plane - middle) * (np.roll(part, 1, 1) - np.roll(part, -1, 1)) / 2
+    lean = common_of(noisy(of, image, 3)).lean
+    assert lean.significance > 6
+    assert 0.03 < lean.slopes[1] < 0.15
+    assert abs(lean.slopes[0]) < 0.02
 
 
 # Sampling.

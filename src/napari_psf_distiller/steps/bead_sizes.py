@@ -24,6 +24,9 @@ LEAST_BEADS, LEAST_PART = 3, 0.15
 # narrower by so many standard errors together.
 SIGNIFICANT = 6.0
 
+# A ball's light grows with its surface or its volume: the smaller ones are dimmer by this much.
+DIMMER = 1.5
+
 
 class SizeMisfit(NamedTuple):
     """Beads that are narrower than those that shape the PSF.
@@ -84,4 +87,4 @@ def size_misfit(model: JointModel, fit: BeadFit, reasons: NDArray[np.str_]) -> S
     if -mean < SIGNIFICANT / np.sqrt(weights[other].sum()):
         return None
     dimmer = float(np.median(model.amplitudes[used]) / np.median(model.amplitudes[other]))
-    return SizeMisfit(count, -mean, dimmer) if dimmer > 1 else None
+    return SizeMisfit(count, -mean, dimmer) if dimmer > DIMMER else None

@@ -11,6 +11,7 @@ from scipy import stats
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.steps.bead_shapes import BeadShapes
 from napari_psf_distiller.steps.linearised import Linearised
+from napari_psf_distiller.steps.psf_lean import Lean
 
 __all__ = ["CommonMisfit", "common_misfit"]
 
@@ -46,6 +47,8 @@ class CommonMisfit(NamedTuple):
         have, over that of noise; 1 where the sampling shows none,
     beyond_chance : tuple of float
         and the probability that noise alone made as much.
+    lean : Lean
+        By how much the beads lean more than the PSF does.
     """
 
     harm: float
@@ -53,6 +56,7 @@ class CommonMisfit(NamedTuple):
     chance: float
     beyond: tuple[float, float]
     beyond_chance: tuple[float, float]
+    lean: Lean
 
     @property
     def significant(self) -> bool:
@@ -95,13 +99,14 @@ def common_misfit(
     square = weighted**2 / known
     by_voxel = max(float(((square - 1) / known).sum()) / squares, 0)
     chances = [float(stats.chi2.sf(square.sum(), square.size))]
-    by_pattern = 0.0
+    by_pattern, lean = 0.0, Lean((0.0, 0.0), (0.0, 0.0))
     if len(shapes.beads):
         precision = 1 / shapes.variances
         variance = 1 / precision.sum(axis=0)
         mean = (precision * shapes.coefficients).sum(axis=0) * variance
         by_pattern = max(float((mean**2 - variance).sum()), 0)
         chances.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
+        lean = _lean(shapes, mean, variance)
     powers = [_beyond(basis, state, widths, axis) for axis in range(2)]
     return CommonMisfit(
         float(np.sqrt(max(by_voxel, by_pattern))),
@@ -109,7 +114,24 @@ def common_misfit(
         min(1.0, len(chances) * min(chances)),
         (powers[0][0], powers[1][0]),
         (powers[0][1], powers[1][1]),
+        lean,
     )
+
+
+def _lean(shapes: BeadShapes, mean: Floats, variance: Floats) -> Lean:
+    """Return by how much beads lean whose patterns have this mean.
+
+    Of a Gaussian in its deviations u, ``u_z u_x`` times it is half of the pattern of the first
+    order along z and x.
+    """
+    slopes, errors = [0.0, 0.0], [0.0, 0.0]
+    for side, order in enumerate([(1, 1, 0), (1, 0, 1)]):
+        if order in shapes.orders:
+            index = shapes.orders.index(order)
+            scale = 2 * shapes.deviations[1 + side] / shapes.deviations[0]
+            slopes[side] = float(scale * mean[index])
+            errors[side] = float(scale * np.sqrt(variance[index]))
+    return Lean((slopes[0], slopes[1]), (errors[0], errors[1]))
 
 
 def _beyond(

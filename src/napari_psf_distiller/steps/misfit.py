@@ -18,6 +18,7 @@ from napari_psf_distiller.steps.field_variation import (
 )
 from napari_psf_distiller.steps.joint_start import capped
 from napari_psf_distiller.steps.plane_misfit import PlaneMisfit, plane_misfit
+from napari_psf_distiller.steps.psf_lean import Lean, psf_lean
 from napari_psf_distiller.steps.sampling_edge import sampling_edge
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Misfit:
         How single planes differ.
     sizes : SizeMisfit or None
         Whether there are beads of two sizes.
+    lean : Lean
+        By how much the beads lean, in the PSF and in what it leaves,
+    leaning : float
+        and which part of their width in the plane that is within their width along z.
     edge : tuple of float
         How strong the PSF's spectrum still is at the highest frequencies that the voxels can show,
         along z, y and x; see `sampling_edge`.
@@ -69,6 +74,8 @@ class Misfit:
     refused_chance: float
     planes: PlaneMisfit | None
     sizes: SizeMisfit | None
+    lean: Lean
+    leaning: float
     edge: tuple[float, ...]
     capped: tuple[bool, bool]
 
@@ -118,9 +125,12 @@ def misfit_of(
     parts = [of_used, shapes] if len(unlike) >= MANY_REFUSED else [of_used]
     laws = [field_variation(part, model.centres[part.beads], shape, profiles) for part in parts]
     found = [law for law in laws if law is not None]
+    common = common_misfit(basis, model.coefficients, state, of_used, widths)
+    psf, doubt = basis.psf(model.coefficients), errors.astype(np.float64) * model.total
+    lean = psf_lean(psf, doubt, widths).plus(common.lean)
     return Misfit(
         tuple(shape),
-        common_misfit(basis, model.coefficients, state, of_used, widths),
+        common,
         min(found, key=lambda law: law.chance) if found else None,
         field_variation(of_used, model.centres[used], shape, profiles, depth=True),
         refused_by_place(
@@ -128,7 +138,9 @@ def misfit_of(
         ),
         plane_misfit(model, widths, used.tolist()),
         size_misfit(model, fit, reasons),
-        sampling_edge(basis.psf(model.coefficients), errors.astype(np.float64) * model.total),
+        lean,
+        lean.part(widths),
+        sampling_edge(psf, doubt),
         capped(basis.band, basis.spacing),
     )
 

@@ -39,7 +39,7 @@ class PlaneMisfit(NamedTuple):
     flicker : float
         Of the brightness, as a part of it.
     harm : float
-        The relative L2 error that these make in a bead's image.
+        The relative L2 error that the displacements make in a bead's image.
     chance : float
         Probability that noise alone made the largest of the three.
     """
@@ -106,7 +106,7 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     excess = (light_in * (values**2 - variances)).sum(axis=0) / light_in.sum(axis=0)
     found = np.sqrt(np.maximum(excess, 0))
     chances = stats.chi2.sf((values**2 / variances).sum(axis=0), len(values))
-    harm = float(np.sqrt((squares / max(len(beads), 1) * found**2).sum()))
+    harm = float(np.sqrt((squares / max(len(beads), 1) * found**2)[1:].sum()))
     return PlaneMisfit(
         (float(found[1]), float(found[2])), float(found[0]), harm, float(3 * chances.min())
     )
