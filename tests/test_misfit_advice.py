@@ -112,9 +112,12 @@ def table(used: int, touching: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"used": [not reason for reason in reasons], "reason": reasons})
 
 
-def sentences(beads=None, *, diameter=0.1, optics=True, **changed) -> tuple[str, ...]:
+def sentences(
+    beads=None, *, diameter=0.1, optics=True, undersampled=False, **changed
+) -> tuple[str, ...]:
     misfit = dataclasses.replace(GOOD, **changed)
-    return misfit_warnings(misfit, table(20) if beads is None else beads, diameter, optics=optics)
+    table_of = table(20) if beads is None else beads
+    return misfit_warnings(misfit, table_of, diameter, optics=optics, undersampled=undersampled)
 
 
 def variation(**changed) -> Variation:
@@ -147,6 +150,8 @@ def test_what_beads_have_in_common_is_told_with_its_cause():
     (optics,) = sentences(common=common)
     assert "finer detail along z than the optics pass" in optics
     assert "12 %" in optics
+    # The voxels have had their sentence.
+    assert sentences(common=common, undersampled=True) == ()
     (alike,) = sentences(common=common._replace(beyond=(1.0, 1.0)))
     assert "by 12 % of their image and 2.0 times the noise" in alike
     (coarse,) = sentences(

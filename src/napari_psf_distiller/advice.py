@@ -182,7 +182,9 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
         )
     disordered = spacing_warnings(fit.widths.tolist(), spacing)
     # With a wrong voxel size the other figures say nothing.
-    found += disordered or misfit_warnings(fit.misfit, fit.beads, diameter, optics=not missing)
+    found += disordered or misfit_warnings(
+        fit.misfit, fit.beads, diameter, optics=not missing, undersampled=bool(coarse)
+    )
     return tuple(found)
 
 

@@ -56,7 +56,12 @@ FOLDED_EDGE = 0.13
 
 
 def misfit_warnings(
-    misfit: Misfit, beads: pd.DataFrame, bead_diameter: float | None, *, optics: bool
+    misfit: Misfit,
+    beads: pd.DataFrame,
+    bead_diameter: float | None,
+    *,
+    optics: bool,
+    undersampled: bool = False,
 ) -> tuple[str, ...]:
     """Return what the beads show that the model does not say, with the size of the harm.
 
@@ -68,7 +73,9 @@ def misfit_warnings(
     bead_diameter : float or None
         In micrometres.
     optics : bool
-        Whether the band is that of optics which were given.
+        Whether the band is that of optics which were given,
+    undersampled : bool
+        and the voxels are known to be too large for them, which explains what beads have in common.
     """
     found = []
     flat = misfit.image_shape[0] == 1
@@ -77,7 +84,8 @@ def misfit_warnings(
         power > BEYOND and chance < CHANCE
         for power, chance in zip(common.beyond, common.beyond_chance, strict=True)
     ]
-    harmful = common.significant and common.harm > (FORBIDDEN if any(forbidden) else COMMON)
+    least = FORBIDDEN if any(forbidden) else COMMON
+    harmful = common.significant and common.harm > least and not undersampled
     forbids = harmful and any(forbidden)
     planes = misfit.planes
     displaced = planes is not None and planes.significant and planes.harm > PLANES
