@@ -30,7 +30,7 @@ WIDGETS = {
 # Where warnings are made: the functions of a module, or all that it passes to a function.
 WARNINGS = {
     "advice.py": ("deconvolve_warnings", "psf_warnings", "bead_warnings", "joint_warnings"),
-    "misfit_advice.py": ("misfit_warnings", "spacing_warnings"),
+    "misfit_advice.py": ("_of_all", "_of_places", "_of_refused", "spacing_warnings"),
     "compute/deconvolution.py": ("_tell",),
     "steps/stopping.py": ("enough_iterations",),
     "widgets/deconvolve.py": ("steps",),

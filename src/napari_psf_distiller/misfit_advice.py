@@ -17,7 +17,7 @@ __all__ = ["misfit_warnings", "spacing_warnings"]
 
 # What is less than this part of a bead's image is not worth a word: of what is left of all beads
 # alike, of what changes with the place, and of what planes are displaced by.
-COMMON, VARYING, PLANES = 0.03, 0.04, 0.17
+COMMON, VARYING, PLANES = 0.05, 0.04, 0.17
 
 # What the optics forbid is not there by chance, and so is told sooner.
 FORBIDDEN = 0.015
@@ -77,43 +77,50 @@ def misfit_warnings(
     undersampled : bool
         and the voxels are known to be too large for them, which explains what beads have in common.
     """
-    found = []
-    flat = misfit.image_shape[0] == 1
-    common = misfit.common
+    displaced = _displaced(misfit)
+    varies = _harmful(misfit.across)
+    return (
+        *_of_all(misfit, optics=optics, undersampled=undersampled),
+        *_of_places(misfit, depth=not displaced),
+        *_of_refused(
+            misfit, beads, bead_diameter, varies=varies, sizes=None if displaced else misfit.sizes
+        ),
+    )
+
+
+def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
+    """Return what all beads or all planes show, by its likeliest cause."""
+    common, planes, part = misfit.common, misfit.planes, _percent(misfit.common.harm)
     forbidden = [
         power > BEYOND and chance < CHANCE
         for power, chance in zip(common.beyond, common.beyond_chance, strict=True)
     ]
     least = FORBIDDEN if any(forbidden) else COMMON
     harmful = common.significant and common.harm > least and not undersampled
-    forbids = harmful and any(forbidden)
-    planes = misfit.planes
-    displaced = planes is not None and planes.significant and planes.harm > PLANES
-    leans = misfit.leaning > LEANING and misfit.lean.significance > CERTAIN
     coarse = _coarse(misfit, harmful=harmful, folded=harmful and forbidden[1])
-    part = _percent(common.harm)
     if coarse and not optics:
-        found.append(
+        return [
             f"The PSF's spectrum goes on beyond what the voxels can show along {', '.join(coarse)}:"
             " they are too large for the microscope, and fine detail is lost or folded. Use "
             "smaller voxels."
-        )
-    elif forbids and optics:
+        ]
+    if harmful and any(forbidden) and optics:
         names = [name for name, told in zip(PARTS, forbidden, strict=True) if told]
-        found.append(
+        return [
             f"The image has finer detail {' and '.join(names)} than the optics pass, and the "
             f"PSF lacks it: an error of {part}. Check the numerical aperture, the wavelength, the "
             "refractive index and the voxel size; if the microscope is not a widefield one "
             "(confocal, light sheet, STED), leave the optics out."
-        )
-    elif planes is not None and displaced:
+        ]
+    if planes is not None and _displaced(misfit):
         y, x = planes.displaced
-        found.append(
+        return [
             f"The planes are displaced against each other by {y:.2f} voxels along y and "
             f"{x:.2f} along x (root mean square): slide or stage moved, and the PSF is blurred "
             "by it. Take the image again on a steady stage."
-        )
-    elif leans:
+        ]
+    found = []
+    if misfit.leaning > LEANING and misfit.lean.significance > CERTAIN:
         y, x = misfit.lean.slopes
         found.append(
             f"The beads lean by {y:.2f} voxels along y and {x:.2f} along x from one plane to the "
@@ -128,49 +135,64 @@ def misfit_warnings(
             "residual image; check the bead diameter, the voxel size, also whether it is small "
             "enough, and the optics, which mean a widefield microscope."
         )
-    across = misfit.across
-    varies = _harmful(across)
-    if across is not None and varies:
+    if planes is not None and planes.significant and planes.flicker > FLICKER:
+        found.append(
+            f"The planes' brightness varies by {_percent(planes.flicker)} (root mean square): "
+            "the light flickers or the beads bleach. Take the image again with steady light."
+        )
+    return found
+
+
+def _of_places(misfit: Misfit, *, depth: bool) -> list[str]:
+    """Return how the PSF changes from place to place."""
+    found = []
+    across, along = misfit.across, misfit.along
+    if across is not None and _harmful(across):
         a, b = (place_in_words(place, misfit.image_shape) for place in across.places)
         between = f"between the {a} and the {b}" if a != b else f"within the {a}"
         found.append(
             f"The PSF changes across the field: {_change(across)} {between}. The PSF is a mean: "
             "distil parts of the image."
         )
-    along = misfit.along
-    if along is not None and _harmful(along) and not flat and not displaced:
+    if along is not None and _harmful(along) and depth:
         low, high = sorted(round(place[0]) for place in along.places)
         found.append(
             f"The PSF changes with depth: {_change(along)} between planes {low} and {high}. "
             "The PSF is a mean: distil beads of one depth."
         )
+    return found
+
+
+def _of_refused(
+    misfit: Misfit,
+    beads: pd.DataFrame,
+    bead_diameter: float | None,
+    *,
+    varies: bool,
+    sizes: SizeMisfit | None,
+) -> list[str]:
+    """Return what the beads that were refused for their shape tell of the others."""
     whole = beads["used"] | (beads["reason"] == "touching")
     unlike, count = int((beads["reason"] == "touching").sum()), int(whole.sum())
-    sizes = misfit.sizes
-    if sizes is not None and not displaced:
+    if sizes is not None:
         larger = "" if bead_diameter is None else _larger(sizes, bead_diameter)
-        found.append(
+        return [
             f"{sizes.narrower} of {count} beads are narrower and {sizes.dimmer:.1f} times dimmer "
             f"than those that the PSF was made from: there are beads of two sizes{larger}. Use "
             "beads of one size, or mark the larger ones as not used."
-        )
-    elif unlike >= MANY and misfit.refused_chance < PLACED:
-        found.append(
+        ]
+    if unlike >= MANY and misfit.refused_chance < PLACED:
+        return [
             f"{unlike} of {count} beads were refused for their shape, and it depends on their "
             "place in the field which: the PSF changes across it. Distil parts of the image."
-        )
-    elif unlike >= MANY and unlike >= MOST * count and not varies:
-        found.append(
+        ]
+    if unlike >= MANY and unlike >= MOST * count and not varies:
+        return [
             f"{unlike} of {count} beads were refused for their shape: they are clumped or of "
             "several sizes, or the PSF changes from one to the other. Look at them, and use an "
             "image with single beads."
-        )
-    if planes is not None and planes.significant and planes.flicker > FLICKER and not forbids:
-        found.append(
-            f"The planes' brightness varies by {_percent(planes.flicker)} (root mean square): "
-            "the light flickers or the beads bleach. Take the image again with steady light."
-        )
-    return tuple(found)
+        ]
+    return []
 
 
 def spacing_warnings(widths: Sequence[float], spacing: Sequence[float]) -> tuple[str, ...]:
@@ -211,6 +233,12 @@ def _coarse(misfit: Misfit, *, harmful: bool, folded: bool) -> list[str]:
         misfit.capped[1] and (across > EDGES[1] or folded),
     ]
     return [axis for axis, which in zip(AXES, (0, 1, 1), strict=True) if found[which]]
+
+
+def _displaced(misfit: Misfit) -> bool:
+    """Whether planes are displaced against each other so that it harms."""
+    planes = misfit.planes
+    return planes is not None and planes.significant and planes.harm > PLANES
 
 
 def _harmful(variation: Variation | None) -> bool:
