@@ -705,3 +705,13 @@ def test_beads_that_are_all_saturated_are_told_at_once():
     low = int(np.percentile(field.image, 99.5))
     with pytest.raises(InputError, match=r"None of the \d+ beads can be used: \d+ are saturated"):
         pd.distill(np.minimum(field.image, low), field.spacing, quick())
+
+
+def test_a_bead_diameter_in_another_unit(field):
+    with pytest.raises(InputError, match="bead diameter is 100 um, and a bead's image only"):
+        pd.distill(field.image, field.spacing, quick(bead_diameter=100.0))
+
+
+def test_a_wavelength_in_another_unit(field):
+    with pytest.raises(InputError, match="give the wavelength and the voxel size in micrometres"):
+        pd.distill(field.image, field.spacing, quick(optics=Optics(1.2, 520.0, 1.33)))

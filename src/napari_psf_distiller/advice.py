@@ -11,9 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute import Boundary, displaced_axes
-from napari_psf_distiller.recipe import PostProcess, Recipe
+from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
+from napari_psf_distiller.recipe import Optics, PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.joint_results import Joint
+from napari_psf_distiller.steps.joint_start import optics_band
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
 __all__ = ["bead_warnings", "deconvolve_warnings", "joint_warnings", "psf_warnings"]
@@ -21,11 +23,15 @@ __all__ = ["bead_warnings", "deconvolve_warnings", "joint_warnings", "psf_warnin
 # Fewer beads than this make a PSF that is as much theirs as the microscope's.
 FEW_BEADS = 5
 
-# Twice the highest frequency times the voxel size: 1 is Nyquist's limit.
-FINEST = 0.95
+# Twice the highest frequency times the voxel size: 1 is Nyquist's limit, near which there is hardly
+# anything to be lost.
+FINEST = 1.05
 
 # Beads of more than this part of their image's width leave the PSF to guesswork.
 LARGEST_BEAD = 0.9
+
+# A width's standard error, as a part of it, that makes the PSF doubtful.
+DOUBTED = 0.05
 
 # The median bead's residuals, in units of the noise's variance.
 POOR_FIT = 4.0
@@ -135,16 +141,19 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
             "given, so that none of them counts: give all three."
         )
-    coarse = [
-        axis
-        for axis, size, band in zip(reversed(axes), reversed(spacing), _bands(fit), strict=False)
-        if 2 * band * size > FINEST
-    ]
-    # Without the optics the band is only a guess, and as wide as the voxels let it be.
-    if coarse and not missing:
+    coarse = [] if missing else _too_coarse(recipe.optics, spacing)
+    if coarse:
         found.append(
-            f"The voxels are too large for the optics along {', '.join(reversed(coarse))}: what "
+            f"The voxels are too large for the optics along {', '.join(coarse)}: what "
             "the PSF has of fine detail is lost or folded. Use smaller voxels."
+        )
+    # As parts of the PSF's widths, where it has such.
+    doubts = np.array(fit.fwhm_error) / fwhm(fit.psf, spacing)
+    if np.nanmax(doubts, initial=0.0) > DOUBTED:
+        worst = int(np.nanargmax(doubts))
+        found.append(
+            f"The PSF's width along {axes[worst]} is known to {100 * doubts[worst]:.0f} % only: "
+            "its beads are few or dim. Use more beads, brighter ones, or more images."
         )
     widths = [w * s for w, s in zip(fit.widths[-len(spacing) :], spacing, strict=True)]
     diameter = recipe.bead_diameter
@@ -171,12 +180,24 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             f"The beads differ from the model by {np.sqrt(poor):.1f} times the noise (median): "
             "they are not alike, or the PSF changes across the image. Look at the residual image."
         )
+    disordered = spacing_warnings(fit.widths.tolist(), spacing)
+    # With a wrong voxel size the other figures say nothing.
+    found += disordered or misfit_warnings(
+        fit.misfit, fit.beads, diameter, optics=not missing, undersampled=bool(coarse)
+    )
     return tuple(found)
 
 
-def _bands(fit: Joint) -> tuple[float, ...]:
-    """Return the highest frequencies along x, y and z."""
-    return fit.band.lateral, fit.band.lateral, fit.band.axial
+def _too_coarse(optics: Optics, spacing: Sequence[float]) -> list[str]:
+    """Return the axes along which voxels are too large for the optics."""
+    figures = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
+    band = optics_band(*(float(figure) for figure in figures if figure is not None))
+    bands = (band.axial, band.lateral, band.lateral)[-len(spacing) :]
+    return [
+        axis
+        for axis, size, highest in zip(AXES[-len(spacing) :], spacing, bands, strict=True)
+        if 2 * highest * size > FINEST
+    ]
 
 
 def _larger(psf: Sequence[int], image: Sequence[int]) -> str:

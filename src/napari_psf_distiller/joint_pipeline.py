@@ -34,6 +34,7 @@ from napari_psf_distiller.steps.detection import (
 from napari_psf_distiller.steps.joint import distil_jointly
 from napari_psf_distiller.steps.joint_results import SAME, Joint, JointState, Settings
 from napari_psf_distiller.steps.joint_start import optics_band
+from napari_psf_distiller.steps.plausible import check_plausible
 
 __all__ = ["find_raw_beads_step", "joint_step", "joint_steps", "postprocess_step"]
 
@@ -61,6 +62,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     field = raw_field(original, recipe)
     candidates = find_candidates(field, recipe.find_beads.significance)
     candidates = _with_saturated(field, candidates, recipe)
+    check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
     yield Progress("Find beads", 1, 1)
     clock.note("find_beads")
     curve: list[tuple[int, float]] = []
@@ -182,6 +184,7 @@ def joint_step(
     widths = state.widths if state is not None else None
     candidates = _without_doubles(candidates_at(field, centres, verdicts, widths))
     candidates = _with_saturated(field, candidates, recipe)
+    check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
     device = choose_device(recipe.device)
     return (yield from distil_jointly(field, candidates, settings, device, preview_every, state))
 

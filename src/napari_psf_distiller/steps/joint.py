@@ -29,6 +29,7 @@ from napari_psf_distiller.steps.joint_start import (
 from napari_psf_distiller.steps.joint_table import bead_table
 from napari_psf_distiller.steps.judging import REASONS, judge
 from napari_psf_distiller.steps.linearised import Linearised
+from napari_psf_distiller.steps.misfit import misfit_of
 from napari_psf_distiller.steps.psf_errors import psf_errors
 from napari_psf_distiller.steps.spectrum_prior import prior_precision
 
@@ -427,6 +428,7 @@ class _Run:
         # The last round changed next to nothing: its linearisation is the present one.
         variance = self._sum_variance(self._state)
         errors = psf_errors(basis, model.coefficients, self._state, variance)
+        misfit = misfit_of(model, self._fit, self._state, self._widths, reasons, errors.voxels)
         model.normalise()
         displacement = _axial_peak(basis, model.coefficients)
         moved = basis.psf(model.coefficients, -displacement)
@@ -451,6 +453,7 @@ class _Run:
             self._iterations,
             basis.band,
             self._widths,
+            misfit,
             JointState(
                 self._field,
                 self._settings,

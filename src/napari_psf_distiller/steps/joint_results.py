@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.joint_model import Fitted
+from napari_psf_distiller.steps.misfit import Misfit
 
 __all__ = ["SAME", "Joint", "JointState", "Settings"]
 
@@ -114,6 +115,8 @@ class Joint:
         The frequencies that the PSF may have.
     widths : numpy.ndarray
         Full width at half maximum of a bead's image along z, y and x, in voxels.
+    misfit : Misfit
+        What the model does not say of the beads.
     state : JointState
     """
 
@@ -125,4 +128,5 @@ class Joint:
     iterations: int
     band: Band
     widths: Floats
+    misfit: Misfit
     state: JointState

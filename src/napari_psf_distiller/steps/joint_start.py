@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -12,7 +14,7 @@ from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.detection import Candidates
 from napari_psf_distiller.steps.seen_band import seen_band
 
-__all__ = ["alone_first", "band_of", "gaussian", "middle_of", "optics_band", "window_of"]
+__all__ = ["alone_first", "band_of", "capped", "gaussian", "middle_of", "optics_band", "window_of"]
 
 Floats = NDArray[np.float64]
 
@@ -92,6 +94,18 @@ def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Ban
             lateral = max(lateral, min(WIDER * seen.lateral, MOST_WIDER * lateral))
             axial = max(axial, min(WIDER * seen.axial, MOST_WIDER * axial))
     return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
+
+
+def capped(band: Band, spacing: Sequence[float]) -> tuple[bool, bool]:
+    """Return whether a band ends where the voxels' sampling does, along z and in the plane.
+
+    Parameters
+    ----------
+    band : Band
+    spacing : sequence of float
+        Voxel size in micrometres.
+    """
+    return band.axial * spacing[0] > 0.999 * ALONG, band.lateral * max(spacing[1:]) > 0.999 * ACROSS
 
 
 def window_of(

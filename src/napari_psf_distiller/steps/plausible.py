@@ -1,0 +1,58 @@
+"""Whether figures that were typed in can be those of an image: if not, their unit is another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.fourier_bessel import Band
+from napari_psf_distiller.errors import InputError
+
+__all__ = ["check_plausible"]
+
+Floats = NDArray[np.float64]
+
+# A ball's image is as wide as the ball, or wider: at half of its maximum 0.87 of its diameter, and
+# widths are known at first to a part only.
+WIDEST = 2.0
+
+# Of a widefield microscope the narrowest image is about half as wide as its highest frequency's
+# period. STED's is a tenth of that.
+NARROWEST, TENTH = 0.5, 0.05
+
+
+def check_plausible(
+    widths: Floats, spacing: Sequence[float], bead_diameter: float, band: Band | None
+) -> None:
+    """Refuse a bead's diameter or optics that are not of the beads' order of magnitude.
+
+    Parameters
+    ----------
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    spacing : sequence of float
+        Voxel size in micrometres, three values.
+    bead_diameter : float
+        In micrometres.
+    band : Band or None
+        What the optics pass.
+
+    Raises
+    ------
+    InputError
+        They are not.
+    """
+    width = float(min(widths[1:] * np.array(spacing[1:])))
+    if bead_diameter > WIDEST * width:
+        raise InputError(
+            f"The bead diameter is {bead_diameter:g} um, and a bead's image only {width:.3g} um "
+            "wide: give the diameter and the voxel size in micrometres."
+        )
+    if band is not None and width < TENTH * NARROWEST / band.lateral:
+        raise InputError(
+            f"A bead's image is {width:.3g} um wide, and the optics pass nothing that is narrower "
+            f"than {NARROWEST / band.lateral:.3g} um: give the wavelength and the voxel size in "
+            "micrometres."
+        )

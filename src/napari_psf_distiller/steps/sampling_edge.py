@@ -1,0 +1,63 @@
+"""Whether a PSF's spectrum ends before the sampling does."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["sampling_edge"]
+
+Floats = NDArray[np.float64]
+
+# The highest frequencies that a fitted PSF has, in cycles a voxel, and the lowest.
+HIGHEST, LOWEST = (0.4, 0.45), 0.06
+
+# Less than so many times the errors' own power is nothing.
+LEAST_POWER = 2.0
+
+# A spectrum needs so many voxels.
+LEAST_VOXELS = 9
+
+
+def sampling_edge(psf: Floats, errors: Floats) -> tuple[float, ...]:
+    """Return how strong a PSF's spectrum is at the highest frequencies that voxels can show.
+
+    Parameters
+    ----------
+    psf : numpy.ndarray
+        (Z, Y, X).
+    errors : numpy.ndarray
+        Of its voxels.
+
+    Returns
+    -------
+    tuple of float
+        Along each axis the root of the mean power there over that at the lowest
+        frequencies; 0 where its errors make about as much, and along an axis of few voxels.
+
+    Notes
+    -----
+    The power is added up over the other axes' frequencies: on the axis itself a widefield
+    microscope's transfer function is zero along z. Where it has not ended at half a cycle a voxel,
+    what lies beyond is folded back (C. E. Shannon, "Communication in the presence of noise", Proc.
+    IRE 37, 1949).
+    """
+    power = np.abs(np.fft.fftn(psf)) ** 2
+    # Of errors that know nothing of each other.
+    noise = float((errors**2).sum())
+    found = []
+    for axis, n in enumerate(psf.shape):
+        if n < LEAST_VOXELS:
+            found.append(0.0)
+            continue
+        frequency = np.abs(np.fft.fftfreq(n))
+        along = power.mean(axis=tuple(a for a in range(psf.ndim) if a != axis))
+        # Of few voxels none may lie between.
+        middle = (HIGHEST[0] + HIGHEST[1]) / 2
+        high = np.abs(frequency - middle) <= max(HIGHEST[1] - middle, 0.5 / n)
+        low = frequency <= max(LOWEST, 1 / n)
+        if along[high].mean() < LEAST_POWER * noise:
+            found.append(0.0)
+            continue
+        found.append(float(np.sqrt(along[high].mean() / along[low].mean())))
+    return tuple(found)
