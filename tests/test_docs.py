@@ -32,6 +32,7 @@ WARNINGS = {
     "advice.py": ("deconvolve_warnings", "psf_warnings", "bead_warnings", "joint_warnings"),
     "compute/deconvolution.py": ("_tell",),
     "steps/stopping.py": ("enough_iterations",),
+    "tiff_images.py": ("append",),
     "widgets/deconvolve.py": ("steps",),
     "widgets/distill.py": ("_richardson_lucy_steps",),
     "widgets/guide.py": ("show_warning",),
