@@ -13,7 +13,6 @@ from napari_psf_distiller.errors import InputError
 
 __all__ = [
     "BEAD_DIAMETER",
-    "DISTANCE",
     "NUMERICAL_APERTURE",
     "REFRACTIVE_INDEX",
     "SPACING",
@@ -100,6 +99,3 @@ NUMERICAL_APERTURE = Bound("numerical aperture", 0.01, 2.5, length=False)
 
 # From air's to that of solid immersion lenses.
 REFRACTIVE_INDEX = Bound("refractive index", 1.0, 4.0, length=False)
-
-# Distances in the image: a window, a margin, the scale of a background.
-DISTANCE = Bound("distance in an image", 0.0, 100_000.0)
