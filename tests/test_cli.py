@@ -678,7 +678,7 @@ BAD = {
             *("distill", p, *SPACED, "--na", 1.4),
             *("--wavelength", 0.5, "--refractive-index", 1.33),
         ],
-        "aperture must be positive and below the index",
+        "always less than the refractive index",
     ),
     "zero diameter": (lambda p: ["distill", p, *SPACED, "--bead-diameter", 0], "bead_diameter"),
     "zero iterations": (

@@ -229,7 +229,7 @@ def check_psf(psf: ArrayLike, image_shape: tuple[int, ...]) -> NDArray[np.float3
     if kernel.ndim == 2 and len(image_shape) == 3 and image_shape[0] == 1:
         return kernel[None]
     if kernel.ndim == 3 and len(image_shape) == 2 and len(kernel) == 1:
-        return kernel[0]
+        kernel = np.ascontiguousarray(kernel[0])
     if kernel.ndim != len(image_shape):
         raise InputError(
             f"The PSF has {kernel.ndim} axes, the image {len(image_shape)}; they must have the "
