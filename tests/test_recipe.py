@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -624,3 +625,29 @@ def test_saving_writes_whole_or_not_at_all(tmp_path, monkeypatch, before):
 def test_saving_into_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         Recipe().save(tmp_path / "missing" / "recipe.json")
+
+
+@pytest.mark.parametrize("depth", [300, 900, 5000, 10**6])
+def test_what_is_nested_too_deeply_is_a_sentence(tmp_path, depth):
+    nested = "[" * depth + "]" * depth
+    document = Recipe().to_json().replace('"spacing": null', f'"spacing": {nested}')
+    (tmp_path / "recipe.json").write_text(document)
+    with pytest.raises(InputError) as raised:
+        Recipe.load(tmp_path / "recipe.json")
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_recipe(tmp_path):
+    os.mkfifo(tmp_path / "recipe.json")
+    with pytest.raises(InputError, match="it is no file"):
+        Recipe.load(tmp_path / "recipe.json")
+    with pytest.raises(InputError, match="it is no file"):
+        Recipe.load("/dev/zero")
+
+
+def test_long_values_are_quoted_in_part(tmp_path):
+    for change in ({"device": 5}, {"x" * 10**6: 1}, {"spacing": "x" * 10**6}):
+        with pytest.raises(InputError) as raised:
+            Recipe.from_dict(change)
+        assert len(str(raised.value)) < 400

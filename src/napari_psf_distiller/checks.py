@@ -30,6 +30,9 @@ EXACT_IN_FLOAT32 = 2**24
 # Beyond these intensities the squares that a variance sums up leave single precision.
 LARGEST_INTENSITY, SMALLEST_SPAN = 1e15, 1e-15
 
+# No camera's pixels and no scan's are so much longer than wide.
+LONGEST_PIXEL = 20.0
+
 MOST_ITERATIONS = 100_000
 
 
@@ -177,6 +180,11 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
         raise InputError(f"The spacing {values} must be positive on every axis, in micrometres.")
     for axis, value in zip("zyx"[-ndim:], values, strict=True):
         SPACING.check(value, f"The spacing along {axis}")
+    if max(values[-2:]) > LONGEST_PIXEL * min(values[-2:]):
+        raise InputError(
+            f"The spacing along y and x, {values[-2]:g} x {values[-1]:g} micrometres, cannot be a "
+            "pixel's: are they in different units?"
+        )
     return values
 
 

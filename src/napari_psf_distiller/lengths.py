@@ -78,7 +78,7 @@ class Bound(NamedTuple):
         if not self.length:
             # The point is easily left out: an objective says 1.45.
             meant = next((value / 10**n for n in (1, 2) if self.holds(value / 10**n)), None)
-            return f"; is {meant:.3g} meant?" if meant is not None else ""
+            return f" ({meant:.3g}?)" if meant is not None else ""
         for unit, factor in OTHER_UNITS.items():
             if self.holds(value * factor):
                 return f"; {value:.6g} {unit} is {value * factor:.6g}"

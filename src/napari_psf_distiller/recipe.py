@@ -215,18 +215,24 @@ class Recipe(Section):
             The file cannot be read, or `from_json` refuses its content.
         """
         try:
-            # A pipe would keep its reader waiting, and a device never ends.
-            if Path(path).exists() and not Path(path).is_file():
-                raise InputError(f"The recipe {path} cannot be read: it is no file.")
-            if Path(path).stat().st_size > LARGEST_FILE:
-                raise InputError(f"The recipe {path} cannot be read: it is too large for one.")
-            text = Path(path).read_text(encoding="utf-8")
+            text = _text_of(Path(path))
+        except InputError:
+            raise
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(f"The recipe {path} cannot be read: {reason}.") from None
         except ValueError as error:
             raise InputError(f"The recipe {path} cannot be read: {shown(str(error))}.") from None
         return cls.from_json(text, source=str(path))
+
+
+def _text_of(path: Path) -> str:
+    # A pipe would keep its reader waiting, and a device never ends.
+    if path.exists() and not path.is_file():
+        raise InputError(f"The recipe {path} cannot be read: it is no file.")
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputError(f"The recipe {path} cannot be read: it is too large for one.")
+    return path.read_text(encoding="utf-8")
 
 
 def _from_version_1(data: Any) -> Any:

@@ -169,20 +169,21 @@ def _move_all(staging: Path, folder: Path, names: Sequence[str], overwrite: bool
                 (folder / name).replace(before / name)
             _place(staging / name, folder / name)
     except BaseException as error:
-        for name in names:
+        failed = folder / name
+        for each in names:
             # What has left its place here is ours there.
-            if not (staging / name).exists():
-                (folder / name).unlink(missing_ok=True)
-            if (before / name).exists():
-                (before / name).replace(folder / name)
+            if not (staging / each).exists():
+                (folder / each).unlink(missing_ok=True)
+            if (before / each).exists():
+                (before / each).replace(folder / each)
         if isinstance(error, FileExistsError):
             raise InputError(
-                f"{folder / name} was made by another program meanwhile; choose another output, or "
+                f"{failed} was made by another program meanwhile; choose another output, or "
                 "give --overwrite to replace it."
             ) from None
         if isinstance(error, OSError):
             raise InputError(
-                f"{folder / name} cannot be replaced: {error.strerror or error}. Is it open in "
+                f"{failed} cannot be replaced: {error.strerror or error}. Is it open in "
                 "another program?"
             ) from None
         raise

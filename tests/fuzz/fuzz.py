@@ -612,7 +612,9 @@ def faults(target: str, calls: int, seed: int, only: int | None = None) -> Itera
         rng = np.random.default_rng([seed, number, *target.encode()])
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
             try:
-                call = TARGETS[target](rng, Path(folder))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    call = TARGETS[target](rng, Path(folder))
             except psfd.DistillerError:
                 # The part of a recipe that was to be passed is none.
                 continue
