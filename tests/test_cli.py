@@ -913,3 +913,32 @@ def test_handlers_of_signals_are_as_before():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert run("--version") == 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another Ctrl-C")
+@pytest.mark.parametrize("when", ["pandas", "napari_psf_distiller.commands"])
+def test_ctrl_c_while_it_starts_is_one_line(tmp_path, when):
+    program = tmp_path / "psf-distiller"
+    program.write_text(
+        "import os, signal, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {when!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from napari_psf_distiller.cli import main\n"
+        "sys.exit(main(['devices']))\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "psf-distiller: interrupted; nothing was written.\n"
+    assert done.stdout == ""
+
+
+def test_importing_the_package_leaves_ctrl_c_to_other_programs():
+    code = (
+        "import signal, napari_psf_distiller\n"
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -20,10 +20,10 @@ from napari_psf_distiller.compute import BOUNDARIES, FFTS, METHODS
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.starting import PROGRAM, started
 
 __all__ = ["main"]
 
-PROGRAM = "psf-distiller"
 FAILED, INTERRUPTED = 2, 130
 
 # What ends a program from outside; the shell's exit code for it is 128 more.
@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 if all went well, 2 after an error, 130 after Ctrl-C, 128 and a signal's number after
         another signal that ends programs; errors are one line on stderr.
     """
+    started()
     with _ending_well():
         return _run(argv)
 
