@@ -165,7 +165,11 @@ def _check_background(background: ArrayLike, shape: tuple[int, ...]) -> NDArray[
             f"The background has the shape {array.shape}, the image {shape}; they must be the "
             "same, or the background a number."
         )
-    if not np.isfinite(array).all() or array.min() < 0 or array.max() > LARGEST_INTENSITY:
+    if (
+        not np.isfinite(array).all()
+        or float(array.min()) < 0
+        or float(array.max()) > LARGEST_INTENSITY
+    ):
         raise InputError(
             "The background must be finite and not negative everywhere, and at most "
             f"{LARGEST_INTENSITY:g}."
