@@ -1,10 +1,19 @@
 """Every image that cannot be used is refused with a sentence that says why."""
 
+import math
+
 import numpy as np
 import pytest
 
 from napari_psf_distiller import InputError
-from napari_psf_distiller.checks import check_image, check_iterations, check_spacing
+from napari_psf_distiller.checks import (
+    check_array,
+    check_image,
+    check_iterations,
+    check_number,
+    check_shape,
+    check_spacing,
+)
 
 
 def ramp(dtype, shape=(4, 5, 6)) -> np.ndarray:
@@ -136,6 +145,12 @@ def test_the_sentence_names_what_was_given():
     assert sentence(np.zeros((4, 5)), name="The PSF").startswith("The PSF ")
 
 
+def test_pixels_that_are_no_pixels():
+    with pytest.raises(InputError, match=r"30 x 0\.001 micrometres"):
+        check_spacing((0.2, 30, 0.001), 3)
+    assert check_spacing((50, 0.1, 1), 3) == (50, 0.1, 1)
+
+
 def test_spacing():
     assert check_spacing([1, 0.5, np.float32(0.25)], 3) == (1.0, 0.5, 0.25)
 
@@ -165,7 +180,104 @@ def test_iterations():
     assert type(check_iterations(np.int64(20))) is int
 
 
-@pytest.mark.parametrize("iterations", [0, -1, 1.5, True, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "iterations", [0, -1, 1.5, True, float("nan"), float("inf"), "3", None, 10**9, 10**400]
+)
 def test_iterations_that_cannot_be(iterations):
     with pytest.raises(InputError, match="1 or more"):
         check_iterations(iterations)
+
+
+def test_where_the_first_bad_voxel_is():
+    image = ramp(np.float32)
+    image[2, 3, 4] = image[3] = np.nan
+    text = sentence(image)
+    assert "31 voxels that are NaN or infinite, the first at z 2, y 3, x 4" in text
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((1, 4, 5, 6), (4, 5, 6)),
+        ((4, 1, 5, 6), (4, 5, 6)),
+        ((1, 1, 4, 5, 6), (4, 5, 6)),
+        ((1, 1, 5, 6), (5, 6)),
+        ((1, 5, 6), (1, 5, 6)),
+        ((1, 4, 1, 6), (4, 1, 6)),
+    ],
+)
+def test_axes_of_length_1_are_left_out_where_there_are_too_many(shape, expected):
+    image = ramp(np.uint16, shape)
+    array = check_image(image)
+    assert array.shape == expected
+    np.testing.assert_array_equal(array.ravel(), image.ravel())
+
+
+@pytest.mark.parametrize("image", [[[1, 2], [3]], "text", b"text", None, 7, {}, object(), 10**400])
+def test_what_is_no_array(image):
+    assert len(sentence(image)) < 300
+
+
+def test_masked_voxels_are_told():
+    image = np.ma.masked_greater(ramp(np.float32), 100)
+    assert "19 masked voxels" in sentence(image)
+    assert check_image(np.ma.masked_greater(ramp(np.float32), 1000)).shape == (4, 5, 6)
+
+
+@pytest.mark.parametrize("factor", [1e-20, 1e-30, 1e14, 1e30])
+def test_values_whose_squares_leave_single_precision(factor):
+    assert "single precision" in sentence(ramp(np.float64) * factor)
+
+
+def test_what_differs_in_double_precision_only():
+    assert "constant in single precision" in sentence(ramp(np.float64) + 1e12)
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">i4", ">f4", ">f8"])
+def test_native_byte_order_inside(dtype):
+    image = ramp(dtype)
+    array = check_array(image)
+    assert array.dtype.isnative
+    np.testing.assert_array_equal(array, image)
+    assert image.dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize(
+    "spacing",
+    [
+        *("123", b"123", 0.1, "abc", "x" * 10**6, object(), [[1], [2], [3]]),
+        *([0.1, "x", 0.1], [0.1, None, 0.1], (True, 0.1, 0.1), (1j, 0.1, 0.1)),
+        (10**400, 0.1, 0.1),
+    ],
+)
+def test_spacing_that_is_no_lengths(spacing):
+    with pytest.raises(InputError, match="must be numbers") as raised:
+        check_spacing(spacing, 3)
+    assert len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["1", None, True, math.nan, math.inf, 1j, [1], -1, 11, 10**400])
+def test_numbers_that_cannot_be(value):
+    with pytest.raises(InputError, match=r"The width is .*; it must be a number, from 0 to 10\.$"):
+        check_number(value, "width", 0, 10)
+
+
+@pytest.mark.parametrize("value", [0, 10, 0.5, np.float32(0.5), np.int8(3)])
+def test_numbers(value):
+    number = check_number(value, "width", 0, 10)
+    assert type(number) is float
+    assert number == value
+
+
+@pytest.mark.parametrize(
+    "shape", [5, "55", (5,), (5, 5, 5, 5), (0, 5), (5.0, 5), (5, None), (-1, 5)]
+)
+def test_shapes_that_cannot_be(shape):
+    with pytest.raises(InputError, match="cannot be made"):
+        check_shape(shape, 1, 1000)
+
+
+def test_shapes_that_are_too_large():
+    with pytest.raises(InputError, match="does not fit into the memory"):
+        check_shape((10**9, 10**9, 10**9), 1, 10**9)
+    assert check_shape([np.int64(5), 7], 1, 35) == (5, 7)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -678,7 +679,7 @@ BAD = {
             *("distill", p, *SPACED, "--na", 1.4),
             *("--wavelength", 0.5, "--refractive-index", 1.33),
         ],
-        "aperture must be positive and below the index",
+        "always less than the refractive index",
     ),
     "zero diameter": (lambda p: ["distill", p, *SPACED, "--bead-diameter", 0], "bead_diameter"),
     "zero iterations": (
@@ -808,3 +809,136 @@ def test_a_terminal_sees_bars_and_anything_else_a_line_a_step(sized, tmp_path, m
         assert ("psf-distiller: Preprocess beads ..." in screen.getvalue()) != looked_at
         # What it needs, both see.
         assert "psf-distiller: Distil PSF (needs " in screen.getvalue()
+
+
+# what other programs and signals do
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_results_that_another_run_wrote_meanwhile_stay(sized, tmp_path, monkeypatch, capsys, link):
+    out = tmp_path / "out"
+
+    def meanwhile(*_, **__):
+        (out / "recipe.json").write_text("another run's")
+        return report(*_, **__)
+
+    if not link:
+        monkeypatch.setattr(os, "link", lambda *_: raise_(OSError(95, "not supported")))
+    report = sys.modules["napari_psf_distiller.report"].write_report
+    monkeypatch.setattr("napari_psf_distiller.report.write_report", meanwhile)
+    assert run("distill", sized, "-o", out, *STEPWISE) == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "error" in text]
+    assert "recipe.json was made by another program meanwhile" in line
+    assert [path.name for path in out.iterdir()] == ["recipe.json"]
+    assert (out / "recipe.json").read_text() == "another run's"
+    monkeypatch.setattr("napari_psf_distiller.report.write_report", report)
+    assert run("distill", sized, "-o", out, *STEPWISE, "--overwrite") == 0
+    assert {path.name for path in out.iterdir()} == RESULTS
+    assert Recipe.load(out / "recipe.json").provenance is not None
+
+
+def raise_(error):
+    raise error
+
+
+def test_two_runs_at_once_leave_the_results_of_one(sized, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "napari_psf_distiller.cli", "distill", str(sized)]
+    command += ["-o", str(out), *HERE, "--stepwise", "--iterations"]
+    runs = [
+        subprocess.Popen([*command, str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for n in (2, 3)
+    ]
+    said = [process.communicate(timeout=120)[1].decode() for process in runs]
+    codes = [process.returncode for process in runs]
+    assert sorted(codes) == [0, 2], said
+    winner = (2, 3)[codes.index(0)]
+    assert Recipe.load(out / "recipe.json").distill.iterations == winner
+    assert read_psf(out / "psf.tif").recipe.distill.iterations == winner
+    assert {path.name for path in out.iterdir()} == RESULTS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes")
+def test_a_pipe_is_not_replaced(field, kernel, sized, tmp_path, capsys):
+    os.mkfifo(tmp_path / "out.tif")
+    for more in ([], ["--overwrite"]):
+        assert run("deconvolve", sized, kernel[1], "-o", tmp_path / "out.tif", *QUICK, *more) == 2
+        assert "a pipe or a device" in capsys.readouterr().err
+    assert (tmp_path / "out.tif").is_fifo()
+
+
+@pytest.mark.parametrize("length", [239, 255])
+def test_long_names_work(sized, kernel, tmp_path, length):
+    path = tmp_path / ("n" * (length - 4) + ".tif")
+    assert run("deconvolve", sized, kernel[1], "-o", path, *QUICK) == 0
+    assert path.exists()
+
+
+@pytest.mark.parametrize("command", ["distill", "deconvolve"])
+def test_names_that_are_too_long_are_said(sized, kernel, tmp_path, capsys, command):
+    inputs = {"distill": [sized], "deconvolve": [sized, kernel[1]]}[command]
+    end = {"distill": "", "deconvolve": ".tif"}[command]
+    assert run(command, *inputs, "-o", tmp_path / ("n" * 300 + end), *HERE) == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "error" in text]
+    assert "too long" in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_it_with_one_line_and_leaves_nothing(tmp_path, name):
+    command = [sys.executable, "-m", "napari_psf_distiller.cli", "demo", "-o"]
+    command += [str(tmp_path / "out"), *HERE]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if "Distil PSF" in line:
+                break
+        process.send_signal(getattr(signal, name))
+        rest = process.stderr.read()
+        assert process.wait(30) == 128 + getattr(signal, name)
+    assert rest.splitlines() == [f"psf-distiller: ended by {name}; nothing was written."]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_expected_is_one_line(sized, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("napari_psf_distiller.commands.distill_steps_of", lambda *_: 1 / 0)
+    assert run("distill", sized, "-o", tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "unexpected, ZeroDivisionError: division by zero. Please report it." in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_handlers_of_signals_are_as_before():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert run("--version") == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another Ctrl-C")
+@pytest.mark.parametrize("when", ["pandas", "napari_psf_distiller.commands"])
+def test_ctrl_c_while_it_starts_is_one_line(tmp_path, when):
+    program = tmp_path / "psf-distiller"
+    program.write_text(
+        "import os, signal, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {when!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from napari_psf_distiller.cli import main\n"
+        "sys.exit(main(['devices']))\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "psf-distiller: interrupted; nothing was written.\n"
+    assert done.stdout == ""
+
+
+def test_importing_the_package_leaves_ctrl_c_to_other_programs():
+    code = (
+        "import signal, napari_psf_distiller\n"
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -34,6 +34,7 @@ WARNINGS = {
     "compute/deconvolution.py": ("_tell",),
     "image_advice.py": ("history_warnings",),
     "steps/stopping.py": ("enough_iterations", "_enough_for"),
+    "tiff_images.py": ("append",),
     "widgets/deconvolve.py": ("steps",),
     "widgets/distill.py": ("_richardson_lucy_steps",),
     "widgets/guide.py": ("show_warning",),

@@ -110,3 +110,49 @@ def test_a_replaced_file_keeps_its_mode(tmp_path):
     path.chmod(0o640)
     write_whole(path, writer_of("y"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@posix
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "psf.tif")
+    with pytest.raises(InputError, match="a pipe or a device"):
+        write_whole(tmp_path / "psf.tif", writer_of("x"))
+    assert stat.S_ISFIFO((tmp_path / "psf.tif").stat().st_mode)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@posix
+def test_a_device_is_not_replaced():
+    with pytest.raises(InputError, match="a pipe or a device"):
+        write_whole("/dev/null", writer_of("x"))
+
+
+@posix
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    place, path = tmp_path / "elsewhere" / "psf.tif", tmp_path / "psf.tif"
+    path.symlink_to(place)
+    for text in ("one", "two"):
+        write_whole(path, writer_of(text))
+        assert path.is_symlink()
+        assert place.read_text() == text
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
+@pytest.mark.parametrize("length", [200, 239, 250, 255])
+def test_long_names(tmp_path, length):
+    path = tmp_path / ("n" * (length - 4) + ".tif")
+    write_whole(path, writer_of("x"))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a." + "b" * 240 + ".tif", "." * 200 + "tif", "ä" * 120 + ".tif"])
+def test_long_names_with_odd_extensions(tmp_path, name):
+    write_whole(tmp_path / name, writer_of("x"))
+    assert (tmp_path / name).read_text() == "x"
+
+
+def test_names_that_are_too_long(tmp_path):
+    with pytest.raises(InputError, match="cannot be written"):
+        write_whole(tmp_path / ("n" * 300 + ".tif"), writer_of("x"))
+    assert list(tmp_path.iterdir()) == []

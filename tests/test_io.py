@@ -186,6 +186,14 @@ def test_nothing_is_known_of_other_files(tmp_path):
         ("mm", 1e3),
         ("cm", 1e4),
         ("inch", 25400),
+        ("\\u03BCm", 1),
+        ("Micrometers", 1),
+        ("micrometres", 1),
+        ("microns.", 1),
+        ("nanometers", 1e-3),
+        ("millimetre", 1e3),
+        ("meters", 1e6),
+        ("inches", 25400),
     ],
 )
 def test_units_of_imagej(tmp_path, unit, length):
@@ -193,22 +201,47 @@ def test_units_of_imagej(tmp_path, unit, length):
         tmp_path / "elsewhere.tif",
         psf_of((5, 7, 9)),
         imagej=True,
-        resolution=(4, 2),
-        metadata={"axes": "ZYX", "spacing": 3.0, "unit": unit},
+        resolution=(4 * length, 2 * length),
+        metadata={"axes": "ZYX", "spacing": 3.0 / length, "unit": unit},
     )
-    assert read_psf(path).spacing == pytest.approx((3 * length, length / 2, length / 4))
+    assert read_psf(path).spacing == pytest.approx((3, 0.5, 0.25))
     assert read_psf(path).recipe is None
     assert not is_psf_file(path)
 
 
-@pytest.mark.parametrize(("unit", "length"), [("µm", 1), ("nm", 1e-3), ("mm", 1e3), ("Å", 1e-4)])
+@pytest.mark.parametrize(
+    ("units", "lengths"),
+    [
+        ({"yunit": "nm", "zunit": "nm"}, (1e-3, 1e-3, 1)),
+        ({"zunit": "mm"}, (1e3, 1, 1)),
+        ({"yunit": "pixel"}, None),
+    ],
+)
+def test_each_axis_of_imagej_can_have_its_own_unit(tmp_path, units, lengths):
+    z, y, x = lengths or (1, 1, 1)
+    path = tiff_written_elsewhere(
+        tmp_path / "elsewhere.tif",
+        psf_of((5, 7, 9)),
+        imagej=True,
+        resolution=(4 * x, 2 * y),
+        metadata={"axes": "ZYX", "spacing": 3.0 / z, "unit": "micron"} | units,
+    )
+    expected = None if lengths is None else pytest.approx((3, 0.5, 0.25))
+    assert read_image(path).spacing == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "length"),
+    [("µm", 1), ("nm", 1e-3), ("mm", 1e3), ("dm", 1e5), ("m", 1e6), ("Å", 1e-4)],
+)
 def test_units_of_ome(tmp_path, unit, length):
-    sizes = {f"PhysicalSize{axis}": n for axis, n in zip("ZYX", (3.0, 0.5, 0.25), strict=True)}
+    spacing = [size / length for size in (3.0, 0.5, 0.25)]
+    sizes = {f"PhysicalSize{axis}": n for axis, n in zip("ZYX", spacing, strict=True)}
     units = {f"PhysicalSize{axis}Unit": unit for axis in "ZYX"}
     path = tiff_written_elsewhere(
         tmp_path / "elsewhere.ome.tif", psf_of((5, 7, 9)), metadata={"axes": "ZYX"} | sizes | units
     )
-    assert read_psf(path).spacing == pytest.approx((3 * length, length / 2, length / 4))
+    assert read_psf(path).spacing == pytest.approx((3, 0.5, 0.25))
 
 
 def test_the_resolution_of_a_plain_tiff(tmp_path):
@@ -320,6 +353,8 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, name, read):
         assert is_psf_file(tmp_path / name) in (True, False)
 
 
+# A damaged directory can still be one of fewer planes, which is told.
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.DistillerWarning")
 @pytest.mark.parametrize("name", ["psf.tif", "psf.ome.tif"])
 def test_flipped_bytes_never_give_another_error(tmp_path, name):
     write_psf(tmp_path / name, psf_of((3, 5, 7)), spacing=SPACING, recipe=recipe_of((3, 5, 7)))

@@ -447,3 +447,66 @@ def test_what_went_otherwise_is_warned_of(field):
     noiseless = ndimage.uniform_filter(field.image.astype(np.float32), 5)
     with pytest.warns(DistillerWarning, match="when to stop cannot be told"):
         pd.deconvolve(noiseless, psf, None, device="numpy")
+
+
+# What is said of so small a field is not what is looked at here.
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.DistillerWarning")
+def test_a_stack_of_one_plane_is_a_plane():
+    field = pd.simulate_beads((64, 64), (0.08, 0.08), beads=8, separation=1.0, seed=3)
+    plane = pd.distill(field.image, field.spacing, device="numpy")
+    stack = pd.distill(field.image[None], (0.2, *field.spacing), device="numpy")
+    np.testing.assert_array_equal(stack.psf, plane.psf)
+    assert stack.spacing == plane.spacing
+
+
+def test_byte_order_changes_nothing(field):
+    recipe = Recipe.stepwise()
+    native = pd.distill(field.image, field.spacing, recipe, device="numpy")
+    swapped = field.image.astype(">u2")
+    before = swapped.tobytes()
+    other = pd.distill(swapped, field.spacing, recipe, device="numpy")
+    assert swapped.tobytes() == before
+    assert other.recipe == native.recipe
+    assert other.recipe.provenance.image_dtype == "uint16"
+    np.testing.assert_array_equal(other.psf, native.psf)
+
+
+@pytest.mark.parametrize("recipe", ["abc", 5, {}, pd.Distill()])
+def test_what_is_no_recipe(field, recipe):
+    with pytest.raises(InputError, match="it should be a Recipe"):
+        pd.distill(field.image, field.spacing, recipe)
+
+
+@pytest.mark.parametrize("psf_shape", [(5, 5), (1, 5, 5)])
+@pytest.mark.parametrize("shape", [(12, 14), (1, 12, 14), (1, 1, 12, 14)])
+def test_deconvolving_a_plane_keeps_its_axes(shape, psf_shape):
+    image = np.random.default_rng(0).poisson(9, shape).astype(np.float32)
+    result = pd.deconvolve(image, np.ones(psf_shape), iterations=2, device="numpy")
+    assert result.shape == shape
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"background": "dark"},
+        {"background": [[1, 2], [3]]},
+        {"background": 1j},
+        {"background": 1e300},
+        {"background": float("nan")},
+        {"mask": "all"},
+        {"mask": [[1], [2, 3]]},
+        {"mask": np.full((12, 14), np.nan)},
+        {"total_variation": "some"},
+        {"total_variation": float("nan")},
+        {"iterations": "many"},
+        {"boundary": 3},
+        {"method": None},
+        {"memory": "all"},
+        {"fft": 5},
+        {"device": None},
+    ],
+)
+def test_deconvolve_refuses_wrong_types_in_a_sentence(options):
+    image = np.random.default_rng(0).poisson(9, (12, 14)).astype(np.float32)
+    with pytest.raises(InputError, match=r"\.$"):
+        pd.deconvolve(image, np.ones((3, 3)), **{"iterations": 2, "device": "numpy"} | options)

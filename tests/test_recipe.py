@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,16 @@ from napari_psf_distiller import (
 )
 from napari_psf_distiller.recipe import Provenance
 
-positive = st.floats(0, exclude_min=True, allow_infinity=False)
-not_negative = st.floats(0, allow_infinity=False)
-finite = st.floats(allow_nan=False, allow_infinity=False)
-count = st.integers(1, 10**6)
+positive = st.floats(0, 1e5, exclude_min=True)
+not_negative = st.floats(0, 1e5)
+finite = st.floats(-1e15, 1e15)
+count = st.integers(1, 10**5)
+length = st.floats(0.001, 50)
 boundary = st.sampled_from(["circulant", "noncirculant"])
 text = st.text(max_size=20)
 # Of finding beads and of distilling, those that go together.
 METHODS = [("matched", "joint"), ("threshold", "richardson-lucy")]
-spacing = st.tuples(positive, positive) | st.tuples(positive, positive, positive)
+spacing = st.tuples(length, length) | st.tuples(length, length, length)
 
 
 def recipes_of(methods) -> st.SearchStrategy[Recipe]:
@@ -44,20 +46,20 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
     return st.builds(
         Recipe,
         spacing=st.none() | spacing,
-        bead_diameter=st.none() | positive,
+        bead_diameter=st.none() | length,
         device=st.text(min_size=1),
         fft=st.sampled_from(["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"]),
         memory=st.none() | st.floats(0, 1e6, exclude_min=True),
         optics=st.builds(
             Optics,
-            numerical_aperture=st.none() | positive,
-            wavelength=st.none() | positive,
+            numerical_aperture=st.none() | st.floats(0.01, 0.99),
+            wavelength=st.none() | st.floats(0.1, 5),
             refractive_index=st.none() | st.floats(1, 4),
         ),
         camera=st.builds(
             Camera,
             offset=st.none() | finite,
-            gain=st.none() | positive,
+            gain=st.none() | st.floats(1e-15, 1e15),
             saturation=st.none() | finite,
         ),
         preprocess=st.builds(
@@ -623,3 +625,29 @@ def test_saving_writes_whole_or_not_at_all(tmp_path, monkeypatch, before):
 def test_saving_into_a_folder_that_does_not_exist(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         Recipe().save(tmp_path / "missing" / "recipe.json")
+
+
+@pytest.mark.parametrize("depth", [300, 900, 5000, 10**6])
+def test_what_is_nested_too_deeply_is_a_sentence(tmp_path, depth):
+    nested = "[" * depth + "]" * depth
+    document = Recipe().to_json().replace('"spacing": null', f'"spacing": {nested}')
+    (tmp_path / "recipe.json").write_text(document)
+    with pytest.raises(InputError) as raised:
+        Recipe.load(tmp_path / "recipe.json")
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_recipe(tmp_path):
+    os.mkfifo(tmp_path / "recipe.json")
+    with pytest.raises(InputError, match="it is no file"):
+        Recipe.load(tmp_path / "recipe.json")
+    with pytest.raises(InputError, match="it is no file"):
+        Recipe.load("/dev/zero")
+
+
+def test_long_values_are_quoted_in_part(tmp_path):
+    for change in ({"device": 5}, {"x" * 10**6: 1}, {"spacing": "x" * 10**6}):
+        with pytest.raises(InputError) as raised:
+            Recipe.from_dict(change)
+        assert len(str(raised.value)) < 400

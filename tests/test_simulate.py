@@ -79,7 +79,7 @@ def test_the_focal_plane_alone():
     ("options", "words"),
     [
         ({"numerical_aperture": 1.4, "refractive_index": 1.33}, "below the refractive index"),
-        ({"numerical_aperture": 0}, "must be positive"),
+        ({"numerical_aperture": 0}, "is from 0.01 to 2.5"),
         ({"wavelength": 0.3}, r"Pixels of 0\.08 micrometres are too large"),
         ({"spacing": (0.2, 0.2, 0.2)}, "too large to simulate"),
         ({"spacing": (0.2, 0.08)}, "2 values, but the image has 3 axes"),
@@ -202,3 +202,32 @@ def test_a_slide_is_flat_and_a_gel_is_not():
 def test_fields_that_cannot_be(options, words):
     with pytest.raises(InputError, match=words):
         simulate_beads(**{"shape": (16, 32, 32)} | options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"beads": 10**8},
+        {"beads": -1},
+        {"beads": 1.5},
+        {"beads": "many"},
+        {"photons": float("inf")},
+        {"photons": 1e30},
+        {"spread": 1e3},
+        {"background": float("nan")},
+        {"read_noise": None},
+        {"offset": 1j},
+        {"separation": float("inf")},
+        {"seed": -1},
+        {"seed": "1"},
+        {"spherical": float("nan")},
+        {"bead_diameter": float("inf")},
+        {"shape": (10**6, 10**6, 10**6)},
+        {"shape": "large"},
+        {"shape": (20.0, 20, 20)},
+        {"layout": None},
+    ],
+)
+def test_what_cannot_be_simulated_is_said_at_once(options):
+    with pytest.raises(InputError, match=r"\.$"):
+        simulate_beads(**{"shape": (16, 24, 24), "spacing": (0.2, 0.1, 0.1)} | options)

@@ -9,6 +9,11 @@
 
 from importlib.metadata import version
 
+# Before what takes a while to import.
+import napari_psf_distiller.starting  # noqa: F401
+
+# isort: split
+
 from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.io import read_image, read_psf, write_psf

@@ -1,23 +1,39 @@
-"""What an array must be before a step works on it, each refusal a sentence for the user."""
+"""What an array or a number must be before a step works on it, each refusal a sentence."""
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.lengths import SPACING
 
-__all__ = ["check_array", "check_choice", "check_image", "check_iterations", "check_spacing"]
+__all__ = [
+    "check_array",
+    "check_choice",
+    "check_image",
+    "check_iterations",
+    "check_number",
+    "check_shape",
+    "check_spacing",
+    "check_whole",
+]
 
 # Whole numbers up to here are exact in float32.
 EXACT_IN_FLOAT32 = 2**24
 
-# Voxels of less than a nanometre or more than this, in micrometres, are of another unit.
-SMALLEST_SPACING, LARGEST_SPACING = 0.001, 50.0
+# Beyond these intensities the squares that a variance sums up leave single precision.
+LARGEST_INTENSITY, SMALLEST_SPAN = 1e15, 1e-15
+
+# No camera's pixels and no scan's are so much longer than wide.
+LONGEST_PIXEL = 20.0
+
+MOST_ITERATIONS = 100_000
 
 
 def check_image(
@@ -28,7 +44,8 @@ def check_image(
     Parameters
     ----------
     image : array_like
-        (Y, X) or (Z, Y, X); whole or floating-point numbers.
+        (Y, X) or (Z, Y, X); whole or floating-point numbers. Of more axes those of length 1 are
+        left out.
     name : str
         What the error's sentence calls it.
     constant : bool
@@ -42,8 +59,8 @@ def check_image(
     Raises
     ------
     InputError
-        Wrong number of axes, RGB, not numbers, empty, NaN or infinite, too large for float32, or
-        the same value everywhere.
+        Wrong number of axes, RGB, not numbers, empty, NaN or infinite, masked in part, too large or
+        too small for float32, or the same value everywhere.
     """
     array = check_array(image, name, constant=constant)
     return np.ascontiguousarray(array, dtype=np.float32)
@@ -52,11 +69,8 @@ def check_image(
 def check_array(
     image: ArrayLike, name: str = "The image", *, constant: bool = False
 ) -> NDArray[Any]:
-    """Return a 2D or 3D image as it is, or say why it cannot be used; see `check_image`."""
-    try:
-        array = np.asarray(image)
-    except ValueError:
-        raise InputError(f"{name} is ragged: its rows differ in length.") from None
+    """Return a 2D or 3D image as it is, in native byte order, or refuse it; see `check_image`."""
+    array = _array(image, name)
     if array.ndim not in (2, 3):
         raise InputError(
             f"{name} has {array.ndim} axes {_shape(array)}; it must have the axes (Z, Y, X) or "
@@ -71,16 +85,17 @@ def check_array(
         )
     if array.dtype.kind not in "uif":
         raise InputError(f"{name} has the dtype {array.dtype}; it must hold numbers.")
-    low, high = array.min(), array.max()
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        count = int(np.ma.getmaskarray(image).sum())
+        raise InputError(f"{name} has {count} masked voxels; fill them, or crop the image.")
+    with np.errstate(invalid="ignore"):
+        low, high = array.min(), array.max()
     if array.dtype.kind == "f":
         if not (np.isfinite(low) and np.isfinite(high)):
-            count = int(np.count_nonzero(~np.isfinite(array)))
-            raise InputError(
-                f"{name} has {count} voxels that are NaN or infinite; replace them first."
-            )
-        # Its sum must be finite too: background, normalisation and flux are sums.
+            _refuse_not_finite(array, name)
+        # What is computed of it must be finite too: sums, and squares for a variance.
         largest = max(abs(float(low)), abs(float(high)))
-        if largest > float(np.finfo(np.float32).max) / array.size:
+        if largest > LARGEST_INTENSITY:
             raise InputError(
                 f"{name} has values up to {largest:.3g}, too large for single precision; divide it "
                 "by a constant first."
@@ -91,9 +106,48 @@ def check_array(
             f"{EXACT_IN_FLOAT32} whole numbers overflow single precision. Subtract an offset or "
             "divide by a constant first."
         )
-    if low == high and not constant:
-        raise InputError(f"{name} is constant: every voxel is {low:g}. There is nothing to see.")
+    if not constant:
+        _refuse_constant(float(low), float(high), name)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _array(image: ArrayLike, name: str) -> NDArray[Any]:
+    """Return an array with no more axes of length 1 than it takes."""
+    try:
+        array = np.asarray(image)
+    except ValueError:
+        raise InputError(f"{name} is ragged: its rows differ in length.") from None
+    except (TypeError, OverflowError) as error:
+        raise InputError(f"{name} is no array of numbers: {shown(str(error))}.") from None
+    if array.ndim > 3:
+        alone = tuple(axis for axis, n in enumerate(array.shape[:-2]) if n == 1)
+        array = array.squeeze(alone)
     return array
+
+
+def _refuse_not_finite(array: NDArray[Any], name: str) -> None:
+    bad = ~np.isfinite(array)
+    first = np.unravel_index(int(bad.argmax()), bad.shape)
+    place = ", ".join(f"{axis} {i}" for axis, i in zip("zyx"[-array.ndim :], first, strict=True))
+    raise InputError(
+        f"{name} has {int(np.count_nonzero(bad))} voxels that are NaN or infinite, the first at "
+        f"{place} (counted from 0); crop them away, or replace them first."
+    )
+
+
+def _refuse_constant(low: float, high: float, name: str) -> None:
+    if low == high:
+        raise InputError(f"{name} is constant: every voxel is {low:g}. There is nothing to see.")
+    if np.float32(low) == np.float32(high):
+        raise InputError(
+            f"{name} is constant in single precision: its values are from {low:.9g} to "
+            f"{high:.9g}. Subtract an offset first."
+        )
+    if high - low < SMALLEST_SPAN:
+        raise InputError(
+            f"{name} has values from {low:.3g} to {high:.3g}, too small for single precision; "
+            "multiply it by a constant first."
+        )
 
 
 def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
@@ -102,7 +156,7 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
     Raises
     ------
     InputError
-        None, of another number of axes, or not positive and finite.
+        None, of another number of axes, not positive and finite, or no microscope's.
     """
     if spacing is None:
         raise InputError(
@@ -110,31 +164,124 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
             + ("z, y and x." if ndim == 3 else "y and x.")
         )
     try:
-        values = tuple(float(value) for value in spacing)
-    except (TypeError, ValueError):
+        # The digits of a text are numbers too, but never what is meant.
+        values = () if isinstance(spacing, str | bytes) else tuple(map(_number, spacing))
+    except (TypeError, ValueError, OverflowError):
+        values = ()
+    if not values and not (isinstance(spacing, tuple | list) and len(spacing) == 0):
         raise InputError(
-            f"The spacing {spacing!r} must be numbers, one an axis, in micrometres."
-        ) from None
+            f"The spacing {shown(spacing)} must be numbers, one an axis, in micrometres."
+        )
     if len(values) != ndim:
         raise InputError(
-            f"The spacing {values} has {len(values)} values, but the image has {ndim} axes."
+            f"The spacing {shown(values)} has {len(values)} values, but the image has {ndim} axes."
         )
     if not all(math.isfinite(value) and value > 0 for value in values):
         raise InputError(f"The spacing {values} must be positive on every axis, in micrometres.")
-    if min(values) < SMALLEST_SPACING or max(values) > LARGEST_SPACING:
+    for axis, value in zip("zyx"[-ndim:], values, strict=True):
+        SPACING.check(value, f"The spacing along {axis}")
+    if max(values[-2:]) > LONGEST_PIXEL * min(values[-2:]):
         raise InputError(
-            f"The spacing {values} cannot be a microscope's voxel size in micrometres; is it in "
-            "another unit?"
+            f"The spacing along y and x, {values[-2]:g} x {values[-1]:g} micrometres, cannot be a "
+            "pixel's: are they in different units?"
         )
     return values
 
 
+def check_number(value: float, what: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return a number as float, or say that it cannot be.
+
+    Parameters
+    ----------
+    value : float
+    what : str
+        What the error's sentence calls it.
+    low, high : float
+        The least and the largest that it may be; it is finite in any case.
+
+    Raises
+    ------
+    InputError
+        No number, not finite, or out of these bounds.
+    """
+    try:
+        number = _number(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number) or not low <= number <= high:
+        bounds = "finite"
+        if math.isfinite(low):
+            bounds = "not negative" if low == 0 else f"{low:g} or more"
+        if math.isfinite(high):
+            bounds = f"from {low:g} to {high:g}" if math.isfinite(low) else f"at most {high:g}"
+        raise InputError(f"The {what} is {shown(value)}; it must be a number, {bounds}.")
+    return number
+
+
+def check_whole(value: int, what: str, low: int, high: int) -> int:
+    """Return a whole number as int; see `check_number`."""
+    number = check_number(value, what, low, high)
+    if not number.is_integer():
+        raise InputError(f"The {what} is {shown(value)}; it must be a whole number.")
+    return int(number)
+
+
+def check_shape(shape: Sequence[int], least: int, most: int) -> tuple[int, ...]:
+    """Return the shape of an image that is to be made.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (Z, Y, X) or (Y, X).
+    least : int
+        Of each axis.
+    most : int
+        Of voxels in all.
+
+    Raises
+    ------
+    InputError
+        It is none, or out of these bounds.
+    """
+    try:
+        sizes = tuple(operator.index(n) for n in shape)
+    except TypeError:
+        sizes = ()
+    if len(sizes) not in (2, 3) or min(sizes) < least:
+        raise InputError(
+            f"An image of the shape {shown(shape)} cannot be made; it needs 2 or 3 axes of {least} "
+            "voxels or more."
+        )
+    if math.prod(sizes) > most:
+        raise InputError(
+            f"An image of the shape {shown(sizes)} does not fit into the memory; {most:.3g} voxels "
+            "do."
+        )
+    return sizes
+
+
+def _number(value: Any) -> float:
+    """Return what is a number; a text, a truth value or an array is none."""
+    if isinstance(value, str | bytes | bool | np.bool_) or np.ndim(value):
+        raise TypeError
+    # NumPy gives a complex number's real part with a warning.
+    if isinstance(value, complex | np.complexfloating):
+        raise TypeError
+    return float(value)
+
+
 def check_iterations(iterations: int) -> int:
     """Return the number of iterations, or say that it must be at least one."""
-    number = isinstance(iterations, int | float | np.number) and not isinstance(iterations, bool)
-    if not number or not float(iterations).is_integer() or iterations < 1:
-        raise InputError(f"The number of iterations is {iterations}; it must be 1 or more.")
-    return int(iterations)
+    try:
+        number = _number(iterations)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not number.is_integer() or not 1 <= number <= MOST_ITERATIONS:
+        raise InputError(
+            f"The number of iterations is {shown(iterations)}; it must be 1 or more, and at most "
+            f"{MOST_ITERATIONS}."
+        )
+    return int(number)
 
 
 def check_choice(value: str, what: str, choices: Sequence[str]) -> None:
@@ -147,8 +294,8 @@ def check_choice(value: str, what: str, choices: Sequence[str]) -> None:
         What the error's sentence calls it.
     choices : sequence of str
     """
-    if value not in choices:
-        raise InputError(f"There is no {what} {value!r}; choose {', '.join(choices)}.")
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"There is no {what} {shown(value)}; choose {', '.join(choices)}.")
 
 
 def _shape(array: NDArray[np.generic]) -> str:

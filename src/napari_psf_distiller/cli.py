@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self, TextIO
@@ -17,11 +20,14 @@ from napari_psf_distiller.compute import BOUNDARIES, FFTS, METHODS
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.starting import PROGRAM, started
 
 __all__ = ["main"]
 
-PROGRAM = "psf-distiller"
 FAILED, INTERRUPTED = 2, 130
+
+# What ends a program from outside; the shell's exit code for it is 128 more.
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 DEVICE_HELP = (
     "what computes: auto (a usable OpenCL GPU, else numpy), gpu or cpu (OpenCL's), numpy (no "
@@ -40,32 +46,91 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all went well, 2 after an error, 130 after Ctrl-C; errors are one line on stderr.
+        0 if all went well, 2 after an error, 130 after Ctrl-C, 128 and a signal's number after
+        another signal that ends programs; errors are one line on stderr.
     """
+    started()
+    with _ending_well():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         with _Terminal() as terminal, warnings.catch_warnings():
             warnings.showwarning = terminal.show_warning
             text = arguments.command(arguments, commands.Outlet(terminal.warn, terminal.progress))
-        print(text)
+        _print(text)
     except SystemExit as end:
         # argparse ends so after --help and --version.
         return int(end.code or 0)
     except KeyboardInterrupt:
         _say("interrupted; nothing was written.")
         return INTERRUPTED
+    except _Ended as end:
+        _say(f"ended by {end.name}; nothing was written.")
+        return 128 + end.number
     except MemoryError:
         _say("error: There is not enough memory. Crop the image, or close other programs.")
         return FAILED
     except (DistillerError, OSError) as error:
         _say(f"error: {error}")
         return FAILED
+    except Exception as error:  # whatever it is, the user reads one line
+        _say(f"error: unexpected, {type(error).__name__}: {error}. Please report it.")
+        return FAILED
     return 0
+
+
+class _Ended(BaseException):
+    """A signal ended the program."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.name = signal.Signals(number).name
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """Let the first signal that ends the program unwind it, so that nothing is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.getsignal(number)
+        for number in (getattr(signal, name, None) for name in ENDING)
+        # Who started the program may have it ignore some, as nohup does.
+        if number is not None
+        and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    }
+
+    def end(number: int, _frame: object) -> NoReturn:
+        # What is tidied up now is done in a moment; another signal would leave it half done.
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else _Ended(number)
+
+    try:
+        for number in before:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say(text: str) -> None:
     """Print one line on stderr."""
-    print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr)
+    line = f"{PROGRAM}: {' '.join(text.split())}"
+    # A name in a sentence can have letters that the terminal does not.
+    print(line.encode("utf-8", "backslashreplace").decode("utf-8"), file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Print on stdout, whatever letters the names of files have."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 class _Terminal:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["DeviceError", "DeviceMemoryError", "DistillerError", "DistillerWarning", "InputError"]
+from typing import Any
+
+__all__ = [
+    "DeviceError",
+    "DeviceMemoryError",
+    "DistillerError",
+    "DistillerWarning",
+    "InputError",
+    "shown",
+]
+
+# A sentence that quotes a value is read up to here.
+LONGEST = 60
 
 
 class DistillerError(Exception):
@@ -27,3 +39,12 @@ class DeviceMemoryError(DeviceError):
 
 class DistillerWarning(UserWarning):
     """Something that was done, but that the user should know of."""
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error's sentence shows it: on one line, and not at any length."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # whatever it is, a sentence can be made
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

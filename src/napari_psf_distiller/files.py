@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,10 @@ from typing import Any
 
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["write_whole"]
+__all__ = ["check_replaceable", "write_whole"]
+
+# File systems take names of 255 bytes; what is longer than this is no extension.
+LONGEST_EXTENSION = 32
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
@@ -19,35 +23,54 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
     Parameters
     ----------
     path : str or Path
-        The file to make or replace.
+        The file to make or replace; of a link, the file that it leads to.
     write : callable
         Gets the path of an empty file in the same folder, with the same extension.
 
     Raises
     ------
     InputError
-        The folder does not exist or cannot be written, or the disk is full; an earlier file of
-        that name is then unchanged.
+        The folder does not exist or cannot be written, the name is too long or belongs to something
+        else than a file, or the disk is full; an earlier file of that name is then unchanged.
     """
     path = Path(path)
-    folder = path.parent
-    if not folder.is_dir():
-        raise InputError(f"{path} cannot be written: the folder {folder} does not exist.")
-    if path.is_dir():
-        raise InputError(f"{path} cannot be written: it is a folder.")
-    suffix = "".join(path.suffixes[-2:])
     part: Path | None = None
     try:
-        part = folder / f".{path.stem}-{secrets.token_hex(8)}{suffix}"
+        if not path.parent.is_dir():
+            raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist.")
+        check_replaceable(path)
+        place = Path(os.path.realpath(path)) if path.is_symlink() else path
+        part = place.parent / f".psf-distiller-{secrets.token_hex(8)}{_extension(path)}"
         # Made here, so that it is nobody else's; it has the permissions of any new file.
         part.touch(exist_ok=False)
         write(part)
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
+        if place.exists():
+            shutil.copymode(place, part)
+        part.replace(place)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{path} cannot be written: {reason}.") from None
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a name that belongs to something else than a file: a folder, a pipe, a device.
+
+    Raises
+    ------
+    InputError
+    """
+    if path.is_dir():
+        raise InputError(f"{path} cannot be written: it is a folder.")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} cannot be written: it is a pipe or a device.")
+
+
+def _extension(path: Path) -> str:
+    """Return the part of a name that tells a writer what to write, as .tif or .ome.tif."""
+    for count in (2, 1):
+        extension = "".join(path.suffixes[-count:])
+        if len(os.fsencode(extension)) <= LONGEST_EXTENSION:
+            return extension
+    return ""

@@ -19,7 +19,7 @@ from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.voxel_sizes import voxel_sizes
+from napari_psf_distiller.tiff_images import found_image
 
 __all__ = [
     "StoredImage",
@@ -34,8 +34,6 @@ __all__ = [
 
 FORMAT = "napari-psf-distiller psf"
 VERSION = 1
-
-_AXIS_NAMES = {"T": "time", "C": "channel", "S": "colour", "Z": "z", "Y": "y", "X": "x"}
 
 
 class StoredPSF(NamedTuple):
@@ -130,8 +128,9 @@ def read_psf(path: str | Path) -> StoredPSF:
         The file cannot be read, is cut short, holds no PSF, or says nothing of its voxel size.
     """
     with _opened(path) as tiff:
-        image, spacing = _content(tiff, path)
+        image, spacing, notes = found_image(tiff, path)
         note = _note(tiff)
+    _tell(notes)
     psf = check_image(image, f"The PSF in {path}")
     recipe = None
     if note is not None:
@@ -154,21 +153,26 @@ def read_image(path: str | Path) -> StoredImage:
     Raises
     ------
     InputError
-        The file cannot be read, is cut short, is RGB, or has more axes than z, y and x.
+        The file cannot be read, is cut short, is RGB, has more axes than z, y and x, or holds
+        several images of which none is the largest.
 
     Warns
     -----
     DistillerWarning
-        The first of three axes is called time or channel.
+        The first of three axes is called time or channel; planes are missing, or more than the
+        file says; the largest of several images was read; white is stored as 0; the voxel size
+        that is stated cannot be.
     """
     with _opened(path) as tiff:
-        return _content(tiff, path)
+        image, spacing, notes = found_image(tiff, path)
+    _tell(notes)
+    return StoredImage(image, spacing)
 
 
 def is_psf_file(path: str | Path) -> bool:
     """Return whether a file is a TIFF that `write_psf` wrote; never raises."""
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with _listening(), tifffile.TiffFile(path) as tiff:
             return _note(tiff) is not None
     except Exception:  # any file may be asked about
         return False
@@ -190,7 +194,7 @@ def psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] |
     if not str(path).lower().endswith((".tif", ".tiff")):
         return None
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with _listening(), tifffile.TiffFile(path) as tiff:
             note = _note(tiff)
     except Exception:  # any file may be asked about
         return None
@@ -247,80 +251,64 @@ def _write(
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF file so that its every failure is one sentence."""
-    if not Path(path).is_file():
+    if not _is_file(path):
         raise InputError(f"There is no file {path}.")
-    complaints = _Complaints()
-    logger = tifffile.logger()
-    logger.addHandler(complaints)
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with _listening() as complaints, tifffile.TiffFile(path) as tiff:
             yield tiff
             if complaints.damaged:
                 raise InputError(f"{path} is damaged or cut short. Copy or export it again.")
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # a broken file breaks a reader anywhere
-        raise InputError(f"{path} cannot be read as a TIFF file: {error}.") from None
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise InputError(f"{path} cannot be read as a TIFF file: {reason}.") from None
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        # No file can have such a name.
+        return False
+
+
+@contextmanager
+def _listening() -> Iterator[_Complaints]:
+    """Take what tifffile logs about a damaged file instead of raising it, and show it to nobody."""
+    complaints = _Complaints()
+    logger = tifffile.logger()
+    logger.addFilter(complaints.take)
+    try:
+        # A broken file makes NumPy warn of its numbers too.
+        with np.errstate(all="ignore"):
+            yield complaints
     finally:
-        logger.removeHandler(complaints)
+        logger.removeFilter(complaints.take)
 
 
-class _Complaints(logging.Handler):
-    """What tifffile logs about a damaged file instead of raising it."""
+class _Complaints:
+    """What tifffile logs in this thread."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
         self.damaged = False
         self._thread = threading.get_ident()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def take(self, record: logging.LogRecord) -> bool:
         """Keep what speaks of offsets beyond the file's end, and the like."""
+        if record.thread != self._thread:
+            return True
         text = record.getMessage()
-        if record.thread == self._thread and ("invalid" in text or "corrupted" in text):
+        # What a description says of planes is compared with what is there in `tiff_images`.
+        described = "series" in text or "coercing invalid ASCII" in text
+        if not described and ("invalid" in text or "corrupted" in text):
             self.damaged = True
+        return False
 
 
-def _content(tiff: tifffile.TiffFile, path: str | Path) -> StoredImage:
-    series = tiff.series[0]
-    axes, shape = series.axes, series.shape
-    cut_short = any(
-        offset + count > tiff.filehandle.size
-        for page in series.pages
-        if page is not None
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-    )
-    if cut_short:
-        raise InputError(
-            f"{path} is cut short: it ends before its last voxel. Copy or export it again."
-        )
-    # Only axes that are no length are squeezed away: a time series must be seen as one.
-    kept = [i for i, n in enumerate(shape) if n > 1 or axes[i] in "YX"]
-    image = series.asarray().reshape([shape[i] for i in kept])
-    # Writers that know no axes call a stack's first one I or Q; only its place tells what it is.
-    names = "".join(axes[i] for i in kept)
-    if len(kept) == 3 and names[0] in "IQ" and names[1:] == "YX":
-        names = "ZYX"
-    if names in ("TYX", "CYX"):
-        # Programs that were not told what the axes are write so too: it may well be z.
-        warnings.warn(
-            f"The first axis of {path} is called {_AXIS_NAMES[names[0]]} ({shape[kept[0]]}); it is "
-            "taken as z.",
-            DistillerWarning,
-            stacklevel=4,
-        )
-        names = "ZYX"
-    if names not in ("YX", "ZYX"):
-        shown = ", ".join(
-            f"{_AXIS_NAMES.get(name, name)} ({shape[i]})"
-            for name, i in zip(names, kept, strict=True)
-        )
-        raise InputError(
-            f"{path} has the axes {shown}; an image here has z, y, x or y, x. Choose one time "
-            "point and one channel, and save it as a file of its own."
-        )
-    sizes = voxel_sizes(tiff)
-    spacing = tuple(sizes[name] for name in names if name in sizes)
-    return StoredImage(image, spacing if len(spacing) == len(names) else None)
+def _tell(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, DistillerWarning, stacklevel=3)
 
 
 def _note(tiff: tifffile.TiffFile) -> dict[str, Any] | None:

@@ -107,8 +107,7 @@ def _postprocessed_error(
 
 def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
     """Tell noise and background of a raw image; see `bead_field`."""
-    original = np.asarray(image)
-    array = check_array(original)
+    original = array = check_array(image)
     # Small whole numbers stay as they are, which takes half of the memory or less.
     if original.dtype.kind == "f" or original.dtype.itemsize > 2:
         array = np.ascontiguousarray(array, np.float32)

@@ -18,7 +18,7 @@ from napari_psf_distiller.advice import bead_warnings, deconvolve_warnings, psf_
 from napari_psf_distiller.checks import check_array, check_image, check_iterations, check_spacing
 from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import FFT, Boundary, Engine, Method, open_engine
-from napari_psf_distiller.errors import DistillerWarning, InputError
+from napari_psf_distiller.errors import DistillerWarning, InputError, shown
 from napari_psf_distiller.joint_pipeline import joint_steps, postprocess_step
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.provenance import provenance_of
@@ -61,7 +61,7 @@ def distill(
     Parameters
     ----------
     image : array_like
-        (Z, Y, X) or (Y, X), numbers.
+        (Z, Y, X) or (Y, X), numbers. A stack of one plane is taken as that plane.
     spacing : sequence of float, optional
         Voxel size in micrometres; by default the recipe's.
     recipe : Recipe, optional
@@ -95,8 +95,11 @@ def distill(
     (3, 1.0, 4)
     """
     recipe = recipe if recipe is not None else Recipe()
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"The recipe is {shown(recipe)}; it should be a Recipe.")
+    image = check_array(image)
     if spacing is not None:
-        sizes = check_spacing(spacing, np.ndim(np.asarray(image)))
+        sizes = check_spacing(spacing, image.ndim)
         recipe = dataclasses.replace(recipe, spacing=sizes)
     if device is not None:
         recipe = dataclasses.replace(recipe, device=device)
@@ -132,6 +135,10 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
     """
     original = check_array(image)
     spacing = check_spacing(recipe.spacing, original.ndim)
+    if len(original) == 1 and original.ndim == 3:
+        # What a single plane says nothing of is no part of its PSF.
+        original, spacing = original[0], spacing[1:]
+        recipe = dataclasses.replace(recipe, spacing=spacing)
     # What cannot be done is an error before the work, not after half of it.
     _check_lengths(recipe, original.ndim)
     _engine(recipe)
@@ -294,7 +301,7 @@ def deconvolve_step(
     part = recipe.deconvolve
     engine = _engine(recipe)
     if part.saturation is not None:
-        unsaturated = np.asarray(image) < part.saturation
+        unsaturated = check_array(image) < part.saturation
         if not unsaturated.any():
             raise InputError(
                 f"All voxels of the image are at the saturation of {part.saturation:g} or above; "
@@ -389,7 +396,7 @@ def deconvolve(
     napari_psf_distiller.compute.richardson_lucy : what is computed.
     """
     array = check_image(image)
-    kernel = deconvolve_steps.check_psf(psf)
+    kernel = deconvolve_steps.check_psf(psf, array.shape)
     settings = Deconvolve(
         iterations=None if iterations is None else check_iterations(iterations),
         boundary=boundary,
@@ -400,7 +407,7 @@ def deconvolve(
     result = finish(deconvolve_step(array, kernel, recipe, background=background, mask=mask))
     for warning in (*deconvolve_warnings(array, kernel, boundary), *result.warnings):
         warnings.warn(warning, DistillerWarning, stacklevel=2)
-    return result.array
+    return result.array.reshape(np.shape(image))
 
 
 def _engine(recipe: Recipe) -> Engine:

@@ -49,6 +49,6 @@ def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
         versions=versions,
         device=device,
         image_shape=image.shape,
-        image_dtype=str(image.dtype),
+        image_dtype=str(image.dtype.newbyteorder("=")),
         image_sha256=digest,
     )

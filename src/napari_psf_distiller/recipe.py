@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.lengths import BEAD_DIAMETER, SPACING
 from napari_psf_distiller.recipe_parts import (
     Camera,
     Deconvolve,
@@ -24,7 +25,7 @@ from napari_psf_distiller.recipe_parts import (
     Provenance,
     Threshold,
 )
-from napari_psf_distiller.section import Section, shown
+from napari_psf_distiller.section import Section
 
 __all__ = [
     "Camera",
@@ -41,6 +42,9 @@ __all__ = [
 
 FORMAT = "napari-psf-distiller recipe"
 VERSION = 3
+
+# In bytes; a recipe has some thousand.
+LARGEST_FILE = 10_000_000
 
 # What a version did not have that the next one has: in a recipe, and in its parts.
 NEW_IN_2 = {
@@ -98,8 +102,12 @@ class Recipe(Section):
         super().__post_init__()
         if self.spacing is not None and len(self.spacing) not in (2, 3):
             raise InputError(
-                f"Recipe.spacing is {self.spacing}; it must have 2 or 3 values, one an axis."
+                f"Recipe.spacing is {shown(self.spacing)}; it must have 2 or 3 values, one an axis."
             )
+        for size in self.spacing or ():
+            SPACING.check(size, "Recipe.spacing")
+        if self.bead_diameter is not None:
+            BEAD_DIAMETER.check(self.bead_diameter, "Recipe.bead_diameter")
         if self.distill.method == "joint" and self.find_beads.method == "threshold":
             raise InputError(
                 "FindBeads.method is 'threshold', but Distill.method is 'joint', which needs the "
@@ -160,7 +168,7 @@ class Recipe(Section):
         try:
             document = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{source} is not valid JSON: {error}.") from None
+            raise InputError(f"{source} is not valid JSON: {shown(str(error))}.") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise InputError(f'{source} is not a recipe: its "format" is not "{FORMAT}".')
         version = document.get("version")
@@ -170,12 +178,12 @@ class Recipe(Section):
             )
         if version > VERSION:
             raise InputError(
-                f"{source} has version {version}; this program reads up to version {VERSION}. "
-                "Update napari-psf-distiller to use it."
+                f"{source} has version {shown(version)}; this program reads up to version "
+                f"{VERSION}. Update napari-psf-distiller to use it."
             )
         unknown = sorted(set(document) - {"format", "version", "recipe"})
         if unknown:
-            raise InputError(f"{source} has the unknown field {unknown[0]!r}.")
+            raise InputError(f"{source} has the unknown field {shown(unknown[0])}.")
         data = document.get("recipe")
         try:
             if version == 1:
@@ -207,10 +215,24 @@ class Recipe(Section):
             The file cannot be read, or `from_json` refuses its content.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"The recipe {path} cannot be read: {error}.") from None
+            text = _text_of(Path(path))
+        except InputError:
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(f"The recipe {path} cannot be read: {reason}.") from None
+        except ValueError as error:
+            raise InputError(f"The recipe {path} cannot be read: {shown(str(error))}.") from None
         return cls.from_json(text, source=str(path))
+
+
+def _text_of(path: Path) -> str:
+    # A pipe would keep its reader waiting, and a device never ends.
+    if path.exists() and not path.is_file():
+        raise InputError(f"The recipe {path} cannot be read: it is no file.")
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputError(f"The recipe {path} cannot be read: it is too large for one.")
+    return path.read_text(encoding="utf-8")
 
 
 def _from_version_1(data: Any) -> Any:

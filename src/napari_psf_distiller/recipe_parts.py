@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.lengths import NUMERICAL_APERTURE, REFRACTIVE_INDEX, WAVELENGTH
 from napari_psf_distiller.section import Section
 
 __all__ = [
@@ -25,9 +26,18 @@ __all__ = [
 ]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Lengths in an image, in micrometres: no image is 10 cm wide.
+Distance = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
+Margin = Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)]
+# Plain numbers, as of standard deviations.
+Factor = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+PositiveFactor = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+# In an image's intensity units; single precision holds no larger one's square.
+Intensity = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+PositiveIntensity = Annotated[float, Field(ge=1e-15, le=1e15, allow_inf_nan=False)]
+NonNegativeIntensity = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Iterations = Annotated[int, Field(ge=1, le=100_000)]
 Gibibytes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
@@ -48,7 +58,24 @@ class Optics(Section):
 
     numerical_aperture: Positive | None = None
     wavelength: Positive | None = None
-    refractive_index: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    refractive_index: Positive | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        aperture, index = self.numerical_aperture, self.refractive_index
+        for value, bound, name in (
+            (aperture, NUMERICAL_APERTURE, "numerical_aperture"),
+            (self.wavelength, WAVELENGTH, "wavelength"),
+            (index, REFRACTIVE_INDEX, "refractive_index"),
+        ):
+            if value is not None:
+                bound.check(value, f"Optics.{name}")
+        if aperture is not None and index is not None and aperture >= index:
+            raise InputError(
+                f"Optics.numerical_aperture is {aperture:g}, but it is always less than the "
+                f"refractive index of the immersion, which is given as {index:g} (oil has 1.515, "
+                "glycerol 1.47, water 1.33, air 1)."
+            )
 
 
 @dataclass(frozen=True)
@@ -65,9 +92,9 @@ class Camera(Section):
         Voxels of this intensity or more do not count.
     """
 
-    offset: Finite | None = None
-    gain: Positive | None = None
-    saturation: Finite | None = None
+    offset: Intensity | None = None
+    gain: PositiveIntensity | None = None
+    saturation: Intensity | None = None
 
 
 @dataclass(frozen=True)
@@ -95,11 +122,11 @@ class Preprocess(Section):
     """
 
     background: Literal["none", "mean", "constant", "local"] = "local"
-    factor: NonNegative = 1.25
-    level: Finite = 0.0
-    radius: Positive = 10.0
-    noise_margin: NonNegative = 2.0
-    floor: NonNegative = 0.0
+    factor: Factor = 1.25
+    level: Intensity = 0.0
+    radius: Distance = 10.0
+    noise_margin: Factor = 2.0
+    floor: NonNegativeIntensity = 0.0
     median: Annotated[int, Field(ge=1, le=31)] = 1
 
     def __post_init__(self) -> None:
@@ -129,10 +156,10 @@ class Threshold(Section):
     """
 
     method: Literal["noise", "otsu", "li", "triangle", "local", "manual"] = "noise"
-    factor: Positive = 8.0
-    value: Finite | None = None
-    window: Positive = 5.0
-    offset: Finite | None = None
+    factor: PositiveFactor = 8.0
+    value: Intensity | None = None
+    window: Distance = 5.0
+    offset: Intensity | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,11 +190,11 @@ class FindBeads(Section):
     """
 
     method: Literal["matched", "threshold"] = "matched"
-    significance: Annotated[float, Field(ge=3, allow_inf_nan=False)] = 7.0
+    significance: Annotated[float, Field(ge=3, le=1e6, allow_inf_nan=False)] = 7.0
     centre: Literal["centroid", "weighted"] = "weighted"
     min_voxels: Count = 4
     max_voxels: Count | None = None
-    margin: tuple[NonNegative, ...] | None = (0.5, 0.5, 0.5)
+    margin: tuple[Margin, ...] | None = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -201,12 +228,12 @@ class Distill(Section):
     """
 
     method: Literal["joint", "richardson-lucy"] = "joint"
-    window: tuple[Positive, ...] | None = None
-    background_scale: Positive = 30.0
+    window: tuple[Distance, ...] | None = None
+    background_scale: Distance = 30.0
     angular_orders: Annotated[int, Field(ge=0, le=8)] | None = None
     judge: bool = True
     placement: Literal["truncate", "nearest"] = "nearest"
-    iterations: Count = 30
+    iterations: Iterations = 30
     boundary: Literal["circulant", "noncirculant"] = "circulant"
     start: Literal["image", "flat"] = "flat"
 
@@ -237,7 +264,7 @@ class PostProcess(Section):
         super().__post_init__()
         if self.crop is not None and len(self.crop) not in (2, 3):
             raise InputError(
-                f"PostProcess.crop is {self.crop}; it must have 2 or 3 sizes, one an axis."
+                f"PostProcess.crop is {shown(self.crop)}; it must have 2 or 3 sizes, one an axis."
             )
 
 
@@ -260,12 +287,12 @@ class Deconvolve(Section):
         Voxels of this intensity or more do not count.
     """
 
-    iterations: Count | None = None
+    iterations: Iterations | None = None
     boundary: Literal["circulant", "noncirculant"] = "noncirculant"
     method: Literal["plain", "accelerated"] = "accelerated"
     total_variation: Annotated[float, Field(ge=0, lt=0.214, allow_inf_nan=False)] = 0.0
-    background: NonNegative = 0.0
-    saturation: Finite | None = None
+    background: NonNegativeIntensity = 0.0
+    saturation: Intensity | None = None
 
 
 @dataclass(frozen=True)

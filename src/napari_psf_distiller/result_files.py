@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.files import check_replaceable, write_whole
 from napari_psf_distiller.io import write_image, write_psf
 from napari_psf_distiller.pipeline import Result
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.wording import reasons_text, width_text
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["result_names", "results_in", "results_text", "write_results"]
+
+# How the folder begins that results lie in until they are complete.
+STAGING = ".psf-distiller-"
 
 
 def result_names(recipe: Recipe, ome: bool = False) -> tuple[str, ...]:
@@ -81,8 +90,29 @@ def results_in(
     """Give a folder to write results to, and move them into `folder` if nothing was raised.
 
     That `folder` can be written is known before anything is computed. If something is raised, or
-    the user interrupts, `folder` is as it was before.
+    the user interrupts, `folder` is as it was before. Results that another program put there
+    meanwhile are not replaced unless `overwrite` says so.
     """
+    try:
+        made = _check_output(folder, names, overwrite, inputs)
+        folder.mkdir(exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
+    except OSError as error:
+        raise InputError(
+            f"The output folder {folder} cannot be written: {error.strerror or error}."
+        ) from None
+    try:
+        yield staging
+        with _alone_in(folder):
+            _move_all(staging, folder, names, overwrite)
+    finally:
+        _clear(staging, folder if made else None)
+
+
+def _check_output(
+    folder: Path, names: Sequence[str], overwrite: bool, inputs: Sequence[Path]
+) -> bool:
+    """Refuse a folder that results cannot be put into; return whether it has to be made."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} cannot be the output folder: it is a file.")
     if not folder.parent.is_dir():
@@ -91,50 +121,83 @@ def results_in(
         )
     there = [folder / name for name in names if (folder / name).exists()]
     for path in there:
-        if path.is_dir():
-            raise InputError(f"{path} cannot be written: it is a folder.")
+        check_replaceable(path)
         if any(path.samefile(source) for source in inputs):
             raise InputError(f"{path} is one of the inputs; choose another output.")
     if there and not overwrite:
         raise InputError(
             f"{there[0]} exists already; choose another output, or give --overwrite to replace it."
         )
-    made = not folder.exists()
+    return not folder.exists()
+
+
+def _clear(staging: Path, made: Path | None) -> None:
+    """Remove the folder that results were written to, and the one that was made for nothing."""
     try:
-        folder.mkdir(exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".psf-distiller-", dir=folder))
-    except OSError as error:
-        raise InputError(
-            f"The output folder {folder} cannot be written: {error.strerror or error}."
-        ) from None
-    try:
-        yield staging
-        _move_all(staging, folder, names)
-    finally:
         shutil.rmtree(staging, ignore_errors=True)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
+        if made is not None and not any(made.iterdir()):
+            made.rmdir()
+    except OSError:
+        # Another program puts something there just now.
+        return
+    except BaseException:
+        # A signal came; there is time for this yet.
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
 
 
-def _move_all(staging: Path, folder: Path, names: Sequence[str]) -> None:
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let one program at a time move its results into a folder, where the system can tell."""
+    with ExitStack() as stack:
+        if fcntl is not None:
+            # Some network drives cannot.
+            with suppress(OSError):
+                handle = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _move_all(staging: Path, folder: Path, names: Sequence[str], overwrite: bool) -> None:
     """Move files to their folder: all of them, or, if one cannot be replaced, none."""
     before = staging / "before"
     before.mkdir()
-    moved: list[str] = []
     try:
         for name in names:
-            if (folder / name).exists():
+            if overwrite and (folder / name).exists():
                 (folder / name).replace(before / name)
-            moved.append(name)
-            (staging / name).replace(folder / name)
+            _place(staging / name, folder / name)
     except BaseException as error:
-        for name in moved:
-            (folder / name).unlink(missing_ok=True)
-            if (before / name).exists():
-                (before / name).replace(folder / name)
+        failed = folder / name
+        for each in names:
+            # What has left its place here is ours there.
+            if not (staging / each).exists():
+                (folder / each).unlink(missing_ok=True)
+            if (before / each).exists():
+                (before / each).replace(folder / each)
+        if isinstance(error, FileExistsError):
+            raise InputError(
+                f"{failed} was made by another program meanwhile; choose another output, or "
+                "give --overwrite to replace it."
+            ) from None
         if isinstance(error, OSError):
             raise InputError(
-                f"{folder / name} cannot be replaced: {error.strerror or error}. Is it open in "
+                f"{failed} cannot be replaced: {error.strerror or error}. Is it open in "
                 "another program?"
             ) from None
         raise
+
+
+def _place(source: Path, target: Path) -> None:
+    """Move a file to a name that nobody has; unlike a move, a link never replaces a file."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # This file system has no links. The name is taken first, which one program alone can do.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        source.replace(target)
+    else:
+        source.unlink()

@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import InputError, shown
 
-__all__ = ["Section", "shown"]
+__all__ = ["Section"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Section:
                 checked = _adapter(hint).validate_python(_plain(value), strict=True)
             except ValidationError as error:
                 raise InputError(_sentence(f"{type(self).__name__}.{name}", error)) from None
+            except RecursionError:
+                raise InputError(f"{type(self).__name__}.{name} is nested too deeply.") from None
             object.__setattr__(self, name, checked)
 
     @classmethod
@@ -51,10 +53,10 @@ class Section:
         if not isinstance(data, dict):
             raise InputError(f"{where} must be an object with named fields, not {shown(data)}.")
         hints = _hints(cls)  # type: ignore[arg-type]
-        unknown = sorted(set(data) - set(hints))
+        unknown = sorted(map(str, set(data) - set(hints)))
         if unknown:
             raise InputError(
-                f"{where} has the unknown field {unknown[0]!r}; known are {', '.join(hints)}."
+                f"{where} has the unknown field {shown(unknown[0])}; known are {', '.join(hints)}."
             )
         needed = [
             item.name
@@ -105,12 +107,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_plain(item) for item in value)
     return value
-
-
-def shown(value: Any) -> str:
-    """Return a value as an error's sentence shows it: not at any length."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _sentence(where: str, error: ValidationError) -> str:

@@ -7,16 +7,39 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
-from napari_psf_distiller.checks import check_choice, check_spacing
+from napari_psf_distiller.checks import (
+    check_choice,
+    check_number,
+    check_shape,
+    check_spacing,
+    check_whole,
+)
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.lengths import (
+    BEAD_DIAMETER,
+    NUMERICAL_APERTURE,
+    REFRACTIVE_INDEX,
+    WAVELENGTH,
+    Bound,
+)
 
 __all__ = ["SimulatedBeads", "simulate_beads", "simulate_psf"]
 
 # The PSF's window is tapered to 0 over this part of each side, so that a shift does not ring.
 TAPER = 0.1
+
+# Bytes that a voxel of a simulated image takes while it is made, and one of a PSF.
+IMAGE_BYTES, PSF_BYTES = 40, 100
+
+# A field of so many takes minutes; each is thrown until it lies apart from all others.
+MOST_BEADS = 10_000
+
+# Photons that a Poisson distribution is still drawn for.
+MOST_PHOTONS = 1e15
 
 
 @dataclass(frozen=True)
@@ -86,11 +109,16 @@ def simulate_psf(
     (J. W. Goodman, Introduction to Fourier Optics; aplanatic apodisation of the emission after
     B. M. Hanser et al., J. Microsc. 216, 2004), and the PSF its squared modulus.
     """
+    shape = check_shape(shape, 1, _voxels_in_memory(PSF_BYTES))
     sizes = check_spacing(spacing, len(shape))
-    if not 0 < numerical_aperture < refractive_index:
+    numerical_aperture = _checked(numerical_aperture, NUMERICAL_APERTURE)
+    wavelength = _checked(wavelength, WAVELENGTH)
+    refractive_index = _checked(refractive_index, REFRACTIVE_INDEX)
+    spherical = check_number(spherical, "spherical aberration", -100, 100)
+    if not numerical_aperture < refractive_index:
         raise InputError(
-            f"The numerical aperture {numerical_aperture} must be positive and below the "
-            f"refractive index {refractive_index}."
+            f"The numerical aperture {numerical_aperture} must be below the refractive index "
+            f"{refractive_index}."
         )
     largest = wavelength / (4 * numerical_aperture)
     if max(sizes[-2:]) > largest:
@@ -179,23 +207,21 @@ def simulate_beads(
     InputError
         The shape, the spacing or the optics cannot be used.
     """
-    shape = tuple(int(n) for n in shape)
-    if len(shape) not in (2, 3) or min(shape) < 16:
-        raise InputError(
-            f"A bead field of the shape {shape} cannot be simulated; it needs 2 or 3 axes of 16 "
-            "voxels or more."
-        )
+    shape = check_shape(shape, 16, _voxels_in_memory(IMAGE_BYTES))
     sizes = check_spacing(spacing, len(shape))
-    for what, value in (
-        ("number of beads", beads),
-        ("bead diameter", bead_diameter),
-        ("number of photons", photons),
-        ("background", background),
-        ("read noise", read_noise),
-    ):
-        if not value >= 0:
-            raise InputError(f"The {what} is {value}; it must not be negative.")
-    rng = np.random.default_rng(seed)
+    beads = check_whole(beads, "number of beads", 0, MOST_BEADS)
+    bead_diameter = check_number(bead_diameter, "bead diameter", 0)
+    # A point is a bead too.
+    if bead_diameter:
+        BEAD_DIAMETER.check(bead_diameter)
+    photons = check_number(photons, "number of photons", 0, MOST_PHOTONS)
+    spread = check_number(spread, "spread of the photons", 0, 3)
+    background = check_number(background, "background", 0, MOST_PHOTONS)
+    offset = check_number(offset, "offset", -MOST_PHOTONS, MOST_PHOTONS)
+    read_noise = check_number(read_noise, "read noise", 0, MOST_PHOTONS)
+    separation = check_number(separation, "separation", 0, 1e5)
+    rng = np.random.default_rng(check_whole(seed, "seed", 0, 2**53))
+    check_choice(layout, "layout", ("slide", "gel"))
     # Odd, so that n // 2 is the middle; large enough for the light that matters, 3 x 2 um.
     window = tuple(
         2 * min(n // 2 - 1, round(reach / size)) + 1
@@ -234,19 +260,29 @@ def _placed(
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Throw beads at random, keeping those that lie apart from the ones before."""
-    check_choice(layout, "layout", ("slide", "gel"))
     margin = np.array([n / 8 for n in shape])
-    kept: list[NDArray[np.float64]] = []
+    kept = np.empty((beads, len(shape)))
+    count = 0
     for _ in range(50 * beads):
-        if len(kept) == beads:
+        if count == beads:
             break
         centre = rng.uniform(margin, np.asarray(shape) - 1 - margin)
         if len(shape) == 3 and layout == "slide":
             centre[0] = np.clip(rng.normal(shape[0] / 2, 1.5), margin[0], shape[0] - 1 - margin[0])
-        apart = [np.hypot(*((centre - other) * sizes)[-2:]) for other in kept]
-        if not apart or min(apart) >= separation:
-            kept.append(centre)
-    return np.array(kept).reshape(-1, len(shape))
+        off = ((centre - kept[:count]) * sizes)[:, -2:]
+        if not count or np.hypot(off[:, 0], off[:, 1]).min() >= separation:
+            kept[count] = centre
+            count += 1
+    return kept[:count]
+
+
+def _checked(value: float, bound: Bound) -> float:
+    return bound.check(check_number(value, bound.what))
+
+
+def _voxels_in_memory(size: int) -> int:
+    """Return how many voxels of so many bytes there is memory for."""
+    return int(psutil.virtual_memory().available) // size
 
 
 def _rendered(

@@ -1,5 +1,7 @@
 """Linear algebra on one thread, and work on all of them."""
 
+import os
+import signal
 from threading import Event
 
 import pytest
@@ -113,3 +115,21 @@ def test_an_error_of_one_thread_is_everyones():
 
     with pytest.raises(ZeroDivisionError, match="thinking failed"):
         in_turn(work, range(12))
+
+
+def twice(number):
+    return 2 * number
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.skipif(host_threads() < 2, reason="takes a processor with two threads")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    assert in_turn(twice, range(12)) == list(range(0, 24, 2))
+    child = os.fork()
+    if child == 0:
+        # Without threads it would wait for ever; nothing of the test's own may run on here.
+        signal.alarm(60)
+        os._exit(0 if in_turn(twice, range(12)) == list(range(0, 24, 2)) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert in_turn(twice, range(12)) == list(range(0, 24, 2))

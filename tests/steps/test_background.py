@@ -208,3 +208,15 @@ def test_saturated_voxels_do_not_count_and_holes_do_not_hurt():
 
     found = planes(of, first_background(image, of, np.ones_like, settle))
     np.testing.assert_allclose(found, 30, atol=0.05)
+
+
+@pytest.mark.parametrize("spacing", [(50.0, 50.0, 50.0), (0.2, 50.0, 50.0), (50.0, 0.1, 0.1)])
+@pytest.mark.parametrize("scale", [1e-3, 30.0])
+def test_knots_are_not_nearer_than_what_they_could_tell(spacing, scale):
+    background = SplineBackground((12, 50, 50), spacing, scale, 10.0)
+    assert background.size <= 100
+
+
+def test_a_large_image_has_a_bounded_number_of_knots():
+    background = SplineBackground((3, 4000, 4000), (1.0, 1.0, 1.0), 30.0, 10.0)
+    assert 1000 < background.size <= 2500

@@ -214,3 +214,13 @@ def test_the_noise_margin_leaves_that_much_of_the_noise():
 def test_what_is_no_image(work):
     with pytest.raises(InputError, match="4 axes"):
         work(np.zeros((2, 3, 4, 5)))
+
+
+@pytest.mark.parametrize("shape", [(48, 52), (3, 48, 52)])
+def test_a_ball_far_larger_than_the_image_takes_no_time(shape):
+    image = blobs(shape) + 100
+    flat = finish(preprocess(image, "local", radius=1e5, spacing=(0.1,) * len(shape))).image
+    assert flat.shape == shape
+    # What it lies under is one level for each plane.
+    off = (image - flat).reshape(-1, *shape[-2:])[flat.reshape(-1, *shape[-2:]) > 0]
+    assert len(np.unique(off.round(3))) <= len(image.reshape(-1, *shape[-2:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -84,3 +85,9 @@ def slabs(planes: int) -> list[slice]:
 def _pool() -> ThreadPoolExecutor:
     """Return the threads, of which there is one set in a process."""
     return ThreadPoolExecutor(host_threads(), "bead")
+
+
+# A process that is forked from this one has a copy of the set without its threads, in which work
+# would lie for ever: it makes a set of its own.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -27,6 +27,13 @@ SAMPLE = 4_000_000
 # And these are enough to tell where the beads are.
 FIRST_SAMPLE = 1_000_000
 
+# A spline of more coefficients takes longer than all the rest, and tells nothing more of a haze; at
+# the usual scale it would be an image of 1.5 mm. Its knots lie farther apart there.
+MOST_COEFFICIENTS = 2500
+
+# Nor do knots tell more that lie nearer to each other than this: in the plane than the squares.
+LEAST_PLANES = 4
+
 # The slopes change by about so much of the background's level from one knot to the next.
 CHANGE = 0.01
 
@@ -52,7 +59,9 @@ class SplineBackground:
     spacing : sequence of float
         Voxel size in micrometres.
     scale : float
-        Distance of the knots in micrometres, in the plane; along z it is twice that.
+        Distance of the knots in micrometres, in the plane; along z it is twice that. It is at
+        least `BLOCK` voxels, along z `LEAST_PLANES`, and more where there would be more than
+        `MOST_COEFFICIENTS`.
     level : float
         What the background is about, above the camera's offset, in intensity units.
 
@@ -68,13 +77,10 @@ class SplineBackground:
         self, shape: tuple[int, ...], spacing: Sequence[float], scale: float, level: float
     ) -> None:
         self.shape = shape
-        self._degrees = [1 if axis == 0 else 2 for axis in range(3)]
+        self._degrees = [0 if n == 1 else 1 if axis == 0 else 2 for axis, n in enumerate(shape)]
         self._knots = []
-        for axis, (n, size) in enumerate(zip(shape, spacing, strict=True)):
-            if n == 1:
-                self._degrees[axis] = 0
-            degree = self._degrees[axis]
-            pieces = max(1, round(n * size / (scale if axis else 2 * scale))) if degree else 1
+        every = self._pieces(spacing, scale)
+        for n, degree, pieces in zip(shape, self._degrees, every, strict=True):
             # Evenly spaced beyond the image too: so second differences of a plane are 0.
             gap = n / pieces
             self._knots.append(np.arange(-degree, pieces + degree + 1) * gap - 0.5)
@@ -82,6 +88,25 @@ class SplineBackground:
         self._counts = [design.shape[1] for design in self._designs]
         self.size = math.prod(self._counts)
         self.penalty = self._second_differences() / (CHANGE * level) ** 2
+
+    def _pieces(self, spacing: Sequence[float], scale: float) -> list[int]:
+        """Return how many pieces the spline has along each axis."""
+        extents = [n * size for n, size in zip(self.shape, spacing, strict=True)]
+        while True:
+            pieces = [
+                max(1, min(round(extent / gap), n // least))
+                for extent, gap, n, least in zip(
+                    extents,
+                    (2 * scale, scale, scale),
+                    self.shape,
+                    (LEAST_PLANES, BLOCK, BLOCK),
+                    strict=True,
+                )
+            ]
+            counts = (p + degree for p, degree in zip(pieces, self._degrees, strict=True))
+            if math.prod(counts) <= MOST_COEFFICIENTS or max(pieces) == 1:
+                return pieces
+            scale *= 1.1
 
     def plane(
         self,

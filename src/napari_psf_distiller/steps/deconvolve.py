@@ -7,11 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_psf_distiller.checks import check_choice, check_image, check_iterations
+from napari_psf_distiller.checks import (
+    LARGEST_INTENSITY,
+    check_choice,
+    check_image,
+    check_iterations,
+)
 from napari_psf_distiller.compute import BOUNDARIES, METHODS, Boundary, Engine, Method, Model
 from napari_psf_distiller.compute.deconvolution import deconvolution, memory_note
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.steps.stopping import SEARCHED, STEP, enough_iterations
 
@@ -100,11 +105,7 @@ def deconvolve_image(
     array = check_image(image)
     if iterations is not None:
         iterations = check_iterations(iterations)
-    kernel = check_psf(psf)
-    if kernel.ndim != array.ndim:
-        raise InputError(
-            f"The PSF has {kernel.ndim} axes, the image {array.ndim}; they must have the same."
-        )
+    kernel = check_psf(psf, array.shape)
     check_choice(boundary, "boundary", BOUNDARIES)
     check_choice(method, "method", METHODS)
     model = Model(
@@ -140,24 +141,40 @@ def deconvolve_image(
 
 
 def _check_weight(weight: float) -> float:
-    if not 0 <= weight < LARGEST_WEIGHT:
+    number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+    if not number or not 0 <= weight < LARGEST_WEIGHT:
         raise InputError(
-            f"The weight of the total variation is {weight}; it must be from 0 to less than "
+            f"The weight of the total variation is {shown(weight)}; it must be from 0 to less than "
             f"{LARGEST_WEIGHT:.3f}. 0.001 to 0.01 are usual."
         )
     return float(weight)
 
 
 def _check_background(background: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32] | float:
-    array = np.asarray(background, np.float32)
+    try:
+        array = np.asarray(background)
+    except (ValueError, TypeError, OverflowError):
+        array = np.asarray("ragged")
+    if array.dtype.kind not in "uif":
+        raise InputError(
+            f"The background is {shown(background)}; it must be a number, or an array of numbers "
+            "of the image's shape."
+        )
     if array.ndim and array.shape != shape:
         raise InputError(
             f"The background has the shape {array.shape}, the image {shape}; they must be the "
             "same, or the background a number."
         )
-    if not np.isfinite(array).all() or array.min() < 0:
-        raise InputError("The background must be finite and not negative everywhere.")
-    return array if array.ndim else float(array)
+    if (
+        not np.isfinite(array).all()
+        or float(array.min()) < 0
+        or float(array.max()) > LARGEST_INTENSITY
+    ):
+        raise InputError(
+            "The background must be finite and not negative everywhere, and at most "
+            f"{LARGEST_INTENSITY:g}."
+        )
+    return array.astype(np.float32) if array.ndim else float(array)
 
 
 def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -166,9 +183,16 @@ def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     Raises
     ------
     InputError
-        It has not the image's shape.
+        It has not the image's shape, or is no mask.
     """
-    array = np.asarray(mask)
+    try:
+        array = np.asarray(mask)
+    except (ValueError, TypeError, OverflowError):
+        array = np.asarray("ragged")
+    if array.dtype.kind not in "buif" or not np.isfinite(array).all():
+        raise InputError(
+            f"The mask is {shown(mask)}; it must be an array of truth values of the image's shape."
+        )
     if array.shape != shape:
         raise InputError(
             f"The mask has the shape {array.shape}, the image {shape}; they must be the same."
@@ -186,13 +210,19 @@ def _counting(mask: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool
     return None if array.all() else array
 
 
-def check_psf(psf: ArrayLike) -> NDArray[np.float32]:
-    """Return a PSF as float32, or say why it cannot be used.
+def check_psf(psf: ArrayLike, image_shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a PSF as float32 with the image's axes, or say why it cannot be used.
+
+    Parameters
+    ----------
+    psf : array_like
+    image_shape : tuple of int
+        A plane and a stack of one plane are the same.
 
     Raises
     ------
     InputError
-        As `check_image`, but for a constant one; negative values; 0 everywhere.
+        As `check_image`, but for a constant one; negative values; 0 everywhere; other axes.
     """
     # A box is a PSF too, and so is a single voxel.
     kernel = check_image(psf, "The PSF", constant=True)
@@ -200,4 +230,13 @@ def check_psf(psf: ArrayLike) -> NDArray[np.float32]:
         raise InputError("The PSF has negative values; post-process it with clipping first.")
     if not kernel.any():
         raise InputError("The PSF is 0 everywhere; it must have a positive sum.")
+    if kernel.ndim == 2 and len(image_shape) == 3 and image_shape[0] == 1:
+        return kernel[None]
+    if kernel.ndim == 3 and len(image_shape) == 2 and len(kernel) == 1:
+        kernel = np.ascontiguousarray(kernel[0])
+    if kernel.ndim != len(image_shape):
+        raise InputError(
+            f"The PSF has {kernel.ndim} axes, the image {len(image_shape)}; they must have the "
+            "same."
+        )
     return kernel

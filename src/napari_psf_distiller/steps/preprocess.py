@@ -216,9 +216,14 @@ def _local_background(array: Array, radius: float, spacing: Sequence[float] | No
         raise InputError(f"The rolling ball's radius is {radius}; it must be positive.")
     pixel = check_spacing(spacing, array.ndim)[-2:]
     slices = array[None] if array.ndim == 2 else array
-    reduction = tuple(max(1, round(radius / size / REDUCED_RADIUS)) for size in pixel)
+    # A ball far larger than the image needs no more than one pixel of it.
+    reduction = tuple(
+        min(n, max(1, round(radius / size / REDUCED_RADIUS)))
+        for n, size in zip(slices.shape[1:], pixel, strict=True)
+    )
     # On the reduced grid a pixel is about square, so one radius serves both axes.
     reduced_radius = max(1.0, radius / (pixel[1] * reduction[1]))
+    reduced_radius = min(reduced_radius, max(2 * REDUCED_RADIUS, *slices.shape[1:]))
     result = np.empty_like(slices)
     total = len(slices)
     for index, plane in enumerate(slices):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
-from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.checks import check_array, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 
 __all__ = [
@@ -158,8 +158,7 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
     InputError
         The PSF or the spacing cannot be used.
     """
-    check_image(psf, "The PSF", constant=True)
-    array = np.asarray(psf, np.float64)
+    array = check_array(psf, "The PSF", constant=True).astype(np.float64)
     sizes = check_spacing(spacing, array.ndim)
     return tuple(
         profile_width(profile) * size

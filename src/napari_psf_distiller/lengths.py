@@ -1,0 +1,101 @@
+"""What lengths and figures a microscope can have, and what is likely meant by others.
+
+The one place for such bounds. A length is in micrometres everywhere; one that was typed in another
+unit, 520 for 520 nm, is far outside of what can be, and is refused with what it would be.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from napari_psf_distiller.errors import InputError
+
+__all__ = [
+    "BEAD_DIAMETER",
+    "NUMERICAL_APERTURE",
+    "REFRACTIVE_INDEX",
+    "SPACING",
+    "WAVELENGTH",
+    "Bound",
+]
+
+# Units that people type instead of micrometres, and how many micrometres they are.
+OTHER_UNITS = {"nm": 1e-3, "m": 1e6, "mm": 1e3}
+
+
+class Bound(NamedTuple):
+    """From where to where a figure can be.
+
+    Attributes
+    ----------
+    what : str
+        How the figure is called, and what it belongs to.
+    low, high : float
+        Its least and its largest possible value.
+    length : bool
+        Whether it is in micrometres; else it has no unit.
+    """
+
+    what: str
+    low: float
+    high: float
+    length: bool = True
+
+    def holds(self, value: float) -> bool:
+        """Return whether a value can be; NaN cannot."""
+        return self.low <= value <= self.high
+
+    def check(self, value: float, where: str = "") -> float:
+        """Return a value that can be, or say what is likely meant.
+
+        Parameters
+        ----------
+        value : float
+        where : str
+            How the figure is called where it was given; by default `what`.
+
+        Raises
+        ------
+        InputError
+            It cannot be.
+        """
+        if self.holds(value):
+            return value
+        name = where or f"The {self.what}"
+        unit = " micrometres" if self.length else ""
+        text = f"{name} is {value:.6g}{unit}, but {self._article()} is from {self.low:g} to "
+        text += f"{self.high:g}{unit}"
+        likely = self._likely(value)
+        raise InputError(f"{text}{likely}.")
+
+    def _article(self) -> str:
+        return f"{'an' if self.what[0] in 'aeiou' else 'a'} {self.what}"
+
+    def _likely(self, value: float) -> str:
+        if not math.isfinite(value) or value <= 0:
+            return ""
+        if not self.length:
+            # The point is easily left out: an objective says 1.45.
+            meant = next((value / 10**n for n in (1, 2) if self.holds(value / 10**n)), None)
+            return f" ({meant:.3g}?)" if meant is not None else ""
+        for unit, factor in OTHER_UNITS.items():
+            if self.holds(value * factor):
+                return f"; {value:.6g} {unit} is {value * factor:.6g}"
+        return "; is it in another unit?"
+
+
+# Voxels of less than a nanometre or more than this are no microscope's.
+SPACING = Bound("voxel size", 0.001, 50.0)
+
+# From the far ultraviolet to the mid-infrared.
+WAVELENGTH = Bound("wavelength", 0.1, 5.0)
+
+# Quantum dots are of some nanometres; beads larger than this are seen without a microscope.
+BEAD_DIAMETER = Bound("bead diameter", 0.001, 50.0)
+
+# Water and oil immersion end at 1.49 to 1.7, solid ones below 2.5.
+NUMERICAL_APERTURE = Bound("numerical aperture", 0.01, 2.5, length=False)
+
+# From air's to that of solid immersion lenses.
+REFRACTIVE_INDEX = Bound("refractive index", 1.0, 4.0, length=False)
