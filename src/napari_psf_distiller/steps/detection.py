@@ -16,6 +16,7 @@ from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
+from napari_psf_distiller.steps.lobes import single_lobes
 
 __all__ = ["EXCLUDED", "KEPT", "OVERSHADOWED", "Candidates", "candidates_at", "find_candidates"]
 
@@ -134,6 +135,8 @@ def find_candidates(
             "No bead was found: what is bright in the image is larger than a bead. Check the voxel "
             "size, and that the image shows single beads."
         )
+    kept = single_lobes(voxels / measured, heights)
+    voxels, heights = voxels[kept], heights[kept]
     return Candidates(voxels, heights, _overshadowed(voxels, heights, measured), measured)
 
 
