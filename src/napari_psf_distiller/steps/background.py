@@ -196,7 +196,7 @@ def first_background(
     image: Array,
     background: SplineBackground,
     variance: Callable[[Array], Array],
-    saturation: float,
+    counting: Callable[[tuple[int | slice, ...]], NDArray[np.bool_]] | None = None,
 ) -> Floats:
     """Return the coefficients of a background below the beads.
 
@@ -210,8 +210,8 @@ def first_background(
     background : SplineBackground
     variance : callable
         Of the noise, of intensities.
-    saturation : float
-        Voxels of this intensity or more do not count.
+    counting : callable, optional
+        Of a part of the image: which of its voxels count. Without it all do.
     """
     step = background.step_for(FIRST_SAMPLE)
     # The beads are the bright part of an image, seldom more than half of it.
@@ -225,8 +225,8 @@ def first_background(
         level = background.plane(coefficients, z, part, part)
         spread, off = variance(level), plane - level
         dark = off < 2 * np.sqrt(spread)
-        if np.isfinite(saturation):
-            dark &= plane < saturation
+        if counting is not None:
+            dark &= counting((z, part, part))
         weights = dark * (np.float32(1) / spread)
         return weights, weights * off
 

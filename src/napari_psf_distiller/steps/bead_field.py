@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe_parts import Camera
 from napari_psf_distiller.steps.background import SplineBackground, first_background
+from napari_psf_distiller.steps.blind_pixels import blind_pixels, mended
 from napari_psf_distiller.steps.noise import NoiseModel, noise_level, noise_model
 
 __all__ = ["BeadField", "Camera", "bead_field"]
@@ -52,7 +53,22 @@ class BeadField:
     background : SplineBackground
     coefficients : numpy.ndarray
         Of the background.
+    blind : numpy.ndarray or None
+        bool, (Y, X): pixels that do not count in any plane; see `blind_pixels`. The image has their
+        neighbours' mean there.
     """
+
+    @property
+    def all_count(self) -> bool:
+        """Whether there is no voxel that does not count."""
+        return self.blind is None and not np.isfinite(self.saturation)
+
+    def counting(self, box: tuple[int | slice, ...]) -> NDArray[np.bool_]:
+        """Return which voxels of a part of the image count."""
+        counting: NDArray[np.bool_] = self.image[box] < self.saturation
+        if self.blind is not None:
+            counting &= ~self.blind[box[1:]]
+        return counting
 
     image: Image
     spacing: tuple[float, ...]
@@ -61,6 +77,7 @@ class BeadField:
     saturation: float
     background: SplineBackground
     coefficients: Floats
+    blind: NDArray[np.bool_] | None = None
 
     def variance(self, intensity: Array) -> Array:
         """Return the variance of the noise of voxels that are as bright as this."""
@@ -108,6 +125,10 @@ def bead_field(
     """
     planes = image[None] if image.ndim == 2 else image
     sizes = (1.0, *spacing) if image.ndim == 2 else tuple(spacing)
+    blind = blind_pixels(planes)
+    if blind is not None:
+        planes = mended(planes, blind)
+        image = planes
     whole = dtype is not None and dtype.kind in "iu"
     largest = float(np.iinfo(dtype).max) if whole and dtype is not None else None
     saturation = _saturation(planes, camera, largest)
@@ -122,9 +143,11 @@ def bead_field(
     level = max(noise.gain * lowest + noise.at_zero, noise.gain**2) / (noise.gain or 1.0)
     background = SplineBackground(planes.shape, sizes, scale, max(level, np.sqrt(floor)))
     blank = BeadField(
-        planes, sizes, noise, floor, saturation, background, np.zeros(background.size)
+        planes, sizes, noise, floor, saturation, background, np.zeros(background.size), blind
     )
-    coefficients = first_background(planes, background, blank.variance, saturation)
+    coefficients = first_background(
+        planes, background, blank.variance, None if blank.all_count else blank.counting
+    )
     return replace(blank, coefficients=coefficients)
 
 

@@ -421,8 +421,8 @@ class JointModel:
     def _weights(self, box: Slices, off: Array, level: Array) -> Array:
         spread = self.variance(self.light[box], level)
         weight = np.float32(1) / spread
-        if np.isfinite(self.field.saturation):
-            weight *= self.field.image[box] < self.field.saturation
+        if not self.field.all_count:
+            weight *= self.field.counting(box)
         # Huber's weights, for what no bead explains.
         far = off * off * weight
         doubted = far > OUTLIER**2

@@ -68,7 +68,7 @@ def residual_noise(
         shown = np.maximum(light[box], 0)
         spread = field.variance(shown + level)
         off = field.image[box] - level - shown
-        kept = field.image[box] < field.saturation
+        kept = field.counting(box)
         kept &= off * off < OUTLIER**2 * (spread + (0.2 * shown) ** 2)
         place = np.digitize(shown[kept], edges)
         weights = (np.ones(len(place)), off[kept].astype(np.float64) ** 2, shown[kept])

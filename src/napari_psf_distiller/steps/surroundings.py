@@ -110,8 +110,8 @@ class Surroundings:
             weights, off = np.float32(1) / field.variance(level), plane - level
             free = off * off * weights < OFF**2
             free &= counts[z, part, part] == 0
-            if np.isfinite(field.saturation):
-                free &= plane < field.saturation
+            if not field.all_count:
+                free &= field.counting((z, part, part))
             weights *= free
             return weights, weights * off
 
