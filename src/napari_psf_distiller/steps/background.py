@@ -62,6 +62,8 @@ class SplineBackground:
         Number of coefficients.
     penalty : numpy.ndarray
         (size, size): minus the logarithm of the prior is half of it between coefficients.
+    loosely : float
+        The precision of a coefficient that is only known to be about as high as the background.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class SplineBackground:
         self._designs = [self._design(axis, np.arange(n)) for axis, n in enumerate(shape)]
         self._counts = [design.shape[1] for design in self._designs]
         self.size = math.prod(self._counts)
+        self.loosely = 1 / level**2
         self.penalty = self._second_differences() / (CHANGE * level) ** 2
 
     def plane(

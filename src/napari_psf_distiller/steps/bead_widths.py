@@ -30,6 +30,9 @@ TYPICAL = 30
 # their width no more.
 NOISY = 0.1
 
+# What is about a bead is haze if it is brighter than this part of the bead's height.
+HAZE = 0.15
+
 # A Gaussian is fitted to what is not further from its middle than so many of its deviations.
 FITTED = 1.8
 
@@ -80,11 +83,15 @@ def typical_widths(field: BeadField, voxels: Places, heights: Floats, expected: 
             window = _window(field.image, voxel, half, cut)
             if window is None:
                 continue
-            window -= np.float32(levels[index])
+            # On haze that the background does not follow, a bead stands on what is about it.
+            level, around = float(levels[index]), float(np.nanpercentile(window, 20))
+            if around - level > HAZE * (float(window[tuple(half)]) - level):
+                level = around
+            window -= np.float32(level)
             top = float(window[tuple(half)])
             if top > 0:
                 windows.append(window / np.float32(top))
-                spread = field.variance(np.array([top + levels[index]], np.float32))
+                spread = field.variance(np.array([top + level], np.float32))
                 noise.append(float(np.sqrt(spread[0])) / top)
             if len(windows) == TYPICAL:
                 break

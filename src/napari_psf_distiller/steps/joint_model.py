@@ -205,7 +205,8 @@ class JointModel:
         image = self.basis.bead(self.coefficients)
         sides = (image[:, [0, -1]].mean(axis=(1, 2)) + image[:, :, [0, -1]].mean(axis=(1, 2))) / 2
         planes = np.arange(len(self.light)) - self.nearest[:, :1] + len(sides) // 2
-        return self.amplitudes @ sides[np.clip(planes, 0, len(sides) - 1)]
+        halo: Floats = self.amplitudes @ sides[np.clip(planes, 0, len(sides) - 1)]
+        return halo
 
     def render(self) -> None:
         """Compute the beads' light in their windows, if it changed."""

@@ -126,6 +126,11 @@ class Surroundings:
 
         if self._seen is None or _differ(self._seen, places, heights, planes):
             told = field.background.normal(background, sampled)
+            # Where no voxel counts, it stays about what it is.
+            tie = field.background.loosely
+            told = Normal(
+                told.matrix + tie * np.eye(len(background)), told.vector + tie * background
+            )
             self._seen = _Seen(places, heights, planes, told)
         return self._seen.told
 
