@@ -139,7 +139,8 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     covariance, information = np.zeros((count, 6, 6)), np.zeros((count, 4, 4))
     saturated = np.zeros(count, bool)
     moved = np.r_[0, 1 + axes]
-    reach = np.maximum(np.round(SEEN * widths), 1).astype(np.intp)
+    # In a stack of a few planes those to each side of the middle one.
+    reach = np.clip(np.round(SEEN * widths), 1, np.maximum((shape - 1) // 2, 1)).astype(np.intp)
     low, high = model.nearest - reach, model.nearest + reach
     whole = np.all(((low >= 0) & (high < shape))[:, axes], axis=1)
     for cores in _cores(model, widths, range(count)):

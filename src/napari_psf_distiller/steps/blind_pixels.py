@@ -13,10 +13,15 @@ __all__ = ["blind_pixels", "mended"]
 Floats = NDArray[np.float64]
 
 # So many planes tell which pixels are always off, and more than so many are not looked at.
-LEAST_PLANES, PLANES = 5, 16
+LEAST_PLANES, PLANES = 8, 16
 
-# A pixel is if it is off by so many times the range between its neighbours' darkest and brightest.
-OFF = 0.5
+# A pixel is if it is off by the range between its neighbours' darkest and brightest times this over
+# the number of planes: in few of them noise may be off in all.
+OFF = 3.0
+
+# The neighbours of a hot one exceed what is about them, so many pixels to each side, by less than
+# this part of what it does itself.
+AROUND, SHARP = 3, 0.3
 
 # With more than this part of an image, something else is wrong with it.
 MOST = 0.1
@@ -34,8 +39,9 @@ def blind_pixels(image: NDArray[Any]) -> NDArray[np.bool_] | None:
     -------
     numpy.ndarray or None
         bool, (Y, X): those that are in all planes darker than their neighbours (their median) are
-        in any, or brighter; by a half of the range from their neighbours' darkest to their
-        brightest. A bead is not: out of focus its light is everywhere.
+        in any, or brighter; by a part of the range from their neighbours' darkest to their
+        brightest. A bead is not: out of focus its light is everywhere, and in focus it is not one
+        pixel alone that is bright.
     """
     if len(image) < LEAST_PLANES:
         return None
@@ -50,8 +56,16 @@ def blind_pixels(image: NDArray[Any]) -> NDArray[np.bool_] | None:
         ndimage.median_filter(plane.astype(np.float32), footprint=around, mode="mirror")
         for plane in (darkest, brightest)
     )
-    margin = OFF * (high - low)
-    blind: NDArray[np.bool_] = (darkest > high + margin) | (brightest < low - margin)
+    margin = OFF / len(planes) * (high - low)
+    blind: NDArray[np.bool_] = brightest < low - margin
+    y, x = np.nonzero(darkest > high + margin)
+    # A bead that is in focus or saturated in all planes is bright about its middle too.
+    padded = np.pad(brightest.astype(np.float32), AROUND, mode="reflect")
+    across = np.arange(2 * AROUND + 1)
+    squares = padded[(y[:, None] + across)[..., None], (x[:, None] + across)[:, None]]
+    level = np.percentile(squares, 25, axis=(1, 2)) if len(y) else np.zeros(0)
+    sharp = high[y, x] - level < SHARP * (darkest[y, x] - level)
+    blind[y[sharp], x[sharp]] = True
     share = blind.mean()
     return blind if 0 < share <= MOST else None
 
