@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute import Boundary, displaced_axes
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.steps.haze import haze_of
 from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
@@ -26,6 +27,9 @@ FINEST = 0.95
 
 # Beads of more than this part of their image's width leave the PSF to guesswork.
 LARGEST_BEAD = 0.9
+
+# Light that is neither beads nor background, as a part of a typical bead's height.
+HAZY = 0.01
 
 # The median bead's residuals, in units of the noise's variance.
 POOR_FIT = 4.0
@@ -164,6 +168,14 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
     if saturated > len(used):
         found.append(
             f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."
+        )
+    height = float(used["amplitude"].median()) * float(fit.psf.max())
+    haze = haze_of(fit.residual)
+    if haze > HAZY * height:
+        found.append(
+            f"There is haze that is as narrow as the beads' halos, of {100 * haze / height:.0f} % "
+            "of a typical bead's height: it is part of the PSF now. Use an image of beads alone, "
+            "or a smaller window."
         )
     poor = float(used["chi_squared"].median())
     if poor > POOR_FIT:

@@ -196,11 +196,11 @@ class JointModel:
         self._rendered = False
         self._shares = self._surroundings.shares(self.places, self.attended, counts)
         matrix, vector = self._surroundings.normal(
-            self.places, self.background, counts, self._halo()
+            self.places, self.background, counts, self.halo()
         )
         self._outside = Normal(matrix / self.noise.scale, vector / self.noise.scale)
 
-    def _halo(self) -> Floats:
+    def halo(self) -> Floats:
         """Return how bright the beads' light is at their windows' sides, in each plane."""
         image = self.basis.bead(self.coefficients)
         sides = (image[:, [0, -1]].mean(axis=(1, 2)) + image[:, :, [0, -1]].mean(axis=(1, 2))) / 2

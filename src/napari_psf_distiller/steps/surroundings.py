@@ -12,7 +12,7 @@ from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.placement import Placement, Slices, within
 
-__all__ = ["Surroundings"]
+__all__ = ["Surroundings", "dark_planes"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -106,7 +106,7 @@ class Surroundings:
             it must be, it is brighter beyond them too, and would be taken for background.
         """
         field = self._field
-        planes = halo <= halo.min() + DARK * np.ptp(halo)
+        planes = dark_planes(halo)
         levels = places.levels(background)
         deviation = np.sqrt(field.variance(levels.astype(np.float32)))
         heights = levels / deviation.astype(np.float64)
@@ -137,6 +137,12 @@ class Surroundings:
     def forget(self) -> None:
         """Look again, whatever moved: the windows are others."""
         self._seen = None
+
+
+def dark_planes(halo: Floats) -> NDArray[np.bool_]:
+    """Return which planes tell of the background, by the beads' halo in each."""
+    dark: NDArray[np.bool_] = halo <= halo.min() + DARK * np.ptp(halo)
+    return dark
 
 
 def _differ(seen: _Seen, places: Placement, levels: Floats, planes: NDArray[np.bool_]) -> bool:
