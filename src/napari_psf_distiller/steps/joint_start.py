@@ -24,7 +24,7 @@ REACH, OVERLAP, LARGER = (6.5, 9.0), 1.2, 1.35
 MANY = 5
 
 # A window is no larger than this part of the image.
-LARGEST = 0.75
+LARGEST = 0.65
 
 # Frequencies up to so much of the sampling's own can be told.
 ALONG, ACROSS = 0.45, 0.48
