@@ -35,6 +35,11 @@ TOLERANCE = (1.05, 1.02)
 # Without them the band is taken this much wider than the bead's width asks for.
 UNKNOWN = (1.6, 1.3)
 
+# A microscope that passes the frequency k in the plane passes at least about so many micrometres
+# times k squared along the axis: wavelength / (8 index), of visible light in water. But in focus
+# that does not say so much where it is more than this, cycles a micrometre.
+PARAXIAL, MOST_AXIAL = 0.047, 2.0
+
 # Beads are of usual brightness within this factor's logarithm of the median.
 USUAL = 0.7
 
@@ -82,6 +87,8 @@ def band_of(known: Band | None, field: BeadField, widths: Floats) -> Band:
     else:
         lateral = UNKNOWN[1] * 1.02 / (min(widths[1:]) * spacing[1])
         axial = UNKNOWN[0] * 0.88 / (widths[0] * spacing[0])
+        # An aberrated PSF may be long along z, with all the frequencies of a short one.
+        axial = max(axial, min(PARAXIAL * lateral**2, MOST_AXIAL))
     return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
 
 
