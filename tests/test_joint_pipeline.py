@@ -334,7 +334,7 @@ def cut(field, margin: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_bead_at_the_border_does_not_shape_the_psf(field):
-    image, others = cut(field, 1)
+    image, others = cut(field, -0.5)
     result = pd.distill(image, field.spacing, told())
     refused = result.beads[~result.beads["used"]]
     assert (refused["reason"] == "border").any()
@@ -375,7 +375,7 @@ def test_where_the_camera_saturates_is_seen_in_the_image(field):
 
 
 def test_unjudged_all_beads_shape_the_psf(field):
-    image, _ = cut(field, 1)
+    image, _ = cut(field, -0.5)
     judged = pd.distill(image, field.spacing, quick())
     result = pd.distill(image, field.spacing, quick(distill=Distill(judge=False)))
     assert result.beads["used"].all()

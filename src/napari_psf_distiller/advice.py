@@ -14,6 +14,7 @@ from napari_psf_distiller.compute import Boundary, displaced_axes
 from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
 from napari_psf_distiller.recipe import Optics, PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
+from napari_psf_distiller.steps.haze import haze_of
 from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.joint_start import optics_band
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
@@ -32,6 +33,9 @@ LARGEST_BEAD = 0.9
 
 # A width's standard error, as a part of it, that makes the PSF doubtful.
 DOUBTED = 0.05
+
+# Light that is neither beads nor background, as a part of a typical bead's height.
+HAZY = 0.01
 
 # The median bead's residuals, in units of the noise's variance.
 POOR_FIT = 4.0
@@ -173,6 +177,14 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
     if saturated > len(used):
         found.append(
             f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."
+        )
+    height = float(used["amplitude"].median()) * float(fit.psf.max())
+    haze = haze_of(fit.residual)
+    if haze > HAZY * height:
+        found.append(
+            f"There is haze that is as narrow as the beads' halos, of {100 * haze / height:.0f} % "
+            "of a typical bead's height: it is part of the PSF now. Use an image of beads alone, "
+            "or a smaller window."
         )
     poor = float(used["chi_squared"].median())
     if poor > POOR_FIT:

@@ -182,7 +182,7 @@ def test_beads_do_not_disturb_it(monkeypatch, shape, sampled):
     def variance(intensity):
         return intensity - 100 + np.float32(1.6**2)
 
-    found = planes(of, first_background(image, of, variance, lambda *_: None))
+    found = planes(of, first_background(image, of, variance))
     expected = (140 + points(image.shape) @ slopes).reshape(image.shape)
     # A noise of 6.5, and halos that add up to some photons.
     away = np.ones(image.shape, bool)

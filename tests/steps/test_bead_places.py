@@ -272,23 +272,32 @@ def test_single_beads_have_none(centres):
     [
         ((6, 20, 20), True),
         ((6, 2, 20), True),
-        ((6, 1, 20), False),
-        ((6, 20, 38), False),
+        ((6, 1, 20), True),
+        ((6, 0, 20), False),
+        ((6, 20, 39), False),
         ((0, 20, 20), False),
         ((13, 20, 20), False),
         ((2, 37, 2), True),
     ],
 )
 def test_a_core_cut_by_the_border_is_not_whole(centre, whole):
-    # Three quarters of a width to each side: two voxels.
+    # Its middle must be seen: a voxel to each side.
     of = scene([np.add(centre, 0.1)])
     model = of.model()
     model.render()
     assert fit_beads(model, WIDTHS).whole[0] == whole
 
 
+def test_the_middle_of_a_wide_bead_is_wider():
+    of = scene([(6.1, 20.1, 1.1)])
+    model = of.model()
+    model.render()
+    assert fit_beads(model, WIDTHS).whole[0]
+    assert not fit_beads(model, 3 * WIDTHS).whole[0]
+
+
 def test_in_a_plane_z_cuts_nothing():
-    of = scene([*FLAT, (0, 20.2, 0.7)], shape=(1, 40, 40), window=FLAT_WINDOW)
+    of = scene([*FLAT, (0, 20.2, 0.3)], shape=(1, 40, 40), window=FLAT_WINDOW)
     model = of.model()
     model.render()
     assert list(fit_beads(model, WIDTHS).whole) == [True, True, True, False]

@@ -1,5 +1,7 @@
 """Bead candidates, and how wide beads are."""
 
+import functools
+
 import numpy as np
 import pytest
 from joint_fields import (
@@ -164,14 +166,57 @@ def test_given_places(shape):
     np.testing.assert_allclose(candidates.widths[-axes:], found.widths[-axes:], rtol=0.1)
 
 
+def cut_through_the_middle() -> np.ndarray:
+    """One bead, of which the image shows a half."""
+    field = simulated((16, 32, 32), beads=1, photons=1e5)
+    return field.image[:, round(field.centres[0, 1]) :]
+
+
+@functools.cache
+def large_psf() -> np.ndarray:
+    """Return a PSF that reaches as far as light does in small images."""
+    return comatic_psf((41, 81, 81), 0.0)
+
+
+@pytest.mark.parametrize("photons", [1e5, 1e7])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (41, 24, 24), (41, 96, 96), (5, 48, 48)], ids=str)
+def test_a_single_bead_however_small_the_image(shape, photons):
+    # At 1e7 photons its rings and its cone stand out from the noise all over the image.
+    place = np.array(shape) // 2 + (0.2, -0.3, 0.4)
+    image = image_of(large_psf(), [place], [photons], shape, seed=3)
+    found = found_in(image.clip(0, 65535).astype(np.uint16))
+    assert np.abs(places(found) - place).max() < 1
+    assert len(places(found)) == 1
+    expected = np.array(pd.fwhm(large_psf()[20].astype(np.float32), SPACING[1:])) / SPACING[1:]
+    np.testing.assert_allclose(found.widths[1:], expected, rtol=0.15)
+
+
+def test_noise_in_the_corners_is_no_bead():
+    # The filter looks at an eighth as many voxels there.
+    for seed in range(6):
+        image = np.random.default_rng(seed).poisson(50, (30, 40, 40)).astype(np.uint16)
+        with pytest.raises(InputError, match="nothing stands out"):
+            found_in(image)
+
+
+def test_a_ring_is_no_bead_but_a_dim_bead_far_away_may_be_one():
+    at = [[20, 40, 40], [20, 42, 150]]
+    image = image_of(large_psf(), at, [1e7, 1.5e5], (41, 80, 180), seed=3)
+    found = found_in(image.clip(0, 65535).astype(np.uint16))
+    away, index = nearest(found.voxels, at)
+    assert (away < 2).all()
+    assert len(places(found)) <= 2
+    assert not found.overshadowed[index[0]]
+
+
 @pytest.mark.parametrize(
     ("image", "words"),
     [
         (np.random.default_rng(0).poisson(50, (16, 64, 64)), "No bead"),
         (np.random.default_rng(0).poisson(50, (64, 64)), "nothing stands out .* by 6 of"),
-        (simulated((16, 16, 16), beads=1, photons=1e5).image, "far enough from the image's sides"),
+        (cut_through_the_middle(), "lie at the image's sides, or where it begins"),
     ],
-    ids=["noise", "flat noise", "small"],
+    ids=["noise", "flat noise", "cut"],
 )
 def test_no_bead_is_an_error_with_a_sentence(image, words):
     with pytest.raises(InputError, match=words) as raised:

@@ -71,6 +71,8 @@ class SplineBackground:
         Number of coefficients.
     penalty : numpy.ndarray
         (size, size): minus the logarithm of the prior is half of it between coefficients.
+    loosely : float
+        The precision of a coefficient that is only known to be about as high as the background.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class SplineBackground:
         self._designs = [self._design(axis, np.arange(n)) for axis, n in enumerate(shape)]
         self._counts = [design.shape[1] for design in self._designs]
         self.size = math.prod(self._counts)
+        self.loosely = 1 / level**2
         self.penalty = self._second_differences() / (CHANGE * level) ** 2
 
     def _pieces(self, spacing: Sequence[float], scale: float) -> list[int]:
@@ -221,7 +224,7 @@ def first_background(
     image: Array,
     background: SplineBackground,
     variance: Callable[[Array], Array],
-    settle: Callable[[tuple[slice, ...], Array, Array], None],
+    settle: Callable[[tuple[slice, ...], Array, Array], None] | None = None,
 ) -> Floats:
     """Return the coefficients of a background below the beads.
 
@@ -235,8 +238,8 @@ def first_background(
     background : SplineBackground
     variance : callable
         Of the noise, of intensities.
-    settle : callable
-        See `BeadField.settle`.
+    settle : callable, optional
+        See `BeadField.settle`; without it all voxels count.
     """
     step = background.step_for(FIRST_SAMPLE)
     # The beads are the bright part of an image, seldom more than half of it.
@@ -254,7 +257,8 @@ def first_background(
         spread, off = variance(level), plane - level
         dark = off < 2 * np.sqrt(spread)
         weights = dark * (np.float32(1) / spread)
-        settle((slice(z, z + 1), part, part), off[None], weights[None])
+        if settle is not None:
+            settle((slice(z, z + 1), part, part), off[None], weights[None])
         return weights, weights * off
 
     for _ in range(4):

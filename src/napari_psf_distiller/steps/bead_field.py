@@ -13,6 +13,7 @@ from scipy import ndimage
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe_parts import Camera
 from napari_psf_distiller.steps.background import SplineBackground, first_background
+from napari_psf_distiller.steps.blind_pixels import blind_pixels, mended
 from napari_psf_distiller.steps.censoring import Censoring, censored, score_variance
 from napari_psf_distiller.steps.image_history import ImageHistory, image_history
 from napari_psf_distiller.steps.noise import NoiseModel, noise_level, noise_model
@@ -58,6 +59,9 @@ class BeadField:
         Of the background.
     history : ImageHistory
         What was done to the image before.
+    blind : numpy.ndarray or None
+        bool, (Y, X): pixels that do not count in any plane; see `blind_pixels`. The image has their
+        neighbours' mean there.
     """
 
     image: Image
@@ -68,6 +72,7 @@ class BeadField:
     background: SplineBackground
     coefficients: Floats
     history: ImageHistory = field(default_factory=ImageHistory)
+    blind: NDArray[np.bool_] | None = None
 
     def variance(self, intensity: Array) -> Array:
         """Return the variance of the noise of voxels that are as bright as this."""
@@ -94,6 +99,8 @@ class BeadField:
             weight *= shown < self.saturation
         if history.blank is not None:
             weight *= ~history.blank[part]
+        if self.blind is not None:
+            weight *= ~self.blind[part[1:]]
         if self._censoring is not None:
             cut = (shown <= self._censoring.lowest) & (weight > 0)
             if cut.any():
@@ -121,6 +128,8 @@ class BeadField:
         kept: NDArray[np.bool_] = self.image[part] < self.saturation
         if self.history.blank is not None:
             kept &= ~self.history.blank[part]
+        if self.blind is not None:
+            kept &= ~self.blind[part[1:]]
         return kept
 
     def saturated(self, voxels: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -198,6 +207,10 @@ def bead_field(
     """
     planes = image[None] if image.ndim == 2 else image
     sizes = (1.0, *spacing) if image.ndim == 2 else tuple(spacing)
+    blind = blind_pixels(planes)
+    if blind is not None:
+        planes = mended(planes, blind)
+        image = planes
     whole = dtype is not None and dtype.kind in "iu"
     largest = float(np.iinfo(dtype).max) if whole and dtype is not None else None
     saturation = _saturation(planes, camera, largest)
@@ -217,7 +230,15 @@ def bead_field(
     level = max(noise.gain * lowest + noise.at_zero, noise.gain**2) / (noise.gain or 1.0)
     background = SplineBackground(planes.shape, sizes, scale, max(level, np.sqrt(floor)))
     blank = BeadField(
-        planes, sizes, noise, floor, saturation, background, np.zeros(background.size), history
+        planes,
+        sizes,
+        noise,
+        floor,
+        saturation,
+        background,
+        np.zeros(background.size),
+        history,
+        blind,
     )
     coefficients = first_background(planes, background, blank.variance, blank.settle)
     return replace(blank, coefficients=coefficients)

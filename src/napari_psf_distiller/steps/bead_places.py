@@ -20,6 +20,9 @@ Slices = tuple[slice, ...]
 # A bead's core reaches so many of its widths to each side; beyond it little tells its place.
 CORE = 1.6
 
+# A bead counts if the image reaches so many of its widths further than its centre, on all sides.
+SEEN = 0.3
+
 # So many beads are looked at together.
 BATCH = 8
 
@@ -66,7 +69,7 @@ class BeadFit(NamedTuple):
     information : numpy.ndarray
         (beads, 4, 4): see `Places`.
     whole : numpy.ndarray
-        bool: whether all of its core lies in the image, and none of it is saturated.
+        bool: whether its middle lies in the image, to all sides.
     saturated : numpy.ndarray
         bool
     """
@@ -136,7 +139,8 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     covariance, information = np.zeros((count, 6, 6)), np.zeros((count, 4, 4))
     saturated = np.zeros(count, bool)
     moved = np.r_[0, 1 + axes]
-    reach = np.round(0.75 * widths).astype(np.intp)
+    # In a stack of a few planes those to each side of the middle one.
+    reach = np.clip(np.round(SEEN * widths), 1, np.maximum((shape - 1) // 2, 1)).astype(np.intp)
     low, high = model.nearest - reach, model.nearest + reach
     whole = np.all(((low >= 0) & (high < shape))[:, axes], axis=1)
     for cores in _cores(model, widths, range(count)):

@@ -16,7 +16,9 @@ from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
+from napari_psf_distiller.steps.bead_widths import DEVIATION, typical_widths
 from napari_psf_distiller.steps.lobes import single_lobes
+from napari_psf_distiller.steps.noise_correlation import filtered_variance
 
 __all__ = ["EXCLUDED", "KEPT", "OVERSHADOWED", "Candidates", "candidates_at", "find_candidates"]
 
@@ -24,14 +26,12 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# Where nothing is known of the PSF: the filter for an image sampled at Nyquist's rate, in voxels.
-SIGMA = 1.2
+# Where nothing is known of the PSF: the filter for an image sampled at Nyquist's rate, in voxels;
+# and, where it finds nothing, those for finer voxels.
+SIGMA, FINER = 1.2, (1.0, 1.7, 2.9)
 
 # The filter's Gaussian ends at so many standard deviations.
 REACH = 2.5
-
-# A standard deviation of a Gaussian, as a part of its full width at half maximum.
-DEVIATION = 1 / 2.3548
 
 # A bead stands out from its surroundings at so many of its widths, in six and eight directions.
 SHELL_RADIUS = 1.25
@@ -44,16 +44,16 @@ SHELL = np.concatenate(
     [SHELL, [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)]]
 )
 
+# A bead's middle reaches so many of its widths to each side.
+MIDDLE = 0.3
+
 # By at least this part of its own height: less is a ripple on another bead's halo.
 LEAST_CONTRAST = 0.25
 
 # Where halos meet, their rings may be as bright as this part of a bead that is so many of its
-# widths away; twice as many along z.
-HALO, HALO_REACH = 0.1, 12.0
-
-# Windows in which the width of typical beads is measured, in voxels to each side, and their number.
-HALF = (8, 10, 10)
-TYPICAL = 30
+# widths away; twice as many along z. Further out a ring of all the light of a plane would be this
+# part over the distance.
+HALO, HALO_REACH, FAR = 0.1, 12.0, 0.5
 
 # The image is filtered in tiles of at most about so many voxels. That bounds the memory; and what
 # is much larger an allocator takes anew from the system for each tile, which has to clear it.
@@ -111,14 +111,21 @@ def find_candidates(
     flat = field.image.shape[0] == 1
     sigma = np.full(3, SIGMA) if widths is None else np.clip(widths * DEVIATION, 0.6, 6.0)
     for _ in range(2):
-        voxels, heights = _maxima(field, sigma, significance)
-        if len(voxels) == 0:
+        for wider in FINER:
+            voxels, heights = _maxima(field, sigma * wider, significance)
+            if len(voxels):
+                sigma = sigma * wider
+                break
+        else:
             raise InputError(
                 "No bead was found: nothing stands out from the noise by "
                 f"{significance:g} of its standard deviations. Use a brighter image, or a lower "
                 "significance."
             )
-        measured = _typical_widths(field, voxels, heights)
+        expected = sigma / DEVIATION
+        # A bright bead's rings may be many: they are not what is typical.
+        leading = ~_overshadowed(voxels, heights, expected)
+        measured = typical_widths(field, voxels[leading], heights[leading], expected)
         better = np.clip(measured * DEVIATION, 0.6, 6.0)
         if flat:
             better[0] = sigma[0]
@@ -169,7 +176,8 @@ def candidates_at(
     heights = field.image[tuple(voxels.T)] - field.level(voxels)
     if widths is None:
         order = np.argsort(-heights, kind="stable")
-        widths = _typical_widths(field, voxels[order], heights[order])
+        expected = np.full(3, SIGMA / DEVIATION)
+        widths = typical_widths(field, voxels[order], heights[order], expected)
     shaded = np.zeros(len(voxels), bool) if verdicts is None else verdicts == OVERSHADOWED
     return Candidates(voxels, heights, shaded, widths, verdicts)
 
@@ -183,20 +191,34 @@ def _filtered(image: NDArray[Any], sigma: Floats) -> Array:
     return image
 
 
-def _noise_gain(sigma: Floats, field: BeadField) -> float:
-    """Return by what the filter multiplies the variance of the noise."""
-    kernels = []
-    for deviation, n in zip(sigma, field.image.shape, strict=True):
-        reach = int(REACH * deviation + 0.5) if n > 1 else 0
-        kernels.append(np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2))
-    return field.history.correlation.filtered(tuple(kernels))
+def _noise_gains(sigma: Floats, field: BeadField) -> list[Floats]:
+    """Return by what the filter multiplies the variance of the noise, along each axis.
+
+    At the image's sides by more: there it looks at fewer voxels.
+    """
+    gains = []
+    for deviation, n, line in zip(
+        sigma, field.image.shape, field.history.correlation.along, strict=True
+    ):
+        if n == 1:
+            gains.append(np.ones(1))
+            continue
+        reach = int(REACH * deviation + 0.5)
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+        kernel /= kernel.sum()
+        gain = np.full(n, filtered_variance(kernel, line))
+        for place in {*range(min(reach, n)), *range(max(n - reach, 0), n)}:
+            at = np.clip(np.arange(place - reach, place + reach + 1), 0, n - 1)
+            gain[place] = filtered_variance(np.bincount(at - at.min(), kernel), line)
+        gains.append(gain)
+    return gains
 
 
 def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Places, Floats]:
     """Return the local maxima of the filtered image that stand out, the highest first."""
     image = field.image
     nz = len(image)
-    gain = _noise_gain(sigma, field)
+    gains = _noise_gains(sigma, field)
     widths = sigma / DEVIATION
     margins = [
         int(np.ceil(REACH * sigma[axis] + SHELL_RADIUS * widths[axis])) + 2 for axis in (1, 2)
@@ -207,11 +229,13 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
         inside = part.inside[1:]
         tile = _filtered(image[part.window], sigma)
         bright = np.zeros(tile.shape, bool)
+        across = gains[1][part.window[1], None] * gains[2][part.window[2]]
         for z in range(nz):
             level = field.plane(z, *part.window[1:])
             tile[z] -= level
             spread = field.variance(np.maximum(tile[z], 0) + level)
-            stands_out = tile[z] > significance * np.sqrt(gain * spread)
+            spread *= (gains[0][z] * across).astype(np.float32)
+            stands_out = tile[z] > significance * np.sqrt(spread)
             bright[z][inside] = stands_out[inside]
         # Most of what is bright is seen at once not to be a peak.
         for axis in (1, 2):
@@ -228,6 +252,7 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
         levels = field.level(voxels + corner)
         # Half of the light is the bead's own, in the mean over peak and surroundings.
         spread = field.variance((0.5 * values + levels).astype(np.float32))
+        gain = gains[0][voxels[:, 0]] * across[tuple(voxels[:, 1:].T)]
         kept = values - surroundings > significance * np.sqrt(1.1 * gain * spread)
         return voxels[kept] + corner, values[kept]
 
@@ -276,98 +301,41 @@ def _shell_mean(image: NDArray[Any], voxels: Places, widths: Floats) -> Floats:
     return means
 
 
+def _mean_at(image: NDArray[Any], places: Places) -> Floats:
+    """Return the mean of each row of voxels, of those in the image; NaN where there is none."""
+    shape = np.array(image.shape)
+    inside = ((places >= 0) & (places < shape)).all(axis=2)
+    values = image[tuple(np.moveaxis(np.clip(places, 0, shape - 1), 2, 0))]
+    counts = inside.sum(axis=1)
+    sums = np.where(inside, values, 0).sum(axis=1, dtype=np.float64)
+    means: Floats = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return means
+
+
 def _stands_out(
     field: BeadField, voxels: Places, widths: Floats, significance: float
 ) -> NDArray[np.bool_]:
     """Return which peaks rise above their surroundings, now that a bead's width is known."""
-    nearest = np.clip(
-        voxels[:, None] + np.array(list(np.ndindex(3, 3, 3))) - 1,
-        0,
-        np.array(field.image.shape) - 1,
-    )
+    reach = np.maximum(np.round(MIDDLE * widths), 1).astype(np.intp)
+    sides = tuple((2 * reach + 1).tolist())
+    middle = np.array(list(np.ndindex(sides))) - reach
     levels = field.level(voxels)
-    peak = field.image[tuple(np.moveaxis(nearest, 2, 0))].mean(axis=1, dtype=np.float64) - levels
-    around = _shell_mean(field.image, voxels, widths) - levels
+    peak = _mean_at(field.image, voxels[:, None] + middle) - levels
+    # Around it, in places as large.
+    shell = np.round(SHELL * widths * SHELL_RADIUS).astype(np.intp)
+    around = np.stack([_mean_at(field.image, (voxels + far)[:, None] + middle) for far in shell])
+    outside = np.isnan(around)
+    around = np.where(outside, 0, around).sum(axis=0) / np.maximum((~outside).sum(axis=0), 1)
+    around = around - levels
     spread = field.variance((0.5 * np.maximum(peak, 0) + levels).astype(np.float32))
-    alike = min(1.0, field.history.correlation.excess / 27)
-    deviation = np.sqrt(spread * (alike + 1 / len(SHELL)))
+    # Those overlap, so that they are worth about half as many; where noise is alike, it is more.
+    own = min(1.0, field.history.correlation.excess / len(middle))
+    deviation = np.sqrt(spread * own * (1 + 2 / len(SHELL)))
     contrast = peak - around
     kept: NDArray[np.bool_] = (contrast > 0.7 * significance * deviation) & (
         contrast > LEAST_CONTRAST * peak
     )
     return kept
-
-
-def _typical_widths(field: BeadField, voxels: Places, heights: Floats) -> Floats:
-    """Return the widths of the median of bright beads that stand alone."""
-    half = np.array(HALF)
-    tree = cKDTree(voxels)
-    # Ripples and dim specks are not what is typical.
-    strong = heights[heights > 0.1 * np.median(heights[:3])]
-    reference = float(np.median(strong[: 2 * TYPICAL]))
-    windows: list[Array] = []
-    levels = field.level(voxels)
-    for alone in (True, False):
-        for index, voxel in enumerate(voxels):
-            if not 0.25 * reference <= heights[index] <= 4 * reference:
-                continue
-            near = tree.query_ball_point(voxel, float(half.max()))
-            if alone and any(heights[j] > 0.3 * heights[index] for j in near if j != index):
-                continue
-            window = _window(field.image, voxel, half, np.float32(levels[index]))
-            if window is not None:
-                windows.append(window)
-            if len(windows) == TYPICAL:
-                break
-        if windows:
-            break
-    if not windows:
-        raise InputError(
-            "No bead lies far enough from the image's sides for its size to be measured. Use a "
-            "larger image."
-        )
-    stack = np.array(windows)
-    seen = ~np.isnan(stack).all(axis=0)
-    median = np.zeros(stack.shape[1:])
-    median[seen] = np.nanmedian(stack[:, seen], axis=0)
-    lines = [
-        median[tuple(slice(None) if a == axis else half[a] for a in range(3))] for axis in range(3)
-    ]
-    return np.array([_width(line) for line in lines])
-
-
-def _window(image: NDArray[Any], voxel: Places, half: Places, level: np.float32) -> Array | None:
-    """Return what an image has above a level about a voxel, scaled to 1 there.
-
-    None where that leaves the plane.
-    """
-    shape = np.array(image.shape)
-    low, high = voxel - half, voxel + half + 1
-    if (low[1:] < 0).any() or (high[1:] > shape[1:]).any():
-        return None
-    start, stop = np.maximum(low, 0), np.minimum(high, shape)
-    window = np.full(tuple(high - low), np.nan, np.float32)
-    inner = tuple(slice(a, b) for a, b in zip(start - low, stop - low, strict=True))
-    outer = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    window[inner] = image[outer]
-    window -= level
-    top = window[tuple(half)]
-    return window / top if top > 0 else None
-
-
-def _width(line: Floats) -> float:
-    """Return the full width at half of the middle value, by straight lines between voxels."""
-    middle = len(line) // 2
-    half = line[middle] / 2
-
-    def reach(side: Floats) -> float:
-        below = np.flatnonzero(side < half)
-        if len(below) == 0:
-            return float(len(side) - 1)
-        first = int(below[0])
-        return first - float((half - side[first]) / (side[first - 1] - side[first]))
-
-    return reach(line[middle:]) + reach(line[middle::-1])
 
 
 def _alone_at_the_top(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
@@ -386,19 +354,26 @@ def _overshadowed(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np
     # A halo reaches further along the axis.
     tree = cKDTree(scaled * [0.5, 1.0, 1.0])
     shaded = np.zeros(len(voxels), bool)
+    lowest = float(heights.min(initial=np.inf))
     for index, place in enumerate(tree.data):
         if shaded[index]:
             continue
-        near = np.array([j for j in tree.query_ball_point(place, HALO_REACH) if j > index], int)
+        reach = max(HALO_REACH, FAR * heights[index] / lowest)
+        near = np.array(tree.query_ball_point(place, reach), np.intp)
+        near = near[near > index]
         if len(near) == 0:
             continue
+        away = np.sqrt(((tree.data[near] - place) ** 2).sum(axis=1))
         apart = scaled[near] - scaled[index]
         lateral = (apart[:, 1:] ** 2).sum(axis=1)
         axial = apart[:, 0] ** 2
         # The core, and a halo that spreads as a cone does, or the rings of several together.
         halo = np.maximum(
             np.exp(-4 * np.log(2) * (lateral + axial)),
-            np.maximum(0.5 / (1 + 1.5 * lateral + axial) ** 1.5, HALO),
+            np.maximum(
+                0.5 / (1 + 1.5 * lateral + axial) ** 1.5,
+                np.where(away <= HALO_REACH, HALO, FAR / np.maximum(away, 1)),
+            ),
         )
         shaded[near[heights[near] < halo * heights[index]]] = True
     return shaded

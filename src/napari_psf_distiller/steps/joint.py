@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +14,9 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.steps.asymmetry import order_evidence
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
-from napari_psf_distiller.steps.detection import DEVIATION, KEPT, Candidates
+from napari_psf_distiller.steps.bead_widths import DEVIATION
+from napari_psf_distiller.steps.detection import KEPT, Candidates
+from napari_psf_distiller.steps.hidden_beads import hidden_beads
 from napari_psf_distiller.steps.joint_model import JointModel
 from napari_psf_distiller.steps.joint_results import Joint, JointState, Settings
 from napari_psf_distiller.steps.joint_start import (
@@ -27,7 +27,7 @@ from napari_psf_distiller.steps.joint_start import (
     window_of,
 )
 from napari_psf_distiller.steps.joint_table import bead_table
-from napari_psf_distiller.steps.judging import REASONS, judge
+from napari_psf_distiller.steps.judging import judge, none_used
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.misfit import misfit_of
 from napari_psf_distiller.steps.psf_errors import psf_errors
@@ -73,10 +73,6 @@ EVIDENT = 100
 
 # Orders are looked for so many times, each time with what was found before.
 ADMISSIONS = 3
-
-# A peak in a bead's halo is a bead if it exceeds what the model says by so many of its own errors,
-# of which this part of the light there is one.
-HIDDEN, DOUBT = 6.0, 0.15
 
 
 def distil_jointly(
@@ -343,43 +339,20 @@ class _Run:
         reasons[told] = np.where(self._verdicts == KEPT, "", self._verdicts)[told]
         good = reasons == ""
         if not good.any():
-            counts = Counter(reasons.tolist())
-            found = ", ".join(f"{n} {REASONS.get(reason, reason)}" for reason, n in counts.items())
-            raise InputError(
-                f"None of the {len(reasons)} beads can be used: {found}. Use an image with single, "
-                "brighter or better separated beads."
-            )
+            raise InputError(none_used(reasons))
         model.used = good
         return reasons
 
     def _admit_hidden(self) -> None:
         """Add the peaks in others' halos that are more than these."""
-        model, field = self._model, self._field
+        model = self._model
         hidden = self._candidates.voxels[self._candidates.overshadowed]
         if len(hidden) == 0:
             return
         model.render()
-        shape = np.array(field.image.shape)
-        levels = field.background.at(hidden.astype(np.float64))[:, 0] @ model.background
-        kept = []
-        for voxel, level in zip(hidden, levels, strict=True):
-            box = tuple(
-                slice(max(v - 1, 0), min(v + 2, n)) for v, n in zip(voxel, shape, strict=True)
-            )
-            light = model.light[box]
-            off = float((field.image[box] - light - np.float32(level)).sum())
-            spread = model.variance(light, np.full_like(light, level))
-            doubt = float(spread.sum()) + (DOUBT * float(light.sum())) ** 2
-            apart = (model.centres - voxel) / self._widths
-            if off > HIDDEN * np.sqrt(doubt) and (np.linalg.norm(apart, axis=1) > 0.8).all():
-                kept.append(voxel)
-        if not kept:
+        voxels, amplitudes = hidden_beads(model, hidden, self._widths)
+        if len(voxels) == 0:
             return
-        voxels = np.array(kept)
-        heights = field.image[tuple(voxels.T)] - model.light[tuple(voxels.T)]
-        levels = field.background.at(voxels.astype(np.float64))[:, 0] @ model.background
-        peak = float(self._basis.bead(model.coefficients).max())
-        amplitudes = np.maximum(heights - levels, np.sqrt(field.floor)) / peak
         model.used = np.r_[model.used, np.ones(len(voxels), bool)]
         self._verdicts = np.r_[self._verdicts, np.full(len(voxels), "", "U16")]
         model.attended = len(model.used)

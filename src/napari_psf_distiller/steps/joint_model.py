@@ -200,8 +200,18 @@ class JointModel:
         counts = self.light
         self._rendered = False
         self._shares = self._surroundings.shares(self.places, self.attended, counts)
-        matrix, vector = self._surroundings.normal(self.places, self.background, counts)
+        matrix, vector = self._surroundings.normal(
+            self.places, self.background, counts, self.halo()
+        )
         self._outside = Normal(matrix / self.noise.scale, vector / self.noise.scale)
+
+    def halo(self) -> Floats:
+        """Return how bright the beads' light is at their windows' sides, in each plane."""
+        image = self.basis.bead(self.coefficients)
+        sides = (image[:, [0, -1]].mean(axis=(1, 2)) + image[:, :, [0, -1]].mean(axis=(1, 2))) / 2
+        planes = np.arange(len(self.light)) - self.nearest[:, :1] + len(sides) // 2
+        halo: Floats = self.amplitudes @ sides[np.clip(planes, 0, len(sides) - 1)]
+        return halo
 
     def render(self) -> None:
         """Compute the beads' light in their windows, if it changed."""

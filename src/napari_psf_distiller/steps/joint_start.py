@@ -23,8 +23,11 @@ Floats = NDArray[np.float64]
 # many windows lie over each other in the plane, they are made larger, by up to so much.
 REACH, OVERLAP, LARGER = (6.5, 9.0), 1.2, 1.35
 
+# From so many beads on one of them may be something else.
+MANY = 5
+
 # A window is no larger than this part of the image.
-LARGEST = 0.55
+LARGEST = 0.65
 
 # Frequencies up to so much of the sampling's own can be told.
 ALONG, ACROSS = 0.45, 0.48
@@ -37,6 +40,10 @@ UNKNOWN = (1.6, 1.3)
 
 # And than what is seen of it in the beads' images, which is at most so many times the former.
 WIDER, MOST_WIDER = 1.1, 1.6
+# A microscope that passes the frequency k in the plane passes at least about so many micrometres
+# times k squared along the axis: wavelength / (8 index), of visible light in water. But in focus
+# that does not say so much where it is more than this, cycles a micrometre.
+PARAXIAL, MOST_AXIAL = 0.047, 2.0
 
 # Beads are of usual brightness within this factor's logarithm of the median.
 USUAL = 0.7
@@ -93,6 +100,8 @@ def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Ban
         if seen is not None:
             lateral = max(lateral, min(WIDER * seen.lateral, MOST_WIDER * lateral))
             axial = max(axial, min(WIDER * seen.axial, MOST_WIDER * axial))
+        # An aberrated PSF may be long along z, with all the frequencies of a short one.
+        axial = max(axial, min(PARAXIAL * lateral**2, MOST_AXIAL))
     return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
 
 
@@ -132,10 +141,26 @@ def window_of(
         across = min(across, LARGEST * min(shape[1] * spacing[1], shape[2] * spacing[2]) / 2)
         halves = [REACH[0] * widths[0], across / spacing[1], across / spacing[2]]
     nz, ny, nx = (
-        2 * max(2, min(int(np.ceil(half)), limit)) + 1
-        for half, limit in zip(halves, ((shape[0] - 1) // 2, shape[1], shape[2]), strict=True)
+        2 * max(least, min(int(np.ceil(half)), limit)) + 1
+        for half, least, limit in zip(
+            halves, (1, 2, 2), (_seen_along(field, candidates), shape[1], shape[2]), strict=True
+        )
     )
     return (1 if shape[0] == 1 else nz, ny, nx)
+
+
+def _seen_along(field: BeadField, candidates: Candidates) -> int:
+    """Return how many planes of a bead are seen both before its focus and behind it.
+
+    Of the bead that shows most, or where they are many of the next one to it.
+    """
+    planes = candidates.voxels[~candidates.overshadowed, 0]
+    last = len(field.image) - 1
+    if len(planes) == 0:
+        return last // 2
+    rank = -2 if len(planes) >= MANY else -1
+    seen = min(int(np.sort(side)[rank]) for side in (planes, last - planes))
+    return min(last // 2, seen)
 
 
 def middle_of(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from napari_psf_distiller.steps.bead_places import MOMENTS, BeadFit
-from napari_psf_distiller.steps.detection import DEVIATION, OVERSHADOWED
+from napari_psf_distiller.steps.bead_widths import DEVIATION
+from napari_psf_distiller.steps.detection import OVERSHADOWED
 
-__all__ = ["REASONS", "SIGNIFICANT", "judge"]
+__all__ = ["REASONS", "SIGNIFICANT", "judge", "none_used"]
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +24,13 @@ REASONS = {
     "dim": "too dim to tell its shape",
     OVERSHADOWED: "perhaps only another one's halo",
     "touching": "of another shape than the others: touching, clumped or out of focus",
+}
+
+# What to do where it is why most of an image's beads cannot be used.
+ADVICE = {
+    "saturated": "Expose for a shorter time, or with less light.",
+    "border": "Use an image in which whole beads are seen, from below their focus to above it.",
+    "dim": "Use an image with brighter beads.",
 }
 
 # Of single beads so many in a hundred are taken for touching ones.
@@ -81,6 +91,17 @@ def judge(
     ):
         reasons[(reasons == "") & which] = reason
     return reasons
+
+
+def none_used(reasons: NDArray[np.str_]) -> str:
+    """Return the sentences that say why no bead is used, and what to do about it."""
+    counts = Counter(reasons.tolist()).most_common()
+    found = ", ".join(f"{n} {REASONS.get(reason, reason)}" for reason, n in counts)
+    advice = ADVICE.get(counts[0][0], "Use an image with single, better separated beads.")
+    beads = "The only bead cannot" if len(reasons) == 1 else f"None of the {len(reasons)} beads can"
+    if len(counts) == 1 and len(reasons) > 1:
+        found = f"{len(reasons)} of {found}"
+    return f"{beads} be used: {found}. {advice}"
 
 
 def _shape_distance(

@@ -16,8 +16,8 @@ Floats = NDArray[np.float64]
 # displacement, within so many.
 FURTHEST, SAME_DISPLACEMENT = 8.0, 0.45
 
-# At least so many pairs, and so large a part of all candidates in them, and so many times as many as
-# by chance. Their brightness has the same ratio within this factor's logarithm.
+# At least so many pairs, with so large a part of all candidates in them, and so many times as many
+# as by chance. Their brightness has the same ratio within this factor's logarithm.
 LEAST_PAIRS, LEAST_PART, BY_CHANCE, SAME_RATIO = 5, 0.5, 6.0, 0.4
 
 # Lobes that are next to each other twice are three; what goes on is a grid of beads.

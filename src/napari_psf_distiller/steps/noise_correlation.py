@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.steps.noise import clipped_mean, ranked_tiles
 
-__all__ = ["NoiseCorrelation", "noise_correlation"]
+__all__ = ["NoiseCorrelation", "filtered_variance", "noise_correlation"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -77,14 +77,20 @@ class NoiseCorrelation(NamedTuple):
             math.sqrt(-0.25 / math.log(line[1])) if len(line) > 1 else 0.0 for line in self.along
         )
 
-    def filtered(self, kernels: tuple[Floats, ...]) -> float:
-        """Return by what filtering along the axes multiplies the variance of this noise."""
-        gain = 1.0
-        for kernel, line in zip(kernels, self.along, strict=True):
-            own = np.correlate(kernel, kernel, "full")[len(kernel) - 1 :]
-            n = min(len(own), len(line))
-            gain *= float(own[0] + 2 * own[1:n] @ line[1:n]) / float(kernel.sum()) ** 2
-        return gain
+
+def filtered_variance(kernel: Floats, along: Floats) -> float:
+    """Return by what filtering along an axis multiplies the variance of noise.
+
+    Parameters
+    ----------
+    kernel : numpy.ndarray
+        Of the filter, of the sum 1.
+    along : numpy.ndarray
+        The noise's correlation at each distance along the axis, in voxels; 1 at 0.
+    """
+    own = np.correlate(kernel, kernel, "full")[len(kernel) - 1 :]
+    n = min(len(own), len(along))
+    return float(own[0] + 2 * own[1:n] @ along[1:n])
 
 
 class _Part(NamedTuple):

@@ -12,7 +12,7 @@ from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.placement import Placement, Slices, within
 
-__all__ = ["Surroundings"]
+__all__ = ["Surroundings", "dark_planes"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -25,12 +25,16 @@ MOVED, RAISED = 0.1, 0.2
 # A voxel that is so many standard deviations off the background is taken for something else.
 OFF = 4.0
 
+# The planes that tell of it are those whose halo is within this part of its range of the least.
+DARK = 0.25
+
 
 class _Seen(NamedTuple):
     """What was looked at, and what it told. The weights are those of the camera's noise."""
 
     places: Placement
     levels: Floats
+    planes: NDArray[np.bool_]
     told: Normal
 
 
@@ -84,7 +88,7 @@ class Surroundings:
         in_turn(count_others, parts)
         return shares
 
-    def normal(self, places: Placement, background: Floats, counts: Array) -> Normal:
+    def normal(self, places: Placement, background: Floats, counts: Array, halo: Floats) -> Normal:
         """Return the normal equations of the background's fit to the voxels outside the windows.
 
         Few windows that moved, or all by a voxel, change nothing that matters: then these are those
@@ -97,8 +101,12 @@ class Surroundings:
             Its coefficients so far.
         counts : numpy.ndarray
             See `shares`.
+        halo : numpy.ndarray
+            (planes,): the light that the beads have at their windows' sides. Where it is more than
+            it must be, it is brighter beyond them too, and would be taken for background.
         """
         field = self._field
+        planes = dark_planes(halo)
         levels = places.levels(background)
         deviation = np.sqrt(field.variance(levels.astype(np.float32)))
         heights = levels / deviation.astype(np.float64)
@@ -110,13 +118,19 @@ class Surroundings:
             weights, off = np.float32(1) / field.variance(level), plane - level
             free = off * off * weights < OFF**2
             free &= counts[z, part, part] == 0
+            free &= planes[z]
             weights *= free * field.independent
             field.settle((slice(z, z + 1), part, part), off[None], weights[None])
             return weights, weights * off
 
-        if self._seen is None or _differ(self._seen, places, heights):
+        if self._seen is None or _differ(self._seen, places, heights, planes):
             told = field.background.normal(background, sampled)
-            self._seen = _Seen(places, heights, told)
+            # Where no voxel counts, it stays about what it is.
+            tie = field.background.loosely
+            told = Normal(
+                told.matrix + tie * np.eye(len(background)), told.vector + tie * background
+            )
+            self._seen = _Seen(places, heights, planes, told)
         return self._seen.told
 
     def forget(self) -> None:
@@ -124,8 +138,14 @@ class Surroundings:
         self._seen = None
 
 
-def _differ(seen: _Seen, places: Placement, levels: Floats) -> bool:
-    if len(seen.places) != len(places):
+def dark_planes(halo: Floats) -> NDArray[np.bool_]:
+    """Return which planes tell of the background, by the beads' halo in each."""
+    dark: NDArray[np.bool_] = halo <= halo.min() + DARK * np.ptp(halo)
+    return dark
+
+
+def _differ(seen: _Seen, places: Placement, levels: Floats, planes: NDArray[np.bool_]) -> bool:
+    if len(seen.places) != len(places) or (seen.planes != planes).any():
         return True
     moved = (np.abs(seen.places.nearest - places.nearest).max(axis=1) > 1).mean()
     return bool(moved > MOVED or np.abs(levels - seen.levels).max() > RAISED)

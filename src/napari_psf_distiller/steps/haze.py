@@ -1,0 +1,56 @@
+"""Haze: light that is not beads', and varies faster than the background does."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+__all__ = ["haze_of"]
+
+Floats = NDArray[np.float64]
+
+# The residual is averaged over blocks of so many voxels: larger than a bead's core, smaller than
+# its halo.
+BLOCK = (3, 12, 12)
+
+# Of so many voxels, spread over the planes, all are looked at.
+ENOUGH = 20_000_000
+
+
+def haze_of(residual: NDArray[np.floating]) -> float:
+    """Return how much light a fit leaves, in the image's unit.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray
+        (Z, Y, X) or (Y, X), an image less its model.
+
+    Returns
+    -------
+    float
+        The standard deviation of its means over blocks, beyond what noise makes of them; told by
+        medians, so that a part that is something else does not count.
+
+    Notes
+    -----
+    The noise of the means is told by the differences within the blocks: of checkerboards that have
+    the sum 0, to which light that varies slowly adds nothing.
+    """
+    cube = np.asarray(residual).reshape(-1, *residual.shape[-2:])
+    nz, ny, nx = (min(n, block) for n, block in zip(cube.shape, BLOCK, strict=True))
+    rows, columns = (n // block for n, block in zip(cube.shape[1:], (ny, nx), strict=True))
+    board = 1 - 2 * (np.indices((rows * ny, columns * nx)).sum(axis=0) % 2).astype(np.float32)
+    starts = range(0, len(cube) - nz + 1, nz)
+    means: list[Floats] = []
+    noise: list[Floats] = []
+    for start in starts[:: max(1, cube.size // ENOUGH)]:
+        part = cube[start : start + nz, : rows * ny, : columns * nx]
+        for found, planes in ((means, part.mean(axis=0)), (noise, (part * board).mean(axis=0))):
+            blocks = planes.reshape(rows, ny, columns, nx).mean(axis=(1, 3), dtype=np.float64)
+            found.append(blocks.ravel())
+    spread, own = (
+        float(stats.median_abs_deviation(np.concatenate(values), scale="normal"))
+        for values in (means, noise)
+    )
+    return float(np.sqrt(max(spread**2 - own**2, 0.0)))
