@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.steps.detection import DEVIATION
+from napari_psf_distiller.steps.bead_widths import DEVIATION
 from napari_psf_distiller.steps.image_history import ImageHistory
 
 __all__ = ["history_warnings"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.steps.detection import DEVIATION
+from napari_psf_distiller.steps.bead_widths import DEVIATION
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["BeadShapes", "bead_shapes"]

@@ -14,7 +14,6 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.steps.asymmetry import order_evidence
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
-from napari_psf_distiller.steps.bead_widths import DEVIATION
 from napari_psf_distiller.steps.detection import KEPT, Candidates
 from napari_psf_distiller.steps.hidden_beads import hidden_beads
 from napari_psf_distiller.steps.joint_model import JointModel
@@ -22,6 +21,7 @@ from napari_psf_distiller.steps.joint_results import Joint, JointState, Settings
 from napari_psf_distiller.steps.joint_start import (
     alone_first,
     band_of,
+    first_deviations,
     gaussian,
     middle_of,
     window_of,
@@ -161,7 +161,10 @@ class _Run:
                 band_of(settings.band, field, candidates),
                 settings.bead_diameter,
             )
-            start = self._basis.fitted(gaussian(self._basis.window, self._widths * DEVIATION))
+            deviations = first_deviations(
+                self._widths, self._basis.band, field.spacing, settings.bead_diameter
+            )
+            start = self._basis.fitted(gaussian(self._basis.window, deviations))
             start /= self._basis.total(start)
             self._order = alone_first(places / self._widths, candidates.heights[shown])
             # Who must not shape the PSF does not shape the first one.
@@ -175,7 +178,9 @@ class _Run:
         self._verdicts = self._verdicts[self._order]
         self._windows = open_windows(device, self._basis)
         self._model = JointModel(field, self._basis, self._windows, places[self._order], start)
-        if before is not None:
+        if before is None:
+            self._model.expect_alike()
+        else:
             self._resume(before)
         # Beads that were refused for their shape, and those that later were not.
         self._doubted: NDArray[np.bool_] | bool = False

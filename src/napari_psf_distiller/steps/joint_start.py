@@ -11,10 +11,20 @@ from scipy.spatial import cKDTree
 from napari_psf_distiller.compute.fourier_bessel import Band
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_field import BeadField
+from napari_psf_distiller.steps.bead_widths import DEVIATION
 from napari_psf_distiller.steps.detection import Candidates
 from napari_psf_distiller.steps.seen_band import seen_band
 
-__all__ = ["alone_first", "band_of", "capped", "gaussian", "middle_of", "optics_band", "window_of"]
+__all__ = [
+    "alone_first",
+    "band_of",
+    "capped",
+    "first_deviations",
+    "gaussian",
+    "middle_of",
+    "optics_band",
+    "window_of",
+]
 
 Floats = NDArray[np.float64]
 
@@ -198,6 +208,36 @@ def alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
         apart, _ = cKDTree(places).query(places, [2])
         nearest = np.asarray(apart, np.float64)[:, 0]
     return np.lexsort((-nearest, unusual))
+
+
+def first_deviations(
+    widths: Floats, band: Band, spacing: Sequence[float], diameter: float
+) -> Floats:
+    """Return how wide a PSF looks to be at first, as a Gaussian's standard deviations in voxels.
+
+    Parameters
+    ----------
+    widths : numpy.ndarray
+        Full width at half maximum of a bead's image along each axis, in voxels.
+    band : Band
+        See `band_of`.
+    spacing : sequence of float
+        Voxel size in micrometres.
+    diameter : float
+        Of a bead, in micrometres.
+
+    Notes
+    -----
+    Convolved with a ball of diameter d, the variance of an image grows by d^2 / 20 along each axis.
+    What that leaves of a large bead's is not less than what the band can make: in the plane an
+    Airy disc's 0.51 wavelengths over the numerical aperture, along the axis 0.88 over its band.
+    """
+    sizes = np.asarray(spacing)
+    finest = np.array([0.88 / max(band.axial, 1e-9), 1.02 / band.lateral, 1.02 / band.lateral])
+    left = (widths * DEVIATION) ** 2 - (diameter / sizes) ** 2 / 20
+    least = np.minimum(finest / sizes, widths) * DEVIATION
+    deviations: Floats = np.sqrt(np.maximum(left, least**2))
+    return deviations
 
 
 def gaussian(window: tuple[int, ...], deviations: Floats) -> Floats:

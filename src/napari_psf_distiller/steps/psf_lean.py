@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.steps.detection import DEVIATION
+from napari_psf_distiller.steps.bead_widths import DEVIATION
 
 __all__ = ["Lean", "psf_lean"]
 
