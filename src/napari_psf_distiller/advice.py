@@ -186,6 +186,12 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             "of a typical bead's height: it is part of the PSF now. Use an image of beads alone, "
             "or a smaller window."
         )
+    if not fit.settled:
+        found.append(
+            f"The fit was ended after {fit.iterations} iterations while it still became better: "
+            "the PSF is wrong by more than its errors say. Look at the residual image; leave out beads "
+            "that are not single ones, or use a smaller window."
+        )
     poor = float(used["chi_squared"].median())
     if poor > POOR_FIT:
         found.append(

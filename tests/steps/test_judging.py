@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_psf_distiller.steps.bead_places import MOMENTS, BeadFit
-from napari_psf_distiller.steps.bead_widths import DEVIATION, OVERSHADOWED
+from napari_psf_distiller.steps.bead_widths import DEVIATION
+from napari_psf_distiller.steps.detection import OVERSHADOWED
 from napari_psf_distiller.steps.judging import REASONS, judge
 
 WIDTHS = np.array([3.0, 2.5, 2.5])

@@ -170,9 +170,18 @@ class FourierBessel:
         reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
         return math.ceil(reach / self.step) + 2
 
-    def expected(self, term: int) -> Floats | None:
-        """Return the variances of a term's coefficients by the envelope that was expected."""
-        return self._parts[term].expected
+    def variances(self, term: int) -> Floats:
+        """Return the variances of a term's coefficients by the envelope; see `Term.expected`.
+
+        Raises
+        ------
+        ValueError
+            The term was made without one.
+        """
+        expected = self._parts[term].expected
+        if expected is None:
+            raise ValueError(f"Of the term {self.terms[term]} nothing is expected.")
+        return expected
 
     @property
     def columns(self) -> int:

@@ -117,9 +117,7 @@ def _minus_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> floa
 
 def _whitened(basis: FourierBessel, state: Linearised, term: int) -> tuple[Floats, Floats]:
     """Return what is known of a term's expected combinations, and the residuals' push on them."""
-    expected = basis.expected(term)
-    assert expected is not None
-    deviations = np.sqrt(expected)
+    deviations = np.sqrt(basis.variances(term))
     matrix = basis.hessian(state.density, term) * deviations[:, None] * deviations
     known, turned = np.linalg.eigh(matrix)
     push = turned.T @ (deviations * basis.bead_adjoint(state.residual, term))

@@ -209,7 +209,9 @@ def _noise_gains(sigma: Floats, field: BeadField) -> list[Floats]:
         gain = np.full(n, filtered_variance(kernel, line))
         for place in {*range(min(reach, n)), *range(max(n - reach, 0), n)}:
             at = np.clip(np.arange(place - reach, place + reach + 1), 0, n - 1)
-            gain[place] = filtered_variance(np.bincount(at - at.min(), kernel), line)
+            gain[place] = filtered_variance(
+                np.bincount(at - at.min(), kernel).astype(np.float64), line
+            )
         gains.append(gain)
     return gains
 

@@ -46,6 +46,9 @@ FIRST_BEADS, FIRST_REACH = 16, (4.0, 4.5)
 # Rounds after the first, at most, and iterations in each.
 ROUNDS, ITERATIONS = 6, 60
 
+# And iterations in all, admissions of orders included. An ordinary image takes 7 to 20.
+MOST_ITERATIONS = 150
+
 # They end where they gain less than this part of what the round gained: the first PSF, from a
 # Gaussian's places, need not be found to the end, and what is left of the last one needs another
 # round.
@@ -186,6 +189,7 @@ class _Run:
         self._doubted: NDArray[np.bool_] | bool = False
         self._taken_back: NDArray[np.bool_] | bool = False
         self._iterations, self._gained = 0, 0.0
+        self._settled_in_time = True
         self._total = ITERATIONS
 
     def close(self) -> None:
@@ -202,7 +206,7 @@ class _Run:
         reasons = yield from self._settled(self._judged())
         if self._before is None:
             for _ in range(ADMISSIONS):
-                if not self._admit_orders():
+                if self._iterations >= MOST_ITERATIONS or not self._admit_orders():
                     break
                 reasons = yield from self._settled(reasons)
         return (yield from self._finished(reasons))
@@ -266,18 +270,24 @@ class _Run:
 
     def _settled(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
         """Improve and judge in turns until nothing is gained; return why beads are not used."""
-        enough, few = ENOUGH * self._basis.size, FEW * self._basis.size
+        # What turns is held by its prior, so that its coefficients are worth much less than one.
+        enough, few = ENOUGH * self._basis.sizes[0], FEW * self._basis.sizes[0]
         for _ in range(ROUNDS):
             before = self._gained
             yield from self._solve(LAST, enough)
             gained = self._gained - before
             # Who is not used must not have shaped the PSF: so it is not judged after the last.
             if gained < enough or (gained < few and self._left() < enough):
+                self._settled_in_time = True
+                break
+            if self._iterations >= MOST_ITERATIONS:
+                self._settled_in_time = False
                 break
             self._learn()
             self._improve(1)
             reasons = self._judged()
         else:
+            self._settled_in_time = gained < few
             self._state = self._model.linearise()
         return reasons
 
@@ -298,7 +308,8 @@ class _Run:
         model.observe()
 
     def _solve(self, relative: float, enough: float = 0.0) -> Steps[None]:
-        steps = self._model.solve(ITERATIONS, relative, enough)
+        most = max(1, min(ITERATIONS, MOST_ITERATIONS - self._iterations))
+        steps = self._model.solve(most, relative, enough)
         while True:
             try:
                 gain = next(steps)
@@ -389,11 +400,10 @@ class _Run:
         coefficients = more.fitted(basis.psf(model.coefficients))
         priors = []
         for term, (order, _) in enumerate(more.terms):
-            expected = more.expected(term)
-            if expected is None:
-                priors.append(model.priors[0])
-            else:
-                priors.append(prior_precision(found.get(order, 1.0) * expected))
+            prior = model.priors[0]
+            if order:
+                prior = prior_precision(found.get(order, 1.0) * more.variances(term))
+            priors.append(prior)
         self._take(more, coefficients, priors)
         return True
 
@@ -429,6 +439,7 @@ class _Run:
             beads,
             residual[0] if flat else residual,
             self._iterations,
+            self._settled_in_time,
             basis.band,
             self._widths,
             misfit,

@@ -424,7 +424,7 @@ class JointModel:
             if order == 0:
                 continue
             terms = [n for n, (turns, _) in enumerate(self.basis.terms) if turns == order]
-            expected = [self.basis.expected(term) for term in terms]
+            expected = [self.basis.variances(term) for term in terms]
             scale = order_scale(
                 expected, [parts[n] for n in terms], [state.precision[n] for n in terms]
             )

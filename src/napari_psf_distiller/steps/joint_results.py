@@ -111,6 +111,8 @@ class Joint:
     residual : numpy.ndarray
         float32, of the image's shape: what the model leaves.
     iterations : int
+    settled : bool
+        Whether the iterations ended because they gained nothing more, and not for their number.
     band : Band
         The frequencies that the PSF may have.
     widths : numpy.ndarray
@@ -126,6 +128,7 @@ class Joint:
     beads: pd.DataFrame
     residual: Array
     iterations: int
+    settled: bool
     band: Band
     widths: Floats
     misfit: Misfit

@@ -55,7 +55,8 @@ def prior_precision(covariance: Floats) -> Floats:
         Of the same shape.
     """
     if covariance.ndim == 1:
-        return 1 / np.maximum(covariance, LEAST_EXPECTED * covariance.max())
+        least = LEAST_EXPECTED * float(covariance.max())
+        return np.asarray(1 / np.maximum(covariance, least), np.float64)
     held = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
     held[np.diag_indices_from(held)] += LEAST_EXPECTED * np.abs(covariance).sum(axis=1).max()
