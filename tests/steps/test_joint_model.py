@@ -69,7 +69,7 @@ def test_light_is_the_sum_of_the_beads(seed):
     model.move(centres, amplitudes)
     model.render()
     expected = light_of(of.basis, of.coefficients, centres, amplitudes, of.image.shape)
-    # Nothing is left where the beads were. The tables' steps are 1/256 of a voxel.
+    # Nothing is left where the beads were. Between the tables' places are straight lines.
     assert np.abs(model.light - expected).max() < 3e-3 * expected.max()
     assert relative_l2(model.light, expected) < 2e-3
     model.move(of.centres, of.amplitudes)
@@ -456,14 +456,18 @@ def test_brighter_voxels_weigh_less():
 @pytest.mark.parametrize("more", [1.0, 3.0])
 def test_calibrate_measures_the_noise(more):
     of = scene(amplitudes=[1e4] * 4)
-    rng = np.random.default_rng(7)
-    image = of.image + rng.normal(0, np.sqrt(4 * more), of.image.shape)
-    model = of._replace(image=image).model(deviation=2)
-    model.calibrate()
-    light, level = np.zeros((1, 1), np.float32), np.full((1, 1), 10, np.float32)
-    assert model.variance(light, level).item() == pytest.approx(4 * more, rel=0.1)
-    bright = np.full((1, 1), 300, np.float32)
-    assert model.variance(bright, level).item() == pytest.approx(4 * more, rel=0.35)
+    light, level = np.array([[0, 300]], np.float32), np.full((1, 2), 10, np.float32)
+    found = []
+    for seed in range(7):
+        rng = np.random.default_rng(seed)
+        image = of.image + rng.normal(0, np.sqrt(4 * more), of.image.shape)
+        model = of._replace(image=image).model(deviation=2)
+        model.calibrate()
+        found.append(model.variance(light, level)[0])
+    dark, bright = np.median(found, axis=0)
+    assert dark == pytest.approx(4 * more, rel=0.1)
+    # Few voxels are so bright.
+    assert bright == pytest.approx(4 * more, rel=0.35)
 
 
 def test_calibrate_measures_what_the_psf_misses():
@@ -484,7 +488,7 @@ def test_calibrate_measures_what_the_psf_misses():
 def turned(model, prior: float) -> None:
     """Let the PSF turn once."""
     basis = basis_of(orders=(0, 1))
-    priors = [None, *(prior * np.eye(a * b) for a, b in basis.shapes[1:])]
+    priors = [None, *(prior * np.eye(size) for size in basis.sizes[1:])]
     added = np.zeros(basis.size - model.basis.size)
     coefficients = np.concatenate([model.coefficients, added])
     model.take(basis, HostWindows(basis), coefficients, priors)

@@ -411,14 +411,20 @@ class JointModel:
         """Learn how strong each order that turns is, from its fit."""
         parts = self.basis.split(self.coefficients)
         for order in self.basis.orders:
-            if order == 0:
+            expected = {
+                term: variances
+                for term, (turns, _) in enumerate(self.basis.terms)
+                if turns == order and (variances := self.basis.expected(term)) is not None
+            }
+            if not expected:
+                # The part that does not turn.
                 continue
-            terms = [n for n, (turns, _) in enumerate(self.basis.terms) if turns == order]
-            expected = [self.basis.expected(term) for term in terms]
             scale = order_scale(
-                expected, [parts[n] for n in terms], [state.precision[n] for n in terms]
+                list(expected.values()),
+                [parts[term] for term in expected],
+                [state.precision[term] for term in expected],
             )
-            for term, variances in zip(terms, expected, strict=True):
+            for term, variances in expected.items():
                 self.priors[term] = prior_precision(scale * variances)
 
     def calibrate(self) -> None:
