@@ -249,6 +249,11 @@ def aberrated_psf(
     return psf / psf.sum()
 
 
+def comatic_psf(shape: tuple[int, ...], coma: float, spacing=SPACING) -> Floats:
+    """Return a PSF with coma along x, in waves; see `aberrated_psf`."""
+    return aberrated_psf(shape, spacing, coma=coma)
+
+
 def image_of(psf: Floats, centres, amplitudes, shape: tuple[int, ...], seed: int | None = None):
     """Return beads without extent, each the PSF displaced in Fourier space; with noise."""
     image = np.zeros(shape)

@@ -5,8 +5,8 @@ import pytest
 from joint_fields import (
     DIAMETER,
     SPACING,
-    aberrated_psf,
     centres_3d,
+    comatic_psf,
     image_of,
     nearest,
     observed,
@@ -108,7 +108,7 @@ def test_beads_that_lie_apart_do_not_overshadow_each_other(seed):
 
 def test_two_bright_beads_are_enough():
     places = [[8, 24, 24], [8, 60, 60]]
-    image = image_of(aberrated_psf((15, 41, 41)), places, [5e5] * 2, (16, 84, 84), seed=1)
+    image = image_of(comatic_psf((15, 41, 41), 0.0), places, [5e5] * 2, (16, 84, 84), seed=1)
     assert (nearest(found_in(image).voxels, places)[0] < 2).all()
 
 

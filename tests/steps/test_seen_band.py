@@ -57,7 +57,7 @@ blurs = pytest.mark.parametrize(
 
 
 @blurs
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_noise_has_no_band(blur, seed):
     assert (seen(noise(seed, blur)) <= STEPS).all()
 
