@@ -106,6 +106,11 @@ def test_only_whole_beads_count():
     cut = np.array([(20, 3, 60), (20, 60, 128)])
     assert seen_band(field_of(image), candidates(cut)) is None
     assert seen_band(field_of(image, saturation), candidates(CENTRES[:1])) is None
+    field, blank = field_of(image), np.zeros(SHAPE, bool)
+    blank[:, :, 60:] = True
+    masked = dataclasses.replace(field, history=ImageHistory(blank=blank))
+    assert seen_band(masked, candidates(CENTRES[4:5])) is None
+    assert seen_band(masked, candidates(CENTRES[3:4])) == seen_band(field, candidates(CENTRES[3:4]))
     shaded = np.ones(len(CENTRES), bool)
     assert seen_band(field_of(image), candidates(overshadowed=shaded)) is None
     shaded[4] = False

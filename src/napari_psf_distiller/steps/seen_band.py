@@ -39,7 +39,8 @@ def seen_band(field: BeadField, candidates: Candidates) -> Band | None:
     Returns
     -------
     Band or None
-        In cycles a micrometre; None where no bead lies far enough from the image's sides.
+        In cycles a micrometre; None where no bead lies far enough from the image's sides, from
+        blank areas and from saturated voxels.
 
     Notes
     -----
@@ -64,7 +65,8 @@ def seen_band(field: BeadField, candidates: Candidates) -> Band | None:
             continue
         box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         window = field.image[box].astype(np.float32)
-        if window.max() >= field.saturation:
+        blank = field.history.blank
+        if window.max() >= field.saturation or (blank is not None and blank[box].any()):
             continue
         noise = float((taper**2 * field.variance(window)).sum())
         off = window - float(field.level(voxel[None])[0])
