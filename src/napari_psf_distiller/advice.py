@@ -189,8 +189,8 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
     if not fit.settled:
         found.append(
             f"The fit was ended after {fit.iterations} iterations while it still became better: "
-            "the PSF is wrong by more than its errors say. Look at the residual image; leave out beads "
-            "that are not single ones, or use a smaller window."
+            "the PSF is wrong by more than its errors say. Look at the residual image; leave out "
+            "beads that are not single ones, or use a smaller window."
         )
     poor = float(used["chi_squared"].median())
     if poor > POOR_FIT:

@@ -16,6 +16,7 @@ from napari_psf_distiller.compute.fourier_bessel import (
     FourierBessel,
     ball_form_factor,
 )
+from napari_psf_distiller.compute.rings import Rings
 
 BAND = Band(3.0, 1.0)
 
@@ -26,14 +27,22 @@ BASES = {
     "plane": ((1, 15, 15), (1.0, 0.1, 0.1), (0,)),
     "turning": ((7, 13, 13), (0.3, 0.1, 0.1), (0, 1, 2)),
     "turning plane": ((1, 13, 13), (1.0, 0.1, 0.1), (0, 1, 2)),
+    "within an envelope": ((7, 13, 13), (0.3, 0.1, 0.1), (0, 1, 2)),
 }
 names = st.sampled_from(list(BASES))
+# Of each order that turns, so many coefficients within an envelope.
+FEW = 20
 
 
 @functools.cache
 def basis(name: str, diameter: float = 0.0) -> FourierBessel:
     window, spacing, orders = BASES[name]
-    return FourierBessel(window, spacing, BAND, diameter, orders)
+    envelope = None
+    if name == "within an envelope":
+        still = FourierBessel(window, spacing, BAND)
+        z, r, _ = voxels(still)
+        envelope = still.envelope(still.fitted(np.exp(-((r / 0.25) ** 2) - (z / 0.8) ** 2)))
+    return FourierBessel(window, spacing, BAND, diameter, orders, envelope, FEW)
 
 
 def voxels(of: FourierBessel):
@@ -96,7 +105,8 @@ def test_what_a_basis_has():
     assert of.terms == ((0, False), (1, False), (1, True), (2, False), (2, True))
     assert of.columns == 5 * len(of.radial)
     assert of.size == sum(part.size for part in of.split(some(of)))
-    assert [part.shape for part in of.split(some(of))] == list(of.shapes)
+    assert [part.size for part in of.split(some(of))] == list(of.sizes)
+    assert basis("within an envelope").sizes == (of.sizes[0], *[FEW] * 4)
     assert (of.radial.min(), of.radial.max()) == (0, BAND.lateral)
     assert (of.waves.min(), of.waves.max()) == (-BAND.axial, BAND.axial)
     assert list(basis("plane").waves) == [0]
@@ -172,7 +182,7 @@ def test_sums_are_orthonormal_and_fitted_finds_them(name):
     np.testing.assert_allclose(of.fitted(array), matrix.T @ array.ravel(), atol=1e-8)
 
 
-@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize("name", [name for name in BASES if name != "within an envelope"])
 def test_fitted_reproduces_what_the_band_passes(name):
     of = basis(name)
     rng = np.random.default_rng(3)
@@ -199,7 +209,7 @@ def test_fitted_reproduces_an_airy_pattern():
 def test_displaced_functions_are_hardly_brighter(planes):
     # What is faint in the window and bright beyond its ends would be told by noise.
     of = FourierBessel((planes, 21, 21), (0.2, 0.08, 0.08), Band(4.7, 1.53))
-    root = of.spread([of.waves_at(-0.5), of.waves_at(0.5)])
+    root = of.displaced_root(of.displaced_products([of.waves_at(-0.5), of.waves_at(0.5)]), 0)
     assert np.linalg.eigvalsh(root).max() < 8
 
 
@@ -234,39 +244,51 @@ def test_the_derivative_of_waves(name, displacement):
 
 
 @pytest.mark.parametrize("name", ["uneven", "turning"])
-def test_tables_and_slopes(name):
-    of, h = basis(name), 8
+def test_tables(name):
+    of = basis(name)
     assert of.step == pytest.approx(0.1 / STEPS)
-    places = np.arange(len(of.tables[0])) * of.step
-    # They reach as far as a displaced window's corner.
+    places = np.arange(of.places) * of.step
+    # They reach as far as a displaced window's corner, and a place further.
     corner = [(n // 2 + 0.5) * s for n, s in zip(of.window[1:], of.spacing[1:], strict=True)]
     assert places[-1] >= np.hypot(*corner) + of.step
-    for order, table in zip(of.orders, of.tables, strict=True):
+    # Those of an order that it does not have, too: a derivative has one more.
+    for order in (0, 1, 2, 3):
         expected = special.jv(order, 2 * np.pi * places[:, None] * of.radial)
-        np.testing.assert_allclose(table, expected, atol=1e-6)
-    table = of.tables[0].astype(float)
-    difference = (table[2 * h :] - table[: -2 * h]) / (2 * h * of.step)
-    np.testing.assert_allclose(of.slopes[h:-h], difference, atol=2e-3 * 2 * np.pi * BAND.lateral)
+        np.testing.assert_allclose(of.table(order), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3, 6, 12])
+def test_straight_lines_in_tables(order):
+    # With the highest frequency that voxels can sample.
+    of = FourierBessel((1, 31, 31), (1.0, 0.1, 0.12), Band(0.5 / 0.12, 0.0))
+    across, along = np.random.default_rng(order).uniform(-1.5, 1.5, (2, 10_000))
+    rows, part = of.rows_at(across, along)
+    assert ((part >= 0) & (part < 1)).all()
+    np.testing.assert_allclose((rows + part) * of.step, np.hypot(across, along), atol=1e-12)
+    table, part = of.table(order).astype(float), part[:, None]
+    found = table[rows] * (1 - part) + table[rows + 1] * part
+    expected = special.jv(order, 2 * np.pi * np.hypot(across, along)[:, None] * of.radial)
+    assert np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
 
 
 # Statistics.
 
 
 @pytest.mark.parametrize("diameter", [0.0, 0.4])
-@pytest.mark.parametrize("name", ["uneven", "plane", "turning"])
+@pytest.mark.parametrize("name", ["uneven", "plane", "turning", "within an envelope"])
 def test_hessian_is_the_weighted_normal_matrix(name, diameter):
     of = basis(name, diameter)
     z, r, _ = voxels(of)
     weights = (1 + 0.5 * np.sin(z)) / (0.1 + r**2)
     matrix = jacobian(of, of.bead)
-    ends = np.cumsum([0, *(a * b for a, b in of.shapes)])
+    ends = np.cumsum([0, *of.sizes])
     for term, (start, stop) in enumerate(itertools.pairwise(ends)):
         part = matrix[:, start:stop]
         expected = part.T @ (weights.ravel()[:, None] * part)
         assert relative_l2(of.hessian(weights, term), expected) <= 1e-3
 
 
-@pytest.mark.parametrize("name", ["uneven", "turning"])
+@pytest.mark.parametrize("name", ["uneven", "turning", "within an envelope"])
 def test_hessian_of_displaced_beads(name):
     # Exact where the weights are the same all along z and a bead is a point.
     of = basis(name)
@@ -277,42 +299,54 @@ def test_hessian_of_displaced_beads(name):
         jacobian(of, lambda coefficients, d=d: of.psf(coefficients, d)) for d in displacements
     ]
     mean = np.mean([j.T @ (weights.ravel()[:, None] * j) for j in jacobians], axis=0)
-    spread = of.spread([of.waves_at(d) for d in displacements])
-    ends = np.cumsum([0, *(a * b for a, b in of.shapes)])
+    displaced = of.displaced_products([of.waves_at(d) for d in displacements])
+    ends = np.cumsum([0, *of.sizes])
     for term, (start, stop) in enumerate(itertools.pairwise(ends)):
-        found = of.hessian(weights, term, spread)
+        found = of.hessian(weights, term, displaced)
         # A point is taken for a tiny ball.
         assert relative_l2(found, mean[start:stop, start:stop]) <= 1e-6
         # The functions that rise beyond the window's ends are brighter there.
         assert np.trace(found) > 1.2 * np.trace(of.hessian(weights, term))
-    np.testing.assert_allclose(of.spread([of.waves_at(0.0)] * 2), np.eye(len(spread)), atol=1e-9)
+        root = of.displaced_root(of.displaced_products([of.waves_at(0.0)] * 2), term)
+        np.testing.assert_allclose(root, np.eye(len(root)), atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["uneven", "plane", "turning"])
-def test_hessian_and_adjoint_by_other_numbers(name):
-    of = basis(name, 0.4)
-    z, r, _ = voxels(of)
-    weights = (1 + 0.5 * np.sin(z)) / (0.1 + r**2)
-    rng = np.random.default_rng(3)
-    for term, (along, across) in enumerate(of.shapes):
-        axial = rng.normal(size=(along, 3))
-        lateral = rng.normal(size=(across, 2))
-        both = np.kron(axial, lateral)
-        expected = both.T @ of.hessian(weights, term) @ both
-        assert relative_l2(of.hessian(weights, term, axial, lateral), expected) <= 1e-9
-        expected = both.T @ of.bead_adjoint(weights, term)
-        assert relative_l2(of.bead_adjoint(weights, term, axial, lateral), expected) <= 1e-9
+@given(name=names, seed=seeds, diameter=st.sampled_from([0.0, 0.3]))
+def test_a_bead_and_its_adjoint(name, seed, diameter):
+    of = basis(name, diameter)
+    array = np.random.default_rng(seed + 1).standard_normal(of.window)
+    adjoint = [of.bead_adjoint(array, term) for term in range(len(of.terms))]
+    assert tuple(part.size for part in adjoint) == of.sizes
+    coefficients = some(of, seed)
+    bead = of.bead(coefficients)
+    off = np.vdot(bead, array) - coefficients @ np.concatenate(adjoint)
+    # The ball is few products of functions.
+    assert abs(off) <= 1e-3 * np.linalg.norm(bead) * np.linalg.norm(array)
+
+
+@pytest.mark.parametrize("name", ["uneven", "plane", "within an envelope"])
+def test_the_adjoint_of_many_arrays(name):
+    of, rng = basis(name, 0.4), np.random.default_rng(2)
+    array, planes = rng.standard_normal(of.window), rng.standard_normal((3, of.window[0]))
+    displaced = of.displaced_products([of.waves_at(d) for d in (-0.3, 0.2)])
+    for term in range(len(of.terms)):
+        found = of.bead_adjoint(array, term, displaced, planes)
+        assert found.shape == (3, of.sizes[term])
+        for row, factors in zip(found, planes, strict=True):
+            expected = of.bead_adjoint(array * factors[:, None, None], term, displaced)
+            np.testing.assert_allclose(row, expected, atol=1e-9 * np.abs(found).max())
 
 
 def test_bead_adjoint_of_displaced_beads_goes_with_the_hessian():
     of = basis("uneven")
     weights = np.abs(some(of)).sum() * np.ones(of.window)
-    spread = of.spread([of.waves_at(d) for d in (-0.3, 0.2)])
+    displaced = of.displaced_products([of.waves_at(d) for d in (-0.3, 0.2)])
     # The weights times the bead of a displaced sum of functions, seen by the same functions.
     coefficients = some(of)
-    moved = (spread @ of.split(coefficients)[0]).ravel()
-    found = of.bead_adjoint(weights * of.bead(moved), 0, spread)
-    expected = of.hessian(weights, 0, spread) @ coefficients
+    root = of.displaced_root(displaced, 0)
+    moved = (root @ of.split(coefficients)[0].reshape(len(root), -1)).ravel()
+    found = of.bead_adjoint(weights * of.bead(moved), 0, displaced)
+    expected = of.hessian(weights, 0, displaced) @ coefficients
     assert relative_l2(found, expected) <= 1e-3
 
 
@@ -328,10 +362,10 @@ def test_the_profile_and_its_derivative(name):
         np.testing.assert_array_equal(positions, np.arange(n) - n // 2)
 
 
-@pytest.mark.parametrize("name", ["uneven", "plane", "turning"])
+@pytest.mark.parametrize("name", ["uneven", "plane", "turning", "within an envelope"])
 def test_variance_is_that_of_the_coefficients(name):
     of, rng = basis(name), np.random.default_rng(4)
-    factors = [rng.standard_normal((a * b, 3)) for a, b in of.shapes]
+    factors = [rng.standard_normal((size, 3)) for size in of.sizes]
     matrix, expected, start = jacobian(of, of.psf), np.zeros(of.window), 0
     for factor in factors:
         part = matrix[:, start : start + len(factor)]
@@ -339,3 +373,98 @@ def test_variance_is_that_of_the_coefficients(name):
         expected += ((part @ covariance) * part).sum(axis=1).reshape(of.window)
         start += len(factor)
     assert relative_l2(of.variance(factors), expected) <= 1e-8
+
+
+# What is expected of a PSF's parts.
+
+
+def test_the_orders_that_turn_are_expected_within_the_envelope():
+    of = basis("within an envelope")
+    with pytest.raises(ValueError, match="nothing is expected"):
+        of.variances(0)
+    matrix = jacobian(of, of.psf)
+    ends = np.cumsum([0, *of.sizes])
+    still = FourierBessel(of.window, of.spacing, BAND)
+    z, r, _ = voxels(still)
+    envelope = still.envelope(still.fitted(np.exp(-((r / 0.25) ** 2) - (z / 0.8) ** 2)))
+    rings = Rings(of.window[1:], of.spacing[1:])
+    inside = rings.planes(envelope).ravel()[:, None]
+    for term in range(1, len(of.terms)):
+        part = matrix[:, ends[term] : ends[term + 1]]
+        expected = np.diag(of.variances(term))
+        np.testing.assert_allclose(part.T @ (inside * part), expected, atol=1e-8 * expected.max())
+
+
+def speckle(seed: int, shape, spacing, orders: int):
+    """Return an image that is nowhere negative, from a pupil with any phases, within a band."""
+    rng = np.random.default_rng(seed)
+    z, y, x = ((np.arange(n) - n // 2) * s for n, s in zip(shape, spacing, strict=True))
+    count = 40
+    radius = np.sqrt(rng.uniform(0, 1, count)) * BAND.lateral / 2
+    angle = rng.uniform(0, 2 * np.pi, count)
+    # Along z within half of the band to each side, so that the square is within it.
+    along = rng.uniform(-0.5, 0.5, count) * BAND.axial * (len(z) > 1)
+    waves = np.exp(2j * np.pi * np.outer(radius * np.sin(angle), y))
+    waves_too = np.exp(2j * np.pi * np.outer(radius * np.cos(angle), x))
+    axial = np.exp(2j * np.pi * np.outer(along, z))
+    # Phases that turn slowly about the axis make a focus; others a speckle pattern.
+    phases = rng.normal(0, 1, orders) @ np.cos(np.outer(np.arange(orders), angle))
+    return np.abs(np.einsum("c,cz,cy,cx->zyx", np.exp(1j * phases), axial, waves, waves_too)) ** 2
+
+
+@given(seed=seeds, name=st.sampled_from(["turning", "turning plane"]), orders=st.integers(1, 6))
+def test_what_turns_is_within_the_envelope(seed, name, orders):
+    # Of what is nowhere negative no order is more than twice the mean around the axis. The
+    # envelope is the mean's square, but for its dark rings.
+    of = basis(name)
+    coefficients = of.fitted(speckle(seed, of.window, of.spacing, orders))
+    limit = 4 * Rings(of.window[1:], of.spacing[1:]).planes(of.envelope(coefficients))
+    assert (limit >= 0).all()
+    parts = of.split(coefficients)
+    for order in (1, 2):
+        alone = [
+            part if turns == order else 0 * part
+            for part, (turns, _) in zip(parts, of.terms, strict=True)
+        ]
+        square = of.psf(np.concatenate(alone)) ** 2
+        assert square.sum() <= limit.sum()
+        assert (square <= 2 * limit + 1e-2 * limit.max()).all()
+
+
+@pytest.mark.parametrize("name", ["uneven", "plane", "turning"])
+def test_the_envelope_is_the_square_of_the_mean_around_the_axis(name):
+    of = basis(name)
+    z, r, _ = voxels(of)
+    # So smooth that no neighbourhood matters.
+    mean = (1 + 0.1 * np.cos(2 * np.pi * 0.05 * z)) * special.j0(2 * np.pi * 0.1 * r)
+    envelope = of.envelope(of.fitted(mean * np.ones(of.window)))
+    assert relative_l2(Rings(of.window[1:], of.spacing[1:]).planes(envelope), mean**2) <= 0.05
+
+
+@pytest.mark.parametrize("name", ["uneven", "turning", "within an envelope"])
+def test_power_is_the_squares_of_the_amplitudes(name):
+    of = basis(name)
+    power = of.power(some(of))
+    assert power.shape == (len(of.waves), len(of.radial))
+    np.testing.assert_allclose(power, power[::-1])
+    squares = np.split(of.amplitudes(some(of)) ** 2, len(of.terms), axis=1)
+    # Smoothing and making it symmetric moves power, but keeps it.
+    assert power.sum() == pytest.approx(sum(part.sum() for part in squares), rel=1e-5)
+    np.testing.assert_allclose(of.power(2 * some(of)), 4 * power)
+
+
+@pytest.mark.parametrize("name", ["uneven", "plane", "turning", "within an envelope"])
+def test_covariance_is_that_of_independent_amplitudes(name):
+    of = basis(name)
+    rng = np.random.default_rng(6)
+    power = rng.uniform(0, 1, (len(of.waves), len(of.radial)))
+    _, r, angle = voxels(of)
+    ends, matrix = np.cumsum([0, *of.sizes]), jacobian(of, of.psf)
+    for term, (m, sine) in enumerate(of.terms):
+        turn = np.sin(m * angle) if sine else np.cos(m * angle)
+        disc = special.jv(m, 2 * np.pi * r.ravel()[:, None] * of.radial) * turn.ravel()[:, None]
+        functions = np.einsum("zf,pk->zpfk", of.waves_at(0.0), disc)
+        functions = functions.reshape(-1, power.size)
+        projected = matrix[:, ends[term] : ends[term + 1]].T @ functions
+        expected = (projected * power.ravel()) @ projected.T
+        assert relative_l2(of.covariance(power, term), expected) <= 1e-6

@@ -222,22 +222,36 @@ def solved(model: JointModel, times: int = 1, most: int = 200, relative: float =
 # A PSF that is not the same all around its axis.
 
 
-def comatic_psf(shape: tuple[int, ...], coma: float, spacing=SPACING) -> Floats:
-    """Return a PSF with coma along x, Zernike's Z(3, 1) in waves, from its pupil; sum 1."""
+def aberrated_psf(
+    shape: tuple[int, ...],
+    spacing=SPACING,
+    *,
+    coma: float = 0.0,
+    astigmatism: float = 0.0,
+    trefoil: float = 0.0,
+) -> Floats:
+    """Return a PSF from its pupil, Zernike's Z(3, 1), Z(2, 2) and Z(3, 3) in waves; sum 1."""
     nz, ny, nx = shape
     grid = (4 * ny, 4 * nx)
     ky = np.fft.fftfreq(grid[0], spacing[1])[:, None]
     kx = np.fft.fftfreq(grid[1], spacing[2])
     k, edge = np.hypot(ky, kx), APERTURE / WAVELENGTH
-    rho = np.minimum(k / edge, 1)
+    rho, angle = np.minimum(k / edge, 1), np.arctan2(ky, kx)
     disc = np.clip((edge - k) * grid[0] * spacing[1] + 0.5, 0, 1)
     kz = np.sqrt(np.maximum((INDEX / WAVELENGTH) ** 2 - k**2, 0))
-    phase = coma * np.sqrt(8) * (3 * rho**3 - 2 * rho) * np.cos(np.arctan2(ky, kx))
+    phase = coma * np.sqrt(8) * (3 * rho**3 - 2 * rho) * np.cos(angle)
+    phase += astigmatism * np.sqrt(6) * rho**2 * np.cos(2 * angle)
+    phase += trefoil * np.sqrt(8) * rho**3 * np.cos(3 * angle)
     psf = np.empty(shape)
     for plane, z in zip(psf, (np.arange(nz) - nz // 2) * spacing[0], strict=True):
         field = np.fft.ifft2(disc * np.exp(2j * np.pi * (phase + z * kz)))
         plane[...] = np.roll(np.abs(field) ** 2, (ny // 2, nx // 2), (0, 1))[:ny, :nx]
     return psf / psf.sum()
+
+
+def comatic_psf(shape: tuple[int, ...], coma: float, spacing=SPACING) -> Floats:
+    """Return a PSF with coma along x, in waves; see `aberrated_psf`."""
+    return aberrated_psf(shape, spacing, coma=coma)
 
 
 def image_of(psf: Floats, centres, amplitudes, shape: tuple[int, ...], seed: int | None = None):

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from joint_fields import APART, FLAT_WINDOW, TOGETHER, light_of, scene
+from joint_fields import (
+    APART,
+    FLAT_WINDOW,
+    TOGETHER,
+    basis_of,
+    light_of,
+    scene,
+    true_coefficients,
+)
 
+from napari_psf_distiller.compute.bead_windows import HostWindows
 from napari_psf_distiller.steps.bead_places import MOMENTS, fit_beads, improve_places
 
 seeds = st.integers(0, 2**32 - 1)
@@ -50,6 +59,56 @@ def test_one_step_is_nearly_all_where_little_is_wrong(seed):
     np.testing.assert_allclose(steps[:, 1:], -away, atol=0.02)
     # It changes nothing itself.
     np.testing.assert_allclose(model.centres, of.centres + away)
+
+
+def turning(of):
+    """Return a model of beads with a PSF that turns, at their true places."""
+    basis = basis_of(orders=(0, 1, 2))
+    coefficients = true_coefficients(basis)
+    parts = basis.split(coefficients)
+    rng = np.random.default_rng(8)
+    for part in parts[1:]:
+        noise = rng.standard_normal(part.size)
+        part[:] = 0.2 * np.linalg.norm(parts[0]) * noise / np.linalg.norm(noise)
+    model = of.model()
+    model.take(basis, HostWindows(basis), coefficients, [None] * len(parts))
+    return model
+
+
+@given(seed=seeds)
+def test_steps_lead_to_the_true_centre_of_what_turns(seed):
+    rng = np.random.default_rng(seed)
+    of = scene()
+    truth = turning(of)
+    truth.render()
+    model = turning(of._replace(image=10 + truth.light.astype(float)))
+    away = rng.uniform(-0.3, 0.3, of.centres.shape)
+    model.move(of.centres + away, of.amplitudes * rng.uniform(0.8, 1.2, len(away)))
+    places = improve(model, 8)
+    np.testing.assert_allclose(model.centres, of.centres, atol=1e-2)
+    np.testing.assert_allclose(model.amplitudes, of.amplitudes, rtol=1e-2)
+    # What would be gained by a bad derivative along one axis would be left.
+    assert (places.gains < 1e-2).all()
+    moments = fit_beads(model, WIDTHS).moments
+    np.testing.assert_allclose(moments, 0, atol=0.01)
+
+
+def test_slopes_and_second_moments_of_what_turns():
+    of = scene()
+    truth = turning(of)
+    truth.render()
+    # Two halves of each bead, apart along y and x, have a second moment there and nothing else.
+    apart = np.array([0, 0.3, 0.2])
+    light = np.zeros(of.image.shape)
+    for sign in (-1, 1):
+        truth.move(of.centres + sign * apart / 2, of.amplitudes / 2)
+        truth.render()
+        light += truth.light
+    model = turning(of._replace(image=10 + light))
+    improve(model, 4)
+    expected = [0.25 * apart[i] * apart[j] for i, j in MOMENTS]
+    found = fit_beads(model, WIDTHS).moments.mean(axis=0)
+    np.testing.assert_allclose(found, expected, atol=0.25 * np.linalg.norm(expected))
 
 
 def test_in_a_plane_beads_stay_in_it():

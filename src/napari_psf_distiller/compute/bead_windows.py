@@ -17,6 +17,8 @@ __all__ = [
     "BeadWindows",
     "HostWindows",
     "open_windows",
+    "sums_at_places",
+    "sums_at_places_adjoint",
 ]
 
 Array = NDArray[np.float32]
@@ -112,12 +114,7 @@ class HostWindows:
 
     def take(self, amplitudes: Floats) -> None:
         """Take new amplitudes; see `BeadWindows`."""
-        basis = self._basis
-        parts = np.split(amplitudes.astype(np.float32), len(basis.terms), axis=1)
-        sums = [
-            basis.table(order) @ part.T for (order, _), part in zip(basis.terms, parts, strict=True)
-        ]
-        self._sums = np.concatenate(sums)
+        self._sums = sums_at_places(self._basis, amplitudes)
 
     def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
@@ -141,16 +138,7 @@ class HostWindows:
 
         def pushed(index: int) -> Array:
             pixels = flat[index].T @ factors[index]
-            sums = self._pixels(first + index).T @ pixels
-            return np.concatenate(
-                [
-                    part.T @ basis.table(order)
-                    for (order, _), part in zip(
-                        basis.terms, np.split(sums, len(basis.terms)), strict=True
-                    )
-                ],
-                axis=1,
-            )
+            return sums_at_places_adjoint(basis, self._pixels(first + index).T @ pixels)
 
         result = np.zeros((len(basis.waves), basis.columns))
         for part in in_turn(pushed, range(len(windows))):
@@ -170,6 +158,35 @@ class HostWindows:
             if nbytes * (len(self._kept) + 1) <= KEPT_BYTES:
                 self._kept[bead] = kept
         return kept
+
+
+def sums_at_places(basis: FourierBessel, amplitudes: Floats) -> Array:
+    """Return the sums of functions at the tables' places.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    amplitudes : numpy.ndarray
+        (waves, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (terms * places, waves).
+    """
+    parts = np.split(amplitudes.astype(np.float32), len(basis.terms), axis=1)
+    return np.concatenate(
+        [basis.table(order) @ part.T for (order, _), part in zip(basis.terms, parts, strict=True)]
+    )
+
+
+def sums_at_places_adjoint(basis: FourierBessel, sums: Array) -> Array:
+    """Return the adjoint of `sums_at_places`."""
+    parts = np.split(sums, len(basis.terms))
+    return np.concatenate(
+        [part.T @ basis.table(order) for (order, _), part in zip(basis.terms, parts, strict=True)],
+        axis=1,
+    )
 
 
 def pixels_in_tables(basis: FourierBessel, displacement: Floats) -> sparse.csr_array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -153,13 +152,11 @@ class FourierBessel:
         self._separate_ball()
         self.step = min(self.spacing[1:]) / STEPS
 
-    @cached_property
-    def tables(self) -> tuple[NDArray[np.float32], ...]:
-        """Values of each order's functions, (places, k), at multiples of `step` from the axis."""
-        return tuple(self.table(order) for order in self.orders)
-
     def table(self, order: int) -> NDArray[np.float32]:
-        """Return the values of an order's functions, (places, k), also of one it does not have."""
+        """Return the values of an order's functions, (places, k), also of one it does not have.
+
+        The places are multiples of `step` from the axis.
+        """
         if order not in self._tables:
             self._tables[order] = _bessel(order, self._arguments()).astype(np.float32)
         return self._tables[order]
@@ -409,7 +406,7 @@ class FourierBessel:
         # Over half a period of the highest frequencies.
         radii = self._pixels.radii
         near = np.abs(radii[:, None] - radii) < 0.5 / self.band.lateral
-        square = mean**2 @ (near / near.sum(axis=1, keepdims=True)).T
+        square: Floats = mean**2 @ (near / near.sum(axis=1, keepdims=True)).T
         if self.window[0] > 1:
             reach = 0.5 / (self.band.axial * self.spacing[0])
             square = ndimage.gaussian_filter1d(square, reach / 2, axis=0, mode="nearest")

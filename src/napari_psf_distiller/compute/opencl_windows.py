@@ -11,10 +11,10 @@ import numpy as np
 import pyopencl as cl
 from numpy.typing import NDArray
 
+from napari_psf_distiller.compute.bead_windows import sums_at_places, sums_at_places_adjoint
 from napari_psf_distiller.compute.devices import Device, kernel_source
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.opencl_context import context_of, reported_errors
-from napari_psf_distiller.compute.rings import turn_of
 from napari_psf_distiller.errors import DeviceError
 
 __all__ = ["OpenCLWindows"]
@@ -23,9 +23,9 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 # See kernels/windows.cl.
-WIDTH, PIXELS, PLANES, LANES, SLICES = 8, 4, 8, 8, 8
+WIDTH, PIXELS = 8, 4
 
-# Of the kernel `light`, along the pixels.
+# Work-items of a group.
 GROUP = 64
 
 # Windows go to the device and back in parts of about so many bytes.
@@ -52,7 +52,8 @@ class OpenCLWindows:
     def __init__(self, device: Device, basis: FourierBessel) -> None:
         self._device, self._basis = device, basis
         self._depth, self._height, self._width = basis.window
-        self._pitch = _rounded_up(len(basis.radial), WIDTH)
+        self._pixels = self._height * self._width
+        self._pitch = _rounded_up(len(basis.waves), WIDTH)
         self._buffers: dict[str, cl.Buffer] = {}
         self._beads = 0
         self._closed = False
@@ -60,15 +61,11 @@ class OpenCLWindows:
             context = context_of(device)
             self._queue = cl.CommandQueue(context)
             # A kernel object carries its arguments, so each of these has its own.
-            self._light = cl.Kernel(_program(context), "light")
-            self._light_adjoint = cl.Kernel(_program(context), "light_adjoint")
-            places = len(basis.tables[0])
-            tables = np.zeros((len(basis.tables), places, self._pitch), np.float32)
-            tables[:, :, : len(basis.radial)] = basis.tables
-            self._upload("tables", tables)
-            self._numbers = [
-                np.uint32(n) for n in (places, self._pitch, len(basis.radial), len(basis.terms))
-            ]
+            self._spread, self._collect, self._light, self._light_adjoint = (
+                cl.Kernel(_program(context), name)
+                for name in ("spread", "collect", "light", "light_adjoint")
+            )
+            self._upload("orders", np.array(basis.orders, np.uint32))
 
     def place(self, displacements: Floats) -> None:
         """Take new beads; see `BeadWindows`."""
@@ -81,62 +78,90 @@ class OpenCLWindows:
         y = np.arange(self._height) - middle[0] - displacements[:, :1]
         x = np.arange(self._width) - middle[1] - displacements[:, 1:]
         across, along = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
-        # In double precision: in single, some pixels would take a ring's neighbour.
-        rows = basis.rows_at(across, along).astype(np.int32)
-        turns = np.ones((self._beads, len(basis.terms), *rows.shape[1:]), np.float32)
-        if any(basis.orders):
-            angle = np.arctan2(across, along)
-            for index, (order, sine) in enumerate(basis.terms):
-                turns[:, index] = turn_of(order, sine, angle)
+        # In double precision: in single, some pixels would take a place's neighbour.
+        rows, fractions = (
+            values.reshape(self._beads, -1) for values in basis.rows_at(across, along)
+        )
+        angle = np.arctan2(across, along)
+        units = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        numbers = np.arange(basis.places + 1)
+        listed = np.argsort(rows, axis=1, kind="stable")
+        ordered = np.take_along_axis(rows, listed, axis=1)
+        starts = np.stack([np.searchsorted(own, numbers) for own in ordered])
         with self._reported_errors():
-            self._upload("rows", rows)
-            self._upload("turns", turns)
+            self._upload("rows", rows.astype(np.int32))
+            self._upload("fractions", fractions.astype(np.float32))
+            self._upload("units", units.astype(np.float32))
+            self._upload("listed", listed.astype(np.int32))
+            self._upload("starts", starts.astype(np.int32))
 
-    def light(self, factors: Array, first: int, out: Array | None = None) -> Array:
+    def take(self, amplitudes: Floats) -> None:
+        """Take new amplitudes; see `BeadWindows`."""
+        sums = sums_at_places(self._basis, amplitudes)
+        padded = np.zeros((len(sums), self._pitch), np.float32)
+        padded[:, : sums.shape[1]] = sums
+        with self._reported_errors():
+            self._upload("sums", padded)
+
+    def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
-        self._check(len(factors), first)
-        shape = (len(factors), *self._basis.window)
+        self._check(len(waves), first)
+        shape = (len(waves), *self._basis.window)
         result = np.empty(shape, np.float32) if out is None else out
         planes = _rounded_up(self._depth, WIDTH)
-        pixels = _rounded_up(-(-self._height * self._width // PIXELS), GROUP)
         with self._reported_errors():
-            for part in self._parts(len(factors)):
+            for part in self._parts(len(waves)):
                 count = part.stop - part.start
-                turned = np.zeros((count, self._basis.columns, planes), np.float32)
-                turned[:, :, : self._depth] = factors[part].transpose(0, 2, 1)
-                self._upload("factors", turned)
+                along = np.zeros((count, len(self._basis.waves), planes), np.float32)
+                along[:, :, : self._depth] = waves[part].swapaxes(1, 2)
+                self._upload("waves", along)
+                self._reserve("values", 4 * count * self._pixels * self._pitch)
                 self._reserve("windows", result[part].nbytes)
-                self._light(
-                    self._queue,
-                    (pixels, planes // WIDTH, count),
-                    (GROUP, 1, 1),
-                    *self._arguments(first + part.start),
-                    self._buffers["factors"],
-                    self._buffers["windows"],
+                self._run(
+                    self._spread,
+                    (self._pixels * self._pitch // WIDTH, count),
+                    *("sums", "orders", len(self._basis.orders), self._basis.places, self._pitch),
+                    *("rows", "fractions", "units", first + part.start, self._pixels, "values"),
+                )
+                self._run(
+                    self._light,
+                    (-(-self._pixels // PIXELS), planes // WIDTH, count),
+                    *("values", len(self._basis.waves), self._pitch),
+                    *("waves", self._depth, self._pixels, "windows"),
                 )
                 cl.enqueue_copy(self._queue, result[part], self._buffers["windows"])
         return result
 
-    def light_adjoint(self, windows: Array, first: int) -> Array:
+    def light_adjoint(self, windows: Array, waves: Floats, first: int) -> Floats:
         """Return the adjoint of `light`; see `BeadWindows`."""
         self._check(len(windows), first)
-        result = np.empty((len(windows), self._depth, self._basis.columns), np.float32)
-        lanes = _rounded_up(self._pitch // WIDTH * len(self._basis.terms), LANES)
+        basis = self._basis
+        sums = np.zeros((len(basis.terms) * basis.places, self._pitch), np.float32)
         with self._reported_errors():
+            self._reserve("collected", sums.nbytes)
             for part in self._parts(len(windows)):
                 count = part.stop - part.start
+                along = np.zeros((count, self._depth, self._pitch), np.float32)
+                along[:, :, : len(basis.waves)] = waves[part]
+                self._upload("waves", along)
                 self._upload("windows", windows[part])
-                self._reserve("factors", result[part].nbytes)
-                self._light_adjoint(
-                    self._queue,
-                    (lanes * SLICES, count * -(-self._depth // PLANES)),
-                    (LANES * SLICES, 1),
-                    *self._arguments(first + part.start),
-                    self._buffers["windows"],
-                    self._buffers["factors"],
+                self._reserve("values", 4 * count * self._pixels * self._pitch)
+                self._run(
+                    self._light_adjoint,
+                    (-(-self._pixels // PIXELS), self._pitch // WIDTH, count),
+                    *("windows", self._pitch, "waves", self._depth, self._pixels, "values"),
                 )
-                cl.enqueue_copy(self._queue, result[part], self._buffers["factors"])
-        return result
+                self._run(
+                    self._collect,
+                    (basis.places * self._pitch // WIDTH, len(basis.orders)),
+                    *("values", "orders", basis.places, self._pitch, "listed", "starts"),
+                    *("fractions", "units", first + part.start, self._pixels, count),
+                    *(part.start > 0, "collected"),
+                )
+            if len(windows):
+                cl.enqueue_copy(self._queue, sums, self._buffers["collected"])
+        adjoint = sums_at_places_adjoint(basis, sums[:, : len(basis.waves)])
+        return adjoint.astype(np.float64)
 
     def close(self) -> None:
         """Free the device's memory; it may be called twice."""
@@ -154,11 +179,14 @@ class OpenCLWindows:
         for start in range(0, count, most):
             yield slice(start, min(start + most, count))
 
-    def _arguments(self, first: int) -> list[Any]:
-        """Return what both kernels take before their arrays."""
-        beads = [self._buffers[name] for name in ("rows", "turns")]
-        box = [np.uint32(n) for n in (first, self._depth, self._height, self._width)]
-        return [self._buffers["tables"], *self._numbers, *beads, *box]
+    def _run(self, kernel: cl.Kernel, items: tuple[int, ...], *arguments: str | int) -> None:
+        """Run a kernel on buffers, told by their names, and numbers; in full groups."""
+        kernel(
+            self._queue,
+            (_rounded_up(items[0], GROUP), *items[1:]),
+            (GROUP,) + (1,) * (len(items) - 1),
+            *(self._buffers[a] if isinstance(a, str) else np.uint32(a) for a in arguments),
+        )
 
     def _upload(self, name: str, array: NDArray[Any]) -> None:
         self._reserve(name, array.nbytes)
@@ -186,13 +214,7 @@ class OpenCLWindows:
 @functools.lru_cache(maxsize=8)
 def _program(context: cl.Context) -> cl.Program:
     """Return the kernels built in a context."""
-    numbers = {
-        "WIDTH": WIDTH,
-        "PIXELS": PIXELS,
-        "PLANES": PLANES,
-        "LANES": LANES,
-        "SLICES": SLICES,
-    }
+    numbers = {"WIDTH": WIDTH, "PIXELS": PIXELS}
     text = "".join(f"#define {name} {number}\n" for name, number in numbers.items())
     program: cl.Program = cl.Program(context, text + kernel_source("windows")).build()
     return program

@@ -27,7 +27,7 @@ def turning_parts(terms: Sequence[tuple[int, bool]], amplitudes: Floats) -> Turn
     """
     parts: Turning = {}
     for (order, sine), part in zip(terms, np.split(amplitudes, len(terms), axis=1), strict=True):
-        turned = -1j * part if sine else part.astype(np.complex128)
+        turned = part * np.complex128(-1j if sine else 1)
         parts[order] = parts[order] + turned if order in parts else turned
     return parts
 

@@ -245,7 +245,8 @@ def first_background(
     # The beads are the bright part of an image, seldom more than half of it.
     some = (slice(None, None, 1 + len(image) // 16), *(slice(None, None, step),) * 2)
     counted = np.ones(image[some].shape, np.float32)
-    settle(some, np.zeros_like(counted), counted)
+    if settle is not None:
+        settle(some, np.zeros_like(counted), counted)
     lowest = float(np.percentile(image[some][counted > 0], 25)) if counted.any() else 0.0
     # The splines add up to 1 everywhere.
     coefficients = np.full(background.size, lowest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -21,6 +23,10 @@ BEADS, REACH = 16, (5.0, 4.0)
 # at two frequencies next to each other.
 SIGNIFICANT, LEAST_EXCESS = 5.0, 0.05
 
+# Frequencies at which smoothing left less than this of the noise's power, in units of its variance,
+# are not looked at: there it is not well known.
+LEAST_NOISE = 0.9
+
 
 def seen_band(field: BeadField, candidates: Candidates) -> Band | None:
     """Return the highest frequencies at which beads' images have more power than the noise.
@@ -33,13 +39,16 @@ def seen_band(field: BeadField, candidates: Candidates) -> Band | None:
     Returns
     -------
     Band or None
-        In cycles a micrometre; None where no bead lies far enough from the image's sides.
+        In cycles a micrometre; None where no bead lies far enough from the image's sides, from
+        blank areas and from saturated voxels.
 
     Notes
     -----
     The mean periodogram of windows about beads, each tapered with Hann's window, so that what
     passes the window's ends does not look like fine detail. The noise's power is that of the
-    frequencies that have least, as it is the same at all of them.
+    frequencies that have least, as it is the same at all of them; where neighbouring voxels' noise
+    is alike, it is by how much (see `NoiseCorrelation`). What tapering makes neighbouring
+    frequencies alike is told by the taper (P. D. Welch, IEEE Trans. Audio Electroacoust. 15, 1967).
     """
     shape = np.array(field.image.shape)
     reach = np.array([REACH[0], REACH[1], REACH[1]])
@@ -56,7 +65,8 @@ def seen_band(field: BeadField, candidates: Candidates) -> Band | None:
             continue
         box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         window = field.image[box].astype(np.float32)
-        if window.max() >= field.saturation:
+        blank = field.history.blank
+        if window.max() >= field.saturation or (blank is not None and blank[box].any()):
             continue
         noise = float((taper**2 * field.variance(window)).sum())
         off = window - float(field.level(voxel[None])[0])
@@ -67,33 +77,65 @@ def seen_band(field: BeadField, candidates: Candidates) -> Band | None:
     if not count:
         return None
     power /= count
+    noise_power = _noise_power(field, power.shape)
+    told = noise_power > LEAST_NOISE
+    power = np.where(told, power / noise_power, 0)
+    # So many values of the periodogram tell as much as one that is independent of the others: half
+    # of them are the others' conjugates.
+    alike = 2 * math.prod(len(t) * float((t**4).sum() / (t**2).sum() ** 2) for t in tapers)
     frequencies = [fft.fftfreq(n, s) for n, s in zip(size, field.spacing, strict=True)]
     across = np.hypot(frequencies[1][:, None], frequencies[2])
     step = 1 / (min(size[1:] * field.spacing[1:]))
-    ring = (across / step).astype(int)
+    ring = (across / step).astype(int).ravel()
     rings = int(0.5 / max(field.spacing[1:]) / step)
-    members = np.bincount(ring.ravel(), minlength=rings)[:rings]
-    sums = [np.bincount(ring.ravel(), plane.ravel(), minlength=rings)[:rings] for plane in power]
+    sums, members = (
+        np.array([np.bincount(ring, plane.ravel(), minlength=rings)[:rings] for plane in planes])
+        for planes in (power, told)
+    )
+    independent = members * (count / alike)
     along = np.abs(frequencies[0])
     # What the optics pass reaches furthest in the plane at low axial frequencies, and along the
     # axis at middle ones in the plane.
     near = along <= along.max() / 4
-    lateral = _reach(np.array(sums)[near].sum(axis=0), members * near.sum(), count)
+    lateral = _reach(*(part[near].sum(axis=0) for part in (sums, members, independent)))
     middle = slice(0, max(2, (lateral + 1) // 2))
     order = np.unique(along)
-    planes = np.array(sums)[:, middle].sum(axis=1)
-    powers = np.array([planes[along == f].sum() for f in order])
-    counts = np.array([members[middle].sum() * (along == f).sum() for f in order])
-    axial = _reach(powers, counts, count)
+    axial = _reach(
+        *(
+            np.array([part[along == f, middle].sum() for f in order])
+            for part in (sums, members, independent)
+        )
+    )
     return Band(float(lateral * step), float(order[min(axial, len(order) - 1)]))
 
 
-def _reach(powers: Floats, members: NDArray[np.integer], beads: int) -> int:
-    """Return behind which of some frequencies' powers, sums over members, only noise is left."""
-    means = powers / np.maximum(members, 1)
+def _noise_power(field: BeadField, shape: tuple[int, ...]) -> Floats:
+    """Return the power of the noise at a transform's frequencies, in units of its variance."""
+    power = np.ones(shape)
+    for axis, (n, line) in enumerate(zip(shape, field.history.correlation.along, strict=True)):
+        turns = 2 * np.pi * np.outer(fft.fftfreq(n), np.arange(1, len(line)))
+        one = 1 + 2 * np.cos(turns) @ line[1:]
+        power *= np.expand_dims(one, [other for other in range(3) if other != axis])
+    return power
+
+
+def _reach(powers: Floats, members: Floats, independent: Floats) -> int:
+    """Return behind which of some frequencies only noise is left.
+
+    Parameters
+    ----------
+    powers : numpy.ndarray
+        Of each, the sum over
+    members : numpy.ndarray
+        so many values,
+    independent : numpy.ndarray
+        which tell as much as so many that are independent.
+    """
+    known = members > 0
+    means = powers[known] / members[known]
     noise = float(np.percentile(means, 10))
-    deviation = 1 / np.sqrt(np.maximum(members * beads / 2, 1))
+    deviation = 1 / np.sqrt(np.maximum(independent[known], 1))
     stands_out = means > noise * (1 + LEAST_EXCESS + SIGNIFICANT * deviation)
     both = stands_out & np.r_[True, stands_out[:-1]]
-    found = np.flatnonzero(both)
+    found = np.flatnonzero(known)[both]
     return int(found[-1]) + 1 if len(found) else 0

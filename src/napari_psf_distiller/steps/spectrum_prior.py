@@ -54,14 +54,15 @@ def prior_precision(covariance: Floats) -> Floats:
     numpy.ndarray
         Of the same shape.
     """
+    precision: Floats
     if covariance.ndim == 1:
-        least = LEAST_EXPECTED * float(covariance.max())
-        return np.asarray(1 / np.maximum(covariance, least), np.float64)
+        precision = 1 / np.maximum(covariance, LEAST_EXPECTED * covariance.max())
+        return precision
     held = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
     held[np.diag_indices_from(held)] += LEAST_EXPECTED * np.abs(covariance).sum(axis=1).max()
     factor = linalg.cho_factor(held, check_finite=False, overwrite_a=True)
-    precision: Floats = linalg.cho_solve(factor, np.eye(len(held)), check_finite=False)
+    precision = linalg.cho_solve(factor, np.eye(len(held)), check_finite=False)
     return precision
 
 

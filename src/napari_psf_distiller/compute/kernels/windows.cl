@@ -1,126 +1,166 @@
 /* The light of beads in windows about them, and its adjoint, as bead_windows.py says them.
  *
  * The host defines
- *   WIDTH          values that a work-item has side by side in a vector: 4, 8 or 16
- *   PIXELS         light: pixels of a work-item
- *   PLANES         light_adjoint: planes of a work-item
- *   LANES, SLICES  light_adjoint: work-items of a group along columns, and over rows of pixels
+ *   WIDTH   values that a work-item has side by side in a vector: 4, 8 or 16
+ *   PIXELS  light, light_adjoint: pixels of a work-item
  *
- * Arrays are C order, last axis fastest. A window has `pixels` = `height` * `width` of them in each
- * of its `depth` planes. The tables are (orders, places, pitch), and have a function in each of
- * the first `radial` columns; what is behind them is 0. The rows are the pixels' places in the
- * tables, (beads, pixels), and the turns what a term's functions are multiplied by there, (beads,
- * terms, pixels). */
+ * Arrays are C order, last axis fastest. A window has `pixels` of them in each of its `depth`
+ * planes. The sums of functions at the tables' places are (terms, places, pitch): a wave's in each
+ * of the first `count` columns; what is behind them is 0. A pixel lies between two places of the
+ * tables, at the row before it, (beads, pixels), and a fraction of the way to the next one. The
+ * units are the cosine and the sine of the pixels' angles about the axis. */
 
 #define JOINED(a, b) a##b
 #define NAMED(a, b) JOINED(a, b)
 typedef NAMED(float, WIDTH) vector;
 #define LOAD(pointer) NAMED(vload, WIDTH)(0, pointer)
+#define STORE(values, pointer) NAMED(vstore, WIDTH)(values, 0, pointer)
 
-/* The first term has the first table, and each two after it, cosine and sine, share one. */
-#define TABLE(term) (((term) + 1) / 2)
+/* The first table is that of one term, and each after it that of two, cosine and sine. */
+#define TERM(table) ((table) ? 2 * (table) - 1 : 0)
+
+/* Return the cosine and the sine of so many times an angle, of those of the angle. */
+float2 turned(float2 unit, uint times)
+{
+    float2 result = (float2)(1.0f, 0.0f);
+    for (; times; times >>= 1) {
+        if (times & 1)
+            result = (float2)(result.x * unit.x - result.y * unit.y,
+                              result.x * unit.y + result.y * unit.x);
+        unit = (float2)(unit.x * unit.x - unit.y * unit.y, 2 * unit.x * unit.y);
+    }
+    return result;
+}
+
+/* values <- the sums of functions at the pixels, (windows, pixels, pitch). A work-item has WIDTH
+ * waves of a pixel. */
+kernel void spread(global const float *sums, global const uint *orders, const uint tables,
+                   const uint places, const uint pitch, global const int *rows,
+                   global const float *fractions, global const float2 *units, const uint first,
+                   const uint pixels, global float *values)
+{
+    const uint blocks = pitch / WIDTH, item = get_global_id(0);
+    const uint pixel = item / blocks, wave = item % blocks * WIDTH;
+    const size_t window = get_global_id(1), place = (first + window) * pixels + pixel;
+    if (pixel >= pixels)
+        return;
+    const float after = fractions[place], before = 1.0f - after;
+    const size_t term = (size_t)places * pitch;
+    global const float *near = sums + (size_t)rows[place] * pitch + wave;
+    vector result = 0.0f;
+    for (uint table = 0; table < tables; ++table) {
+        const float2 turn = turned(units[place], orders[table]);
+        global const float *sum = near + TERM(table) * term;
+        result += turn.x * (before * LOAD(sum) + after * LOAD(sum + pitch));
+        if (table) {
+            sum += term;
+            result += turn.y * (before * LOAD(sum) + after * LOAD(sum + pitch));
+        }
+    }
+    STORE(result, values + (window * pixels + pixel) * pitch + wave);
+}
+
+/* sums <- the adjoint of `spread`, of so many windows, added to what is there unless they are the
+ * first ones. A work-item has WIDTH waves at a place, and adds up the pixels about it: those after
+ * it, and those after the place before. For that the pixels are listed by their rows, (beads,
+ * pixels), from each row's start on, (beads, places + 1). */
+kernel void collect(global const float *values, global const uint *orders, const uint places,
+                    const uint pitch, global const int *listed, global const int *starts,
+                    global const float *fractions, global const float2 *units, const uint first,
+                    const uint pixels, const uint windows, const uint more, global float *sums)
+{
+    const uint blocks = pitch / WIDTH, item = get_global_id(0);
+    const uint place = item / blocks, wave = item % blocks * WIDTH, table = get_global_id(1);
+    if (place >= places)
+        return;
+    vector result[2];
+    result[0] = result[1] = 0.0f;
+    for (uint window = 0; window < windows; ++window) {
+        const size_t bead = first + window;
+        global const int *start = starts + bead * (places + 1) + place;
+        const int middle = start[0], stop = start[1];
+        for (int i = place ? start[-1] : middle; i < stop; ++i) {
+            const uint pixel = listed[bead * pixels + i];
+            const float after = fractions[bead * pixels + pixel];
+            const float2 turn = turned(units[bead * pixels + pixel], orders[table]);
+            const vector value = LOAD(values + (window * pixels + pixel) * pitch + wave)
+                                 * (i < middle ? after : 1.0f - after);
+            result[0] += turn.x * value;
+            result[1] += turn.y * value;
+        }
+    }
+    global float *sum = sums + ((size_t)TERM(table) * places + place) * pitch + wave;
+    for (uint i = 0; i < (table ? 2 : 1); ++i, sum += (size_t)places * pitch) {
+        if (more)
+            result[i] += LOAD(sum);
+        STORE(result[i], sum);
+    }
+}
 
 /* windows <- the light. A work-item has WIDTH planes of some pixels; those of neighbouring
- * work-items are neighbours, which makes stores run on. The factors are
- * (windows, columns, planes), with planes up to a multiple of WIDTH. */
-kernel void light(global const float *tables, const uint places, const uint pitch,
-                  const uint radial, const uint terms, global const int *rows,
-                  global const float *turns, const uint first, const uint depth,
-                  const uint height, const uint width,
-                  global const float *factors, global float *windows)
+ * work-items are neighbours, which makes stores run on. The waves along z are (windows, count,
+ * planes), with planes up to a multiple of WIDTH. */
+kernel void light(global const float *values, const uint count, const uint pitch,
+                  global const float *waves, const uint depth, const uint pixels,
+                  global float *windows)
 {
-    const uint pixels = height * width, group = get_group_id(0) * get_local_size(0) * PIXELS;
-    const size_t window = get_global_id(2), bead = first + window;
+    const uint group = get_group_id(0) * get_local_size(0) * PIXELS;
+    const size_t window = get_global_id(2);
     const uint z = get_global_id(1) * WIDTH, planes = get_global_size(1) * WIDTH;
-    global const float *factor = factors + window * (terms * radial) * planes + z;
-    uint pixel[PIXELS], row[PIXELS];
+    global const float *these = waves + window * count * planes + z;
+    global const float *value[PIXELS];
+    uint pixel[PIXELS];
     vector result[PIXELS];
     /* Beyond the last pixel work-items compute that one once more, and do not store it. */
     #pragma unroll
     for (uint i = 0; i < PIXELS; ++i) {
         pixel[i] = min((uint)(group + i * get_local_size(0) + get_local_id(0)), pixels - 1);
-        row[i] = rows[bead * pixels + pixel[i]];
+        value[i] = values + (window * pixels + pixel[i]) * pitch;
         result[i] = 0.0f;
     }
-    for (uint term = 0; term < terms; ++term) {
-        global const float *table = tables + TABLE(term) * (size_t)places * pitch;
-        vector sum[PIXELS];
+    for (uint wave = 0; wave < count; ++wave, these += planes) {
+        const vector along = LOAD(these);
         #pragma unroll
         for (uint i = 0; i < PIXELS; ++i)
-            sum[i] = 0.0f;
-        for (uint k = 0; k < radial; ++k, factor += planes) {
-            const vector these = LOAD(factor);
-            #pragma unroll
-            for (uint i = 0; i < PIXELS; ++i)
-                sum[i] += these * table[(size_t)row[i] * pitch + k];
-        }
-        #pragma unroll
-        for (uint i = 0; i < PIXELS; ++i)
-            result[i] += sum[i] * turns[(bead * terms + term) * pixels + pixel[i]];
+            result[i] += along * value[i][wave];
     }
     #pragma unroll
     for (uint i = 0; i < PIXELS; ++i) {
-        float values[WIDTH];
-        NAMED(vstore, WIDTH)(result[i], 0, values);
+        float stored[WIDTH];
+        STORE(result[i], stored);
         const bool beyond = group + i * get_local_size(0) + get_local_id(0) >= pixels;
-        const uint stored = beyond ? 0 : min((uint)WIDTH, depth - z);
-        for (uint plane = 0; plane < stored; ++plane)
-            windows[(window * depth + z + plane) * pixels + pixel[i]] = values[plane];
+        const uint most = beyond ? 0 : min((uint)WIDTH, depth - z);
+        for (uint plane = 0; plane < most; ++plane)
+            windows[(window * depth + z + plane) * pixels + pixel[i]] = stored[plane];
     }
 }
 
-/* factors <- the adjoint, (windows, depth, columns). A work-item has WIDTH columns of PLANES planes
- * and adds up every SLICES-th row of pixels; then the work-group adds up those sums. Columns are
- * counted with those that fill up each term's. */
-kernel __attribute__((reqd_work_group_size(LANES * SLICES, 1, 1)))
-void light_adjoint(global const float *tables, const uint places, const uint pitch,
-                   const uint radial, const uint terms, global const int *rows,
-                   global const float *turns, const uint first, const uint depth,
-                   const uint height, const uint width,
-                   global const float *windows, global float *factors)
+/* values <- the adjoint of `light`, (windows, pixels, pitch). A work-item has WIDTH waves of some
+ * pixels. The waves along z are (windows, depth, pitch), those behind the last one 0. */
+kernel void light_adjoint(global const float *windows, const uint pitch,
+                          global const float *waves, const uint depth, const uint pixels,
+                          global float *values)
 {
-    local float partial[SLICES][LANES * WIDTH];
-    const uint pixels = height * width, columns = terms * radial;
-    const uint blocks = (depth + PLANES - 1) / PLANES;
-    const size_t window = get_global_id(1) / blocks, bead = first + window;
-    const uint z = get_global_id(1) % blocks * PLANES;
-    const uint item = get_local_id(0), lane = item % LANES, slice = item / LANES;
-    const uint column = (get_group_id(0) * LANES + lane) * WIDTH, term = column / pitch;
-    /* Of columns behind the last term's and of planes behind the last, any will do: they are not
-     * stored. */
-    const uint known = min(term, terms - 1);
-    global const float *table = tables + TABLE(known) * (size_t)places * pitch + column % pitch;
-    global const float *turn = turns + (bead * terms + known) * pixels;
-    vector sum[PLANES];
-    global const float *plane[PLANES];
+    const uint group = get_group_id(0) * get_local_size(0) * PIXELS;
+    const size_t window = get_global_id(2);
+    const uint wave = get_global_id(1) * WIDTH;
+    global const float *these = waves + window * depth * pitch + wave;
+    global const float *plane = windows + window * depth * pixels;
+    uint pixel[PIXELS];
+    vector result[PIXELS];
     #pragma unroll
-    for (uint i = 0; i < PLANES; ++i) {
-        sum[i] = 0.0f;
-        plane[i] = windows + (window * depth + min(z + i, depth - 1)) * pixels;
+    for (uint i = 0; i < PIXELS; ++i) {
+        pixel[i] = min((uint)(group + i * get_local_size(0) + get_local_id(0)), pixels - 1);
+        result[i] = 0.0f;
     }
-    for (uint y = slice; y < height; y += SLICES) {
-        for (uint x = 0; x < width; ++x) {
-            const uint pixel = y * width + x;
-            vector function = LOAD(table + (size_t)rows[bead * pixels + pixel] * pitch);
-            function *= turn[pixel];
-            #pragma unroll
-            for (uint i = 0; i < PLANES; ++i)
-                sum[i] += function * plane[i][pixel];
-        }
+    for (uint z = 0; z < depth; ++z, these += pitch, plane += pixels) {
+        const vector along = LOAD(these);
+        #pragma unroll
+        for (uint i = 0; i < PIXELS; ++i)
+            result[i] += along * plane[pixel[i]];
     }
     #pragma unroll
-    for (uint i = 0; i < PLANES; ++i) {
-        NAMED(vstore, WIDTH)(sum[i], lane, partial[slice]);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (uint j = item; j < LANES * WIDTH; j += LANES * SLICES) {
-            const uint padded = get_group_id(0) * LANES * WIDTH + j;
-            const uint of = padded / pitch, k = padded % pitch;
-            float total = 0.0f;
-            for (uint s = 0; s < SLICES; ++s)
-                total += partial[s][j];
-            if (z + i < depth && of < terms && k < radial)
-                factors[(window * depth + z + i) * columns + of * radial + k] = total;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
+    for (uint i = 0; i < PIXELS; ++i)
+        if (group + i * get_local_size(0) + get_local_id(0) < pixels)
+            STORE(result[i], values + (window * pixels + pixel[i]) * pitch + wave);
 }
