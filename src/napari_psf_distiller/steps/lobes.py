@@ -71,7 +71,9 @@ def _alike(places: Floats, heights: Floats) -> _Pairs | None:
     tree = cKDTree(apart)
     near = tree.query_ball_point(apart, SAME_DISPLACEMENT)
     members = np.array(near[int(np.argmax([len(group) for group in near]))])
-    members = members[np.abs(ratios[members] - np.median(ratios[members])) < SAME_RATIO]
+    # Of three lobes in a row those in the middle have two ratios.
+    alike = np.abs(ratios[members][:, None] - ratios[members]) < SAME_RATIO
+    members = members[alike[int(alike.sum(axis=1).argmax())]]
     first, second = both[members].T
     share = SAME_DISPLACEMENT**3 / FURTHEST**3
     in_pairs = len(np.union1d(first, second))
