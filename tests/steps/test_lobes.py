@@ -29,7 +29,7 @@ def test_of_two_lobes_the_brighter_stays(displacement, ratio):
 
 def test_of_three_lobes_one_stays():
     places, heights = beads(15)
-    lobes = [places + [step, 0, 0] for step in (-2.5, 0, 2.5)]
+    lobes = [places + np.array([step, 0.0, 0.0]) for step in (-2.5, 0.0, 2.5)]
     kept = single_lobes(
         np.concatenate(lobes), np.concatenate([heights * 0.5, heights, heights * 0.3])
     )
