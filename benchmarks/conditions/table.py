@@ -79,7 +79,7 @@ def _samplings() -> Iterator[Case]:
                     microscope=microscope,
                     spacing=(z * along, x * across, x * across),
                     shape=(64 if deep else 32, side, side),
-                    window=(97 if deep else 49, 161 if wide else 81, 161 if wide else 81),
+                    window=(_voxels(49, z), _voxels(81, x), _voxels(81, x)),
                     diameter=0.45 * microscope.resolution,
                     thickness=1.0 / max(z, 0.5),
                     margin=(0.33, 30 if wide else 12),
@@ -89,10 +89,15 @@ def _samplings() -> Iterator[Case]:
             )
 
 
+def _voxels(usual: int, step: float) -> int:
+    """Return how many voxels are as long as the usual ones, odd; of fine ones not as many."""
+    return 2 * round(usual / 2 / max(step, 0.5)) + 1
+
+
 def _light() -> Iterator[Case]:
     """Yield beads of all brightnesses, and backgrounds."""
     bounds = {150: 1.0, 400: 1.0, 1500: 0.8, 4000: 0.4, 15000: 0.2}
-    for photons in (*bounds, 1.5e5, 1.5e6, 1.5e7):
+    for photons in (*bounds, 1.5e5, 1.5e6, 1.2e7):
         background = 6 if photons < 2e4 else 25
         scene = replace(SLIDE, photons=photons, background=background)
         yield Case(f"c/photons {photons:g}", scene, bound=bounds.get(photons, 0.1))
