@@ -117,9 +117,7 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
     for row, number in enumerate(beads):
         box = model.places.middle(number, reach)
         light = model.light[box]
-        level = model.local_background(number, box)
-        weight = 1 / model.variance(light, level).astype(np.float64)
-        weight *= model.field.image[box] < model.field.saturation
+        off, weight = model.told(number, box)
         along = [
             np.stack([_hermite(n, places, s) for n in range(most + 1)])
             for places, s in zip(model.places.offsets(number, box), deviations, strict=True)
@@ -134,9 +132,9 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
         moved = [np.gradient(light, axis=axis) for axis in range(3) if light.shape[axis] > 1]
         rows = np.stack([*(part * scale for part in patterns), light, *moved])
         rows = rows.reshape(len(rows), -1).astype(np.float64)
-        weighted = rows * weight.ravel()
+        weighted = rows * weight.ravel().astype(np.float64)
         matrix = weighted @ rows.T
-        vector = weighted @ model.residual(number, box).ravel()
+        vector = weighted @ off.ravel()
         size = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
         matrix = matrix * size[:, None] * size + 1e-9 * np.eye(len(size))
         inverse = np.linalg.inv(matrix) * size[:, None] * size

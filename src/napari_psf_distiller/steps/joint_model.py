@@ -242,6 +242,17 @@ class JointModel:
         """Return what the model leaves of a part of the image near a bead."""
         return self.field.image[box] - self.light[box] - self.local_background(bead, box)
 
+    def told(self, bead: int, box: Slices) -> tuple[Array, Array]:
+        """Return what a part of the image near a bead tells: what the model leaves, and its weight.
+
+        Voxels that do not count weigh nothing; see `BeadField.settle`.
+        """
+        level = self.local_background(bead, box)
+        off: Array = self.field.image[box] - self.light[box] - level
+        weight = np.float32(1) / self.variance(self.light[box], level)
+        self.field.settle(box, off, weight)
+        return off, weight * self.field.independent
+
     def solve(
         self, most: int, relative: float, enough: float = 0.0
     ) -> Generator[float, None, Linearised]:

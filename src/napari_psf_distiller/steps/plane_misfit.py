@@ -86,14 +86,12 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     for bead in beads:
         box = model.places.middle(bead, reach)
         light = model.light[box]
-        weight = 1 / model.variance(light, model.local_background(bead, box))
-        weight *= model.field.image[box] < model.field.saturation
+        off, weight = model.told(bead, box)
         rows = np.stack([light, -_slope(model.light, box, 1), -_slope(model.light, box, 2)])
         rows = rows.reshape(3, len(light), -1).astype(np.float64)
         flat = weight.reshape(len(light), -1)
-        off = model.residual(bead, box).reshape(len(light), -1)
         information[box[0]] += np.einsum("izp,zp,jzp->zij", rows, flat, rows)
-        pushes[box[0]] += np.einsum("izp,zp->zi", rows, flat * off)
+        pushes[box[0]] += np.einsum("izp,zp->zi", rows, flat * off.reshape(len(light), -1))
         squares += (rows**2).sum(axis=(1, 2)) / float((light.astype(np.float64) ** 2).sum())
     known = np.diagonal(information, axis1=1, axis2=2).min(axis=1) > 0
     if known.sum() < LEAST_PLANES:
