@@ -102,8 +102,12 @@ def test_an_aberration_is_found_by_its_order(aberration, order, waves):
     # PSF's symmetric part is even.
     found = evidence_of(noisy(aberrated(**{aberration: waves}), 1))
     nats = {number: evidence.nats for number, evidence in found.items()}
-    assert nats.pop(order) > SIGNIFICANT
-    assert max(nats.values()) < SIGNIFICANT
+    there = nats.pop(order)
+    assert there > SIGNIFICANT
+    # The square of what is strong turns twice as often.
+    multiple = nats.pop(2 * order, 0.0)
+    assert multiple < (SIGNIFICANT if waves < 0.05 else there / 10)
+    assert max(nats.values()) < NOTHING
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.5])
@@ -217,7 +221,8 @@ def usual_error():
 def test_an_aberrated_psf_is_as_right_as_another(usual_error, aberration, waves):
     psf = aberrated_psf((15, 41, 41), **{aberration: waves})
     assert usual_error < 0.05
-    assert error_of(distilled(psf), psf) < 1.3 * usual_error
+    # The same voxels tell about twice as many coefficients.
+    assert error_of(distilled(psf), psf) < 1.5 * usual_error
 
 
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.DistillerWarning")
