@@ -127,7 +127,8 @@ def _light() -> Iterator[Case]:
 def _cameras() -> Iterator[Case]:
     """Yield what cameras and programs make of an image, and a stage at unrest."""
     for name, made in CAMERAS.items():
-        yield Case(f"d/{name}", replace(SLIDE, photons=2e4) if name == "gain 0.1" else SLIDE, made)
+        scene = replace(SLIDE, photons=2e4) if name == "gain 0.1" else SLIDE
+        yield Case(f"d/{name}", scene, made, moved=name == "turned")
     yield Case("d/bleaching 0.25", replace(SLIDE, bleaching=0.25))
     yield Case("d/bleaching 0.5", replace(SLIDE, bleaching=0.5))
     yield Case("d/drift z 2", replace(SLIDE, drift=(2, 0, 0)))
