@@ -217,7 +217,7 @@ def _optics() -> Iterator[Case]:
 
 def _scanners() -> Iterator[Case]:
     """Yield microscopes that are no widefield ones."""
-    points = replace(SLIDE, integrating=False, background=1.8)
+    points = replace(SLIDE, integrating=False, photons=3e4, background=1.8)
     confocal = replace(SLIDE.microscope, kind="confocal")
     fine = replace(points, microscope=confocal, spacing=(0.16, 0.055, 0.055))
     yield Case("f/confocal", fine)
@@ -238,6 +238,7 @@ def _scanners() -> Iterator[Case]:
         spacing=(1.2, 0.3, 0.3),
         diameter=0.2,
         apart=4.0,
+        photons=3e4,
         window=(41, 81, 81),
     )
     yield Case("f/light sheet, coarse", coarse)
