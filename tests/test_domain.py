@@ -1,5 +1,6 @@
 """The benchmark of conditions: its images are right, and its verdicts."""
 
+import signal
 import time
 from dataclasses import replace
 
@@ -211,6 +212,7 @@ def test_rows_are_read_as_they_were_kept(tmp_path):
     assert found[0] == rows[0]
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such timer")
 def test_a_run_that_takes_too_long_is_stopped():
     with pytest.raises(domain.OutOfTimeError), domain.limited(0.05):
         time.sleep(5)

@@ -41,6 +41,8 @@ class Case:
         Of `TOLD`, what makes sense here.
     scored : tuple of int
         Window in voxels in which the PSF is compared.
+    moved : bool
+        Whether the camera moved the beads, so that their places are not known.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Case:
     wrong: Mapping[str, Any] = field(default_factory=dict)
     told: tuple[str, ...] = TOLD
     scored: tuple[int, int, int] = SCORED
+    moved: bool = False
 
     def simulate(self, seed: int) -> tuple[Exposure, Image]:
         """Return the truth and the image, (Z, Y, X) or (Y, X); the same seed gives the same."""

@@ -121,7 +121,7 @@ def _figures(case: Case, exposure: Exposure, result: pd.Result) -> dict[str, obj
     shown = truth.astype(np.float32).reshape(result.psf.shape)
     width = np.array(pd.fwhm(shown, case.spacing()))
     found, doubt = np.array(result.fwhm), np.array(result.fwhm_error)
-    used, false = _used(exposure, result, displacement)
+    used = int(result.beads["used"].sum())
     return {
         "l2": l2,
         "stated": float(np.linalg.norm(inner_error) / np.linalg.norm(inner_truth)),
@@ -129,7 +129,7 @@ def _figures(case: Case, exposure: Exposure, result: pd.Result) -> dict[str, obj
         "pulls": tuple(((found - width) / doubt).tolist()),
         "held": float(held[bright].mean()),
         "used": used,
-        "false": false,
+        "false": 0 if case.moved else _false(exposure, result, displacement),
     }
 
 
@@ -191,12 +191,12 @@ def _correlated(given: Array, truth: PSF) -> Array:
     return np.array(place, float) - np.array(wide) // 2
 
 
-def _used(exposure: Exposure, result: pd.Result, displacement: Array) -> tuple[int, int]:
-    """Return how many beads were used, and how many of them are none that stands alone."""
+def _false(exposure: Exposure, result: pd.Result, displacement: Array) -> int:
+    """Return how many of the used beads are none that stands alone."""
     used = result.beads[result.beads["used"]]
     places = used[["y", "x"]].to_numpy() + displacement[1:]
     shown = exposure.psf.planes(np.zeros(1))[0]
     wide = np.sqrt(np.count_nonzero(shown > shown.max() / 2))
     distance, which = cKDTree(exposure.centres[:, 1:]).query(places)
     right = (distance < max(REACH, wide)) & exposure.single[which]
-    return len(used), int(np.count_nonzero(~right))
+    return int(np.count_nonzero(~right))

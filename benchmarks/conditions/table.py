@@ -127,7 +127,8 @@ def _light() -> Iterator[Case]:
 def _cameras() -> Iterator[Case]:
     """Yield what cameras and programs make of an image, and a stage at unrest."""
     for name, made in CAMERAS.items():
-        yield Case(f"d/{name}", replace(SLIDE, photons=2e4) if name == "gain 0.1" else SLIDE, made)
+        scene = replace(SLIDE, photons=2e4) if name == "gain 0.1" else SLIDE
+        yield Case(f"d/{name}", scene, made, moved=name == "turned")
     yield Case("d/bleaching 0.25", replace(SLIDE, bleaching=0.25))
     yield Case("d/bleaching 0.5", replace(SLIDE, bleaching=0.5))
     yield Case("d/drift z 2", replace(SLIDE, drift=(2, 0, 0)))
@@ -216,7 +217,7 @@ def _optics() -> Iterator[Case]:
 
 def _scanners() -> Iterator[Case]:
     """Yield microscopes that are no widefield ones."""
-    points = replace(SLIDE, integrating=False, background=1.8)
+    points = replace(SLIDE, integrating=False, photons=3e4, background=1.8)
     confocal = replace(SLIDE.microscope, kind="confocal")
     fine = replace(points, microscope=confocal, spacing=(0.16, 0.055, 0.055))
     yield Case("f/confocal", fine)
@@ -237,6 +238,7 @@ def _scanners() -> Iterator[Case]:
         spacing=(1.2, 0.3, 0.3),
         diameter=0.2,
         apart=4.0,
+        photons=3e4,
         window=(41, 81, 81),
     )
     yield Case("f/light sheet, coarse", coarse)
