@@ -62,9 +62,10 @@ ENOUGH = 0.02
 # the above: it could gain no more, as PSF and places are improved in turns.
 FEW = 0.1
 
-# Of the parts that turn about the axis those with up to so many turns are looked at: coma has one,
-# astigmatism two, trefoil three, and where these are strong, the multiples of that.
-MOST_ORDERS = 12
+# Of the parts that turn about the axis those with up to so many turns are looked at first: coma has
+# one, astigmatism two, trefoil three. Where these are strong, there are multiples of that: so where
+# any was found, up to more.
+FIRST_ORDERS, MOST_ORDERS = 6, 12
 
 # The evidence must speak for an order by so many nats: what is less changes the PSF by less than
 # its noise, and beads that lie in each other's light can feign it.
@@ -379,7 +380,9 @@ class _Run:
         """Let the PSF differ around its axis as far as the residuals ask for it."""
         model, field, basis = self._model, self._field, self._basis
         asked = self._settings.turns
-        most = MOST_ORDERS if asked is None else asked
+        most = FIRST_ORDERS if basis.orders == (0,) else MOST_ORDERS
+        if asked is not None:
+            most = asked
         looked_at = tuple(range(most + 1))
         if set(looked_at) <= set(basis.orders):
             return False

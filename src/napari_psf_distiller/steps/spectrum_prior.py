@@ -61,8 +61,13 @@ def prior_precision(covariance: Floats) -> Floats:
     held = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
     held[np.diag_indices_from(held)] += LEAST_EXPECTED * np.abs(covariance).sum(axis=1).max()
-    factor = linalg.cho_factor(held, check_finite=False, overwrite_a=True)
-    precision = linalg.cho_solve(factor, np.eye(len(held)), check_finite=False)
+    factor, _ = linalg.cho_factor(held, lower=True, check_finite=False, overwrite_a=True)
+    # Of a factor the inverse is half as much work as the solution for a unit matrix.
+    inverse, failed = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise np.linalg.LinAlgError("The covariance of a prior is singular.")
+    lower = np.tril(inverse)
+    precision = lower + np.tril(lower, -1).T
     return precision
 
 
