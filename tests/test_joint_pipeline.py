@@ -713,6 +713,15 @@ def test_a_bead_diameter_in_another_unit(field):
         pd.distill(field.image, field.spacing, quick(bead_diameter=5.0))
 
 
-def test_a_wavelength_in_another_unit(field):
+def test_a_voxel_size_in_another_unit(field):
+    smaller = tuple(size / 100 for size in field.spacing)
+    recipe = quick(bead_diameter=None, optics=Optics(1.2, 0.52, 1.33))
     with pytest.raises(InputError, match="give the wavelength and the voxel size in micrometres"):
-        pd.distill(field.image, field.spacing, quick(optics=Optics(1.2, 4.5, 1.33)))
+        pd.distill(field.image, smaller, recipe)
+
+
+def test_stripes_are_no_beads():
+    field = preprocessed_field(seed=9, photons=3e3)
+    rows = np.random.default_rng(9).normal(0, 25, (*field.image.shape[:2], 1))
+    with pytest.raises(InputError, match="no bead's image is so unequal: the image has stripes"):
+        pd.distill((field.image + rows).astype(np.float32), field.spacing, quick())

@@ -46,8 +46,9 @@ FIRST_BEADS, FIRST_REACH = 16, (4.0, 4.5)
 # Rounds after the first, at most, and iterations in each.
 ROUNDS, ITERATIONS = 6, 60
 
-# And iterations in all, admissions of orders included. An ordinary image takes 7 to 20.
-MOST_ITERATIONS = 150
+# What all iterations may cost, admissions of orders included, in iterations of a PSF that does not
+# turn: each order makes one dearer; see `_Run._cost`. An ordinary image takes 7 to 20.
+MOST_COST = 80.0
 
 # They end where they gain less than this part of what the round gained: the first PSF, from a
 # Gaussian's places, need not be found to the end, and what is left of the last one needs another
@@ -190,7 +191,7 @@ class _Run:
         self._doubted: NDArray[np.bool_] | bool = False
         self._taken_back: NDArray[np.bool_] | bool = False
         self._iterations, self._gained = 0, 0.0
-        self._settled_in_time = True
+        self._spent, self._settled_in_time = 0.0, True
         self._total = ITERATIONS
 
     def close(self) -> None:
@@ -207,7 +208,7 @@ class _Run:
         reasons = yield from self._settled(self._judged())
         if self._before is None:
             for _ in range(ADMISSIONS):
-                if self._iterations >= MOST_ITERATIONS or not self._admit_orders():
+                if self._spent >= MOST_COST or not self._admit_orders():
                     break
                 reasons = yield from self._settled(reasons)
         return (yield from self._finished(reasons))
@@ -281,7 +282,7 @@ class _Run:
             if gained < enough or (gained < few and self._left() < enough):
                 self._settled_in_time = True
                 break
-            if self._iterations >= MOST_ITERATIONS:
+            if self._spent >= MOST_COST:
                 self._settled_in_time = False
                 break
             self._learn()
@@ -309,7 +310,8 @@ class _Run:
         model.observe()
 
     def _solve(self, relative: float, enough: float = 0.0) -> Steps[None]:
-        most = max(1, min(ITERATIONS, MOST_ITERATIONS - self._iterations))
+        cost = self._cost
+        most = max(1, min(ITERATIONS, round((MOST_COST - self._spent) / cost)))
         steps = self._model.solve(most, relative, enough)
         while True:
             try:
@@ -318,12 +320,23 @@ class _Run:
                 self._state = stop.value
                 break
             self._iterations += 1
+            self._spent += cost
             self._gained += gain
             preview = None
             if self._preview_every and self._iterations % self._preview_every == 0:
                 preview = self._preview()
             self._total = max(self._total, self._iterations)
             yield Progress("Distil PSF", self._iterations, self._total, self._gained, preview)
+
+    @property
+    def _cost(self) -> float:
+        """What an iteration takes, in those of a PSF that does not turn.
+
+        A window's voxel is a sum over the waves, and each of these a sum over the terms, two of
+        whose tables' places are looked at, forwards and backwards.
+        """
+        waves, terms = len(self._basis.waves), len(self._basis.terms)
+        return (waves + 4 * terms) / (waves + 4)
 
     def _learn(self) -> None:
         """Learn the noise and the PSF's spectrum, for what is solved next."""

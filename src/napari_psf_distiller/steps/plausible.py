@@ -1,4 +1,4 @@
-"""Whether figures that were typed in can be those of an image: if not, their unit is another."""
+"""Whether figures that were typed in, and what stands out in an image, can be those of beads."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ WIDEST = 2.0
 # period. STED's is a tenth of that.
 NARROWEST, TENTH = 0.5, 0.05
 
+# No aberration makes a bead's image so many times as wide along one axis of the plane as along the
+# other.
+UNEQUAL = 4.0
+
 
 def check_plausible(
     widths: Floats, spacing: Sequence[float], bead_diameter: float, band: Band | None
 ) -> None:
-    """Refuse a bead's diameter or optics that are not of the beads' order of magnitude.
+    """Refuse a diameter or optics that are not of the beads' order of magnitude, and stripes.
 
     Parameters
     ----------
@@ -44,7 +48,15 @@ def check_plausible(
     InputError
         They are not.
     """
-    width = float(min(widths[1:] * np.array(spacing[1:])))
+    across = widths[1:] * np.array(spacing[1:])
+    if max(across) > UNEQUAL * min(across):
+        raise InputError(
+            f"What stands out in the image is {across[0]:.3g} um wide along y and "
+            f"{across[1]:.3g} um along x, and no bead's image is so unequal: the image has "
+            "stripes, or the voxel size is wrong. Remove the stripes, or give the voxel size in "
+            "the order z, y, x."
+        )
+    width = float(min(across))
     if bead_diameter > WIDEST * width:
         raise InputError(
             f"The bead diameter is {bead_diameter:g} um, and a bead's image only {width:.3g} um "
