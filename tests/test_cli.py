@@ -199,8 +199,9 @@ def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
 def test_which_beads_are_not_used_is_told(field, tmp_path, capsys):
     first = int(field.centres[:, 2].argmin())
     path, out = tmp_path / "cut.tif", tmp_path / "out"
-    # Through the leftmost bead.
-    write_image(path, field.image[:, :, int(field.centres[first, 2]) :], spacing=field.spacing)
+    # Through the leftmost bead, behind its middle.
+    behind = int(field.centres[first, 2]) + 1
+    write_image(path, field.image[:, :, behind:], spacing=field.spacing)
     assert run("distill", path, "-o", out, *HERE) == 0
     beads = pd.read_csv(out / "beads.csv", keep_default_na=False)
     counts = beads.loc[~beads["used"], "reason"].value_counts()

@@ -714,7 +714,7 @@ def test_a_bead_diameter_in_another_unit(field):
 
 
 def test_a_voxel_size_in_another_unit(field):
-    smaller = tuple(size / 100 for size in field.spacing)
+    smaller = tuple(size / 70 for size in field.spacing)
     recipe = quick(bead_diameter=None, optics=Optics(1.2, 0.52, 1.33))
     with pytest.raises(InputError, match="give the wavelength and the voxel size in micrometres"):
         pd.distill(field.image, smaller, recipe)

@@ -82,14 +82,18 @@ def psf_lean(psf: Floats, errors: Floats, widths: Floats) -> Lean:
     # What a Gaussian's weight takes of a displacement.
     shrunk = WIDER**2 / (1 + WIDER**2)
     slopes, deviations = [], []
-    weight = np.maximum(light, 0) ** 2
-    weight = weight / weight.sum()
+    # A plane without light has no place of its own.
+    lit = light > 0
+    if not lit.any():
+        return Lean((0.0, 0.0), (0.0, 0.0))
+    part, along, light, doubt = part[lit], along[lit], light[lit], doubt[lit]
+    weight = light**2 / (light**2).sum()
     off = along - (weight * along).sum()
     spread = (weight * off**2).sum()
     for places in (y[:, None] * np.ones_like(window), x * np.ones_like(window)):
-        moment = (part * window * places).sum(axis=(1, 2)) / np.maximum(light, 1e-300) / shrunk
+        moment = (part * window * places).sum(axis=(1, 2)) / light / shrunk
         variance = ((doubt * window * places) ** 2).sum(axis=(1, 2))
-        variance = variance / np.maximum(light * shrunk, 1e-300) ** 2
+        variance = variance / (light * shrunk) ** 2
         slopes.append(float((weight * off * moment).sum() / spread))
         deviations.append(float(np.sqrt((weight**2 * off**2 * variance).sum()) / spread))
     return Lean((slopes[0], slopes[1]), (deviations[0], deviations[1]))
