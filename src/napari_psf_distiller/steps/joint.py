@@ -63,6 +63,10 @@ ENOUGH = 0.02
 # the above: it could gain no more, as PSF and places are improved in turns.
 FEW = 0.1
 
+# Where rounds end for their number or their cost, what the last one gained by less than this is
+# within the PSF's errors: as much as the noise alone is worth.
+HARMLESS = 0.5
+
 # Of the parts that turn about the axis those with up to so many turns are looked at first: coma has
 # one, astigmatism two, trefoil three. Where these are strong, there are multiples of that: so where
 # any was found, up to more.
@@ -283,13 +287,13 @@ class _Run:
                 self._settled_in_time = True
                 break
             if self._spent >= MOST_COST:
-                self._settled_in_time = False
+                self._settled_in_time = gained < HARMLESS * self._basis.sizes[0]
                 break
             self._learn()
             self._improve(1)
             reasons = self._judged()
         else:
-            self._settled_in_time = gained < few
+            self._settled_in_time = gained < HARMLESS * self._basis.sizes[0]
             self._state = self._model.linearise()
         return reasons
 
