@@ -44,6 +44,10 @@ SHELL = np.concatenate(
     [SHELL, [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)]]
 )
 
+# So many places of an image tell how uneven its background is, from which peaks must stand out that
+# rise by less than this part of the median of so many brightest ones.
+ANYWHERE, DIM, BRIGHTEST = 2000, 0.3, 8
+
 # A bead's middle reaches so many of its widths to each side.
 MIDDLE = 0.3
 
@@ -318,26 +322,47 @@ def _stands_out(
     field: BeadField, voxels: Places, widths: Floats, significance: float
 ) -> NDArray[np.bool_]:
     """Return which peaks rise above their surroundings, now that a bead's width is known."""
+    peak, around, count = _middle_and_around(field, voxels, widths)
+    levels = field.level(voxels)
+    spread = field.variance((0.5 * np.maximum(peak - levels, 0) + levels).astype(np.float32))
+    # Places around overlap, so that they are worth about half as many; where noise is alike, it is
+    # more.
+    own = min(1.0, field.history.correlation.excess / count)
+    deviation = np.sqrt(spread * own * (1 + 2 / len(SHELL)))
+    contrast = peak - around
+    kept: NDArray[np.bool_] = (contrast > 0.7 * significance * deviation) & (
+        contrast > LEAST_CONTRAST * (peak - levels)
+    )
+    # On a background that is uneven on the scale of beads anything stands out from the noise.
+    shape = field.image.shape
+    step = max(1, round((field.image.size / ANYWHERE) ** (1 / sum(n > 1 for n in shape))))
+    grid = np.moveaxis(np.mgrid[tuple(slice(min(step, n) // 2, n, step) for n in shape)], 0, -1)
+    inside, beside, _ = _middle_and_around(field, grid.reshape(-1, 3), widths)
+    anywhere = inside - beside
+    # As a standard deviation, by the twentieth that rises most: the rest may be even.
+    middle, high = np.nanpercentile(anywhere, (50, 95))
+    uneven = float(high - middle) / 1.645
+    bright = np.median(np.sort(contrast[kept])[-BRIGHTEST:]) if kept.any() else 0.0
+    kept &= (contrast > 0.7 * significance * uneven) | (contrast > DIM * bright)
+    return kept
+
+
+def _middle_and_around(
+    field: BeadField, voxels: Places, widths: Floats
+) -> tuple[Floats, Floats, int]:
+    """Return the mean intensity of beads' middles and of places as large around them.
+
+    The last is how many voxels a middle has.
+    """
     reach = np.maximum(np.round(MIDDLE * widths), 1).astype(np.intp)
     sides = tuple((2 * reach + 1).tolist())
     middle = np.array(list(np.ndindex(sides))) - reach
-    levels = field.level(voxels)
-    peak = _mean_at(field.image, voxels[:, None] + middle) - levels
-    # Around it, in places as large.
+    peak = _mean_at(field.image, voxels[:, None] + middle)
     shell = np.round(SHELL * widths * SHELL_RADIUS).astype(np.intp)
     around = np.stack([_mean_at(field.image, (voxels + far)[:, None] + middle) for far in shell])
     outside = np.isnan(around)
     around = np.where(outside, 0, around).sum(axis=0) / np.maximum((~outside).sum(axis=0), 1)
-    around = around - levels
-    spread = field.variance((0.5 * np.maximum(peak, 0) + levels).astype(np.float32))
-    # Those overlap, so that they are worth about half as many; where noise is alike, it is more.
-    own = min(1.0, field.history.correlation.excess / len(middle))
-    deviation = np.sqrt(spread * own * (1 + 2 / len(SHELL)))
-    contrast = peak - around
-    kept: NDArray[np.bool_] = (contrast > 0.7 * significance * deviation) & (
-        contrast > LEAST_CONTRAST * peak
-    )
-    return kept
+    return peak, around, len(middle)
 
 
 def _alone_at_the_top(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
