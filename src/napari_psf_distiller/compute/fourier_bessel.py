@@ -114,7 +114,7 @@ class FourierBessel:
         diameter: float = 0.0,
         orders: Sequence[int] = (0,),
         envelope: Floats | None = None,
-        most: int = 300,
+        most: int = 500,
     ) -> None:
         self.window = tuple(int(n) for n in window)
         self.spacing = tuple(float(s) for s in spacing)

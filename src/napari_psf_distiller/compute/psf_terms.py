@@ -16,7 +16,7 @@ LEAST_ACROSS, LEAST_ALONG = 1e-3, 5e-3
 
 # Of a term that is expected to keep within an envelope, combinations are left out that are expected
 # to have less than this part of the strongest one's variance.
-LEAST_EXPECTED = 1e-5
+LEAST_EXPECTED = 1e-7
 
 # They are looked for among so many times as many products of a function of z and one of the plane.
 MORE_PRODUCTS = 1.6
@@ -68,7 +68,7 @@ class Term:
         bessel: Floats,
         weights: Floats,
         envelope: Floats | None = None,
-        most: int = 300,
+        most: int = 500,
     ) -> None:
         self.order, self.sine = order, sine
         self._waves, self._bessel, self._weights = waves, bessel, weights
