@@ -177,10 +177,9 @@ class _Cores:
     def weighted(self, model: JointModel) -> tuple[Floats, Floats]:
         """Return the voxels' weights and what the model leaves of them, (beads, voxels)."""
         weights, left = [], []
-        for off, variance, box in self._left(model):
-            weight = np.float32(1) / variance
-            model.field.settle(box, off, weight)
-            weights.append(weight.ravel() * model.field.independent)
+        for bead, box in zip(self.beads, self._boxes, strict=True):
+            off, weight = model.told(int(bead), box)
+            weights.append(weight.ravel())
             left.append(off.ravel())
         return np.stack(weights).astype(np.float64), np.stack(left).astype(np.float64)
 
