@@ -238,10 +238,6 @@ class JointModel:
         used = self.background if coefficients is None else coefficients
         return self.places.plane(bead, self.places.told[bead] @ used, box)
 
-    def residual(self, bead: int, box: Slices) -> Array:
-        """Return what the model leaves of a part of the image near a bead."""
-        return self.field.image[box] - self.light[box] - self.local_background(bead, box)
-
     def told(self, bead: int, box: Slices) -> tuple[Array, Array]:
         """Return what a part of the image near a bead tells: what the model leaves, and its weight.
 
