@@ -10,6 +10,7 @@ import pytest
 from napari_psf_distiller import Optics, Recipe, distill, simulate_beads, simulate_psf
 from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
 from napari_psf_distiller.steps.bead_sizes import SizeMisfit
+from napari_psf_distiller.steps.beyond_band import PowerBeyond
 from napari_psf_distiller.steps.common_misfit import CommonMisfit
 from napari_psf_distiller.steps.field_variation import Variation
 from napari_psf_distiller.steps.misfit import Misfit
@@ -90,15 +91,17 @@ def test_pixels_that_are_too_large_are_told_without_the_optics():
 
 # Each sentence.
 
+NOTHING = PowerBeyond(1.0, 1.0)
 UPRIGHT = Lean((0.0, 0.0), (0.01, 0.01))
 
 GOOD = Misfit(
     image_shape=SHAPE,
-    common=CommonMisfit(0.0, 1.0, 1.0, (1.0, 1.0), (1.0, 1.0), UPRIGHT),
+    common=CommonMisfit(0.0, 1.0, 1.0, (NOTHING, NOTHING), UPRIGHT),
     across=None,
     along=None,
     refused_chance=1.0,
     planes=None,
+    compression=None,
     sizes=None,
     lean=UPRIGHT,
     leaning=0.0,
@@ -146,16 +149,16 @@ def test_width_and_places_of_a_change_are_told():
 
 
 def test_what_beads_have_in_common_is_told_with_its_cause():
-    common = CommonMisfit(0.12, 2.0, 0.0, (9.0, 1.0), (0.0, 1.0), UPRIGHT)
+    common = CommonMisfit(0.12, 2.0, 0.0, (PowerBeyond(9.0, 0.0), NOTHING), UPRIGHT)
     (optics,) = sentences(common=common)
     assert "finer detail along z than the optics pass" in optics
     assert "12 %" in optics
     # The voxels have had their sentence.
     assert sentences(common=common, undersampled=True) == ()
-    (alike,) = sentences(common=common._replace(beyond=(1.0, 1.0)))
+    (alike,) = sentences(common=common._replace(beyond=(NOTHING, NOTHING)))
     assert "by 12 % of their image and 2.0 times the noise" in alike
     (coarse,) = sentences(
-        common=common._replace(beyond=(1.0, 2.0), beyond_chance=(1.0, 0.0)), optics=False
+        common=common._replace(beyond=(NOTHING, PowerBeyond(2.0, 0.0))), optics=False
     )
     assert "along y, x: they are too large" in coarse
 

@@ -37,8 +37,9 @@ DOUBTED = 0.05
 # Light that is neither beads nor background, as a part of a typical bead's height.
 HAZY = 0.01
 
-# The median bead's residuals, in units of the noise's variance.
-POOR_FIT = 4.0
+# The median bead's residuals, in units of the noise's variance. Beads that are alike, of a raw
+# image, have 0.9 to 1.1; what a denoiser left has 1.3 or more.
+POOR_FIT = 1.25
 
 
 def deconvolve_warnings(
@@ -153,11 +154,22 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
         )
     # As parts of the PSF's widths, where it has such.
     doubts = np.array(fit.fwhm_error) / fwhm(fit.psf, spacing)
+    if fit.rival is not None:
+        # In the plane the widths of two peaks differ, however well each is known.
+        doubts[1:] = 0
     if np.nanmax(doubts, initial=0.0) > DOUBTED:
         worst = int(np.nanargmax(doubts))
         found.append(
             f"The PSF's width along {axes[worst]} is known to {100 * doubts[worst]:.0f} % only: "
             "its beads are few or dim. Use more beads, brighter ones, or more images."
+        )
+    if fit.rival is not None:
+        distance = abs(fit.rival.planes) * spacing[0]
+        found.append(
+            f"The PSF has two peaks along z, {distance:.2g} um apart, of which the errors do not "
+            f"tell the higher one: the second has {100 * fit.rival.height:.0f} % of the first. Its "
+            "middle and its widths may be those of either. Look for aberrations: spherical ones "
+            "from the correction collar, the cover glass or the immersion, or astigmatism."
         )
     widths = [w * s for w, s in zip(fit.widths[-len(spacing) :], spacing, strict=True)]
     diameter = recipe.bead_diameter
@@ -195,8 +207,9 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
     poor = float(used["chi_squared"].median())
     if poor > POOR_FIT:
         found.append(
-            f"The beads differ from the model by {np.sqrt(poor):.1f} times the noise (median): "
-            "they are not alike, or the PSF changes across the image. Look at the residual image."
+            f"The beads differ from the model by {np.sqrt(poor):.1f} times the noise that the "
+            "image's dark part shows (median): they are not alike, the PSF changes across the "
+            "image, or the image was denoised. Look at the residual image; use the raw image."
         )
     disordered = spacing_warnings(fit.widths.tolist(), spacing)
     # With a wrong voxel size the other figures say nothing.

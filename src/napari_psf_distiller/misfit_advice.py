@@ -32,10 +32,10 @@ LEANING, CERTAIN = 0.12, 6.0
 # The planes' brightness may vary by this part.
 FLICKER = 0.1
 
-# Beyond the band there is this much more power than noise makes, and it is not chance.
-BEYOND, CHANCE = 1.3, 1e-6
-
 PARTS = ("along z", "in the plane")
+
+# Light that is missing at a mean bead's peak, and how likely noise makes as much.
+MISSING, MISSING_CHANCE = 0.1, 2e-3
 
 # So many beads, and this part of all, are many.
 MANY, MOST = 4, 0.5
@@ -82,6 +82,7 @@ def misfit_warnings(
     return (
         *_of_all(misfit, optics=optics, undersampled=undersampled),
         *_of_places(misfit, depth=not displaced),
+        *_of_brightness(misfit),
         *_of_refused(
             misfit, beads, bead_diameter, varies=varies, sizes=None if displaced else misfit.sizes
         ),
@@ -91,10 +92,7 @@ def misfit_warnings(
 def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
     """Return what all beads or all planes show, by its likeliest cause."""
     common, planes, part = misfit.common, misfit.planes, _percent(misfit.common.harm)
-    forbidden = [
-        power > BEYOND and chance < CHANCE
-        for power, chance in zip(common.beyond, common.beyond_chance, strict=True)
-    ]
+    forbidden = [power.evident for power in common.beyond]
     least = FORBIDDEN if any(forbidden) else COMMON
     harmful = common.significant and common.harm > least and not undersampled
     coarse = _coarse(misfit, harmful=harmful, folded=harmful and forbidden[1])
@@ -161,6 +159,24 @@ def _of_places(misfit: Misfit, *, depth: bool) -> list[str]:
             "The PSF is a mean: distil beads of one depth."
         )
     return found
+
+
+def _of_brightness(misfit: Misfit) -> list[str]:
+    """Return how beads' images change with their brightness."""
+    compression = misfit.compression
+    if (
+        compression is None
+        or compression.part < MISSING
+        or compression.chance > MISSING_CHANCE
+        or misfit.sizes is not None
+    ):
+        return []
+    return [
+        f"The brighter a bead, the flatter is its image: {_percent(compression.part)} of the light "
+        "is missing at the peak of a mean one. The camera saturates softly, its levels were "
+        "changed (gamma, contrast), or the brighter beads are larger ones. Take the image with "
+        "less light, or use the dimmer beads alone."
+    ]
 
 
 def _of_refused(

@@ -197,7 +197,7 @@ def test_a_model_that_fits_leaves_noise():
     found = common_of(noisy(of, of.image, 3))
     assert not found.significant
     assert found.ratio == pytest.approx(1, abs=0.1)
-    assert min(found.beyond_chance) > 1e-3
+    assert min(power.chance for power in found.beyond) > 1e-3
 
 
 def test_what_all_beads_have_in_common_is_measured():

@@ -10,6 +10,7 @@ from scipy import stats
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.steps.bead_shapes import BeadShapes
+from napari_psf_distiller.steps.beyond_band import PowerBeyond, middle_of_window, power_beyond
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.psf_lean import Lean
 
@@ -17,15 +18,8 @@ __all__ = ["CommonMisfit", "common_misfit"]
 
 Floats = NDArray[np.float64]
 
-# The residuals are looked at within so many widths of a bead to each side: near its middle for what
-# harm they do, and further out for their frequencies.
-CORE, AROUND = 1.6, 2.5
-
-# Beyond the band frequencies are looked at up to so many times its own, along z and in the plane.
-BEYOND = (1.6, 1.35)
-
-# So many of the transform's numbers tell a power.
-LEAST_NUMBERS = 12
+# Beads are looked at within so many widths to each side, where residuals do harm.
+CORE = 1.6
 
 # It is not chance if it is less likely than this.
 CHANCE = 1e-4
@@ -42,11 +36,8 @@ class CommonMisfit(NamedTuple):
         Its root mean square near a bead's middle, in its own standard errors: 1 is noise.
     chance : float
         Probability that noise alone made as much.
-    beyond : tuple of float
-        Along z and in the plane: its power at the frequencies just beyond those that the PSF may
-        have, over that of noise; 1 where the sampling shows none,
-    beyond_chance : tuple of float
-        and the probability that noise alone made as much.
+    beyond : tuple of PowerBeyond
+        Along z and in the plane.
     lean : Lean
         By how much the beads lean more than the PSF does.
     """
@@ -54,8 +45,7 @@ class CommonMisfit(NamedTuple):
     harm: float
     ratio: float
     chance: float
-    beyond: tuple[float, float]
-    beyond_chance: tuple[float, float]
+    beyond: tuple[PowerBeyond, PowerBeyond]
     lean: Lean
 
     @property
@@ -93,7 +83,7 @@ def common_misfit(
     """
     bead = basis.bead(coefficients)
     squares = float((bead**2).sum())
-    core = _middle(basis.window, widths, CORE)
+    core = middle_of_window(basis.window, widths, CORE)
     weighted = state.residual[core].astype(np.float64)
     known = np.maximum(state.density[core].astype(np.float64), 1e-300)
     square = weighted**2 / known
@@ -107,13 +97,12 @@ def common_misfit(
         by_pattern = max(float((mean**2 - variance).sum()), 0)
         chances.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
         lean = _lean(shapes, mean, variance)
-    powers = [_beyond(basis, state, widths, axis) for axis in range(2)]
+    beyond = tuple(power_beyond(basis, state, widths, axis) for axis in range(2))
     return CommonMisfit(
         float(np.sqrt(max(by_voxel, by_pattern))),
         float(np.sqrt(square.mean())),
         min(1.0, len(chances) * min(chances)),
-        (powers[0][0], powers[1][0]),
-        (powers[0][1], powers[1][1]),
+        (beyond[0], beyond[1]),
         lean,
     )
 
@@ -132,35 +121,3 @@ def _lean(shapes: BeadShapes, mean: Floats, variance: Floats) -> Lean:
             slopes[side] = float(scale * mean[index])
             errors[side] = float(scale * np.sqrt(variance[index]))
     return Lean((slopes[0], slopes[1]), (errors[0], errors[1]))
-
-
-def _beyond(
-    basis: FourierBessel, state: Linearised, widths: Floats, axis: int
-) -> tuple[float, float]:
-    """Return the residuals' power just beyond the band, and how likely noise makes as much."""
-    part = _middle(basis.window, widths, AROUND)
-    known = np.maximum(state.density[part].astype(np.float64), 1e-300)
-    white = state.residual[part] / np.sqrt(known)
-    power = np.abs(np.fft.fftn(white)) ** 2 / white.size
-    z, y, x = (np.fft.fftfreq(n, size) for n, size in zip(white.shape, basis.spacing, strict=True))
-    along = np.abs(z)[:, None, None] / basis.band.axial
-    across = np.hypot(y[:, None], x)[None] / basis.band.lateral
-    if axis == 0:
-        chosen = (along > 1) & (along <= BEYOND[0]) & (across <= 1)
-    else:
-        chosen = (across > 1) & (across <= BEYOND[1]) & (along <= 1)
-    numbers = int(np.count_nonzero(chosen))
-    if numbers < LEAST_NUMBERS:
-        return 1.0, 1.0
-    total = float(power[chosen].sum())
-    # Each number comes twice, as the residuals are real; two of them are real and imaginary part.
-    return total / numbers, float(stats.chi2.sf(total, numbers))
-
-
-def _middle(window: tuple[int, ...], widths: Floats, reach: float) -> tuple[slice, ...]:
-    """Return the part of a window within so many widths of its middle."""
-    halves = np.maximum(np.round(reach * widths), 2).astype(int).tolist()
-    return tuple(
-        slice(max(n // 2 - half, 0), min(n // 2 + half + 1, n))
-        for n, half in zip(window, halves, strict=True)
-    )

@@ -90,7 +90,7 @@ def field_variation(
     Each pattern's coefficients are fitted by polynomials of the place of the first and of the
     second degree, by weighted least squares; F tests against a constant, with the beads' own
     scatter, tell whether the place explains them, times the number of tests (C. E. Bonferroni,
-    1936).
+    1936). It must hold without the bead that lies most apart: a false one often does.
     """
     place = 2 * centres / np.maximum(np.array(image_shape) - 1, 1) - 1
     one = np.ones(len(place))
@@ -101,7 +101,9 @@ def field_variation(
         first = np.stack([one, y, x], 1)
         designs = [first, np.column_stack([first, y**2, x**2, x * y])]
     tested = [
-        _law(shapes, design) for design in designs if len(place) >= design.shape[1] + SPARE_BEADS
+        _without_one(shapes, design)
+        for design in designs
+        if len(place) > design.shape[1] + SPARE_BEADS
     ]
     if not tested:
         return None
@@ -121,6 +123,14 @@ def field_variation(
         float(differences[axis]),
         min(1.0, chance * len(tested)),
     )
+
+
+def _without_one(shapes: BeadShapes, design: Floats) -> tuple[float, Floats, float]:
+    """Return the same as `_law`, which a single bead must not make: the one that is most apart."""
+    chance, fitted, noise = _law(shapes, design)
+    root, _ = np.linalg.qr(design)
+    others = np.delete(np.arange(len(design)), int((root**2).sum(axis=1).argmax()))
+    return max(chance, _law(shapes.some(others), design[others])[0]), fitted, noise
 
 
 def _law(shapes: BeadShapes, design: Floats) -> tuple[float, Floats, float]:

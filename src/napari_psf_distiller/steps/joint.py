@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.bead_windows import open_windows
 from napari_psf_distiller.compute.devices import Device
-from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.steps.asymmetry import order_evidence
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.bead_places import fit_beads, improve_places
 from napari_psf_distiller.steps.detection import KEPT, Candidates
@@ -30,8 +31,15 @@ from napari_psf_distiller.steps.joint_table import bead_table
 from napari_psf_distiller.steps.judging import judge, none_used
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.misfit import misfit_of
-from napari_psf_distiller.steps.psf_errors import psf_errors
-from napari_psf_distiller.steps.spectrum_prior import prior_precision
+from napari_psf_distiller.steps.psf import peak_profiles, profile_width
+from napari_psf_distiller.steps.psf_errors import PSFErrors, psf_errors
+from napari_psf_distiller.steps.psf_freedom import (
+    band_asked_for,
+    freed,
+    orders_asked_for,
+    priors_of,
+)
+from napari_psf_distiller.steps.rival_peak import RivalPeak, rival_peak
 
 __all__ = ["distil_jointly"]
 
@@ -67,21 +75,12 @@ FEW = 0.1
 # within the PSF's errors: as much as the noise alone is worth.
 HARMLESS = 0.5
 
-# Of the parts that turn about the axis those with up to so many turns are looked at first: coma has
-# one, astigmatism two, trefoil three. Where these are strong, there are multiples of that: so where
-# any was found, up to more.
-FIRST_ORDERS, MOST_ORDERS = 6, 12
+# The PSF is given more freedom so many times, each time with what was found before: orders that
+# turn, and higher frequencies.
+ADMISSIONS, WIDENINGS = 3, 2
 
-# The evidence must speak for an order by so many nats: what is less changes the PSF by less than
-# its noise, and beads that lie in each other's light can feign it.
-SIGNIFICANT = 50.0
-
-# The evidence looks at so many combinations of functions of each, those that are expected to be
-# strongest.
-EVIDENT = 100
-
-# Orders are looked for so many times, each time with what was found before.
-ADMISSIONS = 3
+# And so many times its peak is put into the middle of its window.
+CENTRINGS = 2
 
 
 def distil_jointly(
@@ -211,11 +210,23 @@ class _Run:
             self._improve(1)
         reasons = yield from self._settled(self._judged())
         if self._before is None:
-            for _ in range(ADMISSIONS):
-                if self._spent >= MOST_COST or not self._admit_orders():
-                    break
-                reasons = yield from self._settled(reasons)
+            reasons = yield from self._freed(reasons)
         return (yield from self._finished(reasons))
+
+    def _freed(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
+        """Give the PSF the freedom that the beads ask for; return why beads are not used."""
+        widenings, admissions, centrings = WIDENINGS, ADMISSIONS, CENTRINGS
+        while self._spent < MOST_COST:
+            if centrings and self._centre():
+                centrings -= 1
+            elif widenings and self._widen_band():
+                widenings -= 1
+            elif admissions and self._admit_orders():
+                admissions -= 1
+            else:
+                break
+            reasons = yield from self._settled(reasons)
+        return reasons
 
     def _first(self) -> Steps[None]:
         """Find a PSF that is good enough to judge the beads with."""
@@ -395,37 +406,51 @@ class _Run:
 
     def _admit_orders(self) -> bool:
         """Let the PSF differ around its axis as far as the residuals ask for it."""
-        model, field, basis = self._model, self._field, self._basis
-        asked = self._settings.turns
-        most = FIRST_ORDERS if basis.orders == (0,) else MOST_ORDERS
-        if asked is not None:
-            most = asked
-        looked_at = tuple(range(most + 1))
-        if set(looked_at) <= set(basis.orders):
-            return False
-        # The last round changed next to nothing.
-        envelope = basis.envelope(model.coefficients)
-        parts = basis.window, field.spacing, basis.band, basis.diameter
-        trial = FourierBessel(*parts, looked_at, envelope, EVIDENT)
-        evidence = order_evidence(trial, self._state, basis.orders)
-        found = {
-            order: scale
-            for order, (scale, nats) in evidence.items()
-            if nats > SIGNIFICANT or asked is not None
-        }
+        model, basis = self._model, self._basis
+        found = orders_asked_for(basis, model.coefficients, self._state, self._settings.turns)
         if not found:
             return False
-        chosen = tuple(sorted({*basis.orders, *found}))
-        more = FourierBessel(*parts, chosen, envelope)
-        coefficients = more.fitted(basis.psf(model.coefficients))
-        priors = []
-        for term, (order, _) in enumerate(more.terms):
-            prior = model.priors[0]
-            if order:
-                prior = prior_precision(found.get(order, 1.0) * more.variances(term))
-            priors.append(prior)
-        self._take(more, coefficients, priors)
+        orders = tuple(sorted({*basis.orders, *found}))
+        self._free(basis.band, orders, found)
         return True
+
+    def _widen_band(self) -> bool:
+        """Let the PSF have higher frequencies where beads show them and no optics forbid them."""
+        if self._settings.band is not None:
+            return False
+        basis = self._basis
+        band = band_asked_for(basis, self._state, self._widths)
+        if band is None:
+            return False
+        self._free(band, basis.orders, {})
+        return True
+
+    def _centre(self) -> bool:
+        """Put the PSF's peak along z into the middle of the window, and the beads' places to it."""
+        model, basis = self._model, self._basis
+        planes = round(_axial_peak(basis, model.coefficients))
+        if planes == 0:
+            return False
+        psf = basis.psf(model.coefficients)
+        moved = np.roll(psf, -planes, axis=0)
+        # What enters on the other side is not known.
+        moved[-planes if planes > 0 else 0 : None if planes > 0 else -planes] = 0
+        model.coefficients = basis.fitted(moved)
+        centres = model.centres + np.array([planes, 0.0, 0.0])
+        model.move(centres, model.amplitudes)
+        model.observe()
+        self._free(basis.band, basis.orders, {})
+        return True
+
+    def _free(self, band: Band, orders: tuple[int, ...], scales: dict[int, float]) -> None:
+        """Go on with a PSF of more freedom."""
+        model = self._model
+        more = freed(self._basis, model.coefficients, band, orders)
+        even = model.priors[0] if band == self._basis.band else None
+        coefficients = more.fitted(self._basis.psf(model.coefficients))
+        self._take(more, coefficients, priors_of(more, even, scales))
+        if even is None:
+            model.expect_alike()
 
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:
         model, basis = self._model, self._basis
@@ -439,7 +464,11 @@ class _Run:
         misfit = misfit_of(model, self._fit, self._state, self._widths, reasons, errors.voxels)
         model.normalise()
         displacement = _axial_peak(basis, model.coefficients)
-        moved = basis.psf(model.coefficients, -displacement)
+        planes = round(displacement)
+        # Beyond the window's ends the functions are anything: displaced by more than a fraction of
+        # a plane, the PSF has fewer.
+        moved = _about_plane(basis.psf(model.coefficients, planes - displacement), planes)
+        voxel_errors = _about_plane(errors.voxels, planes)
         psf = (moved / moved.sum()).astype(np.float32)
         centres = model.centres + np.array([displacement, 0.0, 0.0])
         beads = bead_table(model, self._fit, centres, reasons, self._order)
@@ -449,12 +478,13 @@ class _Run:
         for z in range(len(residual)):
             np.subtract(self._field.image[z], residual[z], out=residual[z])
             residual[z] -= self._field.background.plane(model.background, z)
-        widths = np.array(errors.widths) * self._field.spacing
+        rival = rival_peak(psf, voxel_errors)
+        widths = np.array(_width_errors(psf, errors, rival)) * self._field.spacing
         shaping = int(model.used.sum())
         flat = len(residual) == 1
         return Joint(
             psf[0] if flat else psf,
-            errors.voxels[0] if flat else errors.voxels,
+            voxel_errors[0] if flat else voxel_errors,
             tuple(float(w) for w in (widths[1:] if flat else widths)),
             beads,
             residual[0] if flat else residual,
@@ -463,6 +493,7 @@ class _Run:
             basis.band,
             self._widths,
             misfit,
+            rival,
             JointState(
                 self._field,
                 self._settings,
@@ -485,6 +516,25 @@ class _Run:
             return before.sum_variance / int(model.used.sum())
         every = np.concatenate([self._basis.sums, np.zeros(len(model.background))])
         return model.variance_of(state, every) / model.total**2
+
+
+def _width_errors(psf: Array, errors: PSFErrors, rival: RivalPeak | None) -> list[float]:
+    """Return the widths' standard errors, of which a second peak may be as high as the first."""
+    found = list(errors.widths)
+    if rival is None:
+        return found
+    own = [profile_width(profile) for profile in peak_profiles(psf)]
+    for axis, other in zip((1, 2), rival.widths, strict=True):
+        # Either is the width, as likely as not: half of what they differ by.
+        found[axis] = float(np.hypot(found[axis], (other - own[axis]) / 2))
+    return found
+
+
+def _about_plane(array: NDArray[Any], planes: int) -> NDArray[Any]:
+    """Return what lies about the plane so many after the middle, as far on both sides."""
+    middle = len(array) // 2 + planes
+    reach = len(array) // 2 - abs(planes)
+    return array[middle - reach : middle + reach + 1]
 
 
 def _axial_peak(basis: FourierBessel, coefficients: Floats) -> float:

@@ -14,6 +14,7 @@ from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
 from napari_psf_distiller.steps.bead_field import BeadField
 from napari_psf_distiller.steps.joint_model import Fitted
 from napari_psf_distiller.steps.misfit import Misfit
+from napari_psf_distiller.steps.rival_peak import RivalPeak
 
 __all__ = ["SAME", "Joint", "JointState", "Settings"]
 
@@ -119,6 +120,8 @@ class Joint:
         Full width at half maximum of a bead's image along z, y and x, in voxels.
     misfit : Misfit
         What the model does not say of the beads.
+    rival : RivalPeak or None
+        A second peak of the PSF along z that may be the higher one.
     state : JointState
     """
 
@@ -132,4 +135,5 @@ class Joint:
     band: Band
     widths: Floats
     misfit: Misfit
+    rival: RivalPeak | None
     state: JointState

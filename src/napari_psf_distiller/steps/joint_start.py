@@ -21,6 +21,7 @@ __all__ = [
     "capped",
     "first_deviations",
     "gaussian",
+    "highest_band",
     "middle_of",
     "optics_band",
     "window_of",
@@ -112,7 +113,13 @@ def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Ban
             axial = max(axial, min(WIDER * seen.axial, MOST_WIDER * axial))
         # An aberrated PSF may be long along z, with all the frequencies of a short one.
         axial = max(axial, min(PARAXIAL * lateral**2, MOST_AXIAL))
-    return Band(min(lateral, ACROSS / max(spacing[1:])), min(axial, ALONG / spacing[0]))
+    most = highest_band(spacing)
+    return Band(min(lateral, most.lateral), min(axial, most.axial))
+
+
+def highest_band(spacing: Sequence[float]) -> Band:
+    """Return the frequencies that voxels of some size, in micrometres, can tell."""
+    return Band(ACROSS / max(spacing[1:]), ALONG / spacing[0])
 
 
 def capped(band: Band, spacing: Sequence[float]) -> tuple[bool, bool]:
@@ -124,7 +131,8 @@ def capped(band: Band, spacing: Sequence[float]) -> tuple[bool, bool]:
     spacing : sequence of float
         Voxel size in micrometres.
     """
-    return band.axial * spacing[0] > 0.999 * ALONG, band.lateral * max(spacing[1:]) > 0.999 * ACROSS
+    most = highest_band(spacing)
+    return band.axial > 0.999 * most.axial, band.lateral > 0.999 * most.lateral
 
 
 def window_of(

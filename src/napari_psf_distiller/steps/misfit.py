@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.steps.bead_shapes import bead_shapes
 from napari_psf_distiller.steps.bead_sizes import SizeMisfit, size_misfit
 from napari_psf_distiller.steps.common_misfit import CommonMisfit, common_misfit
+from napari_psf_distiller.steps.compression import Compression, compression_of
 from napari_psf_distiller.steps.field_variation import (
     Variation,
     field_variation,
@@ -54,6 +55,8 @@ class Misfit:
         Probability that it does not depend on the place which beads were refused for their shape.
     planes : PlaneMisfit or None
         How single planes differ.
+    compression : Compression or None
+        Whether brighter beads are flatter.
     sizes : SizeMisfit or None
         Whether there are beads of two sizes.
     lean : Lean
@@ -73,6 +76,7 @@ class Misfit:
     along: Variation | None
     refused_chance: float
     planes: PlaneMisfit | None
+    compression: Compression | None
     sizes: SizeMisfit | None
     lean: Lean
     leaning: float
@@ -137,6 +141,7 @@ def misfit_of(
             np.arange(len(shapes.beads)) >= len(used), model.centres[shapes.beads], shape
         ),
         plane_misfit(model, widths, used.tolist()),
+        compression_of(model, widths, used.tolist()),
         size_misfit(model, fit, reasons),
         lean,
         lean.part(widths),

@@ -22,9 +22,9 @@ WIDEST = 2.0
 # period. STED's is a tenth of that.
 NARROWEST, TENTH = 0.5, 0.05
 
-# No aberration makes a bead's image so many times as wide along one axis of the plane as along the
-# other.
-UNEQUAL = 4.0
+# Astigmatism of 0.3 waves makes a bead's image 6 times as wide along one axis of the plane as along
+# the other; what is longer by this is no bead.
+UNEQUAL = 12.0
 
 
 def check_plausible(

@@ -1,0 +1,141 @@
+"""How much freedom the beads ask a PSF to have: orders that turn, and higher frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.steps.asymmetry import order_evidence
+from napari_psf_distiller.steps.beyond_band import power_beyond
+from napari_psf_distiller.steps.joint_start import highest_band
+from napari_psf_distiller.steps.linearised import Linearised
+from napari_psf_distiller.steps.spectrum_prior import prior_precision
+
+__all__ = ["band_asked_for", "freed", "orders_asked_for", "priors_of"]
+
+Floats = NDArray[np.float64]
+
+# Of the parts that turn about the axis those with up to so many turns are looked at first: coma has
+# one, astigmatism two, trefoil three. Where these are strong, there are multiples of that: so where
+# any was found, up to more.
+FIRST_ORDERS, MOST_ORDERS = 6, 12
+
+# The evidence must speak for an order by so many nats: what is less changes the PSF by less than
+# its noise, and beads that lie in each other's light can feign it.
+SIGNIFICANT = 50.0
+
+# The evidence looks at so many combinations of functions of each, those that are expected to be
+# strongest.
+EVIDENT = 100
+
+# Where the residuals show more power beyond the band than noise makes, it is widened by this.
+WIDENED = 1.5
+
+
+def orders_asked_for(
+    basis: FourierBessel, coefficients: Floats, state: Linearised, asked: int | None
+) -> dict[int, float]:
+    """Return the orders that the residuals ask for and the PSF lacks, and how strong each is.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        Of the PSF.
+    state : Linearised
+        At these coefficients.
+    asked : int or None
+        The PSF is to have the orders up to this one; None leaves it to the evidence.
+
+    Returns
+    -------
+    dict
+        The scale of each order's coefficients; see `order_evidence`.
+    """
+    most = FIRST_ORDERS if basis.orders == (0,) else MOST_ORDERS
+    if asked is not None:
+        most = asked
+    looked_at = tuple(range(most + 1))
+    if set(looked_at) <= set(basis.orders):
+        return {}
+    trial = freed(basis, coefficients, basis.band, looked_at, EVIDENT)
+    evidence = order_evidence(trial, state, basis.orders)
+    return {
+        order: scale
+        for order, (scale, nats) in evidence.items()
+        if nats > SIGNIFICANT or asked is not None
+    }
+
+
+def band_asked_for(basis: FourierBessel, state: Linearised, widths: Floats) -> Band | None:
+    """Return a wider band where the residuals show power beyond the present one; else None.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    state : Linearised
+        Of the present PSF.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+
+    Notes
+    -----
+    The first band is guessed from the width of the beads and from their spectra. An aberrated PSF
+    is wide and has fine detail all the same, of little power.
+    """
+    axial, lateral = (power_beyond(basis, state, widths, axis).evident for axis in range(2))
+    most = highest_band(basis.spacing)
+    wider = Band(
+        min(basis.band.lateral * (WIDENED if lateral else 1), most.lateral),
+        min(basis.band.axial * (WIDENED if axial else 1), most.axial),
+    )
+    return wider if wider != basis.band else None
+
+
+def freed(
+    basis: FourierBessel,
+    coefficients: Floats,
+    band: Band,
+    orders: tuple[int, ...],
+    most: int | None = None,
+) -> FourierBessel:
+    """Return functions for a PSF of another band and other orders.
+
+    Parameters
+    ----------
+    basis, coefficients
+        Of the present PSF: the orders that turn keep within its light, see `envelope`.
+    band : Band
+    orders : tuple of int
+    most : int, optional
+        Combinations of functions of each order that turns; None leaves it to `FourierBessel`.
+    """
+    parts = basis.window, basis.spacing, band, basis.diameter
+    if orders == (0,):
+        return FourierBessel(*parts)
+    envelope = basis.envelope(coefficients)
+    if most is None:
+        return FourierBessel(*parts, orders, envelope)
+    return FourierBessel(*parts, orders, envelope, most)
+
+
+def priors_of(
+    basis: FourierBessel, even: Floats | None, scales: Mapping[int, float]
+) -> list[Floats | None]:
+    """Return the prior precision of each term's coefficients.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    even : numpy.ndarray or None
+        That of the part that is the same all around the axis.
+    scales : mapping
+        Of the orders that are new, see `order_evidence`; what the others' is worth is learnt next.
+    """
+    return [
+        prior_precision(scales.get(order, 1.0) * basis.variances(term)) if order else even
+        for term, (order, _) in enumerate(basis.terms)
+    ]
