@@ -725,3 +725,24 @@ def test_stripes_are_no_beads():
     rows = np.random.default_rng(9).normal(0, 25, (*field.image.shape[:2], 1))
     with pytest.raises(InputError, match="no bead's image is so unequal: the image has stripes"):
         pd.distill((field.image + rows).astype(np.float32), field.spacing, quick())
+
+
+def test_a_softly_saturated_image_is_told():
+    field = preprocessed_field(seed=10, beads=18)
+    light = field.image.astype(float) - 100
+    full = 1.0 * light.max()
+    squeezed = np.round(100 + full * np.tanh(light / full)).astype(np.uint16)
+    with pytest.warns(DistillerWarning, match="The brighter a bead, the flatter is its image"):
+        pd.distill(squeezed, field.spacing, quick())
+
+
+def test_a_denoised_image_is_told():
+    field = preprocessed_field(seed=11)
+    # Small steps of the noise are taken away, large ones are left.
+    image = field.image.astype(float)
+    smooth = ndimage.gaussian_filter(image, (0.7, 1.0, 1.0))
+    off = image - smooth
+    limit = 2.5 * np.sqrt(np.maximum(smooth - 95, 1))
+    denoised = np.round(smooth + off * (np.abs(off) > limit)).astype(np.uint16)
+    with pytest.warns(DistillerWarning, match="denoised|its noise is alike"):
+        pd.distill(denoised, field.spacing, quick())

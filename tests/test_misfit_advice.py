@@ -12,6 +12,7 @@ from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
 from napari_psf_distiller.steps.bead_sizes import SizeMisfit
 from napari_psf_distiller.steps.beyond_band import PowerBeyond
 from napari_psf_distiller.steps.common_misfit import CommonMisfit
+from napari_psf_distiller.steps.compression import Compression
 from napari_psf_distiller.steps.field_variation import Variation
 from napari_psf_distiller.steps.misfit import Misfit
 from napari_psf_distiller.steps.plane_misfit import PlaneMisfit
@@ -161,6 +162,16 @@ def test_what_beads_have_in_common_is_told_with_its_cause():
         common=common._replace(beyond=(NOTHING, PowerBeyond(2.0, 0.0))), optics=False
     )
     assert "along y, x: they are too large" in coarse
+
+
+def test_flatter_bright_beads_are_told():
+    (found,) = sentences(compression=Compression(0.2, 1e-4))
+    assert "20 % of the light is missing at the peak of a mean one" in found
+    for changed in (Compression(0.05, 1e-9), Compression(0.2, 0.01), Compression(-0.3, 1.0)):
+        assert sentences(compression=changed) == ()
+    # Two sizes explain it.
+    both = sentences(compression=Compression(0.2, 1e-4), sizes=SizeMisfit(12, 0.0015, 8.0))
+    assert len(both) == 1
 
 
 def test_two_sizes_are_told_with_both():

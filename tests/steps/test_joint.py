@@ -16,14 +16,17 @@ from joint_fields import (
     simulated,
 )
 
-from napari_psf_distiller import InputError, fwhm
+from napari_psf_distiller import InputError, Recipe, fwhm
+from napari_psf_distiller.advice import joint_warnings
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps import joint as joint_steps
 from napari_psf_distiller.steps.bead_field import Camera
 from napari_psf_distiller.steps.detection import candidates_at, find_candidates
 from napari_psf_distiller.steps.joint import distil_jointly
 from napari_psf_distiller.steps.joint_results import Settings
 from napari_psf_distiller.steps.joint_start import optics_band
+from napari_psf_distiller.steps.rival_peak import RivalPeak
 
 SMALL = Settings(DIAMETER, BAND, (3.0, 2.4, 2.4), turns=0)
 
@@ -153,6 +156,37 @@ def test_the_beads_places_are_relative_to_the_psfs_peak():
     peak = field.psf.max(axis=(1, 2)).argmax() - field.psf.shape[0] // 2
     np.testing.assert_allclose(distance[:, 0], np.median(distance[:, 0]), atol=0.2)
     assert np.median(distance[:, 0]) == pytest.approx(peak, abs=0.7)
+
+
+def test_a_focus_far_from_the_first_guess_comes_into_the_middle():
+    # Strong spherical aberration puts the highest peak some planes from where a bead is found.
+    field = simulated((24, 64, 64), beads=6, seed=1, spherical=0.3)
+    result, _ = distil(observed(field.image), SMALL._replace(window=(4.5, 2.4, 2.4)))
+    depth = len(result.psf)
+    assert result.psf.shape == result.psf_error.shape
+    assert result.psf.max(axis=(1, 2)).argmax() == depth // 2
+    # The functions are anything beyond their window: what it would take of that is left out.
+    assert depth >= 13
+    moved = np.roll(field.psf, depth // 2 - field.psf.max(axis=(1, 2)).argmax(), axis=0)
+    side = (field.psf.shape[1] - 25) // 2
+    truth = moved[:depth, side : side + 25, side : side + 25]
+    assert np.corrcoef(truth.ravel(), result.psf.ravel())[0, 1] > 0.97
+
+
+def test_two_peaks_of_one_height_are_told_and_doubted(field, joint, monkeypatch):
+    plain, _ = joint
+    wider = tuple(
+        2 * width / size for width, size in zip(fwhm(plain.psf, SPACING), SPACING, strict=True)
+    )[1:]
+    rival = RivalPeak(4, 0.95, wider)
+    monkeypatch.setattr(joint_steps, "rival_peak", lambda psf, error: rival)
+    doubted, _ = distil(observed(field.image))
+    assert doubted.fwhm_error[0] == plain.fwhm_error[0]
+    expected = np.array(fwhm(plain.psf, SPACING))[1:] / 2
+    np.testing.assert_allclose(doubted.fwhm_error[1:], expected, rtol=0.05)
+    said = joint_warnings(doubted, SPACING, Recipe(bead_diameter=DIAMETER))
+    assert any("two peaks along z, 1.2 um apart" in sentence for sentence in said)
+    assert not any("width along y is known" in sentence for sentence in said)
 
 
 def test_no_bead_can_be_used(field):

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_places import MOMENTS, BeadFit
 from napari_psf_distiller.steps.bead_widths import DEVIATION
 from napari_psf_distiller.steps.detection import OVERSHADOWED
-from napari_psf_distiller.steps.judging import REASONS, judge
+from napari_psf_distiller.steps.judging import REASONS, check_alike, judge
 
 WIDTHS = np.array([3.0, 2.5, 2.5])
 # A unit of each moment: a part of the PSF's own.
@@ -180,3 +181,10 @@ def test_every_reason_has_words():
     # That a peak may be a halo is said by who finds it.
     assert set(REASONS) == {"saturated", "border", "bright", "dim", "touching", OVERSHADOWED}
     assert all(REASONS.values())
+
+
+def test_beads_of_two_kinds_are_told_where_they_leave_no_psf():
+    reasons = np.array([""] * 14 + ["bright"] * 6 + ["touching"] * 2)
+    with pytest.raises(InputError, match="8 of 22 beads are of another brightness or shape"):
+        check_alike(reasons)
+    check_alike(np.array([""] * 20 + ["bright"]))

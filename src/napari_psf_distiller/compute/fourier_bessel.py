@@ -307,8 +307,14 @@ class FourierBessel:
             ]
         )
 
-    def profile_gradient(self, axis: int) -> tuple[Floats, Floats]:
+    def profile_gradient(self, axis: int, displacement: float = 0.0) -> tuple[Floats, Floats]:
         """Return the voxels of the line through the centre, and its derivative by coefficients.
+
+        Parameters
+        ----------
+        axis : int
+        displacement : float
+            Of the PSF along z, in voxels.
 
         Returns
         -------
@@ -320,11 +326,13 @@ class FourierBessel:
         n = self.window[axis]
         positions = np.arange(n) - n // 2
         centre = self.window[0] // 2
+        waves = self.waves_at(displacement)
         parts = []
         for term in self._parts:
+            along = waves @ term.axial
             if axis == 0:
                 across = term.rings[:1] * (not term.order)
-                block = term.along[:, :, None] * across[0][None, None, :]
+                block = along[:, :, None] * across[0][None, None, :]
             else:
                 line = tuple(
                     slice(None) if a == axis else m // 2 for a, m in enumerate(self.window) if a
@@ -332,23 +340,27 @@ class FourierBessel:
                 across = term.rings[self._pixels.number[line]]
                 if term.order:
                     across = across * self._pixels.turn(term.order, term.sine)[line][:, None]
-                block = term.along[centre][None, :, None] * across[:, None, :]
+                block = along[centre][None, :, None] * across[:, None, :]
             parts.append(term.reduced(block))
         return positions.astype(np.float64), np.concatenate(parts, axis=1)
 
-    def variance(self, factors: Sequence[Floats]) -> Floats:
+    def variance(self, factors: Sequence[Floats], displacement: float = 0.0) -> Floats:
         """Return the variance of each voxel of the PSF.
 
         Parameters
         ----------
         factors : sequence of numpy.ndarray
             For each term, R with the covariance of its coefficients ``R R^T``.
+        displacement : float
+            Of the PSF along z, in voxels.
         """
         result = np.zeros(self.window)
+        waves = self.waves_at(displacement)
         for term, factor in zip(self._parts, factors, strict=True):
+            along = waves @ term.axial
             variance = np.zeros((self.window[0], len(self._pixels.radii)))
             for column in factor.T:
-                variance += (term.along @ term.expanded(column) @ term.rings.T) ** 2
+                variance += (along @ term.expanded(column) @ term.rings.T) ** 2
             plane = self._pixels.planes(variance)
             turn = self._pixels.turn(term.order, term.sine) if term.order else 1.0
             result += plane * turn**2

@@ -48,9 +48,7 @@ class PowerBeyond(NamedTuple):
         return self.ratio > EXCESS and self.chance < CHANCE
 
 
-def power_beyond(
-    basis: FourierBessel, state: Linearised, widths: Floats, axis: int
-) -> PowerBeyond:
+def power_beyond(basis: FourierBessel, state: Linearised, widths: Floats, axis: int) -> PowerBeyond:
     """Return the power of what is left of all beads alike, just beyond the band.
 
     Parameters

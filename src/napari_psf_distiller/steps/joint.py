@@ -28,7 +28,7 @@ from napari_psf_distiller.steps.joint_start import (
     window_of,
 )
 from napari_psf_distiller.steps.joint_table import bead_table
-from napari_psf_distiller.steps.judging import judge, none_used
+from napari_psf_distiller.steps.judging import check_alike, judge, none_used
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.misfit import misfit_of
 from napari_psf_distiller.steps.psf import peak_profiles, profile_width
@@ -80,7 +80,7 @@ HARMLESS = 0.5
 ADMISSIONS, WIDENINGS = 3, 2
 
 # And so many times its peak is put into the middle of its window.
-CENTRINGS = 2
+CENTRINGS = 3
 
 
 def distil_jointly(
@@ -428,7 +428,10 @@ class _Run:
     def _centre(self) -> bool:
         """Put the PSF's peak along z into the middle of the window, and the beads' places to it."""
         model, basis = self._model, self._basis
-        planes = round(_axial_peak(basis, model.coefficients))
+        # It is looked for in all of the window: a later centring finds it if it lies farther.
+        peak = _axial_peak(basis, model.coefficients, basis.window[0] // 2)
+        farthest = basis.window[0] // 4
+        planes = max(-farthest, min(round(peak), farthest))
         if planes == 0:
             return False
         psf = basis.psf(model.coefficients)
@@ -454,20 +457,23 @@ class _Run:
 
     def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:
         model, basis = self._model, self._basis
+        if not basis.total(model.coefficients) > 0:
+            check_alike(reasons)
         # Before its errors, which take as long again where a fit only went on from another.
         preview = self._preview() if self._preview_every else None
         done = self._iterations
         yield Progress("Distil PSF", done, done, preview=preview)
         # The last round changed next to nothing: its linearisation is the present one.
         variance = self._sum_variance(self._state)
-        errors = psf_errors(basis, model.coefficients, self._state, variance)
-        misfit = misfit_of(model, self._fit, self._state, self._widths, reasons, errors.voxels)
-        model.normalise()
-        displacement = _axial_peak(basis, model.coefficients)
+        displacement = _axial_peak(basis, model.coefficients, basis.window[0] // 4)
         planes = round(displacement)
         # Beyond the window's ends the functions are anything: displaced by more than a fraction of
         # a plane, the PSF has fewer.
-        moved = _about_plane(basis.psf(model.coefficients, planes - displacement), planes)
+        part = planes - displacement
+        errors = psf_errors(basis, model.coefficients, self._state, variance, part)
+        misfit = misfit_of(model, self._fit, self._state, self._widths, reasons, errors.voxels)
+        model.normalise()
+        moved = _about_plane(basis.psf(model.coefficients, part), planes)
         voxel_errors = _about_plane(errors.voxels, planes)
         psf = (moved / moved.sum()).astype(np.float32)
         centres = model.centres + np.array([displacement, 0.0, 0.0])
@@ -537,12 +543,20 @@ def _about_plane(array: NDArray[Any], planes: int) -> NDArray[Any]:
     return array[middle - reach : middle + reach + 1]
 
 
-def _axial_peak(basis: FourierBessel, coefficients: Floats) -> float:
-    """Return where along z the PSF's centre line is highest, in voxels from the middle."""
+def _axial_peak(basis: FourierBessel, coefficients: Floats, farthest: int) -> float:
+    """Return where along z the PSF's centre line is highest, in voxels from the middle.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+    farthest : int
+        Planes from the middle; what is higher beyond is not looked at.
+    """
     if basis.window[0] == 1:
         return 0.0
     positions, values_at = basis.profile_gradient(0)
-    line = values_at @ coefficients
+    line = np.where(np.abs(positions) <= farthest, values_at @ coefficients, -np.inf)
     top = int(line.argmax())
     # Between voxels, by halving steps; the line is a sum of waves and can be computed anywhere.
     best = -float(positions[top])

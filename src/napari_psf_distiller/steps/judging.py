@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps.bead_places import MOMENTS, BeadFit
 from napari_psf_distiller.steps.bead_widths import DEVIATION
 from napari_psf_distiller.steps.detection import OVERSHADOWED
 
-__all__ = ["REASONS", "SIGNIFICANT", "judge", "none_used"]
+__all__ = ["REASONS", "SIGNIFICANT", "check_alike", "judge", "none_used"]
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +46,10 @@ SIGNIFICANT = 1 / 6
 # Single beads differ in brightness by at least this factor's logarithm, and in their second moments
 # by this part of the PSF's: what is less cannot be told from the model's own errors.
 LEAST_SPREAD, LEAST_CHANGE = 0.15, 0.01
+
+
+# Where at least this part of the beads is of another kind, the image has two.
+MANY_OTHERS = 0.2
 
 
 def judge(
@@ -102,6 +107,29 @@ def none_used(reasons: NDArray[np.str_]) -> str:
     if len(counts) == 1 and len(reasons) > 1:
         found = f"{len(reasons)} of {found}"
     return f"{beads} be used: {found}. {advice}"
+
+
+def check_alike(reasons: NDArray[np.str_]) -> None:
+    """Raise where so many beads are of another kind that their light leaves no PSF.
+
+    Parameters
+    ----------
+    reasons : numpy.ndarray
+        Why each bead is not used, of a fit whose PSF's sum is not positive.
+
+    Raises
+    ------
+    InputError
+        They are.
+    """
+    other = int(np.isin(reasons, ["bright", "touching"]).sum())
+    if other >= MANY_OTHERS * len(reasons):
+        raise InputError(
+            f"{other} of {len(reasons)} beads are of another brightness or shape than the rest, "
+            "and their light covers the image, so that the PSF's halo cannot be told: there are "
+            "beads of two sizes, or clumps. Use beads of one size that lie apart, mark the beads "
+            "of one kind as not used, or use a smaller window."
+        )
 
 
 def _shape_distance(

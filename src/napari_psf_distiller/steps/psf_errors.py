@@ -39,7 +39,11 @@ class PSFErrors(NamedTuple):
 
 
 def psf_errors(
-    basis: FourierBessel, coefficients: Floats, state: Linearised, total_variance: float
+    basis: FourierBessel,
+    coefficients: Floats,
+    state: Linearised,
+    total_variance: float,
+    displacement: float = 0.0,
 ) -> PSFErrors:
     """Return the standard errors of a PSF that was fitted to beads.
 
@@ -53,6 +57,8 @@ def psf_errors(
     total_variance : float
         Of the PSF's sum over the window, relative to its square, when the background is fitted
         with it.
+    displacement : float
+        Of the PSF along z, in voxels: where it is looked at.
 
     Notes
     -----
@@ -71,16 +77,16 @@ def psf_errors(
         columns = np.array_split(np.eye(len(lower)), -(-len(lower) // COLUMNS), axis=1)
         solved = [linalg.solve_triangular(lower, some, lower=True, trans="T") for some in columns]
         factors.append(np.concatenate(solved, axis=1))
-    psf, total = basis.psf(coefficients), basis.total(coefficients)
+    psf, total = basis.psf(coefficients, displacement), basis.total(coefficients)
     doubt = total_variance + _rim(psf) ** 2
-    variance = basis.variance(factors) + doubt * psf**2
+    variance = basis.variance(factors, displacement) + doubt * psf**2
     voxels = (np.sqrt(variance) / total).astype(np.float32)
     widths = []
     for axis, n in enumerate(basis.window):
         if n < 4:
             widths.append(float("nan"))
             continue
-        _, values_at = basis.profile_gradient(axis)
+        _, values_at = basis.profile_gradient(axis, displacement)
         slope = profile_width_slope(values_at @ coefficients) @ values_at
         parts = np.split(slope, starts[1:-1])
         pieces = [root.T @ part for root, part in zip(factors, parts, strict=True)]

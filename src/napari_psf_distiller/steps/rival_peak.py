@@ -54,9 +54,8 @@ def rival_peak(psf: Array, error: Array) -> RivalPeak | None:
     With spherical aberration a PSF has two foci or more of nearly the same height, and other widths
     in each.
     """
-    top = np.unravel_index(int(psf.argmax()), psf.shape)
-    column = (slice(None), *(int(p) for p in top[1:]))
-    line, doubt, highest = psf[column], error[column], int(top[0])
+    highest, y, x = (int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
+    line, doubt = psf[:, y, x], error[:, y, x]
     found = []
     for z in range(1, len(line) - 1):
         if z == highest or line[z] < max(line[z - 1], line[z + 1]):
@@ -70,6 +69,5 @@ def rival_peak(psf: Array, error: Array) -> RivalPeak | None:
     if not found:
         return None
     z = max(found, key=lambda plane: float(line[plane]))
-    y, x = top[1:]
     across = profile_width(psf[z, :, x]), profile_width(psf[z, y])
     return RivalPeak(z - highest, float(line[z] / line[highest]), across)
