@@ -30,7 +30,13 @@ WIDGETS = {
 # Where warnings are made: the functions of a module, or all that it passes to a function.
 WARNINGS = {
     "advice.py": ("deconvolve_warnings", "psf_warnings", "bead_warnings", "joint_warnings"),
-    "misfit_advice.py": ("_of_all", "_of_places", "_of_refused", "spacing_warnings"),
+    "misfit_advice.py": (
+        "_of_all",
+        "_of_places",
+        "_of_brightness",
+        "_of_refused",
+        "spacing_warnings",
+    ),
     "compute/deconvolution.py": ("_tell",),
     "image_advice.py": ("history_warnings",),
     "steps/stopping.py": ("enough_iterations", "_enough_for"),
