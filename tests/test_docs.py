@@ -29,7 +29,13 @@ WIDGETS = {
 
 # Where warnings are made: the functions of a module, or all that it passes to a function.
 WARNINGS = {
-    "advice.py": ("deconvolve_warnings", "psf_warnings", "bead_warnings", "joint_warnings"),
+    "advice.py": (
+        "deconvolve_warnings",
+        "psf_warnings",
+        "bead_warnings",
+        "joint_warnings",
+        "_light_warnings",
+    ),
     "misfit_advice.py": (
         "_of_all",
         "_of_places",

@@ -746,3 +746,13 @@ def test_a_denoised_image_is_told():
     denoised = np.round(smooth + off * (np.abs(off) > limit)).astype(np.uint16)
     with pytest.warns(DistillerWarning, match="denoised|its noise is alike"):
         pd.distill(denoised, field.spacing, quick())
+
+
+def test_halos_that_a_filter_took_are_told():
+    field = preprocessed_field(seed=13)
+    image = field.image.astype(np.float32)
+    ground = ndimage.grey_opening(ndimage.gaussian_filter(image, (0, 1, 1)), (1, 12, 12))
+    flat = np.maximum(image - ground, 0).astype(np.uint16)
+    recipe = quick(optics=Optics(1.2, 0.52, 1.33))
+    with pytest.warns(DistillerWarning, match="where a widefield microscope's has all of it"):
+        pd.distill(flat, field.spacing, recipe)

@@ -17,6 +17,7 @@ from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.haze import haze_of
 from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.joint_start import optics_band
+from napari_psf_distiller.steps.plane_light import plane_light
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
 __all__ = ["bead_warnings", "deconvolve_warnings", "joint_warnings", "psf_warnings"]
@@ -36,6 +37,10 @@ DOUBTED = 0.05
 
 # Light that is neither beads nor background, as a part of a typical bead's height.
 HAZY = 0.01
+
+# Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
+# noise and background are not well known.
+LEAST_LIGHT = 0.8
 
 # The median bead's residuals, in units of the noise's variance. Beads that are alike, of a raw
 # image, have 0.9 to 1.1; what a denoiser left has 1.3 or more.
@@ -211,12 +216,28 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             "image's dark part shows (median): they are not alike, the PSF changes across the "
             "image, or the image was denoised. Look at the residual image; use the raw image."
         )
+    if not missing and len(spacing) == 3:
+        found += _light_warnings(fit, spacing, recipe.optics)
     disordered = spacing_warnings(fit.widths.tolist(), spacing)
     # With a wrong voxel size the other figures say nothing.
     found += disordered or misfit_warnings(
         fit.misfit, fit.beads, diameter, optics=not missing, undersampled=bool(coarse)
     )
     return tuple(found)
+
+
+def _light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics) -> list[str]:
+    """Return whether planes out of focus lack light that a widefield microscope's have."""
+    figures = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
+    light = plane_light(fit.psf, spacing, *(float(part) for part in figures if part is not None))
+    if light is None or light > LEAST_LIGHT:
+        return []
+    return [
+        f"Just above and below its focus the PSF has {100 * light:.0f} % of its light, where a "
+        "widefield microscope's has all of it: the background was subtracted with a filter "
+        "(rolling ball, local minimum), and the beads' halos with it, or it is another microscope "
+        "(confocal, light sheet, two-photon). Use the raw image, or leave the optics out."
+    ]
 
 
 def _too_coarse(optics: Optics, spacing: Sequence[float]) -> list[str]:
