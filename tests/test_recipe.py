@@ -96,7 +96,7 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
             | st.tuples(positive, positive)
             | st.tuples(positive, positive, positive),
             background_scale=positive,
-            angular_orders=st.none() | st.integers(0, 8),
+            angular_orders=st.none() | st.integers(0, 12),
             judge=st.booleans(),
             placement=st.sampled_from(["truncate", "nearest"]),
             iterations=count,
@@ -325,7 +325,7 @@ def test_however_many_are_made_no_more_is_kept():
         (Distill, "window", 4.0),
         (Distill, "background_scale", 0),
         (Distill, "angular_orders", -1),
-        (Distill, "angular_orders", 9),
+        (Distill, "angular_orders", 13),
         (Distill, "angular_orders", 1.5),
         (Distill, "judge", 1),
         (Distill, "judge", None),

@@ -230,7 +230,7 @@ class Distill(Section):
     method: Literal["joint", "richardson-lucy"] = "joint"
     window: tuple[Distance, ...] | None = None
     background_scale: Distance = 30.0
-    angular_orders: Annotated[int, Field(ge=0, le=8)] | None = None
+    angular_orders: Annotated[int, Field(ge=0, le=12)] | None = None
     judge: bool = True
     placement: Literal["truncate", "nearest"] = "nearest"
     iterations: Iterations = 30

@@ -11,7 +11,9 @@ from napari_psf_distiller.steps.plane_light import plane_light
 SPACING = (0.2, 0.08, 0.08)
 
 
-@pytest.mark.parametrize(("aperture", "index"), [(1.2, 1.33), (1.4, 1.515), (0.95, 1.0), (1.0, 1.33)])
+@pytest.mark.parametrize(
+    ("aperture", "index"), [(1.2, 1.33), (1.4, 1.515), (0.95, 1.0), (1.0, 1.33)]
+)
 @pytest.mark.parametrize("spherical", [0.0, 0.15])
 def test_a_widefield_psf_has_all_of_it_in_each_plane(aperture, index, spherical):
     optics = {"numerical_aperture": aperture, "refractive_index": index, "wavelength": 0.52}
