@@ -756,3 +756,10 @@ def test_halos_that_a_filter_took_are_told():
     recipe = quick(optics=Optics(1.2, 0.52, 1.33))
     with pytest.warns(DistillerWarning, match="where a widefield microscope's has all of it"):
         pd.distill(flat, field.spacing, recipe)
+
+
+def test_few_planes_are_told():
+    field = preprocessed_field(seed=14)
+    middle = round(float(np.median(field.centres[:, 0])))
+    with pytest.warns(DistillerWarning, match="The image has 4 planes, and a bead's image is"):
+        pd.distill(field.image[middle - 2 : middle + 2], field.spacing, quick())

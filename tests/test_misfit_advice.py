@@ -106,6 +106,7 @@ GOOD = Misfit(
     sizes=None,
     lean=UPRIGHT,
     leaning=0.0,
+    uneven=0.0,
     edge=(0.05, 0.01, 0.01),
     capped=(True, True),
 )

@@ -29,8 +29,12 @@ FEW_BEADS = 5
 # anything to be lost.
 FINEST = 1.05
 
-# Beads of more than this part of their image's width leave the PSF to guesswork.
-LARGEST_BEAD = 0.9
+# Beads of more than this part of their image's width leave the PSF to guesswork. Of smaller ones
+# its errors tell what is not known.
+LARGEST_BEAD = 1.05
+
+# With fewer planes than so many of a bead's widths the light's fall along z is hardly seen.
+LEAST_DEPTH = 2.0
 
 # A width's standard error, as a part of it, that makes the PSF doubtful.
 DOUBTED = 0.05
@@ -188,6 +192,13 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             f"The beads of {1000 * diameter:.0f} nm are as large as their images of "
             f"{1000 * min(widths):.0f} nm: little of the PSF's width is left to be told. Use "
             "smaller beads, or check the diameter and the voxel size."
+        )
+    depth = len(fit.residual) if len(spacing) == 3 else 0
+    if 0 < depth < LEAST_DEPTH * fit.widths[0]:
+        found.append(
+            f"The image has {depth} planes, and a bead's image is {fit.widths[0]:.1f} planes wide: "
+            "the PSF's width along z is a guess between few values, off by more than its error "
+            "says. Take more planes, above and below the beads."
         )
     used = fit.beads[fit.beads["used"]]
     saturated = int((fit.beads["reason"] == "saturated").sum())

@@ -26,8 +26,9 @@ FORBIDDEN = 0.015
 WIDTH = 0.05
 
 # By this part of its width in the plane a PSF moves within its width along z, and so many standard
-# errors, if it leans.
-LEANING, CERTAIN = 0.12, 6.0
+# errors, if it leans; and then no more than this part of its planes' unevenness is left if they are
+# moved back: aberrations that go together make a PSF lean, too, and leave most.
+LEANING, CERTAIN, UNEVEN = 0.12, 6.0, 0.4
 
 # The planes' brightness may vary by this part.
 FLICKER = 0.1
@@ -118,7 +119,8 @@ def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
             "by it. Take the image again on a steady stage."
         ]
     found = []
-    if misfit.leaning > LEANING and misfit.lean.significance > CERTAIN:
+    leans = misfit.leaning > LEANING and misfit.lean.significance > CERTAIN
+    if leans and misfit.uneven < UNEVEN:
         y, x = misfit.lean.slopes
         found.append(
             f"The beads lean by {y:.2f} voxels along y and {x:.2f} along x from one plane to the "

@@ -362,6 +362,18 @@ def test_the_profile_and_its_derivative(name):
         np.testing.assert_array_equal(positions, np.arange(n) - n // 2)
 
 
+@pytest.mark.parametrize("name", BASES)
+def test_a_profile_through_any_voxel_of_a_displaced_psf(name):
+    of = basis(name)
+    displacement = 0.0 if of.window[0] == 1 else 0.3
+    psf = of.psf(some(of), displacement)
+    voxel = tuple(n // 3 for n in of.window)
+    for axis in range(3):
+        _, gradient = of.profile_gradient(axis, displacement, voxel)
+        line = tuple(slice(None) if a == axis else place for a, place in enumerate(voxel))
+        np.testing.assert_allclose(gradient @ some(of), psf[line], atol=1e-8)
+
+
 @pytest.mark.parametrize("name", ["uneven", "plane", "turning", "within an envelope"])
 def test_variance_is_that_of_the_coefficients(name):
     of, rng = basis(name), np.random.default_rng(4)

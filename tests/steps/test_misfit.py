@@ -17,7 +17,7 @@ from napari_psf_distiller.steps.field_variation import (
 )
 from napari_psf_distiller.steps.joint_start import capped
 from napari_psf_distiller.steps.plane_misfit import plane_misfit
-from napari_psf_distiller.steps.psf_lean import psf_lean
+from napari_psf_distiller.steps.psf_lean import Lean, psf_lean, uneven_part
 from napari_psf_distiller.steps.sampling_edge import sampling_edge
 
 seeds = st.integers(0, 2**32 - 1)
@@ -222,6 +222,25 @@ def test_a_psf_leans(slope):
     assert lean.slopes == pytest.approx((0, slope), abs=0.01)
     assert lean.part(widths) == pytest.approx(abs(slope), abs=0.01)
     assert (lean.significance > 6) == (slope != 0)
+
+
+@pytest.mark.parametrize("slope", [0.3, -0.4])
+def test_what_a_drift_made_uneven_is_even_once_moved_back(slope):
+    z, y, x = (np.arange(n) - n // 2 for n in (15, 31, 31))
+
+    def planes(moved: float) -> np.ndarray:
+        along = np.exp(-0.5 * (z / 3.0) ** 2)
+        across = [np.exp(-0.5 * np.hypot(y[:, None], x - moved * place) ** 2 / 4) for place in z]
+        return along[:, None, None] * np.stack(across)
+
+    widths = np.array([7.1, 4.7, 4.7])
+    drifted, upright = planes(slope), planes(0.0)
+    lean = Lean((0.0, slope), (0.01, 0.01))
+    assert uneven_part(drifted, lean, widths) < 0.1
+    assert uneven_part(upright, lean, widths) == 0
+    # A side lobe, as coma makes.
+    lobe = drifted + 0.6 * np.roll(upright, 3, axis=1)
+    assert uneven_part(lobe, lean, widths) > 0.5
 
 
 def test_beads_that_lean_more_than_the_psf():

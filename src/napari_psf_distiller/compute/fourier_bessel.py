@@ -307,41 +307,42 @@ class FourierBessel:
             ]
         )
 
-    def profile_gradient(self, axis: int, displacement: float = 0.0) -> tuple[Floats, Floats]:
-        """Return the voxels of the line through the centre, and its derivative by coefficients.
+    def profile_gradient(
+        self, axis: int, displacement: float = 0.0, through: Sequence[int] | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return the voxels of a line along an axis, and its derivative by coefficients.
 
         Parameters
         ----------
         axis : int
         displacement : float
             Of the PSF along z, in voxels.
+        through : sequence of int, optional
+            A voxel on the line, (z, y, x); without it the window's middle.
 
         Returns
         -------
         numpy.ndarray
-            Positions along the axis, in voxels about the centre.
+            Positions along the axis, in voxels about the window's middle.
         numpy.ndarray
             (positions, size): the PSF there is this times the coefficients.
         """
         n = self.window[axis]
-        positions = np.arange(n) - n // 2
-        centre = self.window[0] // 2
-        waves = self.waves_at(displacement)
+        middle = [m // 2 for m in self.window]
+        voxel = middle if through is None else list(through)
+        z, y, x = (slice(None) if a == axis else voxel[a] for a in range(3))
+        number = np.atleast_1d(self._pixels.number[y, x])
+        waves = np.atleast_2d(self.waves_at(displacement)[z])
         parts = []
         for term in self._parts:
-            along = waves @ term.axial
-            if axis == 0:
-                across = term.rings[:1] * (not term.order)
-                block = along[:, :, None] * across[0][None, None, :]
-            else:
-                line = tuple(
-                    slice(None) if a == axis else m // 2 for a, m in enumerate(self.window) if a
-                )
-                across = term.rings[self._pixels.number[line]]
-                if term.order:
-                    across = across * self._pixels.turn(term.order, term.sine)[line][:, None]
-                block = along[centre][None, :, None] * across[:, None, :]
+            across = term.rings[number]
+            if term.order:
+                turn = np.atleast_1d(self._pixels.turn(term.order, term.sine)[y, x])
+                across = across * turn[:, None]
+            # Either there are many planes and one pixel, or one plane and many pixels.
+            block = (waves @ term.axial)[:, :, None] * across[:, None, :]
             parts.append(term.reduced(block))
+        positions = np.arange(n) - middle[axis]
         return positions.astype(np.float64), np.concatenate(parts, axis=1)
 
     def variance(self, factors: Sequence[Floats], displacement: float = 0.0) -> Floats:

@@ -19,7 +19,7 @@ from napari_psf_distiller.steps.field_variation import (
 )
 from napari_psf_distiller.steps.joint_start import capped
 from napari_psf_distiller.steps.plane_misfit import PlaneMisfit, plane_misfit
-from napari_psf_distiller.steps.psf_lean import Lean, psf_lean
+from napari_psf_distiller.steps.psf_lean import Lean, psf_lean, uneven_part
 from napari_psf_distiller.steps.sampling_edge import sampling_edge
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Misfit:
         By how much the beads lean, in the PSF and in what it leaves,
     leaning : float
         and which part of their width in the plane that is within their width along z.
+    uneven : float
+        What part of the planes' unevenness the lean does not explain; see `uneven_part`.
     edge : tuple of float
         How strong the PSF's spectrum still is at the highest frequencies that the voxels can show,
         along z, y and x; see `sampling_edge`.
@@ -80,6 +82,7 @@ class Misfit:
     sizes: SizeMisfit | None
     lean: Lean
     leaning: float
+    uneven: float
     edge: tuple[float, ...]
     capped: tuple[bool, bool]
 
@@ -145,6 +148,7 @@ def misfit_of(
         size_misfit(model, fit, reasons),
         lean,
         lean.part(widths),
+        uneven_part(psf, lean, widths),
         sampling_edge(psf, doubt),
         capped(basis.band, basis.spacing),
     )

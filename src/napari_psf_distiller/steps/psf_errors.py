@@ -81,12 +81,14 @@ def psf_errors(
     doubt = total_variance + _rim(psf) ** 2
     variance = basis.variance(factors, displacement) + doubt * psf**2
     voxels = (np.sqrt(variance) / total).astype(np.float32)
+    # Through the brightest voxel, as widths are measured.
+    top = tuple(int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
     widths = []
     for axis, n in enumerate(basis.window):
         if n < 4:
             widths.append(float("nan"))
             continue
-        _, values_at = basis.profile_gradient(axis, displacement)
+        _, values_at = basis.profile_gradient(axis, displacement, top)
         slope = profile_width_slope(values_at @ coefficients) @ values_at
         parts = np.split(slope, starts[1:-1])
         pieces = [root.T @ part for root, part in zip(factors, parts, strict=True)]

@@ -31,8 +31,10 @@ SIGNIFICANT = 50.0
 # strongest.
 EVIDENT = 100
 
-# Where the residuals show more power beyond the band than noise makes, it is widened by this.
-WIDENED = 1.5
+# Where the residuals show so much more power beyond the band than noise makes, and it is not
+# chance, the band is widened. A band that is too wide costs little, so that less asks for it than
+# for a warning.
+EXCESS, CHANCE, WIDENED = 1.08, 1e-6, 1.5
 
 
 def orders_asked_for(
@@ -86,7 +88,8 @@ def band_asked_for(basis: FourierBessel, state: Linearised, widths: Floats) -> B
     The first band is guessed from the width of the beads and from their spectra. An aberrated PSF
     is wide and has fine detail all the same, of little power.
     """
-    axial, lateral = (power_beyond(basis, state, widths, axis).evident for axis in range(2))
+    powers = [power_beyond(basis, state, widths, axis) for axis in range(2)]
+    axial, lateral = (power.ratio > EXCESS and power.chance < CHANCE for power in powers)
     most = highest_band(basis.spacing)
     wider = Band(
         min(basis.band.lateral * (WIDENED if lateral else 1), most.lateral),

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_psf_distiller.steps.bead_widths import DEVIATION
 
-__all__ = ["Lean", "psf_lean"]
+__all__ = ["Lean", "psf_lean", "uneven_part"]
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +19,10 @@ Floats = NDArray[np.float64]
 PLANES, WIDER = 1.0, 1.5
 
 LEAST_PLANES = 3
+
+# Planes are compared with themselves within so many widths to each side. What they differ by less
+# than this is nothing.
+AROUND, LEAST_UNEVEN = 2.0, 1e-5
 
 
 class Lean(NamedTuple):
@@ -97,3 +102,43 @@ def psf_lean(psf: Floats, errors: Floats, widths: Floats) -> Lean:
         slopes.append(float((weight * off * moment).sum() / spread))
         deviations.append(float(np.sqrt((weight**2 * off**2 * variance).sum()) / spread))
     return Lean((slopes[0], slopes[1]), (deviations[0], deviations[1]))
+
+
+def uneven_part(psf: Floats, lean: Lean, widths: Floats) -> float:
+    """Return what is left of a PSF's difference from itself turned by half once it stands upright.
+
+    Parameters
+    ----------
+    psf : numpy.ndarray
+        (Z, Y, X), about the window's middle.
+    lean : Lean
+        Each plane is moved back by this.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+
+    Returns
+    -------
+    float
+        Of the squares' sum near the middle: about 0 where a drift is all that makes planes uneven,
+        1 where coma does. 0 where they are even.
+    """
+    planes = np.arange(len(psf)) - len(psf) // 2
+    near = np.abs(planes) <= PLANES * widths[0]
+    middle = tuple(
+        slice(max(n // 2 - round(AROUND * width), 0), n // 2 + round(AROUND * width) + 1)
+        for n, width in zip(psf.shape[1:], widths[1:], strict=True)
+    )
+
+    def uneven(planes_of: Floats) -> float:
+        part = planes_of[:, *middle]
+        return float(((part - part[:, ::-1, ::-1]) ** 2).sum() / max((part**2).sum(), 1e-300))
+
+    y, x = lean.slopes
+    upright = np.stack(
+        [
+            ndimage.shift(plane, (-y * z, -x * z), order=3)
+            for z, plane in zip(planes[near], psf[near], strict=True)
+        ]
+    )
+    before = uneven(psf[near])
+    return uneven(upright) / before if before > LEAST_UNEVEN else 0.0
