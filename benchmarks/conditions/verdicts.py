@@ -32,7 +32,7 @@ WARNINGS = (
     ("the flatter is its image", "bright ones flatter", True),
     ("two peaks along z", "two foci", False),
     ("of its light, where a widefield", "light missing", True),
-    ("is a guess between", "few planes", False),
+    ("is a guess between", "few planes", True),
     ("haze that is as narrow", "haze", True),
     ("while it still became better", "not settled", True),
     ("times as wide along", "voxel order", True),

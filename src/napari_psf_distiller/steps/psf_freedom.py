@@ -34,7 +34,7 @@ EVIDENT = 100
 # Where the residuals show so much more power beyond the band than noise makes, and it is not
 # chance, the band is widened. A band that is too wide costs little, so that less asks for it than
 # for a warning.
-EXCESS, CHANCE, WIDENED = 1.08, 1e-6, 1.5
+EXCESS, CHANCE, WIDENED = 1.03, 1e-6, 1.5
 
 
 def orders_asked_for(
