@@ -116,3 +116,11 @@ def test_only_whole_beads_count():
     shaded[4] = False
     one = seen_band(field_of(image), candidates(overshadowed=shaded))
     assert one == seen_band(field_of(image), candidates(CENTRES[4:5]))
+
+
+def test_pixels_of_very_unequal_sides_tell_nothing():
+    # No ring of frequencies is as far as the longer side's own.
+    field = dataclasses.replace(field_of(beads()), spacing=(0.15, 0.06, 0.0006))
+    band = seen_band(field, candidates())
+    assert band.lateral == 0
+    assert band.axial >= 0

@@ -78,6 +78,9 @@ def residual_noise(
 
     counts, squares, lights, declared = np.sum(in_turn(sums, beads), axis=0)
     filled = counts > 20
+    if not filled.any():
+        # So few voxels tell nothing.
+        return Noise()
     n = counts[filled]
     variance, level, known = squares[filled] / n, lights[filled] / n, declared[filled] / n
     # The variance of a variance from n squares is 2 / n of its square.

@@ -132,6 +132,8 @@ def _reach(powers: Floats, members: Floats, independent: Floats) -> int:
         which tell as much as so many that are independent.
     """
     known = members > 0
+    if not known.any():
+        return 0
     means = powers[known] / members[known]
     noise = float(np.percentile(means, 10))
     deviation = 1 / np.sqrt(np.maximum(independent[known], 1))
