@@ -394,6 +394,7 @@ def test_few_beads():
     assert_true(result, few)
 
 
+@pytest.mark.filterwarnings("ignore:The PSF is negative")
 def test_beads_as_large_as_their_image(field):
     with pytest.warns(DistillerWarning, match="as large as their images"):
         pd.distill(field.image, field.spacing, quick(bead_diameter=0.25))
@@ -763,3 +764,26 @@ def test_few_planes_are_told():
     middle = round(float(np.median(field.centres[:, 0])))
     with pytest.warns(DistillerWarning, match="The image has 5 planes, and a bead's image is"):
         pd.distill(field.image[middle - 2 : middle + 3], field.spacing, quick())
+
+
+@pytest.mark.parametrize(
+    ("filtered", "words"),
+    [
+        (lambda image: 2 * image - ndimage.gaussian_filter(image, (0, 2, 2)), "is negative"),
+        (lambda image: image - ndimage.gaussian_filter(image, (0, 8, 8)), "is negative"),
+    ],
+    ids=["unsharp mask", "difference of Gaussians"],
+)
+def test_filters_that_make_it_negative_are_told(filtered, words):
+    field = preprocessed_field(seed=15, photons=2e5)
+    with pytest.warns(DistillerWarning, match=words):
+        pd.distill(filtered(field.image.astype(np.float32)), field.spacing, quick())
+
+
+def test_illumination_that_falls_off_is_told():
+    field = preprocessed_field(seed=16, background=60.0)
+    y, x = (np.linspace(-1, 1, n) for n in field.image.shape[1:])
+    light = 1 - 0.2 * (y[:, None] ** 2 + x**2)
+    uneven = 100 + (field.image.astype(np.float32) - 100) * light.astype(np.float32)
+    with pytest.warns(DistillerWarning, match="The background is not smooth"):
+        pd.distill(uneven, field.spacing, quick())

@@ -33,6 +33,8 @@ WARNINGS = (
     ("two peaks along z", "two foci", False),
     ("of its light, where a widefield", "light missing", True),
     ("is a guess between", "few planes", True),
+    ("The PSF is negative", "negative", True),
+    ("The background is not smooth", "uneven light", True),
     ("haze that is as narrow", "haze", True),
     ("while it still became better", "not settled", True),
     ("times as wide along", "voxel order", True),

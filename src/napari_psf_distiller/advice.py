@@ -14,9 +14,10 @@ from napari_psf_distiller.compute import Boundary, displaced_axes
 from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
 from napari_psf_distiller.recipe import Optics, PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.haze import haze_of
+from napari_psf_distiller.steps.haze import haze_of, uneven_light
 from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.joint_start import optics_band
+from napari_psf_distiller.steps.negative_light import negative_light
 from napari_psf_distiller.steps.plane_light import plane_light
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
@@ -42,9 +43,17 @@ DOUBTED = 0.05
 # Light that is neither beads nor background, as a part of a typical bead's height.
 HAZY = 0.01
 
+# The same over the PSF's window, as a part of a typical bead's light; and twice what is doubted of
+# the PSF anyhow.
+UNEVEN = 0.3
+
 # Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
 # noise and background are not well known.
 LEAST_LIGHT = 0.8
+
+# Light below 0: this part of the PSF's, or so deep, relative to its peak and in standard errors.
+# Raw images make less than 0.04, and 0.014 of the peak.
+NEGATIVE, DEEP, DEEP_ERRORS = 0.1, 0.015, 8.0
 
 # The median bead's residuals, in units of the noise's variance. Beads that are alike, of a raw
 # image, have 0.9 to 1.1; what a denoiser left has 1.3 or more.
@@ -206,13 +215,34 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
         found.append(
             f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."
         )
-    height = float(used["amplitude"].median()) * float(fit.psf.max())
+    peak = float(used["amplitude"].median()) * float(fit.psf.max())
     haze = haze_of(fit.residual)
-    if haze > HAZY * height:
+    if haze > HAZY * peak:
         found.append(
-            f"There is haze that is as narrow as the beads' halos, of {100 * haze / height:.0f} % "
+            f"There is haze that is as narrow as the beads' halos, of {100 * haze / peak:.0f} % "
             "of a typical bead's height: it is part of the PSF now. Use an image of beads alone, "
             "or a smaller window."
+        )
+    negative = negative_light(fit.psf, fit.psf_error)
+    deep = negative.depth > DEEP and negative.significance > DEEP_ERRORS
+    filtered = negative.part > NEGATIVE or deep
+    if filtered:
+        found.append(
+            f"The PSF is negative, down to -{100 * negative.depth:.1f} % of its peak and by "
+            f"{negative.significance:.0f} of its standard errors, which no light is: the image was "
+            "sharpened, filtered (difference of Gaussians, mean subtracted) or deconvolved, or the "
+            "beads are smaller than the diameter given. Use the raw image; check the diameter."
+        )
+    height = float(used["amplitude"].median())
+    uneven = uneven_light(fit.residual, fit.psf.shape[-2:]) * fit.psf.size / height
+    known = float(np.linalg.norm(fit.psf_error) / np.linalg.norm(fit.psf))
+    if uneven > max(UNEVEN, 2 * known) and haze <= HAZY * peak and not filtered:
+        found.append(
+            "The background is not smooth: within the PSF's window what the fit leaves of it is "
+            f"{100 * uneven:.0f} % of a typical bead's light, from place to place, and the PSF's "
+            "sum and its faint parts are wrong by about as much, not its width. Correct uneven "
+            "illumination (flat field), use the image before a filter subtracted its background, "
+            "or give a smaller window."
         )
     if not fit.settled:
         found.append(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from napari_psf_distiller.steps import haze
-from napari_psf_distiller.steps.haze import haze_of
+from napari_psf_distiller.steps.haze import haze_of, uneven_light
 
 SHAPES = st.sampled_from([(24, 72, 84), (150, 170), (2, 60, 7), (5, 60, 60)])
 
@@ -43,3 +43,21 @@ def test_of_a_large_image_some_planes_are_enough(monkeypatch):
     every = haze_of(image)
     monkeypatch.setattr(haze, "ENOUGH", image.size // 4)
     assert haze_of(image) == pytest.approx(every, rel=0.2)
+
+
+@given(st.sampled_from([(24, 132, 144), (150, 170)]), st.integers(0, 2**32 - 1))
+def test_noise_is_even(shape, seed):
+    assert uneven_light(noise(shape, seed), (31, 31)) < 10 / np.sqrt(np.prod(shape) / 100)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_light_that_falls_off_to_the_corners_is_uneven(seed):
+    shape = (20, 200, 200)
+    y, x = (np.linspace(-1, 1, n) for n in shape[1:])
+    fall = 3 * (y[:, None] ** 2 + x**2)
+    found = uneven_light(noise(shape, seed) + fall, (41, 41))
+    assert found == pytest.approx(stats.median_abs_deviation(fall, None, scale="normal"), rel=0.2)
+
+
+def test_a_small_image_does_not_tell():
+    assert uneven_light(100 * noise((5, 40, 40), 1), (41, 41)) == 0

@@ -165,18 +165,25 @@ class BeadField:
         values: Floats = (
             self.background.at(np.asarray(points, np.float64))[:, 0] @ self.coefficients
         )
-        return self._shown(values)
+        return self.shown(values)
 
     def plane(self, z: int, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
         """Return what the image shows of the background of one plane, or of a part of it."""
-        return self._shown(self.background.plane(self.coefficients, z, rows, columns))
+        return self.shown(self.background.plane(self.coefficients, z, rows, columns))
 
-    def _shown(self, background: NDArray[Any]) -> NDArray[Any]:
+    def shown(self, expected: NDArray[Any]) -> NDArray[Any]:
+        """Return what the image shows in the mean where so much is expected: not less than its cut.
+
+        Parameters
+        ----------
+        expected : numpy.ndarray
+            float32 or float64.
+        """
         censoring = self._censoring
         if censoring is None:
-            return background
-        variance = self.variance(background.astype(np.float32))
-        return censoring.shown(background, variance).astype(background.dtype)
+            return expected
+        variance = self.variance(expected.astype(np.float32))
+        return censoring.shown(expected, variance).astype(expected.dtype)
 
 
 def bead_field(

@@ -6,13 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["haze_of"]
+__all__ = ["haze_of", "uneven_light"]
 
 Floats = NDArray[np.float64]
 
 # The residual is averaged over blocks of so many voxels: larger than a bead's core, smaller than
 # its halo.
 BLOCK = (3, 12, 12)
+
+# Columns of all planes are so wide in the plane, as a part of the PSF's window; fewer than so many
+# do not tell whether light is left unevenly. It must exceed the noise of their means by so much.
+COLUMN, LEAST_COLUMNS, ABOVE_NOISE = 0.4, 12, 1.5
+
+# The noise of a voxel is told by so many.
+SAMPLE = 1_000_000
 
 # Of so many voxels, spread over the planes, all are looked at.
 ENOUGH = 20_000_000
@@ -54,3 +61,38 @@ def haze_of(residual: NDArray[np.floating]) -> float:
         for values in (means, noise)
     )
     return float(np.sqrt(max(spread**2 - own**2, 0.0)))
+
+
+def uneven_light(residual: NDArray[np.floating], window: tuple[int, int]) -> float:
+    """Return how unevenly a fit leaves light across the image, in the image's unit.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray
+        (Z, Y, X) or (Y, X), an image less its model.
+    window : tuple of int
+        Of the PSF along y and x, in voxels.
+
+    Returns
+    -------
+    float
+        The standard deviation of the means over columns of all planes, beyond what noise makes of
+        them; told by medians. 0 where it is chance, or the image has few columns.
+
+    Notes
+    -----
+    Times the voxels of a PSF's window it is the light that a bead's halo takes up, or loses, where
+    the background is not what the model can make: little a voxel may be much of a bead.
+    """
+    cube = np.asarray(residual).reshape(-1, *residual.shape[-2:])
+    side = max(4, round(COLUMN * min(window)))
+    rows, columns = (n // side for n in cube.shape[1:])
+    if rows * columns < LEAST_COLUMNS:
+        return 0.0
+    part = cube[:, : rows * side, : columns * side]
+    voxels = part.ravel()[:: max(1, part.size // SAMPLE)]
+    deviation = float(stats.median_abs_deviation(voxels, scale="normal"))
+    noise = deviation / np.sqrt(len(cube) * side**2)
+    means = part.mean(axis=0, dtype=np.float64).reshape(rows, side, columns, side).mean(axis=(1, 3))
+    spread = float(stats.median_abs_deviation(means, None, scale="normal"))
+    return float(np.sqrt(spread**2 - noise**2)) if spread > ABOVE_NOISE * noise else 0.0

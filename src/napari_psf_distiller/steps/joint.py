@@ -482,8 +482,12 @@ class _Run:
         model.render()
         residual = model.light
         for z in range(len(residual)):
-            np.subtract(self._field.image[z], residual[z], out=residual[z])
-            residual[z] -= self._field.background.plane(model.background, z)
+            residual[z] += self._field.background.plane(model.background, z)
+            np.subtract(self._field.image[z], self._field.shown(residual[z]), out=residual[z])
+        blank = self._field.history.blank
+        if blank is not None:
+            # What was never measured leaves nothing.
+            residual[blank] = 0
         rival = rival_peak(psf, voxel_errors)
         widths = np.array(_width_errors(psf, errors, rival)) * self._field.spacing
         shaping = int(model.used.sum())

@@ -1,0 +1,58 @@
+"""Whether a PSF is negative beyond its errors, which no light is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NegativeLight", "negative_light"]
+
+Array = NDArray[np.float32]
+
+# A voxel is negative if it is so by this many of its standard errors.
+BELOW = 3.0
+
+
+class NegativeLight(NamedTuple):
+    """What of a PSF is below 0.
+
+    Attributes
+    ----------
+    part : float
+        Light of the voxels that are negative beyond their errors, over that of the positive ones.
+    depth : float
+        How far the lowest voxel lies below 0, relative to the peak;
+    significance : float
+        and in the standard errors of the voxel that most of them tell of.
+    """
+
+    part: float
+    depth: float
+    significance: float
+
+
+def negative_light(psf: Array, error: Array) -> NegativeLight:
+    """Return how negative a PSF is.
+
+    Parameters
+    ----------
+    psf, error : numpy.ndarray
+        Of one shape: the PSF, before negative values are cut off, and its voxels' standard errors.
+
+    Notes
+    -----
+    The fit does not keep a PSF positive. An image that was filtered so that what is wide is gone
+    (unsharp masking, a difference of Gaussians, the mean of the neighbourhood subtracted) or that
+    was deconvolved has dark rings around its beads, and the PSF has them too.
+    """
+    values = psf.astype(np.float64)
+    pulls = values / np.maximum(error, np.finfo(np.float32).tiny)
+    positive = float(values[values > 0].sum())
+    if not positive > 0:
+        return NegativeLight(0.0, 0.0, 0.0)
+    part = -float(values[pulls < -BELOW].sum()) / positive
+    return NegativeLight(
+        part, max(-float(values.min() / values.max()), 0.0), max(-float(pulls.min()), 0.0)
+    )
