@@ -45,7 +45,7 @@ HAZY = 0.01
 
 # The same over the PSF's window, as a part of a typical bead's light; and twice what is doubted of
 # the PSF anyhow.
-UNEVEN = 0.3
+UNEVEN = 0.25
 
 # Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
 # noise and background are not well known.
@@ -234,7 +234,7 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             "beads are smaller than the diameter given. Use the raw image; check the diameter."
         )
     height = float(used["amplitude"].median())
-    uneven = uneven_light(fit.residual, fit.psf.shape[-2:]) * fit.psf.size / height
+    uneven = uneven_light(_around(fit), fit.psf.shape[-2:]) * fit.psf.size / height
     known = float(np.linalg.norm(fit.psf_error) / np.linalg.norm(fit.psf))
     if uneven > max(UNEVEN, 2 * known) and haze <= HAZY * peak and not filtered:
         found.append(
@@ -265,6 +265,15 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
         fit.misfit, fit.beads, diameter, optics=not missing, undersampled=bool(coarse)
     )
     return tuple(found)
+
+
+def _around(fit: Joint) -> NDArray[np.float32]:
+    """Return the residual of the planes in the beads' windows: beyond lies the beads' light."""
+    if fit.psf.ndim < 3:
+        return fit.residual
+    reach = len(fit.psf) // 2
+    middle = round(float(fit.beads.loc[fit.beads["used"], "z"].median()))
+    return fit.residual[max(middle - reach, 0) : middle + reach + 1]
 
 
 def _light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics) -> list[str]:
