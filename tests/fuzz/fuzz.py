@@ -512,7 +512,14 @@ def cli_call(rng: Random, folder: Path) -> Call:
 
     def call(arguments: list[str]) -> tuple[int, str, str]:
         printed, said = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+        elsewhere = folder / "here"
+        elsewhere.mkdir(exist_ok=True)
+        # Whoever runs this does not want what an output of "." or "" leaves.
+        with (
+            contextlib.chdir(elsewhere),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(said),
+        ):
             code = main(arguments)
         return code, printed.getvalue(), said.getvalue()
 
