@@ -34,8 +34,8 @@ WARNINGS = {
         "psf_warnings",
         "bead_warnings",
         "joint_warnings",
-        "_light_warnings",
     ),
+    "light_advice.py": ("light_warnings",),
     "misfit_advice.py": (
         "_of_all",
         "_of_places",

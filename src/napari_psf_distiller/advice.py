@@ -11,14 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute import Boundary, displaced_axes
+from napari_psf_distiller.light_advice import light_warnings
 from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
 from napari_psf_distiller.recipe import Optics, PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.haze import haze_of, uneven_light
 from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.joint_start import optics_band
-from napari_psf_distiller.steps.negative_light import negative_light
-from napari_psf_distiller.steps.plane_light import plane_light
 from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
 
 __all__ = ["bead_warnings", "deconvolve_warnings", "joint_warnings", "psf_warnings"]
@@ -39,21 +37,6 @@ LEAST_DEPTH = 2.0
 
 # A width's standard error, as a part of it, that makes the PSF doubtful.
 DOUBTED = 0.05
-
-# Light that is neither beads nor background, as a part of a typical bead's height.
-HAZY = 0.01
-
-# The same over the PSF's window, as a part of a typical bead's light; and twice what is doubted of
-# the PSF anyhow.
-UNEVEN = 0.25
-
-# Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
-# noise and background are not well known.
-LEAST_LIGHT = 0.8
-
-# Light below 0: this part of the PSF's, or so deep, relative to its peak and in standard errors.
-# Raw images make less than 0.04, and 0.014 of the peak.
-NEGATIVE, DEEP, DEEP_ERRORS = 0.1, 0.015, 8.0
 
 # The median bead's residuals, in units of the noise's variance. Beads that are alike, of a raw
 # image, have 0.9 to 1.1; what a denoiser left has 1.3 or more.
@@ -215,35 +198,7 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
         found.append(
             f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."
         )
-    peak = float(used["amplitude"].median()) * float(fit.psf.max())
-    haze = haze_of(fit.residual)
-    if haze > HAZY * peak:
-        found.append(
-            f"There is haze that is as narrow as the beads' halos, of {100 * haze / peak:.0f} % "
-            "of a typical bead's height: it is part of the PSF now. Use an image of beads alone, "
-            "or a smaller window."
-        )
-    negative = negative_light(fit.psf, fit.psf_error)
-    deep = negative.depth > DEEP and negative.significance > DEEP_ERRORS
-    filtered = negative.part > NEGATIVE or deep
-    if filtered:
-        found.append(
-            f"The PSF is negative, down to -{100 * negative.depth:.1f} % of its peak and by "
-            f"{negative.significance:.0f} of its standard errors, which no light is: the image was "
-            "sharpened, filtered (difference of Gaussians, mean subtracted) or deconvolved, or the "
-            "beads are smaller than the diameter given. Use the raw image; check the diameter."
-        )
-    height = float(used["amplitude"].median())
-    uneven = uneven_light(_around(fit), fit.psf.shape[-2:]) * fit.psf.size / height
-    known = float(np.linalg.norm(fit.psf_error) / np.linalg.norm(fit.psf))
-    if uneven > max(UNEVEN, 2 * known) and haze <= HAZY * peak and not filtered:
-        found.append(
-            "The background is not smooth: within the PSF's window what the fit leaves of it is "
-            f"{100 * uneven:.0f} % of a typical bead's light, from place to place, and the PSF's "
-            "sum and its faint parts are wrong by about as much, not its width. Correct uneven "
-            "illumination (flat field), use the image before a filter subtracted its background, "
-            "or give a smaller window."
-        )
+    found += light_warnings(fit, spacing, None if missing else recipe.optics)
     if not fit.settled:
         found.append(
             f"The fit was ended after {fit.iterations} iterations while it still became better: "
@@ -257,37 +212,12 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             "image's dark part shows (median): they are not alike, the PSF changes across the "
             "image, or the image was denoised. Look at the residual image; use the raw image."
         )
-    if not missing and len(spacing) == 3:
-        found += _light_warnings(fit, spacing, recipe.optics)
     disordered = spacing_warnings(fit.widths.tolist(), spacing)
     # With a wrong voxel size the other figures say nothing.
     found += disordered or misfit_warnings(
         fit.misfit, fit.beads, diameter, optics=not missing, undersampled=bool(coarse)
     )
     return tuple(found)
-
-
-def _around(fit: Joint) -> NDArray[np.float32]:
-    """Return the residual of the planes in the beads' windows: beyond lies the beads' light."""
-    if fit.psf.ndim < 3:
-        return fit.residual
-    reach = len(fit.psf) // 2
-    middle = round(float(fit.beads.loc[fit.beads["used"], "z"].median()))
-    return fit.residual[max(middle - reach, 0) : middle + reach + 1]
-
-
-def _light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics) -> list[str]:
-    """Return whether planes out of focus lack light that a widefield microscope's have."""
-    figures = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
-    light = plane_light(fit.psf, spacing, *(float(part) for part in figures if part is not None))
-    if light is None or light > LEAST_LIGHT:
-        return []
-    return [
-        f"Just above and below its focus the PSF has {100 * light:.0f} % of its light, where a "
-        "widefield microscope's has all of it: the background was subtracted with a filter "
-        "(rolling ball, local minimum), and the beads' halos with it, or it is another microscope "
-        "(confocal, light sheet, two-photon). Use the raw image, or leave the optics out."
-    ]
 
 
 def _too_coarse(optics: Optics, spacing: Sequence[float]) -> list[str]:

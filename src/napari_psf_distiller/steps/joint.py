@@ -437,7 +437,8 @@ class _Run:
         psf = basis.psf(model.coefficients)
         moved = np.roll(psf, -planes, axis=0)
         # What enters on the other side is not known.
-        moved[-planes if planes > 0 else 0 : None if planes > 0 else -planes] = 0
+        entered = slice(-planes, None) if planes > 0 else slice(None, -planes)
+        moved[entered] = 0
         model.coefficients = basis.fitted(moved)
         centres = model.centres + np.array([planes, 0.0, 0.0])
         model.move(centres, model.amplitudes)
