@@ -211,6 +211,30 @@ def planes_missing(light: Array, rng: np.random.Generator, *, count: int = 2) ->
     return image
 
 
+def gamma_corrected(light: Array, rng: np.random.Generator, *, gamma: float = 0.5) -> Image:
+    """Return 8 bit of an image's power, as a picture for the screen is made."""
+    return np.round(255 * normalised(light, rng) ** gamma).astype(np.uint8)
+
+
+def sharpened(light: Array, rng: np.random.Generator, *, sigma: float = 2.0) -> Image:
+    """Return an image plus its difference from a smoothed one: an unsharp mask."""
+    image = camera(light, rng).astype(np.float32)
+    sharp = 2 * image - ndimage.gaussian_filter(image, (0, sigma, sigma))
+    return np.clip(np.round(sharp), 0, HIGHEST).astype(np.uint16)
+
+
+def less_its_surroundings(light: Array, rng: np.random.Generator, *, sigma: float = 10.0) -> Image:
+    """Return an image less itself smoothed, negative where that is more."""
+    image = camera(light, rng).astype(np.float32)
+    return image - ndimage.gaussian_filter(image, (0, sigma, sigma))
+
+
+def vignetted(light: Array, rng: np.random.Generator, *, lost: float = 0.6) -> Image:
+    """Return an image whose light falls off to the corners, by a part of it."""
+    y, x = (np.linspace(-1, 1, n) for n in light.shape[1:])
+    return camera(light * (1 - lost * (y[:, None] ** 2 + x**2) / 2), rng)
+
+
 CAMERAS: dict[str, Camera] = {
     "emccd": multiplying,
     "uneven pixels": uneven,
@@ -240,4 +264,8 @@ CAMERAS: dict[str, Camera] = {
     "striped": striped,
     "masked": masked,
     "planes missing": planes_missing,
+    "gamma 0.5": gamma_corrected,
+    "sharpened": sharpened,
+    "less its surroundings": less_its_surroundings,
+    "vignetted": vignetted,
 }
