@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute import Boundary, displaced_axes
+from napari_psf_distiller.compute.fourier_bessel import Band
 from napari_psf_distiller.light_advice import light_warnings
 from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
-from napari_psf_distiller.recipe import Optics, PostProcess, Recipe
+from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.steps.beads import AXES
 from napari_psf_distiller.steps.joint_results import Joint
 from napari_psf_distiller.steps.joint_start import optics_band
@@ -147,7 +148,8 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
             f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
             "given, so that none of them counts: give all three."
         )
-    coarse = [] if missing else _too_coarse(recipe.optics, spacing)
+    figures = recipe.optics.figures
+    coarse = [] if figures is None else _too_coarse(optics_band(*figures), spacing)
     if coarse:
         found.append(
             f"The voxels are too large for the optics along {', '.join(coarse)}: what "
@@ -198,7 +200,7 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
         found.append(
             f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."
         )
-    found += light_warnings(fit, spacing, None if missing else recipe.optics)
+    found += light_warnings(fit, spacing, recipe.optics)
     if not fit.settled:
         found.append(
             f"The fit was ended after {fit.iterations} iterations while it still became better: "
@@ -220,10 +222,8 @@ def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tupl
     return tuple(found)
 
 
-def _too_coarse(optics: Optics, spacing: Sequence[float]) -> list[str]:
-    """Return the axes along which voxels are too large for the optics."""
-    figures = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
-    band = optics_band(*(float(figure) for figure in figures if figure is not None))
+def _too_coarse(band: Band, spacing: Sequence[float]) -> list[str]:
+    """Return the axes along which voxels are too large for what the optics pass."""
     bands = (band.axial, band.lateral, band.lateral)[-len(spacing) :]
     return [
         axis

@@ -245,12 +245,8 @@ def _verdicts(
 
 
 def _settings(recipe: Recipe, ndim: int) -> Settings:
-    optics, part = recipe.optics, recipe.distill
-    figures = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
-    aperture, wavelength, index = figures
-    band = None
-    if aperture is not None and wavelength is not None and index is not None:
-        band = optics_band(aperture, wavelength, index)
+    figures, part = recipe.optics.figures, recipe.distill
+    band = None if figures is None else optics_band(*figures)
     window = part.window
     if window is not None:
         if len(window) < ndim:

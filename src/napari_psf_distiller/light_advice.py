@@ -31,7 +31,7 @@ LEAST_LIGHT = 0.8
 NEGATIVE, DEEP, DEEP_ERRORS = 0.1, 0.015, 8.0
 
 
-def light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics | None) -> tuple[str, ...]:
+def light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics) -> tuple[str, ...]:
     """Return what a joint fit's PSF and residual say of light that beads do not make.
 
     Parameters
@@ -39,8 +39,7 @@ def light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics | None) 
     fit : Joint
     spacing : sequence of float
         Voxel size in micrometres.
-    optics : Optics or None
-        Those of the microscope, all three figures; None where they are not known.
+    optics : Optics
     """
     used = fit.beads[fit.beads["used"]]
     light = float(used["amplitude"].median())
@@ -71,7 +70,9 @@ def light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics | None) 
             "illumination (flat field), use the image before a filter subtracted its background, "
             "or give a smaller window."
         )
-    part = None if optics is None or len(spacing) < 3 else _part_out_of_focus(fit, spacing, optics)
+    part = None
+    if optics.figures is not None and len(spacing) == 3:
+        part = plane_light(fit.psf, spacing, *optics.figures)
     if part is not None and part < LEAST_LIGHT:
         found.append(
             f"Just above and below its focus the PSF has {100 * part:.0f} % of its light, where a "
@@ -90,10 +91,3 @@ def _around_beads(fit: Joint) -> NDArray[np.float32]:
     reach = len(fit.psf) // 2
     middle = round(float(fit.beads.loc[fit.beads["used"], "z"].median()))
     return fit.residual[max(middle - reach, 0) : middle + reach + 1]
-
-
-def _part_out_of_focus(fit: Joint, spacing: Sequence[float], optics: Optics) -> float | None:
-    """Return the light just out of focus over that in focus; None where too little is seen."""
-    figures = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
-    aperture, wavelength, index = (float(figure) for figure in figures if figure is not None)
-    return plane_light(fit.psf, spacing, aperture, wavelength, index)

@@ -60,6 +60,18 @@ class Optics(Section):
     wavelength: Positive | None = None
     refractive_index: Positive | None = None
 
+    @property
+    def figures(self) -> tuple[float, float, float] | None:
+        """Numerical aperture, wavelength and refractive index; None where one is not known."""
+        aperture, wavelength, index = (
+            self.numerical_aperture,
+            self.wavelength,
+            self.refractive_index,
+        )
+        if aperture is None or wavelength is None or index is None:
+            return None
+        return aperture, wavelength, index
+
     def __post_init__(self) -> None:
         super().__post_init__()
         aperture, index = self.numerical_aperture, self.refractive_index

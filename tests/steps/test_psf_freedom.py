@@ -7,7 +7,7 @@ from joint_fields import BAND, DIAMETER, SPACING, WINDOW, scene, true_coefficien
 from napari_psf_distiller.compute.bead_windows import HostWindows
 from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.steps.beyond_band import power_beyond
+from napari_psf_distiller.steps.beyond_band import powers_beyond
 from napari_psf_distiller.steps.joint_model import JointModel
 from napari_psf_distiller.steps.joint_start import highest_band
 from napari_psf_distiller.steps.psf_freedom import band_asked_for, freed, priors_of
@@ -29,14 +29,14 @@ def fitted(band: Band):
 
 def test_the_whole_band_is_enough():
     basis, state = fitted(BAND)
-    assert not any(power_beyond(basis, state, WIDTHS, axis).evident for axis in (0, 1))
+    assert not any(power.evident for power in powers_beyond(basis, state, WIDTHS))
     assert band_asked_for(basis, state, WIDTHS) is None
 
 
 def test_a_narrow_band_is_widened_where_beads_show_more():
     narrow = Band(0.5 * BAND.lateral, BAND.axial)
     basis, state = fitted(narrow)
-    assert power_beyond(basis, state, WIDTHS, 1).evident
+    assert powers_beyond(basis, state, WIDTHS)[1].evident
     wider = band_asked_for(basis, state, WIDTHS)
     assert wider is not None
     assert wider.lateral == pytest.approx(1.5 * narrow.lateral)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
-from napari_psf_distiller.compute.psf_terms import Term, products
+from napari_psf_distiller.compute.psf_terms import MOST_COMBINATIONS, Term, products
 from napari_psf_distiller.compute.rings import Rings
 
 __all__ = ["Band", "FourierBessel", "ball_form_factor"]
@@ -114,7 +114,7 @@ class FourierBessel:
         diameter: float = 0.0,
         orders: Sequence[int] = (0,),
         envelope: Floats | None = None,
-        most: int = 500,
+        most: int = MOST_COMBINATIONS,
     ) -> None:
         self.window = tuple(int(n) for n in window)
         self.spacing = tuple(float(s) for s in spacing)

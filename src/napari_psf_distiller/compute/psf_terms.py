@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Term", "products"]
+__all__ = ["MOST_COMBINATIONS", "Term", "products"]
 
 Floats = NDArray[np.float64]
 
@@ -17,6 +17,9 @@ LEAST_ACROSS, LEAST_ALONG = 1e-3, 5e-3
 # Of a term that is expected to keep within an envelope, combinations are left out that are expected
 # to have less than this part of the strongest one's variance.
 LEAST_EXPECTED = 1e-7
+
+# Of each term at most so many are kept.
+MOST_COMBINATIONS = 500
 
 # They are looked for among so many times as many products of a function of z and one of the plane.
 MORE_PRODUCTS = 1.6
@@ -68,7 +71,7 @@ class Term:
         bessel: Floats,
         weights: Floats,
         envelope: Floats | None = None,
-        most: int = 500,
+        most: int = MOST_COMBINATIONS,
     ) -> None:
         self.order, self.sine = order, sine
         self._waves, self._bessel, self._weights = waves, bessel, weights

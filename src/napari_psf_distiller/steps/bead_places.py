@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.turning import Turning, plane_slope, turning_parts
+from napari_psf_distiller.steps.bead_core import inverse_of, reach_of
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
@@ -16,9 +17,6 @@ __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
-
-# A bead's core reaches so many of its widths to each side; beyond it little tells its place.
-CORE = 1.6
 
 # A bead counts if the image reaches so many of its widths further than its centre, on all sides.
 SEEN = 0.3
@@ -105,7 +103,7 @@ def improve_places(model: JointModel, widths: Floats, beads: Iterable[int] | Non
         weight, off = cores.weighted(model)
         matrix, vector = _normal(derivatives, weight, off)
         information[cores.beads] = matrix
-        solution = _inverse(matrix[:, free[:, None], free]) @ vector[:, free, None]
+        solution = inverse_of(matrix[:, free[:, None], free]) @ vector[:, free, None]
         steps[np.ix_(cores.beads, free)] = solution[..., 0]
     largest = 0.5 * model.amplitudes
     steps[:, 0] = np.clip(steps[:, 0], -largest, 2 * largest)
@@ -152,7 +150,7 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
         saturated[some] = (cores.of(model.field.image) >= model.field.saturation).any(axis=1)
         rows = np.concatenate([derivatives[:, moved], second[:, pairs]], axis=1)
         matrix, vector = _normal(rows, weight, off)
-        inverse = _inverse(matrix)
+        inverse = inverse_of(matrix)
         solved = (inverse @ vector[..., None])[..., 0]
         first = len(moved)
         moments[np.ix_(some, pairs)] = solved[:, first:]
@@ -204,7 +202,7 @@ class _Cores:
 
 def _cores(model: JointModel, widths: Floats, beads: Iterable[int]) -> list[_Cores]:
     """Return the beads' cores, some of one size together."""
-    reach = np.maximum(np.round(CORE * widths), 2).astype(int).tolist()
+    reach = reach_of(widths)
     sizes: dict[tuple[int, ...], list[tuple[int, Slices]]] = {}
     for bead in beads:
         box = model.places.middle(bead, reach)
@@ -299,13 +297,3 @@ def _normal(rows: Floats, weight: Floats, off: Floats) -> tuple[Floats, Floats]:
     """Return the normal equations' matrices and vectors of fits to what is off."""
     weighted = rows * weight[:, None]
     return weighted @ rows.swapaxes(1, 2), (weighted @ off[..., None])[..., 0]
-
-
-def _inverse(matrices: Floats) -> Floats:
-    """Invert matrices of information whose parameters have different units."""
-    diagonal = np.diagonal(matrices, axis1=1, axis2=2)
-    scale = 1 / np.sqrt(np.maximum(diagonal, 1e-300))
-    scale = scale[:, :, None] * scale[:, None]
-    scaled = matrices * scale + 1e-9 * np.eye(matrices.shape[1])
-    inverse: Floats = np.linalg.inv(scaled) * scale
-    return inverse

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.steps.bead_core import inverse_of, reach_of
 from napari_psf_distiller.steps.bead_widths import DEVIATION
 from napari_psf_distiller.steps.joint_model import JointModel
 
@@ -20,9 +21,6 @@ Floats = NDArray[np.float64]
 # Patterns of these orders: the second are widths and tilts, the third coma, astigmatism through the
 # focus and spherical aberration, the fourth rings.
 ORDERS = (2, 3, 4)
-
-# A bead is looked at within so many of its widths to each side, where these patterns lie.
-CORE = 1.6
 
 
 class BeadShapes(NamedTuple):
@@ -108,7 +106,7 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
     orders = tuple(
         order for order in itertools.product(alongs, numbers, numbers) if sum(order) in ORDERS
     )
-    reach = np.maximum(np.round(CORE * widths), 2).astype(int).tolist()
+    reach = reach_of(widths)
     bead = model.basis.bead(model.coefficients)
     peak = float(bead.max())
     unit = float(np.sqrt((bead**2).sum())) / peak
@@ -133,11 +131,8 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
         rows = np.stack([*(part * scale for part in patterns), light, *moved])
         rows = rows.reshape(len(rows), -1).astype(np.float64)
         weighted = rows * weight.ravel().astype(np.float64)
-        matrix = weighted @ rows.T
         vector = weighted @ off.ravel()
-        size = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-        matrix = matrix * size[:, None] * size + 1e-9 * np.eye(len(size))
-        inverse = np.linalg.inv(matrix) * size[:, None] * size
+        inverse = inverse_of(weighted @ rows.T)
         coefficients[row] = (inverse @ vector)[: len(orders)]
         variances[row] = np.diag(inverse)[: len(orders)]
     return BeadShapes(np.asarray(beads, np.intp), orders, coefficients, variances, unit, deviations)

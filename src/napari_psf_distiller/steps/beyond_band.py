@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.steps.bead_core import reach_of
 from napari_psf_distiller.steps.linearised import Linearised
 
-__all__ = ["PowerBeyond", "middle_of_window", "power_beyond"]
+__all__ = ["PowerBeyond", "middle_of_window", "powers_beyond"]
 
 Floats = NDArray[np.float64]
 
@@ -48,8 +49,10 @@ class PowerBeyond(NamedTuple):
         return self.ratio > EXCESS and self.chance < CHANCE
 
 
-def power_beyond(basis: FourierBessel, state: Linearised, widths: Floats, axis: int) -> PowerBeyond:
-    """Return the power of what is left of all beads alike, just beyond the band.
+def powers_beyond(
+    basis: FourierBessel, state: Linearised, widths: Floats
+) -> tuple[PowerBeyond, PowerBeyond]:
+    """Return the power of what all beads leave alike, beyond the band along z and in the plane.
 
     Parameters
     ----------
@@ -58,8 +61,6 @@ def power_beyond(basis: FourierBessel, state: Linearised, widths: Floats, axis: 
         Its residuals are those of the beads laid on their nearest voxels.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
-    axis : int
-        0 along z, 1 in the plane.
     """
     part = middle_of_window(basis.window, widths, AROUND)
     known = np.maximum(state.density[part].astype(np.float64), 1e-300)
@@ -68,21 +69,25 @@ def power_beyond(basis: FourierBessel, state: Linearised, widths: Floats, axis: 
     z, y, x = (np.fft.fftfreq(n, size) for n, size in zip(white.shape, basis.spacing, strict=True))
     along = np.abs(z)[:, None, None] / basis.band.axial
     across = np.hypot(y[:, None], x)[None] / basis.band.lateral
-    if axis == 0:
-        chosen = (along > 1) & (along <= BEYOND[0]) & (across <= 1)
-    else:
-        chosen = (across > 1) & (across <= BEYOND[1]) & (along <= 1)
-    numbers = int(np.count_nonzero(chosen))
+    return (
+        _power(power[(along > 1) & (along <= BEYOND[0]) & (across <= 1)]),
+        _power(power[(across > 1) & (across <= BEYOND[1]) & (along <= 1)]),
+    )
+
+
+def _power(chosen: Floats) -> PowerBeyond:
+    """Return the power of some of a transform's numbers, of which noise has 1 each."""
+    numbers = chosen.size
     if numbers < LEAST_NUMBERS:
         return PowerBeyond(1.0, 1.0)
-    total = float(power[chosen].sum())
+    total = float(chosen.sum())
     # Each number comes twice, as the residuals are real; two of them are real and imaginary part.
     return PowerBeyond(total / numbers, float(stats.chi2.sf(total, numbers)))
 
 
 def middle_of_window(window: tuple[int, ...], widths: Floats, reach: float) -> tuple[slice, ...]:
     """Return the part of a window within so many widths of its middle."""
-    halves = np.maximum(np.round(reach * widths), 2).astype(int).tolist()
+    halves = reach_of(widths, reach)
     return tuple(
         slice(max(n // 2 - half, 0), min(n // 2 + half + 1, n))
         for n, half in zip(window, halves, strict=True)

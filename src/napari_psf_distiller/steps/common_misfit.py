@@ -9,17 +9,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
+from napari_psf_distiller.steps.bead_core import CORE
 from napari_psf_distiller.steps.bead_shapes import BeadShapes
-from napari_psf_distiller.steps.beyond_band import PowerBeyond, middle_of_window, power_beyond
+from napari_psf_distiller.steps.beyond_band import PowerBeyond, middle_of_window, powers_beyond
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.psf_lean import Lean
 
 __all__ = ["CommonMisfit", "common_misfit"]
 
 Floats = NDArray[np.float64]
-
-# Beads are looked at within so many widths to each side, where residuals do harm.
-CORE = 1.6
 
 # It is not chance if it is less likely than this.
 CHANCE = 1e-4
@@ -97,12 +95,11 @@ def common_misfit(
         by_pattern = max(float((mean**2 - variance).sum()), 0)
         chances.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
         lean = _lean(shapes, mean, variance)
-    beyond = tuple(power_beyond(basis, state, widths, axis) for axis in range(2))
     return CommonMisfit(
         float(np.sqrt(max(by_voxel, by_pattern))),
         float(np.sqrt(square.mean())),
         min(1.0, len(chances) * min(chances)),
-        (beyond[0], beyond[1]),
+        powers_beyond(basis, state, widths),
         lean,
     )
 

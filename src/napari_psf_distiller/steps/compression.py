@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from napari_psf_distiller.steps.bead_core import inverse_of, reach_of
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["Compression", "compression_of"]
 
 Floats = NDArray[np.float64]
-
-# Beads are looked at within so many of their widths to each side.
-CORE = 1.6
 
 # So many beads tell a slope over their brightness.
 LEAST_BEADS = 6
@@ -63,7 +61,7 @@ def compression_of(model: JointModel, widths: Floats, beads: Sequence[int]) -> C
     if len(beads) < LEAST_BEADS:
         return None
     axes = [axis for axis, n in enumerate(model.field.image.shape) if n > 1]
-    reach = np.maximum(np.round(CORE * widths), 2).astype(int).tolist()
+    reach = reach_of(widths)
     peak = float(model.basis.bead(model.coefficients).max())
     found, variances = np.zeros(len(beads)), np.zeros(len(beads))
     for row, bead in enumerate(beads):
@@ -74,9 +72,7 @@ def compression_of(model: JointModel, widths: Floats, beads: Sequence[int]) -> C
         moved = [np.gradient(light, axis=axis) for axis in axes if light.shape[axis] > 1]
         rows = np.stack([square, light, np.ones_like(light), *moved]).reshape(3 + len(moved), -1)
         weighted = rows * weight.ravel().astype(np.float64)
-        matrix = weighted @ rows.T
-        size = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-        inverse = np.linalg.pinv(matrix * size[:, None] * size) * size[:, None] * size
+        inverse = inverse_of(weighted @ rows.T)
         found[row] = inverse[0] @ (weighted @ off.ravel())
         variances[row] = inverse[0, 0]
     brightness = model.amplitudes[list(beads)] / model.amplitudes[list(beads)].mean()

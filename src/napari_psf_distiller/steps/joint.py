@@ -443,7 +443,9 @@ class _Run:
         centres = model.centres + np.array([planes, 0.0, 0.0])
         model.move(centres, model.amplitudes)
         model.observe()
-        self._free(basis.band, basis.orders, {})
+        if basis.orders != (0,):
+            # What turns keeps within the light, which is elsewhere now.
+            self._free(basis.band, basis.orders, {})
         return True
 
     def _free(self, band: Band, orders: tuple[int, ...], scales: dict[int, float]) -> None:

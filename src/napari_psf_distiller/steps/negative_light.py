@@ -25,7 +25,7 @@ class NegativeLight(NamedTuple):
     depth : float
         How far the lowest voxel lies below 0, relative to the peak;
     significance : float
-        and in the standard errors of the voxel that most of them tell of.
+        and of the voxel that lies lowest in its standard errors, by how many of them.
     """
 
     part: float

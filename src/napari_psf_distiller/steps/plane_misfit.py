@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from napari_psf_distiller.steps.bead_core import reach_of
 from napari_psf_distiller.steps.joint_model import JointModel
 
 __all__ = ["PlaneMisfit", "plane_misfit"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
-
-# Beads are looked at within so many of their widths to each side, in all planes of their windows.
-CORE = 1.6
 
 # The planes' offsets are not chance if they are less likely than this.
 CHANCE = 1e-4
@@ -81,7 +79,7 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     if shape[0] < LEAST_PLANES:
         return None
     information, pushes = np.zeros((shape[0], 3, 3)), np.zeros((shape[0], 3))
-    reach = [shape[0], *np.maximum(np.round(CORE * widths[1:]), 2).astype(int).tolist()]
+    reach = [shape[0], *reach_of(widths[1:])]
     squares = np.zeros(3)
     for bead in beads:
         box = model.places.middle(bead, reach)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.compute.psf_terms import MOST_COMBINATIONS
 from napari_psf_distiller.steps.asymmetry import order_evidence
-from napari_psf_distiller.steps.beyond_band import power_beyond
+from napari_psf_distiller.steps.beyond_band import powers_beyond
 from napari_psf_distiller.steps.joint_start import highest_band
 from napari_psf_distiller.steps.linearised import Linearised
 from napari_psf_distiller.steps.spectrum_prior import prior_precision
@@ -88,8 +89,10 @@ def band_asked_for(basis: FourierBessel, state: Linearised, widths: Floats) -> B
     The first band is guessed from the width of the beads and from their spectra. An aberrated PSF
     is wide and has fine detail all the same, of little power.
     """
-    powers = [power_beyond(basis, state, widths, axis) for axis in range(2)]
-    axial, lateral = (power.ratio > EXCESS and power.chance < CHANCE for power in powers)
+    axial, lateral = (
+        power.ratio > EXCESS and power.chance < CHANCE
+        for power in powers_beyond(basis, state, widths)
+    )
     most = highest_band(basis.spacing)
     wider = Band(
         min(basis.band.lateral * (WIDENED if lateral else 1), most.lateral),
@@ -103,7 +106,7 @@ def freed(
     coefficients: Floats,
     band: Band,
     orders: tuple[int, ...],
-    most: int | None = None,
+    most: int = MOST_COMBINATIONS,
 ) -> FourierBessel:
     """Return functions for a PSF of another band and other orders.
 
@@ -113,16 +116,13 @@ def freed(
         Of the present PSF: the orders that turn keep within its light, see `envelope`.
     band : Band
     orders : tuple of int
-    most : int, optional
-        Combinations of functions of each order that turns; None leaves it to `FourierBessel`.
+    most : int
+        Combinations of functions of each order that turns.
     """
     parts = basis.window, basis.spacing, band, basis.diameter
     if orders == (0,):
         return FourierBessel(*parts)
-    envelope = basis.envelope(coefficients)
-    if most is None:
-        return FourierBessel(*parts, orders, envelope)
-    return FourierBessel(*parts, orders, envelope, most)
+    return FourierBessel(*parts, orders, basis.envelope(coefficients), most)
 
 
 def priors_of(
