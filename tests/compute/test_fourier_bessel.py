@@ -182,6 +182,37 @@ def test_sums_are_orthonormal_and_fitted_finds_them(name):
     np.testing.assert_allclose(of.fitted(array), matrix.T @ array.ravel(), atol=1e-8)
 
 
+@pytest.mark.parametrize("name", BASES)
+def test_a_psf_is_the_same_in_its_own_functions(name):
+    of = basis(name)
+    np.testing.assert_allclose(of.converted(of, some(of)), some(of), atol=1e-8)
+
+
+def test_orders_that_are_not_orthogonal_on_pixels_do_not_mix():
+    # On a square grid one turn and three have products, as have three and nine.
+    window, spacing, _ = BASES["turning"]
+    few, many = (
+        FourierBessel(window, spacing, BAND, 0.0, orders) for orders in ((0, 3), (0, 1, 3, 9))
+    )
+    psf = few.psf(some(few))
+    found = many.converted(few, some(few))
+    assert relative_l2(many.psf(found), psf) <= 1e-9
+    assert relative_l2(few.converted(many, found), some(few)) <= 1e-9
+    # All functions together find that which they add up to in other ones too.
+    assert relative_l2(many.psf(many.fitted(psf)), psf) > 1e-3
+
+
+@pytest.mark.parametrize("planes", [-2, 1])
+def test_a_psf_is_displaced_by_planes(planes):
+    of = basis("turning")
+    coefficients = some(of)
+    moved = np.roll(of.psf(coefficients), planes, axis=0)
+    moved[slice(None, planes) if planes > 0 else slice(planes, None)] = 0
+    # As near as a sum of these functions comes.
+    found = of.psf(of.converted(of, coefficients, planes))
+    assert relative_l2(found, of.psf(of.fitted(moved))) < 0.02
+
+
 @pytest.mark.parametrize("name", [name for name in BASES if name != "within an envelope"])
 def test_fitted_reproduces_what_the_band_passes(name):
     of = basis(name)

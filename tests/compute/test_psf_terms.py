@@ -31,6 +31,11 @@ def envelope_of(planes: int, rings: int, seed: int = 0):
     return smooth * rng.uniform(0.3, 3, (planes, rings)) ** 2
 
 
+def even(envelope):
+    """Return the mean of an envelope and its mirror image along z."""
+    return (envelope + envelope[::-1]) / 2
+
+
 def term(size, envelope=None, most: int = 300) -> Term:
     waves, bessel, weights = functions(*size)
     return Term(2, False, waves, bessel, weights, envelope, most)
@@ -62,7 +67,7 @@ def test_what_is_expected_is_the_variance_within_the_envelope(size, seed, most):
     assert (np.diff(of.expected) <= 0).all()
     assert of.expected[-1] > 0
     values = values_of(of)
-    inside = (envelope * functions(*size)[2]).ravel()[:, None]
+    inside = (even(envelope) * functions(*size)[2]).ravel()[:, None]
     # They are independent.
     found = values.T @ (inside * values)
     np.testing.assert_allclose(found, np.diag(of.expected), atol=1e-9 * of.expected[0])
@@ -72,7 +77,7 @@ def test_what_is_expected_is_the_variance_within_the_envelope(size, seed, most):
 def test_the_strongest_combinations_are_kept(size, seed):
     envelope = envelope_of(*size[:2], seed)
     every = term(size)
-    strongest = np.linalg.eigvalsh(every.products(envelope * functions(*size)[2]))[::-1]
+    strongest = np.linalg.eigvalsh(every.products(even(envelope) * functions(*size)[2]))[::-1]
     most = 30
     found = term(size, envelope, most).expected
     # Less than all of it, as they are looked for among few products.
@@ -84,10 +89,30 @@ def test_the_strongest_combinations_are_kept(size, seed):
     np.testing.assert_allclose(found, strongest[: len(found)], atol=1e-9 * strongest[0])
 
 
+@given(size=st.sampled_from(SIZES), seed=seeds)
+def test_combinations_are_even_or_odd_along_z(size, seed):
+    of = term(size, envelope_of(*size[:2], seed), 40)
+    values = values_of(of).reshape(*size[:2], of.size)
+    signs = np.where(of.odd, -1, 1)
+    np.testing.assert_allclose(values[::-1], signs * values, atol=1e-8)
+    assert of.odd.any() == (size[0] > 1)
+
+
+@given(size=st.sampled_from(SIZES), seed=seeds)
+def test_the_variance_is_that_of_the_values(size, seed):
+    rng = np.random.default_rng(seed)
+    for of in both(size, seed):
+        factor = rng.standard_normal((of.size, 5))
+        found = of.variance(functions(*size)[0], factor)
+        expected = ((values_of(of) @ factor) ** 2).sum(axis=1).reshape(size[:2])
+        np.testing.assert_allclose(found, expected, atol=1e-9 * expected.max())
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_without_an_envelope_all_are_kept(size):
     of, few = both(size, most=5)
     assert of.expected is None
+    assert of.odd is None
     assert of.size == of.axial.shape[1] * of.lateral.shape[1]
     assert few.size == 5
 

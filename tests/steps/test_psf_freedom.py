@@ -7,6 +7,7 @@ from joint_fields import BAND, DIAMETER, SPACING, WINDOW, scene, true_coefficien
 from napari_psf_distiller.compute.bead_windows import HostWindows
 from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps.asymmetry import OrderScale
 from napari_psf_distiller.steps.beyond_band import powers_beyond
 from napari_psf_distiller.steps.joint_model import JointModel
 from napari_psf_distiller.steps.joint_start import highest_band
@@ -57,7 +58,7 @@ def test_a_freed_psf_is_the_same_one():
     assert more.band.lateral == pytest.approx(1.2 * BAND.lateral)
     off = more.psf(more.fitted(psf)) - psf
     assert np.linalg.norm(off) < 0.02 * np.linalg.norm(psf)
-    priors = priors_of(more, None, {2: 4.0})
+    priors = priors_of(more, None, {2: OrderScale(4.0, 4.0)})
     assert priors[0] is None
     # Four times the variance is a fourth of the precision.
     assert len(priors) == 5

@@ -180,6 +180,19 @@ class FourierBessel:
             raise ValueError(f"Of the term {self.terms[term]} nothing is expected.")
         return expected
 
+    def odd(self, term: int) -> NDArray[np.bool_]:
+        """Return which of a term's coefficients are odd along z; see `Term.odd`.
+
+        Raises
+        ------
+        ValueError
+            The term was made without an envelope.
+        """
+        odd = self._parts[term].odd
+        if odd is None:
+            raise ValueError(f"The term {self.terms[term]} is not kept within an envelope.")
+        return odd
+
     @property
     def columns(self) -> int:
         """Number of functions of the plane, of all terms."""
@@ -307,6 +320,47 @@ class FourierBessel:
             ]
         )
 
+    def converted(self, other: FourierBessel, coefficients: Floats, planes: int = 0) -> Floats:
+        """Return the coefficients of the PSF that another sum is, as near as these functions come.
+
+        Parameters
+        ----------
+        other : FourierBessel
+            Of the same window and spacing. Orders that it does not have are 0, and those that these
+            functions do not have are left out.
+        coefficients : numpy.ndarray
+            (other.size,)
+        planes : int
+            The PSF is displaced along z by so many; what enters at the window's end is 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            (size,)
+        """
+        # Term by term: on the square grid of pixels, orders that differ by multiples of 4 are not
+        # orthogonal to one another, which the functions of one term are.
+        waves = other.waves_at(0.0)
+        parts = dict(
+            zip(
+                other.terms,
+                zip(other._parts, other._expanded(coefficients), strict=True),
+                strict=True,
+            )
+        )
+        found = []
+        for term in self._parts:
+            if (term.order, term.sine) not in parts:
+                found.append(np.zeros(term.size))
+                continue
+            old, part = parts[term.order, term.sine]
+            values = np.roll(waves @ old.axial @ part @ old.rings.T, planes, axis=0)
+            if planes:
+                values[slice(None, planes) if planes > 0 else slice(planes, None)] = 0
+            weighted = values * self._pixels.weights(term.order, term.sine)
+            found.append(term.reduced(term.along.T @ weighted @ term.rings))
+        return np.concatenate(found)
+
     def profile_gradient(
         self, axis: int, displacement: float = 0.0, through: Sequence[int] | None = None
     ) -> tuple[Floats, Floats]:
@@ -358,10 +412,7 @@ class FourierBessel:
         result = np.zeros(self.window)
         waves = self.waves_at(displacement)
         for term, factor in zip(self._parts, factors, strict=True):
-            along = waves @ term.axial
-            variance = np.zeros((self.window[0], len(self._pixels.radii)))
-            for column in factor.T:
-                variance += (along @ term.expanded(column) @ term.rings.T) ** 2
+            variance = term.variance(waves, factor)
             plane = self._pixels.planes(variance)
             turn = self._pixels.turn(term.order, term.sine) if term.order else 1.0
             result += plane * turn**2

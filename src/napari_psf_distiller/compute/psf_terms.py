@@ -41,8 +41,9 @@ class Term:
     weights : numpy.ndarray
         (rings,): each ring's sum of the squared turn.
     envelope : numpy.ndarray, optional
-        (Z, rings): the variance expected of the term's values there. The coefficients are then
-        those of the combinations expected to have most of the power; without it, of all.
+        (Z, rings): the variance expected of the term's values there, in the mean of a plane and
+        its mirror image along z. The coefficients are then those of the combinations expected to
+        have most of the power; without it, of all.
     most : int
         So many of them.
 
@@ -61,6 +62,8 @@ class Term:
     expected : numpy.ndarray or None
         (size,): the coefficients' variances by the envelope, the largest first; they are
         independent.
+    odd : numpy.ndarray or None
+        (size,): which of these are of combinations that are odd along z; the others are even.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Term:
         self.lateral = _combinations(np.sqrt(weights)[:, None] * bessel, LEAST_ACROSS)
         self._place()
         self.expected: Floats | None = None
+        self.odd: NDArray[np.bool_] | None = None
         self._mixed: Floats | None = None
         self.size = self.axial.shape[1] * self.lateral.shape[1]
         if envelope is not None:
@@ -89,11 +93,23 @@ class Term:
         self.rings = self._bessel @ self.lateral
 
     def _choose(self, envelope: Floats, most: int) -> None:
-        """Keep the combinations that have most of what an envelope lets through."""
-        inside = envelope * self._weights
-        along, across = self.along, self.rings
-        _, turned = np.linalg.eigh((along.T * inside.sum(axis=1)) @ along)
-        self.axial = self.axial @ turned
+        """Keep the combinations that have most of what an envelope lets through.
+
+        Those that are even along z and those that are odd are kept apart, as most aberrations have
+        only one of them.
+        """
+        inside = (envelope + envelope[::-1]) / 2 * self._weights
+        odd = (self._waves * self._waves[::-1]).sum(axis=0) < 0
+        sides = [_combinations(self._waves[:, part], LEAST_ALONG) for part in (~odd, odd)]
+        self.axial = np.zeros((len(odd), sum(side.shape[1] for side in sides)))
+        along = inside.sum(axis=1)
+        first = 0
+        for part, side in zip((~odd, odd), sides, strict=True):
+            values = self._waves[:, part] @ side
+            _, turned = np.linalg.eigh((values.T * along) @ values)
+            self.axial[part, first : first + side.shape[1]] = side @ turned
+            first += side.shape[1]
+        across = self.rings
         _, turned = np.linalg.eigh((across.T * inside.sum(axis=0)) @ across)
         self.lateral = self.lateral @ turned
         self._place()
@@ -103,16 +119,23 @@ class Term:
         count = min(strength.size, round(MORE_PRODUCTS * most))
         chosen = strength >= np.sort(strength, axis=None)[-count]
         parts = [chosen.any(axis=1), chosen.any(axis=0)]
+        is_odd = (np.arange(first) >= sides[0].shape[1])[parts[0]]
         self.axial, self.lateral = self.axial[:, parts[0]], self.lateral[:, parts[1]]
         self._place()
         places = np.flatnonzero(chosen[np.ix_(*parts)])
-        values, vectors = np.linalg.eigh(self.products(inside)[np.ix_(places, places)])
-        kept = values > LEAST_EXPECTED * values[-1]
-        kept[:-most] = False
-        self._mixed = np.zeros((parts[0].sum() * parts[1].sum(), kept.sum()))
-        self._mixed[places] = vectors[:, kept][:, ::-1]
-        self.expected = values[kept][::-1].copy()
-        self.size = self._mixed.shape[1]
+        place_is_odd = np.repeat(is_odd, parts[1].sum())[places]
+        matrix = self.products(inside)
+        mixed = np.zeros((len(matrix), len(places)))
+        values = np.zeros(len(places))
+        for part in (~place_is_odd, place_is_odd):
+            own = np.flatnonzero(part)
+            values[own], vectors = np.linalg.eigh(matrix[np.ix_(places[own], places[own])])
+            mixed[np.ix_(places[own], own)] = vectors
+        best = np.argsort(-values, kind="stable")[:most]
+        best = best[values[best] > LEAST_EXPECTED * values.max()]
+        self._mixed, self.expected = mixed[:, best], values[best]
+        self.odd = place_is_odd[best]
+        self.size = len(best)
 
     def products(self, weights: Floats) -> Floats:
         """Return the expanded combinations' products over the window, (expanded, expanded).
@@ -141,6 +164,31 @@ class Term:
             return matrix
         congruent: Floats = self._mixed.T @ matrix @ self._mixed
         return congruent
+
+    def variance(self, waves: Floats, factor: Floats) -> Floats:
+        """Return the variance of the term's values, but for how it turns.
+
+        Parameters
+        ----------
+        waves : numpy.ndarray
+            (planes, waves): along some planes.
+        factor : numpy.ndarray
+            (size, columns): R with the covariance of the coefficients ``R R^T``.
+
+        Returns
+        -------
+        numpy.ndarray
+            (planes, rings).
+        """
+        along, rings = waves @ self.axial, self.rings
+        (planes, high), wide = along.shape, rings.shape[1]
+        whole = factor if self._mixed is None else self._mixed @ factor
+        covariance = (whole @ whole.T).reshape(high, wide, high, wide).transpose(0, 2, 1, 3)
+        pairs = (along[:, :, None] * along[:, None, :]).reshape(planes, -1)
+        across = (pairs @ covariance.reshape(high * high, -1)).reshape(planes, wide, wide)
+        # A sum of squares, of which rounding may leave less than nothing.
+        variance = [np.maximum(((rings @ plane) * rings).sum(axis=1), 0) for plane in across]
+        return np.stack(variance)
 
     def covariance(self, power: Floats) -> Floats:
         """Return the coefficients' covariance by a spectrum, (size, size).
@@ -192,6 +240,8 @@ def products(weights: Floats, one: tuple[Floats, Floats], other: tuple[Floats, F
 
 def _combinations(functions: Floats, least: float) -> Floats:
     """Return how the columns combine to orthonormal ones, leaving out what is all but 0."""
+    if functions.shape[1] == 0:
+        return np.zeros((0, 0))
     _, values, right = np.linalg.svd(functions, full_matrices=False)
     kept = values > least * values[0]
     combined: Floats = right[kept].T / values[kept]

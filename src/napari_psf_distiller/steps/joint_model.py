@@ -15,7 +15,7 @@ from napari_psf_distiller.compute.conjugate_gradients import conjugate_gradients
 from napari_psf_distiller.compute.fourier_bessel import FourierBessel
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.steps.asymmetry import order_scale
+from napari_psf_distiller.steps.asymmetry import order_precision, order_scale
 from napari_psf_distiller.steps.background import Normal
 from napari_psf_distiller.steps.background_coupling import BackgroundCoupling, Met
 from napari_psf_distiller.steps.bead_field import BeadField
@@ -432,11 +432,12 @@ class JointModel:
                 continue
             terms = [n for n, (turns, _) in enumerate(self.basis.terms) if turns == order]
             expected = [self.basis.variances(term) for term in terms]
+            odd = [self.basis.odd(term) for term in terms]
             scale = order_scale(
-                expected, [parts[n] for n in terms], [state.precision[n] for n in terms]
+                expected, [parts[n] for n in terms], [state.precision[n] for n in terms], odd
             )
-            for term, variances in zip(terms, expected, strict=True):
-                self.priors[term] = prior_precision(scale * variances)
+            for term, variances, is_odd in zip(terms, expected, odd, strict=True):
+                self.priors[term] = order_precision(variances, is_odd, scale)
 
     def calibrate(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.fourier_bessel import Band, FourierBessel
 from napari_psf_distiller.compute.psf_terms import MOST_COMBINATIONS
-from napari_psf_distiller.steps.asymmetry import order_evidence
+from napari_psf_distiller.steps.asymmetry import OrderScale, order_evidence, order_precision
 from napari_psf_distiller.steps.beyond_band import powers_beyond
 from napari_psf_distiller.steps.joint_start import highest_band
 from napari_psf_distiller.steps.linearised import Linearised
-from napari_psf_distiller.steps.spectrum_prior import prior_precision
 
 __all__ = ["band_asked_for", "freed", "orders_asked_for", "priors_of"]
 
@@ -40,7 +39,7 @@ EXCESS, CHANCE, WIDENED = 1.03, 1e-6, 1.5
 
 def orders_asked_for(
     basis: FourierBessel, coefficients: Floats, state: Linearised, asked: int | None
-) -> dict[int, float]:
+) -> dict[int, OrderScale]:
     """Return the orders that the residuals ask for and the PSF lacks, and how strong each is.
 
     Parameters
@@ -58,19 +57,24 @@ def orders_asked_for(
     dict
         The scale of each order's coefficients; see `order_evidence`.
     """
-    most = FIRST_ORDERS if basis.orders == (0,) else MOST_ORDERS
     if asked is not None:
-        most = asked
-    looked_at = tuple(range(most + 1))
-    if set(looked_at) <= set(basis.orders):
-        return {}
-    trial = freed(basis, coefficients, basis.band, looked_at, EVIDENT)
-    evidence = order_evidence(trial, state, basis.orders)
-    return {
-        order: scale
-        for order, (scale, nats) in evidence.items()
-        if nats > SIGNIFICANT or asked is not None
-    }
+        steps = [range(1, asked + 1)]
+    else:
+        steps = [range(1, FIRST_ORDERS + 1), range(FIRST_ORDERS + 1, MOST_ORDERS + 1)]
+    found: dict[int, OrderScale] = {}
+    for orders in steps:
+        missing = tuple(order for order in orders if order not in basis.orders)
+        if missing:
+            trial = freed(basis, coefficients, basis.band, (0, *missing), EVIDENT)
+            evidence = order_evidence(trial, state)
+            found |= {
+                order: scale
+                for order, (scale, nats) in evidence.items()
+                if nats > SIGNIFICANT or asked is not None
+            }
+        if not found and basis.orders == (0,):
+            break
+    return found
 
 
 def band_asked_for(basis: FourierBessel, state: Linearised, widths: Floats) -> Band | None:
@@ -126,7 +130,7 @@ def freed(
 
 
 def priors_of(
-    basis: FourierBessel, even: Floats | None, scales: Mapping[int, float]
+    basis: FourierBessel, even: Floats | None, scales: Mapping[int, OrderScale]
 ) -> list[Floats | None]:
     """Return the prior precision of each term's coefficients.
 
@@ -138,7 +142,11 @@ def priors_of(
     scales : mapping
         Of the orders that are new, see `order_evidence`; what the others' is worth is learnt next.
     """
-    return [
-        prior_precision(scales.get(order, 1.0) * basis.variances(term)) if order else even
-        for term, (order, _) in enumerate(basis.terms)
-    ]
+    priors: list[Floats | None] = []
+    for term, (order, _) in enumerate(basis.terms):
+        if order == 0:
+            priors.append(even)
+            continue
+        scale = scales.get(order, OrderScale(1.0, 1.0))
+        priors.append(order_precision(basis.variances(term), basis.odd(term), scale))
+    return priors
