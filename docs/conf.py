@@ -90,6 +90,7 @@ def read_elsewhere(app: Sphinx, page: str, source: list[str]) -> None:
     if not origin.exists():
         return  # not markdown
     pages = {REPOSITORY / path: DOCS / f"{name}.md" for name, path in ELSEWHERE.items()}
+    pages[DOCS / "examples"] = DOCS / "gallery" / "index.rst"
 
     def link(found: re.Match[str]) -> str:
         text, target, anchor = found.groups()
