@@ -13,6 +13,9 @@ from typing import Any
 import latex2mathml.converter
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ConfigError
+
+import napari_psf_distiller as psfd
 
 DOCS = Path(__file__).parent
 REPOSITORY = DOCS.parent
@@ -80,6 +83,14 @@ html_sidebars = {
 }
 
 
+def check_names(app: Sphinx) -> None:
+    """See that all public names have a page, and nothing else has one."""
+    listed = re.findall(r"^   (\w+)$", (DOCS / "api.rst").read_text(encoding="utf-8"), re.MULTILINE)
+    if sorted(listed) != sorted(psfd.__all__):
+        differ = ", ".join(sorted(set(listed) ^ set(psfd.__all__))) or "a name stands twice"
+        raise ConfigError(f"docs/api.rst does not list the public names: {differ}.")
+
+
 def read_elsewhere(app: Sphinx, page: str, source: list[str]) -> None:
     """Show files from outside this folder, and let their links and the others' meet."""
     origin = DOCS / f"{page}.md"
@@ -121,5 +132,6 @@ def displayed_formula(translator: Any, node: nodes.math_block) -> None:
 
 def setup(app: Sphinx) -> None:
     """Tell Sphinx of what is special here."""
+    app.connect("builder-inited", check_names)
     app.connect("source-read", read_elsewhere)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
