@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 from napari_psf_distiller.compute import METHODS, Model, open_engine
-from napari_psf_distiller.compute.deconvolution import deconvolution
+from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.progress import finish
 
 GIB = 2**30

@@ -19,8 +19,8 @@ import numpy as np
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.io import StoredImage
-from napari_psf_distiller.joint_pipeline import raw_field
-from napari_psf_distiller.steps.mean_residual import MeanResidual, mean_residual
+from napari_psf_distiller.joint.pipeline import raw_field
+from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
 
 CORE, WINDOW = 1.2, 5.0
 

@@ -27,9 +27,9 @@ from qtpy.QtWidgets import QApplication
 from vispy.gloo import gl
 
 import napari_psf_distiller as pd
-from napari_psf_distiller.joint_pipeline import find_raw_beads_step, joint_step
+from napari_psf_distiller.joint.pipeline import find_raw_beads_step, joint_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.provenance import provenance_of
+from napari_psf_distiller.recipe.provenance import provenance_of
 
 PLUGIN = "napari-psf-distiller"
 SPACING, DIAMETER = (0.2, 0.08, 0.08), 0.1

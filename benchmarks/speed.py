@@ -229,7 +229,7 @@ class OpenCLTransforms:
     def __init__(self, fft: str, device: str, shape: tuple[int, ...]) -> None:
         import pyopencl as cl
 
-        from napari_psf_distiller.compute.opencl_transforms import chosen_fft, open_transform
+        from napari_psf_distiller.compute.opencl.transforms import chosen_fft, open_transform
 
         fft = chosen_fft(choose_device(device), fft)
         self._queue, kind = _queue(device)

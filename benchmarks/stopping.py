@@ -13,10 +13,10 @@ from scipy import ndimage
 from stopping_cases import CASES, Case, Shown, shown
 
 from napari_psf_distiller.compute import Model, open_engine
-from napari_psf_distiller.compute.richardson_lucy import iterate, problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate, problem_of
+from napari_psf_distiller.deconvolution.stopping import enough_iterations
+from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.steps.psf import fwhm
-from napari_psf_distiller.steps.stopping import enough_iterations
 
 # Iterations whose error is looked at, at most.
 MOST = {"accelerated": 200, "plain": 1000}

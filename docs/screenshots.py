@@ -32,7 +32,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.progress import Progress
-from napari_psf_distiller.widgets.guide import Guide
+from napari_psf_distiller.widgets.guide.guide import Guide
 
 PLUGIN, SAMPLE = "napari-psf-distiller", "beads_on_slide"
 WIDTH, HEIGHT = 1280, 800

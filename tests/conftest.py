@@ -11,6 +11,9 @@ from napari_psf_distiller import Device, SimulatedBeads
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
+# The engines, for the tests of all that runs on them.
+pytest_plugins = ["engines"]
+
 # An example may be slow on a shared machine, where it says nothing; the same examples each time,
 # so that a failure is a change's and not chance's.
 settings.register_profile("tests", deadline=None, max_examples=10, derandomize=True)

@@ -16,15 +16,15 @@ pytestmark = pytest.mark.skipif(not GUIDE.exists(), reason="an sdist has no docu
 
 # The chapter of the guide for each step, and where its widget is made.
 WIDGETS = {
-    "At the top of the guide": ("guide_head", "asked_once"),
+    "At the top of the guide": ("guide.head", "asked_once"),
     "Preprocess beads (stepwise only)": ("preprocess", "preprocess_beads"),
-    "Threshold (stepwise only)": ("threshold", "threshold"),
-    "Find beads": ("beads", "find_beads"),
-    "Distil PSF": ("distill", "distil_psf"),
+    "Threshold (stepwise only)": ("threshold.widget", "threshold"),
+    "Find beads": ("beads.widget", "find_beads"),
+    "Distil PSF": ("distil.widget", "distil_psf"),
     "Post-process PSF": ("postprocess", "postprocess_psf"),
     "Deconvolve": ("deconvolve", "deconvolve"),
-    "Inspect PSF": ("inspect", "inspect_psf"),
-    "Prove PSF": ("proof", "prove_psf"),
+    "Inspect PSF": ("inspect.widget", "inspect_psf"),
+    "Prove PSF": ("prove.widget", "prove_psf"),
 }
 
 # Where warnings are made: the functions of a module, or all that it passes to a function.
@@ -35,25 +35,25 @@ WARNINGS = {
         "bead_warnings",
         "joint_warnings",
     ),
-    "light_advice.py": ("light_warnings",),
-    "misfit_advice.py": (
+    "joint/advice/light.py": ("light_warnings",),
+    "joint/advice/misfit.py": (
         "_of_all",
         "_of_places",
         "_of_brightness",
         "_of_refused",
         "spacing_warnings",
     ),
-    "compute/deconvolution.py": ("_tell",),
-    "image_advice.py": ("history_warnings",),
-    "steps/stopping.py": ("enough_iterations", "_enough_for"),
-    "tiff_images.py": ("append",),
+    "deconvolution/tiled.py": ("_tell",),
+    "joint/advice/image.py": ("history_warnings",),
+    "deconvolution/stopping.py": ("enough_iterations", "_enough_for"),
+    "io/tiff_images.py": ("append",),
     "widgets/deconvolve.py": ("steps",),
-    "widgets/distill.py": ("_richardson_lucy_steps",),
-    "widgets/guide.py": ("show_warning",),
-    "widgets/guide_memory.py": ("show_warning",),
-    "widgets/layers.py": ("not_raw",),
-    "widgets/proof_run.py": ("_mismatches",),
-    "widgets/region.py": ("found_elsewhere",),
+    "widgets/distil/widget.py": ("_richardson_lucy_steps",),
+    "widgets/guide/guide.py": ("show_warning",),
+    "widgets/guide/memory.py": ("show_warning",),
+    "widgets/layers/source.py": ("not_raw",),
+    "widgets/prove/run.py": ("_mismatches",),
+    "widgets/layers/region.py": ("found_elsewhere",),
 }
 
 # What of a warning differs from time to time; the guide writes three dots for it.
@@ -144,7 +144,7 @@ def test_no_warning_is_explained_that_is_not_given():
 
 
 def test_each_reason_is_explained():
-    from napari_psf_distiller.steps.judging import REASONS
+    from napari_psf_distiller.joint.judging import REASONS
 
     explained = chapter("4. Look at the beads")
     assert [reason for reason in REASONS if f"`{reason}`" not in explained] == []

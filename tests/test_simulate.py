@@ -5,7 +5,7 @@ import pytest
 
 import napari_psf_distiller as pd
 from napari_psf_distiller import InputError, simulate_beads, simulate_psf
-from napari_psf_distiller.steps.psf import peak_profiles
+from napari_psf_distiller.measure.widths import peak_profiles
 
 # A dry objective of low aperture, where the paraxial theory holds.
 LOW = {"numerical_aperture": 0.3, "wavelength": 0.5, "refractive_index": 1.0}

@@ -17,6 +17,7 @@ import napari_psf_distiller.starting  # noqa: F401
 from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.io import read_image, read_psf, write_psf
+from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import deconvolve, distill
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import (
@@ -32,7 +33,6 @@ from napari_psf_distiller.recipe import (
 )
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.simulate import SimulatedBeads, simulate_beads, simulate_psf
-from napari_psf_distiller.steps.psf import fwhm
 
 __version__ = version("napari-psf-distiller")
 

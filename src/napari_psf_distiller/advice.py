@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute import Boundary, displaced_axes
-from napari_psf_distiller.compute.fourier_bessel import Band
-from napari_psf_distiller.light_advice import light_warnings
-from napari_psf_distiller.misfit_advice import misfit_warnings, spacing_warnings
+from napari_psf_distiller.joint.advice.light import light_warnings
+from napari_psf_distiller.joint.advice.misfit import misfit_warnings, spacing_warnings
+from napari_psf_distiller.joint.basis.fourier_bessel import Band
+from napari_psf_distiller.joint.results import Joint
+from napari_psf_distiller.joint.start import optics_band
+from napari_psf_distiller.measure.widths import LEAST_VOXELS, fwhm
 from napari_psf_distiller.recipe import PostProcess, Recipe
-from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.joint_results import Joint
-from napari_psf_distiller.steps.joint_start import optics_band
-from napari_psf_distiller.steps.psf import LEAST_VOXELS, fwhm
+from napari_psf_distiller.stepwise.find_beads import AXES
 
 __all__ = ["bead_warnings", "deconvolve_warnings", "joint_warnings", "psf_warnings"]
 

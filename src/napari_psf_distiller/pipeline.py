@@ -18,19 +18,19 @@ from napari_psf_distiller.advice import bead_warnings, deconvolve_warnings, psf_
 from napari_psf_distiller.checks import check_array, check_image, check_iterations, check_spacing
 from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import FFT, Boundary, Engine, Method, open_engine
+from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.errors import DistillerWarning, InputError, shown
-from napari_psf_distiller.joint_pipeline import joint_steps, postprocess_step
+from napari_psf_distiller.joint.pipeline import joint_steps, postprocess_step
+from napari_psf_distiller.measure import widths as psf_steps
 from napari_psf_distiller.progress import Progress, Steps, finish
-from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Distilled, Result, noting
-from napari_psf_distiller.steps import beads as bead_steps
-from napari_psf_distiller.steps import deconvolve as deconvolve_steps
-from napari_psf_distiller.steps import distill as distill_steps
-from napari_psf_distiller.steps import preprocess as preprocess_steps
-from napari_psf_distiller.steps import psf as psf_steps
-from napari_psf_distiller.steps import threshold as threshold_steps
-from napari_psf_distiller.steps.preprocess import Preprocessed
+from napari_psf_distiller.stepwise import distill as distill_steps
+from napari_psf_distiller.stepwise import find_beads as bead_steps
+from napari_psf_distiller.stepwise import preprocess as preprocess_steps
+from napari_psf_distiller.stepwise import threshold as threshold_steps
+from napari_psf_distiller.stepwise.preprocess import Preprocessed
 
 __all__ = [
     "Distilled",
@@ -393,7 +393,7 @@ def deconvolve(
 
     See Also
     --------
-    napari_psf_distiller.compute.richardson_lucy : what is computed.
+    napari_psf_distiller.deconvolution.richardson_lucy : what is computed.
     """
     array = check_image(image)
     kernel = deconvolve_steps.check_psf(psf, array.shape)

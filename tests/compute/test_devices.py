@@ -11,11 +11,11 @@ import pytest
 import napari_psf_distiller as pd
 from napari_psf_distiller import DeviceError, InputError
 from napari_psf_distiller.compute import Device, choose_device, devices, open_engine
-from napari_psf_distiller.compute.host_fft import host_fft
+from napari_psf_distiller.compute.host.fft import host_fft
 
 # The package exports functions of these modules' names.
 module = importlib.import_module("napari_psf_distiller.compute.devices")
-host_fft_module = importlib.import_module("napari_psf_distiller.compute.host_fft")
+host_fft_module = importlib.import_module("napari_psf_distiller.compute.host.fft")
 
 NUMPY = Device("NumPy", "cpu", "NumPy", True)
 IGPU = Device("Integrated Graphics 7", "gpu", "Maker", True)
@@ -281,13 +281,13 @@ def test_an_engine_says_what_it_is(opencl_device, fft):
 
 @pytest.fixture
 def transforms():
-    return pytest.importorskip("napari_psf_distiller.compute.opencl_transforms")
+    return pytest.importorskip("napari_psf_distiller.compute.opencl.transforms")
 
 
 @pytest.fixture
 def on_opencl():
     """Return the engine of a device, usable or not."""
-    return pytest.importorskip("napari_psf_distiller.compute.opencl").OpenCLEngine
+    return pytest.importorskip("napari_psf_distiller.compute.opencl.solver").OpenCLEngine
 
 
 @pytest.mark.opencl

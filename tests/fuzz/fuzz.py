@@ -32,7 +32,7 @@ import numpy as np
 import tifffile
 
 import napari_psf_distiller as psfd
-from napari_psf_distiller.cli import main
+from napari_psf_distiller.cli.main import main
 
 # What a call may take of the processor, and ten times that of the clock: others work too.
 SECONDS = 30.0

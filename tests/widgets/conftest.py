@@ -20,8 +20,8 @@ from qtpy.QtCore import Qt, QThreadPool
 
 from napari_psf_distiller import Recipe, SimulatedBeads
 from napari_psf_distiller.compute.engine import Likelihoods
-from napari_psf_distiller.compute.host import HostSolver
-from napari_psf_distiller.widgets.record import (
+from napari_psf_distiller.compute.host.solver import HostSolver
+from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
 )
 

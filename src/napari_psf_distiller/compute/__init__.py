@@ -3,7 +3,7 @@
 from napari_psf_distiller.compute.devices import Device, choose_device, devices
 from napari_psf_distiller.compute.engine import FFT, FFTS, Engine, open_engine
 from napari_psf_distiller.compute.grid import BOUNDARIES, Boundary, displaced_axes
-from napari_psf_distiller.compute.richardson_lucy import (
+from napari_psf_distiller.deconvolution.richardson_lucy import (
     METHODS,
     STARTS,
     Method,

@@ -268,10 +268,10 @@ def open_engine(device: str = "auto", fft: str = "auto") -> Engine:
     """
     chosen = choose_device(device)
     if chosen is NUMPY:
-        from napari_psf_distiller.compute.host import HostEngine
+        from napari_psf_distiller.compute.host.solver import HostEngine
 
         return HostEngine(fft)
-    from napari_psf_distiller.compute.opencl import OpenCLEngine
+    from napari_psf_distiller.compute.opencl.solver import OpenCLEngine
 
     return OpenCLEngine(chosen, fft)
 

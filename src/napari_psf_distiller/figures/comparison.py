@@ -12,7 +12,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.figures.sheet import Sheet
 from napari_psf_distiller.figures.style import MICROMETRES
 from napari_psf_distiller.figures.views import LABELLED, Intensity
-from napari_psf_distiller.steps.comparison import Comparison
+from napari_psf_distiller.measure.comparison import Comparison
 
 __all__ = ["draw_comparison"]
 

@@ -20,8 +20,8 @@ from napari_psf_distiller.figures.style import (
     legend,
     plain,
 )
-from napari_psf_distiller.steps.beads import AXES
-from napari_psf_distiller.steps.otf import Band, otf_lines, otf_section
+from napari_psf_distiller.measure.otf import Band, otf_lines, otf_section
+from napari_psf_distiller.stepwise.find_beads import AXES
 
 __all__ = ["draw_otf"]
 

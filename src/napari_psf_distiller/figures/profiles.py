@@ -22,7 +22,7 @@ from napari_psf_distiller.figures.style import (
     legend,
     one_pair_of_axes,
 )
-from napari_psf_distiller.profiles import Profile, profiles_of
+from napari_psf_distiller.measure.profiles import Profile, profiles_of
 from napari_psf_distiller.wording import width_text
 
 __all__ = ["draw_profiles", "profile_width_text", "widths_text"]

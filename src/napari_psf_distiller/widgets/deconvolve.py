@@ -15,27 +15,27 @@ from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
-from napari_psf_distiller.widgets.choices import offer_kinds
-from napari_psf_distiller.widgets.devices import (
+from napari_psf_distiller.widgets.layers.choices import offer_kinds
+from napari_psf_distiller.widgets.layers.preferred import prefer_layers
+from napari_psf_distiller.widgets.layers.record import (
+    used_device,
+)
+from napari_psf_distiller.widgets.layers.source import (
+    layer_like,
+    read_image_layer,
+    read_labels_layer,
+    same_voxels,
+)
+from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
+from napari_psf_distiller.widgets.parts.devices import (
     DEVICE_OPTIONS,
     FFT_OPTIONS,
     MEMORY_OPTIONS,
     name_zero,
     offer_devices,
 )
-from napari_psf_distiller.widgets.docks import share_dock
-from napari_psf_distiller.widgets.layers import (
-    layer_like,
-    read_image_layer,
-    read_labels_layer,
-    same_voxels,
-)
-from napari_psf_distiller.widgets.preferred import prefer_layers
-from napari_psf_distiller.widgets.record import (
-    used_device,
-)
-from napari_psf_distiller.widgets.voxel_size import with_voxel_size_of
-from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.parts.docks import share_dock
+from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
 
 __all__ = ["deconvolve"]
 

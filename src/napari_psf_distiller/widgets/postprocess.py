@@ -15,12 +15,12 @@ from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.pipeline import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess, Recipe
-from napari_psf_distiller.widgets.docks import share_dock
-from napari_psf_distiller.widgets.inset import inset
-from napari_psf_distiller.widgets.layers import Source, layer_like, read_image_layer
-from napari_psf_distiller.widgets.preferred import prefer_layers
-from napari_psf_distiller.widgets.record import METADATA_KEY, own_note
-from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.layers.inset import inset
+from napari_psf_distiller.widgets.layers.preferred import prefer_layers
+from napari_psf_distiller.widgets.layers.record import METADATA_KEY, own_note
+from napari_psf_distiller.widgets.layers.source import Source, layer_like, read_image_layer
+from napari_psf_distiller.widgets.parts.docks import share_dock
+from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
 
 __all__ = ["TITLE", "post_processed", "postprocess_psf"]
 

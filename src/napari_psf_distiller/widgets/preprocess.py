@@ -11,16 +11,16 @@ from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.provenance import provenance_of
 from napari_psf_distiller.recipe import Preprocess
-from napari_psf_distiller.widgets.docks import share_dock
-from napari_psf_distiller.widgets.layers import (
+from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.widgets.layers.source import (
     layer_like,
     read_image_layer,
     with_voxel_size,
 )
-from napari_psf_distiller.widgets.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
-from napari_psf_distiller.widgets.worker import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
+from napari_psf_distiller.widgets.parts.docks import share_dock
+from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
 
 __all__ = ["preprocess_beads"]
 

@@ -1,4 +1,4 @@
-/* The light of beads in windows about them, and its adjoint, as bead_windows.py says them.
+/* The light of beads in windows about them, and its adjoint, as windows.py says them.
  *
  * The host defines
  *   WIDTH   values that a work-item has side by side in a vector: 4, 8 or 16

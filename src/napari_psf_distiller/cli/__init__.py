@@ -1,0 +1,1 @@
+"""`psf-distiller`: the command line."""

@@ -1,0 +1,307 @@
+"""What the subcommands of `psf-distiller` do.
+
+Each takes the parsed arguments, does its work, and returns what is to be printed; it speaks on the
+way through an `Outlet`. What is written is first put beside its place, and moved when all is well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.advice import deconvolve_warnings
+from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.cli.results_folder import (
+    result_names,
+    results_in,
+    results_text,
+    write_results,
+)
+from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
+from napari_psf_distiller.compute.host.fft import HOST_FFTS
+from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.io import read_image, write_image
+from napari_psf_distiller.measure.widths import fwhm
+from napari_psf_distiller.pipeline import (
+    Result,
+    deconvolve_step,
+    distill_steps_of,
+)
+from napari_psf_distiller.progress import Progress, finish
+from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe
+from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.simulate import simulate_beads
+
+__all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
+
+# Voxel sizes that differ by more than this part are not the same.
+SAME_SPACING = 0.01
+# The demonstration's field: larger than its PSF's window, small enough to be distilled in seconds
+# on two cores.
+DEMO_SHAPE = (54, 192, 192)
+DEMO_SPACING = (0.2, 0.08, 0.08)
+DEMO_BEADS = 40
+DEMO_DIAMETER = 0.1
+DEMO_OPTICS = Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
+
+# What `open_engine` does.
+AUTO_RULE = (
+    "'auto' takes the first usable OpenCL GPU, with VkFFT where pyvkfft is installed, else with\n"
+    "this package's own kernels (opencl). Without a GPU it takes NumPy, which is faster than\n"
+    "OpenCL on the same processor, with the first installed of "
+    f"{', '.join(HOST_FFTS)}.\nAny other can be asked for by --device and --fft."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlet:
+    """Where a command speaks while it works.
+
+    Attributes
+    ----------
+    warn : callable
+        Takes a sentence.
+    progress : callable
+        Takes a `Progress`.
+    """
+
+    warn: Callable[[str], None]
+    progress: Callable[[Progress], None]
+
+
+def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Simulate a field of beads, distil it, and compare the PSF with the true one."""
+    recipe = Recipe(spacing=DEMO_SPACING, bead_diameter=DEMO_DIAMETER, optics=DEMO_OPTICS)
+    recipe = _on(recipe, arguments)
+    folder: Path = arguments.output
+    names = ("beads.tif", *result_names(recipe))
+    with results_in(folder, names, arguments.overwrite) as staging:
+        field = simulate_beads(
+            DEMO_SHAPE,
+            DEMO_SPACING,
+            beads=DEMO_BEADS,
+            bead_diameter=DEMO_DIAMETER,
+            layout=arguments.layout,
+            seed=arguments.seed,
+            **dataclasses.asdict(DEMO_OPTICS),
+        )
+        write_image(staging / "beads.tif", field.image, spacing=field.spacing)
+        # As read back, so that the recipe can be replayed on the file.
+        image = read_image(staging / "beads.tif").image
+        result = finish(distill_steps_of(image, recipe), outlet.progress)
+        title = f"PSF from a simulated field of beads ({arguments.layout})"
+        write_results(staging, image, result, title)
+    for warning in result.warnings:
+        outlet.warn(warning)
+    true = ", ".join(f"{1000 * width:.0f}" for width in fwhm(field.psf, field.spacing))
+    image_line = f"Image:  {folder / 'beads.tif'}"
+    return f"{image_line}\n{results_text(folder, result)}\nTrue:   {true} nm (the simulated PSF)"
+
+
+def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Distil the PSF from a file with an image of beads."""
+    stored = read_image(arguments.image)
+    if arguments.recipe is not None:
+        recipe = Recipe.load(arguments.recipe)
+    elif arguments.notebook:
+        recipe = Recipe.notebook()
+    else:
+        recipe = Recipe.stepwise() if arguments.stepwise else Recipe()
+    if arguments.iterations is not None and recipe.distill.method == "joint":
+        raise InputError(
+            "--iterations is for Richardson-Lucy, but the recipe's method is the joint fit, which "
+            "ends where it gains nothing any more: leave it out, or give --stepwise."
+        )
+    spacing = stored.spacing or recipe.spacing
+    if arguments.spacing is not None:
+        spacing = check_spacing(arguments.spacing, len(arguments.spacing))
+        _compare_spacing("the spacing given", spacing, arguments.image, stored.spacing, outlet)
+    optics = {
+        "numerical_aperture": arguments.na,
+        "wavelength": arguments.wavelength,
+        "refractive_index": arguments.refractive_index,
+    }
+    camera = {
+        "offset": arguments.camera_offset,
+        "gain": arguments.camera_gain,
+        "saturation": arguments.saturation,
+    }
+    recipe = dataclasses.replace(
+        _on(_with(recipe, spacing, arguments.iterations), arguments),
+        bead_diameter=(
+            recipe.bead_diameter if arguments.bead_diameter is None else arguments.bead_diameter
+        ),
+        optics=Optics(**dataclasses.asdict(recipe.optics) | _given(optics)),
+        camera=Camera(**dataclasses.asdict(recipe.camera) | _given(camera)),
+    )
+    inputs = [arguments.image] + ([arguments.recipe] if arguments.recipe is not None else [])
+    return _distill_file(arguments, inputs, stored.image, recipe, outlet)[0]
+
+
+def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Distil again as a saved recipe says."""
+    recipe = Recipe.load(arguments.recipe)
+    stored = read_image(arguments.image)
+    if recipe.spacing is None:
+        recipe = _with(recipe, stored.spacing)
+    else:
+        _compare_spacing("the recipe", recipe.spacing, arguments.image, stored.spacing, outlet)
+    recipe = _on(recipe, arguments)
+    made = recipe.provenance
+    if made is None:
+        outlet.warn(
+            f"{arguments.recipe} does not say which image it was made from; it is not known "
+            "whether this is the same."
+        )
+    elif provenance_of(stored.image, "").image_sha256 != made.image_sha256:
+        outlet.warn(
+            f"{arguments.image} is not the image that the recipe was made from; the PSF will be "
+            "another one."
+        )
+    for step in made.by_hand if made is not None else ():
+        outlet.warn(f"The result of {step} was edited by hand; a replay does not repeat that.")
+    text, result = _distill_file(
+        arguments, [arguments.recipe, arguments.image], stored.image, recipe, outlet
+    )
+    now = result.recipe.provenance
+    if made is not None and now is not None and now.device != made.device:
+        outlet.warn(
+            f"The recipe was made on {made.device}; this ran on {now.device}. The results may "
+            "differ by rounding."
+        )
+    return text
+
+
+def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
+    """Deconvolve a file's image with a file's PSF."""
+    image, psf = read_image(arguments.image), read_image(arguments.psf)
+    settings = Deconvolve(
+        iterations=arguments.iterations,
+        boundary=arguments.boundary,
+        method=arguments.method,
+        total_variation=arguments.total_variation,
+        background=arguments.background,
+        saturation=arguments.saturation,
+    )
+    recipe = _on(Recipe(deconvolve=settings), arguments)
+    inputs, mask = [arguments.image, arguments.psf], None
+    if arguments.mask is not None:
+        inputs.append(arguments.mask)
+        mask = read_image(arguments.mask).image != 0
+    output: Path = arguments.output
+    if output.suffix.lower() not in (".tif", ".tiff"):
+        raise InputError(f"{output} cannot be written: its name must end in .tif or .ome.tif.")
+    if image.spacing is not None:
+        _compare_spacing(arguments.image, image.spacing, arguments.psf, psf.spacing, outlet)
+    with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
+        steps = deconvolve_step(image.image, psf.image, recipe, mask=mask)
+        done = finish(steps, outlet.progress)
+        # A PSF without the image's voxel size would not have been used on it.
+        write_image(staging / output.name, done.array, spacing=image.spacing or psf.spacing)
+    for warning in deconvolve_warnings(image.image, psf.image, settings.boundary):
+        outlet.warn(warning)
+    for warning in done.warnings:
+        outlet.warn(warning)
+    automatic = " (automatic)" if settings.iterations is None else ""
+    return "\n".join(
+        [
+            f"Image:  {output}",
+            f"Done:   {done.iterations} {settings.method} iterations{automatic}",
+            f"Device: {done.device}",
+        ]
+    )
+
+
+def list_devices(_arguments: argparse.Namespace, _outlet: Outlet) -> str:
+    """List the devices with their FFTs, and say which are used if none is asked for."""
+    head = ("name", "kind", "platform", "usable", "FFT", "why not")
+    rows = [
+        (
+            device.name,
+            device.kind,
+            device.platform,
+            "yes" if device.usable else "no",
+            _ffts(device),
+            device.why_not,
+        )
+        for device in devices()
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
+    here = f"Here 'auto' takes {open_engine().description}."
+    return "\n".join([*lines, "", AUTO_RULE, here])
+
+
+def _ffts(device: Device) -> str:
+    """Return the FFTs that a device can use, that of "auto" first."""
+    if not device.usable:
+        return ""
+    auto, others = open_engine(device.name).fft, []
+    for name in FFTS:
+        try:
+            engine = open_engine(device.name, name)
+        except DistillerError:
+            continue
+        if engine.fft != auto:
+            others.append(engine.fft)
+    return ", ".join([f"{auto} (auto)", *others])
+
+
+def _distill_file(
+    arguments: argparse.Namespace,
+    inputs: Sequence[Path],
+    image: NDArray[np.generic],
+    recipe: Recipe,
+    outlet: Outlet,
+) -> tuple[str, Result]:
+    """Distil an image into the output folder; return what to print, and the result."""
+    folder: Path = arguments.output
+    ome = arguments.ome
+    with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
+        result = finish(distill_steps_of(image, recipe), outlet.progress)
+        write_results(staging, image, result, f"PSF from {arguments.image.name}", ome=ome)
+    for warning in result.warnings:
+        outlet.warn(warning)
+    return results_text(folder, result, ome=ome), result
+
+
+def _with(recipe: Recipe, spacing: Sequence[float] | None, iterations: int | None = None) -> Recipe:
+    """Return the recipe with this spacing and, if given, this number of iterations."""
+    changes: dict[str, Any] = {"spacing": spacing}
+    if iterations is not None:
+        changes["distill"] = dataclasses.replace(recipe.distill, iterations=iterations)
+    return dataclasses.replace(recipe, **changes)
+
+
+def _on(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """Return the recipe with the device, the FFT and the memory that were given."""
+    options = {name: getattr(arguments, name) for name in ("device", "fft", "memory")}
+    return dataclasses.replace(recipe, **_given(options))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _compare_spacing(
+    one: str | Path,
+    spacing: Sequence[float],
+    other: Path,
+    others: Sequence[float] | None,
+    outlet: Outlet,
+) -> None:
+    if others is None or len(others) != len(spacing):
+        return
+    if not np.allclose(spacing, others, rtol=SAME_SPACING, atol=0):
+        a, b = (" x ".join(f"{size:g}" for size in sizes) for sizes in (spacing, others))
+        outlet.warn(f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}.")

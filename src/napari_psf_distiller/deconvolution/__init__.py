@@ -1,0 +1,1 @@
+"""Richardson-Lucy deconvolution: its iterations, its end, and tiles."""

@@ -1,0 +1,242 @@
+"""Deconvolution of an image with a PSF: the use of a PSF, and its test."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.checks import (
+    LARGEST_INTENSITY,
+    check_choice,
+    check_image,
+    check_iterations,
+)
+from napari_psf_distiller.compute import BOUNDARIES, METHODS, Boundary, Engine, Method, Model
+from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
+from napari_psf_distiller.deconvolution.stopping import SEARCHED, STEP, enough_iterations
+from napari_psf_distiller.deconvolution.tiled import deconvolution, memory_note
+from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.progress import Progress, Steps
+
+__all__ = ["Deconvolution", "check_mask", "check_psf", "deconvolve_image"]
+
+
+class Deconvolution(NamedTuple):
+    """What `deconvolve_image` gives.
+
+    Attributes
+    ----------
+    array : numpy.ndarray
+        float32, of the image's shape, not negative.
+    iterations : int
+        How many were done.
+    device : str
+        What was used: device, FFT, precision, and the tiles if there was more than one.
+    warnings : tuple of str
+        What a user should know of the way there.
+    """
+
+    array: NDArray[np.float32]
+    iterations: int
+    device: str
+    warnings: tuple[str, ...]
+
+
+def deconvolve_image(
+    image: ArrayLike,
+    psf: ArrayLike,
+    engine: Engine,
+    *,
+    iterations: int | None = 100,
+    boundary: Boundary = "noncirculant",
+    method: Method = "plain",
+    total_variation: float = 0.0,
+    background: ArrayLike = 0.0,
+    mask: ArrayLike | None = None,
+    memory: int | None = None,
+    preview_every: int = 0,
+) -> Steps[Deconvolution]:
+    """Deconvolve an image with a PSF by Richardson-Lucy, as a generator of progress.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X); negative values count as 0.
+    psf : array_like
+        As many axes; of any size, not negative, its centre at n // 2. Its scale does not matter.
+    engine : Engine
+        See `open_engine`.
+    iterations : int or None
+        None stops where the image's noise begins to be fitted; see `enough_iterations`.
+    boundary : {"circulant", "noncirculant"}
+        What lies beyond the image: its other side, or unknown light.
+    method : {"plain", "accelerated"}
+        Accelerated, 20 iterations get as far as 200 plain ones; see `richardson_lucy`.
+    total_variation : float
+        Weight of the total variation, 0 to `LARGEST_WEIGHT`; 0 is none, 0.001 to 0.01 are usual.
+    background : array_like
+        Light in the image that is no object's, in its intensity units: a number, or an array of
+        the image's shape. It is part of the model, which keeps the noise right, unlike an image
+        that it was subtracted from.
+    mask : array_like, optional
+        bool, of the image's shape: the voxels that count. Saturated and dead ones should not.
+    memory : int, optional
+        Bytes that may be used; see `deconvolution`.
+    preview_every : int
+        See `richardson_lucy`.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    Deconvolution
+
+    Raises
+    ------
+    InputError
+        The image, the PSF or a parameter cannot be used.
+    DeviceError
+        See `deconvolution`.
+    """
+    array = check_image(image)
+    if iterations is not None:
+        iterations = check_iterations(iterations)
+    kernel = check_psf(psf, array.shape)
+    check_choice(boundary, "boundary", BOUNDARIES)
+    check_choice(method, "method", METHODS)
+    model = Model(
+        boundary,
+        method,
+        total_variation=_check_weight(total_variation),
+        background=_check_background(background, array.shape),
+        mask=_counting(mask, array.shape),
+    )
+    counting = array if model.mask is None else array[model.mask]
+    if counting.max() <= 0:
+        raise InputError(
+            "No voxel of the image that counts is above 0: there is no light to deconvolve."
+        )
+    warnings: tuple[str, ...] = ()
+    if iterations is None:
+        note = memory_note(array, kernel, model, engine, memory)
+        yield Progress(STEP, 0, SEARCHED, note=note)
+        enough = yield from enough_iterations(array, kernel, engine, model, memory)
+        iterations, warnings = enough
+    done = yield from deconvolution(
+        # A large image is not copied without need.
+        np.maximum(array, 0) if array.min() < 0 else array,
+        kernel,
+        iterations,
+        model,
+        engine,
+        "Deconvolve",
+        preview_every,
+        memory,
+    )
+    return Deconvolution(done.array, iterations, done.device, (*warnings, *done.warnings))
+
+
+def _check_weight(weight: float) -> float:
+    number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+    if not number or not 0 <= weight < LARGEST_WEIGHT:
+        raise InputError(
+            f"The weight of the total variation is {shown(weight)}; it must be from 0 to less than "
+            f"{LARGEST_WEIGHT:.3f}. 0.001 to 0.01 are usual."
+        )
+    return float(weight)
+
+
+def _check_background(background: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float32] | float:
+    try:
+        array = np.asarray(background)
+    except (ValueError, TypeError, OverflowError):
+        array = np.asarray("ragged")
+    if array.dtype.kind not in "uif":
+        raise InputError(
+            f"The background is {shown(background)}; it must be a number, or an array of numbers "
+            "of the image's shape."
+        )
+    if array.ndim and array.shape != shape:
+        raise InputError(
+            f"The background has the shape {array.shape}, the image {shape}; they must be the "
+            "same, or the background a number."
+        )
+    if (
+        not np.isfinite(array).all()
+        or float(array.min()) < 0
+        or float(array.max()) > LARGEST_INTENSITY
+    ):
+        raise InputError(
+            "The background must be finite and not negative everywhere, and at most "
+            f"{LARGEST_INTENSITY:g}."
+        )
+    return array.astype(np.float32) if array.ndim else float(array)
+
+
+def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return a mask as booleans, or say why it cannot be used.
+
+    Raises
+    ------
+    InputError
+        It has not the image's shape, or is no mask.
+    """
+    try:
+        array = np.asarray(mask)
+    except (ValueError, TypeError, OverflowError):
+        array = np.asarray("ragged")
+    if array.dtype.kind not in "buif" or not np.isfinite(array).all():
+        raise InputError(
+            f"The mask is {shown(mask)}; it must be an array of truth values of the image's shape."
+        )
+    if array.shape != shape:
+        raise InputError(
+            f"The mask has the shape {array.shape}, the image {shape}; they must be the same."
+        )
+    return array.astype(bool)
+
+
+def _counting(mask: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Return the mask of the voxels that count, or None where all do."""
+    if mask is None:
+        return None
+    array = check_mask(mask, shape)
+    if not array.any():
+        raise InputError("The mask leaves no voxel that counts.")
+    return None if array.all() else array
+
+
+def check_psf(psf: ArrayLike, image_shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a PSF as float32 with the image's axes, or say why it cannot be used.
+
+    Parameters
+    ----------
+    psf : array_like
+    image_shape : tuple of int
+        A plane and a stack of one plane are the same.
+
+    Raises
+    ------
+    InputError
+        As `check_image`, but for a constant one; negative values; 0 everywhere; other axes.
+    """
+    # A box is a PSF too, and so is a single voxel.
+    kernel = check_image(psf, "The PSF", constant=True)
+    if kernel.min() < 0:
+        raise InputError("The PSF has negative values; post-process it with clipping first.")
+    if not kernel.any():
+        raise InputError("The PSF is 0 everywhere; it must have a positive sum.")
+    if kernel.ndim == 2 and len(image_shape) == 3 and image_shape[0] == 1:
+        return kernel[None]
+    if kernel.ndim == 3 and len(image_shape) == 2 and len(kernel) == 1:
+        kernel = np.ascontiguousarray(kernel[0])
+    if kernel.ndim != len(image_shape):
+        raise InputError(
+            f"The PSF has {kernel.ndim} axes, the image {len(image_shape)}; they must have the "
+            "same."
+        )
+    return kernel

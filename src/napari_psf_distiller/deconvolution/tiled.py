@@ -1,0 +1,273 @@
+"""A deconvolution within the memory there is: in tiles, and on another device if need be."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.engine import Array, Engine, Memory
+from napari_psf_distiller.compute.grid import Frame, frame_of, smooth_size
+from napari_psf_distiller.compute.host.solver import HostEngine
+from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
+from napari_psf_distiller.errors import DeviceMemoryError
+from napari_psf_distiller.progress import Progress, Steps
+
+__all__ = ["Deconvolved", "deconvolution", "memory_note"]
+
+T = TypeVar("T", bound=np.generic)
+
+GIB = 2**30
+
+# How far around a tile's core the image counts, in PSF sizes. What lies beyond reaches the core by
+# way of what lies between, more so the more steps are taken: accelerated, many at once.
+OVERLAP = {"plain": 1.5, "accelerated": 2.5}
+
+
+# Tiles that take so many times the work of one piece are worth a word.
+MOST_WORK = 5
+
+
+class Deconvolved(NamedTuple):
+    """The result of a deconvolution.
+
+    Attributes
+    ----------
+    array : numpy.ndarray
+        float32, of the image's shape, not negative.
+    device : str
+        What was used: device, FFT, precision, and the tiles if there was more than one.
+    warnings : tuple of str
+        What went otherwise than planned.
+    """
+
+    array: Array
+    device: str
+    warnings: tuple[str, ...]
+
+
+def deconvolution(
+    image: Array,
+    psf: Array,
+    iterations: int,
+    model: Model,
+    engine: Engine,
+    step: str = "Richardson-Lucy",
+    preview_every: int = 0,
+    memory: int | None = None,
+) -> Steps[Deconvolved]:
+    """Deconvolve an image by Richardson-Lucy within the memory there is.
+
+    What the device cannot hold in one piece is done in tiles, each with the image around it as far
+    as it matters. A device that runs out of memory on the way gets smaller tiles, and in the end
+    the processor does the rest; each such turn is one of the result's warnings.
+
+    Parameters
+    ----------
+    image, psf, iterations, model, engine, step, preview_every
+        See `richardson_lucy`. There is no preview of tiles.
+    memory : int, optional
+        Bytes that may be used on the device, if that is less than it has.
+
+    Yields
+    ------
+    Progress
+        At first that nothing is done yet, with a note of the memory that is needed. The iterations
+        of all tiles are counted together; the likelihood is told of an image in one piece.
+
+    Returns
+    -------
+    Deconvolved
+
+    Raises
+    ------
+    DeviceMemoryError
+        There is too little memory even for the smallest tile.
+    DeviceError
+        See `richardson_lucy`.
+    """
+    run = _Run(image, psf, model, engine, memory)
+    run.plan()
+    yield Progress(step, 0, iterations * len(run.pending), note=run.note())
+    output: Array | None = None
+    done = 0
+    while run.pending:
+        tile = run.pending[0]
+        before, total = done * iterations, (done + len(run.pending)) * iterations
+        try:
+            if run.in_one_piece:
+                output = yield from richardson_lucy(
+                    image, psf, iterations, model, run.engine, step, preview_every
+                )
+            else:
+                part, assumed = run.part(tile)
+                steps = richardson_lucy(
+                    part, psf, iterations, assumed, run.engine, step, frame=run.frame(tile)
+                )
+                result = yield from _counted(steps, before, total)
+                if output is None:
+                    output = np.empty(image.shape, np.float32)
+                output[tile.core] = result[tile.inside]
+                del part, result
+        except (DeviceMemoryError, MemoryError) as error:
+            run.shrink(str(error) or "This machine ran out of memory.")
+            total = (done + len(run.pending)) * iterations
+            yield Progress(step, before, total, note=run.note())
+            continue
+        run.pending = run.pending[1:]
+        done += 1
+    assert output is not None
+    tiles = f", {done} tiles" if done > 1 else ""
+    return Deconvolved(output, run.engine.description + tiles, tuple(run.warnings))
+
+
+def memory_note(
+    image: Array, psf: Array, model: Model, engine: Engine, memory: int | None = None
+) -> str:
+    """Return what a deconvolution needs and what there is, for people; see `deconvolution`."""
+    run = _Run(image, psf, model, engine, memory)
+    run.plan()
+    return run.note()
+
+
+class _Run:
+    """The tiles that are still to be done, and where."""
+
+    def __init__(
+        self, image: Array, psf: Array, model: Model, engine: Engine, memory: int | None
+    ) -> None:
+        self.engine = engine
+        self.warnings: list[str] = []
+        self.pending: list[Tile] = [Tile(whole(image.shape), whole(image.shape))]
+        self._image, self._psf, self._model = image, psf, model
+        self._budget = memory
+        # What the present device has said when it had too little.
+        self._error = ""
+        self._limit = engine.memory_limit().within(memory)
+
+    def _tell(self, warning: str) -> None:
+        """Note a warning, once."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether the whole image is one tile, without a window."""
+        return [tile.window for tile in self.pending] == [whole(self._image.shape)]
+
+    def plan(self) -> None:
+        """Cut what is pending into tiles that fit the device, or else the processor's memory."""
+        while (tiles := self._tiles()) is None:
+            if isinstance(self.engine, HostEngine):
+                if self._error:
+                    raise DeviceMemoryError(
+                        f"{self._error} Smaller tiles are not possible: crop the image or the PSF."
+                    )
+                raise DeviceMemoryError(
+                    f"The image with this PSF needs more than the {_gib(self._limit.total)} of "
+                    f"memory that {self.engine.device.name} may take, even in tiles. Crop the "
+                    "image or the PSF, or allow more memory."
+                )
+            name, limit = self.engine.device.name, self.engine.memory_limit().within(self._budget)
+            self.engine, self._error = HostEngine(), ""
+            self._tell(
+                f"The memory that {name} may take, {_gib(limit.total)}, is too little for this "
+                f"image with this PSF, even in tiles: {self.engine.device.name} did the rest."
+            )
+            self._limit = self.engine.memory_limit().within(self._budget)
+        work = sum(math.prod(tile.shape) for tile in tiles)
+        times = work / sum(math.prod(c.stop - c.start for c in tile.core) for tile in tiles)
+        if times > MOST_WORK:
+            self._tell(
+                f"The memory that {self.engine.device.name} may take, {_gib(self._limit.total)}, "
+                f"is so little that {len(tiles)} tiles overlap each other: it takes about "
+                f"{times:.0f} times as long as in one piece. Allow more memory, or crop the PSF."
+            )
+        self.pending = tiles
+
+    def shrink(self, error: str) -> None:
+        """Cut what is pending into tiles of half the memory."""
+        self._error = error
+        largest = max(self._need(tile).total for tile in self.pending)
+        total = min(self._limit.total, largest) // 2
+        self._tell(f"{error} The rest was done in smaller tiles.")
+        self._limit = Memory(total, min(self._limit.largest, total))
+        self.plan()
+
+    def note(self) -> str:
+        """Return what is needed and what there is, for people."""
+        need = max(self._need(tile).total for tile in self.pending)
+        tiles = f", {len(self.pending)} tiles" if len(self.pending) > 1 else ""
+        return (
+            f"needs {_gib(need)} of {_gib(self._limit.total)} on {self.engine.device.name}{tiles}"
+        )
+
+    def part(self, tile: Tile) -> tuple[Array, Model]:
+        """Return the image in a tile's window, and what is assumed of it."""
+        model = self._model
+        mask, background = model.mask, model.background
+        if isinstance(background, np.ndarray):
+            background = self._cut_out(background, tile)
+        if mask is not None:
+            mask = self._cut_out(mask, tile)
+        start = model.start or ("image" if model.boundary == "circulant" else "flat")
+        return self._cut_out(self._image, tile), dataclasses.replace(
+            model, start=start, background=background, mask=mask
+        )
+
+    def frame(self, tile: Tile) -> Frame:
+        """Return how a tile's window lies on its grid."""
+        return frame_of(self._image.shape, self._psf.shape, self._model.boundary, tile.window)
+
+    def _tiles(self) -> list[Tile] | None:
+        if self.in_one_piece and fits(self._need(self.pending[0]), self._limit):
+            return self.pending
+        times = OVERLAP[self._model.method]
+        overlap = tuple(math.ceil(times * m) for m in self._psf.shape)
+        wraps = self._model.boundary == "circulant"
+        tiles: list[Tile] = []
+        for tile in self.pending:
+            parts = tiles_within(
+                tile.core, self._image.shape, overlap, self._need, self._limit, wraps
+            )
+            if parts is None:
+                return None
+            tiles += parts
+        return tiles
+
+    def _need(self, tile: Tile) -> Memory:
+        size = size_of(tile.shape, self._psf.shape, self._model, self.engine, self.frame(tile))
+        return self.engine.memory_needed(size)
+
+    def _cut_out(self, array: NDArray[T], tile: Tile) -> NDArray[T]:
+        """Return the part of an array in a tile's window, as the boundary continues it."""
+        places = []
+        for window, cut, n, m in zip(
+            tile.window, tile.cut(array.shape), array.shape, self._psf.shape, strict=True
+        ):
+            g = smooth_size(max(n, m)) if cut and self._model.boundary == "circulant" else n
+            before = math.ceil((g - n) / 2)
+            grid = np.pad(np.arange(n), (before, g - n - before), mode="reflect")
+            places.append(grid[(np.arange(window.start, window.stop) + before) % g])
+        return array[np.ix_(*places)]
+
+
+def _counted(steps: Steps[Array], before: int, total: int) -> Steps[Array]:
+    """Pass a generator on, its iterations counted on from those before."""
+    try:
+        while True:
+            progress = next(steps)
+            yield Progress(progress.step, before + progress.iteration, total)
+    except StopIteration as stop:
+        result: Array = stop.value
+        return result
+    finally:
+        steps.close()
+
+
+def _gib(nbytes: int) -> str:
+    return f"{nbytes / GIB:.1f} GiB" if nbytes >= GIB / 10 else f"{nbytes / 2**20:.0f} MiB"

@@ -1,0 +1,340 @@
+"""TIFF in and out: PSFs with voxel size and recipe, bead images with their voxel size."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tifffile
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.errors import DistillerWarning, InputError
+from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.io.tiff_images import found_image
+from napari_psf_distiller.recipe import Recipe
+
+__all__ = [
+    "StoredImage",
+    "StoredPSF",
+    "is_psf_file",
+    "psf_made_with",
+    "read_image",
+    "read_psf",
+    "write_image",
+    "write_psf",
+]
+
+FORMAT = "napari-psf-distiller psf"
+VERSION = 1
+
+
+class StoredPSF(NamedTuple):
+    """A PSF from a file.
+
+    Attributes
+    ----------
+    psf : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X).
+    spacing : tuple of float
+        Voxel size in micrometres.
+    recipe : Recipe or None
+        What it was made with, where the file says so.
+    """
+
+    psf: NDArray[np.float32]
+    spacing: tuple[float, ...]
+    recipe: Recipe | None
+
+
+class StoredImage(NamedTuple):
+    """An image from a file.
+
+    Attributes
+    ----------
+    image : numpy.ndarray
+        As stored, axes of length 1 left out.
+    spacing : tuple of float or None
+        Voxel size in micrometres, where the file has one for every axis.
+    """
+
+    image: NDArray[Any]
+    spacing: tuple[float, ...] | None
+
+
+def write_psf(
+    path: str | Path,
+    psf: ArrayLike,
+    *,
+    spacing: Sequence[float],
+    recipe: Recipe | None = None,
+) -> None:
+    """Write a PSF as float32 TIFF with its voxel size and recipe, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.ome.tif`` and ``.ome.tiff`` give OME-TIFF, ``.tif`` and ``.tiff`` ImageJ's TIFF. ImageJ
+        shows the recipe under Image > Show Info; in OME-TIFF it is the image's description.
+    psf : array_like
+        (Z, Y, X) or (Y, X).
+    spacing : sequence of float
+        Voxel size in micrometres.
+    recipe : Recipe, optional
+
+    Raises
+    ------
+    InputError
+        The PSF, the spacing or the path cannot be used.
+    """
+    array = check_image(psf, "The PSF")
+    sizes = check_spacing(spacing, array.ndim)
+    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(sizes)}
+    if recipe is not None:
+        note["recipe"] = json.loads(recipe.to_json())
+    _write(path, array, sizes, json.dumps(note, allow_nan=False))
+
+
+def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] | None) -> None:
+    """Write an image as float32 TIFF, with its voxel size where known, whole or not at all.
+
+    Parameters
+    ----------
+    path, image, spacing
+        As of `write_psf`; a spacing of None writes none.
+
+    Raises
+    ------
+    InputError
+        The image, the spacing or the path cannot be used.
+    """
+    array = check_image(image)
+    _write(path, array, check_spacing(spacing, array.ndim) if spacing is not None else None, "")
+
+
+def read_psf(path: str | Path) -> StoredPSF:
+    """Read a PSF from a TIFF file: one of ours, or any that has a voxel size.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is cut short, holds no PSF, or says nothing of its voxel size.
+    """
+    with _opened(path) as tiff:
+        image, spacing, notes = found_image(tiff, path)
+        note = _note(tiff)
+    _tell(notes)
+    psf = check_image(image, f"The PSF in {path}")
+    recipe = None
+    if note is not None:
+        spacing, recipe = _made_with(note, path)
+        # A stack of one plane is stored as a plane; its spacing tells.
+        if psf.ndim == 2 and len(spacing) == 3:
+            psf = psf[None]
+        check_spacing(spacing, psf.ndim)
+    if spacing is None:
+        raise InputError(
+            f"{path} does not say how large its voxels are. Save it with its voxel size, or open "
+            "it as an image and set the layer's scale."
+        )
+    return StoredPSF(psf, spacing, recipe)
+
+
+def read_image(path: str | Path) -> StoredImage:
+    """Read an image from a TIFF file, with its voxel size if it has one.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is cut short, is RGB, has more axes than z, y and x, or holds
+        several images of which none is the largest.
+
+    Warns
+    -----
+    DistillerWarning
+        The first of three axes is called time or channel; planes are missing, or more than the
+        file says; the largest of several images was read; white is stored as 0; the voxel size
+        that is stated cannot be.
+    """
+    with _opened(path) as tiff:
+        image, spacing, notes = found_image(tiff, path)
+    _tell(notes)
+    return StoredImage(image, spacing)
+
+
+def is_psf_file(path: str | Path) -> bool:
+    """Return whether a file is a TIFF that `write_psf` wrote; never raises."""
+    try:
+        with _listening(), tifffile.TiffFile(path) as tiff:
+            return _note(tiff) is not None
+    except Exception:  # any file may be asked about
+        return False
+
+
+def psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] | None:
+    """Return a PSF file's voxel size in micrometres and its recipe; the PSF itself is not read.
+
+    Returns
+    -------
+    tuple or None
+        None of any file that `write_psf` did not write.
+
+    Raises
+    ------
+    InputError
+        What the file says is not right, or of a later version.
+    """
+    if not str(path).lower().endswith((".tif", ".tiff")):
+        return None
+    try:
+        with _listening(), tifffile.TiffFile(path) as tiff:
+            note = _note(tiff)
+    except Exception:  # any file may be asked about
+        return None
+    return None if note is None else _made_with(note, path)
+
+
+def _made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...], Recipe | None]:
+    version = note.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise InputError(
+            f"The PSF in {path} has the format version {version}; this program reads up to "
+            f"{VERSION}. Update napari-psf-distiller to read it."
+        )
+    stated = note.get("spacing")
+    spacing = check_spacing(stated, len(stated) if isinstance(stated, list) else 0)
+    recipe = None
+    if note.get("recipe") is not None:
+        recipe = Recipe.from_json(json.dumps(note["recipe"]), f"The recipe in {path}")
+    return spacing, recipe
+
+
+def _write(
+    path: str | Path, array: NDArray[np.float32], sizes: tuple[float, ...] | None, note: str
+) -> None:
+    name = Path(path).name.lower()
+    if not name.endswith((".tif", ".tiff")):
+        raise InputError(f"{path} cannot be written: its name must end in .tif or .ome.tif.")
+    axes = "ZYX"[-array.ndim :]
+    options: dict[str, Any] = {"photometric": "minisblack"}
+    if name.endswith((".ome.tif", ".ome.tiff")):
+        metadata: dict[str, Any] = {"axes": axes}
+        if note:
+            metadata["Description"] = note
+        for axis, size in zip(axes, sizes or (), strict=False):
+            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+        if sizes is not None:
+            # For programs that know TIFF, but not OME.
+            options["resolution"] = (1e4 / sizes[-1], 1e4 / sizes[-2])
+            options["resolutionunit"] = "CENTIMETER"
+        options |= {"ome": True, "metadata": metadata}
+    else:
+        metadata = {"axes": axes}
+        if note:
+            metadata["Info"] = note
+        if sizes is not None:
+            metadata["unit"] = "um"
+            options["resolution"] = (1 / sizes[-1], 1 / sizes[-2])
+            if array.ndim == 3:
+                metadata["spacing"] = sizes[0]
+        options |= {"imagej": True, "metadata": metadata}
+    write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF file so that its every failure is one sentence."""
+    if not _is_file(path):
+        raise InputError(f"There is no file {path}.")
+    try:
+        with _listening() as complaints, tifffile.TiffFile(path) as tiff:
+            yield tiff
+            if complaints.damaged:
+                raise InputError(f"{path} is damaged or cut short. Copy or export it again.")
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # a broken file breaks a reader anywhere
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise InputError(f"{path} cannot be read as a TIFF file: {reason}.") from None
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        # No file can have such a name.
+        return False
+
+
+@contextmanager
+def _listening() -> Iterator[_Complaints]:
+    """Take what tifffile logs about a damaged file instead of raising it, and show it to nobody."""
+    complaints = _Complaints()
+    logger = tifffile.logger()
+    logger.addFilter(complaints.take)
+    try:
+        # A broken file makes NumPy warn of its numbers too.
+        with np.errstate(all="ignore"):
+            yield complaints
+    finally:
+        logger.removeFilter(complaints.take)
+
+
+class _Complaints:
+    """What tifffile logs in this thread."""
+
+    def __init__(self) -> None:
+        self.damaged = False
+        self._thread = threading.get_ident()
+
+    def take(self, record: logging.LogRecord) -> bool:
+        """Keep what speaks of offsets beyond the file's end, and the like."""
+        if record.thread != self._thread:
+            return True
+        text = record.getMessage()
+        # What a description says of planes is compared with what is there in `tiff_images`.
+        described = "series" in text or "coercing invalid ASCII" in text
+        if not described and ("invalid" in text or "corrupted" in text):
+            self.damaged = True
+        return False
+
+
+def _tell(notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, DistillerWarning, stacklevel=3)
+
+
+def _note(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
+    """Return what `write_psf` left in the file, or None if it is not ours."""
+    imagej = tiff.imagej_metadata or {}
+    text = imagej.get("Info")
+    if text is None and tiff.is_ome and tiff.ome_metadata:
+        text = _ome_description(tiff.ome_metadata)
+    if not isinstance(text, str) or FORMAT not in text:
+        return None
+    try:
+        note = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(note, dict) or note.get("format") != FORMAT:
+        return None
+    return note
+
+
+def _ome_description(xml: str) -> str | None:
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(xml)
+    for element in root.iter():
+        if element.tag.endswith("}Image"):
+            for child in element:
+                if child.tag.endswith("}Description"):
+                    return child.text
+    return None

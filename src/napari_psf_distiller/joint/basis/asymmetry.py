@@ -1,0 +1,191 @@
+"""Whether an image shows that its PSF is not the same all around its axis."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.linearised import Linearised
+
+__all__ = ["OrderEvidence", "OrderScale", "order_evidence", "order_precision", "order_scale"]
+
+Floats = NDArray[np.float64]
+
+# The scales looked at: an order's power, in units of what the envelope lets through.
+RANGE = (1e-6, 1e4)
+
+# Coefficients that are expected to be less than this part of the strongest one's variance are
+# expected to be as much as that: in the tails the envelope is a rough guess.
+LEAST_EXPECTED = 1e-4
+
+
+class OrderScale(NamedTuple):
+    """The power of an order's coefficients, in units of what the envelope lets through.
+
+    Attributes
+    ----------
+    even, odd : float
+        Of those that are even along z, and of those that are odd. Coma and trefoil are nearly even,
+        astigmatism nearly odd; with spherical aberration they are both.
+    """
+
+    even: float
+    odd: float
+
+    def of(self, odd: NDArray[np.bool_]) -> Floats:
+        """Return each coefficient's, of those of which some are odd."""
+        return np.where(odd, self.odd, self.even)
+
+
+class OrderEvidence(NamedTuple):
+    """What residuals say of an order of a PSF that the model does not have.
+
+    Attributes
+    ----------
+    scale : OrderScale
+        The powers that make the residuals likeliest.
+    nats : float
+        By how much likelier these make the residuals than the lack of the order.
+    """
+
+    scale: OrderScale
+    nats: float
+
+
+def order_evidence(
+    basis: FourierBessel, state: Linearised, known: Collection[int] = (0,)
+) -> dict[int, OrderEvidence]:
+    """Return what the residuals of a model say of orders that its PSF does not have.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+        With the orders to be looked at, and what is expected of them.
+    state : Linearised
+        Of the model with a PSF without these orders.
+    known : collection of int
+        Orders that are not looked at.
+
+    Notes
+    -----
+    Empirical Bayes (D. J. C. MacKay, "Bayesian interpolation", Neural Comput. 4, 1992): an order's
+    coefficients are normally distributed about 0, within the envelope of the PSF's symmetric part
+    (see `FourierBessel.envelope`) and with unknown scales of those that are even along z and of
+    those that are odd; the scales that make the residuals likeliest are taken.
+    """
+    terms = [n for n, (order, _) in enumerate(basis.terms) if order not in known]
+    whitened = in_turn(partial(_whitened, basis, state), terms)
+    found = {}
+    for order in basis.orders:
+        if order in known:
+            continue
+        data = [
+            sides
+            for sides, term in zip(whitened, terms, strict=True)
+            if basis.terms[term][0] == order
+        ]
+        (even, even_nats), (odd, odd_nats) = (
+            _likeliest([sides[side] for sides in data]) for side in (0, 1)
+        )
+        found[order] = OrderEvidence(OrderScale(even, odd), even_nats + odd_nats)
+    return found
+
+
+def order_scale(
+    expected: Sequence[Floats],
+    coefficients: Sequence[Floats],
+    precision: Sequence[Floats],
+    odd: Sequence[NDArray[np.bool_]],
+) -> OrderScale:
+    """Return the power of an order that is fitted, in units of what is expected.
+
+    Parameters
+    ----------
+    expected : sequence of numpy.ndarray
+        Of each of the order's terms, the variances that are expected.
+    coefficients : sequence of numpy.ndarray
+        Of each, as they were fitted.
+    precision : sequence of numpy.ndarray
+        Of each, the matrix of half of chi squared with the prior.
+    odd : sequence of numpy.ndarray
+        Of each, which coefficients are odd along z.
+
+    Notes
+    -----
+    One step of expectation maximisation: the mean of the squared coefficients, in units of the
+    expected variances, over what the image says of them, which is their fitted values and what is
+    left uncertain (A. P. Dempster, N. M. Laird and D. B. Rubin, J. R. Stat. Soc. B 39, 1977).
+    """
+    totals, counts = np.zeros(2), np.zeros(2)
+    for variances, values, matrix, is_odd in zip(
+        expected, coefficients, precision, odd, strict=True
+    ):
+        uncertain = linalg.inv(matrix, check_finite=False).diagonal()
+        powers = (values**2 + uncertain) / _held(variances)
+        for side, members in enumerate((~is_odd, is_odd)):
+            totals[side] += float(powers[members].sum())
+            counts[side] += int(members.sum())
+    even, scale_of_odd = totals / np.maximum(counts, 1)
+    return OrderScale(float(even), float(scale_of_odd))
+
+
+def order_precision(variances: Floats, odd: NDArray[np.bool_], scale: OrderScale) -> Floats:
+    """Return the prior precision of a term's coefficients.
+
+    Parameters
+    ----------
+    variances : numpy.ndarray
+        Those that are expected; see `FourierBessel.variances`.
+    odd : numpy.ndarray
+        Which of the coefficients are odd along z.
+    scale : OrderScale
+    """
+    precision: Floats = 1 / (np.maximum(scale.of(odd), RANGE[0]) * _held(variances))
+    return precision
+
+
+def _held(variances: Floats) -> Floats:
+    """Return variances of which none is less than a part of the largest."""
+    held: Floats = np.maximum(variances, LEAST_EXPECTED * variances.max())
+    return held
+
+
+def _likeliest(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:
+    """Return the scale that makes the residuals likeliest, and by how many nats it does."""
+    low, high = np.log(RANGE[0]), np.log(RANGE[1])
+    best = optimize.minimize_scalar(
+        partial(_minus_evidence, data=data), bounds=(low, high), method="bounded"
+    )
+    return float(np.exp(best.x)), -float(best.fun)
+
+
+def _minus_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> float:
+    """Return by how many nats less likely the residuals are with a scale than without any."""
+    scale = float(np.exp(logarithm))
+    return sum(
+        float(np.log1p(scale * known).sum() - (push**2 * scale / (1 + scale * known)).sum()) / 2
+        for known, push in data
+    )
+
+
+def _whitened(basis: FourierBessel, state: Linearised, term: int) -> list[tuple[Floats, Floats]]:
+    """Return what is known of a term's combinations, and the residuals' push on them.
+
+    First of those that are even along z, then of those that are odd.
+    """
+    deviations = np.sqrt(basis.variances(term))
+    matrix = basis.hessian(state.density, term) * deviations[:, None] * deviations
+    push = deviations * basis.bead_adjoint(state.residual, term)
+    odd = basis.odd(term)
+    found = []
+    for side in (~odd, odd):
+        known, turned = np.linalg.eigh(matrix[np.ix_(side, side)])
+        found.append((np.maximum(known, 0), turned.T @ push[side]))
+    return found

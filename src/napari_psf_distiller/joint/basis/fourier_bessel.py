@@ -1,0 +1,638 @@
+"""PSFs as sums of Bessel functions in the plane and of waves along the axis, limited to a band."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from napari_psf_distiller.joint.basis.rings import Rings
+from napari_psf_distiller.joint.basis.terms import MOST_COMBINATIONS, Term, products
+
+__all__ = ["Band", "FourierBessel", "ball_form_factor"]
+
+Floats = NDArray[np.float64]
+
+# Frequencies stand this much closer than the window's extent asks for, so that what is periodic in
+# the sum lies outside the window.
+OVERSAMPLING = 1.25
+
+# Weights of a frequency and its neighbours, in a spectrum's power.
+SMOOTHING = (0.25, 0.5, 0.25)
+
+# Steps a voxel of the tables of Bessel functions. By straight lines between them a function of the
+# highest frequency that voxels can sample is known to 0.1 % of its maximum.
+STEPS = 32
+
+
+class Band(NamedTuple):
+    """What the optics pass.
+
+    Attributes
+    ----------
+    lateral, axial : float
+        Highest frequency, in cycles a micrometre.
+    """
+
+    lateral: float
+    axial: float
+
+
+def ball_form_factor(frequency: NDArray[np.floating], diameter: float) -> Floats:
+    """Return the Fourier transform of a uniform ball of volume 1.
+
+    Parameters
+    ----------
+    frequency : numpy.ndarray
+        Cycles a unit of length.
+    diameter : float
+        In that unit.
+
+    Notes
+    -----
+    ``3 (sin q - q cos q) / q^3`` with ``q = pi * diameter * frequency`` (Lord Rayleigh, "The
+    incidence of light upon a transparent sphere", Proc. R. Soc. A 84, 1910).
+    """
+    q = np.maximum(np.pi * diameter * np.asarray(frequency, np.float64), 1e-3)
+    factor: Floats = 3 * (np.sin(q) - q * np.cos(q)) / q**3
+    return factor
+
+
+class FourierBessel:
+    """The functions that a PSF, and the image of a bead, are sums of.
+
+    At the distance r and the angle phi from the optical axis and z along it they are
+    ``J_m(2 pi k r) cos(m phi)``, or the sine, times ``cos(2 pi f z)``, or the sine, with k and f
+    within the optics' band: an image that the optics can have made, as the sum of parts that turn m
+    times in a full turn. One of these shifted by a fraction of a voxel is computed, not
+    interpolated, and convolving with a ball multiplies it by a number.
+
+    Many of these sums are all but the same inside the window. So a PSF is told by the coefficients
+    of few of them, in each term orthonormal, the *coefficients*; by `amplitudes` these become those
+    of all.
+
+    Parameters
+    ----------
+    window : sequence of int
+        (Z, Y, X) voxels, odd; Z is 1 for a plane.
+    spacing : sequence of float
+        Voxel size in micrometres.
+    band : Band
+    diameter : float
+        Of the ball, in micrometres; 0 is a point.
+    orders : sequence of int
+        The numbers of turns m; without repetition, 0 first.
+    envelope : numpy.ndarray, optional
+        See `envelope`: the variance that is expected of the orders beyond 0. Their coefficients are
+        then those of the combinations that are expected to have most of it; without it, of all.
+    most : int
+        Of each term, so many combinations.
+
+    Attributes
+    ----------
+    waves, radial : numpy.ndarray
+        The frequencies f (sines are negative) and k, in cycles a micrometre.
+    terms : tuple of (int, bool)
+        Each order with cosine, and with sine (True) where it is not 0.
+    sizes : tuple of int
+        Number of each term's coefficients.
+    size : int
+        Of all coefficients.
+    sums : numpy.ndarray
+        Of the PSF over the window, what each coefficient adds.
+    """
+
+    def __init__(
+        self,
+        window: Sequence[int],
+        spacing: Sequence[float],
+        band: Band,
+        diameter: float = 0.0,
+        orders: Sequence[int] = (0,),
+        envelope: Floats | None = None,
+        most: int = MOST_COMBINATIONS,
+    ) -> None:
+        self.window = tuple(int(n) for n in window)
+        self.spacing = tuple(float(s) for s in spacing)
+        self.band, self.diameter, self.orders = band, float(diameter), tuple(orders)
+        self.terms = tuple(
+            (m, sine) for m in self.orders for sine in ((False, True) if m else (False,))
+        )
+        self._pixels = Rings(self.window[1:], self.spacing[1:])
+        radii = self._pixels.radii
+        self.waves = self._wave_frequencies()
+        extent = float(radii[-1])
+        count = math.ceil(2 * OVERSAMPLING * extent * band.lateral) + 2
+        self.radial = np.linspace(0.0, band.lateral, count)
+        places = 2 * np.pi * radii[:, None] * self.radial
+        self._bessel = {order: _bessel(order, places) for order in self.orders}
+        self._tables: dict[int, NDArray[np.float32]] = {}
+        waves = self.waves_at(0.0)
+        self._parts = [
+            Term(
+                order,
+                sine,
+                waves,
+                self._bessel[order],
+                self._pixels.weights(order, sine),
+                envelope if order else None,
+                most,
+            )
+            for order, sine in self.terms
+        ]
+        self.sizes = tuple(part.size for part in self._parts)
+        self.size = sum(self.sizes)
+        self.sums = np.concatenate([self._sums(part) for part in self._parts])
+        frequency = np.hypot(self.waves[:, None], self.radial[None])
+        self.ball = ball_form_factor(frequency, self.diameter)
+        self._separate_ball()
+        self.step = min(self.spacing[1:]) / STEPS
+
+    def table(self, order: int) -> NDArray[np.float32]:
+        """Return the values of an order's functions, (places, k), also of one it does not have.
+
+        The places are multiples of `step` from the axis.
+        """
+        if order not in self._tables:
+            self._tables[order] = _bessel(order, self._arguments()).astype(np.float32)
+        return self._tables[order]
+
+    @property
+    def places(self) -> int:
+        """Number of places in a table."""
+        reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
+        return math.ceil(reach / self.step) + 2
+
+    def variances(self, term: int) -> Floats:
+        """Return the variances of a term's coefficients by the envelope; see `Term.expected`.
+
+        Raises
+        ------
+        ValueError
+            The term was made without one.
+        """
+        expected = self._parts[term].expected
+        if expected is None:
+            raise ValueError(f"Of the term {self.terms[term]} nothing is expected.")
+        return expected
+
+    def odd(self, term: int) -> NDArray[np.bool_]:
+        """Return which of a term's coefficients are odd along z; see `Term.odd`.
+
+        Raises
+        ------
+        ValueError
+            The term was made without an envelope.
+        """
+        odd = self._parts[term].odd
+        if odd is None:
+            raise ValueError(f"The term {self.terms[term]} is not kept within an envelope.")
+        return odd
+
+    @property
+    def columns(self) -> int:
+        """Number of functions of the plane, of all terms."""
+        return len(self.terms) * len(self.radial)
+
+    def split(self, coefficients: Floats) -> list[Floats]:
+        """Return each term's coefficients."""
+        return np.split(coefficients, np.cumsum(self.sizes)[:-1])
+
+    def _expanded(self, coefficients: Floats) -> list[Floats]:
+        """Return each term's coefficients as a matrix: along the axis, in the plane."""
+        parts = zip(self._parts, self.split(coefficients), strict=True)
+        return [term.expanded(part) for term, part in parts]
+
+    def waves_at(self, displacement: float) -> Floats:
+        """Return the waves along the window's axis, displaced.
+
+        Parameters
+        ----------
+        displacement : float
+            In voxels.
+
+        Returns
+        -------
+        numpy.ndarray
+            (Z, waves).
+        """
+        n = self.window[0]
+        return self.waves_along(np.arange(n) - n // 2 - displacement)
+
+    def waves_along(self, places: NDArray[np.floating], *, derivative: bool = False) -> Floats:
+        """Return the waves at places along the axis, or their derivative by a displacement.
+
+        Parameters
+        ----------
+        places : numpy.ndarray
+            (..., places), in voxels from a bead's centre.
+        derivative : bool
+
+        Returns
+        -------
+        numpy.ndarray
+            (..., places, waves).
+        """
+        size = self.spacing[0]
+        # A sine is a cosine a quarter of a turn later.
+        phase = 2 * np.pi * size * places[..., None] * self.waves
+        phase -= np.where(self.waves < 0, np.pi / 2, 0)
+        if derivative:
+            inner = -2 * np.pi * self.waves * size
+            result: Floats = -np.sin(phase) * inner
+        else:
+            result = np.cos(phase)
+        return result
+
+    def amplitudes(self, coefficients: Floats) -> Floats:
+        """Return the amplitude of each function in the image of a bead with this PSF.
+
+        Parameters
+        ----------
+        coefficients : numpy.ndarray
+            (size,)
+
+        Returns
+        -------
+        numpy.ndarray
+            (waves, columns); the columns are the terms' functions one after the other.
+        """
+        parts = [
+            self.ball * (term.axial @ part @ term.lateral.T)
+            for term, part in zip(self._parts, self._expanded(coefficients), strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def amplitudes_adjoint(self, amplitudes: Floats) -> Floats:
+        """Return the adjoint of `amplitudes`."""
+        parts = np.split(amplitudes, len(self.terms), axis=1)
+        return np.concatenate(
+            [
+                term.reduced(term.axial.T @ (self.ball * part) @ term.lateral)
+                for term, part in zip(self._parts, parts, strict=True)
+            ]
+        )
+
+    def psf(self, coefficients: Floats, displacement: float = 0.0) -> Floats:
+        """Return the PSF on the window's voxels, float64, displaced along z by so many voxels."""
+        result = np.zeros(self.window)
+        waves = self.waves_at(displacement)
+        for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
+            values = waves @ term.axial @ part @ term.rings.T
+            result += self._pixels.planes(values, term.order, term.sine)
+        return result
+
+    def psf_centre(self, coefficients: Floats, displacement: float) -> float:
+        """Return the PSF in the middle of the window when it is displaced along z, in voxels."""
+        # What turns is 0 on the axis.
+        still = self._parts[0]
+        middle = self.waves_at(displacement)[self.window[0] // 2] @ still.axial
+        return float(middle @ still.expanded(self.split(coefficients)[0]) @ still.rings[0])
+
+    def bead(self, coefficients: Floats) -> Floats:
+        """Return the image of a bead at the window's centre with this PSF, float64."""
+        amplitudes = self.amplitudes(coefficients)
+        waves = self.waves_at(0.0)
+        result = np.zeros(self.window)
+        for (order, sine), part in zip(
+            self.terms, np.split(amplitudes, len(self.terms), axis=1), strict=True
+        ):
+            bessel = self._bessel[order]
+            result += self._pixels.planes(waves @ part @ bessel.T, order, sine)
+        return result
+
+    def total(self, coefficients: Floats) -> float:
+        """Return the PSF's sum over the window's voxels."""
+        return float(self.sums @ coefficients)
+
+    def fitted(self, array: NDArray[np.floating]) -> Floats:
+        """Return the adjoint of `psf`: of the order 0 alone, the sum nearest to an array."""
+        return np.concatenate(
+            [
+                term.reduced(
+                    term.along.T @ self._pixels.sums(array, term.order, term.sine) @ term.rings
+                )
+                for term in self._parts
+            ]
+        )
+
+    def converted(self, other: FourierBessel, coefficients: Floats, planes: int = 0) -> Floats:
+        """Return the coefficients of the PSF that another sum is, as near as these functions come.
+
+        Parameters
+        ----------
+        other : FourierBessel
+            Of the same window and spacing. Orders that it does not have are 0, and those that these
+            functions do not have are left out.
+        coefficients : numpy.ndarray
+            (other.size,)
+        planes : int
+            The PSF is displaced along z by so many; what enters at the window's end is 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            (size,)
+        """
+        # Term by term: on the square grid of pixels, orders that differ by multiples of 4 are not
+        # orthogonal to one another, which the functions of one term are.
+        waves = other.waves_at(0.0)
+        parts = dict(
+            zip(
+                other.terms,
+                zip(other._parts, other._expanded(coefficients), strict=True),
+                strict=True,
+            )
+        )
+        found = []
+        for term in self._parts:
+            if (term.order, term.sine) not in parts:
+                found.append(np.zeros(term.size))
+                continue
+            old, part = parts[term.order, term.sine]
+            values = np.roll(waves @ old.axial @ part @ old.rings.T, planes, axis=0)
+            if planes:
+                values[slice(None, planes) if planes > 0 else slice(planes, None)] = 0
+            weighted = values * self._pixels.weights(term.order, term.sine)
+            found.append(term.reduced(term.along.T @ weighted @ term.rings))
+        return np.concatenate(found)
+
+    def profile_gradient(
+        self, axis: int, displacement: float = 0.0, through: Sequence[int] | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return the voxels of a line along an axis, and its derivative by coefficients.
+
+        Parameters
+        ----------
+        axis : int
+        displacement : float
+            Of the PSF along z, in voxels.
+        through : sequence of int, optional
+            A voxel on the line, (z, y, x); without it the window's middle.
+
+        Returns
+        -------
+        numpy.ndarray
+            Positions along the axis, in voxels about the window's middle.
+        numpy.ndarray
+            (positions, size): the PSF there is this times the coefficients.
+        """
+        n = self.window[axis]
+        middle = [m // 2 for m in self.window]
+        voxel = middle if through is None else list(through)
+        z, y, x = (slice(None) if a == axis else voxel[a] for a in range(3))
+        number = np.atleast_1d(self._pixels.number[y, x])
+        waves = np.atleast_2d(self.waves_at(displacement)[z])
+        parts = []
+        for term in self._parts:
+            across = term.rings[number]
+            if term.order:
+                turn = np.atleast_1d(self._pixels.turn(term.order, term.sine)[y, x])
+                across = across * turn[:, None]
+            # Either there are many planes and one pixel, or one plane and many pixels.
+            block = (waves @ term.axial)[:, :, None] * across[:, None, :]
+            parts.append(term.reduced(block))
+        positions = np.arange(n) - middle[axis]
+        return positions.astype(np.float64), np.concatenate(parts, axis=1)
+
+    def variance(self, factors: Sequence[Floats], displacement: float = 0.0) -> Floats:
+        """Return the variance of each voxel of the PSF.
+
+        Parameters
+        ----------
+        factors : sequence of numpy.ndarray
+            For each term, R with the covariance of its coefficients ``R R^T``.
+        displacement : float
+            Of the PSF along z, in voxels.
+        """
+        result = np.zeros(self.window)
+        waves = self.waves_at(displacement)
+        for term, factor in zip(self._parts, factors, strict=True):
+            variance = term.variance(waves, factor)
+            plane = self._pixels.planes(variance)
+            turn = self._pixels.turn(term.order, term.sine) if term.order else 1.0
+            result += plane * turn**2
+        return result
+
+    def bead_adjoint(
+        self,
+        array: NDArray[np.floating],
+        term: int,
+        displaced: Floats | None = None,
+        planes: Floats | None = None,
+    ) -> Floats:
+        """Return the adjoint of `bead` for one term: (coefficients of the term,).
+
+        Parameters
+        ----------
+        array : numpy.ndarray
+            Of the window's shape.
+        term : int
+        displaced : numpy.ndarray, optional
+            See `hessian`.
+        planes : numpy.ndarray, optional
+            (arrays, Z): the array is many, its planes times these factors. The result is one row
+            for each.
+        """
+        part = self._parts[term]
+        sums = self._pixels.sums(array, part.order, part.sine)
+        factors = np.ones((1, len(sums))) if planes is None else planes
+        found = [
+            (along.T * factors[:, None]) @ (sums @ across)
+            for along, across in self._combined(term, displaced)
+        ]
+        adjoint: Floats = part.reduced(np.sum(found, axis=0))
+        return adjoint[0] if planes is None else adjoint
+
+    def envelope(self, coefficients: Floats) -> Floats:
+        """Return what the parts of a PSF that turn keep within, as variances.
+
+        A PSF is nowhere negative. So what turns is nowhere more than twice its mean around the
+        axis, and that mean, squared, is the envelope; between its dark rings it is as bright as the
+        rings are.
+
+        Parameters
+        ----------
+        coefficients : numpy.ndarray
+            (size,)
+
+        Returns
+        -------
+        numpy.ndarray
+            (Z, rings)
+        """
+        still = self._parts[0]
+        mean = still.along @ still.expanded(self.split(coefficients)[0]) @ still.rings.T
+        # Over half a period of the highest frequencies.
+        radii = self._pixels.radii
+        near = np.abs(radii[:, None] - radii) < 0.5 / self.band.lateral
+        square: Floats = mean**2 @ (near / near.sum(axis=1, keepdims=True)).T
+        if self.window[0] > 1:
+            reach = 0.5 / (self.band.axial * self.spacing[0])
+            square = ndimage.gaussian_filter1d(square, reach / 2, axis=0, mode="nearest")
+        return square
+
+    def power(self, coefficients: Floats) -> Floats:
+        """Return the power of a PSF's spectrum at each frequency, added up over all orders.
+
+        Aberrations turn and move light, but not beyond the optics' support: where one order has
+        power, the others may. The part of an order that is even in z and the part that is odd are
+        taken for alike, since an aberration may be either.
+
+        Parameters
+        ----------
+        coefficients : numpy.ndarray
+            (size,)
+
+        Returns
+        -------
+        numpy.ndarray
+            (waves, radial), symmetric along the waves, smoothed over neighbouring frequencies,
+            which stand closer than the window can tell.
+        """
+        power = np.zeros((len(self.waves), len(self.radial)))
+        for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
+            power += (term.axial @ part @ term.lateral.T) ** 2
+        power = (power + power[::-1]) / 2
+        for axis in (0, 1):
+            power = ndimage.correlate1d(power, SMOOTHING, axis=axis, mode="nearest")
+        return power
+
+    def covariance(self, power: Floats, term: int) -> Floats:
+        """Return the covariance of a term's coefficients by a spectrum; see `Term.covariance`."""
+        return self._parts[term].covariance(power)
+
+    def hessian(
+        self, weights: NDArray[np.floating], term: int, displaced: Floats | None = None
+    ) -> Floats:
+        """Return the matrix of a weighted sum of squares of a bead's image, for one term.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray
+            Of the window's shape.
+        term : int
+        displaced : numpy.ndarray, optional
+            See `displaced_products`. With it, the matrix is about what it is in the mean of
+            displaced beads, as if the weights were the same all along z.
+
+        Returns
+        -------
+        numpy.ndarray
+            (coefficients of the term, coefficients of the term).
+        """
+        part = self._parts[term]
+        if part.order:
+            weights = weights * self._pixels.turn(part.order, part.sine) ** 2
+        rings = self._pixels.sums(np.asarray(weights, np.float64))
+        combined = self._combined(term, displaced)
+        high, wide = (values.shape[1] for values in combined[0])
+        result = np.zeros((high * wide,) * 2)
+        for index, one in enumerate(combined):
+            for other in combined[index:]:
+                product = products(rings, one, other)
+                result += product if other is one else product + product.T
+        return part.congruent(result)
+
+    def _combined(self, term: int, displaced: Floats | None) -> list[tuple[Floats, Floats]]:
+        if displaced is None:
+            return self._blurred[term]
+        root = self.displaced_root(displaced, term)
+        return [(along @ root, across) for along, across in self._blurred[term]]
+
+    def displaced_products(self, waves: Sequence[Floats]) -> Floats:
+        """Return the mean products of the waves along the windows of displaced beads.
+
+        A function that is faint in the window, and rises beyond its ends, is bright in the windows
+        of beads that are displaced along z.
+
+        Parameters
+        ----------
+        waves : sequence of numpy.ndarray
+            See `waves_at`: along the windows of displaced beads, at least one.
+
+        Returns
+        -------
+        numpy.ndarray
+            (waves, waves).
+        """
+        products = np.zeros((len(self.waves),) * 2)
+        for displaced in waves:
+            products += displaced.T @ displaced
+        return products / len(waves)
+
+    def displaced_root(self, displaced: Floats, term: int) -> Floats:
+        """Return by how much brighter a term's combinations along the axis are in such windows.
+
+        Parameters
+        ----------
+        displaced : numpy.ndarray
+            See `displaced_products`.
+        term : int
+
+        Returns
+        -------
+        numpy.ndarray
+            The square root of the matrix of the combinations' products over these windows.
+        """
+        axial = self._parts[term].axial
+        values, vectors = np.linalg.eigh(axial.T @ displaced @ axial)
+        root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+        return root
+
+    def rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
+        """Return where in the tables places in the plane lie, in micrometres from the axis.
+
+        Returns
+        -------
+        numpy.ndarray
+            The row before each place,
+        numpy.ndarray
+            and how far it is on the way to the next one: between 0 and 1.
+        """
+        places = np.hypot(across, along) / self.step
+        rows = places.astype(np.intp)
+        return rows, places - rows
+
+    def _arguments(self) -> Floats:
+        places = np.arange(self.places) * self.step
+        arguments: Floats = 2 * np.pi * places[:, None] * self.radial
+        return arguments
+
+    def _wave_frequencies(self) -> Floats:
+        n = self.window[0]
+        if n == 1:
+            return np.zeros(1)
+        count = math.ceil(OVERSAMPLING * n * self.spacing[0] * self.band.axial) + 1
+        return np.linspace(-self.band.axial, self.band.axial, 2 * count + 1)
+
+    def _sums(self, term: Term) -> Floats:
+        """Return what each of a term's coefficients adds to the PSF's sum."""
+        plane = self._pixels.planes(term.rings.T, term.order, term.sine)
+        return term.reduced(np.outer(term.along.sum(axis=0), plane.sum(axis=(1, 2))))
+
+    def _separate_ball(self) -> None:
+        """Write the ball as few products of a function of f and one of k, for `hessian`."""
+        left, values, right = np.linalg.svd(self.ball)
+        kept = range(max(1, int((values > 1e-3 * values[0]).sum())))
+        waves = self.waves_at(0.0)
+        self._blurred = [
+            [
+                (
+                    (waves * (left[:, i] * values[i])) @ term.axial,
+                    (self._bessel[term.order] * right[i]) @ term.lateral,
+                )
+                for i in kept
+            ]
+            for term in self._parts
+        ]
+
+
+def _bessel(order: int, argument: Floats) -> Floats:
+    """Return J of that order; the first one by the faster function that it has of its own."""
+    values: Floats = special.j0(argument) if order == 0 else special.jv(order, argument)
+    return values

@@ -1,0 +1,83 @@
+"""What is expected of a PSF's coefficients: the spectrum that it has by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+
+__all__ = ["expected_spectrum", "prior_precision", "prior_times"]
+
+Floats = NDArray[np.float64]
+
+# What a prior expects less than this part of the largest from is held as firmly as that.
+LEAST_EXPECTED = 1e-4
+
+
+def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
+    """Return a PSF's spectrum, of its coefficients' power, to expect other terms of.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        Of the PSF.
+
+    Returns
+    -------
+    numpy.ndarray
+        (waves, radial), see `FourierBessel.power`, so scaled that the variances of the symmetric
+        part's coefficients add up to the sum of the squares of all coefficients.
+    """
+    power = basis.power(coefficients)
+    trace = float(np.trace(basis.covariance(power, 0)))
+    scaled: Floats = power * (float((coefficients**2).sum()) / trace)
+    return scaled
+
+
+def prior_precision(covariance: Floats) -> Floats:
+    """Return the precision of coefficients of some covariance.
+
+    What is not expected at all is held all but at 0.
+
+    Parameters
+    ----------
+    covariance : numpy.ndarray
+        (coefficients, coefficients), or the variances of independent ones, (coefficients,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the same shape.
+    """
+    precision: Floats
+    if covariance.ndim == 1:
+        precision = 1 / np.maximum(covariance, LEAST_EXPECTED * covariance.max())
+        return precision
+    held = covariance.copy()
+    # The largest row's sum is no less than the largest eigenvalue.
+    held[np.diag_indices_from(held)] += LEAST_EXPECTED * np.abs(covariance).sum(axis=1).max()
+    factor, _ = linalg.cho_factor(held, lower=True, check_finite=False, overwrite_a=True)
+    # Of a factor the inverse is half as much work as the solution for a unit matrix.
+    inverse, failed = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise np.linalg.LinAlgError("The covariance of a prior is singular.")
+    lower = np.tril(inverse)
+    precision = lower + np.tril(lower, -1).T
+    return precision
+
+
+def prior_times(priors: Sequence[Floats | None], parts: Sequence[Floats]) -> Floats:
+    """Return the priors' precisions times each term's coefficients; None expects nothing."""
+    return np.concatenate(
+        [
+            np.zeros(part.size)
+            if prior is None
+            else (prior * part if prior.ndim == 1 else prior @ part)
+            for prior, part in zip(priors, parts, strict=True)
+        ]
+    )

@@ -1,0 +1,106 @@
+"""How well a distilled PSF is known: standard errors of its voxels and of its widths."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.linearised import Linearised
+from napari_psf_distiller.measure.widths import profile_width_slope
+
+__all__ = ["PSFErrors", "psf_errors"]
+
+Floats = NDArray[np.float64]
+
+# So many columns of a triangular matrix are solved for together.
+COLUMNS = 64
+
+# Where the window's outermost twentieth begins.
+RIM = 0.95
+
+
+class PSFErrors(NamedTuple):
+    """Standard errors.
+
+    Attributes
+    ----------
+    voxels : numpy.ndarray
+        Of the window's shape, for the PSF with the sum 1.
+    widths : tuple of float
+        Of the full width at half maximum along each axis, in voxels; NaN where there is no width.
+    """
+
+    voxels: NDArray[np.float32]
+    widths: tuple[float, ...]
+
+
+def psf_errors(
+    basis: FourierBessel,
+    coefficients: Floats,
+    state: Linearised,
+    total_variance: float,
+    displacement: float = 0.0,
+) -> PSFErrors:
+    """Return the standard errors of a PSF that was fitted to beads.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        Of the PSF, of any sum.
+    state : Linearised
+        At these coefficients.
+    total_variance : float
+        Of the PSF's sum over the window, relative to its square, when the background is fitted
+        with it.
+    displacement : float
+        Of the PSF along z, in voxels: where it is looked at.
+
+    Notes
+    -----
+    The covariance is the inverse of the Fisher information. What the background and the PSF's halo
+    share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
+    the light that the window does not reach is taken for background, the sum is doubted by as much
+    as lies in the window's outermost twentieth. Beads that differ by more than the camera's noise
+    are in the weights, and so in the errors: see `JointModel.calibrate`.
+    """
+    starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
+    factors = []
+    for matrix in state.precision:
+        lower = linalg.cholesky(matrix, lower=True, check_finite=False)
+        # R with the covariance R R^T. Some columns at a time: SciPy keeps Python's lock meanwhile,
+        # and a viewer would stand still.
+        columns = np.array_split(np.eye(len(lower)), -(-len(lower) // COLUMNS), axis=1)
+        solved = [linalg.solve_triangular(lower, some, lower=True, trans="T") for some in columns]
+        factors.append(np.concatenate(solved, axis=1))
+    psf, total = basis.psf(coefficients, displacement), basis.total(coefficients)
+    doubt = total_variance + _rim(psf) ** 2
+    variance = basis.variance(factors, displacement) + doubt * psf**2
+    voxels = (np.sqrt(variance) / total).astype(np.float32)
+    # Through the brightest voxel, as widths are measured.
+    top = tuple(int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
+    widths = []
+    for axis, n in enumerate(basis.window):
+        if n < 4:
+            widths.append(float("nan"))
+            continue
+        _, values_at = basis.profile_gradient(axis, displacement, top)
+        slope = profile_width_slope(values_at @ coefficients) @ values_at
+        parts = np.split(slope, starts[1:-1])
+        pieces = [root.T @ part for root, part in zip(factors, parts, strict=True)]
+        widths.append(float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces))))
+    return PSFErrors(voxels, tuple(widths))
+
+
+def _rim(psf: Floats) -> float:
+    """Return how much of a PSF lies in the outermost twentieth of its window."""
+    distance = [
+        np.abs(np.arange(n) - n // 2) / max(n // 2, 1) if n > 1 else np.zeros(1) for n in psf.shape
+    ]
+    across = np.hypot(distance[1][:, None], distance[2])
+    outer = (distance[0][:, None, None] > RIM) | ((across > RIM) & (across <= 1))
+    return float(np.abs(psf[outer]).sum() / np.abs(psf).sum())

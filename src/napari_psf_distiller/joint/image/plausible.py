@@ -1,0 +1,70 @@
+"""Whether figures that were typed in, and what stands out in an image, can be those of beads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.basis.fourier_bessel import Band
+
+__all__ = ["check_plausible"]
+
+Floats = NDArray[np.float64]
+
+# A ball's image is as wide as the ball, or wider: at half of its maximum 0.87 of its diameter, and
+# widths are known at first to a part only.
+WIDEST = 2.0
+
+# Of a widefield microscope the narrowest image is about half as wide as its highest frequency's
+# period. STED's is a tenth of that.
+NARROWEST, TENTH = 0.5, 0.05
+
+# Astigmatism of 0.3 waves makes a bead's image 6 times as wide along one axis of the plane as along
+# the other; what is longer by this is no bead.
+UNEQUAL = 12.0
+
+
+def check_plausible(
+    widths: Floats, spacing: Sequence[float], bead_diameter: float, band: Band | None
+) -> None:
+    """Refuse a diameter or optics that are not of the beads' order of magnitude, and stripes.
+
+    Parameters
+    ----------
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    spacing : sequence of float
+        Voxel size in micrometres, three values.
+    bead_diameter : float
+        In micrometres.
+    band : Band or None
+        What the optics pass.
+
+    Raises
+    ------
+    InputError
+        They are not.
+    """
+    across = widths[1:] * np.array(spacing[1:])
+    if max(across) > UNEQUAL * min(across):
+        raise InputError(
+            f"What stands out in the image is {across[0]:.3g} um wide along y and "
+            f"{across[1]:.3g} um along x, and no bead's image is so unequal: the image has "
+            "stripes, or the voxel size is wrong. Remove the stripes, or give the voxel size in "
+            "the order z, y, x."
+        )
+    width = float(min(across))
+    if bead_diameter > WIDEST * width:
+        raise InputError(
+            f"The bead diameter is {bead_diameter:g} um, and a bead's image only {width:.3g} um "
+            "wide: give the diameter and the voxel size in micrometres."
+        )
+    if band is not None and width < TENTH * NARROWEST / band.lateral:
+        raise InputError(
+            f"A bead's image is {width:.3g} um wide, and the optics pass nothing that is narrower "
+            f"than {NARROWEST / band.lateral:.3g} um: give the wavelength and the voxel size in "
+            "micrometres."
+        )

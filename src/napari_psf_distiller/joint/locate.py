@@ -1,0 +1,299 @@
+"""Each bead's centre and amplitude, its fit and its shape, on the few voxels that tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.joint.basis.turning import Turning, plane_slope, turning_parts
+from napari_psf_distiller.joint.core import inverse_of, reach_of
+from napari_psf_distiller.joint.model.model import JointModel
+
+__all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Slices = tuple[slice, ...]
+
+# A bead counts if the image reaches so many of its widths further than its centre, on all sides.
+SEEN = 0.3
+
+# So many beads are looked at together.
+BATCH = 8
+
+# A centre moves by at most this in one step, in voxels, and an amplitude by half.
+LONGEST_STEP = 0.7
+
+# The second moments of a bead's light, in this order.
+MOMENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+
+
+class Places(NamedTuple):
+    """Steps towards better centres and amplitudes, and how well these are known.
+
+    Attributes
+    ----------
+    steps : numpy.ndarray
+        (beads, 4): of the amplitude, and of z, y and x in voxels.
+    information : numpy.ndarray
+        (beads, 4, 4): the Fisher information of these.
+    """
+
+    steps: Floats
+    information: Floats
+
+    @property
+    def gains(self) -> Floats:
+        """By how many nats each bead's step makes the image likelier, (beads,)."""
+        gains: Floats = 0.5 * np.einsum("bi,bij,bj->b", self.steps, self.information, self.steps)
+        return gains
+
+
+class BeadFit(NamedTuple):
+    """How well single beads fit the model.
+
+    Attributes
+    ----------
+    chi_squared : numpy.ndarray
+        (beads,): mean square of the residuals over the core, in units of the noise's variance.
+    moments : numpy.ndarray
+        (beads, 6): by how much the second moments of its light exceed the model's, in squared
+        voxels; see `MOMENTS`.
+    covariance : numpy.ndarray
+        (beads, 6, 6): of these, from the noise.
+    information : numpy.ndarray
+        (beads, 4, 4): see `Places`.
+    whole : numpy.ndarray
+        bool: whether its middle lies in the image, to all sides.
+    saturated : numpy.ndarray
+        bool
+    """
+
+    chi_squared: Floats
+    moments: Floats
+    covariance: Floats
+    information: Floats
+    whole: NDArray[np.bool_]
+    saturated: NDArray[np.bool_]
+
+
+def improve_places(model: JointModel, widths: Floats, beads: Iterable[int] | None = None) -> Places:
+    """Return a Newton step (Gauss's) of each bead's amplitude and centre, all others held.
+
+    Parameters
+    ----------
+    model : JointModel
+        Its light is rendered.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    beads : iterable of int, optional
+        Only these take a step.
+    """
+    amplitudes = model.basis.amplitudes(model.coefficients)
+    flat = model.field.image.shape[0] == 1
+    count = len(model.centres)
+    steps, information = np.zeros((count, 4)), np.zeros((count, 4, 4))
+    free = np.array([0, 2, 3] if flat else [0, 1, 2, 3])
+    # On one thread: others would wait for Python's lock most of the time, as the arrays are small.
+    for cores in _cores(model, widths, range(count) if beads is None else beads):
+        derivatives = _Light(model, cores, amplitudes).slopes()
+        weight, off = cores.weighted(model)
+        matrix, vector = _normal(derivatives, weight, off)
+        information[cores.beads] = matrix
+        solution = inverse_of(matrix[:, free[:, None], free]) @ vector[:, free, None]
+        steps[np.ix_(cores.beads, free)] = solution[..., 0]
+    largest = 0.5 * model.amplitudes
+    steps[:, 0] = np.clip(steps[:, 0], -largest, 2 * largest)
+    steps[:, 1:] = np.clip(steps[:, 1:], -LONGEST_STEP, LONGEST_STEP)
+    return Places(steps, information)
+
+
+def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
+    """Return how well each bead fits, and by how much its shape differs from the model's.
+
+    Parameters
+    ----------
+    model : JointModel
+        Its light is rendered.
+    widths : numpy.ndarray
+        See `improve_places`.
+
+    Notes
+    -----
+    Two beads that touch look like one with larger second moments: to second order, convolving with
+    a small displacement's distribution of covariance C adds ``C_ij / 2`` times the second
+    derivatives. Their size is fitted to the residuals together with amplitude and centre: a score
+    test (C. R. Rao, 1948) of each bead against the model.
+    """
+    amplitudes = model.basis.amplitudes(model.coefficients)
+    count = len(model.centres)
+    shape = np.array(model.field.image.shape)
+    axes = np.flatnonzero(shape > 1)
+    pairs = np.flatnonzero(np.isin(MOMENTS, axes).all(axis=1))
+    chi, moments = np.zeros(count), np.zeros((count, 6))
+    covariance, information = np.zeros((count, 6, 6)), np.zeros((count, 4, 4))
+    saturated = np.zeros(count, bool)
+    moved = np.r_[0, 1 + axes]
+    # In a stack of a few planes those to each side of the middle one.
+    reach = np.clip(np.round(SEEN * widths), 1, np.maximum((shape - 1) // 2, 1)).astype(np.intp)
+    low, high = model.nearest - reach, model.nearest + reach
+    whole = np.all(((low >= 0) & (high < shape))[:, axes], axis=1)
+    for cores in _cores(model, widths, range(count)):
+        some = cores.beads
+        light = _Light(model, cores, amplitudes)
+        derivatives, second = light.slopes(), light.curvatures()
+        weight, off = cores.weighted(model)
+        chi[some] = cores.chi_squared(model)
+        saturated[some] = (cores.of(model.field.image) >= model.field.saturation).any(axis=1)
+        rows = np.concatenate([derivatives[:, moved], second[:, pairs]], axis=1)
+        matrix, vector = _normal(rows, weight, off)
+        inverse = inverse_of(matrix)
+        solved = (inverse @ vector[..., None])[..., 0]
+        first = len(moved)
+        moments[np.ix_(some, pairs)] = solved[:, first:]
+        covariance[np.ix_(some, pairs, pairs)] = inverse[:, first:, first:]
+        information[some], _ = _normal(derivatives, weight, off)
+    return BeadFit(chi, moments, covariance, information, whole, saturated)
+
+
+class _Cores:
+    """The parts of an image, all as large, that tell some beads' places: within their windows."""
+
+    def __init__(self, model: JointModel, beads: list[int], boxes: list[Slices]) -> None:
+        self.beads, self._boxes = np.array(beads), boxes
+        # Along each axis, (beads, places), in voxels from the beads' centres.
+        each = [model.places.offsets(bead, box) for bead, box in zip(beads, boxes, strict=True)]
+        self.offsets = [np.stack(along) for along in zip(*each, strict=True)]
+
+    def of(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the voxels of an image, (beads, voxels)."""
+        return np.stack([image[box].ravel() for box in self._boxes])
+
+    def weighted(self, model: JointModel) -> tuple[Floats, Floats]:
+        """Return the voxels' weights and what the model leaves of them, (beads, voxels)."""
+        weights, left = [], []
+        for bead, box in zip(self.beads, self._boxes, strict=True):
+            off, weight = model.told(int(bead), box)
+            weights.append(weight.ravel())
+            left.append(off.ravel())
+        return np.stack(weights).astype(np.float64), np.stack(left).astype(np.float64)
+
+    def chi_squared(self, model: JointModel) -> Floats:
+        """Return the mean squares of what is left, in units of what is expected, (beads,)."""
+        sums = []
+        for off, variance, box in self._left(model):
+            squares, expected = model.field.squares(box, off, variance)
+            told = expected > 0
+            parts = np.divide(squares, variance, out=np.zeros_like(off), where=told)
+            sums.append((parts.sum(dtype=np.float64), (expected / variance).sum(dtype=np.float64)))
+        found, wanted = np.array(sums).T
+        chi_squared: Floats = found / np.maximum(wanted, 1)
+        return chi_squared
+
+    def _left(self, model: JointModel) -> Iterator[tuple[Array, Array, Slices]]:
+        """Yield what the model leaves of each core, and its variance."""
+        for bead, box in zip(self.beads, self._boxes, strict=True):
+            light, level = model.light[box], model.local_background(int(bead), box)
+            yield model.field.image[box] - light - level, model.variance(light, level), box
+
+
+def _cores(model: JointModel, widths: Floats, beads: Iterable[int]) -> list[_Cores]:
+    """Return the beads' cores, some of one size together."""
+    reach = reach_of(widths)
+    sizes: dict[tuple[int, ...], list[tuple[int, Slices]]] = {}
+    for bead in beads:
+        box = model.places.middle(bead, reach)
+        size = tuple(part.stop - part.start for part in box)
+        sizes.setdefault(size, []).append((bead, box))
+    return [
+        _Cores(model, *map(list, zip(*alike[first : first + BATCH], strict=True)))
+        for alike in sizes.values()
+        for first in range(0, len(alike), BATCH)
+    ]
+
+
+class _Light:
+    """Beads' light in their cores, and how it depends on amplitude, centre and size."""
+
+    def __init__(self, model: JointModel, cores: _Cores, amplitudes: Floats) -> None:
+        basis = self._basis = model.basis
+        z, y, x = cores.offsets
+        self._along = basis.waves_along(z)
+        self._rising = basis.waves_along(z, derivative=True)
+        self._shape = (len(z), z.shape[1], y.shape[1], x.shape[1])
+        self._brightness = model.amplitudes[cores.beads, None, None, None]
+        across, sideways = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
+        self._rows, self._part = (
+            values.reshape(len(z), -1) for values in basis.rows_at(across, sideways)
+        )
+        self._angle = np.arctan2(across, sideways).reshape(self._rows.shape)
+        self._functions: dict[int, Floats] = {}
+        self._still = turning_parts(basis.terms, amplitudes)
+        # By displacements of a voxel, which is the opposite of the places'.
+        _, sy, sx = basis.spacing
+        self._down = plane_slope(self._still, basis.radial, sine=True, scale=-sy)
+        self._right = plane_slope(self._still, basis.radial, sine=False, scale=-sx)
+
+    def slopes(self) -> Floats:
+        """Return the derivatives by amplitude, z, y and x, (beads, 4, voxels)."""
+        derivatives = [
+            self._times(self._along, self._still) / self._brightness,
+            self._times(self._rising, self._still),
+            self._times(self._along, self._down),
+            self._times(self._along, self._right),
+        ]
+        return np.stack(derivatives, axis=1).reshape(len(self._rows), 4, -1)
+
+    def curvatures(self) -> Floats:
+        """Return the derivatives by the second moments, (beads, 6, voxels); see `MOMENTS`."""
+        basis = self._basis
+        _, sy, sx = basis.spacing
+        bent = self._along * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
+        down_twice = plane_slope(self._down, basis.radial, sine=True, scale=-sy)
+        right_twice = plane_slope(self._right, basis.radial, sine=False, scale=-sx)
+        both = plane_slope(self._down, basis.radial, sine=False, scale=-sx)
+        second = np.stack(
+            [
+                self._times(bent, self._still),
+                self._times(self._along, down_twice),
+                self._times(self._along, right_twice),
+                self._times(self._rising, self._down),
+                self._times(self._rising, self._right),
+                self._times(self._along, both),
+            ],
+            axis=1,
+        )
+        second[:, :3] *= 0.5
+        return second.reshape(len(second), 6, -1)
+
+    def _times(self, along: Floats, parts: Turning) -> Floats:
+        """Return the light of a sum of functions, with such waves along z."""
+        amplitudes, functions = [], []
+        for order, part in parts.items():
+            amplitudes.append(part.real)
+            if order:
+                amplitudes.append(-part.imag)
+            functions.append(self._turned(order))
+        across = np.concatenate(functions, axis=-1)
+        values = along @ np.concatenate(amplitudes, axis=1) @ across.swapaxes(1, 2)
+        return values.reshape(self._shape) * self._brightness
+
+    def _turned(self, order: int) -> Floats:
+        """Return an order's functions in the cores, (beads, pixels, functions), cosine and sine."""
+        if order not in self._functions:
+            table, part = self._basis.table(order), self._part[..., None]
+            values = table[self._rows] * (1 - part) + table[self._rows + 1] * part
+            if order:
+                turns = [np.cos(order * self._angle), np.sin(order * self._angle)]
+                values = np.concatenate([values * turn[..., None] for turn in turns], axis=-1)
+            self._functions[order] = values
+        return self._functions[order]
+
+
+def _normal(rows: Floats, weight: Floats, off: Floats) -> tuple[Floats, Floats]:
+    """Return the normal equations' matrices and vectors of fits to what is off."""
+    weighted = rows * weight[:, None]
+    return weighted @ rows.swapaxes(1, 2), (weighted @ off[..., None])[..., 0]

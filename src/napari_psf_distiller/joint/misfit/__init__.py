@@ -1,0 +1,1 @@
+"""Where the beads and the fitted model differ, and what that tells."""

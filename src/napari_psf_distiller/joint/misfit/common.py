@@ -1,0 +1,124 @@
+"""What a joint model leaves of all beads alike, and whether the optics forbid it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from napari_psf_distiller.joint.basis.beyond_band import (
+    PowerBeyond,
+    middle_of_window,
+    powers_beyond,
+)
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.core import CORE
+from napari_psf_distiller.joint.linearised import Linearised
+from napari_psf_distiller.joint.misfit.bead_shapes import BeadShapes
+from napari_psf_distiller.joint.misfit.lean import Lean
+
+__all__ = ["CommonMisfit", "common_misfit"]
+
+Floats = NDArray[np.float64]
+
+# It is not chance if it is less likely than this.
+CHANCE = 1e-4
+
+
+class CommonMisfit(NamedTuple):
+    """What is left of all used beads alike.
+
+    Attributes
+    ----------
+    harm : float
+        The relative L2 error of a bead's image that it amounts to, less what noise makes of it.
+    ratio : float
+        Its root mean square near a bead's middle, in its own standard errors: 1 is noise.
+    chance : float
+        Probability that noise alone made as much.
+    beyond : tuple of PowerBeyond
+        Along z and in the plane.
+    lean : Lean
+        By how much the beads lean more than the PSF does.
+    """
+
+    harm: float
+    ratio: float
+    chance: float
+    beyond: tuple[PowerBeyond, PowerBeyond]
+    lean: Lean
+
+    @property
+    def significant(self) -> bool:
+        """Whether it is not chance."""
+        return self.chance < CHANCE
+
+
+def common_misfit(
+    basis: FourierBessel,
+    coefficients: Floats,
+    state: Linearised,
+    shapes: BeadShapes,
+    widths: Floats,
+) -> CommonMisfit:
+    """Tell how much of what the model leaves is the same at all used beads.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        Of the PSF, of any sum.
+    state : Linearised
+        At these coefficients: its residuals are those of the beads laid on their nearest voxels.
+    shapes : BeadShapes
+        Of the used beads.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+
+    Notes
+    -----
+    Two measures: the mean of the beads' smooth patterns, which finds what is weak and wide, and the
+    mean of their residuals voxel by voxel, which finds all. Within the band a PSF that is fitted to
+    the end leaves nothing; a PSF with frequencies that it was not allowed leaves these.
+    """
+    bead = basis.bead(coefficients)
+    squares = float((bead**2).sum())
+    core = middle_of_window(basis.window, widths, CORE)
+    weighted = state.residual[core].astype(np.float64)
+    known = np.maximum(state.density[core].astype(np.float64), 1e-300)
+    square = weighted**2 / known
+    by_voxel = max(float(((square - 1) / known).sum()) / squares, 0)
+    chances = [float(stats.chi2.sf(square.sum(), square.size))]
+    by_pattern, lean = 0.0, Lean((0.0, 0.0), (0.0, 0.0))
+    if len(shapes.beads):
+        precision = 1 / shapes.variances
+        variance = 1 / precision.sum(axis=0)
+        mean = (precision * shapes.coefficients).sum(axis=0) * variance
+        by_pattern = max(float((mean**2 - variance).sum()), 0)
+        chances.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
+        lean = _lean(shapes, mean, variance)
+    return CommonMisfit(
+        float(np.sqrt(max(by_voxel, by_pattern))),
+        float(np.sqrt(square.mean())),
+        min(1.0, len(chances) * min(chances)),
+        powers_beyond(basis, state, widths),
+        lean,
+    )
+
+
+def _lean(shapes: BeadShapes, mean: Floats, variance: Floats) -> Lean:
+    """Return by how much beads lean whose patterns have this mean.
+
+    Of a Gaussian in its deviations u, ``u_z u_x`` times it is half of the pattern of the first
+    order along z and x.
+    """
+    slopes, errors = [0.0, 0.0], [0.0, 0.0]
+    for side, order in enumerate([(1, 1, 0), (1, 0, 1)]):
+        if order in shapes.orders:
+            index = shapes.orders.index(order)
+            scale = 2 * shapes.deviations[1 + side] / shapes.deviations[0]
+            slopes[side] = float(scale * mean[index])
+            errors[side] = float(scale * np.sqrt(variance[index]))
+    return Lean((slopes[0], slopes[1]), (errors[0], errors[1]))

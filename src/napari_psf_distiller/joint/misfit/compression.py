@@ -1,0 +1,89 @@
+"""Whether brighter beads are flatter: a camera that gives less for the brightest light."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from napari_psf_distiller.joint.core import inverse_of, reach_of
+from napari_psf_distiller.joint.model.model import JointModel
+
+__all__ = ["Compression", "compression_of"]
+
+Floats = NDArray[np.float64]
+
+# So many beads tell a slope over their brightness.
+LEAST_BEADS = 6
+
+
+class Compression(NamedTuple):
+    """What is missing of light the more the brighter it is.
+
+    Attributes
+    ----------
+    part : float
+        Of the light at a mean bead's peak; less than 0 where there is more.
+    chance : float
+        Probability that noise alone makes as much seem to be missing.
+    """
+
+    part: float
+    chance: float
+
+
+def compression_of(model: JointModel, widths: Floats, beads: Sequence[int]) -> Compression | None:
+    """Fit to the residuals of each bead what its own light's square is, and how it grows.
+
+    Parameters
+    ----------
+    model : JointModel
+        Its light is rendered.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    beads : sequence of int
+
+    Returns
+    -------
+    Compression or None
+        None where the beads are too few.
+
+    Notes
+    -----
+    A response r of light I that is not proportional is ``r = I - c I^2`` to the second order. The
+    PSF and the amplitudes, fitted to such beads, take up what it does to the mean of them; of a
+    bead of amplitude A the part ``c (A - mean A)`` of the square is left. So the slope over the
+    amplitude tells c. The beads' own scatter about it makes its error.
+    """
+    if len(beads) < LEAST_BEADS:
+        return None
+    axes = [axis for axis, n in enumerate(model.field.image.shape) if n > 1]
+    reach = reach_of(widths)
+    peak = float(model.basis.bead(model.coefficients).max())
+    found, variances = np.zeros(len(beads)), np.zeros(len(beads))
+    for row, bead in enumerate(beads):
+        box = model.places.middle(bead, reach)
+        light = model.light[box].astype(np.float64)
+        off, weight = model.told(bead, box)
+        square = light**2 / (float(model.amplitudes[bead]) * peak)
+        moved = [np.gradient(light, axis=axis) for axis in axes if light.shape[axis] > 1]
+        rows = np.stack([square, light, np.ones_like(light), *moved]).reshape(3 + len(moved), -1)
+        weighted = rows * weight.ravel().astype(np.float64)
+        inverse = inverse_of(weighted @ rows.T)
+        found[row] = inverse[0] @ (weighted @ off.ravel())
+        variances[row] = inverse[0, 0]
+    brightness = model.amplitudes[list(beads)] / model.amplitudes[list(beads)].mean()
+    own = max(float(np.var(found) - np.median(variances)), 0.0)
+    weights = 1 / (variances + own)
+    middle = np.average(brightness, weights=weights)
+    spread = float((weights * (brightness - middle) ** 2).sum())
+    if not spread > 0:
+        return None
+    slope = float((weights * (brightness - middle) * found).sum()) / spread
+    left = found - np.average(found, weights=weights) - slope * (brightness - middle)
+    freedom = len(beads) - 2
+    error = np.sqrt(float((weights * left**2).sum()) / freedom / spread)
+    return Compression(-slope, float(stats.t.sf(-slope / max(error, 1e-300), freedom)))

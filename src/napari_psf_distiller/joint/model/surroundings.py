@@ -1,0 +1,151 @@
+"""What lies around beads' windows, and what it tells of an image's background."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.threads import in_turn, slabs
+from napari_psf_distiller.joint.image.background import Normal
+from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.model.placement import Placement, Slices, within
+
+__all__ = ["Surroundings", "dark_planes"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# They are looked at again where more than this part of the windows moved further than a voxel, or
+# the background at a bead changed by this part of the noise: it tells which voxels are taken for
+# something else.
+MOVED, RAISED = 0.1, 0.2
+
+# A voxel that is so many standard deviations off the background is taken for something else.
+OFF = 4.0
+
+# The planes that tell of it are those whose halo is within this part of its range of the least.
+DARK = 0.25
+
+
+class _Seen(NamedTuple):
+    """What was looked at, and what it told. The weights are those of the camera's noise."""
+
+    places: Placement
+    levels: Floats
+    planes: NDArray[np.bool_]
+    told: Normal
+
+
+class Surroundings:
+    """The voxels outside all windows, and those that several windows share.
+
+    Parameters
+    ----------
+    field : BeadField
+    """
+
+    def __init__(self, field: BeadField) -> None:
+        self._field = field
+        self._seen: _Seen | None = None
+
+    def shares(self, places: Placement, attended: int, counts: Array) -> list[Array | None]:
+        """Return which part of each voxel is whose, where windows of attended beads overlap.
+
+        Parameters
+        ----------
+        places : Placement
+        attended : int
+            So many beads, the first ones.
+        counts : numpy.ndarray
+            float32, of the image's shape, 0 outside the windows: written over inside them, where it
+            ends as the number of windows of all beads that cover a voxel.
+
+        Returns
+        -------
+        list of (numpy.ndarray or None)
+            One over the number of windows in each one's; None where that is 1.
+        """
+        boxes, parts = places.boxes, slabs(len(counts))
+
+        def count(slab: slice) -> None:
+            for box in boxes:
+                counts[within(box, slab)] = 0
+            for box in boxes[:attended]:
+                counts[within(box, slab)] += 1
+
+        def count_others(slab: slice) -> None:
+            for box in boxes[attended:]:
+                counts[within(box, slab)] += 1
+
+        def share(box: Slices) -> Array | None:
+            covering = counts[box]
+            return np.float32(1) / covering if covering.max() > 1 else None
+
+        in_turn(count, parts)
+        shares = in_turn(share, boxes[:attended])
+        in_turn(count_others, parts)
+        return shares
+
+    def normal(self, places: Placement, background: Floats, counts: Array, halo: Floats) -> Normal:
+        """Return the normal equations of the background's fit to the voxels outside the windows.
+
+        Few windows that moved, or all by a voxel, change nothing that matters: then these are those
+        of before.
+
+        Parameters
+        ----------
+        places : Placement
+        background : numpy.ndarray
+            Its coefficients so far.
+        counts : numpy.ndarray
+            See `shares`.
+        halo : numpy.ndarray
+            (planes,): the light that the beads have at their windows' sides. Where it is more than
+            it must be, it is brighter beyond them too, and would be taken for background.
+        """
+        field = self._field
+        planes = dark_planes(halo)
+        levels = places.levels(background)
+        deviation = np.sqrt(field.variance(levels.astype(np.float32)))
+        heights = levels / deviation.astype(np.float64)
+
+        def sampled(z: int, step: int) -> tuple[Array, Array]:
+            part = slice(None, None, step)
+            plane = field.image[z, part, part]
+            level = field.background.plane(background, z, part, part)
+            weights, off = np.float32(1) / field.variance(level), plane - level
+            free = off * off * weights < OFF**2
+            free &= counts[z, part, part] == 0
+            free &= planes[z]
+            weights *= free * field.independent
+            field.settle((slice(z, z + 1), part, part), off[None], weights[None])
+            return weights, weights * off
+
+        if self._seen is None or _differ(self._seen, places, heights, planes):
+            told = field.background.normal(background, sampled)
+            # Where no voxel counts, it stays about what it is.
+            tie = field.background.loosely
+            told = Normal(
+                told.matrix + tie * np.eye(len(background)), told.vector + tie * background
+            )
+            self._seen = _Seen(places, heights, planes, told)
+        return self._seen.told
+
+    def forget(self) -> None:
+        """Look again, whatever moved: the windows are others."""
+        self._seen = None
+
+
+def dark_planes(halo: Floats) -> NDArray[np.bool_]:
+    """Return which planes tell of the background, by the beads' halo in each."""
+    dark: NDArray[np.bool_] = halo <= halo.min() + DARK * np.ptp(halo)
+    return dark
+
+
+def _differ(seen: _Seen, places: Placement, levels: Floats, planes: NDArray[np.bool_]) -> bool:
+    if len(seen.places) != len(places) or (seen.planes != planes).any():
+        return True
+    moved = (np.abs(seen.places.nearest - places.nearest).max(axis=1) > 1).mean()
+    return bool(moved > MOVED or np.abs(levels - seen.levels).max() > RAISED)

@@ -1,0 +1,272 @@
+"""The joint way of the data: from the raw image to beads, PSF and errors in one fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
+
+from napari_psf_distiller.advice import bead_warnings, joint_warnings, psf_warnings
+from napari_psf_distiller.checks import check_array, check_spacing
+from napari_psf_distiller.clock import Clock
+from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.advice.image import history_warnings
+from napari_psf_distiller.joint.fit import distil_jointly
+from napari_psf_distiller.joint.image.detection import (
+    EXCLUDED,
+    KEPT,
+    OVERSHADOWED,
+    Candidates,
+    candidates_at,
+    find_candidates,
+)
+from napari_psf_distiller.joint.image.field import BeadField, bead_field
+from napari_psf_distiller.joint.image.plausible import check_plausible
+from napari_psf_distiller.joint.results import SAME, Joint, JointState, Settings
+from napari_psf_distiller.joint.start import optics_band
+from napari_psf_distiller.measure import widths as psf_steps
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.results import Result, noting
+from napari_psf_distiller.stepwise.find_beads import AXES, bead_voxels, centres_of
+
+__all__ = ["find_raw_beads_step", "joint_step", "joint_steps", "postprocess_step"]
+
+
+def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
+    """Do all steps from a raw image to its PSF, as a generator of progress.
+
+    Parameters
+    ----------
+    original : numpy.ndarray
+        (Z, Y, X) or (Y, X), numbers.
+    recipe : Recipe
+        Whose method is "joint".
+
+    Raises
+    ------
+    InputError, DeviceError
+        See `distill`.
+    """
+    clock = Clock()
+    # What cannot be done is an error before the work.
+    settings = _settings(recipe, original.ndim)
+    device = choose_device(recipe.device)
+    yield Progress("Find beads", 0, 1)
+    field = raw_field(original, recipe)
+    candidates = find_candidates(field, recipe.find_beads.significance)
+    candidates = _with_saturated(field, candidates, recipe)
+    check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
+    yield Progress("Find beads", 1, 1)
+    clock.note("find_beads")
+    curve: list[tuple[int, float]] = []
+    fit = yield from noting(distil_jointly(field, candidates, settings, device), curve)
+    clock.note("distill")
+    psf = yield from postprocess_step(fit.psf, recipe)
+    clock.note("postprocess")
+    spacing = check_spacing(recipe.spacing, original.ndim)
+    record = provenance_of(original, f"{device.name}, float32")
+    return Result(
+        psf=psf,
+        beads=fit.beads,
+        recipe=dataclasses.replace(recipe, provenance=record),
+        timings=clock.total(),
+        spacing=spacing,
+        fwhm=psf_steps.fwhm(psf, spacing),
+        fwhm_error=fit.fwhm_error,
+        psf_error=_postprocessed_error(fit, psf, recipe),
+        log_likelihood=tuple(curve),
+        warnings=(
+            *bead_warnings(fit.beads),
+            *joint_warnings(fit, spacing, recipe),
+            *history_warnings(fit.state.field.history, fit.widths),
+            *psf_warnings(original.shape, psf, recipe),
+        ),
+        residual=fit.residual,
+        preprocessed=None,
+    )
+
+
+def _postprocessed_error(
+    fit: Joint, psf: NDArray[np.float32], recipe: Recipe
+) -> NDArray[np.float32]:
+    """Return the errors of a PSF's voxels, moved, cropped and scaled as it was itself."""
+    peak = np.unravel_index(int(fit.psf.argmax()), fit.psf.shape)
+    moves = tuple(n // 2 - int(p) for n, p in zip(fit.psf.shape, peak, strict=True))
+    error = np.roll(fit.psf_error, moves, axis=tuple(range(fit.psf.ndim)))
+    left = 1 - recipe.postprocess.background
+    scale = np.float32(float(psf.max()) / (left * float(fit.psf.max())))
+    return psf_steps.crop_about_centre(error, psf.shape) * scale
+
+
+def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
+    """Tell noise and background of a raw image; see `bead_field`."""
+    original = array = check_array(image)
+    # Small whole numbers stay as they are, which takes half of the memory or less.
+    if original.dtype.kind == "f" or original.dtype.itemsize > 2:
+        array = np.ascontiguousarray(array, np.float32)
+    return bead_field(
+        array,
+        check_spacing(recipe.spacing, array.ndim),
+        recipe.camera,
+        recipe.distill.background_scale,
+        original.dtype,
+    )
+
+
+def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]:
+    """Find the beads of a raw image by a matched filter; see `find_candidates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Like that of `find_beads`, without ``voxels``: the joint fit has the last word on centres,
+        amplitudes, and on which are used. What may be another bead's halo is not yet.
+    """
+    yield Progress("Find beads", 0, 1)
+    field = raw_field(image, recipe)
+    found = find_candidates(field, recipe.find_beads.significance)
+    axes = AXES[-np.ndim(np.asarray(image)) :]
+    beads = pd.DataFrame(found.voxels[:, -len(axes) :].astype(float), columns=list(axes))
+    beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
+    beads["amplitude"] = found.heights
+    beads["background"] = field.level(found.voxels)
+    beads["used"] = ~found.overshadowed
+    beads["reason"] = np.where(found.overshadowed, OVERSHADOWED, "").astype(object)
+    yield Progress("Find beads", 1, 1)
+    return beads
+
+
+def joint_step(
+    image: ArrayLike,
+    beads: pd.DataFrame,
+    recipe: Recipe,
+    preview_every: int = 0,
+    before: Joint | None = None,
+) -> Steps[Joint]:
+    """Distil the PSF from a raw image and its beads; see `distil_jointly`.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X), raw.
+    beads : pandas.DataFrame
+        With their centres. Those that are not ``used`` do not shape the PSF, but their light is
+        modelled; the others are judged. Those that may be a halo are beads if the first PSF does
+        not explain them.
+    recipe : Recipe
+    preview_every : int
+    before : Joint, optional
+        Of the same image and recipe, with other beads: it goes on from there. Beads that it
+        refused and that are ``used`` now are not judged again.
+    """
+    original = np.asarray(image)
+    state = before.state if before is not None else None
+    if state is None:
+        field, settings = raw_field(original, recipe), _settings(recipe, original.ndim)
+    else:
+        field, settings = state.field, state.settings
+    centres = centres_of(beads)
+    # A bead outside the image is an error with a sentence.
+    bead_voxels(centres, original.shape)
+    if original.ndim == 2:
+        centres = np.insert(centres, 0, 0.0, axis=1)
+    verdicts = _verdicts(beads, centres, state)
+    if not np.isin(verdicts, ["", KEPT]).any():
+        raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
+    widths = state.widths if state is not None else None
+    candidates = _without_doubles(candidates_at(field, centres, verdicts, widths))
+    candidates = _with_saturated(field, candidates, recipe)
+    check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
+    device = choose_device(recipe.device)
+    return (yield from distil_jointly(field, candidates, settings, device, preview_every, state))
+
+
+def _with_saturated(field: BeadField, candidates: Candidates, recipe: Recipe) -> Candidates:
+    """Refuse beads whose peaks are saturated at once, as a PSF from them has no top.
+
+    Raises
+    ------
+    InputError
+        There is no other.
+    """
+    if not recipe.distill.judge:
+        return candidates
+    verdicts = candidates.verdicts
+    if verdicts is None:
+        verdicts = np.full(len(candidates.voxels), "", "U16")
+    saturated = (verdicts == "") & field.saturated(candidates.voxels)
+    if saturated.any() and not (np.isin(verdicts, ["", KEPT]) & ~saturated).any():
+        raise InputError(
+            f"None of the {len(saturated)} beads can be used: {int(saturated.sum())} are "
+            f"saturated, at {field.saturation:g}. Expose for a shorter time, or use the image "
+            "before its contrast was changed."
+        )
+    return candidates._replace(verdicts=np.where(saturated, "saturated", verdicts))
+
+
+def _without_doubles(candidates: Candidates) -> Candidates:
+    """Leave out the excluded beads that another one was put in the place of."""
+    assert candidates.verdicts is not None
+    shaping = np.isin(candidates.verdicts, ["", KEPT])
+    places = candidates.voxels / candidates.widths
+    apart, _ = cKDTree(places[shaping]).query(places)
+    kept = shaping | (np.asarray(apart) > SAME)
+    return candidates._replace(
+        voxels=candidates.voxels[kept],
+        heights=candidates.heights[kept],
+        overshadowed=candidates.overshadowed[kept],
+        verdicts=candidates.verdicts[kept],
+    )
+
+
+def _verdicts(
+    beads: pd.DataFrame, centres: NDArray[np.float64], state: JointState | None
+) -> NDArray[np.str_]:
+    """Return what a table of beads decides for each; see `Candidates`."""
+    verdicts = np.full(len(beads), "", "U16")
+    if state is not None:
+        nearest = state.nearest(centres)
+        refused = (state.reasons != "") | (state.verdicts == KEPT)
+        verdicts[(nearest >= 0) & refused[nearest]] = KEPT
+    if "used" in beads:
+        out = ~beads["used"].to_numpy(bool)
+        verdicts[out] = EXCLUDED
+        if "reason" in beads:
+            told = beads["reason"].to_numpy(str)
+            verdicts = np.where(out & (told != ""), told, verdicts).astype("U16")
+    return verdicts
+
+
+def _settings(recipe: Recipe, ndim: int) -> Settings:
+    figures, part = recipe.optics.figures, recipe.distill
+    band = None if figures is None else optics_band(*figures)
+    window = part.window
+    if window is not None:
+        if len(window) < ndim:
+            raise InputError(
+                f"The window {window} has {len(window)} values, but the image has {ndim} axes."
+            )
+        window = (*((1.0,) * (3 - ndim)), *window[-ndim:])
+    return Settings(recipe.bead_diameter or 0.0, band, window, part.judge, part.angular_orders)
+
+
+def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.float32]]:
+    """Turn the distilled array into the PSF; see `postprocess`."""
+    yield Progress("Post-process PSF", 0, 1)
+    part = recipe.postprocess
+    psf = psf_steps.postprocess(
+        distilled,
+        crop=part.crop,
+        background=part.background,
+        clip=part.clip,
+        normalise=part.normalise,
+    )
+    yield Progress("Post-process PSF", 1, 1)
+    return psf

@@ -1,0 +1,139 @@
+"""What a joint fit is told, what it finds, and where another one goes on from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_psf_distiller.joint.basis.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
+from napari_psf_distiller.joint.misfit.summary import Misfit
+from napari_psf_distiller.joint.model.model import Fitted
+
+__all__ = ["SAME", "Joint", "JointState", "Settings"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# Two places are those of one bead if they lie within so many of its widths.
+SAME = 0.7
+
+
+class Settings(NamedTuple):
+    """What joint distilling is told.
+
+    Attributes
+    ----------
+    bead_diameter : float
+        In micrometres; 0 is a point.
+    band : Band or None
+        What the optics pass; None estimates it from the beads' width.
+    window : tuple of float or None
+        Extent of the PSF along z, y and x in micrometres; None chooses it from the beads' width.
+    judge : bool
+        Whether beads that do not look single are refused.
+    turns : int or None
+        The PSF has parts that turn up to so many times about its axis; None leaves it to the
+        evidence.
+    """
+
+    bead_diameter: float = 0.0
+    band: Band | None = None
+    window: tuple[float, ...] | None = None
+    judge: bool = True
+    turns: int | None = None
+
+
+class JointState(NamedTuple):
+    """Where a joint fit ended, for one of the same image to go on from there.
+
+    Attributes
+    ----------
+    field : BeadField
+    settings : Settings
+    widths : numpy.ndarray
+        See `Candidates`.
+    basis : FourierBessel
+    fitted : Fitted
+    centres, amplitudes : numpy.ndarray
+        Of all beads, (beads, 3) and (beads,); in front of the PSF's by
+    displacement : float
+        voxels along z.
+    verdicts, reasons : numpy.ndarray
+        str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
+        is not used.
+    sum_variance : float
+        Relative, of the sum of a PSF from a single bead.
+    """
+
+    field: BeadField
+    settings: Settings
+    widths: Floats
+    basis: FourierBessel
+    fitted: Fitted
+    centres: Floats
+    amplitudes: Floats
+    displacement: float
+    verdicts: NDArray[np.str_]
+    reasons: NDArray[np.str_]
+    sum_variance: float
+
+    def nearest(self, centres: Floats) -> NDArray[np.intp]:
+        """Return which bead lies at each of some centres, (beads, 3) in voxels; -1 is none."""
+        if len(self.centres) == 0:
+            return np.full(len(centres), -1)
+        shown = self.centres + np.array([self.displacement, 0.0, 0.0])
+        apart, nearest = cKDTree(shown / self.widths).query(centres / self.widths)
+        return np.where(np.asarray(apart) < SAME, nearest, -1)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What joint distilling found.
+
+    Attributes
+    ----------
+    psf : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X), sum 1, its peak along z in the middle plane.
+    psf_error : numpy.ndarray
+        float32, of its shape: the standard error of each voxel.
+    fwhm_error : tuple of float
+        Standard errors of the widths along each axis, in micrometres.
+    beads : pandas.DataFrame
+        One row a bead: its centre and amplitude with their standard errors, ``background``,
+        ``chi_squared`` (mean square of the residuals in its core, over the noise's), ``used`` and
+        ``reason``.
+    residual : numpy.ndarray
+        float32, of the image's shape: what the model leaves.
+    iterations : int
+    settled : bool
+        Whether the iterations ended because they gained nothing more, and not for their number.
+    band : Band
+        The frequencies that the PSF may have.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead's image along z, y and x, in voxels.
+    misfit : Misfit
+        What the model does not say of the beads.
+    rival : RivalPeak or None
+        A second peak of the PSF along z that may be the higher one.
+    state : JointState
+    """
+
+    psf: Array
+    psf_error: Array
+    fwhm_error: tuple[float, ...]
+    beads: pd.DataFrame
+    residual: Array
+    iterations: int
+    settled: bool
+    band: Band
+    widths: Floats
+    misfit: Misfit
+    rival: RivalPeak | None
+    state: JointState

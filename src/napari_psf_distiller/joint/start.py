@@ -1,0 +1,258 @@
+"""Where a joint fit begins: the frequencies a PSF may have, how far it reaches, the first beads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.basis.fourier_bessel import Band
+from napari_psf_distiller.joint.image.bead_widths import DEVIATION
+from napari_psf_distiller.joint.image.detection import Candidates
+from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.image.seen_band import seen_band
+
+__all__ = [
+    "alone_first",
+    "band_of",
+    "capped",
+    "first_deviations",
+    "gaussian",
+    "highest_band",
+    "middle_of",
+    "optics_band",
+    "window_of",
+]
+
+Floats = NDArray[np.float64]
+
+# The window reaches so many widths of a bead to each side, along z and in the plane. What light is
+# beyond is taken for background, which errs the more the denser the beads are: where more than so
+# many windows lie over each other in the plane, they are made larger, by up to so much.
+REACH, OVERLAP, LARGER = (6.5, 9.0), 1.2, 1.35
+
+# From so many beads on one of them may be something else.
+MANY = 5
+
+# A window is no larger than this part of the image.
+LARGEST = 0.65
+
+# Frequencies up to so much of the sampling's own can be told.
+ALONG, ACROSS = 0.45, 0.48
+
+# The optics' figures are known to a few per cent.
+TOLERANCE = (1.05, 1.02)
+
+# Without them the band is taken this much wider than the bead's width asks for.
+UNKNOWN = (1.6, 1.3)
+
+# And than what is seen of it in the beads' images, which is at most so many times the former.
+WIDER, MOST_WIDER = 1.1, 1.6
+# A microscope that passes the frequency k in the plane passes at least about so many micrometres
+# times k squared along the axis: wavelength / (8 index), of visible light in water. But in focus
+# that does not say so much where it is more than this, cycles a micrometre.
+PARAXIAL, MOST_AXIAL = 0.047, 2.0
+
+# Beads are of usual brightness within this factor's logarithm of the median.
+USUAL = 0.7
+
+
+def optics_band(aperture: float, wavelength: float, index: float) -> Band:
+    """Return what a widefield microscope passes.
+
+    Parameters
+    ----------
+    aperture : float
+        Numerical aperture.
+    wavelength : float
+        Of emission, in micrometres.
+    index : float
+        Of refraction of the immersion.
+
+    Notes
+    -----
+    ``2 NA / wavelength`` in the plane and ``(n - sqrt(n^2 - NA^2)) / wavelength`` along the axis
+    (B. R. Frieden, "Optical transfer of the three-dimensional object", JOSA 57, 1967).
+    """
+    if not 0 < aperture < index:
+        raise InputError(
+            f"The numerical aperture is {aperture:g}, the refractive index {index:g}: the aperture "
+            "must be positive and below the index."
+        )
+    axial = (index - np.sqrt(index**2 - aperture**2)) / wavelength
+    return Band(2 * aperture / wavelength, float(axial))
+
+
+def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Band:
+    """Return the frequencies that a PSF may have.
+
+    Parameters
+    ----------
+    known : Band or None
+        What the optics pass; None takes it from the beads.
+    field : BeadField
+    candidates : Candidates
+
+    Notes
+    -----
+    An aberrated PSF is wide and has fine detail all the same: so where the optics are not known,
+    what is seen in the beads' images counts too.
+    """
+    spacing, widths = field.spacing, candidates.widths
+    if known is not None:
+        lateral, axial = known.lateral * TOLERANCE[1], known.axial * TOLERANCE[0]
+    else:
+        lateral = UNKNOWN[1] * 1.02 / (min(widths[1:]) * spacing[1])
+        axial = UNKNOWN[0] * 0.88 / (widths[0] * spacing[0])
+        seen = seen_band(field, candidates)
+        if seen is not None:
+            lateral = max(lateral, min(WIDER * seen.lateral, MOST_WIDER * lateral))
+            axial = max(axial, min(WIDER * seen.axial, MOST_WIDER * axial))
+        # An aberrated PSF may be long along z, with all the frequencies of a short one.
+        axial = max(axial, min(PARAXIAL * lateral**2, MOST_AXIAL))
+    most = highest_band(spacing)
+    return Band(min(lateral, most.lateral), min(axial, most.axial))
+
+
+def highest_band(spacing: Sequence[float]) -> Band:
+    """Return the frequencies that voxels of some size, in micrometres, can tell."""
+    return Band(ACROSS / max(spacing[1:]), ALONG / spacing[0])
+
+
+def capped(band: Band, spacing: Sequence[float]) -> tuple[bool, bool]:
+    """Return whether a band ends where the voxels' sampling does, along z and in the plane.
+
+    Parameters
+    ----------
+    band : Band
+    spacing : sequence of float
+        Voxel size in micrometres.
+    """
+    most = highest_band(spacing)
+    return band.axial > 0.999 * most.axial, band.lateral > 0.999 * most.lateral
+
+
+def window_of(
+    extent: tuple[float, ...] | None, field: BeadField, candidates: Candidates
+) -> tuple[int, int, int]:
+    """Return how many voxels a PSF has along each axis.
+
+    Parameters
+    ----------
+    extent : tuple of float or None
+        In micrometres; None takes it from the beads.
+    field : BeadField
+    candidates : Candidates
+    """
+    shape, spacing, widths = field.image.shape, field.spacing, candidates.widths
+    if extent is not None:
+        halves = [reach / size / 2 for reach, size in zip(extent, spacing, strict=True)]
+    else:
+        across = REACH[1] * max(widths[1:] * spacing[1:])
+        plane = shape[1] * spacing[1] * shape[2] * spacing[2]
+        overlap = len(candidates.voxels) * (2 * across) ** 2 / plane
+        across *= float(np.clip(np.sqrt(overlap / OVERLAP), 1, LARGER))
+        # Beside a bead there must be background.
+        across = min(across, LARGEST * min(shape[1] * spacing[1], shape[2] * spacing[2]) / 2)
+        halves = [REACH[0] * widths[0], across / spacing[1], across / spacing[2]]
+    nz, ny, nx = (
+        2 * max(least, min(int(np.ceil(half)), limit)) + 1
+        for half, least, limit in zip(
+            halves, (1, 2, 2), (_seen_along(field, candidates), shape[1], shape[2]), strict=True
+        )
+    )
+    return (1 if shape[0] == 1 else nz, ny, nx)
+
+
+def _seen_along(field: BeadField, candidates: Candidates) -> int:
+    """Return how many planes of a bead are seen both before its focus and behind it.
+
+    Of the bead that shows most, or where they are many of the next one to it.
+    """
+    planes = candidates.voxels[~candidates.overshadowed, 0]
+    last = len(field.image) - 1
+    if len(planes) == 0:
+        return last // 2
+    rank = -2 if len(planes) >= MANY else -1
+    seen = min(int(np.sort(side)[rank]) for side in (planes, last - planes))
+    return min(last // 2, seen)
+
+
+def middle_of(
+    window: tuple[int, ...], widths: Floats, reach: tuple[float, float]
+) -> tuple[int, int, int]:
+    """Return how large the middle of a window is.
+
+    Parameters
+    ----------
+    window : tuple of int
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    reach : tuple of float
+        In widths to each side, along z and in the plane.
+    """
+    halves = np.ceil(np.array([reach[0], reach[1], reach[1]]) * widths).astype(int).tolist()
+    nz, ny, nx = (min(n, 2 * max(2, half) + 1) for n, half in zip(window, halves, strict=True))
+    return nz, ny, nx
+
+
+def alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
+    """Return an order of beads: of those of usual brightness the ones that stand alone come first.
+
+    Parameters
+    ----------
+    places : numpy.ndarray
+        (beads, 3), in widths of a bead.
+    heights : numpy.ndarray
+        Of each.
+    """
+    logarithms = np.log(np.maximum(heights, 1e-300))
+    unusual = np.abs(logarithms - np.median(logarithms)) > USUAL
+    nearest = np.full(len(places), np.inf)
+    if len(places) > 1:
+        apart, _ = cKDTree(places).query(places, [2])
+        nearest = np.asarray(apart, np.float64)[:, 0]
+    return np.lexsort((-nearest, unusual))
+
+
+def first_deviations(
+    widths: Floats, band: Band, spacing: Sequence[float], diameter: float
+) -> Floats:
+    """Return how wide a PSF looks to be at first, as a Gaussian's standard deviations in voxels.
+
+    Parameters
+    ----------
+    widths : numpy.ndarray
+        Full width at half maximum of a bead's image along each axis, in voxels.
+    band : Band
+        See `band_of`.
+    spacing : sequence of float
+        Voxel size in micrometres.
+    diameter : float
+        Of a bead, in micrometres.
+
+    Notes
+    -----
+    Convolved with a ball of diameter d, the variance of an image grows by d^2 / 20 along each axis.
+    What that leaves of a large bead's is not less than what the band can make: in the plane an
+    Airy disc's 0.51 wavelengths over the numerical aperture, along the axis 0.88 over its band.
+    """
+    sizes = np.asarray(spacing)
+    finest = np.array([0.88 / max(band.axial, 1e-9), 1.02 / band.lateral, 1.02 / band.lateral])
+    left = (widths * DEVIATION) ** 2 - (diameter / sizes) ** 2 / 20
+    least = np.minimum(finest / sizes, widths) * DEVIATION
+    deviations: Floats = np.sqrt(np.maximum(left, least**2))
+    return deviations
+
+
+def gaussian(window: tuple[int, ...], deviations: Floats) -> Floats:
+    """Return a Gaussian in the middle of a window, 1 there; deviations in voxels."""
+    axes = [
+        np.exp(-0.5 * ((np.arange(n) - n // 2) / s) ** 2)
+        for n, s in zip(window, deviations, strict=True)
+    ]
+    cube: Floats = axes[0][:, None, None] * axes[1][:, None] * axes[2]
+    return cube

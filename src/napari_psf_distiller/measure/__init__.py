@@ -1,0 +1,1 @@
+"""What can be measured of a PSF, of beads, and of an image's noise."""

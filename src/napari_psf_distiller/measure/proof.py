@@ -1,0 +1,366 @@
+"""The proof of a PSF: beads before and after deconvolution, and what a fit left of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.measure.beads import (
+    flux_of_beads,
+    isolated,
+    measure_beads,
+    widths_of,
+)
+from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
+from napari_psf_distiller.measure.noise import noise_level, noise_model, step_of
+from napari_psf_distiller.stepwise.find_beads import AXES, centres_of
+
+__all__ = [
+    "Proof",
+    "Spread",
+    "Structure",
+    "background_of",
+    "measurable",
+    "prove",
+    "residual_structure",
+    "spread_of",
+    "write_proof",
+]
+
+Floats = NDArray[np.float64]
+
+# What lies so many widths from every bead is elsewhere.
+ELSEWHERE = 3.0
+
+# The residual of so many voxels tells as much as that of all.
+SAMPLE = 4_000_000
+
+
+class Spread(NamedTuple):
+    """The median of some beads, and the quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Beads before and after deconvolution.
+
+    Attributes
+    ----------
+    beads : pandas.DataFrame
+        One row a bead that was measured in both: its centre in voxels, for each axis
+        ``fwhm_z_before`` and ``fwhm_z_after`` in `unit`, and the brightest voxel above the
+        background, ``peak_before``, ``peak_after`` and their quotient ``peak_gain``.
+    used : int
+        How many beads there are in the image, of those that are used.
+    unit : {"um", "voxels"}
+        Of the widths.
+    flux_before, flux_after : float
+        Light of the beads that were measured: all that they sent, and what of it is gathered within
+        twice their width; see `flux_of_beads`.
+    background_before, background_after : float
+        Intensity a voxel.
+    """
+
+    beads: pd.DataFrame
+    used: int
+    unit: str
+    flux_before: float
+    flux_after: float
+    background_before: float
+    background_after: float
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The image's axes."""
+        return tuple(axis for axis in AXES if f"fwhm_{axis}_before" in self.beads)
+
+    @property
+    def flux_kept(self) -> float:
+        """The flux after over that before: 1 where all light of the beads is gathered in them.
+
+        NaN where there was none.
+        """
+        return self.flux_after / self.flux_before if self.flux_before > 0 else float("nan")
+
+
+class Structure(NamedTuple):
+    """What a fit left of an image, over its noise; 1 is noise alone.
+
+    Attributes
+    ----------
+    beads : int
+        How many are used.
+    cores : float
+        Root mean square in the cores of the used beads.
+    elsewhere : float
+        Root mean square far from every bead; NaN where there is no such place.
+    common : MeanResidual or None
+        What is left at all used beads alike; None where their brightness is not known.
+    """
+
+    beads: int
+    cores: float
+    elsewhere: float
+    common: MeanResidual | None = None
+
+
+def background_of(image: NDArray[np.generic], beads: pd.DataFrame | None = None) -> float:
+    """Return an image's background: that at its used beads, or else the median of its voxels.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Less than a sixth of its voxels are anything but background.
+    beads : pandas.DataFrame, optional
+        With ``used``, and ``background`` if it is known at each, as the joint fit tells it.
+    """
+    if beads is not None and "background" in beads:
+        levels = beads.loc[beads["used"].astype(bool), "background"].to_numpy(dtype=float)
+        levels = levels[np.isfinite(levels)]
+        if len(levels):
+            return float(np.median(levels))
+    return noise_level(image).median
+
+
+def measurable(beads: pd.DataFrame, shape: Sequence[int], widths: Floats) -> NDArray[np.bool_]:
+    """Return which beads are used, isolated and in the image.
+
+    Parameters
+    ----------
+    beads : pandas.DataFrame
+        See `prove`.
+    shape : sequence of int
+        Of the image.
+    widths : numpy.ndarray
+        See `isolated`.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    centres = centres_of(beads)
+    used = beads["used"].to_numpy(dtype=bool) & _inside(centres, shape)
+    if not used.any():
+        raise InputError(
+            "No used bead lies here, so none can be measured. Choose a region with beads, or mark "
+            "which are used."
+        )
+    chosen = used & isolated(centres, widths)
+    if not chosen.any():
+        raise InputError(
+            f"None of the {int(used.sum())} used beads here stands alone, so none can be measured. "
+            "Choose a larger region, or a sparser sample."
+        )
+    return chosen
+
+
+def prove(
+    before: NDArray[np.generic],
+    after: NDArray[np.generic],
+    beads: pd.DataFrame,
+    psf: NDArray[np.floating],
+    backgrounds: tuple[float, float],
+    spacing: Sequence[float] | None = None,
+) -> Proof:
+    """Measure the isolated beads before and after deconvolution.
+
+    Parameters
+    ----------
+    before, after : numpy.ndarray
+        (Z, Y, X) or (Y, X), the same shape.
+    beads : pandas.DataFrame
+        Their centres in voxels, and ``used``; those that are not make others not isolated.
+    psf : numpy.ndarray
+        With which it was deconvolved.
+    backgrounds : (float, float)
+        Before and after.
+    spacing : sequence of float, optional
+        Voxel size in micrometres; without it widths are in voxels.
+
+    Raises
+    ------
+    InputError
+        The images differ in shape, no isolated bead is used in them, or the PSF cannot be used.
+    """
+    if before.shape != after.shape:
+        raise InputError(
+            f"The image has the shape {before.shape}, the deconvolved one {after.shape}; they "
+            "must be the same."
+        )
+    widths = widths_of(psf)
+    chosen = measurable(beads, before.shape, widths)
+    centres = centres_of(beads)
+    sizes = np.ones(before.ndim) if spacing is None else np.array(spacing, float)
+    axes = AXES[-before.ndim :]
+    columns = dict(zip(axes, centres[chosen].T, strict=True))
+    for when, image, level in zip(("before", "after"), (before, after), backgrounds, strict=True):
+        found, peaks = measure_beads(image, centres[chosen], widths, level)
+        for axis, values in zip(axes, (found * sizes).T, strict=True):
+            columns[f"fwhm_{axis}_{when}"] = values
+        columns[f"peak_{when}"] = peaks
+    table = pd.DataFrame(columns, index=beads.index[chosen])
+    # Only what was measured in both tells what deconvolution did.
+    measured = np.isfinite(table.to_numpy()).all(axis=1)
+    table = table[measured & (table["peak_before"] > 0).to_numpy()]
+    if len(table) == 0:
+        raise InputError(
+            f"None of the {int(chosen.sum())} isolated beads could be measured: they do not fall "
+            "to half of their maximum on all sides. Check the voxel size and that PSF, beads and "
+            "image belong together."
+        )
+    table["peak_gain"] = table["peak_after"] / table["peak_before"]
+    sent, gathered = flux_of_beads(before, after, psf, centres_of(table), widths, backgrounds[1])
+    return Proof(
+        beads=table,
+        used=int((beads["used"].to_numpy(dtype=bool) & _inside(centres, before.shape)).sum()),
+        unit="voxels" if spacing is None else "um",
+        flux_before=float(sent.sum()),
+        flux_after=float(gathered.sum()),
+        background_before=backgrounds[0],
+        background_after=backgrounds[1],
+    )
+
+
+def _inside(centres: Floats, shape: Sequence[int]) -> NDArray[np.bool_]:
+    within = (centres >= -0.5) & (centres < np.array(shape) - 0.5)
+    return np.asarray(within.all(axis=1))
+
+
+def spread_of(values: ArrayLike) -> Spread:
+    """Return the median and the quartiles."""
+    low, middle, high = np.percentile(np.asarray(values, float), (25, 50, 75))
+    return Spread(float(middle), float(low), float(high))
+
+
+def residual_structure(
+    residual: NDArray[np.generic],
+    beads: pd.DataFrame,
+    widths: Floats,
+    image: NDArray[np.generic],
+    psf: NDArray[np.floating],
+) -> Structure:
+    """Return how much more than noise a fit left of an image.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray
+        (Z, Y, X) or (Y, X).
+    beads : pandas.DataFrame
+        Their centres in voxels, ``used``, and ``chi_squared``: the mean square of the residuals
+        in each one's core, over the noise's. With ``amplitude``, the light of each, what all beads
+        have in common is told.
+    widths : numpy.ndarray
+        See `isolated`.
+    image : numpy.ndarray
+        Of which the residual is left.
+    psf : numpy.ndarray
+        Its window is that of the beads.
+
+    Raises
+    ------
+    InputError
+        No used bead has a ``chi_squared``.
+    """
+    chi = beads.loc[beads["used"].astype(bool), "chi_squared"].to_numpy(dtype=float)
+    chi = chi[np.isfinite(chi)]
+    if len(chi) == 0:
+        raise InputError("No used bead has a chi squared; choose the beads that Distil PSF wrote.")
+    flat = residual.ndim == 2
+    step = 1 if flat else max(1, residual.size // SAMPLE)
+    planes = np.asarray(residual[None] if flat else residual[::step], np.float32)
+    free = np.ones(planes.shape, bool)
+    reach = np.ceil(ELSEWHERE * widths[-2:]).astype(int)
+    # A widefield PSF spreads from a bead in any plane, so the beads of all planes are left out.
+    for y, x in np.floor(centres_of(beads)[:, -2:] + 0.5).astype(int):
+        free[
+            :,
+            max(y - reach[0], 0) : max(y + reach[0] + 1, 0),
+            max(x - reach[1], 0) : max(x + reach[1] + 1, 0),
+        ] = False
+    # Second differences hold no structure that is wider than a voxel: they tell the noise.
+    rough = (planes[..., 2:] - 2 * planes[..., 1:-1] + planes[..., :-2]) / np.sqrt(6)
+    there = free[..., 2:] & free[..., 1:-1] & free[..., :-2]
+    elsewhere = float("nan")
+    if there.any():
+        # Not their median, which is 0 where a camera's steps are coarser than its noise.
+        noise = float(np.sqrt(np.mean(rough[there].astype(np.float64) ** 2)))
+        rms = float(np.sqrt(np.mean(planes[free].astype(np.float64) ** 2)))
+        elsewhere = rms / noise if noise > 0 else float("nan")
+    common = _common(residual, beads, widths, image, psf)
+    return Structure(len(chi), float(np.sqrt(chi.mean())), elsewhere, common)
+
+
+def _common(
+    residual: NDArray[np.generic],
+    beads: pd.DataFrame,
+    widths: Floats,
+    image: NDArray[np.generic],
+    psf: NDArray[np.floating],
+) -> MeanResidual | None:
+    """Return the mean residual of the used beads, in parts of their peaks."""
+    if "amplitude" not in beads:
+        return None
+    used = beads[beads["used"].to_numpy(dtype=bool) & (beads["amplitude"] > 0).to_numpy()]
+    centres = centres_of(used)
+    inside = _inside(centres, residual.shape)
+    if not inside.any():
+        return None
+    noise = noise_model(image, step=step_of(image))
+    flat = residual.ndim == 2
+    left, shown = (each[None] if flat else each for each in (residual, image))
+
+    def variance(box: tuple[slice, ...]) -> NDArray[np.float32]:
+        model = shown[box].astype(np.float32) - left[box].astype(np.float32)
+        return noise.variance(model).astype(np.float32)
+
+    places = centres[inside]
+    if flat:
+        places = np.insert(places, 0, 0.0, axis=1)
+    reach = [0] * flat + [int(n) for n in np.ceil(widths)]
+    window = [0] * flat + [n // 2 for n in psf.shape]
+    peaks = used["amplitude"].to_numpy(dtype=float)[inside] * float(psf.max() / psf.sum())
+    return mean_residual(left, variance, places, peaks, reach, window)
+
+
+def write_proof(path: str | Path, proof: Proof) -> None:
+    """Write a proof as a CSV table, whole or not at all: a row a quantity and bead.
+
+    The medians and quartiles of the beads come first; ``bead`` says which row is which.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    rows: list[tuple[str, str, str, float, float]] = []
+    quantities = [*(f"fwhm_{axis}" for axis in proof.axes), "peak"]
+    units = [*[proof.unit] * len(proof.axes), "intensity"]
+    for name, unit in zip(quantities, units, strict=True):
+        pair = [spread_of(proof.beads[f"{name}_{when}"]) for when in ("before", "after")]
+        for label, first, second in zip(
+            ("median", "lower quartile", "upper quartile"), *pair, strict=True
+        ):
+            rows.append((name, label, unit, first, second))
+    rows.append(("flux", "all", "intensity", proof.flux_before, proof.flux_after))
+    for name, unit in zip(quantities, units, strict=True):
+        before, after = (proof.beads[f"{name}_{when}"] for when in ("before", "after"))
+        rows += [
+            (name, str(bead), unit, float(a), float(b))
+            for bead, a, b in zip(proof.beads.index, before, after, strict=True)
+        ]
+    table = pd.DataFrame(rows, columns=["quantity", "bead", "unit", "before", "after"])
+    table["after_over_before"] = table["after"] / table["before"]
+    write_whole(path, lambda part: table.to_csv(part, index=False, float_format="%.6g"))

@@ -1,1 +1,0 @@
-"""The science, one module a step: arrays in, arrays out."""

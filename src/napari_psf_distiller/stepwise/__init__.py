@@ -1,0 +1,1 @@
+"""The stepwise way: preprocess, threshold, find beads, distil by Richardson-Lucy."""

@@ -1,0 +1,72 @@
+"""The table of a step's beads: napari's own table of features, which selects with the points."""
+
+from typing import Any
+from weakref import WeakSet
+
+from magicgui.widgets import FunctionGui, PushButton
+from napari.layers import Points
+from napari.utils.notifications import show_info
+
+from napari_psf_distiller.widgets.beads.depth import show_in_depth
+from napari_psf_distiller.widgets.beads.fates import show_fates
+from napari_psf_distiller.widgets.parts.docks import put_below
+from napari_psf_distiller.widgets.running.runner import Ending, StepRunner
+
+__all__ = ["offer_table"]
+
+# Of napari itself.
+PLUGIN, TABLE = "napari", "Features table widget"
+
+# In pixels: some rows show, and the image still has most of the window.
+TABLE_HEIGHT = 230
+
+
+def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
+    """Add a button to a step widget that opens the table of the beads which its last run wrote.
+
+    Their points show from then on what becomes of each bead, and that in all planes of its light.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With the parameter ``viewer``.
+    runner : StepRunner
+        Its own.
+    """
+    button = PushButton(
+        text="Table of the beads",
+        tooltip="All beads with their figures, and why one is not used: select one to see it in "
+        "the viewer, mark which are used.",
+        enabled=False,
+        gui_only=True,
+    )
+    written: WeakSet[Points] = WeakSet()
+
+    def note(ending: Ending) -> None:
+        points = [layer for layer in ending.layers if isinstance(layer, Points)]
+        if points:
+            written.clear()
+            written.update(points)
+            button.enabled = True
+        for layer in points:
+            show_fates(layer)
+            show_in_depth(layer)
+
+    def open_table() -> None:
+        viewer = gui.viewer.value
+        there = [layer for layer in written if viewer is not None and layer in viewer.layers]
+        if not there:
+            show_info(f"{runner.title}: the layer of the beads is gone; run the step again.")
+            return
+        try:
+            _, table = viewer.window.add_plugin_dock_widget(PLUGIN, TABLE)
+        except (KeyError, ValueError):
+            show_info("This version of napari has no table of features; version 0.6.2 has one.")
+            return
+        put_below(table, TABLE_HEIGHT)
+        viewer.layers.selection = set(there)
+
+    runner.ended.connect(note)
+    button.changed.connect(lambda _: open_table())
+    gui.append(button)
+    return button

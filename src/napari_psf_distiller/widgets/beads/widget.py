@@ -1,0 +1,203 @@
+"""The widget Find beads: an image becomes a points layer of its beads."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import napari
+import numpy as np
+from magicgui import magic_factory
+from magicgui.widgets import FunctionGui
+
+from napari_psf_distiller.joint.pipeline import find_raw_beads_step
+from napari_psf_distiller.pipeline import find_beads_step
+from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.recipe import FindBeads
+from napari_psf_distiller.widgets.beads.points import points_layer
+from napari_psf_distiller.widgets.beads.table import offer_table
+from napari_psf_distiller.widgets.layers.preferred import choose_newest, choose_source
+from napari_psf_distiller.widgets.layers.record import (
+    marked_by_hand,
+    with_image,
+)
+from napari_psf_distiller.widgets.layers.source import (
+    NOT_PREPROCESSED,
+    not_raw,
+    read_image_layer,
+    read_labels_layer,
+    with_voxel_size,
+)
+from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
+from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
+
+__all__ = ["find_beads"]
+
+TITLE = "Find beads"
+DEFAULT = FindBeads()
+
+Prepared = Callable[[], Steps[Outcome]]
+
+
+def _init(gui: FunctionGui[Any, Any]) -> None:
+    offer_table(gui, StepRunner(gui, TITLE))
+    share_dock(gui)
+    set_scale = offer_voxel_size(gui, TITLE)
+    counting = {
+        "matched": (gui.voxel_size, set_scale, gui.significance),
+        "threshold": (gui.mask, gui.centre, gui.min_voxels, gui.max_voxels, gui.margin),
+    }
+
+    def show_what_counts(chosen: str) -> None:
+        for method, widgets in counting.items():
+            for widget in widgets:
+                widget.visible = method == chosen
+
+    def prefer() -> None:
+        # Who made a threshold means to go on from it.
+        if choose_newest(gui.mask, "Threshold"):
+            choose_source(gui.image, gui.mask.value)
+            gui.method.value = "threshold"
+
+    gui.method.changed.connect(show_what_counts)
+    when_docked(gui, prefer)
+    show_what_counts(gui.method.value)
+
+
+@magic_factory(
+    widget_init=_init,
+    call_button="Find beads",
+    image={
+        "label": "image",
+        "tooltip": "An image layer of fluorescent beads, 2D or 3D: for matched as it was measured, "
+        "for threshold the one that Preprocess beads wrote. Of a time series or of channels, the "
+        "one that the viewer shows.",
+    },
+    mask={
+        "label": "threshold",
+        "tooltip": "The labels layer that Threshold wrote from the image.",
+    },
+    method={
+        "tooltip": "Matched finds them in the raw image by a matched filter, for Distil PSF's "
+        "method joint; threshold takes what Threshold marked, for richardson-lucy."
+    },
+    voxel_size=VOXEL_SIZE_OPTIONS,
+    significance={
+        "label": "significance (x noise)",
+        "min": 3.0,
+        "max": 1e3,
+        "step": 0.5,
+        "tooltip": "A bead stands out by so many standard deviations of the noise; 7 is a good "
+        "value, 5 finds dimmer beads, 20 only bright ones.",
+    },
+    centre={
+        "tooltip": "Centroid of an object's voxels, plain as in the notebook or weighted by the "
+        "image, which is finer."
+    },
+    min_voxels={"min": 1, "max": 10**9, "tooltip": "Smaller objects are noise; not used."},
+    max_voxels={
+        "min": 0,
+        "max": 10**9,
+        "tooltip": "Larger objects are clumps; not used. 0 is no limit.",
+    },
+    margin={
+        "label": "margin (µm)",
+        "options": {"min": 0.0, "max": 1e4, "step": 0.1},
+        "tooltip": "z, y, x: beads nearer to the border are cut off; not used. 0 uses all.",
+    },
+)
+def find_beads(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    mask: "napari.layers.Labels",
+    method: Literal["matched", "threshold"] = DEFAULT.method,
+    voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    significance: float = DEFAULT.significance,
+    centre: Literal["weighted", "centroid"] = DEFAULT.centre,
+    min_voxels: int = DEFAULT.min_voxels,
+    max_voxels: int = 0,
+    margin: tuple[float, float, float] = (0.5, 0.5, 0.5),
+) -> Job:
+    """Find the centre of each bead."""
+    if method == "matched":
+        settings = FindBeads(method=method, significance=significance)
+        return Job(viewer, lambda: _matched(viewer, image, voxel_size, settings))
+
+    def prepare() -> Prepared:
+        settings = FindBeads(
+            method=method,
+            centre=centre,
+            min_voxels=min_voxels,
+            max_voxels=max_voxels or None,
+            margin=margin if any(margin) else None,
+        )
+        return _thresholded(viewer, image, mask, settings)
+
+    return Job(viewer, prepare)
+
+
+def _matched(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    voxel_size: tuple[float, float, float],
+    settings: FindBeads,
+) -> Prepared:
+    source = with_voxel_size(read_image_layer(image, "a bead image", viewer), voxel_size)
+    recipe = dataclasses.replace(
+        source.recipe,
+        find_beads=settings,
+        distill=dataclasses.replace(source.recipe.distill, method="joint"),
+    )
+    if recipe.preprocess != NOT_PREPROCESSED:
+        recipe = marked_by_hand(recipe, "preprocess")
+
+    def steps() -> Steps[Outcome]:
+        array = np.asarray(source.data)
+        beads = yield from find_raw_beads_step(array, recipe)
+        layer = points_layer(
+            source,
+            beads,
+            f"{source.origin} beads",
+            with_image(recipe, array),
+            step=TITLE,
+        )
+        sure = int(beads["used"].sum())
+        message = f"done: {sure} beads"
+        if sure < len(beads):
+            message += f", and {len(beads) - sure} peaks that may be their halos"
+        return [layer], message, not_raw(source, "the matched filter")
+
+    return steps
+
+
+def _thresholded(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    mask: "napari.layers.Labels",
+    settings: FindBeads,
+) -> Prepared:
+    source = read_image_layer(image, "a preprocessed image", viewer)
+    objects = read_labels_layer(mask, viewer)
+    recipe = dataclasses.replace(
+        source.recipe,
+        threshold=objects.recipe.threshold,
+        find_beads=settings,
+        distill=dataclasses.replace(source.recipe.distill, method="richardson-lucy"),
+    )
+
+    def steps() -> Steps[Outcome]:
+        made = marked_by_hand(recipe, "threshold") if objects.edited else recipe
+        beads = yield from find_beads_step(np.asarray(source.data), np.asarray(objects.data), made)
+        layer = points_layer(
+            source,
+            # What was subtracted is not known here; a column of zeros would be untrue.
+            beads.drop(columns="background"),
+            f"{source.origin} beads",
+            made,
+            step=TITLE,
+            others=[objects],
+        )
+        used = int(beads["used"].sum())
+        return [layer], f"done: {len(beads)} beads, {used} of them used", ()
+
+    return steps

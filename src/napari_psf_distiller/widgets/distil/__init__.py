@@ -1,0 +1,1 @@
+"""Distil PSF, and the PSF while it forms."""

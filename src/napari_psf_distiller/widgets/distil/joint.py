@@ -1,0 +1,280 @@
+"""What Distil PSF does by its method joint, and the layers that it makes of it."""
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.advice import bead_warnings, joint_warnings
+from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.joint.advice.image import history_warnings
+from napari_psf_distiller.joint.pipeline import joint_step
+from napari_psf_distiller.joint.results import Joint
+from napari_psf_distiller.measure.widths import crop_about_centre, fwhm
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.stepwise.find_beads import AXES
+from napari_psf_distiller.widgets.beads.points import Beads, points_layer
+from napari_psf_distiller.widgets.layers.inset import inset
+from napari_psf_distiller.widgets.layers.record import (
+    METADATA_KEY,
+    marked_by_hand,
+    used_device,
+    with_image,
+)
+from napari_psf_distiller.widgets.layers.region import found_elsewhere
+from napari_psf_distiller.widgets.layers.source import (
+    NOT_PREPROCESSED,
+    LayerData,
+    Source,
+    layer_like,
+    not_raw,
+)
+from napari_psf_distiller.widgets.running.runner import Job
+from napari_psf_distiller.widgets.running.worker import Interrupted, Outcome
+from napari_psf_distiller.wording import reasons_text, width_text
+
+__all__ = [
+    "TITLE",
+    "DistilJob",
+    "JointRun",
+    "Made",
+    "distilled_layer",
+    "joint_outcome",
+    "joint_steps",
+    "watched",
+]
+
+T = TypeVar("T")
+
+TITLE = "Distil PSF"
+
+# The residuals are shown up to what all but this part of the voxels stay below; the few beads that
+# are unlike the others would else make all the rest of one colour. So many voxels tell it.
+OUTLIERS, SAMPLE = 1e-3, 500_000
+
+# Iterations from one preview of the PSF to the next, and its largest extent in voxels.
+PREVIEW_EVERY, LARGEST_PREVIEW = 2, 101
+
+# Seconds that the work waits at most until the first preview has its layer: to add one takes napari
+# twice as long beside the work, and the viewer stands still so long.
+PATIENCE = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class JointRun:
+    """A joint fit, and what it was made from.
+
+    Attributes
+    ----------
+    source, beads : Source
+        The image and the points.
+    recipe : Recipe
+    device : str
+    fit : Joint
+    """
+
+    source: Source
+    beads: Source
+    recipe: Recipe
+    device: str
+    fit: Joint
+
+
+@dataclasses.dataclass
+class Made:
+    """What a run of Distil PSF is made from, and what was made.
+
+    Attributes
+    ----------
+    source : Source or None
+        The image, as soon as it was read.
+    run : JointRun or None
+        As soon as it is done, if it is one.
+    gains : bool
+        Whether its likelihoods are gains over the start.
+    shown : threading.Event
+        Set as soon as the first preview has its layer.
+    """
+
+    source: Source | None = None
+    run: JointRun | None = None
+    gains: bool = True
+    shown: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+
+@dataclasses.dataclass(frozen=True)
+class DistilJob(Job):
+    """A run of Distil PSF."""
+
+    made: Made = dataclasses.field(default_factory=Made)
+
+
+def joint_steps(source: Source, beads: Beads, recipe: Recipe, made: Made) -> Steps[Outcome]:
+    """Fit PSF and beads jointly; the generator of the step's worker.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+    beads : Beads
+    recipe : Recipe
+    made : Made
+        Gets the fit.
+
+    Returns
+    -------
+    Outcome
+        Residual, fitted beads and PSF; of a run that was cancelled the PSF as far as it was.
+    """
+    array = np.asarray(source.data)
+    if recipe.preprocess != NOT_PREPROCESSED:
+        recipe = marked_by_hand(recipe, "preprocess")
+    device = choose_device(recipe.device).name
+    seen: list[Progress] = []
+    try:
+        fit = yield from watched(
+            joint_step(array, beads.table, recipe, PREVIEW_EVERY), seen, made.shown
+        )
+    except Interrupted:
+        if not seen or seen[-1].preview is None:
+            raise
+        preview, iterations = seen[-1].preview, seen[-1].iteration
+        layer = _psf_layer(source, beads.source, recipe, preview, iterations)
+        return [layer], f"the PSF after {iterations} iterations", ()
+    recipe = used_device(with_image(recipe, array), f"{device}, float32")
+    run = JointRun(source, beads.source, recipe, device, fit)
+    made.run = run
+    return joint_outcome(run)
+
+
+def joint_outcome(run: JointRun) -> Outcome:
+    """Return the layers of a joint fit, what to say of it, and what to warn of."""
+    source, recipe, fit = run.source, run.recipe, run.fit
+    assert recipe.spacing is not None
+    residual = layer_like(
+        source,
+        fit.residual,
+        "image",
+        f"{source.origin} residual",
+        recipe,
+        step=f"{TITLE}: residual",
+        others=[run.beads],
+        colormap="PiYG",
+        contrast_limits=_symmetric_limits(fit.residual),
+        visible=False,
+    )
+    fitted = points_layer(
+        source,
+        fit.beads,
+        f"{source.origin} fitted beads",
+        recipe,
+        step=f"{TITLE}: beads",
+        others=[run.beads],
+    )
+    psf = _psf_layer(source, run.beads, recipe, fit.psf, fit.iterations)
+    psf[1]["metadata"][METADATA_KEY] |= {
+        "fwhm_error": fit.fwhm_error,
+        "psf_error": fit.psf_error,
+    }
+    refused = reasons_text(fit.beads)
+    message = (
+        f"done: {int(fit.beads['used'].sum())} of {len(fit.beads)} beads used"
+        f"{f' ({refused})' if refused else ''}; {_widths_text(fit, recipe.spacing)}, "
+        f"on {run.device}"
+    )
+    warnings = (
+        *bead_warnings(fit.beads),
+        *joint_warnings(fit, recipe.spacing, recipe),
+        *history_warnings(fit.state.field.history, fit.widths),
+        *not_raw(source, "the joint fit"),
+        *found_elsewhere(source, run.beads),
+    )
+    return [residual, fitted, psf], message, warnings
+
+
+def watched(steps: Steps[T], seen: list[Progress], shown: threading.Event) -> Steps[T]:
+    """Pass a generator on; of what it yields the last with a preview is kept.
+
+    What is passed on has no more of a preview than a PSF needs.
+
+    Parameters
+    ----------
+    steps : generator
+        Yields `Progress`, returns the result.
+    seen : list of Progress
+        Gets the last one with a preview, whole.
+    shown : threading.Event
+        See `Made`.
+    """
+    try:
+        while True:
+            progress = next(steps)
+            if progress.preview is None:
+                yield progress
+                continue
+            first, seen[:] = not seen, [progress]
+            shape = [min(n, LARGEST_PREVIEW) for n in progress.preview.shape]
+            preview = crop_about_centre(progress.preview, shape)
+            yield dataclasses.replace(progress, preview=preview)
+            if first:
+                shown.wait(PATIENCE)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        steps.close()
+
+
+def distilled_layer(
+    source: Source,
+    beads: Source,
+    recipe: Recipe,
+    array: NDArray[np.float32],
+    iterations: int,
+    **keywords: Any,
+) -> LayerData:
+    """Return the image layer of what either method distilled; see `layer_like`."""
+    return layer_like(
+        source,
+        array,
+        "image",
+        f"{source.origin} distilled",
+        recipe,
+        step=TITLE,
+        others=[beads],
+        iterations=iterations,
+        colormap="inferno",
+        **keywords,
+    )
+
+
+def _psf_layer(
+    source: Source, beads: Source, recipe: Recipe, psf: NDArray[np.float32], iterations: int
+) -> LayerData:
+    offset = inset(source, psf)
+    return distilled_layer(
+        source, beads, recipe, psf, iterations, same_grid=False, translate=offset
+    )
+
+
+def _symmetric_limits(residual: NDArray[np.float32]) -> tuple[float, float]:
+    """Return contrast limits whose middle is 0."""
+    flat = residual.reshape(-1)
+    sample = np.abs(flat[:: 1 + len(flat) // SAMPLE])
+    limit = float(np.quantile(sample, 1 - OUTLIERS)) or 1.0
+    return -limit, limit
+
+
+def _widths_text(fit: Joint, spacing: Sequence[float]) -> str:
+    """Return the FWHM along each axis with its standard error."""
+    shown = [
+        f"{axis} {width_text(width, error)}"
+        for axis, width, error in zip(
+            AXES[-fit.psf.ndim :], fwhm(fit.psf, spacing), fit.fwhm_error, strict=True
+        )
+    ]
+    return f"FWHM {', '.join(shown)}"

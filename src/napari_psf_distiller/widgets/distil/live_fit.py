@@ -1,0 +1,220 @@
+"""The PSF follows its beads: who edits the points sees what becomes of it."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Layer, Points
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from napari.viewer import Viewer
+from psygnal import Signal
+from superqt.utils import qdebounced
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.pipeline import joint_step
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.widgets.beads.points import beads_from
+from napari_psf_distiller.widgets.distil.joint import TITLE, DistilJob, JointRun, joint_outcome
+from napari_psf_distiller.widgets.distil.live_psf import LivePSF
+from napari_psf_distiller.widgets.layers.choices import unwrapped
+from napari_psf_distiller.widgets.layers.lineage import rewrite, run_of
+from napari_psf_distiller.widgets.layers.record import marked_by_hand
+from napari_psf_distiller.widgets.layers.source import placed_now
+from napari_psf_distiller.widgets.running.runner import Ending, StepRunner
+from napari_psf_distiller.widgets.running.worker import (
+    ClosingWorker,
+    Failure,
+    Outcome,
+    guarded,
+    start_for,
+)
+
+__all__ = ["LiveFit"]
+
+# An edit is over when nothing follows it for so many milliseconds: a drag is many.
+SETTLED = 100
+
+# Iterations from one look at the PSF to the next.
+PREVIEW_EVERY = 1
+
+
+class LiveFit:
+    """Fits the PSF anew whenever its fitted beads are edited; the last edit counts.
+
+    Parameters
+    ----------
+    runner : StepRunner
+        Of Distil PSF, whose layers are followed from the end of a run to the begin of the next.
+    enabled : callable
+        Whether edits are to be followed.
+
+    Attributes
+    ----------
+    followed : Signal
+        The PSF's layer shows it as it is after some iterations with the newest edit.
+    fitted : Signal
+        All layers of the run show the newest edit.
+    psf : LivePSF
+        What was made of the PSF follows at the first look and in the end.
+    """
+
+    followed = Signal()
+    fitted = Signal()
+
+    def __init__(self, runner: StepRunner, enabled: Callable[[], bool]) -> None:
+        self._runner, self._enabled = runner, enabled
+        self._viewer: Viewer | None = None
+        self._run: JointRun | None = None
+        self._layers: tuple[Layer, ...] = ()
+        self._worker: ClosingWorker | None = None
+        # Whether there are edits that no fit has begun with.
+        self._edited = self._updating = False
+        # Whether what was made of the PSF shows something of the newest edit.
+        self._shown = False
+        self.psf = LivePSF()
+        self.psf.failed.connect(self._tell_failure)
+        self._settled = qdebounced(self._start, timeout=SETTLED)
+        runner.started.connect(self.stop)
+        runner.ended.connect(self._on_ended)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an edit is not yet shown."""
+        return self._edited or self._worker is not None or self.psf.busy
+
+    def stop(self) -> None:
+        """Follow the layers no longer."""
+        self._settled.cancel()
+        self._edited = False
+        self.psf.stop()
+        if self._worker is not None:
+            self._worker.quit()
+        for layer in self._layers:
+            if isinstance(layer, Points):
+                layer.events.data.disconnect(self._on_edit)
+                layer.events.features.disconnect(self._on_edit)
+        if self._viewer is not None:
+            self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._layers, self._run, self._viewer = (), None, None
+
+    def _on_ended(self, ending: Ending) -> None:
+        job = ending.job
+        if ending.kind != "done" or not isinstance(job, DistilJob) or job.made.run is None:
+            return
+        self._viewer, self._run = unwrapped(job.viewer), job.made.run
+        self._layers = ending.layers
+        points = ending.layers[1]
+        points.events.data.connect(self._on_edit)
+        points.events.features.connect(self._on_edit)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+
+    def _on_removed(self, event: Any) -> None:
+        # Nothing is left to follow; what was fitted takes as much memory as the layers did.
+        if event.value in self._layers:
+            self.stop()
+
+    def _on_edit(self, event: Any) -> None:
+        # Before it adds, moves or removes points napari says so too.
+        soon = str(getattr(event, "action", "")) in ("adding", "changing", "removing")
+        if self._updating or soon or not self._enabled():
+            return
+        self._edited = True
+        if self._worker is not None:
+            self._worker.quit()
+        self._settled()
+
+    def _start(self) -> None:
+        if self._worker is not None:
+            # It is told to stop; its end starts the next.
+            return
+        self._edited = self._shown = False
+        if self._run is None or not self._are_there():
+            self.stop()
+            return
+        try:
+            # The image may have got its voxel size since, and the points with it.
+            source = placed_now(self._run.source, self._viewer.layers if self._viewer else ())
+            self._run = dataclasses.replace(self._run, source=source)
+            beads = beads_from(self._layers[1], source)
+        except InputError as error:
+            self._tell_failure(str(error))
+            return
+        self._runner.status.value = "fitting the edited beads"
+        worker = create_worker(
+            guarded,
+            TITLE,
+            partial(_refitted, self._run, beads.table),
+            _start_thread=False,
+            _worker_class=ClosingWorker,
+        )
+        self._worker = worker
+        start_for(
+            self,
+            worker,
+            yielded=self._on_progress,
+            returned=self._on_fit,
+            errored=self._on_error,
+            finished=self._on_finish,
+        )
+
+    def _are_there(self) -> bool:
+        viewer = self._viewer
+        return viewer is not None and all(layer in viewer.layers for layer in self._layers)
+
+    def _on_progress(self, progress: Progress) -> None:
+        if progress.preview is None or self._edited or not self._are_there():
+            return
+        # It is all but what it will be; its errors, and the beads', take the longest.
+        self._layers[2].data = progress.preview
+        if not self._shown:
+            # Who looks at it sees the edit now, and then the end: to draw it costs the fit time.
+            self._shown = True
+            self._follow_psf()
+        self.followed.emit()
+
+    def _on_fit(self, done: tuple[JointRun, Outcome] | Failure | None) -> None:
+        if isinstance(done, Failure):
+            self._tell_failure(done.message)
+            return
+        if done is None or self._edited or not self._are_there():
+            return
+        run, (layers, message, _) = done
+        self._run = run
+        self._updating = True
+        try:
+            for layer, (data, keywords, _) in zip(self._layers, layers, strict=True):
+                rewrite(layer, data, keywords, run_of(layer))
+        finally:
+            self._updating = False
+        self._runner.status.value = message
+        self._follow_psf()
+        self.fitted.emit()
+
+    def _follow_psf(self) -> None:
+        if self._viewer is not None:
+            self.psf.follow(self._viewer, self._layers[2])
+
+    def _on_finish(self) -> None:
+        self._worker = None
+        if self._edited:
+            self._settled()
+
+    def _on_error(self, error: Exception) -> None:
+        self._tell_failure(f"It failed: {error}")
+
+    def _tell_failure(self, message: str) -> None:
+        self._runner.status.value = f"not done: {message}"
+        show_error(f"{TITLE}: {message}")
+
+
+def _refitted(run: JointRun, beads: pd.DataFrame) -> Steps[tuple[JointRun, Outcome]]:
+    """Fit the PSF to edited beads, and make its layers."""
+    array = np.asarray(run.source.data)
+    fit = yield from joint_step(array, beads, run.recipe, PREVIEW_EVERY, before=run.fit)
+    recipe = marked_by_hand(run.recipe, "find_beads")
+    refitted = dataclasses.replace(run, recipe=recipe, fit=fit)
+    return refitted, joint_outcome(refitted)

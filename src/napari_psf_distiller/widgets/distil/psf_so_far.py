@@ -1,0 +1,105 @@
+"""The PSF while it is distilled: a layer that goes when it is done, and what an inspector shows."""
+
+from functools import partial
+
+import numpy as np
+from napari.layers import Image
+from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
+
+from napari_psf_distiller.progress import Progress, note_likelihood
+from napari_psf_distiller.widgets.distil.joint import DistilJob
+from napari_psf_distiller.widgets.inspect.inspector import inspectors_in
+from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY, unwrapped
+from napari_psf_distiller.widgets.layers.geometry import in_true_size
+from napari_psf_distiller.widgets.layers.inset import inset
+from napari_psf_distiller.widgets.running.runner import Ending, StepRunner
+from napari_psf_distiller.widgets.viewer.canvas import drawn_later
+
+__all__ = ["PSFSoFar"]
+
+
+class PSFSoFar:
+    """Shows the previews of a run, and how the likelihood rises.
+
+    Parameters
+    ----------
+    runner : StepRunner
+        Of Distil PSF.
+    """
+
+    def __init__(self, runner: StepRunner) -> None:
+        # Whose previews are shown, and the newest of them.
+        self._job: DistilJob | None = None
+        self._preview: NDArray[np.float32] | None = None
+        self._layer: Image | None = None
+        self._curve: list[tuple[int, float]] = []
+        self._runner = runner
+        runner.progressed.connect(self._show)
+        runner.ended.connect(self._on_ended)
+
+    def _show(self, progress: Progress) -> None:
+        job = self._runner.job
+        if not isinstance(job, DistilJob) or job.made.source is None:
+            return
+        note_likelihood(self._curve, progress)
+        if progress.preview is None:
+            return
+        self._preview = progress.preview
+        if self._job is not job:
+            self._job = job
+            # In turns of their own, since each takes a while: the layer, and the first drawing.
+            QTimer.singleShot(0, partial(self._add, job))
+        elif self._layer is not None:
+            self._draw(job, progress.preview)
+            if self._layer in unwrapped(job.viewer).layers:
+                # If not, its user deleted it, and does not want to see it.
+                self._layer.data = progress.preview
+                self._layer.contrast_limits = _limits(progress.preview)
+
+    def _add(self, job: DistilJob) -> None:
+        source, preview = job.made.source, self._preview
+        if self._job is not job or source is None or preview is None:
+            return
+        self._layer = Image(
+            preview,
+            name=f"{source.origin} PSF so far",
+            colormap="inferno",
+            contrast_limits=_limits(preview),
+            metadata={PREVIEW_KEY: True},
+            **in_true_size(source.geometry, source.recipe.spacing),
+            translate=inset(source, preview),
+        )
+        viewer = unwrapped(job.viewer)
+        with drawn_later(viewer, partial(self._go_on, job)):
+            viewer.layers.append(self._layer)
+        self._runner.stand_in = self._layer
+        # What is left is Qt's and OpenGL's, which work beside it.
+        job.made.shown.set()
+
+    def _go_on(self, job: DistilJob) -> None:
+        if self._job is job and self._preview is not None:
+            self._draw(job, self._preview)
+
+    def _draw(self, job: DistilJob, preview: NDArray[np.float32]) -> None:
+        source = job.made.source
+        assert source is not None
+        for inspector in inspectors_in(unwrapped(job.viewer)):
+            inspector.preview(preview, source.recipe.spacing, self._curve, gains=job.made.gains)
+
+    def _on_ended(self, ending: Ending) -> None:
+        layer, self._layer, self._curve = self._layer, None, []
+        self._job = self._preview = None
+        self._runner.stand_in = None
+        if layer is None or ending.job is None:
+            return
+        viewer = unwrapped(ending.job.viewer)
+        if layer in viewer.layers and layer not in ending.layers:
+            viewer.layers.remove(layer)
+        images = [made for made in ending.layers if isinstance(made, Image)]
+        for inspector in inspectors_in(viewer):
+            inspector.end_preview(images[-1] if images else None)
+
+
+def _limits(preview: NDArray[np.float32]) -> tuple[float, float]:
+    return 0.0, max(float(preview.max()), 1e-30)

@@ -1,0 +1,1 @@
+"""What the viewer opens and saves: PSFs, and samples."""

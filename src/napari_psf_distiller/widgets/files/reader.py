@@ -1,0 +1,93 @@
+"""Open a PSF that this plugin saved: with voxel size, unit, and how it was made."""
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.settings import get_settings
+
+from napari_psf_distiller.io import is_psf_file, read_psf
+from napari_psf_distiller.recipe import Preprocess, Recipe
+from napari_psf_distiller.widgets.layers.record import METADATA_KEY, OPENED
+
+__all__ = ["PSF_NAMES", "get_reader", "own_name", "prefer_own_reader"]
+
+PLUGIN = "napari-psf-distiller"
+
+# napari asks its user which reader to take wherever the names of two overlap, and its own takes all
+# of *.tif. So ours takes names that nobody else's files have; the manifest repeats them.
+PSF_NAMES = ("*.psf.tif", "*.psf.tiff", "*.psf.ome.tif", "*.psf.ome.tiff")
+
+ENDING = re.compile(r"(\.psf)?(\.ome)?\.tiff?$", re.IGNORECASE)
+
+LayerTuples = list[tuple[Any, dict[str, Any], str]]
+
+
+def get_reader(path: Any) -> Callable[[str], LayerTuples] | None:
+    """Return what reads a PSF of ours, or None for any other file, folder or list; never raises.
+
+    Parameters
+    ----------
+    path : str or list of str
+        As napari gives it. Of a TIFF file its first directory is read, no more.
+    """
+    if not isinstance(path, str) or not ENDING.search(path) or not is_psf_file(path):
+        return None
+    prefer_own_reader()
+    return read_psf_layer
+
+
+def read_psf_layer(path: str) -> LayerTuples:
+    """Return a PSF as the keywords of an image layer on which every step can go on.
+
+    Parameters
+    ----------
+    path : str
+        Of a file that `napari_psf_distiller.write_psf` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or of a later version.
+    """
+    stored = read_psf(path)
+    name = ENDING.sub("", Path(path).name)
+    ndim = stored.psf.ndim
+    recipe = stored.recipe or Recipe(preprocess=Preprocess(background="none"))
+    note = {
+        "step": OPENED,
+        "recipe": recipe.to_dict(),
+        "origin": name,
+        "source": {"name": Path(path).name, "shape": stored.psf.shape, "dtype": "float32"},
+        "others": [],
+        "digest": "",
+    }
+    keywords = {
+        "name": name,
+        "scale": stored.spacing,
+        "units": ("micrometer",) * ndim,
+        "axis_labels": ("z", "y", "x")[-ndim:],
+        "colormap": "inferno",
+        "contrast_limits": (min(0.0, float(np.min(stored.psf))), float(np.max(stored.psf))),
+        "metadata": {METADATA_KEY: note},
+    }
+    return [(stored.psf, keywords, "image")]
+
+
+def own_name(path: str) -> bool:
+    """Return whether a file's name tells napari to open it with this reader."""
+    return any(fnmatch(Path(path).name.lower(), pattern) for pattern in PSF_NAMES)
+
+
+def prefer_own_reader() -> None:
+    """Let napari open files named as our PSFs without asking, unless its user chose another way.
+
+    The names are ours alone, so that no other file's reader changes.
+    """
+    plugins = get_settings().plugins
+    missing = {name: PLUGIN for name in PSF_NAMES if name not in plugins.extension2reader}
+    if missing:
+        plugins.extension2reader = {**plugins.extension2reader, **missing}

@@ -1,0 +1,212 @@
+"""What the guide does: it hands layers and parameters on, and runs one step after the other."""
+
+from typing import Any
+
+from magicgui.widgets import ComboBox, FunctionGui
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+from psygnal import Signal
+
+from napari_psf_distiller.widgets.guide.steps import (
+    DECONVOLVE,
+    DISTIL,
+    FIND,
+    INPUTS,
+    INSPECT,
+    PREPROCESS,
+    RAW,
+    TO_THE_PSF,
+    GuideStep,
+    Standing,
+    State,
+)
+from napari_psf_distiller.widgets.layers.lineage import newest_layer, root_of
+from napari_psf_distiller.widgets.running.runner import Ending
+
+__all__ = ["Chain", "choose"]
+
+
+class Chain:
+    """The steps of one guide, as they hang together.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    head : FunctionGui
+        What is asked once.
+    steps : dict of str to GuideStep
+        In their order.
+
+    Attributes
+    ----------
+    left : bool
+        Whether the guide is gone.
+    changed : Signal
+        A step began or ended.
+    turned_to : Signal of str
+        The chain runs this step now, or stopped at it.
+    ended : Signal of str
+        The chain is over; what is to be said of it.
+    """
+
+    changed = Signal()
+    turned_to = Signal(str)
+    ended = Signal(str)
+
+    def __init__(
+        self, viewer: Viewer, head: FunctionGui[Any, Any], steps: dict[str, GuideStep]
+    ) -> None:
+        self._viewer = viewer
+        self._head = head
+        self.steps = steps
+        # What is still to be looked at, and what ran already, of a chain that is under way.
+        self._waiting: tuple[str, ...] = ()
+        self._ran: set[str] = set()
+        self.left = False
+        # The image that Deconvolve was given; another that the user chooses there stays.
+        self._given: Layer | None = None
+        for step in steps.values():
+            if step.runner is not None:
+                step.runner.started.connect(self.changed.emit)
+                step.runner.ended.connect(lambda ending, step=step: self._on_end(step, ending))
+
+    @property
+    def image(self) -> Image | None:
+        """The bead image that is chosen."""
+        image: Image | None = self._head.image.value
+        return image
+
+    @property
+    def root(self) -> str:
+        """What all that is made from the bead image goes back to; "" without one."""
+        return root_of(self.image, self._viewer) if self.image is not None else ""
+
+    @property
+    def method(self) -> str:
+        """The method that is chosen."""
+        return str(self._head.method.value)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the missing steps are being run."""
+        return bool(self._waiting)
+
+    @property
+    def running(self) -> bool:
+        """Whether any step is running."""
+        return any(step.running for step in self.steps.values())
+
+    def standings(self) -> dict[str, Standing]:
+        """Return where each step stands."""
+        layers = list(self._viewer.layers)
+        found: dict[str, Standing] = {}
+        for title, step in self.steps.items():
+            found[title] = step.standing(layers, self.root, self.method, found)
+        return found
+
+    def missing(self, deconvolve: bool = False) -> list[str]:
+        """Return the steps that would be run, in their order."""
+        asked = (*TO_THE_PSF, *((DECONVOLVE,) if deconvolve else ()))
+        standings = self.standings()
+        return [
+            title for title in asked if standings[title].state not in (State.DONE, State.NOT_NEEDED)
+        ]
+
+    def follow(self) -> None:
+        """Hand on what is asked once, and to each step what the steps before it wrote."""
+        image = self.image
+        for title, inputs in (INPUTS["richardson-lucy"] | INPUTS[self.method]).items():
+            for name, source in inputs.items():
+                layer = self.layer_of(source)
+                if title == INSPECT or (
+                    (title, name) == (DECONVOLVE, "image") and layer is self._given
+                ):
+                    continue
+                if (title, name) == (DECONVOLVE, "image"):
+                    self._given = layer
+                choose(self.steps[title].gui[name], layer)
+        distil, find = self.steps[DISTIL].gui, self.steps[FIND].gui
+        asked = {
+            distil.method: self.method,
+            distil.bead_diameter: self._head.bead_diameter.value,
+            find.method: "matched" if self.method == "joint" else "threshold",
+        }
+        if image is not None:
+            sizes = tuple(self._head.voxel_size.value)
+            asked |= {find.voxel_size: sizes, self.steps[PREPROCESS].gui.voxel_size: sizes}
+        for widget, value in asked.items():
+            if widget.value != value:
+                widget.value = value
+
+    def layer_of(self, source: str) -> Layer | None:
+        """Return the image, or the newest layer that a step wrote from it."""
+        image = self.image
+        if source == RAW or image is None:
+            return image
+        return newest_layer(self._viewer.layers, source, root=self.root)
+
+    def run_missing(self, deconvolve: bool = False) -> None:
+        """Run what is to do, failed or out of date, up to the PSF, one step after the other."""
+        if self.running or self.under_way:
+            return
+        self._waiting = (*TO_THE_PSF, *((DECONVOLVE,) if deconvolve else ()))
+        self._ran = set()
+        self.run_next()
+
+    def run_next(self) -> None:
+        """Run the next of the missing steps; nothing if the chain was stopped meanwhile."""
+        if not self._waiting or self.running:
+            return
+        self.follow()
+        missing = self.missing(DECONVOLVE in self._waiting)
+        if not missing:
+            self._stop("The PSF is ready.")
+        elif missing[0] in self._ran:
+            # Somebody changes things while it runs; it must not go on for ever.
+            self._stop(f"{missing[0]} is out of date again: it was changed meanwhile.")
+        else:
+            title = missing[0]
+            self._ran.add(title)
+            self.turned_to.emit(title)
+            self.steps[title].gui()
+
+    def cancel(self) -> None:
+        """Stop the chain and whatever step is running."""
+        self._waiting = ()
+        for step in self.steps.values():
+            if step.running and step.runner is not None:
+                step.runner.cancel()
+        self.changed.emit()
+
+    def _stop(self, message: str) -> None:
+        self._waiting = ()
+        self.ended.emit(message)
+        self.changed.emit()
+
+    def leave(self) -> None:
+        """Start and tell nothing any more: the widgets are gone."""
+        self._waiting, self.left = (), True
+
+    def _on_end(self, step: GuideStep, ending: Ending) -> None:
+        if self.left:
+            return
+        if ending.kind == "failed":
+            step.note_failure(ending.message)
+        else:
+            step.forget_failure()
+        if self._waiting and ending.kind != "done":
+            what = "failed" if ending.kind == "failed" else "was cancelled"
+            self.turned_to.emit(step.title)
+            self._stop(f"Stopped: {step.title} {what}.")
+        else:
+            self.changed.emit()
+
+
+def choose(choice: ComboBox, layer: Layer | None) -> None:
+    """Choose a layer in a widget, if the widget offers it."""
+    if layer is None or choice.value is layer:
+        return
+    if layer not in choice.choices:
+        choice.reset_choices()
+    if layer in choice.choices:
+        choice.value = layer

@@ -1,0 +1,140 @@
+"""The guide's files: it saves the PSF, exports recipe and report, and loads a recipe."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.guide.files import PSFMade, in_thread
+from napari_psf_distiller.widgets.guide.parameters import HEAD
+from napari_psf_distiller.widgets.guide.paths import ask_for_file, ask_where
+
+__all__ = ["FileRow"]
+
+# What needs a PSF.
+WRITING = ("Save PSF", "Export recipe", "Export report")
+
+
+class FileRow(QWidget):
+    """Buttons for what the guide reads and writes; files are worked on in a thread.
+
+    Parameters
+    ----------
+    made : callable
+        Returns the PSF to write, or raises an `InputError`.
+    say : callable
+        Shows a sentence in the guide.
+    use : callable
+        Takes a recipe that was loaded.
+    reset : callable
+        Sets all parameters to their defaults.
+    suggest : callable
+        Returns the name to suggest for a file.
+
+    Attributes
+    ----------
+    buttons : dict of str to QPushButton
+        By their text.
+    """
+
+    def __init__(
+        self,
+        made: Callable[[], PSFMade],
+        say: Callable[[str], None],
+        use: Callable[[Recipe], None],
+        reset: Callable[[], None],
+        suggest: Callable[[], str],
+    ) -> None:
+        super().__init__()
+        self._made, self._say, self._use, self._suggest = made, say, use, suggest
+        self.buttons: dict[str, QPushButton] = {}
+        actions: dict[str, tuple[Callable[[], None], str]] = {
+            "Save PSF": (
+                self._ask_psf,
+                "Write the PSF as ImageJ's TIFF or as OME-TIFF, with its voxel size and recipe.",
+            ),
+            "Export recipe": (
+                self._ask_export_recipe,
+                "Write what was done as a file, which psf-distiller replay does again.",
+            ),
+            "Export report": (
+                self._ask_report,
+                "Write pictures, figures and parameters of the PSF as one HTML file.",
+            ),
+            "Load recipe": (
+                self._ask_recipe,
+                "Set all parameters from a recipe, such as one that was exported.",
+            ),
+            "Reset to defaults": (reset, "Set all parameters to this project's best values."),
+        }
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        for place, (text, (action, tooltip)) in enumerate(actions.items()):
+            button = QPushButton(text)
+            button.setToolTip(tooltip)
+            button.clicked.connect(action)
+            self.buttons[text] = button
+            row, column = divmod(place, 3)
+            grid.addWidget(button, row, column, 1, 1 if place < 4 else 2)
+
+    def enable_writing(self, enabled: bool) -> None:
+        """Enable what needs a PSF."""
+        for text in WRITING:
+            self.buttons[text].setEnabled(enabled)
+
+    def load_recipe(self, path: Path) -> None:
+        """Set all parameters from a recipe's file."""
+        in_thread(lambda: Recipe.load(path), self._use, self._tell)
+
+    def save_psf(self, path: Path) -> None:
+        """Write the newest PSF of the image as TIFF."""
+        self._write_file(path, PSFMade.save)
+
+    def export_recipe(self, path: Path) -> None:
+        """Write how the newest PSF of the image was made."""
+        self._write_file(path, PSFMade.export_recipe)
+
+    def export_report(self, path: Path) -> None:
+        """Write the report on the newest PSF of the image."""
+        self._write_file(path, PSFMade.export_report)
+
+    def _write_file(self, path: Path, write: Callable[[PSFMade, Path], None]) -> None:
+        try:
+            made = self._made()
+        except InputError as error:
+            self._tell(str(error))
+            return
+        self._say(f"Writing {path.name}.")
+        in_thread(lambda: write(made, path), lambda _: self._wrote(path), self._tell)
+
+    def _wrote(self, path: Path) -> None:
+        self._say(f"Written: {path.name}.")
+        show_info(f"{HEAD}: written {path}")
+
+    def _tell(self, message: str) -> None:
+        self._say(message)
+        show_error(f"{HEAD}: {message}")
+
+    def _ask_psf(self) -> None:
+        # Of these names napari reads voxel size and recipe too.
+        kinds = {"ImageJ TIFF": ".psf.tif", "OME-TIFF": ".psf.ome.tif"}
+        if path := ask_where(self, "Save the PSF", self._suggest(), kinds):
+            self.save_psf(path)
+
+    def _ask_export_recipe(self) -> None:
+        kinds = {"Recipe": ".json"}
+        if path := ask_where(self, "Export the recipe", f"{self._suggest()} recipe", kinds):
+            self.export_recipe(path)
+
+    def _ask_report(self) -> None:
+        kinds = {"HTML": ".html"}
+        if path := ask_where(self, "Export the report", f"{self._suggest()} report", kinds):
+            self.export_report(path)
+
+    def _ask_recipe(self) -> None:
+        if path := ask_for_file(self, "Load a recipe", "Recipe (*.json)"):
+            self.load_recipe(path)

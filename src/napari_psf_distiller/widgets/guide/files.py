@@ -1,0 +1,222 @@
+"""What the guide writes: the PSF, its recipe, and the report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Layer, Points
+from napari.qt.threading import FunctionWorker, create_worker
+from napari.viewer import Viewer
+
+from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.measure.widths import fwhm
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.results import Result
+from napari_psf_distiller.stepwise.find_beads import AXES
+from napari_psf_distiller.widgets.files.writer import write_psf_layer
+from napari_psf_distiller.widgets.guide.steps import (
+    DISTIL,
+    FIND,
+    POSTPROCESS,
+    PREPROCESS,
+    THRESHOLD,
+)
+from napari_psf_distiller.widgets.layers.lineage import identity, newest_layer, root_of, run_of
+from napari_psf_distiller.widgets.layers.record import own_note, used_points
+from napari_psf_distiller.widgets.layers.source import read_image_layer
+from napari_psf_distiller.widgets.running.worker import Failure, answering
+
+__all__ = ["PSFMade", "in_thread", "psf_made"]
+
+T = TypeVar("T")
+
+# The names under which the pipeline times its steps.
+TIMED = {
+    PREPROCESS: "preprocess",
+    THRESHOLD: "threshold",
+    FIND: "find_beads",
+    DISTIL: "distill",
+    POSTPROCESS: "postprocess",
+}
+
+
+@dataclass(frozen=True)
+class PSFMade:
+    """A PSF and the layers on its way, taken in the main thread and written in another.
+
+    Attributes
+    ----------
+    image, psf : Any
+        The arrays of the bead image and the PSF.
+    title : str
+        The image's name.
+    recipe : Recipe
+        All that was done.
+    attributes : dict
+        What a writer needs to know of the PSF's layer.
+    beads : pandas.DataFrame
+    residual : Any
+        The array, or None.
+    fwhm_error : tuple of float or None
+    runs : dict of str to dict
+        What is recorded of each step's run.
+    """
+
+    image: Any
+    psf: Any
+    title: str
+    recipe: Recipe
+    attributes: dict[str, Any]
+    beads: pd.DataFrame | None
+    residual: Any
+    fwhm_error: tuple[float, ...] | None
+    runs: dict[str, dict[str, Any]]
+
+    def save(self, path: Path) -> None:
+        """Write the PSF as ImageJ's TIFF or OME-TIFF, as the name says."""
+        write_psf_layer(str(path), self.psf, self.attributes)
+
+    def export_recipe(self, path: Path) -> None:
+        """Write the recipe, which can be replayed on the image's file."""
+        self.recipe.save(path)
+
+    def export_report(self, path: Path) -> None:
+        """Write the report as one HTML file.
+
+        Raises
+        ------
+        InputError
+            The beads' layer is gone, or the file cannot be written.
+        """
+        # matplotlib takes a while to import, and only here is it needed.
+        from napari_psf_distiller.figures.report import write_report
+
+        write_report(path, np.asarray(self.image), self._result(), title=f"PSF from {self.title}")
+
+    def _result(self) -> Result:
+        if self.beads is None:
+            raise InputError(
+                "The points layer of the beads is gone, and the report lists them: run Distil PSF "
+                "again."
+            )
+        psf = np.asarray(self.psf, np.float32)
+        spacing = check_spacing(self.recipe.spacing, psf.ndim)
+        timings = {
+            TIMED[title]: float(run["seconds"])
+            for title, run in self.runs.items()
+            if "seconds" in run
+        }
+        distilled = self.runs.get(DISTIL, {})
+        return Result(
+            psf=psf,
+            beads=self.beads,
+            recipe=self.recipe,
+            timings=timings | {"total": sum(timings.values())},
+            spacing=spacing,
+            fwhm=fwhm(psf, spacing),
+            fwhm_error=self.fwhm_error or (float("nan"),) * psf.ndim,
+            psf_error=None,
+            log_likelihood=tuple(distilled.get("log_likelihood", ())),
+            warnings=tuple(w for run in self.runs.values() for w in run.get("warnings", ())),
+            residual=None if self.residual is None else np.asarray(self.residual),
+            preprocessed=None,
+        )
+
+
+def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
+    """Return the newest PSF that was made from an image, with what led to it.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    source = read_image_layer(image, "a bead image", viewer)
+    assert image is not None
+    present = list(viewer.layers)
+    psf = newest_layer(present, POSTPROCESS, root=root_of(image, viewer))
+    if psf is None:
+        raise InputError("There is no PSF yet. Press Run what is missing.")
+    note = own_note(psf.metadata) or {}
+    lineage = _lineage(present, psf)
+    distilled = lineage.get(DISTIL)
+    run = (run_of(distilled) or {}).get("id", "-") if distilled is not None else "-"
+    residual = newest_layer(present, f"{DISTIL}: residual", run=run)
+    beads = newest_layer(present, f"{DISTIL}: beads", run=run) or lineage.get(FIND)
+    errors = (own_note(distilled.metadata) or {}).get("fwhm_error") if distilled else None
+    return PSFMade(
+        image=source.data,
+        psf=psf.data,
+        title=source.origin,
+        recipe=Recipe.from_dict(note["recipe"]),
+        attributes={
+            "name": psf.name,
+            "scale": tuple(psf.scale),
+            "units": psf.units,
+            "metadata": psf.metadata,
+        },
+        beads=_table(beads) if isinstance(beads, Points) else None,
+        residual=residual.data if residual is not None else None,
+        fwhm_error=None if errors is None else tuple(errors),
+        runs={
+            title: made
+            for title in TIMED
+            if title in lineage and (made := run_of(lineage[title])) is not None
+        },
+    )
+
+
+def _lineage(layers: list[Layer], last: Layer) -> dict[str, Layer]:
+    """Return the layers that led to one, by the step that wrote them."""
+    known = {identity(layer): layer for layer in layers}
+    found: dict[str, Layer] = {}
+    waiting = [last]
+    while waiting:
+        layer = waiting.pop()
+        note, run = own_note(layer.metadata), run_of(layer)
+        if note is None or run is None or note["step"] in found:
+            continue
+        found[note["step"]] = layer
+        waiting += [known[i["layer"]] for i in run["inputs"].values() if i["layer"] in known]
+    return found
+
+
+def _table(beads: Points) -> pd.DataFrame:
+    """Return the beads of a layer as the table that the pipeline gives."""
+    features = beads.features.reset_index(drop=True)
+    places = pd.DataFrame(np.asarray(beads.data, float), columns=list(AXES[-beads.ndim :]))
+    table: pd.DataFrame = pd.concat([places, features], axis=1)
+    table["used"] = used_points(features) if "used" in features else True
+    table["reason"] = features["reason"].fillna("") if "reason" in features else ""
+    return table.set_index("bead") if "bead" in table else table
+
+
+def in_thread(
+    work: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]
+) -> None:
+    """Do something with files in a thread.
+
+    Parameters
+    ----------
+    work : callable
+        Runs in the thread.
+    done, failed : callable
+        Called in the main thread with its result, or with the sentence of its error.
+    """
+    # napari keeps the worker as long as its window, but whoever waits for it need not be.
+    waiting = [(done, failed)]
+
+    def tell(answer: T | Failure) -> None:
+        done, failed = waiting.pop()
+        if isinstance(answer, Failure):
+            failed(answer.message)
+        else:
+            done(answer)
+
+    worker: FunctionWorker[T | Failure] = create_worker(answering(work), _start_thread=False)
+    worker.returned.connect(tell)
+    worker.start()

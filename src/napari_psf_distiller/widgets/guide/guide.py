@@ -1,0 +1,390 @@
+"""The guide PSF Distiller: from an image of beads to its PSF, step by step."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import napari
+from napari.layers import Layer
+from napari.utils.notifications import show_error, show_warning
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.guide.chain import Chain, choose
+from napari_psf_distiller.widgets.guide.file_row import FileRow
+from napari_psf_distiller.widgets.guide.files import PSFMade, psf_made
+from napari_psf_distiller.widgets.guide.head import asked_once, is_bead_image, show_scale_notice
+from napari_psf_distiller.widgets.guide.memory import Memory
+from napari_psf_distiller.widgets.guide.parameters import (
+    HEAD,
+    left_out,
+    set_values,
+    values_of_recipe,
+)
+from napari_psf_distiller.widgets.guide.steps import (
+    DISTIL,
+    INPUTS,
+    INSPECT,
+    POSTPROCESS,
+    GuideStep,
+    Standing,
+    State,
+    make_steps,
+)
+from napari_psf_distiller.widgets.guide.view import Section, narrow
+from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwrapped
+from napari_psf_distiller.widgets.layers.source import voxel_size_of
+from napari_psf_distiller.widgets.layers.voxel_size import voxel_size_in_use
+from napari_psf_distiller.widgets.parts.column import Column
+from napari_psf_distiller.widgets.parts.docks import stand_together
+
+__all__ = ["Guide"]
+
+# Milliseconds after a change until the guide looks again.
+LOOK_AFTER = 30
+
+# A layer's events after which a step may stand differently.
+CHANGES = ("data", "paint", "features", "metadata")
+
+
+class Guide(QWidget):
+    """The steps from an image of beads to its PSF, each with where it stands.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+
+    Attributes
+    ----------
+    head : FunctionGui
+        What is asked once.
+    steps : dict of str to GuideStep
+        By title, in their order; ``steps["Distil PSF"].gui`` is the step's widget, and its
+        ``runner`` the one that runs it.
+    sections : dict of str to Section
+        How the steps are shown.
+    run_button, cancel_button : QPushButton
+    files : FileRow
+        What is saved, exported and loaded.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._viewer = unwrapped(viewer)
+        self.head = asked_once()
+        offer(self.head.image, self._viewer, unwrapped, is_bead_image)
+        self.steps: dict[str, GuideStep] = make_steps()
+        self._guis = {HEAD: self.head} | {t: step.gui for t, step in self.steps.items()}
+        self.chain = Chain(self._viewer, self.head, self.steps)
+        self.sections = {
+            title: Section(number, step)
+            for number, (title, step) in enumerate(self.steps.items(), start=1)
+        }
+        self._standings: dict[str, Standing] = {}
+        # What is said, as long as all steps stand so.
+        self._message = ""
+        self._said_of: tuple[State, ...] = ()
+        # Whether the PSF was shown while it formed.
+        self._watched = False
+        self._listening: set[int] = set()
+        self.destroyed.connect(self.chain.leave)
+        self._look = QTimer(self)
+        self._look.setSingleShot(True)
+        self._look.setInterval(LOOK_AFTER)
+        self._look.timeout.connect(self.refresh)
+        self._memory = Memory(self._guis, self)
+        self._lay_out()
+        self._memory.read()
+        self._connect()
+        self.refresh()
+
+    @property
+    def _alive(self) -> bool:
+        return not self.chain.left
+
+    # --- what is shown
+
+    def _lay_out(self) -> None:
+        narrow(self.head)
+        self.run_button = QPushButton("Run what is missing")
+        self.run_button.setDefault(True)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop the step that is running, and those after it.")
+        self.deconvolve_too = QCheckBox("deconvolve too")
+        self.deconvolve_too.setToolTip(
+            "Run Deconvolve after the PSF is there: its use, and its test. It takes the longest."
+        )
+        self.files = FileRow(self._psf_made, self._say, self._use_recipe, self.reset, self._suggest)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        run = QHBoxLayout()
+        run.addWidget(self.run_button, 2)
+        run.addWidget(self.cancel_button, 1)
+        self.column = Column()
+        self.column.column.addWidget(self.head.native)
+        self.column.column.addSpacing(6)
+        for section in self.sections.values():
+            self.column.column.addWidget(section)
+        self.column.column.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(6)
+        layout.addWidget(self.column, 1)
+        layout.addLayout(run)
+        layout.addWidget(self.deconvolve_too)
+        layout.addWidget(self.status)
+        layout.addWidget(self.files)
+
+    def _connect(self) -> None:
+        self.run_button.clicked.connect(self.run_missing)
+        self.cancel_button.clicked.connect(self.chain.cancel)
+        self.deconvolve_too.toggled.connect(self._look_again)
+        for section in self.sections.values():
+            section.turned.connect(self._on_toggle)
+        for gui in self._guis.values():
+            gui.changed.connect(self._on_parameter)
+        self.head.changed.connect(self._on_head)
+        inspect = self.steps[INSPECT]
+        inspect.gui.called.connect(lambda _: self._on_seen())
+        self.chain.changed.connect(self._look_again)
+        self.chain.turned_to.connect(self.open)
+        self.chain.ended.connect(self._on_chain_ended)
+        runner = self.steps[DISTIL].runner
+        assert runner is not None
+        self.steps[DISTIL].gui.live_fit.psf.updated.connect(self._on_updated)
+        runner.progressed.connect(self._on_progress)
+        self._viewer.events.theme.connect(self._look_again)
+        # Of time points and channels, the one that is shown counts.
+        self._viewer.dims.events.point.connect(self._look_again)
+
+    def standing(self, title: str) -> Standing:
+        """Return where a step stands at present."""
+        return self.chain.standings()[title]
+
+    def refresh(self) -> None:
+        """Look where all steps stand, hand layers on, and show it."""
+        if not self._alive:
+            return
+        for layer in self._viewer.layers:
+            self._listen(layer)
+        show_scale_notice(self.head)
+        self.chain.follow()
+        self._standings = self.chain.standings()
+        if self._states() != self._said_of:
+            self._message = ""
+        dark = _is_dark(self._viewer.theme)
+        for title, section in self.sections.items():
+            section.show_standing(self._standings[title], self._works_on(title), dark)
+        busy = self.chain.running or self.chain.under_way
+        missing = self.chain.missing(self.deconvolve_too.isChecked())
+        has_image = self.chain.image is not None
+        self.run_button.setEnabled(has_image and not busy and bool(missing))
+        self.run_button.setToolTip(f"Runs {', '.join(missing)}." if missing else "All is done.")
+        self.cancel_button.setEnabled(busy)
+        # What is being made lies where the image lay when it began.
+        self.head.scale_button.enabled = not busy
+        has_psf = self._standings[POSTPROCESS].layer is not None
+        self.files.enable_writing(has_psf)
+        self.status.setText(self._message or self._advice(missing))
+        if self.chain.under_way and not self.chain.running:
+            # Here, so that layers which are just being added are all there.
+            self.chain.run_next()
+
+    def _works_on(self, title: str) -> str:
+        sources = INPUTS[self.chain.method].get(title, {})
+        if title == INSPECT or not sources:
+            return ""
+        layers = [self.chain.layer_of(source) for source in sources.values()]
+        names = [layer.name for layer in layers if layer is not None]
+        return f"Works on {' and '.join(names)}." if len(names) == len(sources) else ""
+
+    def _advice(self, missing: list[str]) -> str:
+        if self.chain.image is None:
+            return "Open an image of fluorescent beads, or a sample under File > Open Sample."
+        running = [title for title, step in self.steps.items() if step.running]
+        if running:
+            return f"Running: {', '.join(running)}."
+        if missing:
+            return f"Missing: {', '.join(missing)}."
+        return "All is done."
+
+    def _psf_made(self) -> PSFMade:
+        return psf_made(self._viewer, self.chain.image)
+
+    def _suggest(self) -> str:
+        image = self.chain.image
+        return image.name if image is not None else "PSF"
+
+    def _say(self, message: str) -> None:
+        if not self._alive:
+            return
+        self._standings = self.chain.standings()
+        self._message, self._said_of = message, self._states()
+        self._look_again()
+
+    def _on_progress(self, progress: Progress) -> None:
+        # Who has the PSF made for him sees how it forms.
+        if progress.preview is not None and self.chain.under_way and not self._watched:
+            self._watched = True
+            self.open(INSPECT)
+
+    def _on_chain_ended(self, message: str) -> None:
+        if self._alive and self.standing(POSTPROCESS).state is State.DONE:
+            self.open(INSPECT)
+        self._say(message)
+
+    def _states(self) -> tuple[State, ...]:
+        return tuple(standing.state for standing in self._standings.values())
+
+    def _look_again(self, _event: Any = None) -> None:
+        if self._alive:
+            self._look.start()
+
+    def open(self, title: str) -> None:
+        """Open a step, and close the others."""
+        if self._alive:
+            self.sections[title].header.setChecked(True)
+
+    def _on_toggle(self, title: str, opened: bool) -> None:
+        if not opened:
+            return
+        for other, section in self.sections.items():
+            if other != title:
+                section.header.setChecked(False)
+        if title == INSPECT:
+            self._inspect()
+        # When it has been laid out.
+        QTimer.singleShot(0, self._show_open)
+
+    def _show_open(self) -> None:
+        for section in self.sections.values():
+            if section.header.isChecked():
+                self.column.keep_visible(section, section.header)
+
+    def _inspect(self) -> None:
+        """Let Inspect PSF show the newest PSF."""
+        gui, layer = self.steps[INSPECT].gui, self.chain.layer_of(POSTPROCESS)
+        with gui.changed.blocked():
+            gui.reset_choices()
+            choose(gui.psf, layer)
+        if layer is not None:
+            gui()
+
+    def _on_updated(self) -> None:
+        # Inspect PSF draws a layer anew that it shows.
+        if self._alive and self.sections[INSPECT].header.isChecked():
+            self._on_seen()
+
+    def _on_seen(self) -> None:
+        self.steps[INSPECT].note_seen(self.steps[INSPECT].gui.psf.value)
+        self._look_again()
+
+    # --- what changes
+
+    def reset_choices(self, _event: Any = None) -> None:
+        """Offer the layers that are there now; napari calls this when they change."""
+        if not self._alive:
+            return
+        for title, gui in self._guis.items():
+            # It would draw whatever it comes to show; so only what is asked for.
+            with gui.changed.blocked() if title == INSPECT else nullcontext():
+                gui.reset_choices()
+        self._look.start()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Look for the viewer's layers when the guide is put into its window."""
+        put = event is not None and event.type() == QEvent.Type.ParentChange
+        if put and hasattr(self, "_look"):
+            self.reset_choices()
+            stand_together(self)
+        return bool(super().event(event))
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Offer the layers that are there when it is shown."""
+        self.reset_choices()
+        super().showEvent(event)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """Write parameters that were just changed."""
+        self._memory.write_now()
+        super().hideEvent(event)
+
+    def _listen(self, layer: Layer) -> None:
+        # What only shows a result while it forms changes often, and no step stands on it.
+        if id(layer) in self._listening or is_preview(layer):
+            return
+        self._listening.add(id(layer))
+        for name in CHANGES:
+            emitter = getattr(layer.events, name, None)
+            if emitter is not None:
+                emitter.connect(self._look_again)
+        for name in ("scale", "units"):
+            getattr(layer.events, name).connect(self._on_scale)
+
+    def _on_scale(self, event: Any) -> None:
+        if self._alive and event.source is self.chain.image:
+            self._show_voxel_size(voxel_size_of(self.chain.image))
+
+    def _show_voxel_size(self, spacing: tuple[float, ...] | None) -> None:
+        self.head.voxel_size.value = ((0.0,) * 3 + (spacing or ()))[-3:]
+
+    def _on_parameter(self, *_: Any) -> None:
+        self._message = ""
+        self._look.start()
+        self._memory.note_change()
+
+    def _on_head(self, *_: Any) -> None:
+        self.chain.follow()
+
+    # --- what is run
+
+    def run_missing(self) -> None:
+        """Run the steps that are missing or out of date, up to the PSF."""
+        self._message, self._watched = "", False
+        if self.chain.image is None:
+            show_error(f"{HEAD}: No bead image is chosen. Open one and choose it.")
+            return
+        self.chain.run_missing(self.deconvolve_too.isChecked())
+        self._look.start()
+
+    # --- parameters
+
+    def reset(self) -> None:
+        """Set all parameters to their defaults."""
+        self._memory.reset()
+        self._show_voxel_size(voxel_size_in_use(self.chain.image, self._viewer.layers))
+        self.chain.follow()
+
+    def _use_recipe(self, recipe: Recipe) -> None:
+        if not self._alive:
+            return
+        try:
+            set_values(self._guis, values_of_recipe(recipe), widen=True)
+        except InputError as error:
+            self._say(str(error))
+            show_error(f"{HEAD}: {error}")
+            return
+        sizes = self.head.voxel_size.value
+        if recipe.spacing is not None and not any(sizes):
+            self._show_voxel_size(recipe.spacing)
+        self.chain.follow()
+        self._say("The recipe was loaded.")
+        for name in left_out(recipe):
+            show_warning(f"{HEAD}: the recipe sets {name}, which the guide leaves as it is.")
+
+
+def _is_dark(theme: str) -> bool:
+    """Return whether a theme of napari's is dark."""
+    red, green, blue = get_theme(theme).background.as_rgb_tuple()[:3]
+    return bool(red + green + blue < 1.5 * 255)

@@ -1,0 +1,91 @@
+"""What the guide asks once, for all of its steps."""
+
+from typing import Any
+
+import napari
+from magicgui import magic_factory
+from magicgui.widgets import FunctionGui
+from napari.layers import Image, Layer
+from qtpy.QtWidgets import QLabel
+
+from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER_OPTIONS
+from napari_psf_distiller.widgets.guide.parameters import HEAD
+from napari_psf_distiller.widgets.layers.choices import is_preview
+from napari_psf_distiller.widgets.layers.record import own_note
+from napari_psf_distiller.widgets.layers.source import voxel_size_of
+from napari_psf_distiller.widgets.layers.voxel_size import (
+    VOXEL_SIZE_OPTIONS,
+    differs,
+    offer_voxel_size,
+)
+from napari_psf_distiller.widgets.parts.devices import name_zero
+
+__all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
+
+# What to do where the image's layer does not have the voxel size that is given, or none at all.
+DIFFERS = (
+    "The steps compute with this voxel size. The layers are drawn with the image's own scale, so "
+    "the viewer's scale bar and 3D view are not in µm; <i>Set as the layer's scale</i> mends it."
+)
+MISSING = "The layer says no voxel size. Type it in above."
+
+# What must be done has the colour of what is out of date; both show on both themes.
+NOTICE_STYLE = "QLabel {{ border-left: 4px solid {}; padding: 2px 2px 2px 6px; }}"
+TO_DO, TO_KNOW = "#e69f00", "#56b4e9"
+
+METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
+
+
+def _init(gui: FunctionGui[Any, Any]) -> None:
+    name_zero(gui.bead_diameter, "not known")
+    button = gui.scale_button = offer_voxel_size(gui, HEAD)
+    gui.scale_notice = QLabel()
+    gui.scale_notice.setWordWrap(True)
+    gui.scale_notice.setVisible(False)
+    layout = gui.native.layout()
+    layout.insertWidget(layout.indexOf(button.native) + 1, gui.scale_notice)
+    gui.margins = (0, 0, 0, 0)
+
+
+def show_scale_notice(gui: FunctionGui[Any, Any]) -> None:
+    """Say so if the image's layer has not the voxel size given, below the button that mends it."""
+    layer, text, colour = gui.image.value, "", TO_KNOW
+    if differs(layer, gui.voxel_size.value):
+        text = DIFFERS
+    elif layer is not None and voxel_size_of(layer) is None:
+        text, colour = MISSING, TO_DO
+    gui.scale_notice.setStyleSheet(NOTICE_STYLE.format(colour))
+    gui.scale_notice.setText(text)
+    gui.scale_notice.setVisible(bool(text))
+
+
+def is_bead_image(layer: Layer) -> bool:
+    """Return whether a layer is an image that no step of ours wrote."""
+    return isinstance(layer, Image) and own_note(layer.metadata) is None and not is_preview(layer)
+
+
+@magic_factory(
+    widget_init=_init,
+    call_button=False,
+    image={
+        "label": "bead image",
+        "tooltip": "The image layer of fluorescent beads that all begins with, as it was measured; "
+        "2D or 3D.",
+    },
+    voxel_size=VOXEL_SIZE_OPTIONS,
+    bead_diameter=BEAD_DIAMETER_OPTIONS,
+    method={
+        "choices": METHODS,
+        "tooltip": "Joint fits the PSF, the beads and the background to the raw image, which is "
+        "best in most cases. Stepwise preprocesses, thresholds and deconvolves, as the notebook "
+        "does.",
+    },
+)
+def asked_once(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    bead_diameter: float = 0.0,
+    method: str = "joint",
+) -> None:
+    """Ask for the image and what is known of it."""

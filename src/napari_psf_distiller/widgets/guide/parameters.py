@@ -1,0 +1,249 @@
+"""The parameters of the guide: kept from one session to the next, and read from a recipe."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import FunctionGui, Widget
+from napari.settings import get_settings
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.guide.steps import (
+    DECONVOLVE,
+    DISTIL,
+    FIND,
+    POSTPROCESS,
+    PREPROCESS,
+    THRESHOLD,
+)
+from napari_psf_distiller.widgets.parts.devices import ask_for_device
+
+__all__ = [
+    "HEAD",
+    "Values",
+    "left_out",
+    "parameters_path",
+    "read_parameters",
+    "set_values",
+    "values_of",
+    "values_of_recipe",
+    "write_parameters",
+]
+
+FORMAT = "napari-psf-distiller parameters"
+VERSION = 1
+
+# What is asked above the steps.
+HEAD = "PSF Distiller"
+
+# They belong to an image, not to the way it is worked on.
+OF_THE_IMAGE = {"voxel_size", "value"}
+
+# Larger than any PSF: nothing is cropped.
+UNCROPPED = 10**6
+
+# For each step, its parameters by name.
+Values = dict[str, dict[str, Any]]
+
+
+def parameters_path() -> Path | None:
+    """Return where the parameters are kept: beside napari's settings; None if it keeps none."""
+    path = get_settings().config_path
+    return Path(path).with_name("psf-distiller.json") if path is not None else None
+
+
+def values_of(guis: Mapping[str, FunctionGui[Any, Any]]) -> Values:
+    """Return the parameters of the guide's widgets that are worth keeping."""
+    return {
+        title: {name: widget.value for name, widget in _kept(gui).items()}
+        for title, gui in guis.items()
+    }
+
+
+def _kept(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
+    return {
+        widget.name: widget
+        for widget in gui
+        if widget.name
+        and not widget.gui_only
+        and widget.name not in OF_THE_IMAGE
+        and isinstance(getattr(widget, "value", None), bool | int | float | str | tuple)
+    }
+
+
+def set_values(
+    guis: Mapping[str, FunctionGui[Any, Any]], values: Values, *, widen: bool = False
+) -> None:
+    """Set parameters of the guide's widgets: all of them, or, if one cannot be set, none.
+
+    Parameters
+    ----------
+    guis : mapping of str to FunctionGui
+    values : dict
+    widen : bool
+        Let a widget reach as far as a value that lies beyond its limits.
+
+    Raises
+    ------
+    InputError
+        A step or parameter that there is not, or a value that it cannot have.
+    """
+    before = values_of(guis)
+    try:
+        for title, parameters in values.items():
+            if title not in guis:
+                raise InputError(f"There is no step {title!r}.")
+            for name, value in parameters.items():
+                widget = getattr(guis[title], name, None)
+                if not isinstance(widget, Widget):
+                    raise InputError(f"{title} has no parameter {name!r}.")
+                _set(widget, value, f"{title}, {name}", widen)
+    except InputError:
+        for title, parameters in before.items():
+            for name, value in parameters.items():
+                guis[title][name].value = value
+        raise
+
+
+def _set(widget: Any, value: Any, where: str, widen: bool) -> None:
+    now = widget.value
+    if isinstance(value, list):
+        value = tuple(value)
+    if not _alike(value, now):
+        raise InputError(f"{where} is {value!r}, which it cannot be.")
+    try:
+        if widget.name == "device":
+            ask_for_device(widget, value)
+            return
+        if widen and isinstance(value, int | float) and hasattr(widget, "max"):
+            widget.max, widget.min = max(widget.max, value), min(widget.min, value)
+        if value != now:
+            widget.value = value
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{where} is {value!r}: {error}") from None
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Return whether a value is of the kind that a widget has."""
+    if isinstance(other, bool) or isinstance(value, bool):
+        return type(value) is type(other)
+    if isinstance(other, tuple):
+        if not isinstance(value, tuple) or len(value) != len(other):
+            return False
+        return all(_alike(a, b) for a, b in zip(value, other, strict=True))
+    if isinstance(other, float):
+        return isinstance(value, int | float) and math.isfinite(value)
+    return type(value) is type(other)
+
+
+def read_parameters(path: Path) -> Values:
+    """Read parameters that `write_parameters` wrote, strictly.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is not one of ours.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from None
+    if (
+        not isinstance(document, dict)
+        or document.get("format") != FORMAT
+        or document.get("version") != VERSION
+        or set(document) != {"format", "version", "steps"}
+    ):
+        raise InputError(f"{path} is not a file of the guide's parameters.")
+    steps = document["steps"]
+    if not isinstance(steps, dict) or not all(isinstance(part, dict) for part in steps.values()):
+        raise InputError(f"{path} has no parameters of steps.")
+    return steps
+
+
+def write_parameters(path: Path, values: Values) -> None:
+    """Write parameters for the next session, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
+    document = {"format": FORMAT, "version": VERSION, "steps": values}
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def left_out(recipe: Recipe) -> tuple[str, ...]:
+    """Return what a recipe sets that no widget has a parameter for."""
+    found = []
+    if recipe.distill.angular_orders is not None:
+        found.append("distill.angular_orders")
+    if recipe.camera.saturation is not None:
+        found.append("camera.saturation")
+    return tuple(found)
+
+
+def values_of_recipe(recipe: Recipe) -> Values:
+    """Return what the guide's widgets show for a recipe; 0 stands for what is not set."""
+    found, threshold, distill = recipe.find_beads, recipe.threshold, recipe.distill
+    post, sharp = recipe.postprocess, recipe.deconvolve
+    computing = {"device": recipe.device, "fft": recipe.fft, "memory": recipe.memory or 0.0}
+    limits = {} if threshold.value is None else {"value": threshold.value}
+    return {
+        HEAD: {"bead_diameter": recipe.bead_diameter or 0.0, "method": distill.method},
+        PREPROCESS: recipe.preprocess.to_dict(),
+        THRESHOLD: {
+            "method": threshold.method,
+            "factor": threshold.factor,
+            "window": threshold.window,
+            "offset": threshold.offset or 0.0,
+            **limits,
+        },
+        FIND: {
+            "significance": found.significance,
+            "centre": found.centre,
+            "min_voxels": found.min_voxels,
+            "max_voxels": found.max_voxels or 0,
+            "margin": _of_three(found.margin or (), 0.0),
+        },
+        DISTIL: {
+            "numerical_aperture": recipe.optics.numerical_aperture or 0.0,
+            "wavelength": recipe.optics.wavelength or 0.0,
+            "refractive_index": recipe.optics.refractive_index or 0.0,
+            "camera_offset": recipe.camera.offset or 0.0,
+            "camera_gain": recipe.camera.gain or 0.0,
+            "window": _of_three(distill.window or (), 0.0),
+            "background_scale": distill.background_scale,
+            "judge": distill.judge,
+            "iterations": distill.iterations,
+            "boundary": distill.boundary,
+            "start": distill.start,
+            "placement": distill.placement,
+            **computing,
+        },
+        POSTPROCESS: {
+            "crop": _of_three(post.crop or (UNCROPPED,) * 3, 1),
+            "background": post.background,
+            "clip": post.clip,
+            "normalise": post.normalise,
+        },
+        DECONVOLVE: {
+            "iterations": sharp.iterations or 0,
+            "method": sharp.method,
+            "boundary": sharp.boundary,
+            "total_variation": sharp.total_variation,
+            "background": sharp.background,
+            "saturation": sharp.saturation or 0.0,
+            **computing,
+        },
+    }
+
+
+def _of_three(values: Sequence[Any], missing: Any) -> tuple[Any, ...]:
+    """Return sizes along y and x, or none, as those along z, y and x."""
+    return ((missing,) * 3 + tuple(values))[-3:]

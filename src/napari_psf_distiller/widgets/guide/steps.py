@@ -1,0 +1,249 @@
+"""The steps of the guide: what each works on, and where it stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from magicgui.widgets import FunctionGui
+from napari.layers import Layer
+
+from napari_psf_distiller.widgets import deconvolve, postprocess, preprocess
+from napari_psf_distiller.widgets.beads import widget as beads
+from napari_psf_distiller.widgets.distil import widget as distill
+from napari_psf_distiller.widgets.inspect import widget as inspect_module
+from napari_psf_distiller.widgets.layers.lineage import (
+    input_of,
+    inputs_of,
+    newest_layer,
+    parameters_of,
+    run_of,
+    was_edited,
+)
+from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.threshold import widget as threshold_module
+
+__all__ = ["INPUTS", "RAW", "TO_THE_PSF", "GuideStep", "Standing", "State", "make_steps"]
+
+PREPROCESS = preprocess.TITLE
+THRESHOLD = threshold_module.TITLE
+FIND = beads.TITLE
+DISTIL = distill.TITLE
+POSTPROCESS = postprocess.TITLE
+DECONVOLVE = deconvolve.TITLE
+INSPECT = "Inspect PSF"
+
+# The image that all begins with, among the layers that a step works on.
+RAW = "raw"
+
+_AFTER_DISTILLING = {
+    POSTPROCESS: {"image": DISTIL},
+    INSPECT: {"psf": POSTPROCESS},
+}
+
+# What each step of a method works on: for a parameter, the step that writes its layer.
+INPUTS: dict[str, dict[str, dict[str, str]]] = {
+    "joint": {
+        FIND: {"image": RAW},
+        DISTIL: {"image": RAW, "beads": FIND},
+        DECONVOLVE: {"image": RAW, "psf": POSTPROCESS},
+        **_AFTER_DISTILLING,
+    },
+    "richardson-lucy": {
+        PREPROCESS: {"image": RAW},
+        THRESHOLD: {"image": PREPROCESS},
+        FIND: {"image": PREPROCESS, "mask": THRESHOLD},
+        DISTIL: {"image": PREPROCESS, "beads": FIND},
+        DECONVOLVE: {"image": PREPROCESS, "psf": POSTPROCESS},
+        **_AFTER_DISTILLING,
+    },
+}
+
+# The steps that lead to the PSF, in their order.
+TO_THE_PSF = (PREPROCESS, THRESHOLD, FIND, DISTIL, POSTPROCESS)
+
+
+class State(Enum):
+    """Where a step stands; the value is what people read."""
+
+    TO_DO = "to do"
+    RUNNING = "running"
+    DONE = "done"
+    OUT_OF_DATE = "out of date"
+    FAILED = "failed"
+    NOT_NEEDED = "not needed"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a step stands, and why.
+
+    Attributes
+    ----------
+    state : State
+    why : str
+        A sentence, or "".
+    layer : Layer or None
+        What it wrote last from the guide's image.
+    edited : bool
+        Whether that was changed by hand since.
+    """
+
+    state: State
+    why: str = ""
+    layer: Layer | None = None
+    edited: bool = False
+
+    @property
+    def text(self) -> str:
+        """What the guide shows."""
+        return f"{self.state.value}, edited" if self.edited else self.state.value
+
+
+@dataclass
+class GuideStep:
+    """One step of the guide.
+
+    Attributes
+    ----------
+    title : str
+    gui : FunctionGui
+        The step's widget, the same as the menu's.
+    open : tuple of str
+        Its few important parameters; the others are folded.
+    asked_above : tuple of str
+        Those that the guide asks once for all steps, or hands on from step to step.
+    optional : bool
+        Whether the PSF is there without it.
+    """
+
+    title: str
+    gui: FunctionGui[Any, Any]
+    open: tuple[str, ...]
+    asked_above: tuple[str, ...]
+    optional: bool = False
+    _failure: tuple[str, Any] | None = field(default=None, repr=False)
+    _seen: Any = field(default=None, repr=False)
+
+    @property
+    def runner(self) -> StepRunner | None:
+        """What runs it; None of Inspect PSF, which does not run."""
+        runner: StepRunner | None = getattr(self.gui, "runner", None)
+        return runner
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self.runner is not None and self.runner.running
+
+    def note_failure(self, message: str) -> None:
+        """Remember that it failed with the present parameters and layers."""
+        self._failure = (message, self._present())
+
+    def forget_failure(self) -> None:
+        """Forget that it failed."""
+        self._failure = None
+
+    def note_seen(self, layer: Layer | None) -> None:
+        """Remember that Inspect PSF showed a layer."""
+        self._seen = input_of(layer) if layer is not None else None
+
+    def _present(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return parameters_of(self.gui), inputs_of(self.gui)
+
+    def standing(
+        self,
+        layers: Iterable[Layer],
+        root: str,
+        method: str,
+        earlier: dict[str, Standing],
+    ) -> Standing:
+        """Return where the step stands.
+
+        Parameters
+        ----------
+        layers : iterable of Layer
+            The viewer's.
+        root : str
+            The guide's image, see `root_of`; "" if there is none.
+        method : {"joint", "richardson-lucy"}
+        earlier : dict of str to Standing
+            Of the steps before it.
+        """
+        # Any image can be deconvolved.
+        made_from = "" if self.optional else root
+        layer = newest_layer(layers, self.title, root=made_from) if root else None
+        edited = layer is not None and was_edited(layer)
+        if self.running:
+            return Standing(State.RUNNING, layer=layer)
+        inputs = INPUTS[method].get(self.title)
+        if inputs is None:
+            return Standing(State.NOT_NEEDED, "The method joint works on the raw image.", layer)
+        if self._failure is not None and self._failure[1] == self._present():
+            return Standing(State.FAILED, self._failure[0], layer)
+        before = [earlier[title] for title in inputs.values() if title != RAW]
+        if self.runner is None:
+            return self._standing_of_view(before)
+        if layer is None:
+            return Standing(State.TO_DO)
+        if any(other.state is not State.DONE for other in before):
+            return Standing(State.OUT_OF_DATE, "An earlier step is not done.", layer, edited)
+        run = run_of(layer) or {}
+        if run["inputs"] != inputs_of(self.gui):
+            why = "It was made from other layers, or they were changed since."
+            return Standing(State.OUT_OF_DATE, why, layer, edited)
+        if run["parameters"] != parameters_of(self.gui):
+            why = "Its parameters were changed since."
+            return Standing(State.OUT_OF_DATE, why, layer, edited)
+        return Standing(State.DONE, layer=layer, edited=edited)
+
+    def _standing_of_view(self, before: list[Standing]) -> Standing:
+        if self._seen is None or any(other.layer is None for other in before):
+            return Standing(State.TO_DO)
+        if any(
+            other.state is not State.DONE or self._seen != input_of(other.layer)
+            for other in before
+            if other.layer is not None
+        ):
+            return Standing(State.OUT_OF_DATE, "There is, or will be, another PSF.")
+        return Standing(State.DONE)
+
+
+def make_steps() -> dict[str, GuideStep]:
+    """Return the seven steps, in their order, each with a widget of its own."""
+    steps = (
+        GuideStep(
+            PREPROCESS,
+            preprocess.preprocess_beads(),
+            ("background", "factor", "level", "radius", "median"),
+            ("image", "voxel_size"),
+        ),
+        GuideStep(
+            THRESHOLD,
+            threshold_module.threshold(),
+            ("method", "factor", "value", "window"),
+            ("image",),
+        ),
+        GuideStep(
+            FIND,
+            beads.find_beads(),
+            ("significance", "min_voxels", "max_voxels"),
+            ("image", "mask", "method", "voxel_size"),
+        ),
+        GuideStep(
+            DISTIL,
+            distill.distil_psf(),
+            ("numerical_aperture", "wavelength", "refractive_index", "iterations"),
+            ("image", "beads", "method", "bead_diameter"),
+        ),
+        GuideStep(POSTPROCESS, postprocess.postprocess_psf(), ("crop", "background"), ("image",)),
+        GuideStep(
+            DECONVOLVE,
+            deconvolve.deconvolve(),
+            ("image", "iterations", "total_variation"),
+            ("psf",),
+            optional=True,
+        ),
+        GuideStep(INSPECT, inspect_module.inspect_psf(), (), (), optional=True),
+    )
+    return {step.title: step for step in steps}

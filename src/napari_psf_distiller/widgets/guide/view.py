@@ -1,0 +1,205 @@
+"""A step in the guide: its header, and below it its widget with what folds."""
+
+from typing import Any
+
+from magicgui.widgets import FunctionGui, TupleEdit, Widget
+from psygnal import Signal
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QPainter, QPaintEvent, QPen
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_psf_distiller.widgets.guide.marks import MARK_SIZE, mark_of
+from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State
+
+__all__ = ["Section", "narrow"]
+
+# Numbers that stand three side by side.
+NARROW = "QAbstractSpinBox { min-width: 52px; padding-left: 2px; padding-right: 0px; }"
+
+
+class Header(QPushButton):
+    """The line of a step that opens and closes it: its mark, its name, and its state in words."""
+
+    def __init__(self, number: int, title: str) -> None:
+        super().__init__()
+        self.setCheckable(True)
+        self.setFlat(True)
+        self.setMinimumHeight(30)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._title = title
+        self._mark = QLabel()
+        self._mark.setFixedSize(MARK_SIZE, MARK_SIZE)
+        self._name = QLabel(f"{number}  {title}")
+        self._state = QLabel()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 4, 8, 4)
+        row.setSpacing(8)
+        row.addWidget(self._mark)
+        row.addWidget(self._name)
+        row.addStretch(1)
+        row.addWidget(self._state)
+        for label in (self._mark, self._name, self._state):
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.toggled.connect(self._on_toggle)
+
+    def show_standing(self, standing: Standing, dark: bool) -> None:
+        """Show where the step stands by mark, colour and text."""
+        self._mark.setPixmap(mark_of(standing.state, dark, self.devicePixelRatioF()))
+        self._state.setText(standing.text)
+        self.setAccessibleName(f"{self._title}: {standing.text}")
+        self.setToolTip(f"{self._title}: {standing.text}. {standing.why}".strip())
+        needed = standing.state is not State.NOT_NEEDED
+        self._name.setEnabled(needed)
+        self._state.setEnabled(needed)
+
+    @property
+    def state_text(self) -> str:
+        """The state in words, as shown."""
+        return str(self._state.text())
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+        """Draw a frame where the keys go, which napari's style sheet does not."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            painter = QPainter(self)
+            painter.setPen(QPen(self._name.palette().windowText().color(), 1))
+            painter.drawRect(self.rect().adjusted(1, 1, -2, -2))
+            painter.end()
+
+    def _on_toggle(self, opened: bool) -> None:
+        font = self._name.font()
+        font.setBold(opened)
+        self._name.setFont(font)
+
+
+class Fold(QWidget):
+    """The parameters that are seldom changed, behind a button."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.button = QToolButton()
+        self.button.setText("More")
+        self.button.setCheckable(True)
+        self.button.setToolTip("Show the parameters that are seldom changed.")
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.button.toggled.connect(self._unfold)
+        self._content = QWidget()
+        self.rows = QVBoxLayout(self._content)
+        self.rows.setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.button)
+        layout.addWidget(self._content)
+        self._unfold(False)
+
+    def _unfold(self, unfolded: bool) -> None:
+        self.button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
+        self._content.setVisible(unfolded)
+
+
+class Section(QWidget):
+    """A step: a header that opens it, and its widget.
+
+    Parameters
+    ----------
+    number : int
+    step : GuideStep
+
+    Attributes
+    ----------
+    turned : Signal
+        Emitted with the step's title, and whether it was opened, when it was opened or closed.
+    """
+
+    turned = Signal(str, bool)
+
+    def __init__(self, number: int, step: GuideStep) -> None:
+        super().__init__()
+        self.step = step
+        self.header = Header(number, step.title)
+        self.source = QLabel()
+        self.source.setWordWrap(True)
+        self.why = QLabel()
+        self.why.setWordWrap(True)
+        self.body = QWidget()
+        rows = QVBoxLayout(self.body)
+        rows.setContentsMargins(12, 2, 0, 8)
+        rows.setSpacing(2)
+        for widget in (self.source, self.why, step.gui.native):
+            rows.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.body)
+        self._arrange()
+        self.body.setVisible(False)
+        self.header.toggled.connect(self._on_toggle)
+
+    def _on_toggle(self, opened: bool) -> None:
+        self.body.setVisible(opened)
+        self.turned.emit(self.step.title, opened)
+
+    def _arrange(self) -> None:
+        """Fold what is seldom changed, and put away what is asked above."""
+        gui = self.step.gui
+        narrow(gui)
+        layout = gui.native.layout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        # Not shown, but not hidden of themselves either: they count as parameters.
+        self._put_away = QWidget(self)
+        self._put_away.setVisible(False)
+        away = QVBoxLayout(self._put_away)
+        for name in self.step.asked_above:
+            away.addWidget(_row_of(gui[name], gui.native))
+            if name == "voxel_size":
+                # The button that gives it to the layer, which the guide has of its own.
+                away.addWidget(_row_of(gui[gui.index(gui[name]) + 1], gui.native))
+        self.fold = Fold()
+        if not self.step.open:
+            return
+        kept = {*self.step.open, *self.step.asked_above, "viewer"}
+        for widget in list(gui):
+            if widget.name not in kept and not widget.gui_only:
+                self.fold.rows.addWidget(_row_of(widget, gui.native))
+        button = gui.call_button
+        place = layout.indexOf(_row_of(button, gui.native)) if button is not None else -1
+        layout.insertWidget(place, self.fold)
+
+    def show_standing(self, standing: Standing, works_on: str, dark: bool) -> None:
+        """Show where the step stands, and on which layers it works."""
+        self.header.show_standing(standing, dark)
+        self.source.setText(works_on)
+        self.source.setVisible(bool(works_on))
+        shown = standing.why if standing.state is not State.FAILED else ""
+        self.why.setText(shown)
+        self.why.setVisible(bool(shown))
+
+
+def narrow(gui: FunctionGui[Any, Any]) -> None:
+    """Let numbers that stand side by side take less room: typed, not stepped to."""
+    for widget in gui:
+        if isinstance(widget, TupleEdit):
+            for number in widget:
+                # napari's style sheet keeps room for the buttons.
+                number.native.setStyleSheet(NARROW)
+                number.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+                number.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+
+
+def _row_of(widget: Widget, container: QWidget) -> QWidget:
+    """Return what holds a parameter and its label, as it lies in its container."""
+    row: QWidget = widget.native
+    while (parent := row.parentWidget()) is not None and parent is not container:
+        row = parent
+    return row

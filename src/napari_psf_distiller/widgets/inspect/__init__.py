@@ -1,0 +1,1 @@
+"""Inspect PSF: pictures, widths, profiles, OTF."""

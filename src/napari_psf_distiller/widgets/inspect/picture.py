@@ -1,0 +1,280 @@
+"""A drawing that is made in a thread and shown as a picture, so that the viewer never waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import (  # type: ignore[attr-defined]  # qtpy renames PyQt's signal
+    QRect,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
+from qtpy.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.widgets.running.aside import do_aside
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Colours", "Draw", "Drawn", "Picture"]
+
+# Draws into a figure with a foreground's colour, and returns what is to be read beside it.
+Draw = Callable[["Figure", str], str]
+
+# With it the drawings' letters are as large as the widgets' on a screen of 96 dots per inch.
+DOTS_PER_INCH = 112
+# Pixels about a sentence.
+MARGIN = 12
+# Milliseconds without a change of size before the drawing is made anew.
+SETTLED = 80
+# Milliseconds after which matplotlib is loaded, when the window about a new picture stands.
+LOADED_AFTER = 1000
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Of the background and of text and lines, as #rrggbb."""
+
+    background: str
+    foreground: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawing that was made, or the sentence why it was not.
+
+    Attributes
+    ----------
+    image : QImage or None
+    figure : matplotlib.figure.Figure or None
+        What the image shows.
+    text : str
+        What is to be read beside it, or the sentence.
+    seconds : float
+        How long it took.
+    """
+
+    image: QImage | None
+    figure: Figure | None
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Request:
+    draw: Draw
+    colours: Colours
+    share: float
+
+
+class Picture(QWidget):
+    """Shows the drawing that was asked for last.
+
+    Attributes
+    ----------
+    drawn : Signal
+        Emitted with a `Drawn` whenever one is done.
+    figure : matplotlib.figure.Figure or None
+        What is shown.
+    sentence : str
+        What is said in its place if there is none.
+    """
+
+    drawn = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.figure: Figure | None = None
+        self.sentence = ""
+        self._image: QImage | None = None
+        self._asked: _Request | None = None
+        self._waiting = False
+        self._drawing = False
+        self._rested = 0.0
+        self._last = 0.0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._begin)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLED)
+        self._settle.timeout.connect(self._again)
+        # Half a second of work, which would hold up the first step that shows what it makes.
+        load = QTimer(self)
+        load.setSingleShot(True)
+        load.timeout.connect(self._load)
+        load.start(LOADED_AFTER)
+        self.setMinimumSize(240, 240)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a drawing is under way or asked for."""
+        return self._waiting or self._drawing or self._settle.isActive()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a size that suits a dock."""
+        return QSize(340, 380)
+
+    def ask(self, draw: Draw, colours: Colours, share: float = 1.0) -> None:
+        """Have something drawn; of several that are asked for meanwhile, the last one is.
+
+        Parameters
+        ----------
+        draw : callable
+            Called in a thread.
+        colours : Colours
+        share : float
+            The part of the time that drawing may take; the next one waits for so long.
+        """
+        self._asked = _Request(draw, colours, share)
+        self._waiting = True
+        self._schedule()
+
+    def show_nothing(self, sentence: str = "") -> None:
+        """Empty the picture; what is asked for or under way does not count any more.
+
+        Parameters
+        ----------
+        sentence : str
+            Said in its place: why there is none, or what to do.
+        """
+        self._asked, self._waiting = None, False
+        self._image = self.figure = None
+        self.sentence = sentence
+        self.update()
+
+    def _schedule(self) -> None:
+        # When it is hidden, in a window that is not, it is drawn when it is shown again.
+        window: Any = self.window()
+        hidden = window.isVisible() and not self.isVisible()
+        if self._drawing or self._asked is None or hidden:
+            return
+        rest = self._last / self._asked.share - self._last if self._asked.share < 1 else 0.0
+        self._timer.start(max(0, round(1000 * (self._rested + rest - time.monotonic()))))
+
+    def _begin(self) -> None:
+        request = self._asked
+        if request is None or not self._waiting or self._drawing:
+            return
+        self._waiting = False
+        ratio, size = self.devicePixelRatioF(), self.size()
+
+        self._drawing = True
+        do_aside(lambda: _drawn(request, size, ratio), self._take)
+
+    def _load(self) -> None:
+        do_aside(_load, self._on_loaded)
+
+    def _on_loaded(self, outcome: Any) -> None:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+    def _take(self, outcome: Any) -> None:
+        self._drawing = False
+        self._rested = time.monotonic()
+        if isinstance(outcome, Exception):
+            self._schedule_if_waiting()
+            raise outcome
+        drawn: Drawn = outcome
+        # One that nobody waits for any more, of a layer that is gone, is not shown.
+        if self._asked is not None:
+            self._last = drawn.seconds
+            self._image, self.figure = drawn.image, drawn.figure
+            self.sentence = "" if drawn.image is not None else drawn.text
+            self.update()
+            self.drawn.emit(drawn)
+        self._schedule_if_waiting()
+
+    def _schedule_if_waiting(self) -> None:
+        if self._waiting:
+            self._schedule()
+
+    def _again(self) -> None:
+        if self._asked is not None:
+            self._waiting = True
+            self._schedule()
+
+    def _fits(self) -> bool:
+        return self._image is not None and self._image.size() == _pixels(
+            self.size(), self.devicePixelRatioF()
+        )
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Draw anew when the size has settled."""
+        super().resizeEvent(event)
+        if self._asked is not None:
+            self._settle.start()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Draw what was asked for while it was hidden."""
+        super().showEvent(event)
+        self._schedule_if_waiting()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+        """Show the picture; one of another size is stretched until there is a new one."""
+        painter = QPainter(self)
+        if self._image is None:
+            place = self.rect().adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+            how = int(Qt.AlignmentFlag.AlignHCenter) | int(Qt.TextFlag.TextWordWrap)
+            painter.drawText(place, how, self.sentence)
+        elif self._fits():
+            painter.drawImage(self.rect(), self._image)
+        else:
+            if not self.busy:
+                self._settle.start()
+            kept = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            place = QRect(0, 0, kept.width(), kept.height())
+            place.moveCenter(self.rect().center())
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(place, self._image)
+        painter.end()
+
+
+def _pixels(size: QSize, ratio: float) -> QSize:
+    return QSize(max(1, round(size.width() * ratio)), max(1, round(size.height() * ratio)))
+
+
+def _load() -> None:
+    """Load what a drawing needs; called in the thread."""
+    import matplotlib.backends.backend_agg  # noqa: F401
+
+    import napari_psf_distiller.figures  # noqa: F401
+
+
+def _drawn(request: _Request, size: QSize, ratio: float) -> Drawn:
+    """Make a drawing; called in the thread."""
+    # To import it takes longer than the viewer may stand still.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    began = time.monotonic()
+    pixels = _pixels(size, ratio)
+    dots = DOTS_PER_INCH * ratio
+    figure = Figure(
+        # A hair more, so that cutting to whole pixels takes none away.
+        figsize=((pixels.width() + 0.01) / dots, (pixels.height() + 0.01) / dots),
+        dpi=dots,
+        facecolor=request.colours.background,
+    )
+    canvas = FigureCanvasAgg(figure)
+    try:
+        text = request.draw(figure, request.colours.foreground)
+        canvas.draw()
+    except InputError as error:
+        return Drawn(None, None, str(error), time.monotonic() - began)
+    except MemoryError:
+        raise DistillerError("The memory does not suffice to draw this; crop it first.") from None
+    rows = canvas.buffer_rgba()
+    high, wide = rows.shape[:2]
+    borrowed = QImage(bytes(rows), wide, high, 4 * wide, QImage.Format.Format_RGBA8888)
+    # Qt does not keep what it was made from; and in this format it paints without converting.
+    image = borrowed.convertToFormat(QImage.Format.Format_RGB32)
+    return Drawn(image, figure, text, time.monotonic() - began)

@@ -1,0 +1,376 @@
+"""What the inspector draws: a PSF's pictures, profiles, OTF, comparison and progress.
+
+All here is called in the drawings' thread, but for `subject_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.checks import check_image
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.widgets.layers.record import own_note
+from napari_psf_distiller.widgets.layers.source import read_image_layer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from napari.layers import Image
+
+    from napari_psf_distiller.measure.comparison import Comparison
+    from napari_psf_distiller.measure.otf import Band
+    from napari_psf_distiller.widgets.inspect.picture import Draw
+
+__all__ = [
+    "UNFINISHED",
+    "Pair",
+    "Progress",
+    "Subject",
+    "draw_compared",
+    "draw_pictures",
+    "draw_progress",
+    "draw_psf_otf",
+    "draw_psf_profiles",
+    "save_figure",
+    "save_profiles",
+    "subject_of",
+]
+
+# Of a figure that is saved.
+DOTS_PER_INCH = 300
+
+# What is said of a PSF in progress.
+UNFINISHED = "The PSF while it is distilled: not finished."
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A PSF layer as the inspector looks at it.
+
+    Attributes
+    ----------
+    name : str
+    data : array_like
+        The layer's own, neither copied nor loaded.
+    spacing : tuple of float or None
+        Voxel size in micrometres.
+    fwhm_error : tuple of float or None
+        Standard errors of the widths in micrometres, one an axis.
+    psf_error : array_like or None
+        Standard errors of the voxels.
+    optics : Optics
+    """
+
+    name: str
+    data: Any
+    spacing: tuple[float, ...] | None
+    fwhm_error: tuple[float, ...] | None
+    psf_error: Any
+    optics: Optics
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """The voxel size, 1 voxel where it is not known."""
+        return self.spacing or (1.0,) * len(np.shape(self.data))
+
+    @property
+    def unit(self) -> Literal["µm", "voxels"]:
+        """What `sizes` are in."""
+        return "voxels" if self.spacing is None else "µm"
+
+    def psf(self) -> NDArray[np.float32]:
+        """Return the PSF, or say why it cannot be drawn."""
+        array = check_image(np.asarray(self.data), "The PSF")
+        if not array.max() > 0:
+            raise InputError("The PSF has no positive values; there is nothing to draw.")
+        return array
+
+    def errors(self) -> Any:
+        """Return the voxels' standard errors if they fit the PSF."""
+        fits = self.psf_error is not None and np.shape(self.psf_error) == np.shape(self.data)
+        return self.psf_error if fits else None
+
+
+def subject_of(layer: Image | None) -> Subject:
+    """Return a layer as the inspector looks at it, or say why it cannot be.
+
+    Raises
+    ------
+    InputError
+        No layer, RGB, multiscale, or not of 2 or 3 axes of space.
+    """
+    source = read_image_layer(layer, "a PSF")
+    assert layer is not None
+    note = own_note(layer.metadata) or {}
+    errors = note.get("fwhm_error")
+    if errors is not None and len(errors) != len(np.shape(source.data)):
+        errors = None
+    return Subject(
+        name=source.name,
+        data=source.data,
+        spacing=source.recipe.spacing,
+        fwhm_error=None if errors is None else tuple(float(error) for error in errors),
+        psf_error=note.get("psf_error"),
+        optics=source.recipe.optics,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A PSF on its way.
+
+    Attributes
+    ----------
+    psf : numpy.ndarray or None
+    spacing : tuple of float or None
+    curve : tuple of (int, float)
+        Iteration and log-likelihood.
+    gains : bool
+        Whether these are gains over the start already.
+    """
+
+    psf: NDArray[Any] | None
+    spacing: tuple[float, ...] | None
+    curve: tuple[tuple[int, float], ...]
+    gains: bool
+
+
+def draw_pictures(
+    subject: Subject,
+    kind: Literal["maximum projections", "central slices"],
+    vmax: float,
+    gamma: float,
+    logarithmic: bool,
+) -> Draw:
+    """Return what draws the PSF along its axes."""
+
+    def draw(figure: Figure, foreground: str) -> str:
+        from napari_psf_distiller.figures import Intensity, draw_views
+
+        psf = subject.psf()
+        draw_views(
+            figure,
+            psf,
+            subject.sizes,
+            kind=kind,
+            intensity=Intensity(vmax, gamma, logarithmic),
+            unit=subject.unit,
+            foreground=foreground,
+        )
+        return _numbers(subject, psf)
+
+    return draw
+
+
+def draw_psf_profiles(subject: Subject, logarithmic: bool) -> Draw:
+    """Return what draws the profiles through the PSF's peak."""
+
+    def draw(figure: Figure, foreground: str) -> str:
+        from napari_psf_distiller.figures import draw_profiles
+
+        psf = subject.psf()
+        draw_profiles(
+            figure,
+            psf,
+            subject.sizes,
+            errors=subject.fwhm_error,
+            psf_error=subject.errors(),
+            logarithmic=logarithmic,
+            unit=subject.unit,
+            foreground=foreground,
+        )
+        return _numbers(subject, psf)
+
+    return draw
+
+
+def draw_psf_otf(subject: Subject) -> Draw:
+    """Return what draws the OTF, with the optics' band where they are known."""
+
+    def draw(figure: Figure, foreground: str) -> str:
+        from napari_psf_distiller.figures import draw_otf
+
+        psf = subject.psf()
+        band, text = _band(subject)
+        draw_otf(figure, psf, subject.sizes, band=band, unit=subject.unit, foreground=foreground)
+        return text
+
+    return draw
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two PSFs to compare, which is done once, however often they are drawn."""
+
+    subject: Subject
+    other: Subject
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The two on one grid; computed in the drawings' thread."""
+        from napari_psf_distiller.measure.comparison import compare_psfs
+
+        first, second = self.subject.psf(), self.other.psf()
+        return compare_psfs(first, second, self.subject.spacing, self.other.spacing)
+
+
+def draw_compared(pair: Pair, vmax: float, gamma: float) -> Draw:
+    """Return what draws two PSFs and their difference."""
+
+    def draw(figure: Figure, foreground: str) -> str:
+        from napari_psf_distiller.figures import Intensity, draw_comparison
+
+        subject, other, comparison = pair.subject, pair.other, pair.comparison
+        draw_comparison(
+            figure,
+            comparison,
+            subject.sizes,
+            names=(subject.name, other.name),
+            intensity=Intensity(vmax, gamma),
+            unit=subject.unit,
+            foreground=foreground,
+        )
+        notes = []
+        if comparison.resampled:
+            notes.append(f"{other.name!r} was resampled to the voxels of {subject.name!r}.")
+        if (subject.spacing is None) != (other.spacing is None):
+            notes.append("One has no voxel size, so voxel is compared with voxel.")
+        if any(comparison.shift):
+            axes = "zyx"[-len(comparison.shift) :]
+            apart = ", ".join(
+                f"{n:+d} {a}" for n, a in zip(comparison.shift, axes, strict=True) if n
+            )
+            notes.append(f"Their peaks are apart by {apart} voxels, which counts as difference.")
+        widths = [_widths(subject, subject.psf()), _widths(other, other.psf())]
+        rows = "".join(
+            f"<tr><td>FWHM {_bold(axis)}&nbsp;</td><td>{_unbroken(escape(text))}&nbsp;</td>"
+            f"<td>and {_unbroken(escape(other_text))}</td></tr>"
+            for (axis, text), (_, other_text) in zip(*widths, strict=True)
+        )
+        return f"<table>{rows}</table>" + "<br>".join(map(escape, notes))
+
+    return draw
+
+
+def draw_progress(progress: Progress) -> Draw:
+    """Return what draws an unfinished PSF and the likelihood's curve."""
+
+    def draw(figure: Figure, foreground: str) -> str:
+        from napari_psf_distiller import figures
+
+        psf = progress.psf
+        sizes = progress.spacing or (1.0,) * (0 if psf is None else psf.ndim)
+        figures.draw_progress(
+            figure, psf, sizes, progress.curve, gains=progress.gains, foreground=foreground
+        )
+        return UNFINISHED
+
+    return draw
+
+
+def save_figure(path: Path, draw: Draw, inches: tuple[float, float]) -> None:
+    """Write a drawing in black on white, in the format of the path's extension.
+
+    Raises
+    ------
+    InputError
+        It cannot be drawn, or the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=inches, dpi=DOTS_PER_INCH, facecolor="white")
+    draw(figure, "black")
+    kind = path.suffix.lower().removeprefix(".")
+    write_whole(path, lambda part: figure.savefig(part, format=kind))
+
+
+def save_profiles(path: Path, subject: Subject) -> None:
+    """Write the profiles through the PSF's peak as CSV.
+
+    Raises
+    ------
+    InputError
+        There is no PSF, or the file cannot be written.
+    """
+    from napari_psf_distiller.measure.profiles import profiles_of, write_profiles
+
+    profiles = profiles_of(subject.psf(), subject.sizes, subject.fwhm_error, subject.errors())
+    write_profiles(path, profiles, "um" if subject.spacing is not None else "voxels")
+
+
+def _widths(subject: Subject, psf: NDArray[np.float32]) -> list[tuple[str, str]]:
+    """Return each axis with its FWHM in words."""
+    from napari_psf_distiller.figures.profiles import profile_width_text
+    from napari_psf_distiller.measure.profiles import profiles_of
+
+    profiles = profiles_of(psf, subject.sizes, subject.fwhm_error)
+    return [(p.axis, profile_width_text(p, subject.unit)) for p in profiles]
+
+
+def _numbers(subject: Subject, psf: NDArray[np.float32]) -> str:
+    """Return what is to be read beside every view of a PSF."""
+    widths = ", ".join(
+        _unbroken(f"{_bold(axis)} {escape(text)}") for axis, text in _widths(subject, psf)
+    )
+    lines = [f"FWHM {widths}", f"sum {psf.sum(dtype=np.float64):.4g}, {_shape(psf.shape)} voxels"]
+    if subject.spacing is None:
+        lines.append("The layer has no voxel size: lengths are in voxels.")
+    negative = float(-psf[psf < 0].sum(dtype=np.float64))
+    if negative > 0:
+        part = negative / float(np.abs(psf).sum(dtype=np.float64))
+        lines.append(f"Negative values, shown as 0, hold {100 * part:.2g} % of it.")
+    return "<br>".join(lines)
+
+
+def _band(subject: Subject) -> tuple[Band | None, str]:
+    """Return the band of the optics, and what is to be read beside the OTF."""
+    from napari_psf_distiller.measure.otf import widefield_band
+
+    optics = subject.optics
+    if subject.spacing is None:
+        return None, "The layer has no voxel size: frequencies are in cycles per voxel."
+    if None in (optics.numerical_aperture, optics.wavelength, optics.refractive_index):
+        return None, (
+            "No cutoff: the layer's recipe does not know the numerical aperture, the wavelength "
+            "and the refractive index. Give all three where the PSF is distilled."
+        )
+    assert optics.numerical_aperture is not None
+    assert optics.wavelength is not None
+    assert optics.refractive_index is not None
+    try:
+        band = widefield_band(optics.numerical_aperture, optics.wavelength, optics.refractive_index)
+    except InputError as error:
+        return None, str(error)
+    cutoffs = [("lateral", band.lateral, subject.sizes[-1])]
+    if len(subject.sizes) == 3:
+        cutoffs.append(("axial", band.axial, subject.sizes[0]))
+    text = "wide-field cutoff: " + ", ".join(
+        f"{name} {value:.3g} cycles/µm ({1000 / value:.0f} nm)" for name, value, _ in cutoffs
+    )
+    coarse = [name for name, value, size in cutoffs if value > 0.5 / size]
+    if coarse:
+        text += f"<br>The voxels are too large for the {' and '.join(coarse)} cutoff."
+    return band, text
+
+
+def _bold(text: str) -> str:
+    return f"<b>{text}</b>"
+
+
+def _unbroken(text: str) -> str:
+    """Return text that is kept on one line."""
+    return text.replace(" ", "&nbsp;")
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(str(n) for n in shape)  # noqa: RUF001

@@ -1,0 +1,251 @@
+"""Which run made a layer: its parameters, and the layers that went in, as they were then."""
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from magicgui.widgets import FunctionGui, Widget
+from napari.layers import Image, Labels, Layer, Points
+from napari.viewer import Viewer
+from qtpy.QtCore import Qt
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.widgets.layers.record import METADATA_KEY, digest_of, is_edited, own_note
+from napari_psf_distiller.widgets.layers.region import shown_region
+
+__all__ = [
+    "RUN_KEY",
+    "beginning_of",
+    "identity",
+    "input_of",
+    "inputs_of",
+    "is_copy",
+    "newest_layer",
+    "parameters_of",
+    "record_run",
+    "rewrite",
+    "root_of",
+    "run_of",
+    "sign",
+    "was_edited",
+]
+
+# Where a step's note holds the run.
+RUN_KEY = "run"
+
+# They change how a result is computed, not what it is; or when.
+WITHOUT_EFFECT = {"device", "fft", "memory", "live"}
+
+PLAIN = (bool, int, float, str, tuple, list)
+
+# How often each layer was changed since it was first seen.
+_changes: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+
+
+def identity(layer: Layer) -> str:
+    """Return what a layer keeps when it is renamed or edited."""
+    return str(layer.unique_id)
+
+
+def _watch(layer: Layer) -> None:
+    """Count the changes of a layer's content from now on."""
+    if layer in _changes:
+        return
+    _changes[layer] = 0
+    for name in ("data", "paint"):
+        emitter = getattr(layer.events, name, None)
+        if emitter is not None:
+            emitter.connect(_count)
+
+
+def _count(event: Any) -> None:
+    if event.source in _changes:
+        _changes[event.source] += 1
+
+
+def _content(layer: Layer) -> str:
+    """Return what differs when a layer's content was changed, without reading a whole image."""
+    if isinstance(layer, Points):
+        return digest_of(layer.data, layer.features)
+    _watch(layer)
+    return str(_changes[layer])
+
+
+def root_of(layer: Layer, viewer: Viewer | None = None) -> str:
+    """Return what tells all that is made from a layer: the layer, and which of its volumes.
+
+    Parameters
+    ----------
+    layer : Layer
+        That no step of ours wrote.
+    viewer : napari.Viewer, optional
+        Its sliders tell the time and the channel.
+    """
+    return identity(layer) + _part(layer, viewer)
+
+
+def beginning_of(layer: Layer) -> str:
+    """Return the identity of the layer that all began with, whichever of its volumes it was.
+
+    Of a layer that no run of ours wrote it is its own.
+    """
+    run = run_of(layer)
+    return str(run["root"]).partition(" ")[0] if run is not None else identity(layer)
+
+
+def input_of(layer: Layer, viewer: Viewer | None = None) -> dict[str, str]:
+    """Return what a run notes of a layer that goes in; see `root_of`."""
+    return {"layer": identity(layer), "part": _part(layer, viewer), "content": _content(layer)}
+
+
+def _part(layer: Layer, viewer: Viewer | None) -> str:
+    if not isinstance(layer, Image | Labels):
+        return ""
+    try:
+        return shown_region(layer, viewer).text
+    except InputError:
+        return " [beyond]"
+
+
+def parameters_of(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
+    """Return the parameters of a step widget that count: those that it shows."""
+    return {
+        widget.name: tuple(value) if isinstance(value := widget.value, list) else value
+        for widget in gui
+        if widget.name
+        and not widget.gui_only
+        and widget.name not in WITHOUT_EFFECT
+        and isinstance(getattr(widget, "value", None), PLAIN)
+        and not _is_hidden(widget)
+    }
+
+
+def _is_hidden(widget: Widget) -> bool:
+    """Return whether a widget was hidden itself, not only with what it lies in."""
+    native = widget.native
+    explicit = native.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
+    return bool(explicit and native.isHidden())
+
+
+def inputs_of(gui: FunctionGui[Any, Any]) -> dict[str, dict[str, str]]:
+    """Return what a run of a step widget would note of the layers that are chosen in it."""
+    viewer = gui.viewer.value
+    return {name: input_of(layer, viewer) for name, layer in _layers_of(gui).items()}
+
+
+def _layers_of(gui: FunctionGui[Any, Any]) -> dict[str, Layer]:
+    return {
+        widget.name: widget.value
+        for widget in gui
+        if isinstance(getattr(widget, "value", None), Layer) and not _is_hidden(widget)
+    }
+
+
+def record_run(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
+    """Return what a run of a step widget is recorded as, in plain data.
+
+    Returns
+    -------
+    dict
+        ``id`` of the run, ``time`` of its begin, ``parameters``, ``inputs`` (by parameter), and
+        ``root``: see `root_of`.
+    """
+    layers = _layers_of(gui)
+    first = next(iter(layers.values()), None)
+    made = run_of(first) if first is not None else None
+    root = ""
+    if first is not None:
+        root = made["root"] if made else root_of(first, gui.viewer.value)
+    return {
+        "id": uuid.uuid4().hex,
+        "time": time.time(),
+        "parameters": parameters_of(gui),
+        "inputs": inputs_of(gui),
+        "root": root,
+    }
+
+
+def run_of(layer: Layer) -> dict[str, Any] | None:
+    """Return the record of the run that made a layer, or None if no run of ours did."""
+    note = own_note(layer.metadata)
+    run = note.get(RUN_KEY) if note is not None else None
+    return run if isinstance(run, dict) else None
+
+
+def sign(layer: Layer, run: dict[str, Any]) -> None:
+    """Note in a layer that a run wrote it just now."""
+    _watch(layer)
+    layer.metadata[METADATA_KEY][RUN_KEY] = run | {
+        "layer": identity(layer),
+        "written": _content(layer),
+    }
+
+
+def rewrite(
+    layer: Layer, data: Any, keywords: Mapping[str, Any], run: dict[str, Any] | None
+) -> None:
+    """Give a layer new content, as if a run had written that just now.
+
+    Parameters
+    ----------
+    layer : Layer
+        That a step of ours wrote.
+    data : array_like
+    keywords : mapping
+        As for a new layer; its metadata count, and the features of points.
+    run : dict or None
+        The run's record.
+    """
+    _watch(layer)
+    layer.data = data
+    if isinstance(layer, Points):
+        layer.features = keywords["features"]
+    layer.metadata = layer.metadata | keywords["metadata"]
+    if run is not None:
+        sign(layer, run)
+
+
+def is_copy(layer: Layer) -> bool:
+    """Return whether a layer is a copy that somebody made of the one that a run wrote."""
+    run = run_of(layer)
+    return run is not None and run.get("layer", identity(layer)) != identity(layer)
+
+
+def was_edited(layer: Layer) -> bool:
+    """Return whether a layer was changed by hand since its run wrote it."""
+    run = run_of(layer)
+    if isinstance(layer, Points):
+        return is_edited(layer)
+    return run is not None and run.get("written") != _content(layer)
+
+
+def newest_layer(
+    layers: Iterable[Layer], step: str, *, root: str = "", run: str = ""
+) -> Layer | None:
+    """Return the newest of the layers that a step wrote, or None; a copy comes after its original.
+
+    Parameters
+    ----------
+    layers : iterable of Layer
+    step : str
+        As it stands in the layer's note.
+    root : str, optional
+        See `root_of`.
+    run : str, optional
+        The one run that made it.
+    """
+    found = []
+    for place, layer in enumerate(layers):
+        note, made = own_note(layer.metadata), run_of(layer)
+        if (
+            note is not None
+            and made is not None
+            and note.get("step") == step
+            and not note.get("unfinished")
+            and (not root or made["root"] == root)
+            and (not run or made["id"] == run)
+        ):
+            found.append((made["time"], not is_copy(layer), place, layer))
+    return max(found, key=lambda entry: entry[:3])[3] if found else None

@@ -1,0 +1,188 @@
+"""Which part of a layer a step works on: its axes of space, at the time and channel shown."""
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import napari
+import numpy as np
+from napari.layers import Layer
+from numpy.typing import NDArray
+
+from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.widgets.layers.geometry import unit_ratios
+
+if TYPE_CHECKING:
+    from napari_psf_distiller.widgets.layers.source import Source
+
+__all__ = [
+    "Region",
+    "Unread",
+    "axes_of_space",
+    "found_elsewhere",
+    "place_shown",
+    "show_place",
+    "shown_region",
+]
+
+# Axes of these names are none of space, wherever they stand.
+NOT_SPACE = frozenset({"t", "time", "c", "ch", "channel", "channels"})
+
+# What napari calls an axis that has no label.
+UNLABELLED = re.compile(r"(axis )?-\d+")
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of a layer's data that a step works on.
+
+    Attributes
+    ----------
+    axes : tuple of int
+        The layer's axes of space.
+    chosen : dict of str to int
+        The index on each other axis, by the axis' label.
+    index : tuple of int or slice
+        What cuts it out of the layer's data.
+    """
+
+    axes: tuple[int, ...]
+    chosen: dict[str, int] = field(default_factory=dict)
+    index: tuple[int | slice, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """How the layers made from it say which one it was: `` [t=3, c=1]``, or nothing."""
+        shown = ", ".join(
+            str(index) if UNLABELLED.fullmatch(label) else f"{label}={index}"
+            for label, index in self.chosen.items()
+        )
+        return f" [{shown}]" if shown else ""
+
+    def of(self, data: Any) -> Any:
+        """Return the region of an array, and read nothing: what is no NumPy array stays unread."""
+        if not isinstance(data, np.ndarray):
+            return Unread(data, self.index)
+        return data[self.index] if self.chosen else data
+
+
+class Unread:
+    """Part of a dask, zarr or other array, which is read when NumPy asks for it.
+
+    A step asks for it in its worker: so only what is needed is read, and not in the main thread.
+
+    Parameters
+    ----------
+    array : array_like
+        With shape and dtype.
+    index : tuple of int or slice
+        The part; an int drops its axis.
+    """
+
+    def __init__(self, array: Any, index: tuple[int | slice, ...] = ()) -> None:
+        self._array = array
+        self._index = index or (slice(None),) * len(array.shape)
+        self.dtype = np.dtype(array.dtype)
+        self.shape = tuple(
+            int(n)
+            for n, part in zip(array.shape, self._index, strict=True)
+            if isinstance(part, slice)
+        )
+        self.ndim = len(self.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read it."""
+        try:
+            part: NDArray[Any] = np.asarray(self._array[self._index])
+        except (DistillerError, MemoryError):
+            raise
+        except Exception as error:  # whatever lies behind the array, its user gets a sentence
+            raise InputError(
+                f"The image cannot be read from where it is stored: {error}. Check that the file "
+                "is still there and whole, and open it again."
+            ) from error
+        return part if dtype is None else part.astype(dtype, copy=False)
+
+
+def axes_of_space(layer: Layer) -> tuple[int, ...]:
+    """Return a layer's axes of space: those not labelled as time or channel, at most the last 3."""
+    labels = [str(label).strip().lower() for label in layer.axis_labels]
+    return tuple(axis for axis in range(layer.ndim) if labels[axis] not in NOT_SPACE)[-3:]
+
+
+def shown_region(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Region:
+    """Return the volume, or plane, of a layer that a viewer shows.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        With one index an axis: an image that is not RGB, or labels.
+    viewer : napari.viewer.Viewer, optional
+        Its sliders tell the time and the channel; the one in front if none is given. In no viewer
+        it is the first of each.
+
+    Raises
+    ------
+    InputError
+        The sliders stand where the layer has no data.
+    """
+    axes = axes_of_space(layer)
+    others = [axis for axis in range(layer.ndim) if axis not in axes]
+    if not others:
+        return Region(axes)
+    position = place_shown(layer, viewer if viewer is not None else napari.current_viewer())
+    chosen: dict[str, int] = {}
+    index: list[int | slice] = [slice(None)] * layer.ndim
+    for axis in others:
+        label, length = str(layer.axis_labels[axis]), int(layer.data.shape[axis])
+        place = int(np.round(position[axis]))
+        if not 0 <= place < length:
+            raise InputError(
+                f"The layer {layer.name!r} has {length} along {label!r}, and the viewer shows "
+                f"number {place}, counted from 0. Move the slider to one that it has."
+            )
+        chosen[label] = index[axis] = place
+    return Region(axes, chosen, tuple(index))
+
+
+def found_elsewhere(source: "Source", other: "Source") -> tuple[str, ...]:
+    """Return a warning if two layers are of another time or channel.
+
+    Parameters
+    ----------
+    source : Source
+        The image worked on.
+    other : Source
+        What was found in it, or in another volume of its layer.
+    """
+    if not source.chosen or not other.chosen or source.chosen == other.chosen:
+        return ()
+    here, there = (
+        ", ".join(f"{label} {index}" for label, index in layer.chosen.items())
+        for layer in (source, other)
+    )
+    return (
+        f"{other.name!r} was made at {there}, and the image is that of {here}: move the viewer's "
+        "slider to the one that you mean.",
+    )
+
+
+def place_shown(layer: Layer, viewer: "napari.viewer.Viewer | None") -> NDArray[np.float64]:
+    """Return where the viewer's sliders stand, in the layer's voxels."""
+    if viewer is None or layer not in viewer.layers:
+        return np.zeros(layer.ndim)
+    point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
+    units = getattr(viewer.layers, "units", None)  # since napari 0.7
+    if units is not None:
+        point = point * unit_ratios(units[-layer.ndim :], layer.units)
+    return np.asarray(layer.world_to_data(point), float)
+
+
+def show_place(layer: Layer, viewer: "napari.viewer.Viewer", place: NDArray[np.float64]) -> None:
+    """Move the viewer's sliders to a place in the layer's voxels."""
+    point = np.asarray(layer.data_to_world(place), float)
+    units = getattr(viewer.layers, "units", None)
+    if units is not None:
+        point = point * unit_ratios(layer.units, units[-layer.ndim :])
+    axes = range(viewer.dims.ndim - layer.ndim, viewer.dims.ndim)
+    viewer.dims.set_point(list(axes), [float(value) for value in point])

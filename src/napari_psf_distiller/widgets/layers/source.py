@@ -1,0 +1,395 @@
+"""From napari layers to arrays and recipes, and back.
+
+A `Source` has both that a step needs to know of voxels: the size that is computed with, in its
+recipe, and the geometry that a new layer on the same voxels is drawn with.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io import psf_made_with
+from napari_psf_distiller.recipe import Preprocess, Recipe
+from napari_psf_distiller.widgets.layers.contrast import full_range
+from napari_psf_distiller.widgets.layers.geometry import geometry_of, in_true_size
+from napari_psf_distiller.widgets.layers.lineage import identity
+from napari_psf_distiller.widgets.layers.record import (
+    DRAWN_KEY,
+    METADATA_KEY,
+    digest_of,
+    drawn_with,
+    is_edited,
+    own_note,
+    voxel_size_noted,
+)
+from napari_psf_distiller.widgets.layers.region import Region, axes_of_space, shown_region
+
+__all__ = [
+    "NOT_PREPROCESSED",
+    "SAME_GRID_KEY",
+    "SOURCE_KEY",
+    "LayerData",
+    "Source",
+    "check_image_layer",
+    "is_made_from",
+    "layer_like",
+    "not_raw",
+    "placed_now",
+    "read_image_layer",
+    "read_labels_layer",
+    "same_voxels",
+    "source_of",
+    "voxel_size_of",
+    "with_voxel_size",
+]
+
+# What napari adds to the viewer: data, keywords, type.
+LayerData = tuple[Any, dict[str, Any], str]
+
+# Digits after the point that a voxel size in micrometres is shown with.
+VOXEL_SIZE_DIGITS = 5
+
+# Where a step's note holds the identity of the layer that it worked on.
+SOURCE_KEY = "source_layer"
+
+# Where it says whether its layer has the voxels of that layer, and lies on it.
+SAME_GRID_KEY = "same_grid"
+
+# Of an image that no step of ours made. To check a recipe anew takes milliseconds, and a layer is
+# read whenever a slider moves.
+NOT_PREPROCESSED = Preprocess(background="none")
+UNTOUCHED = Recipe(preprocess=NOT_PREPROCESSED)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A layer as a step reads it, taken in the main thread.
+
+    Attributes
+    ----------
+    name : str
+    origin : str
+        The name of the layer that all began with, and which of its volumes it was; what is made
+        from it is named after it.
+    data : array_like
+        The layer's own, not copied and not loaded: the worker does that. Of more than three axes,
+        or of time and channels, the volume or plane that the viewer shows.
+    recipe : Recipe
+        All that was done to it so far; its spacing is the voxel size that is computed with, in
+        micrometres: see `voxel_size_noted`.
+    geometry : dict
+        The keywords that put another layer onto the same grid: scale, units, axis labels, ...
+        They are the layer's own, whatever voxel size is computed with.
+    chosen : dict of str to int
+        Which time, channel, ... it is, or what it was made from.
+    look_for_edits : callable
+        Returns whether it was changed by hand.
+    identity : str
+        What the layer keeps when it is renamed.
+    """
+
+    name: str
+    origin: str
+    data: Any
+    recipe: Recipe
+    geometry: dict[str, Any]
+    chosen: dict[str, int] = field(default_factory=dict)
+    look_for_edits: Callable[[], bool] = lambda: False
+    identity: str = ""
+
+    @property
+    def edited(self) -> bool:
+        """Whether it was changed by hand since a step wrote it.
+
+        Labels and points that no step wrote are made by hand altogether. It takes a look at all
+        of the data: of labels, in the worker.
+        """
+        return self.look_for_edits()
+
+    def note(self) -> dict[str, Any]:
+        """Return what a layer made from this one says of it."""
+        return {
+            "name": self.name,
+            "shape": tuple(int(n) for n in np.shape(self.data)),
+            "dtype": str(self.data.dtype),
+        }
+
+
+def read_image_layer(
+    layer: Image | None,
+    what: str = "an image layer",
+    viewer: "napari.viewer.Viewer | None" = None,
+) -> Source:
+    """Return an image layer as a step reads it, or say why it cannot be used.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image or None
+        What the layer list gave.
+    what : str
+        What to choose if there is none.
+    viewer : napari.viewer.Viewer, optional
+        Where it is shown: of time points and channels, the one that the sliders stand at is read.
+
+    Raises
+    ------
+    InputError
+        No layer, RGB, multiscale, fewer than 2 axes of space, or sliders beyond its data.
+    """
+    check_image_layer(layer, what)
+    assert layer is not None
+    return source_of(layer, viewer)
+
+
+def check_image_layer(layer: Image | None, what: str) -> None:
+    """Say why an image layer cannot be used, if it cannot; see `read_image_layer`."""
+    if layer is None:
+        raise InputError(f"No layer is chosen. Open or make {what} and choose it.")
+    if getattr(layer, "rgb", False):
+        raise InputError(
+            f"The layer {layer.name!r} is an RGB picture; a bead image has one value a voxel. "
+            "Right-click it in the layer list and choose Split RGB."
+        )
+    if layer.multiscale:
+        raise InputError(
+            f"The layer {layer.name!r} is multiscale; open its full-resolution level as a layer "
+            "of its own."
+        )
+    _check_axes(layer)
+
+
+def read_labels_layer(layer: Labels | None, viewer: "napari.viewer.Viewer | None" = None) -> Source:
+    """Return a labels layer as a step reads it, or say why it cannot be used.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels or None
+        What the layer list gave.
+    viewer : napari.viewer.Viewer, optional
+        See `read_image_layer`.
+
+    Raises
+    ------
+    InputError
+        No layer, multiscale, fewer than 2 axes of space, or sliders beyond its data.
+    """
+    if layer is None:
+        raise InputError("No labels layer is chosen. Run Threshold first, or paint the beads.")
+    if layer.multiscale:
+        raise InputError(f"The layer {layer.name!r} is multiscale; it must have one level.")
+    _check_axes(layer)
+    return source_of(layer, viewer)
+
+
+def source_of(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Source:
+    """Return a layer as a step reads it, whatever it is."""
+    note = own_note(layer.metadata)
+    if isinstance(layer, Image | Labels):
+        region = shown_region(layer, viewer)
+        data = region.of(layer.data)
+    else:
+        region, data = Region(tuple(range(layer.ndim))), layer.data
+    recipe, geometry = _recipe_and_geometry(layer, region.axes)
+    origin = layer.name if note is None else note.get("origin", layer.name)
+    chosen = region.chosen or (note or {}).get("chosen", {})
+
+    def look_for_edits() -> bool:
+        return not isinstance(layer, Image) and (note is None or is_edited(layer))
+
+    return Source(
+        layer.name,
+        origin + region.text,
+        data,
+        recipe,
+        geometry,
+        chosen,
+        look_for_edits,
+        identity(layer),
+    )
+
+
+def voxel_size_of(layer: Image | None) -> tuple[float, ...] | None:
+    """Return an image layer's voxel size in micrometres, z, y, x or y, x; None if there is none."""
+    try:
+        check_image_layer(layer, "an image layer")
+        assert layer is not None
+        return _recipe_and_geometry(layer, axes_of_space(layer))[0].spacing
+    except InputError:
+        return None
+
+
+def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dict[str, Any]]:
+    """Return what was done to a layer so far, with its voxel size, and how it is drawn.
+
+    Of a PSF file of ours that another reader opened, the file says the former.
+    """
+    note = own_note(layer.metadata)
+    geometry = geometry_of(layer, axes)
+    spacing = voxel_size_noted(layer.metadata, geometry["scale"], geometry["units"])
+    # Nothing was done to a layer without a note: a recipe must not claim the default's steps.
+    recipe = UNTOUCHED
+    if note is not None:
+        recipe = Recipe.from_dict(note["recipe"])
+    elif layer.source.path is not None:
+        stated, stored = psf_made_with(layer.source.path) or ((), None)
+        if len(stated) == len(axes):
+            recipe = stored or recipe
+            spacing = spacing or stated
+    return dataclasses.replace(recipe, spacing=spacing), geometry
+
+
+def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
+    """Return the source with the voxel size that the user gave, in micrometres.
+
+    It counts for what is computed; new layers are drawn as the layer is.
+
+    Parameters
+    ----------
+    source : Source
+    sizes : sequence of float
+        z, y, x; of a 2D image y and x count. All 0 is none given: the layer's stays, and so does
+        any that is the layer's as far as it is shown.
+
+    Raises
+    ------
+    InputError
+        Some are given and some are 0, or one is negative.
+    """
+    ndim = len(np.shape(source.data))
+    given = tuple(float(size) for size in sizes)[-ndim:]
+    known = source.recipe.spacing or (0.0,) * ndim
+    given = tuple(
+        old if abs(new - old) < 0.51 * 10.0**-VOXEL_SIZE_DIGITS else new
+        for new, old in zip(given, known, strict=True)
+    )
+    if not any(given) or given == known:
+        return source
+    spacing = check_spacing(given, ndim)
+    return dataclasses.replace(source, recipe=dataclasses.replace(source.recipe, spacing=spacing))
+
+
+def placed_now(source: Source, layers: Iterable[Layer]) -> Source:
+    """Return a source as its layer is drawn now, which may have got another scale since.
+
+    Parameters
+    ----------
+    source : Source
+    layers : iterable of Layer
+        Where the layer is sought; if it is gone, the source stays as it is.
+    """
+    for layer in layers:
+        if identity(layer) == source.identity:
+            geometry = geometry_of(layer, axes_of_space(layer))
+            return dataclasses.replace(source, geometry=geometry)
+    return source
+
+
+def layer_like(
+    source: Source,
+    data: Any,
+    kind: str,
+    name: str,
+    recipe: Recipe,
+    *,
+    step: str,
+    others: Sequence[Source] = (),
+    iterations: int | None = None,
+    same_grid: bool = True,
+    **keywords: Any,
+) -> LayerData:
+    """Return a new layer that is drawn as its source is, with the recipe so far.
+
+    Parameters
+    ----------
+    source : Source
+        The layer it was made from.
+    data : array_like
+    kind : {"image", "labels", "points"}
+    name : str
+    recipe : Recipe
+        Up to and with this step.
+    step : str
+        The step's name.
+    others : sequence of Source
+        Further layers that went in.
+    iterations : int, optional
+        How many were done, which the recipe may have left open.
+    same_grid : bool
+        Whether voxel 0 of the new layer is voxel 0 of the source, so that it lies on it. If not,
+        it is drawn in its true size, see `in_true_size`.
+    **keywords
+        More of the layer's properties.
+    """
+    geometry = source.geometry
+    if not same_grid:
+        geometry = in_true_size(geometry, source.recipe.spacing)
+    keywords = geometry | keywords
+    note: dict[str, Any] = {
+        "step": step,
+        "recipe": recipe.to_dict(),
+        "origin": source.origin,
+        "source": source.note(),
+        SOURCE_KEY: source.identity,
+        SAME_GRID_KEY: same_grid,
+        DRAWN_KEY: drawn_with(keywords["scale"], keywords["units"]),
+        "others": [other.note() for other in others],
+        "digest": digest_of(data, keywords.get("features")),
+    }
+    if kind == "image" and "contrast_limits" not in keywords:
+        keywords["contrast_limits"] = full_range(data)
+    if source.chosen:
+        note["chosen"] = source.chosen
+    if iterations is not None:
+        note["iterations"] = iterations
+    return data, {"name": name, "metadata": {METADATA_KEY: note}} | keywords, kind
+
+
+def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:
+    """Return whether two layers have the same voxel size, within 1 %, as far as it is known."""
+    a, b = first.recipe.spacing, second.recipe.spacing
+    if a is None or b is None or len(a) != len(b):
+        return True
+    return bool(np.allclose(a, b, rtol=tolerance))
+
+
+def not_raw(source: Source, who: str) -> tuple[str, ...]:
+    """Return a warning if an image that should be as it was measured is not.
+
+    Parameters
+    ----------
+    source : Source
+        The image layer.
+    who : str
+        What needs the raw image.
+    """
+    if source.recipe.preprocess == NOT_PREPROCESSED:
+        return ()
+    return (
+        f"The image {source.name!r} was preprocessed: its noise and background are not the "
+        f"camera's any more, and {who} needs them. Choose the raw image.",
+    )
+
+
+def is_made_from(layer: Layer | None, source: Source) -> bool:
+    """Return whether a layer was made from another one, renamed since or not."""
+    note = own_note(layer.metadata) if layer is not None else None
+    if note is None or note.get(SOURCE_KEY) != source.identity:
+        return False
+    # It may have got other data.
+    now, then = source.note(), note["source"]
+    return all(now[name] == then[name] for name in ("shape", "dtype"))
+
+
+def _check_axes(layer: Layer) -> None:
+    if len(axes_of_space(layer)) < 2:
+        raise InputError(
+            f"The layer {layer.name!r} has the axes {', '.join(map(str, layer.axis_labels))}; an "
+            "image has y and x, or z, y and x. Correct the axes' labels, or open another image."
+        )

@@ -1,0 +1,1 @@
+"""Small parts that several widgets are put together from."""

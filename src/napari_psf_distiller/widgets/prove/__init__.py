@@ -1,0 +1,1 @@
+"""Prove PSF: beads deconvolved with it."""

@@ -1,0 +1,335 @@
+"""What Prove PSF shows below its parameters: the figures, and the ways to look at the beads."""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import FunctionGui, PushButton
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.measure.proof import Proof, Structure, spread_of, write_proof
+from napari_psf_distiller.stepwise.find_beads import centres_of
+from napari_psf_distiller.widgets.inspect.save import Saver
+from napari_psf_distiller.widgets.layers.choices import viewer_of
+from napari_psf_distiller.widgets.parts.column import Column
+from napari_psf_distiller.widgets.parts.rows import row_of_buttons
+from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes
+from napari_psf_distiller.widgets.prove.region import Box, drawn_box, selected_centre
+from napari_psf_distiller.widgets.prove.run import TITLE, Made, ProveJob, Proven, side_by_side
+from napari_psf_distiller.widgets.running.aside import do_aside
+from napari_psf_distiller.widgets.running.runner import Ending
+
+__all__ = ["Panel", "structure_text", "table_text"]
+
+BESIDE, RESIDUAL = "beside", "residual"
+
+FLUX = (
+    "Flux: the light of the measured beads. Raw it is all that they sent, by a fit of the PSF to "
+    "each; deconvolved it is what lies within twice a bead's width. Near 100 %, each bead's light "
+    "is gathered in it; less was left about it, as after few iterations, or lost; more was made up."
+)
+
+# Residuals of so many times the noise are structure, not chance.
+STRUCTURE = 1.5
+
+
+class Panel(QObject):
+    """The figures and the views of a Prove PSF widget.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With the parameters of `prove_psf`, and its `StepRunner`.
+
+    Attributes
+    ----------
+    panes : Panes
+        What is shown in the viewer for the time being.
+    made : Made
+        By the last run.
+    """
+
+    def __init__(self, gui: FunctionGui[Any, Any]) -> None:
+        super().__init__(gui.native)
+        self._gui = gui
+        self._saver = Saver(gui.native, TITLE)
+        self._asked: Box | None = None
+        self.made = Made()
+        self.panes = Panes(self, self._set_buttons)
+        self.figures, self.residual_says = _label(), _label()
+        self.figures.setToolTip(FLUX)
+        self.beside = _button(
+            "Side by &side",
+            "Show the raw and the deconvolved beads alone, "
+            "beside each other: of the region, of the selected bead, or of the "
+            "brightest. Press again to go back.",
+        )
+        self.residual = _button(
+            "&Residual",
+            "Show the joint fit's residual alone, its contrast "
+            "symmetric about 0. Press again to go back.",
+        )
+        self.presets = [
+            _button(
+                "&Gamma 0.2, max / 20",
+                "The notebook's contrast for both: up to a twentieth "
+                "of the maximum above the background, with gamma 0.2; what is dim shows.",
+            ),
+            _button("&Plain", "From the background to the maximum of each, gamma 1."),
+        ]
+        self.save = _button("Save &CSV…", "Save the figures, and those of each bead, as a table.")
+        self._preset_row = row_of_buttons(self.presets)
+        # Its figures are higher than many a screen has room for beside other docks.
+        column = Column()
+        for widget in (
+            self.figures,
+            self.residual_says,
+            row_of_buttons([self.beside, self.residual]),
+            self._preset_row,
+            row_of_buttons([self.save]),
+        ):
+            column.column.addWidget(widget)
+        column.column.addStretch(1)
+        layout: Any = gui.native.layout()
+        layout.addWidget(column, 1)
+        self.beside.changed.connect(lambda _: self._toggle_beside())
+        self.residual.changed.connect(lambda _: self._toggle_residual())
+        self.save.changed.connect(lambda _: self.ask_to_save())
+        for button, rule in zip(self.presets, PRESETS.values(), strict=True):
+            button.changed.connect(lambda _, rule=rule: self.panes.set_contrast(*rule))
+        gui.native_parent_changed.connect(self._on_parent)
+        gui.runner.started.connect(self.panes.leave)
+        gui.runner.ended.connect(self._on_ended)
+        gui.panel = self
+        self._set_buttons()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a view is being made, or a file written."""
+        return self._asked is not None or self._saver.busy or self.panes.busy
+
+    # --- after a run
+
+    def _on_ended(self, ending: Ending) -> None:
+        job = ending.job
+        if ending.kind != "done" or not isinstance(job, ProveJob) or job.made.proven is None:
+            return
+        self.made = job.made
+        proven = job.made.proven
+        self.figures.setText(table_text(proven.proof))
+        self.residual_says.setText(structure_text(proven.structure))
+        self._set_buttons()
+        self._show_beside()
+
+    def _on_parent(self, parent: Any) -> None:
+        if parent is None:
+            # The dock was closed, and with it the way back.
+            self._asked = None
+            self.panes.leave_now()
+            self.made = Made()
+
+    # --- the views
+
+    def _toggle_beside(self) -> None:
+        if self.panes.name == BESIDE:
+            self.panes.leave()
+        else:
+            self._show_beside()
+
+    def _show_beside(self) -> None:
+        proven, viewer = self.made.proven, viewer_of(self._gui)
+        if proven is None or viewer is None:
+            return
+        proven = proven.placed_now(viewer.layers)
+        try:
+            box = self._box(proven)
+        except InputError as error:
+            show_error(f"{TITLE}: {error}")
+            return
+        self._asked = box
+        do_aside(lambda: (box, side_by_side(proven, box)), self._take)
+
+    def _box(self, proven: Proven) -> Box:
+        """Return what is to be looked at, within what was deconvolved."""
+        region = self._gui.region.value
+        if region is not None:
+            drawn = drawn_box(region, proven.task.image)
+            box = tuple(
+                slice(max(a.start, b.start), min(a.stop, b.stop))
+                for a, b in zip(drawn, proven.box, strict=True)
+            )
+            if any(part.stop - part.start < 1 for part in box):
+                raise InputError(
+                    f"The region in {region.name!r} lies outside of what was deconvolved; press "
+                    "Prove to deconvolve it."
+                )
+            return box
+        points = self.made.points
+        if points is None or not points.selected_data:
+            return proven.box_of_bead()
+        return proven.box_of_bead(selected_centre(points, centres_of(proven.beads)))
+
+    def _take(self, outcome: Any) -> None:
+        if isinstance(outcome, Exception):
+            self._asked = None
+            raise outcome
+        box, (layers, ranges) = outcome
+        # The dock was closed meanwhile, or another part is wanted.
+        if self._asked is not box:
+            return
+        self._asked = None
+        proven, viewer = self.made.proven, viewer_of(self._gui)
+        if proven is None or viewer is None or self._gui.runner.running:
+            return
+        self.panes.enter(
+            viewer,
+            BESIDE,
+            adding=layers,
+            ranges=ranges,
+            contrast=next(iter(PRESETS.values())),
+            point=_brightest_place(layers[0]),
+        )
+
+    def _toggle_residual(self) -> None:
+        viewer, layer = viewer_of(self._gui), self.made.residual
+        if self.panes.name == RESIDUAL:
+            self.panes.leave()
+            return
+        if viewer is None or layer is None or layer not in viewer.layers:
+            show_error(
+                f"{TITLE}: there is no residual image; Distil PSF writes one by its method joint."
+            )
+            self._set_buttons()
+            return
+        points = self.made.points
+        beads = [points] if points is not None and points in viewer.layers else []
+        top = max(abs(limit) for limit in layer.contrast_limits)
+        self.panes.enter(
+            viewer,
+            RESIDUAL,
+            layers=[layer, *beads],
+            looks=[(layer, "contrast_limits", (-top, top))],
+        )
+
+    def _set_buttons(self) -> None:
+        proven, name = self.made.proven, self.panes.name
+        self.beside.enabled = self.save.enabled = proven is not None
+        self.residual.enabled = self.made.residual is not None
+        self.beside.text = "&Back" if name == BESIDE else "Side by &side"
+        self.residual.text = "&Back" if name == RESIDUAL else "&Residual"
+        for button in self.presets:
+            button.enabled = name == BESIDE
+
+    # --- the table as a file
+
+    def ask_to_save(self) -> QFileDialog | None:
+        """Open the dialog that saves the figures, and return it."""
+        proven = self.made.proven
+        if proven is None:
+            return None
+        # Not modal to the event loop, so that what runs in the viewer runs on.
+        dialog = QFileDialog(self._gui.native, f"{TITLE}: save")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.setNameFilter("Table (*.csv)")
+        dialog.setDefaultSuffix("csv")
+        dialog.selectFile(f"{proven.task.image.origin} proof")
+        dialog.fileSelected.connect(self.save_to)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+        return dialog
+
+    def save_to(self, path: str | Path) -> None:
+        """Save the figures as CSV, without a dialog."""
+        proven = self.made.proven
+        path = Path(path)
+        if proven is None or path.suffix.lower() != ".csv":
+            show_error(f"{TITLE}: {path.name} was not saved; its name must end in .csv.")
+            return
+        self._saver.save(path, lambda path: lambda: write_proof(path, proven.proof))
+
+
+def table_text(proof: Proof) -> str:
+    """Return a proof as a table, in rich text."""
+    factor, unit = (1000, "nm") if proof.unit == "um" else (1, "voxels")
+    digits = 0 if proof.unit == "um" else 2
+    rows = []
+    for axis in proof.axes:
+        before, after = (spread_of(proof.beads[f"fwhm_{axis}_{w}"]) for w in ("before", "after"))
+        cells = [
+            f"<b>{factor * s.median:.{digits}f}</b><br>({factor * s.low:.{digits}f} to "
+            f"{factor * s.high:.{digits}f})"
+            for s in (before, after)
+        ]
+        rows.append(
+            (f"FWHM {axis}<br>({unit})", *cells, f"{100 * after.median / before.median:.0f} %")
+        )
+    peaks = [spread_of(proof.beads[f"peak_{when}"]).median for when in ("before", "after")]
+    gain = spread_of(proof.beads["peak_gain"]).median
+    rows.append(("Peak", *(f"{peak:.3g}" for peak in peaks), f"{gain:.3g} x"))
+    flux = proof.flux_before, proof.flux_after
+    kept = f"{100 * proof.flux_kept:.0f} %" if np.isfinite(proof.flux_kept) else "unknown"
+    rows.append(("Flux", *(f"{value:.3g}" for value in flux), f"<b>{kept}</b>"))
+    lines = "".join(
+        "<tr>"
+        + "".join(
+            f'<td align="{"left" if n == 0 else "right"}" valign="top">'
+            f"{cell.replace(' ', '&nbsp;')}</td>"
+            for n, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in (("", "raw", "deconvolved", "of raw"), *rows)
+    )
+    return (
+        f'<table width="100%" cellspacing="2">{lines}</table>'
+        f"{len(proof.beads)} of {proof.used} used beads measured: those that stand alone. Widths "
+        "are medians, with the quartiles."
+    )
+
+
+def structure_text(structure: Structure | None) -> str:
+    """Return in a line what is left in a residual image at the beads."""
+    if structure is None:
+        return "No residual image with its fitted beads: Distil PSF writes both by method joint."
+    verdict = "noise, no structure."
+    shared = "" if structure.common is None else structure.common.described()
+    if shared:
+        verdict = f"all beads share a structure, {shared}."
+    elif structure.cores > STRUCTURE:
+        verdict = "the beads differ from the model; look at the residual there."
+    elif structure.elsewhere > STRUCTURE:
+        verdict = "beads that were not found, or a background that is not flat; look there."
+    elsewhere = (
+        f", {structure.elsewhere:.2f} x elsewhere" if np.isfinite(structure.elsewhere) else ""
+    )
+    return escape(
+        f"Residual: {structure.cores:.2f} x the noise in the cores of {structure.beads} beads"
+        f"{elsewhere}: {verdict}"
+    )
+
+
+def _brightest_place(layer: Any) -> tuple[float, ...]:
+    """Return where in the world a layer that is to be added is brightest."""
+    array, keywords, _ = layer
+    place = np.unravel_index(int(np.argmax(array)), array.shape)
+    return tuple(
+        offset + size * int(n)
+        for offset, size, n in zip(keywords["translate"], keywords["scale"], place, strict=True)
+    )
+
+
+def _button(text: str, tooltip: str) -> PushButton:
+    return PushButton(text=text, tooltip=tooltip, gui_only=True)
+
+
+def _label() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.RichText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label

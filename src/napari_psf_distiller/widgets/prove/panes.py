@@ -1,0 +1,294 @@
+"""Some layers alone in a viewer, and what was shown before by one click."""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Layer
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, QTimer
+
+from napari_psf_distiller.widgets.layers.source import LayerData
+from napari_psf_distiller.widgets.viewer.viewpoint import Viewpoint, camera_of, viewpoint_of
+
+__all__ = ["PRESETS", "Panes", "Range"]
+
+# The brightest intensity shown, as a part of the maximum, and gamma; both above the background.
+# The first is the notebook's.
+PRESETS = {"Gamma 0.2, max / 20": (0.05, 0.2), "Plain": (1.0, 1.0)}
+
+# Background and maximum of an image.
+Range = tuple[float, float]
+
+# What of one image follows the other's, whichever is changed.
+LINKED = ("gamma", "colormap", "rendering", "interpolation2d", "interpolation3d", "opacity")
+
+
+@dataclass
+class _Before:
+    """What was shown, for the way back."""
+
+    viewer: napari.Viewer
+    hidden: list[Layer]
+    shown: list[Layer]
+    selection: list[Layer]
+    viewpoint: Viewpoint
+    grid: bool
+    looks: list[tuple[Layer, str, Any]]
+
+
+class Panes(QObject):
+    """Shows some layers alone, some of them only while they are shown, and goes back.
+
+    Each layer is added and removed in a turn of the event loop of its own: napari takes a while
+    for each, and the viewer must not stand still for all of them.
+
+    Parameters
+    ----------
+    parent : QObject
+    on_change : callable
+        Called without arguments whenever it was entered or left.
+
+    Attributes
+    ----------
+    name : str
+        Of what is shown; empty for nothing.
+    images : list of Image
+        What was added for the time being, side by side.
+    """
+
+    def __init__(self, parent: QObject, on_change: Callable[[], None]) -> None:
+        super().__init__(parent)
+        self.name = ""
+        self.images: list[Image] = []
+        self._on_change = on_change
+        self._added: list[Layer] = []
+        self._ranges: list[Range] = []
+        self._before: _Before | None = None
+        self._linking = False
+        self._entering: deque[Callable[[], None]] = deque()
+        self._leaving: deque[Callable[[], None]] = deque()
+        self._next = _timer(self, self._turn)
+        self._deleted = _timer(self, self.leave)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is on the way there or back."""
+        return bool(self._entering or self._leaving)
+
+    def enter(
+        self,
+        viewer: napari.Viewer,
+        name: str,
+        *,
+        layers: Sequence[Layer] = (),
+        looks: Sequence[tuple[Layer, str, Any]] = (),
+        adding: Sequence[LayerData] = (),
+        ranges: Sequence[Range] = (),
+        contrast: tuple[float, float] = (1.0, 1.0),
+        point: Sequence[float] | None = None,
+    ) -> None:
+        """Show layers alone; what was shown before is kept for the way back.
+
+        Parameters
+        ----------
+        viewer : napari.Viewer
+        name : str
+            Of what is shown.
+        layers : sequence of Layer
+            Of the viewer.
+        looks : sequence of (Layer, str, object)
+            A layer, one of its properties, and its value until it is left.
+        adding : sequence of LayerData
+            Added until it is left; their images are linked.
+        ranges : sequence of (float, float)
+            Background and maximum of each of these images.
+        contrast : (float, float)
+            Of these images, see `set_contrast`.
+        point : sequence of float, optional
+            Where the sliders go, in the world, along the last axes.
+        """
+        self.leave()
+        self.name = name
+
+        def begin() -> None:
+            self._before = before = _before(viewer, layers, looks)
+            viewer.layers.events.removed.connect(self._on_removed)
+            _grid_of(viewer).enabled = False
+            for layer in before.hidden:
+                layer.visible = False
+            for layer, attribute, value in looks:
+                setattr(layer, attribute, value)
+            for layer in layers:
+                layer.visible = True
+
+        def finish() -> None:
+            self.images = [layer for layer in self._added if isinstance(layer, Image)]
+            self._ranges = list(ranges)
+            self.set_contrast(*contrast)
+            self._link(viewer)
+            viewer.dims.order = tuple(range(viewer.dims.ndim))
+            viewer.dims.ndisplay = 2
+            if point is not None:
+                axes = range(viewer.dims.ndim - len(point), viewer.dims.ndim)
+                viewer.dims.set_point(list(axes), list(point))
+            alone = [*layers, *self.images]
+            viewer.layers.selection.active = alone[0]
+            _fit(viewer, alone)
+            self._on_change()
+
+        self._entering += [begin, *(partial(self._add, viewer, data) for data in adding), finish]
+        self._next.start()
+        self._on_change()
+
+    def leave(self) -> None:
+        """Begin to show again what was shown before, as far as it is still there."""
+        self._entering.clear()
+        before, self._before = self._before, None
+        self.name = ""
+        if before is None:
+            return
+        viewer = before.viewer
+        viewer.layers.events.removed.disconnect(self._on_removed)
+        for image in self.images:
+            image.events.contrast_limits.disconnect(self._follow)
+        self._leaving += [partial(_remove, viewer, layer) for layer in reversed(self._added)]
+        self._leaving.append(partial(self._restore, before))
+        self._added, self.images, self._ranges = [], [], []
+        self._next.start()
+
+    def leave_now(self) -> None:
+        """Show again what was shown before, before this returns."""
+        self.leave()
+        while self._leaving:
+            self._leaving.popleft()()
+
+    def _turn(self) -> None:
+        steps = self._leaving or self._entering
+        if steps:
+            steps.popleft()()
+        if self.busy:
+            self._next.start()
+
+    def _add(self, viewer: napari.Viewer, layer: LayerData) -> None:
+        data, keywords, kind = layer
+        added = getattr(viewer, f"add_{kind}")(data, **keywords)
+        self._added.append(added)
+
+    def _link(self, viewer: napari.Viewer) -> None:
+        if len(self.images) > 1:
+            viewer.layers.link_layers(self.images, LINKED)
+            for image in self.images:
+                image.events.contrast_limits.connect(self._follow)
+
+    def _restore(self, before: _Before) -> None:
+        viewer = before.viewer
+        for layer, attribute, value in reversed(before.looks):
+            setattr(layer, attribute, value)
+        for layer in before.hidden:
+            layer.visible = True
+        for layer in before.shown:
+            layer.visible = False
+        viewer.layers.selection = {layer for layer in before.selection if layer in viewer.layers}
+        _grid_of(viewer).enabled = before.grid
+        before.viewpoint.restore(viewer)
+        self._on_change()
+
+    def set_contrast(self, top: float, gamma: float) -> None:
+        """Show all images by one rule.
+
+        Parameters
+        ----------
+        top : float
+            The brightest intensity above the background, as a part of the maximum's.
+        gamma : float
+        """
+        self._linking = True
+        for image, range_ in zip(self.images, self._ranges, strict=True):
+            _set_limits(image, range_, 0.0, top)
+            image.gamma = gamma
+        self._linking = False
+
+    def _follow(self, event: Any) -> None:
+        """Give the other images the limits that one was given, as parts of their maximum."""
+        source = event.source
+        if self._linking or source not in self.images:
+            return
+        self._linking = True
+        background, height = _height(self._ranges[self.images.index(source)])
+        low, high = ((limit - background) / height for limit in source.contrast_limits)
+        for image, range_ in zip(self.images, self._ranges, strict=True):
+            if image is not source:
+                _set_limits(image, range_, low, high)
+        self._linking = False
+
+    def _on_removed(self) -> None:
+        before = self._before
+        # A viewer that is closed loses its layers when its widgets are gone.
+        if before is None or not isalive(self):  # type: ignore[no-untyped-call]
+            return
+        # Whoever deletes a pane means the view; not before the layer list is done with it.
+        if any(layer not in before.viewer.layers for layer in self._added):
+            self._deleted.start()
+
+
+def _timer(parent: QObject, call: Callable[[], None]) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.timeout.connect(call)
+    return timer
+
+
+def _remove(viewer: napari.Viewer, layer: Layer) -> None:
+    if layer in viewer.layers:
+        viewer.layers.remove(layer)
+
+
+def _before(
+    viewer: napari.Viewer, layers: Sequence[Layer], looks: Sequence[tuple[Layer, str, Any]]
+) -> _Before:
+    return _Before(
+        viewer=viewer,
+        hidden=[layer for layer in viewer.layers if layer.visible and layer not in layers],
+        shown=[layer for layer in layers if not layer.visible],
+        selection=list(viewer.layers.selection),
+        viewpoint=viewpoint_of(viewer),
+        grid=_grid_of(viewer).enabled,
+        looks=[(layer, attribute, getattr(layer, attribute)) for layer, attribute, _ in looks],
+    )
+
+
+def _height(range_: Range) -> tuple[float, float]:
+    """Return the background and how far the maximum is above it."""
+    background, maximum = range_
+    return background, max(maximum - background, 1e-12)
+
+
+def _set_limits(image: Image, range_: Range, low: float, high: float) -> None:
+    background, height = _height(range_)
+    image.contrast_limits = background + low * height, background + high * height
+
+
+def _fit(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
+    """Fill the view with some layers, whatever else there is."""
+    # Older versions of napari fit all layers only, and 0.9 only those of as many axes as there are.
+    with contextlib.suppress(TypeError, IndexError):
+        viewer.reset_view(layers=layers)
+        return
+    viewer.reset_view()
+    everything = np.asarray(viewer.layers.extent.world)[:, -2:]
+    corners = np.array([np.asarray(layer.extent.world)[:, -2:] for layer in layers])
+    low, high = corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
+    camera = camera_of(viewer)
+    camera.center = (*camera.center[:-2], *((low + high) / 2))
+    camera.zoom *= float(min((everything[1] - everything[0]) / np.maximum(high - low, 1e-12)))
+
+
+def _grid_of(viewer: Any) -> Any:
+    """Return the viewer's grid, which belongs to its canvas since napari 0.9."""
+    return getattr(viewer, "canvas", viewer).grid

@@ -1,0 +1,364 @@
+"""What Prove PSF does in its thread: deconvolve, measure, and make the layers of the view."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Layer, Points
+from numpy.typing import NDArray
+
+from napari_psf_distiller.advice import deconvolve_warnings
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.pipeline import find_raw_beads_step
+from napari_psf_distiller.measure.beads import widths_of
+from napari_psf_distiller.measure.proof import (
+    Proof,
+    Structure,
+    background_of,
+    measurable,
+    prove,
+    residual_structure,
+    spread_of,
+)
+from napari_psf_distiller.pipeline import deconvolve_step
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.stepwise.find_beads import AXES, centres_of
+from napari_psf_distiller.widgets.layers.contrast import full_range
+from napari_psf_distiller.widgets.layers.record import used_device
+from napari_psf_distiller.widgets.layers.region import found_elsewhere
+from napari_psf_distiller.widgets.layers.source import (
+    LayerData,
+    Source,
+    layer_like,
+    not_raw,
+    placed_now,
+    same_voxels,
+)
+from napari_psf_distiller.widgets.prove.panes import Range
+from napari_psf_distiller.widgets.prove.region import Box, around, moved, offset_of, widened
+from napari_psf_distiller.widgets.running.runner import Job
+from napari_psf_distiller.widgets.running.worker import Outcome
+
+__all__ = ["TITLE", "Made", "ProveJob", "Proven", "Task", "prove_steps", "side_by_side"]
+
+TITLE = "Prove PSF"
+
+# About a bead, at least so many pixels are shown.
+LEAST_SHOWN = 33
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is proven, as it was read in the main thread.
+
+    Attributes
+    ----------
+    image, psf : Source
+    beads : pandas.DataFrame or None
+        Centres in voxels of the image, ``used``, and what else is known; None has them sought.
+    points, deconvolved, residual : Source or None
+        Where the beads come from; made before; of the joint fit.
+    from_image : bool
+        Whether a step of ours deconvolved it, and from this image.
+    box : tuple of slice or None
+        The region of interest.
+    recipe : Recipe
+        With the deconvolution.
+    """
+
+    image: Source
+    psf: Source
+    beads: pd.DataFrame | None
+    points: Source | None
+    deconvolved: Source | None
+    residual: Source | None
+    from_image: bool
+    box: Box | None
+    recipe: Recipe
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Proven:
+    """A proof, and what is needed to look at it.
+
+    Attributes
+    ----------
+    task : Task
+    proof : Proof
+    structure : Structure or None
+    beads : pandas.DataFrame
+    raw, deconvolved : numpy.ndarray
+        Of the part that was deconvolved.
+    box : tuple of slice
+        This part, in voxels of the image.
+    inner : tuple of slice
+        This part, in voxels of what was measured, which may have a margin.
+    shown : tuple of int
+        Pixels along each axis that a view of one bead has.
+    """
+
+    task: Task
+    proof: Proof
+    structure: Structure | None
+    beads: pd.DataFrame
+    raw: NDArray[Any]
+    deconvolved: NDArray[Any]
+    box: Box
+    inner: Box
+    shown: tuple[int, ...]
+
+    def placed_now(self, layers: Iterable[Layer]) -> "Proven":
+        """Return it for the image as it is drawn now; see `layers.placed_now`."""
+        task = dataclasses.replace(self.task, image=placed_now(self.task.image, layers))
+        return dataclasses.replace(self, task=task)
+
+    def box_of_bead(self, centre: NDArray[np.float64] | None = None) -> Box:
+        """Return a square about a bead; by default the brightest that was measured."""
+        if centre is None:
+            brightest = self.proof.beads["peak_before"].idxmax()
+            centre = centres_of(self.proof.beads.loc[[brightest]])[0]
+            centre = centre + [
+                outer.start - part.start for outer, part in zip(self.box, self.inner, strict=True)
+            ]
+        return around(centre, self.shown, self.box)
+
+
+@dataclasses.dataclass
+class Made:
+    """What a run made, as soon as it is done.
+
+    Attributes
+    ----------
+    points : napari.layers.Points or None
+        The layer of the beads.
+    residual : napari.layers.Image or None
+        The layer of the residual.
+    proven : Proven or None
+    """
+
+    points: Points | None = None
+    residual: Image | None = None
+    proven: Proven | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ProveJob(Job):
+    """A run of Prove PSF."""
+
+    made: Made = dataclasses.field(default_factory=Made)
+
+
+def prove_steps(task: Task, made: Made) -> Steps[Outcome]:
+    """Deconvolve where that was not done, and measure; the generator of the step's worker.
+
+    Parameters
+    ----------
+    task : Task
+    made : Made
+        Gets the proof.
+    """
+    source = task.image
+    raw, psf = np.asarray(source.data), np.asarray(task.psf.data)
+    if psf.ndim != raw.ndim:
+        raise InputError(
+            f"The PSF {task.psf.name!r} has {psf.ndim} axes, the image {source.name!r} has "
+            f"{raw.ndim}; choose two that belong together."
+        )
+    widths = widths_of(psf)
+    beads = task.beads
+    if beads is None:
+        beads = yield from find_raw_beads_step(raw, task.recipe)
+    box, kept = _boxes(task, psf)
+    inner = _relative(kept, box)
+    # What cannot be measured is told before the work, not after it.
+    counted = _counted(beads, box, inner)
+    measurable(counted, tuple(part.stop - part.start for part in box), widths)
+    layers: list[LayerData] = []
+    warnings = (*not_raw(source, "the proof"), *_mismatches(task))
+    if task.deconvolved is None:
+        array, layer, more = yield from _deconvolved(task, raw[box], psf, kept, inner)
+        layers.append(layer)
+        warnings += more
+    else:
+        array = np.asarray(task.deconvolved.data)
+    yield Progress("Measure the beads", 0, 1)
+    level = background_of(raw[box], beads)
+    levels = level, _background_after(task, array, level)
+    proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing)
+    structure = _structure(task, beads, widths, psf)
+    yield Progress("Measure the beads", 1, 1)
+    least = [max(LEAST_SHOWN, n) for n in psf.shape]
+    made.proven = Proven(
+        task, proof, structure, beads, raw[kept], array[inner], kept, inner, tuple(least)
+    )
+    return layers, f"done: {_message(proof)}", warnings
+
+
+def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]]:
+    """Return the raw and the deconvolved image of a region beside each other, for a viewer.
+
+    Parameters
+    ----------
+    proven : Proven
+    box : tuple of slice
+        In voxels of the image, within what was deconvolved.
+
+    Returns
+    -------
+    list of LayerData
+        Two images and their headings.
+    list of (float, float)
+        The background and the maximum of each image.
+    """
+    source, proof = proven.task.image, proven.proof
+    inner = _relative(box, proven.box)
+    geometry = moved(source.geometry, box)
+    # They stand beside each other in the viewer's plane, however the image is turned.
+    geometry = {name: geometry[name] for name in ("scale", "translate", "units", "axis_labels")}
+    wide = inner[-1].stop - inner[-1].start
+    step = (wide + max(2, round(0.06 * wide))) * geometry["scale"][-1]
+    panes = (
+        (proven.raw, proof.background_before, "raw"),
+        (proven.deconvolved, proof.background_after, "deconvolved"),
+    )
+    layers: list[LayerData] = []
+    corners, ranges = [], []
+    for n, (array, background, name) in enumerate(panes):
+        part = np.ascontiguousarray(array[inner])
+        limits = full_range(part)
+        ranges.append((background, limits[1]))
+        offset = (*geometry["translate"][:-1], geometry["translate"][-1] + n * step)
+        layers.append(
+            layer_like(
+                source,
+                part,
+                "image",
+                f"{source.origin}: {name} beads",
+                proven.task.recipe,
+                step=f"{TITLE}: {name} beads",
+                **(geometry | {"translate": offset}),
+                colormap="gray",
+                contrast_limits=limits,
+                interpolation2d="nearest",
+            )
+        )
+        corners.append(((-0.5 * geometry["scale"][-2]) + offset[-2], offset[-1]))
+    names: LayerData = (
+        np.array(corners),
+        {
+            "name": f"{source.origin}: headings",
+            "features": pd.DataFrame({"heading": ["raw", "deconvolved"]}),
+            "text": {"string": "{heading}", "anchor": "upper_left", "size": 12, "color": "#888888"},
+            "face_color": "transparent",
+            "border_color": "transparent",
+            "size": 1e-3,
+            "units": geometry["units"][-2:],
+            "axis_labels": geometry["axis_labels"][-2:],
+        },
+        "points",
+    )
+    return [*layers, names], ranges
+
+
+def _boxes(task: Task, psf: NDArray[Any]) -> tuple[Box, Box]:
+    """Return which part is deconvolved, and which of it is kept: all but its margin."""
+    shape = np.shape(task.image.data)
+    if task.deconvolved is not None:
+        box = offset_of(task.deconvolved, task.image)
+        return box, box
+    kept = task.box or tuple(slice(0, n) for n in shape)
+    return widened(kept, psf.shape, shape), kept
+
+
+def _counted(beads: pd.DataFrame, box: Box, inner: Box) -> pd.DataFrame:
+    """Return the beads in voxels of a box; those in its margin are not used."""
+    axes = [name for name in AXES if name in beads]
+    moved_ = {name: beads[name] - part.start for name, part in zip(axes, box, strict=True)}
+    here = beads.assign(**moved_)
+    low, high = np.array([[part.start, part.stop] for part in inner]).T
+    centres = centres_of(here)
+    inside = ((centres >= low - 0.5) & (centres < high - 0.5)).all(axis=1)
+    return here.assign(used=here["used"].to_numpy(dtype=bool) & inside)
+
+
+def _deconvolved(
+    task: Task, part: NDArray[Any], psf: NDArray[Any], kept: Box, inner: Box
+) -> Steps[tuple[NDArray[np.float32], LayerData, tuple[str, ...]]]:
+    """Deconvolve a part of the image; the layer shows it without its margin."""
+    source = task.image
+    result = yield from deconvolve_step(part, psf, task.recipe)
+    region = " region" if task.box is not None else ""
+    layer = layer_like(
+        source,
+        np.ascontiguousarray(result.array[inner]),
+        "image",
+        f"{source.origin}{region} deconvolved",
+        used_device(task.recipe, result.device),
+        step=TITLE,
+        others=[task.psf],
+        iterations=result.iterations,
+        **(moved(source.geometry, kept) if task.box is not None else {}),
+        colormap="gray",
+    )
+    found = deconvolve_warnings(part, psf, task.recipe.deconvolve.boundary)
+    return result.array, layer, (*found, *result.warnings)
+
+
+def _background_after(task: Task, array: NDArray[Any], level: float) -> float:
+    """Return what of the background is in the deconvolved image: what its model did not have."""
+    if task.deconvolved is None:
+        return level - task.recipe.deconvolve.background
+    if task.from_image:
+        return max(level - task.deconvolved.recipe.deconvolve.background, 0.0)
+    return background_of(array)
+
+
+def _structure(
+    task: Task, beads: pd.DataFrame, widths: NDArray[np.float64], psf: NDArray[Any]
+) -> Structure | None:
+    residual = task.residual
+    if residual is None or "chi_squared" not in beads:
+        return None
+    array = np.asarray(residual.data)
+    if array.shape != np.shape(task.image.data):
+        return None
+    try:
+        return residual_structure(array, beads, widths, np.asarray(task.image.data), psf)
+    except InputError:
+        return None
+
+
+def _mismatches(task: Task) -> tuple[str, ...]:
+    found: tuple[str, ...] = ()
+    if not same_voxels(task.image, task.psf):
+        found += (
+            f"The voxel sizes differ: image {task.image.recipe.spacing}, PSF "
+            f"{task.psf.recipe.spacing} micrometres. The proof does not count.",
+        )
+    if task.deconvolved is not None and not task.from_image:
+        found += (
+            f"It is not known that {task.deconvolved.name!r} was deconvolved from "
+            f"{task.image.name!r}: its background is taken as its median, so the flux is a guess.",
+        )
+    for other in (task.points, task.deconvolved):
+        if other is not None:
+            found += found_elsewhere(task.image, other)
+    return found
+
+
+def _relative(box: Box, within: Box) -> Box:
+    return tuple(
+        slice(part.start - around_.start, part.stop - around_.start)
+        for part, around_ in zip(box, within, strict=True)
+    )
+
+
+def _message(proof: Proof) -> str:
+    gain = spread_of(proof.beads["peak_gain"]).median
+    return (
+        f"{len(proof.beads)} of {proof.used} beads measured; {100 * proof.flux_kept:.0f} % of the "
+        f"flux kept, peaks {gain:.3g} times as bright"
+    )

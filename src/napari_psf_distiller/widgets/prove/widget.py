@@ -1,0 +1,167 @@
+"""The widget Prove PSF: beads before and after deconvolution, in pictures and in figures."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import napari
+from magicgui import magic_factory
+from magicgui.widgets import FunctionGui
+from napari.layers import Image, Layer, Points
+from qtpy.QtWidgets import QComboBox
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.widgets.beads.points import Beads, beads_from
+from napari_psf_distiller.widgets.layers.choices import unwrapped
+from napari_psf_distiller.widgets.layers.preferred import choose_newest, choose_source
+from napari_psf_distiller.widgets.layers.record import own_note
+from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
+from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
+from napari_psf_distiller.widgets.parts.devices import DEVICE_OPTIONS, name_zero, offer_devices
+from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.prove.panel import Panel
+from napari_psf_distiller.widgets.prove.region import drawn_box, offset_of
+from napari_psf_distiller.widgets.prove.run import TITLE, Made, ProveJob, Task, prove_steps
+from napari_psf_distiller.widgets.running.runner import Outcome, StepRunner
+
+__all__ = ["prove_psf"]
+
+# What the joint fit knows of each bead, and the proof can use.
+KNOWN = ("amplitude", "background", "chi_squared")
+
+# Of a name, that a choice has room for at least.
+LETTERS = 12
+
+RESIDUAL = "Distil PSF: residual"
+
+
+def _init(gui: FunctionGui[Any, Any]) -> None:
+    StepRunner(gui, TITLE)
+    share_dock(gui)
+    offer_devices(gui.device)
+    for choice in (gui.image, gui.psf, gui.beads, gui.deconvolved, gui.region, gui.device):
+        # The names of layers and devices may be long; the widget stays as wide as its figures.
+        choice.native.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        choice.native.setMinimumContentsLength(LETTERS)
+    gui.min_width = 340
+    gui.iterations.native.setDecimals(0)
+    name_zero(gui.iterations, "automatic")
+    Panel(gui)
+
+    def prefer() -> None:
+        if choose_newest(gui.beads, "Distil PSF: beads") or choose_newest(gui.beads, "Find beads"):
+            choose_source(gui.image, gui.beads.value)
+        _ = choose_newest(gui.psf, "Post-process PSF") or choose_newest(gui.psf, "Distil PSF")
+
+    when_docked(gui, prefer)
+
+
+@magic_factory(
+    widget_init=_init,
+    call_button="Prove",
+    image={
+        "tooltip": "The bead image as it was measured, best the one that the PSF was distilled "
+        "from; of a time series or of channels, the one that the viewer shows."
+    },
+    psf={"label": "PSF", "tooltip": "The image layer of the PSF."},
+    beads={
+        "nullable": True,
+        "tooltip": "The points layer of the beads, best the fitted beads that Distil PSF wrote; "
+        "none has them found now.",
+    },
+    deconvolved={
+        "nullable": True,
+        "tooltip": "The image deconvolved with this PSF, if there is one; none deconvolves it now.",
+    },
+    region={
+        "nullable": True,
+        "tooltip": "A shapes layer with a rectangle: only what it frames is deconvolved and "
+        "looked at. None takes all, and looks at the selected bead, or the brightest.",
+    },
+    # Of magicgui's number boxes only this one can show a word for 0.
+    iterations={
+        "widget_type": "FloatSpinBox",
+        "min": 0,
+        "max": 100_000,
+        "step": 1,
+        "tooltip": "Of the deconvolution; 0 is automatic: it stops where the image's noise begins "
+        "to be fitted.",
+    },
+    device=DEVICE_OPTIONS,
+)
+def prove_psf(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    psf: "napari.layers.Image",
+    beads: "napari.layers.Points | None" = None,
+    deconvolved: "napari.layers.Image | None" = None,
+    region: "napari.layers.Shapes | None" = None,
+    iterations: float = 0,
+    device: str = "auto",
+) -> ProveJob:
+    """Prove a PSF on its beads: how sharp they become, and what is left of the image."""
+    made = Made()
+
+    def prepare() -> Callable[[], Steps[Outcome]]:
+        source = read_image_layer(image, "a bead image", viewer)
+        kernel = read_image_layer(psf, "a PSF", viewer)
+        source = with_voxel_size_of(beads, with_voxel_size_of(psf, source))
+        found = None
+        if beads is not None:
+            found = _with_what_is_known(beads_from(beads, source), beads)
+        settings = Deconvolve(iterations=int(iterations) or None)
+        before = _deconvolved_before(deconvolved, image, source, viewer)
+        residual = _residual_of(source, unwrapped(viewer))
+        task = Task(
+            image=source,
+            psf=kernel,
+            beads=None if found is None else found.table,
+            points=None if found is None else found.source,
+            deconvolved=before,
+            residual=None if residual is None else read_image_layer(residual, viewer=viewer),
+            from_image=is_made_from(deconvolved, source),
+            box=None if region is None else drawn_box(region, source),
+            recipe=dataclasses.replace(source.recipe, deconvolve=settings, device=device),
+        )
+        made.points, made.residual = beads, residual
+        return lambda: prove_steps(task, made)
+
+    return ProveJob(viewer, prepare, made=made)
+
+
+def _with_what_is_known(found: Beads, layer: Points) -> Beads:
+    known = {name: layer.features[name].to_numpy() for name in KNOWN if name in layer.features}
+    return found._replace(table=found.table.assign(**known))
+
+
+def _deconvolved_before(
+    layer: Image | None, image: Image, source: Source, viewer: "napari.viewer.Viewer"
+) -> Source | None:
+    if layer is None:
+        return None
+    if layer is image:
+        raise InputError(
+            f"The layer {layer.name!r} is chosen as the image and as the deconvolved one; choose "
+            "another one, or none to deconvolve it now."
+        )
+    before = read_image_layer(layer, "a deconvolved image", viewer)
+    offset_of(before, source)
+    return before
+
+
+def _residual_of(source: Source, viewer: "napari.viewer.Viewer") -> Image | None:
+    """Return the newest residual of a joint fit to an image."""
+
+    def fits(layer: Layer) -> bool:
+        note = own_note(layer.metadata) if isinstance(layer, Image) else None
+        return (
+            note is not None
+            and note.get("step") == RESIDUAL
+            and note.get("origin") == source.origin
+        )
+
+    return next((layer for layer in reversed(viewer.layers) if fits(layer)), None)

@@ -1,0 +1,1 @@
+"""How a step runs beside the viewer: workers, progress, layers that are added."""

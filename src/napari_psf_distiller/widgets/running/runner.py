@@ -1,0 +1,413 @@
+"""A step in a thread: progress, cancel, one run at a time, and errors as sentences."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
+from napari.layers import Layer
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_info, show_warning
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QSizePolicy
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Progress, Steps, note_likelihood
+from napari_psf_distiller.widgets.layers.choices import offer_layers, unwrapped
+from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sign
+from napari_psf_distiller.widgets.layers.record import (
+    METADATA_KEY,
+    is_edited,
+)
+from napari_psf_distiller.widgets.layers.source import LayerData
+from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
+from napari_psf_distiller.widgets.running.progress_bar import ActivityBar
+from napari_psf_distiller.widgets.running.time_left import TimeLeft
+from napari_psf_distiller.widgets.running.worker import (
+    ClosingWorker,
+    Failure,
+    Interrupted,
+    Outcome,
+    guarded,
+    start_for,
+)
+from napari_psf_distiller.widgets.viewer.collector import collector
+from napari_psf_distiller.widgets.viewer.spinner import spinner
+
+__all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
+
+# Seconds between two updates of what is shown, and between two of `progressed`: each has the whole
+# window painted again, which a machine without a GPU feels.
+UPDATE_EVERY = PROGRESSED_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a step widget returns when it is called: a run that its `StepRunner` then starts.
+
+    Attributes
+    ----------
+    viewer : napari.Viewer
+        Gets the layers.
+    prepare : callable
+        Called in the main thread: reads layers and parameters, and returns what makes the
+        generator for the thread. An `InputError` from it is shown to the user.
+    replace_for : napari.layers.Layer, optional
+        The layer worked on, if what the run before made of the same one gives way to the new.
+    """
+
+    viewer: Viewer
+    prepare: Callable[[], Callable[[], Steps[Outcome]]]
+    replace_for: Layer | None = None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes
+    ----------
+    kind : {"done", "failed", "cancelled"}
+    message : str
+        What the widget says of it; of a failed one the sentence.
+    layers : tuple of Layer
+        What was added, or written anew.
+    job : Job or None
+        What was run; None if it could not begin.
+    """
+
+    kind: Literal["done", "failed", "cancelled"]
+    message: str
+    layers: tuple[Layer, ...] = ()
+    job: Job | None = None
+
+
+class StepRunner:
+    """Runs one step widget's work in a thread.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        The widget: gets a progress bar, a status line and a Cancel button, and its call button is
+        disabled while a run is under way.
+    title : str
+        The step's name.
+
+    Notes
+    -----
+    A call of the widget starts it. All methods run in the main thread; only the generator runs in
+    the worker's.
+
+    Attributes
+    ----------
+    started : Signal
+        A run is under way.
+    progressed : Signal of Progress
+        Where it stands, some five times a second; a preview or a likelihood that came in between
+        is handed on with the next.
+    ended : Signal of Ending
+        It is over, its layers are there, and the next may be started.
+    stand_in : Layer or None
+        Shows what the run is making, and becomes the last of its layers.
+    """
+
+    started = Signal()
+    progressed = Signal(Progress)
+    ended = Signal(Ending)
+
+    def __init__(self, gui: FunctionGui[Any, Any], title: str) -> None:
+        self.title = title
+        self._gui = gui
+        self._worker: ClosingWorker | None = None
+        self._job: Job | None = None
+        # What the last run wrote, and the layer it worked on, if the next may replace it.
+        self._written: tuple[Layer, Layer] | None = None
+        self._bar: ActivityBar | None = None
+        self._alive = True
+        self._updated = self._told = 0.0
+        # What is noted of the run in its layers, and how it ended, once it is known.
+        self._run: dict[str, Any] = {}
+        self._ending: Ending | None = None
+        # Whether the worker is done, and whether its layers are being added.
+        self._worked = self._adding = False
+        self.stand_in: Layer | None = None
+        # Whether it told of a preview, and what it still has to tell.
+        self._previewed = False
+        self._untold: Progress | None = None
+        self._time_left = TimeLeft()
+        # What the step that is under way has to say.
+        self._note = ""
+        self._step = ""
+        self.status = Label(value="")
+        self.progress_bar = ProgressBar(value=0, min=0, max=1, visible=False)
+        self.cancel_button = PushButton(text="Cancel", enabled=False, visible=False)
+        self.cancel_button.changed.connect(lambda _: self.cancel())
+        self.status.native.setWordWrap(True)
+        # As wide as the widget is, and as high as its text then needs.
+        self.status.native.setSizePolicy(
+            QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding
+        )
+        # Below the parameters and over the whole width; none of them is a parameter.
+        for widget in (self.progress_bar, self.cancel_button, self.status):
+            gui.native.layout().addWidget(widget.native)
+        gui.native.destroyed.connect(self._die)
+        gui.called.connect(self.start)
+        if gui.call_button is not None:
+            # magicgui enables the button when the call is over; the run that it started is not.
+            gui.call_button.changed.connect(lambda _: self._set_button())
+        offer_layers(gui)
+        # Whoever has the widget can ask whether it is at work, and stop it.
+        gui.runner = self
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._worker is not None
+
+    @property
+    def job(self) -> Job | None:
+        """What is being run."""
+        return self._job
+
+    def start(self, job: Job) -> None:
+        """Start a run, unless one is under way."""
+        if self.running:
+            show_info(f"{self.title} is running already; wait for it or cancel it.")
+            return
+        try:
+            make_steps = job.prepare()
+        except InputError as error:
+            self._tell_failure(str(error))
+            self._end()
+            return
+        self._job = job
+        self._ending = self._untold = None
+        self._worked = self._adding = self._previewed = False
+        self._run = record_run(self._gui) | {"log_likelihood": [], "warnings": []}
+        self._time_left = TimeLeft()
+        worker = create_worker(
+            guarded, self.title, make_steps, _start_thread=False, _worker_class=ClosingWorker
+        )
+        self._worker = worker
+        self._step = ""
+        self._set_running(True)
+        self._set_status("running")
+        collector.spare()
+        spinner.calm()
+        start_for(
+            self,
+            worker,
+            yielded=self._on_progress,
+            returned=self._on_return,
+            errored=self._on_error,
+            finished=self._on_finish,
+        )
+        self.started.emit()
+        # Not before the work, which would wait for it.
+        QTimer.singleShot(0, partial(self._add_bar, worker))
+
+    def _add_bar(self, worker: ClosingWorker) -> None:
+        if self._worker is not worker or not self._alive:
+            return
+        # napari's bar handles events when it is made; the run may be over with them.
+        bar = ActivityBar(self.title)
+        if self._worker is worker:
+            self._bar = bar
+        else:
+            bar.close()
+
+    @property
+    def _cancelled(self) -> bool:
+        return self._worker is not None and self._worker.abort_requested
+
+    def cancel(self) -> None:
+        """Ask the run to stop; it does within one iteration, and adds nothing."""
+        if self._worker is not None:
+            self._worker.quit()
+            self._set_status("cancelling")
+
+    def _on_progress(self, progress: Progress) -> None:
+        if self._worker is None or not self._alive:
+            return
+        if self._bar is not None and self._bar.cancelled:
+            self.cancel()
+            return
+        note_likelihood(self._run["log_likelihood"], progress)
+        self._tell_progress(progress)
+        left = self._time_left.after(progress)
+        begun = progress.note or progress.step != self._step
+        if begun:
+            self._step = progress.step
+            self._note = f", {progress.note}" if progress.note else ""
+        now = time.monotonic()
+        if now - self._updated < UPDATE_EVERY and not begun:
+            return
+        self._updated = now
+        # Before the bar, which Qt draws at once, and with it all that has changed.
+        spinner.turn()
+        self._set_status(
+            f"{progress.step} {progress.iteration} / {progress.total}"
+            f"{f', {left}' if left else ''}{self._note}"
+        )
+        self.progress_bar.max = progress.total
+        self.progress_bar.value = progress.iteration
+        if self._bar is not None:
+            self._bar.show(progress)
+
+    def _tell_progress(self, progress: Progress) -> None:
+        last, now = self._untold, time.monotonic()
+        if last is not None and last.step == progress.step:
+            progress = replace(
+                progress,
+                preview=last.preview if progress.preview is None else progress.preview,
+                log_likelihood=(
+                    last.log_likelihood
+                    if progress.log_likelihood is None
+                    else progress.log_likelihood
+                ),
+            )
+        # Whoever waits for a first look gets it at once.
+        first = progress.preview is not None and not self._previewed
+        self._previewed = self._previewed or first
+        if now - self._told < PROGRESSED_EVERY and not first:
+            self._untold = progress
+            return
+        self._told, self._untold = now, None
+        self.progressed.emit(progress)
+
+    def _on_return(self, outcome: Outcome | Failure | None) -> None:
+        # The viewer was closed in the meantime: there is nowhere to add to. Or it was cancelled
+        # when it was done, but its result not yet here.
+        if outcome is None or not self._alive or self._job is None or self._cancelled:
+            return
+        if isinstance(outcome, Failure):
+            self._tell_failure(outcome.message)
+            return
+        self._add_all(outcome, self._job, "done", outcome[1])
+
+    def _on_error(self, error: Exception) -> None:
+        self._ending = Ending("failed", f"It failed unexpectedly: {error}")
+        self._set_status("failed")
+
+    def _keep(self, outcome: Outcome, job: Job) -> None:
+        """Add what a cancelled run had to keep."""
+        for _, keywords, _ in outcome[0]:
+            keywords["name"] += " (unfinished)"
+            keywords["metadata"][METADATA_KEY]["unfinished"] = True
+        self._written = None
+        message = f"cancelled; kept unfinished: {outcome[1]}"
+        self._add_all(outcome, replace(job, replace_for=None), "cancelled", message)
+
+    def _add_all(
+        self, outcome: Outcome, job: Job, kind: Literal["done", "cancelled"], message: str
+    ) -> None:
+        """Add a run's layers one by one; the run has ended when all are there."""
+        layers, _, warnings = outcome
+        self._run |= {
+            "seconds": time.time() - self._run["time"],
+            "log_likelihood": tuple(self._run["log_likelihood"]),
+            "warnings": tuple(warnings),
+        }
+        self._adding = True
+        refusals: list[Exception] = []
+
+        def add(layer: LayerData, is_last: bool) -> Layer | None:
+            try:
+                return self._add(layer, job, is_last) if self._alive else None
+            except Exception as error:
+                # Of napari, or of whoever listens to it: the run must end all the same.
+                refusals.append(error)
+                return None
+
+        def done(added: tuple[Layer, ...]) -> None:
+            self._adding = False
+            self._ending = Ending(kind, message, added)
+            self._set_status(message)
+            for warning in warnings:
+                show_warning(f"{self.title}: {warning}")
+            for error in refusals:
+                self._tell_failure(f"A layer could not be added: {error}")
+            if self._worked:
+                self._finish()
+
+        add_one_by_one(layers, unwrapped(job.viewer), add, done)
+
+    def _add(self, layer: LayerData, job: Job, is_last: bool) -> Layer:
+        data, keywords, kind = layer
+        old, old_source = self._written or (None, None)
+        if (
+            old is not None
+            and job.replace_for is old_source
+            and old in job.viewer.layers
+            and old.data.shape == data.shape
+            and not is_edited(old)
+        ):
+            rewrite(old, data, keywords, self._run)
+            return old
+        viewer = unwrapped(job.viewer)
+        if is_last and kind == "image" and become(self.stand_in, viewer, data, keywords):
+            added, self.stand_in = self.stand_in, None
+            assert added is not None
+        else:
+            added = getattr(viewer, f"add_{kind}")(data, **keywords)
+        sign(added, self._run)
+        self._written = (added, job.replace_for) if job.replace_for is not None else None
+        return added
+
+    def _on_finish(self) -> None:
+        self._worked = True
+        if self._adding:
+            # The last layer ends it.
+            return
+        if self._cancelled and self._ending is None:
+            kept = self._worker.take_kept() if self._worker is not None else None
+            if kept is not None and self._alive and self._job is not None:
+                self._keep(kept, self._job)
+                return
+            self._ending = Ending("cancelled", "cancelled")
+            self._set_status(self._ending.message)
+        self._finish()
+
+    def _finish(self) -> None:
+        self._worker = None
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if self._alive:
+            self._set_running(False)
+        self._end()
+        collector.resume()
+        spinner.resume()
+
+    def _end(self) -> None:
+        """Tell how the run ended; what listens may start the next one."""
+        ending, self._ending = self._ending or Ending("cancelled", "cancelled"), None
+        job, self._job = self._job, None
+        self.ended.emit(replace(ending, job=job))
+
+    def _set_running(self, running: bool) -> None:
+        self._set_button()
+        self.cancel_button.enabled = self.cancel_button.visible = running
+        self.progress_bar.visible = running
+        self.progress_bar.value = 0
+
+    def _set_button(self) -> None:
+        if self._gui.call_button is not None:
+            self._gui.call_button.enabled = not self.running
+
+    def _tell_failure(self, message: str) -> None:
+        self._ending = Ending("failed", message)
+        self._set_status(f"not done: {message}")
+        show_error(f"{self.title}: {message}")
+
+    def _set_status(self, text: str) -> None:
+        if self._alive:
+            self.status.value = text
+
+    def _die(self) -> None:
+        self._alive = False
+        self.cancel()

@@ -1,0 +1,1 @@
+"""Threshold, and its preview in the viewer."""

@@ -1,0 +1,945 @@
+"""`psf-distiller`: what it writes, what it says, and that it never fails with a traceback."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from scipy import ndimage
+
+import napari_psf_distiller as distiller
+from napari_psf_distiller import Recipe, read_psf, simulate_beads
+from napari_psf_distiller.cli.main import main
+from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.io import write_image
+from napari_psf_distiller.pipeline import deconvolve_step
+from napari_psf_distiller.progress import finish
+from napari_psf_distiller.wording import width_text
+
+RESULTS = {"psf.tif", "recipe.json", "beads.csv", "report.html"}
+# What only the joint fit gives.
+MODELLED = {"psf_error.tif", "residual.tif"}
+SPACED = ["--spacing", 0.2, 0.08, 0.08]
+HERE = ["--device", "numpy"]
+QUICK = [*HERE, "--iterations", "3"]
+STEPWISE = [*QUICK, "--stepwise"]
+
+
+@pytest.fixture(scope="module")
+def field():
+    return simulate_beads((24, 64, 64), beads=4, seed=1)
+
+
+@pytest.fixture
+def bare(field, tmp_path):
+    """A TIFF without voxel size."""
+    path = tmp_path / "bare.tif"
+    tifffile.imwrite(path, field.image, photometric="minisblack")
+    return path
+
+
+@pytest.fixture
+def sized(field, tmp_path):
+    """A TIFF that says how large its voxels are."""
+    path = tmp_path / "sized.tif"
+    write_image(path, field.image, spacing=field.spacing)
+    return path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def warnings_in(text):
+    start = "psf-distiller: warning: "
+    return [line.removeprefix(start) for line in text.splitlines() if line.startswith(start)]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demonstration's folder, and what it printed and said."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    printed, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
+        assert run("demo", "-o", folder, "--device", "numpy") == 0
+    return folder, printed.getvalue(), said.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def quick_report(monkeypatch):
+    """Leave the report's pictures out: they take longer than all the rest. `demo` has them."""
+
+    def write_report(path, image, result, *, title):
+        path.write_text(title, encoding="utf-8")
+
+    monkeypatch.setattr("napari_psf_distiller.figures.report.write_report", write_report)
+
+
+# demo
+
+
+def test_demo_writes_the_image_the_psf_and_the_report_and_says_where(demo):
+    folder, printed, _ = demo
+    assert {path.name for path in folder.iterdir()} == {*RESULTS, *MODELLED, "beads.tif"}
+    for name in (*RESULTS, *MODELLED, "beads.tif"):
+        assert str(folder / name) in printed
+    assert "Device: NumPy" in printed
+    assert (folder / "report.html").stat().st_size > 50_000
+    assert distiller.read_image(folder / "beads.tif").spacing == pytest.approx((0.2, 0.08, 0.08))
+
+
+def test_demo_compares_the_width_with_the_true_one(demo):
+    folder, printed, said = demo
+    stored = read_psf(folder / "psf.tif")
+    assert stored.psf.sum() == pytest.approx(1, abs=1e-4)
+    widths = distiller.fwhm(stored.psf, stored.spacing)
+    true = simulate_beads((64, 96, 96), stored.spacing, beads=1).psf
+    expected = distiller.fwhm(true, stored.spacing)
+    assert widths == pytest.approx(expected, rel=0.015)
+    told, true = (
+        re.findall(r"[\d.]+", re.search(rf"^{label}:(.*) nm", printed, re.M)[1])
+        for label in ("FWHM", "True")
+    )
+    assert [float(width) for width in true] == pytest.approx(np.multiply(1000, expected), abs=0.51)
+    assert [float(width) for width in told[::2]] == pytest.approx(
+        np.multiply(1000, widths), abs=0.51
+    )
+    assert all(0 < float(error) < 20 for error in told[1::2])
+    assert re.search(
+        r"^FWHM:   \d+ ± \d+, [\d.]+ ± [\d.]+, [\d.]+ ± [\d.]+ nm \(z, y, x\)$", printed, re.M
+    )
+    assert warnings_in(said) == []
+
+
+def test_demo_knows_its_own_optics_and_beads(demo):
+    recipe = Recipe.load(demo[0] / "recipe.json")
+    assert recipe.optics == distiller.Optics(1.2, 0.52, 1.33)
+    assert recipe.bead_diameter == 0.1
+    assert recipe.distill.method == "joint"
+
+
+def test_demo_can_be_replayed_on_the_image_it_wrote(demo, tmp_path, capsys):
+    folder, again = demo[0], tmp_path / "again"
+    assert run("replay", folder / "recipe.json", folder / "beads.tif", "-o", again) == 0
+    assert warnings_in(capsys.readouterr().err) == []
+    first, second = read_psf(folder / "psf.tif"), read_psf(again / "psf.tif")
+    np.testing.assert_allclose(second.psf, first.psf, rtol=0, atol=1e-6 * first.psf.max())
+
+
+def test_demo_goes_to_a_folder_of_the_working_one_by_default(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("napari_psf_distiller.cli.commands.DEMO_SHAPE", (24, 64, 64))
+    assert run("demo", "--layout", "gel", "--seed", "5", *HERE) == 0
+    assert (tmp_path / "psf-distiller-demo" / "psf.tif").is_file()
+    assert "psf-distiller-demo" in capsys.readouterr().out
+
+
+# distill
+
+
+def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *HERE) == 0
+    # As the file has it.
+    image = distiller.read_image(sized).image
+    with pytest.warns(distiller.DistillerWarning):
+        expected = distiller.distill(image, field.spacing, device="numpy")
+    stored = read_psf(out / "psf.tif")
+    np.testing.assert_array_equal(stored.psf, expected.psf)
+    assert stored.recipe == Recipe.load(out / "recipe.json") == expected.recipe
+    for name in ("psf_error", "residual"):
+        written = distiller.read_image(out / f"{name}.tif")
+        np.testing.assert_array_equal(written.image, getattr(expected, name))
+        assert written.image.dtype == np.float32
+        assert written.spacing == pytest.approx(field.spacing)
+    beads = pd.read_csv(out / "beads.csv", index_col="bead", keep_default_na=False)
+    pd.testing.assert_frame_equal(beads, expected.beads, check_dtype=False)
+    printed = capsys.readouterr()
+    assert warnings_in(printed.err) == list(expected.warnings)
+    lines = printed.out.splitlines()
+    assert f"Errors: {out / 'psf_error.tif'}" in lines
+    assert f"Rest:   {out / 'residual.tif'}" in lines
+    assert "Device: NumPy, float32" in lines
+    widths = ", ".join(
+        width_text(width, error, unit="")
+        for width, error in zip(expected.fwhm, expected.fwhm_error, strict=True)
+    )
+    assert "±" in widths
+    assert f"FWHM:   {widths} nm (z, y, x)" in lines
+    assert "sized.tif" in (out / "report.html").read_text()
+
+
+def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *STEPWISE) == 0
+    recipe = dataclasses.replace(
+        Recipe.stepwise(), distill=distiller.Distill(method="richardson-lucy", iterations=3)
+    )
+    with pytest.warns(distiller.DistillerWarning):
+        expected = distiller.distill(field.image, field.spacing, recipe, "numpy")
+    np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
+    # It knows neither errors nor what a model would leave.
+    assert {path.name for path in out.iterdir()} == RESULTS
+    printed = capsys.readouterr()
+    assert warnings_in(printed.err) == list(expected.warnings)
+    widths = ", ".join(f"{1000 * width:.0f}" for width in expected.fwhm)
+    assert f"FWHM:   {widths} nm (z, y, x)" in printed.out.splitlines()
+    assert "sized.tif" in (out / "report.html").read_text()
+
+
+def test_which_beads_are_not_used_is_told(field, tmp_path, capsys):
+    first = int(field.centres[:, 2].argmin())
+    path, out = tmp_path / "cut.tif", tmp_path / "out"
+    # Through the leftmost bead, behind its middle.
+    behind = int(field.centres[first, 2]) + 1
+    write_image(path, field.image[:, :, behind:], spacing=field.spacing)
+    assert run("distill", path, "-o", out, *HERE) == 0
+    beads = pd.read_csv(out / "beads.csv", keep_default_na=False)
+    counts = beads.loc[~beads["used"], "reason"].value_counts()
+    assert counts["border"] == 1
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    used = f"{int(beads['used'].sum())} of {len(beads)} used"
+    line = f"Beads:  {out / 'beads.csv'} ({used}; not used: {reasons})"
+    assert line in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("with_recipe", [False, True])
+def test_iterations_are_of_richardson_lucy_only(with_recipe, sized, tmp_path, capsys):
+    options = []
+    if with_recipe:
+        Recipe().save(tmp_path / "joint.json")
+        options = ["--recipe", tmp_path / "joint.json"]
+    assert run("distill", sized, "-o", tmp_path / "out", *QUICK, *options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("psf-distiller: error: --iterations is for Richardson-Lucy")
+    assert "--stepwise" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_older_recipes_are_stepwise_and_take_iterations(sized, tmp_path):
+    path, out = tmp_path / "old.json", tmp_path / "out"
+    path.write_text(document({"distill": {"iterations": 20}}, version=2))
+    assert run("distill", sized, "-o", out, "--recipe", path, *QUICK) == 0
+    made = Recipe.load(out / "recipe.json")
+    assert (made.distill.method, made.distill.iterations) == ("richardson-lucy", 3)
+    assert {path.name for path in out.iterdir()} == RESULTS
+
+
+def test_spacing_given_counts_before_the_files(field, sized, tmp_path, capsys):
+    spacing = ["--spacing", 0.3, 0.1, 0.1]
+    assert run("distill", sized, "-o", tmp_path / "out", *spacing, *STEPWISE) == 0
+    assert read_psf(tmp_path / "out/psf.tif").spacing == (0.3, 0.1, 0.1)
+    assert any("voxel sizes differ" in text for text in warnings_in(capsys.readouterr().err))
+
+
+def test_spacing_of_the_recipe_counts_where_the_file_has_none(bare, tmp_path):
+    recipe = tmp_path / "recipe.json"
+    dataclasses.replace(Recipe.stepwise(), spacing=(0.25, 0.09, 0.09)).save(recipe)
+    assert run("distill", bare, "-o", tmp_path / "out", "--recipe", recipe, *QUICK) == 0
+    assert read_psf(tmp_path / "out/psf.tif").spacing == (0.25, 0.09, 0.09)
+
+
+def test_options_reach_the_recipe(bare, tmp_path):
+    out = tmp_path / "out"
+    options = [*SPACED, "--bead-diameter", 0.1, "--notebook", *QUICK]
+    options += ["--na", 1.2, "--wavelength", 0.52, "--refractive-index", 1.33]
+    options += ["--camera-offset", 100, "--camera-gain", 0.5, "--saturation", 4095]
+    assert run("distill", bare, "-o", out, *options) == 0
+    recipe = Recipe.load(out / "recipe.json")
+    assert recipe.bead_diameter == 0.1
+    assert recipe.optics == distiller.Optics(1.2, 0.52, 1.33)
+    assert recipe.camera == distiller.Camera(100.0, 0.5, 4095.0)
+    assert recipe.preprocess == Recipe.notebook().preprocess
+    assert (recipe.distill.iterations, recipe.device) == (3, "numpy")
+
+
+def test_options_not_given_leave_the_recipe_as_it_is(sized, tmp_path):
+    path = tmp_path / "recipe.json"
+    recipe = dataclasses.replace(
+        Recipe.stepwise(),
+        bead_diameter=0.17,
+        device="numpy",
+        optics=distiller.Optics(numerical_aperture=0.95),
+        camera=distiller.Camera(offset=99, gain=2),
+        distill=distiller.Distill(method="richardson-lucy", iterations=2),
+    )
+    recipe.save(path)
+    options = ["--recipe", path, "--na", "1.1", "--camera-gain", "0.7"]
+    assert run("distill", sized, "-o", tmp_path / "out", *options) == 0
+    made = Recipe.load(tmp_path / "out/recipe.json")
+    assert (made.bead_diameter, made.device, made.distill) == (0.17, "numpy", recipe.distill)
+    assert made.optics == distiller.Optics(numerical_aperture=1.1)
+    assert made.camera == distiller.Camera(offset=99, gain=0.7)
+
+
+def test_what_is_known_of_optics_and_camera_counts(field, sized, tmp_path):
+    known = ["--bead-diameter", 0.1, "--na", 1.2, "--wavelength", 0.52, "--refractive-index", 1.33]
+    # Of the brightest bead.
+    level = int(field.image.max())
+    known += ["--camera-offset", 100, "--camera-gain", 1, "--saturation", level]
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *known, *HERE) == 0
+    recipe = Recipe(
+        bead_diameter=0.1,
+        optics=distiller.Optics(1.2, 0.52, 1.33),
+        camera=distiller.Camera(100.0, 1.0, float(level)),
+    )
+    image = distiller.read_image(sized).image
+    with pytest.warns(distiller.DistillerWarning):
+        expected = distiller.distill(image, field.spacing, recipe, "numpy")
+    assert (expected.beads["reason"] == "saturated").any()
+    np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
+
+
+def test_a_2d_image_is_distilled(tmp_path):
+    field = simulate_beads((96, 96), (0.08, 0.08), beads=6, seed=2)
+    path = tmp_path / "flat.tif"
+    tifffile.imwrite(path, field.image, photometric="minisblack")
+    spacing = ["--spacing", "0.08", "0.08"]
+    assert run("distill", path, "-o", tmp_path / "stepwise", *spacing, *STEPWISE) == 0
+    assert read_psf(tmp_path / "stepwise/psf.tif").psf.shape == (65, 65)
+    out = tmp_path / "joint"
+    assert run("distill", path, "-o", out, *spacing, *HERE) == 0
+    psf = read_psf(out / "psf.tif").psf
+    assert psf.ndim == 2
+    assert distiller.read_image(out / "psf_error.tif").image.shape == psf.shape
+    assert distiller.read_image(out / "residual.tif").image.shape == (96, 96)
+
+
+def test_the_images_can_be_ome_tiff(field, sized, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, "--ome", *HERE) == 0
+    images = {"psf.ome.tif", "psf_error.ome.tif", "residual.ome.tif"}
+    assert {path.name for path in out.iterdir()} == RESULTS - {"psf.tif"} | images
+    assert read_psf(out / "psf.ome.tif").recipe == Recipe.load(out / "recipe.json")
+    printed = capsys.readouterr().out
+    for name in images:
+        assert str(out / name) in printed
+        with tifffile.TiffFile(out / name) as tiff:
+            assert tiff.is_ome
+        assert distiller.read_image(out / name).spacing == pytest.approx(field.spacing)
+
+
+def test_results_are_replaced_only_if_asked(sized, tmp_path, capsys):
+    (tmp_path / "recipe.json").write_text("mine")
+    assert run("distill", sized, "-o", tmp_path, *STEPWISE) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (tmp_path / "recipe.json").read_text() == "mine"
+    assert not (tmp_path / "psf.tif").exists()
+    assert run("distill", sized, "-o", tmp_path, "--overwrite", *STEPWISE) == 0
+    assert Recipe.load(tmp_path / "recipe.json").distill.iterations == 3
+    assert {path.name for path in tmp_path.iterdir()} == {*RESULTS, "sized.tif"}
+
+
+def test_an_input_is_never_replaced(sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    sized.rename(psf)
+    before = psf.read_bytes()
+    assert run("distill", psf, "-o", tmp_path, "--overwrite", *STEPWISE) == 2
+    assert "one of the inputs" in capsys.readouterr().err
+    assert psf.read_bytes() == before
+
+
+def test_a_failure_on_the_way_leaves_earlier_results_alone(sized, bare, tmp_path):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *STEPWISE) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run("distill", bare, "-o", out, "--overwrite", *STEPWISE) == 2
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+# deconvolve
+
+
+def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys):
+    psf, out = tmp_path / "psf.tif", tmp_path / "out.tif"
+    kernel = field.psf[10:31, 15:36, 15:36].astype(np.float32)
+    distiller.write_psf(psf, kernel, spacing=field.spacing)
+    options = ["--boundary", "circulant", "--method", "plain", *QUICK]
+    assert run("deconvolve", sized, psf, "-o", out, *options) == 0
+    stored = distiller.read_image(out)
+    expected = distiller.deconvolve(field.image, kernel, 3, "circulant", "numpy")
+    np.testing.assert_array_equal(stored.image, expected)
+    assert stored.spacing == pytest.approx(field.spacing)
+    printed = capsys.readouterr()
+    assert str(out) in printed.out
+    assert "Done:   3 plain iterations\n" in printed.out
+    assert "NumPy" in printed.out
+    assert warnings_in(printed.err) == []
+
+
+@pytest.fixture
+def kernel(field, tmp_path):
+    """A small PSF, and its file."""
+    array = field.psf[10:21, 21:42, 21:42].astype(np.float32)
+    distiller.write_psf(tmp_path / "kernel.tif", array, spacing=field.spacing)
+    return array, tmp_path / "kernel.tif"
+
+
+def test_without_a_number_it_stops_by_itself_and_says_when(field, sized, kernel, tmp_path, capsys):
+    array, psf = kernel
+    out = tmp_path / "out.tif"
+    assert run("deconvolve", sized, psf, "-o", out, "--device", "numpy") == 0
+    expected = finish(deconvolve_step(field.image, array, Recipe(device="numpy")))
+    np.testing.assert_array_equal(distiller.read_image(out).image, expected.array)
+    printed = capsys.readouterr()
+    line = f"Done:   {expected.iterations} accelerated iterations (automatic)"
+    assert line in printed.out.splitlines()
+    assert f"Device: {expected.device}" in printed.out.splitlines()
+    assert re.search(
+        r"^psf-distiller: Count iterations \(needs .* on NumPy\) \.\.\.$", printed.err, re.M
+    )
+
+
+def test_every_option_reaches_the_deconvolution(field, sized, kernel, tmp_path):
+    array, psf = kernel
+    counting = np.ones(field.image.shape, np.uint8)
+    counting[:, :10] = 0
+    tifffile.imwrite(tmp_path / "mask.tif", 255 * counting, photometric="minisblack")
+    options = {"--total-variation": 0.01, "--background": 80, "--saturation": 300}
+    options |= {"--mask": tmp_path / "mask.tif", "--fft": "scipy", "--memory": 1}
+    given = [*QUICK, *(part for pair in options.items() for part in pair)]
+    assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *given) == 0
+    settings = distiller.Deconvolve(
+        iterations=3, total_variation=0.01, background=80.0, saturation=300.0
+    )
+    recipe = Recipe(device="numpy", fft="scipy", memory=1.0, deconvolve=settings)
+    expected = finish(deconvolve_step(field.image, array, recipe, mask=counting)).array
+    result = distiller.read_image(tmp_path / "out.tif").image
+    np.testing.assert_array_equal(result, expected)
+    # None of them is without effect.
+    for name in ("--total-variation", "--background", "--saturation", "--mask"):
+        rest = [part for pair in options.items() if pair[0] != name for part in pair]
+        other = tmp_path / f"without{name}.tif"
+        assert run("deconvolve", sized, psf, "-o", other, *QUICK, *rest) == 0
+        assert not np.array_equal(distiller.read_image(other).image, result)
+
+
+def test_little_memory_is_tiles_and_both_are_told(field, sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    distiller.write_psf(psf, field.psf[14:17, 29:34, 29:34], spacing=field.spacing)
+    options = [*QUICK, "--memory", 0.0022]
+    assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *options) == 0
+    printed = capsys.readouterr()
+    (line,) = (text for text in printed.err.splitlines() if "needs" in text)
+    assert line.startswith("psf-distiller: Deconvolve (needs ")
+    assert line.endswith(" tiles) ...")
+    assert printed.out.splitlines()[-1].endswith(" tiles")
+
+
+def test_what_the_result_warns_of_is_told(field, kernel, tmp_path, capsys):
+    path = tmp_path / "filtered.tif"
+    filtered = ndimage.uniform_filter(field.image.astype(np.float32), 5)
+    write_image(path, filtered, spacing=field.spacing)
+    options = ["-o", tmp_path / "out.tif", "--device", "numpy"]
+    assert run("deconvolve", path, kernel[1], *options) == 0
+    assert any("when to stop" in text for text in warnings_in(capsys.readouterr().err))
+
+
+WRONG = {
+    "no iteration": (["--iterations", 0], "iterations is 0"),
+    "negative memory": (["--memory", -1], "memory is -1.0; it should be greater than 0"),
+    "no memory": (["--memory", 0.00001], "allow more memory"),
+    "endless memory": (["--memory", "1e300"], "memory"),
+    "memory in words": (["--memory", "much"], "invalid float"),
+    "unknown FFT": (["--fft", "slow"], "invalid choice: 'slow'"),
+    "another device's FFT": (["--fft", "vkfft"], "There is no FFT 'vkfft' with NumPy"),
+    "unknown method": (["--method", "fast"], "invalid choice: 'fast'"),
+    "total variation of 1": (["--total-variation", 1], "it should be less than 0.214"),
+    "negative background": (["--background", -1], "background is -1.0"),
+    "all saturated": (["--saturation", 0], "saturation of 0"),
+    "saturation that is no number": (["--saturation", "nan"], "saturation is nan"),
+    "no mask": (["--mask", "no.tif"], "no file"),
+    "mask of another shape": (["--mask", "wide.tif"], "shape (24, 64, 65)"),
+    "mask of two axes": (["--mask", "flat.tif", "--saturation", 300], "shape (64, 64)"),
+    "empty mask": (["--mask", "empty.tif"], "no voxel"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_options_are_one_sentence_and_nothing_is_written(
+    name, sized, kernel, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for mask, array in (
+        ("wide.tif", np.ones((24, 64, 65), np.uint8)),
+        ("flat.tif", np.ones((64, 64), np.uint8)),
+        ("empty.tif", np.zeros((24, 64, 64), np.uint8)),
+    ):
+        tifffile.imwrite(mask, array, photometric="minisblack")
+    before = sorted(tmp_path.rglob("*"))
+    options, words = WRONG[name]
+    assert run("deconvolve", sized, kernel[1], "-o", "out.tif", "--device", "numpy", *options) == 2
+    printed = capsys.readouterr()
+    (line,) = (text for text in printed.err.splitlines() if not text.endswith(" ..."))
+    assert line.startswith("psf-distiller: error: ")
+    assert words in line
+    assert printed.out == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_mask_is_never_replaced(sized, kernel, tmp_path, capsys):
+    mask = tmp_path / "mask.tif"
+    tifffile.imwrite(mask, np.ones((24, 64, 64), np.uint8), photometric="minisblack")
+    options = ["--mask", mask, "--overwrite", *QUICK]
+    assert run("deconvolve", sized, kernel[1], "-o", mask, *options) == 2
+    assert "one of the inputs" in capsys.readouterr().err
+
+
+def test_fft_and_memory_reach_the_recipe_of_a_psf(sized, tmp_path):
+    options = ["--fft", "scipy", "--memory", 2]
+    assert run("distill", sized, "-o", tmp_path / "out", *STEPWISE, *options) == 0
+    path = tmp_path / "out" / "recipe.json"
+    recipe = Recipe.load(path)
+    assert (recipe.fft, recipe.memory) == ("scipy", 2.0)
+    assert "FFT scipy" in recipe.provenance.device
+    assert run("replay", path, sized, "-o", tmp_path / "again", "--memory", 3) == 0
+    again = Recipe.load(tmp_path / "again" / "recipe.json")
+    assert (again.fft, again.memory) == ("scipy", 3.0)
+
+
+def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    kernel = field.psf[10:31, 15:36, 15:36]
+    for spacing, differ in (((0.2, 0.08, 0.0805), False), ((0.2, 0.08, 0.082), True)):
+        distiller.write_psf(psf, kernel, spacing=spacing)
+        assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", "--overwrite", *QUICK) == 0
+        told = warnings_in(capsys.readouterr().err)
+        assert [("0.082" in text and str(psf) in text) for text in told] == [True] * differ
+
+
+def test_a_psf_larger_than_the_image_is_told(field, sized, tmp_path, capsys):
+    psf = tmp_path / "psf.tif"
+    distiller.write_psf(psf, np.pad(field.psf, 5), spacing=field.spacing)
+    assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *QUICK) == 0
+    assert any("larger than the image" in text for text in warnings_in(capsys.readouterr().err))
+
+
+@pytest.mark.parametrize("name", ["out.png", "sized.tif", "folder.tif", "no/such/out.tif"])
+def test_an_output_that_cannot_be_is_refused(field, sized, tmp_path, name, capsys):
+    (tmp_path / "folder.tif").mkdir()
+    psf = tmp_path / "psf.tif"
+    distiller.write_psf(psf, field.psf, spacing=field.spacing)
+    before = sorted(tmp_path.rglob("*")), sized.read_bytes()
+    assert run("deconvolve", sized, psf, "-o", tmp_path / name, "--overwrite", *QUICK) == 2
+    assert "Deconvolve" not in capsys.readouterr().err
+    assert (sorted(tmp_path.rglob("*")), sized.read_bytes()) == before
+
+
+# replay
+
+
+@pytest.fixture
+def recorded(sized, tmp_path, capsys):
+    """A recipe with the record of a run on `sized`."""
+    assert run("distill", sized, "-o", tmp_path / "out", *STEPWISE) == 0
+    capsys.readouterr()
+    return tmp_path / "out" / "recipe.json"
+
+
+def test_replay_gives_the_same_psf_and_nothing_to_say(recorded, sized, tmp_path, capsys):
+    again = tmp_path / "again"
+    assert run("replay", recorded, sized, "-o", again) == 0
+    first, second = read_psf(recorded.parent / "psf.tif"), read_psf(again / "psf.tif")
+    np.testing.assert_allclose(second.psf, first.psf, rtol=0, atol=1e-6 * first.psf.max())
+    assert second.recipe == first.recipe
+    told = warnings_in(capsys.readouterr().err)
+    assert not any("recipe" in text for text in told)
+
+
+def test_replay_repeats_a_joint_fit(sized, tmp_path, capsys):
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert run("distill", sized, "-o", first, *HERE) == 0
+    told = warnings_in(capsys.readouterr().err)
+    assert run("replay", first / "recipe.json", sized, "-o", again) == 0
+    # Nothing to say beyond what was said.
+    assert warnings_in(capsys.readouterr().err) == told
+    assert {path.name for path in again.iterdir()} == RESULTS | MODELLED
+    for name in ("psf.tif", "psf_error.tif", "residual.tif"):
+        images = [distiller.read_image(folder / name).image for folder in (first, again)]
+        np.testing.assert_array_equal(*images)
+    assert (again / "beads.csv").read_text() == (first / "beads.csv").read_text()
+
+
+def test_replay_says_if_the_image_is_another_one(field, recorded, tmp_path, capsys):
+    other = tmp_path / "other.tif"
+    write_image(other, field.image[::-1], spacing=field.spacing)
+    assert run("replay", recorded, other, "-o", tmp_path / "again") == 0
+    told = warnings_in(capsys.readouterr().err)
+    assert "is not the image that the recipe was made from" in told[0]
+
+
+def test_replay_says_if_the_device_differs(recorded, sized, tmp_path, capsys):
+    document = json.loads(recorded.read_text())
+    document["recipe"]["provenance"]["device"] = "Old card, FFT vkfft, float32"
+    recorded.write_text(json.dumps(document))
+    assert run("replay", recorded, sized, "-o", tmp_path / "again", "--device", "numpy") == 0
+    told = warnings_in(capsys.readouterr().err)
+    assert "Old card" in told[-1]
+    assert "NumPy" in told[-1]
+
+
+def test_replay_of_a_recipe_without_a_record_says_so(sized, tmp_path, capsys):
+    recipe = tmp_path / "recipe.json"
+    settings = distiller.Distill(method="richardson-lucy", iterations=2)
+    dataclasses.replace(Recipe.stepwise(), device="numpy", distill=settings).save(recipe)
+    assert run("replay", recipe, sized, "-o", tmp_path / "again") == 0
+    assert "does not say which image" in warnings_in(capsys.readouterr().err)[0]
+
+
+# devices, help
+
+
+def test_devices_lists_every_device_and_what_auto_takes(capsys):
+    assert run("devices") == 0
+    printed = capsys.readouterr().out
+    for device in distiller.devices():
+        (line,) = (text for text in printed.splitlines() if text.startswith(f"{device.name}  "))
+        assert device.kind in line.split()
+        assert ("yes" if device.usable else "no") in line.split()
+        assert device.why_not in line
+        fft = open_engine(device.name).fft if device.usable else ""
+        assert (f"{fft} (auto)" in line) == device.usable
+    assert "scipy" in line
+    assert "first usable OpenCL GPU" in printed
+    assert f"Here 'auto' takes {open_engine().description}." in printed
+
+
+def test_version_and_help(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"psf-distiller {distiller.__version__}\n"
+    for command in ("demo", "distill", "deconvolve", "replay", "devices"):
+        assert run(command, "--help") == 0
+        assert "usage: psf-distiller" in capsys.readouterr().out
+
+
+def test_the_command_line_needs_neither_napari_nor_qt_nor_a_plot():
+    code = (
+        "import sys; from napari_psf_distiller.cli.main import main; main(['devices'])\n"
+        "print({'napari', 'qtpy', 'PyQt6', 'matplotlib', 'magicgui'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+# bad input
+
+
+def with_recipe(text):
+    def arguments(path):
+        recipe = path.with_name("recipe.json")
+        recipe.write_text(text, encoding="utf-8")
+        return ["distill", path, "--recipe", recipe]
+
+    return arguments
+
+
+def with_image(make):
+    def arguments(path):
+        image = make(tifffile.imread(path).astype(np.float32))
+        tifffile.imwrite(path, image, photometric="minisblack")
+        return ["distill", path, *SPACED]
+
+    return arguments
+
+
+def truncated(path):
+    write_image(path, tifffile.imread(path), spacing=None)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return ["distill", path, *SPACED]
+
+
+def document(recipe, version=1):
+    head = {"format": "napari-psf-distiller recipe", "version": version}
+    return json.dumps(head | {"recipe": recipe})
+
+
+BAD = {
+    "missing file": (lambda p: ["distill", p.with_name("no.tif"), *SPACED], "no file"),
+    "truncated TIFF": (truncated, "cut short"),
+    "no TIFF": (lambda p: p.write_text("text") and ["distill", p, *SPACED], "TIFF"),
+    "no voxel size": (lambda p: ["distill", p], "voxel size is not known"),
+    "zero spacing": (lambda p: ["distill", p, "--spacing", 0, 0.1, 0.1], "spacing"),
+    "spacing of one": (lambda p: ["distill", p, "--spacing", 0.1], "--spacing takes 3"),
+    "spacing of two": (lambda p: ["distill", p, "--spacing", 0.1, 0.1], "3 axes"),
+    "spacing in words": (lambda p: ["distill", p, "--spacing", "a", 1, 1], "invalid float"),
+    "zero gain": (lambda p: ["distill", p, *SPACED, "--camera-gain", 0], "gain"),
+    "offset in words": (lambda p: ["distill", p, "--camera-offset", "low"], "invalid float"),
+    "endless saturation": (lambda p: ["distill", p, *SPACED, "--saturation", "inf"], "saturation"),
+    "aperture of more than the index": (
+        lambda p: [
+            *("distill", p, *SPACED, "--na", 1.4),
+            *("--wavelength", 0.5, "--refractive-index", 1.33),
+        ],
+        "always less than the refractive index",
+    ),
+    "zero diameter": (lambda p: ["distill", p, *SPACED, "--bead-diameter", 0], "bead_diameter"),
+    "zero iterations": (
+        lambda p: ["distill", p, *SPACED, "--stepwise", "--iterations", 0],
+        "iterations is 0",
+    ),
+    "iterations of the joint fit": (
+        lambda p: ["distill", p, *SPACED, "--iterations", 30],
+        "--iterations is for Richardson-Lucy",
+    ),
+    "no recipe": (lambda p: ["distill", p, "--recipe", p.with_name("no.json")], "cannot be read"),
+    "unknown field": (with_recipe(document({"colour": "red"})), "unknown field 'colour'"),
+    "wrong type": (with_recipe(document({"distill": {"iterations": "ten"}})), "iterations"),
+    "future version": (with_recipe(document({}, 99)), "version 99"),
+    "no JSON": (with_recipe("{"), "not valid JSON"),
+    "both ways": (lambda p: ["distill", p, "--notebook", "--stepwise"], "not allowed with"),
+    "both recipes": (lambda p: ["distill", p, "--notebook", "--recipe", "x"], "not allowed with"),
+    "unknown device": (lambda p: ["distill", p, *SPACED, "--device", "abacus"], "'abacus'"),
+    "constant image": (with_image(np.zeros_like), "constant"),
+    "NaN image": (with_image(lambda a: np.where(a == a.max(), np.nan, a)), "NaN"),
+    "4D stack": (with_image(lambda a: np.stack([a, a])), "Choose one time point"),
+    "replay of no recipe": (lambda p: ["replay", p, p], "cannot be read"),
+    "replay without spacing": (
+        lambda p: Recipe().save(p.with_name("r.json")) or ["replay", p.with_name("r.json"), p],
+        "voxel size is not known",
+    ),
+    "demo of another layout": (lambda p: ["demo", "--layout", "cube"], "invalid choice"),
+    "demo of a negative seed": (lambda p: ["demo", "--seed=-1"], "whole number"),
+    "demo with iterations": (lambda p: ["demo", "--iterations", 3], "--iterations"),
+    "unknown option": (lambda p: ["distill", p, "--fast"], "--fast"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_sentence_and_leaves_nothing(name, bare, tmp_path, capsys):
+    make, sentence = BAD[name]
+    arguments = make(bare)
+    before = sorted(tmp_path.rglob("*"))
+    out = tmp_path / "out"
+    assert run(*arguments, "-o", out) == 2
+    printed = capsys.readouterr()
+    (line,) = (text for text in printed.err.splitlines() if "warning" not in text)
+    assert line.startswith("psf-distiller: error: ")
+    assert sentence in line
+    assert printed.out == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+OUTPUTS = {
+    "parent missing": "no/such",
+    "parent is a file": "bare.tif/out",
+    "is a file": "bare.tif",
+}
+
+
+@pytest.mark.parametrize("command", ["demo", "distill", "replay"])
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_folder_that_cannot_be_is_told_before_computing(
+    command, name, bare, tmp_path, capsys
+):
+    recipe = tmp_path / "recipe.json"
+    Recipe(spacing=(0.2, 0.08, 0.08)).save(recipe)
+    inputs = {"demo": [], "distill": [bare, *SPACED], "replay": [recipe, bare]}[command]
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run(command, *inputs, "-o", tmp_path / OUTPUTS[name]) == 2
+    lines = [text for text in capsys.readouterr().err.splitlines() if "warning" not in text]
+    assert len(lines) == 1
+    assert lines[0].startswith("psf-distiller: error: ")
+    assert "output folder" in lines[0]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that nobody can write to")
+@pytest.mark.parametrize("folder", ["/proc", "/proc/psf"])
+def test_an_output_folder_that_cannot_be_written_is_told_before_computing(folder, bare, capsys):
+    assert run("distill", bare, *SPACED, "-o", folder) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"output folder {folder} cannot be written" in line
+
+
+def test_no_command_is_an_error(capsys):
+    assert run() == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_too_little_memory_is_one_sentence(sized, tmp_path, monkeypatch, capsys):
+    def exhausted(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("napari_psf_distiller.cli.commands.distill_steps_of", exhausted)
+    assert run("distill", sized, "-o", tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not enough memory" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another Ctrl-C")
+def test_ctrl_c_ends_with_one_line_and_nothing_half_written(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "napari_psf_distiller.cli", "demo", "-o", str(out)]
+    command += HERE
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if "Distil PSF" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(30) == 130
+        assert process.stdout.read() == ""
+    assert rest.splitlines() == ["psf-distiller: interrupted; nothing was written."]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_sees_bars_and_anything_else_a_line_a_step(sized, tmp_path, monkeypatch):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return self.looked_at
+
+    for looked_at in (True, False):
+        screen = Screen()
+        screen.looked_at = looked_at
+        monkeypatch.setattr(sys, "stderr", screen)
+        assert run("distill", sized, "-o", tmp_path / f"out{looked_at}", *STEPWISE) == 0
+        assert ("3/3" in screen.getvalue()) == looked_at
+        assert ("psf-distiller: Preprocess beads ..." in screen.getvalue()) != looked_at
+        # What it needs, both see.
+        assert "psf-distiller: Distil PSF (needs " in screen.getvalue()
+
+
+# what other programs and signals do
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_results_that_another_run_wrote_meanwhile_stay(sized, tmp_path, monkeypatch, capsys, link):
+    out = tmp_path / "out"
+
+    def meanwhile(*_, **__):
+        (out / "recipe.json").write_text("another run's")
+        return report(*_, **__)
+
+    if not link:
+        monkeypatch.setattr(os, "link", lambda *_: raise_(OSError(95, "not supported")))
+    report = sys.modules["napari_psf_distiller.figures.report"].write_report
+    monkeypatch.setattr("napari_psf_distiller.figures.report.write_report", meanwhile)
+    assert run("distill", sized, "-o", out, *STEPWISE) == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "error" in text]
+    assert "recipe.json was made by another program meanwhile" in line
+    assert [path.name for path in out.iterdir()] == ["recipe.json"]
+    assert (out / "recipe.json").read_text() == "another run's"
+    monkeypatch.setattr("napari_psf_distiller.figures.report.write_report", report)
+    assert run("distill", sized, "-o", out, *STEPWISE, "--overwrite") == 0
+    assert {path.name for path in out.iterdir()} == RESULTS
+    assert Recipe.load(out / "recipe.json").provenance is not None
+
+
+def raise_(error):
+    raise error
+
+
+def test_two_runs_at_once_leave_the_results_of_one(sized, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "napari_psf_distiller.cli", "distill", str(sized)]
+    command += ["-o", str(out), *HERE, "--stepwise", "--iterations"]
+    runs = [
+        subprocess.Popen([*command, str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for n in (2, 3)
+    ]
+    said = [process.communicate(timeout=120)[1].decode() for process in runs]
+    codes = [process.returncode for process in runs]
+    assert sorted(codes) == [0, 2], said
+    winner = (2, 3)[codes.index(0)]
+    assert Recipe.load(out / "recipe.json").distill.iterations == winner
+    assert read_psf(out / "psf.tif").recipe.distill.iterations == winner
+    assert {path.name for path in out.iterdir()} == RESULTS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes")
+def test_a_pipe_is_not_replaced(field, kernel, sized, tmp_path, capsys):
+    os.mkfifo(tmp_path / "out.tif")
+    for more in ([], ["--overwrite"]):
+        assert run("deconvolve", sized, kernel[1], "-o", tmp_path / "out.tif", *QUICK, *more) == 2
+        assert "a pipe or a device" in capsys.readouterr().err
+    assert (tmp_path / "out.tif").is_fifo()
+
+
+@pytest.mark.parametrize("length", [239, 255])
+def test_long_names_work(sized, kernel, tmp_path, length):
+    path = tmp_path / ("n" * (length - 4) + ".tif")
+    assert run("deconvolve", sized, kernel[1], "-o", path, *QUICK) == 0
+    assert path.exists()
+
+
+@pytest.mark.parametrize("command", ["distill", "deconvolve"])
+def test_names_that_are_too_long_are_said(sized, kernel, tmp_path, capsys, command):
+    inputs = {"distill": [sized], "deconvolve": [sized, kernel[1]]}[command]
+    end = {"distill": "", "deconvolve": ".tif"}[command]
+    assert run(command, *inputs, "-o", tmp_path / ("n" * 300 + end), *HERE) == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "error" in text]
+    assert "too long" in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_it_with_one_line_and_leaves_nothing(tmp_path, name):
+    command = [sys.executable, "-m", "napari_psf_distiller.cli", "demo", "-o"]
+    command += [str(tmp_path / "out"), *HERE]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stderr:
+            if "Distil PSF" in line:
+                break
+        process.send_signal(getattr(signal, name))
+        rest = process.stderr.read()
+        assert process.wait(30) == 128 + getattr(signal, name)
+    assert rest.splitlines() == [f"psf-distiller: ended by {name}; nothing was written."]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_expected_is_one_line(sized, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("napari_psf_distiller.cli.commands.distill_steps_of", lambda *_: 1 / 0)
+    assert run("distill", sized, "-o", tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "unexpected, ZeroDivisionError: division by zero. Please report it." in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_handlers_of_signals_are_as_before():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert run("--version") == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another Ctrl-C")
+@pytest.mark.parametrize("when", ["pandas", "napari_psf_distiller.cli.commands"])
+def test_ctrl_c_while_it_starts_is_one_line(tmp_path, when):
+    program = tmp_path / "psf-distiller"
+    program.write_text(
+        "import os, signal, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {when!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from napari_psf_distiller.cli.main import main\n"
+        "sys.exit(main(['devices']))\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "psf-distiller: interrupted; nothing was written.\n"
+    assert done.stdout == ""
+
+
+def test_importing_the_package_leaves_ctrl_c_to_other_programs():
+    code = (
+        "import signal, napari_psf_distiller\n"
+        "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -1,0 +1,248 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import napari_psf_distiller as distiller
+from napari_psf_distiller import SimulatedBeads
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.measure.beads import (
+    flux_of_beads,
+    isolated,
+    measure_beads,
+    widths_of,
+)
+from napari_psf_distiller.measure.proof import (
+    background_of,
+    prove,
+    residual_structure,
+    spread_of,
+    write_proof,
+)
+from napari_psf_distiller.measure.widths import fwhm
+
+# Of the simulated camera: offset and background.
+LEVEL = 110.0
+
+# What its window holds does not matter here, but its brightest voxel does.
+PSF = np.full((9, 17, 17), 1e-4)
+PSF[4, 8, 8] = 0.05
+PSF /= PSF.sum()
+
+
+@pytest.fixture(scope="module")
+def beads(field: SimulatedBeads) -> pd.DataFrame:
+    return pd.DataFrame(field.centres, columns=list("zyx")).assign(used=True)
+
+
+def deconvolved(field: SimulatedBeads, **settings: Any) -> Any:
+    settings = {"iterations": 30, "boundary": "circulant", "device": "numpy"} | settings
+    return distiller.deconvolve(field.image, field.psf, **settings)
+
+
+def test_beads_become_narrower_and_brighter(field: SimulatedBeads, beads: pd.DataFrame) -> None:
+    sharp = deconvolved(field)
+    proof = prove(field.image, sharp, beads, field.psf, (LEVEL, LEVEL), field.spacing)
+    assert (len(proof.beads), proof.used, proof.unit) == (8, 8, "um")
+    # The beads are small, so each one's image is the PSF.
+    for axis, width in zip("zyx", fwhm(field.psf, field.spacing), strict=True):
+        before = spread_of(proof.beads[f"fwhm_{axis}_before"])
+        after = spread_of(proof.beads[f"fwhm_{axis}_after"])
+        assert before.median == pytest.approx(width, rel=0.05)
+        assert before.low <= before.median <= before.high
+        assert after.median < 0.75 * before.median
+    assert (proof.beads["peak_gain"] > 5).all()
+
+
+@pytest.mark.parametrize("boundary", ["circulant", "noncirculant"])
+def test_the_flux_is_that_of_the_beads_and_not_of_the_light_about_them(
+    field: SimulatedBeads, beads: pd.DataFrame, boundary: str
+) -> None:
+    sharp = deconvolved(field, iterations=60, boundary=boundary, method="accelerated")
+    sent = field.amplitudes.sum()
+    # One with a level that is off by a tenth of what is above it: the background is most of it.
+    for level in (LEVEL, LEVEL + 1):
+        proof = prove(field.image, sharp, beads, field.psf, (level, level))
+        assert proof.unit == "voxels"
+        assert len(proof.beads) == 8
+        assert proof.flux_before == pytest.approx(sent, rel=0.05)
+        assert proof.flux_kept == pytest.approx(1, abs=0.1)
+    # The sum of all voxels has more than that: light that lies where no bead is.
+    if boundary == "noncirculant":
+        above = [image.sum(dtype=float) - image.size * LEVEL for image in (field.image, sharp)]
+        assert above[1] > 1.2 * above[0]
+
+
+def test_a_bead_has_its_flux_where_its_window_is_cut_by_the_border() -> None:
+    y, x = np.indices((30, 30))
+    psf = np.exp(-((y - 15) ** 2 + (x - 15) ** 2) / 8)
+    psf /= psf.sum()
+    for centre in ([15.0, 15.0], [15.3, 1.0], [28.0, 0.4]):
+        image = 20 + 7e3 * np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / 8) / (8 * np.pi)
+        sharp = np.full(image.shape, 20.0)
+        sharp[tuple(np.round(centre).astype(int))] += 6e3
+        before, after = flux_of_beads(
+            image, sharp, 3 * psf, np.array([centre]), widths_of(psf), 20.0
+        )
+        assert before[0] == pytest.approx(7e3, rel=1e-3)
+        assert after[0] == pytest.approx(6e3)
+    with pytest.raises(InputError, match="sum is not positive"):
+        flux_of_beads(image, sharp, -psf, np.array([centre]), widths_of(psf))
+
+
+def test_an_image_is_as_sharp_as_itself(field: SimulatedBeads, beads: pd.DataFrame) -> None:
+    image = field.image.astype(float)
+    itself = prove(image, image, beads, field.psf, (LEVEL, LEVEL))
+    # The PSF spreads most of the light, and nothing gathered it.
+    assert itself.flux_kept < 0.5
+    proof = prove(image, 3 * (image - LEVEL), beads, field.psf, (LEVEL, 0))
+    np.testing.assert_allclose(proof.beads["fwhm_x_after"], proof.beads["fwhm_x_before"])
+    np.testing.assert_allclose(proof.beads["peak_gain"], 3)
+    assert proof.flux_kept == pytest.approx(3 * itself.flux_kept)
+
+
+@given(
+    width=st.floats(2.5, 6), height=st.floats(1, 1e4), level=st.floats(0, 1e3), at=st.floats(-1, 1)
+)
+def test_the_width_of_a_gaussian_is_its_own(
+    width: float, height: float, level: float, at: float
+) -> None:
+    y, x = np.indices((41, 41)) - 20 - at / 2
+    squares = y**2 / width**2 + x**2 / (1.2 * width) ** 2
+    image = level + height * np.exp(-4 * np.log(2) * squares)
+    found, peaks = measure_beads(
+        image, np.array([[20 + at / 2] * 2]), np.array([width, 1.2 * width]), level
+    )
+    np.testing.assert_allclose(found, [[width, 1.2 * width]], rtol=0.02)
+    assert 0.85 * height < peaks[0] <= 1.001 * height
+
+
+def test_what_cannot_be_measured_is_not_a_number() -> None:
+    image = np.zeros((40, 40))
+    image[20, :] = 1
+    centres = np.array([[20.0, 20.0], [50.0, 3.0], [0.0, 0.0]])
+    found, peaks = measure_beads(image, centres, np.array([3.0, 3.0]))
+    # A line has no end, and none is in the corner or outside.
+    assert np.isfinite(found[0, 0])
+    assert np.isnan(found[0, 1])
+    assert np.isnan(found[1:]).all()
+    assert np.isnan(peaks[1])
+
+
+def test_a_bead_near_another_is_not_isolated() -> None:
+    centres = np.array([[0.0, 0.0], [0.0, 12.0], [30.0, 0.0], [30.0, 9.0]])
+    assert list(isolated(centres, np.array([3.0, 3.0]))) == [True, True, False, False]
+    assert list(isolated(centres, np.array([3.0, 2.0]))) == [True, True, True, True]
+    assert list(isolated(centres[:1], np.array([3.0, 3.0]))) == [True]
+
+
+def test_only_used_beads_are_measured_and_the_others_count_as_neighbours(
+    field: SimulatedBeads, beads: pd.DataFrame
+) -> None:
+    beads = beads.copy()
+    beads.loc[0, "used"] = False
+    near = beads.loc[[1]].assign(y=beads.loc[1, "y"] + 3, used=False)
+    beads = pd.concat([beads, near], ignore_index=True)
+    proof = prove(field.image, field.image, beads, field.psf, (LEVEL, LEVEL))
+    assert list(proof.beads.index) == list(range(2, 8))
+    assert proof.used == 7
+
+
+def test_what_cannot_be_proven_is_told_in_a_sentence(
+    field: SimulatedBeads, beads: pd.DataFrame
+) -> None:
+    psf = field.psf
+    image, levels = field.image, (LEVEL, LEVEL)
+    with pytest.raises(InputError, match="must be the same"):
+        prove(image, image[1:], beads, psf, levels)
+    with pytest.raises(InputError, match="No used bead lies here"):
+        prove(image, image, beads.assign(used=False), psf, levels)
+    with pytest.raises(InputError, match="None of the 8 used beads here stands alone"):
+        prove(image, image, beads, np.ones(image.shape), levels)
+    with pytest.raises(InputError, match="do not fall to half"):
+        prove(image, image, beads, psf, (-1e4, -1e4))
+
+
+def test_the_background_is_the_beads_or_the_median(field: SimulatedBeads) -> None:
+    assert background_of(field.image) == pytest.approx(LEVEL, abs=5)
+    known = pd.DataFrame({"used": [True, True, False], "background": [90.0, np.nan, 7.0]})
+    assert background_of(field.image, known) == 90
+    assert background_of(field.image, known.assign(used=False)) == background_of(field.image)
+
+
+def test_noise_alone_leaves_no_structure() -> None:
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 7, (12, 80, 90)).astype(np.float32)
+    beads = pd.DataFrame(
+        {"z": [6.0, 6], "y": [20.0, 50], "x": [20.0, 60], "used": True, "chi_squared": [1.0, 3.0]}
+    )
+    widths = np.array([3.0, 3.0, 3.0])
+    found = residual_structure(noise, beads, widths, noise, PSF)
+    assert found.beads == 2
+    assert found.common is None
+    assert found.cores == pytest.approx(np.sqrt(2))
+    assert found.elsewhere == pytest.approx(1, abs=0.03)
+    # What is left at the beads is none of elsewhere; a slope is.
+    noise[:, 18:23, 18:23] += 1000
+    assert residual_structure(noise, beads, widths, noise, PSF).elsewhere == pytest.approx(
+        1, abs=0.03
+    )
+    noise += np.linspace(-40, 40, 90)
+    assert residual_structure(noise, beads, widths, noise, PSF).elsewhere > 2
+    flat = residual_structure(noise[0], beads.drop(columns="z"), widths[1:], noise[0], PSF[4])
+    assert flat.elsewhere > 2
+    with pytest.raises(InputError, match="chi squared"):
+        residual_structure(noise, beads.assign(chi_squared=np.nan), widths, noise, PSF)
+
+
+def test_what_all_beads_share_is_structure_though_each_alone_seems_noise() -> None:
+    rng = np.random.default_rng(4)
+    places = rng.uniform((4, 12, 12), (8, 148, 148), (40, 3))
+    beads = pd.DataFrame(places, columns=list("zyx")).assign(
+        used=True, chi_squared=1.0, amplitude=rng.uniform(0.8, 1.2, 40) * 1000
+    )
+    widths = np.array([3.0, 4.0, 4.0])
+    grid = np.indices((12, 160, 160))
+    light = np.full((12, 160, 160), 40.0)
+    fault = np.zeros_like(light)
+    for place, amplitude in zip(places, beads["amplitude"], strict=True):
+        z, y, x = (each - at for each, at in zip(grid, place, strict=True))
+        peak = amplitude * PSF.max()
+        blob = peak * np.exp(-0.5 * ((z / 1.3) ** 2 + (y**2 + x**2) / 1.7**2))
+        light += blob
+        fault += 0.06 * y * blob
+    image = rng.poisson(light).astype(np.float32)
+    clean = residual_structure((image - light).astype(np.float32), beads, widths, image, PSF)
+    assert clean.common is not None
+    assert not clean.common.structured
+    spoilt = residual_structure(
+        (image - light + fault).astype(np.float32), beads, widths, image, PSF
+    )
+    assert spoilt.common is not None
+    assert spoilt.common.structured
+    assert spoilt.common.described().startswith("a dipole of ")
+    assert "coma" in spoilt.common.described()
+    # The largest of 0.06 y exp(-y^2 / 2 / 1.7^2) is 0.062.
+    assert spoilt.common.patterns[0].size == pytest.approx(0.062, rel=0.35)
+
+
+def test_the_table_has_a_row_a_quantity_and_bead(
+    field: SimulatedBeads, beads: pd.DataFrame, tmp_path: Path
+) -> None:
+    proof = prove(field.image, deconvolved(field), beads, field.psf, (LEVEL, LEVEL))
+    write_proof(tmp_path / "proof.csv", proof)
+    table = pd.read_csv(tmp_path / "proof.csv")
+    assert set(table["quantity"]) == {"fwhm_z", "fwhm_y", "fwhm_x", "peak", "flux"}
+    assert len(table) == 4 * (3 + 8) + 1
+    rows = table.set_index(["quantity", "bead"])
+    flux = rows.loc[("flux", "all")]
+    assert flux["after_over_before"] == pytest.approx(proof.flux_kept, rel=1e-4)
+    shown = rows.loc[("fwhm_z", "median")]
+    assert shown["before"] == pytest.approx(proof.beads["fwhm_z_before"].median(), rel=1e-4)
+    assert shown["unit"] == "voxels"
+    with pytest.raises(InputError, match="does not exist"):
+        write_proof(tmp_path / "nowhere" / "proof.csv", proof)

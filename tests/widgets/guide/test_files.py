@@ -1,0 +1,323 @@
+"""The guide's parameters from one session to the next, and what it reads and writes."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image
+from napari.settings import NapariSettings
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
+
+import napari_psf_distiller as pd
+from napari_psf_distiller.widgets.guide.guide import Guide
+from napari_psf_distiller.widgets.guide.parameters import parameters_path
+from napari_psf_distiller.widgets.guide.steps import State
+
+
+@pytest.fixture(autouse=True)
+def kept_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A session whose settings are kept, in a folder of the test's."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    settings = NapariSettings(config_path=None)
+    settings.config_path = folder / "settings.yaml"
+    monkeypatch.setattr("napari.settings._SETTINGS", settings)
+    path = parameters_path()
+    assert path == folder / "psf-distiller.json"
+    return path
+
+
+@pytest.fixture
+def image(viewer: napari.Viewer) -> Image:
+    field = pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+    return viewer.add_image(
+        field.image, name="beads", scale=field.spacing, units=("micrometer",) * 2
+    )
+
+
+@pytest.fixture
+def open_guide(viewer: napari.Viewer) -> Callable[[], Guide]:
+    def opened() -> Guide:
+        return viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")[1]
+
+    return opened
+
+
+@pytest.fixture
+def made(viewer: napari.Viewer, image: Image, open_guide: Callable[[], Guide], user: Any) -> Guide:
+    guide = open_guide()
+    guide.head.bead_diameter.value = 0.1
+    guide.run_missing()
+    user.waits(lambda: not (guide.chain.under_way or guide.chain.running))
+    return guide
+
+
+def said(guide: Guide) -> str:
+    guide.refresh()
+    return str(guide.status.text())
+
+
+# --- parameters from one session to the next
+
+
+def test_parameters_survive(
+    open_guide: Callable[[], Guide], viewer: napari.Viewer, image: Image, kept_in: Path, user: Any
+) -> None:
+    guide = open_guide()
+    assert not kept_in.exists()
+    guide.head.bead_diameter.value = 0.2
+    guide.head.method.value = "richardson-lucy"
+    guide.steps["Find beads"].gui.margin.value = (1.0, 2.0, 3.0)
+    guide.steps["Distil PSF"].gui.start.value = "image"
+    guide.steps["Post-process PSF"].gui.crop.value = (51, 33, 35)
+    user.waits(kept_in.exists)
+    text = kept_in.read_text(encoding="utf-8")
+    # Nothing of the image or its layers.
+    assert "voxel_size" not in text
+    assert '"image"' not in text.replace('"start": "image"', "")
+    again = Guide(viewer)
+    viewer.window.add_dock_widget(again, name="again")
+    assert again.head.bead_diameter.value == 0.2
+    assert again.head.method.value == "richardson-lucy"
+    assert again.steps["Find beads"].gui.margin.value == (1.0, 2.0, 3.0)
+    assert again.steps["Distil PSF"].gui.start.value == "image"
+    assert again.steps["Post-process PSF"].gui.crop.value == (51, 33, 35)
+    again.files.buttons["Reset to defaults"].click()
+    assert again.head.bead_diameter.value == 0.0
+    assert again.chain.method == "joint"
+    assert again.steps["Post-process PSF"].gui.crop.value == (51, 65, 65)
+
+
+def test_closing_at_once_keeps_what_was_just_changed(
+    open_guide: Callable[[], Guide], viewer: napari.Viewer, kept_in: Path, user: Any
+) -> None:
+    viewer.window._qt_window.show()
+    guide = open_guide()
+    user.waits(guide.isVisible)
+    guide.head.bead_diameter.value = 0.3
+    viewer.window._qt_window.hide()
+    steps = json.loads(kept_in.read_text(encoding="utf-8"))["steps"]
+    assert steps["PSF Distiller"]["bead_diameter"] == 0.3
+
+
+GOOD = {"format": "napari-psf-distiller parameters", "version": 1, "steps": {}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        json.dumps(GOOD | {"version": 99}),
+        json.dumps(GOOD | {"steps": {"Find beads": {"nothing": 1}}}),
+        json.dumps(GOOD | {"steps": {"Nothing": {}}}),
+        json.dumps(GOOD | {"steps": {"Find beads": {"significance": "7"}}}),
+        json.dumps(GOOD | {"steps": {"Find beads": {"significance": -1.0}}}),
+        json.dumps(GOOD | {"steps": {"Find beads": {"min_voxels": True}}}),
+        json.dumps(GOOD | {"steps": {"Find beads": {"margin": [1.0, 2.0]}}}),
+        json.dumps(GOOD | {"steps": {"PSF Distiller": {"bead_diameter": 1.0, "method": "magic"}}}),
+    ],
+)
+def test_a_broken_file_of_parameters_is_ignored_with_a_warning(
+    open_guide: Callable[[], Guide], kept_in: Path, told: Any, content: str
+) -> None:
+    kept_in.write_text(content, encoding="utf-8")
+    guide = open_guide()
+    (warning,) = told.warnings
+    assert warning.startswith("PSF Distiller: the parameters of the last session were not read.")
+    assert guide.steps["Find beads"].gui.significance.value == 7
+    assert guide.head.bead_diameter.value == 0
+    assert kept_in.read_text(encoding="utf-8") == content
+
+
+def test_a_device_that_is_not_here_any_more(
+    open_guide: Callable[[], Guide], kept_in: Path, user: Any, told: Any
+) -> None:
+    steps = {"Distil PSF": {"device": "Some GPU of yesterday"}}
+    kept_in.write_text(json.dumps(GOOD | {"steps": steps}), encoding="utf-8")
+    guide = open_guide()
+    user.waits(lambda: guide.steps["Distil PSF"].gui.device.value == "auto")
+    assert told.warnings == []
+
+
+# --- recipes
+
+
+@pytest.mark.parametrize("name", ["default", "notebook", "full"])
+def test_a_recipe_sets_all_parameters(
+    open_guide: Callable[[], Guide],
+    viewer: napari.Viewer,
+    image: Image,
+    tmp_path: Path,
+    user: Any,
+    recipe_of: Any,
+    told: Any,
+    name: str,
+) -> None:
+    recipe = {
+        "default": pd.Recipe(),
+        "notebook": pd.Recipe.notebook(),
+        "full": pd.Recipe(
+            bead_diameter=0.1,
+            device="cpu",
+            optics=pd.Optics(1.2, 0.52, 1.33),
+            preprocess=pd.Recipe.notebook().preprocess,
+            postprocess=dataclasses.replace(pd.Recipe().postprocess, crop=None, clip=False),
+        ),
+    }[name]
+    iterations = min(3, recipe.distill.iterations)
+    recipe = dataclasses.replace(
+        recipe, distill=dataclasses.replace(recipe.distill, iterations=iterations)
+    )
+    recipe.save(tmp_path / "recipe.json")
+    guide = open_guide()
+    guide.steps["Distil PSF"].gui.judge.value = False
+    guide.steps["Preprocess beads"].gui.median.value = 5
+    guide.files.load_recipe(tmp_path / "recipe.json")
+    user.waits(lambda: said(guide) == "The recipe was loaded.")
+    guide.run_missing()
+    user.waits(lambda: not (guide.chain.under_way or guide.chain.running))
+    made = recipe_of(viewer.layers["beads PSF"])
+    crop = recipe.postprocess.crop or (10**6,) * 3
+    expected = dataclasses.replace(recipe.postprocess, crop=crop)
+    assert (made.postprocess, made.optics) == (expected, recipe.optics)
+    assert (made.bead_diameter, made.device) == (recipe.bead_diameter, recipe.device)
+    if name == "notebook":
+        assert (made.preprocess, made.threshold) == (recipe.preprocess, recipe.threshold)
+        assert (made.find_beads, made.distill) == (recipe.find_beads, recipe.distill)
+    else:
+        assert made.distill.judge
+    assert told.errors == []
+
+
+def test_a_file_that_is_no_recipe(
+    open_guide: Callable[[], Guide], image: Image, tmp_path: Path, user: Any, told: Any
+) -> None:
+    guide = open_guide()
+    guide.head.bead_diameter.value = 0.3
+    (tmp_path / "recipe.json").write_text("{}", encoding="utf-8")
+    guide.files.load_recipe(tmp_path / "recipe.json")
+    user.waits(lambda: bool(told.errors))
+    (error,) = told.errors
+    assert "is not a recipe" in error
+    assert guide.head.bead_diameter.value == 0.3
+
+
+def test_what_a_recipe_sets_that_no_widget_has(
+    open_guide: Callable[[], Guide], image: Image, tmp_path: Path, user: Any, told: Any
+) -> None:
+    recipe = pd.Recipe(distill=dataclasses.replace(pd.Recipe().distill, angular_orders=2))
+    recipe.save(tmp_path / "recipe.json")
+    open_guide().files.load_recipe(tmp_path / "recipe.json")
+    user.waits(lambda: bool(told.warnings))
+    assert "distill.angular_orders" in told.warnings[0]
+
+
+def test_a_recipes_voxel_size_is_for_an_image_without_one(
+    open_guide: Callable[[], Guide], viewer: napari.Viewer, image: Image, tmp_path: Path, user: Any
+) -> None:
+    pd.Recipe(spacing=(0.1, 0.2)).save(tmp_path / "recipe.json")
+    guide = open_guide()
+    guide.files.load_recipe(tmp_path / "recipe.json")
+    user.waits(lambda: said(guide) == "The recipe was loaded.")
+    assert guide.head.voxel_size.value == (0.0, 0.08, 0.08)
+    guide.head.image.value = viewer.add_image(image.data, name="without")
+    guide.files.load_recipe(tmp_path / "recipe.json")
+    user.waits(lambda: guide.head.voxel_size.value == (0.0, 0.1, 0.2))
+
+
+# --- what is written
+
+
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
+def test_an_exported_recipe_makes_the_psf_again(
+    made: Guide, viewer: napari.Viewer, image: Image, tmp_path: Path, user: Any
+) -> None:
+    # What was done counts, not what the widgets show by now.
+    made.head.bead_diameter.value = 0.4
+    made.files.export_recipe(tmp_path / "recipe.json")
+    user.waits(lambda: said(made) == "Written: recipe.json.")
+    recipe = pd.Recipe.load(tmp_path / "recipe.json")
+    assert recipe.bead_diameter == 0.1
+    psf = viewer.layers["beads PSF"].data
+    again = pd.distill(image.data, recipe=recipe)
+    np.testing.assert_allclose(psf, again.psf, atol=1e-4 * psf.max(), rtol=0)
+
+
+def test_the_report(made: Guide, viewer: napari.Viewer, tmp_path: Path, user: Any) -> None:
+    made.files.export_report(tmp_path / "report.html")
+    user.waits(lambda: said(made) == "Written: report.html.")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<h1>PSF from beads</h1>" in text
+    # The errors of the widths, the beads with their figures, the curve, the times.
+    assert " ± " in text
+    assert "chi_squared" in text
+    assert "What the fit leaves of the image" in text
+    assert "postprocess" in text
+    # Without the beads there is no report, and no half of one.
+    for name in ("beads beads", "beads fitted beads"):
+        viewer.layers.remove(name)
+    made.files.export_report(tmp_path / "second.html")
+    user.waits(lambda: "The points layer of the beads is gone" in said(made))
+    assert not (tmp_path / "second.html").exists()
+
+
+def test_the_report_of_the_stepwise_way(
+    open_guide: Callable[[], Guide], image: Image, tmp_path: Path, user: Any
+) -> None:
+    guide = open_guide()
+    guide.head.method.value = "richardson-lucy"
+    guide.run_missing()
+    user.waits(lambda: guide.standing("Post-process PSF").state is State.DONE)
+    guide.files.export_report(tmp_path / "report.html")
+    user.waits(lambda: said(guide) == "Written: report.html.")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "preprocess" in text
+    assert "Log-likelihood against iteration" in text
+
+
+@pytest.mark.parametrize("ending", [".psf.tif", ".psf.ome.tif"])
+def test_the_psf_is_saved_by_a_click(
+    made: Guide,
+    viewer: napari.Viewer,
+    tmp_path: Path,
+    qtbot: Any,
+    user: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+) -> None:
+    def accept(dialog: QFileDialog) -> int:
+        dialog.setDirectory(str(tmp_path))
+        if ending == ".psf.ome.tif":
+            dialog.filterSelected.emit(dialog.nameFilters()[1])
+        return 1
+
+    monkeypatch.setattr(QFileDialog, "exec", accept)
+    qtbot.mouseClick(made.files.buttons["Save PSF"], Qt.MouseButton.LeftButton)
+    path = tmp_path / f"beads{ending}"
+    user.waits(lambda: said(made) == f"Written: {path.name}.")
+    stored = pd.read_psf(path)
+    np.testing.assert_array_equal(stored.psf, viewer.layers["beads PSF"].data)
+    assert stored.spacing == pytest.approx((0.08, 0.08))
+    assert stored.recipe.bead_diameter == 0.1
+
+
+def test_what_cannot_be_written(made: Guide, tmp_path: Path, user: Any, told: Any) -> None:
+    told.forget()
+    made.files.save_psf(tmp_path / "nowhere" / "psf.tif")
+    user.waits(lambda: bool(told.errors))
+    assert "does not exist" in told.errors[0]
+    assert made.files.buttons["Save PSF"].isEnabled()
+
+
+def test_there_is_no_psf_to_write(open_guide: Callable[[], Guide], image: Image, told: Any) -> None:
+    guide = open_guide()
+    guide.files.export_recipe(Path("recipe.json"))
+    assert told.errors == ["PSF Distiller: There is no PSF yet. Press Run what is missing."]
+    assert not guide.files.buttons["Export recipe"].isEnabled()

@@ -1,0 +1,470 @@
+"""The guide in a real viewer: where each step stands, and the way to the PSF by one click."""
+
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image
+from qtpy.QtCore import Qt
+
+import napari_psf_distiller as pd
+from napari_psf_distiller.widgets.guide.guide import Guide
+from napari_psf_distiller.widgets.guide.marks import mark_of
+from napari_psf_distiller.widgets.guide.steps import State
+
+STEPS = [
+    "Preprocess beads",
+    "Threshold",
+    "Find beads",
+    "Distil PSF",
+    "Post-process PSF",
+    "Deconvolve",
+    "Inspect PSF",
+]
+TO_DO, DONE, OUT_OF_DATE = State.TO_DO, State.DONE, State.OUT_OF_DATE
+NOT_NEEDED, FAILED = State.NOT_NEEDED, State.FAILED
+FRESH = [NOT_NEEDED, NOT_NEEDED, TO_DO, TO_DO, TO_DO, TO_DO, TO_DO]
+# They have not the image's voxels.
+OF_TRUE_SIZE = {"beads distilled", "beads PSF"}
+# All but the last step, which is to look at the PSF.
+MADE = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, DONE, TO_DO]
+
+
+@pytest.fixture(scope="module")
+def flat_field() -> pd.SimulatedBeads:
+    return pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+
+
+@pytest.fixture
+def image(viewer: napari.Viewer, flat_field: pd.SimulatedBeads) -> Image:
+    return add_field(viewer, flat_field, name="beads")
+
+
+def add_field(viewer: napari.Viewer, field: pd.SimulatedBeads, **keywords: Any) -> Image:
+    keywords = {"scale": field.spacing, "units": ("micrometer",) * 2} | keywords
+    return viewer.add_image(field.image, **keywords)
+
+
+def open_guide(viewer: napari.Viewer) -> Guide:
+    _, guide = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
+    for title in ("Distil PSF", "Deconvolve"):
+        guide.steps[title].gui.device.value = "numpy"
+    return guide
+
+
+@pytest.fixture
+def guide(viewer: napari.Viewer, image: Image) -> Guide:
+    return open_guide(viewer)
+
+
+def states(guide: Guide) -> list[State]:
+    guide.refresh()
+    return [guide.standing(title).state for title in STEPS]
+
+
+@pytest.fixture
+def run_missing(user: Any, qtbot: Any) -> Callable[[Guide], None]:
+    """Press the button, and wait until the steps are through."""
+
+    def run(guide: Guide) -> None:
+        qtbot.mouseClick(guide.run_button, Qt.MouseButton.LeftButton)
+        assert guide.chain.under_way
+        user.waits(lambda: not (guide.chain.under_way or guide.chain.running))
+        guide.refresh()
+
+    return run
+
+
+@pytest.fixture
+def made(guide: Guide, run_missing: Callable[[Guide], None]) -> Guide:
+    """The guide when it has led to a PSF."""
+    run_missing(guide)
+    return guide
+
+
+# --- the way to the PSF
+
+
+def test_a_fresh_guide(guide: Guide, image: Image) -> None:
+    assert list(guide.steps) == STEPS
+    assert states(guide) == FRESH
+    assert guide.head.image.value is image
+    texts = [guide.sections[title].header.state_text for title in STEPS]
+    assert texts == ["not needed"] * 2 + ["to do"] * 5
+    assert guide.sections["Find beads"].header.accessibleName() == "Find beads: to do"
+    assert guide.run_button.isEnabled()
+    assert not guide.files.buttons["Save PSF"].isEnabled()
+
+
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
+def test_one_click_leads_to_the_psf(
+    made: Guide, viewer: napari.Viewer, image: Image, recipe_of: Any, told: Any
+) -> None:
+    assert states(made)[:6] == MADE
+    names = ["beads", "residual", "fitted beads", "distilled", "PSF"]
+    assert [layer.name for layer in viewer.layers[1:]] == [f"beads {name}" for name in names]
+    psf = viewer.layers[-1]
+    result = pd.distill(image.data, recipe=recipe_of(psf))
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.max(), rtol=0)
+    assert made.status.text() == "The PSF is ready."
+    # There is nothing left to run.
+    assert not made.run_button.isEnabled()
+    assert told.errors == []
+
+
+def test_the_stepwise_way(
+    guide: Guide, viewer: napari.Viewer, run_missing: Callable[[Guide], None], recipe_of: Any
+) -> None:
+    guide.head.method.value = "richardson-lucy"
+    assert states(guide)[:2] == [TO_DO, TO_DO]
+    guide.deconvolve_too.setChecked(True)
+    guide.steps["Deconvolve"].gui.iterations.value = 2
+    run_missing(guide)
+    assert states(guide)[:6] == [DONE] * 6
+    recipe = recipe_of(viewer.layers["beads PSF"])
+    assert (recipe.distill.method, recipe.find_beads.method) == ("richardson-lucy", "threshold")
+    assert recipe.preprocess == pd.Recipe().preprocess
+    assert "beads deconvolved" in viewer.layers
+    # To and fro: the steps that both methods have are another method's now.
+    guide.head.method.value = "joint"
+    assert states(guide)[:4] == [NOT_NEEDED, NOT_NEEDED, OUT_OF_DATE, OUT_OF_DATE]
+
+
+def test_what_is_asked_once_goes_to_all_steps(guide: Guide) -> None:
+    guide.head.bead_diameter.value = 0.1
+    guide.head.voxel_size.value = (0.0, 0.09, 0.09)
+    guide.head.method.value = "richardson-lucy"
+    guis = {title: step.gui for title, step in guide.steps.items()}
+    assert guis["Distil PSF"].bead_diameter.value == 0.1
+    assert guis["Distil PSF"].method.value == "richardson-lucy"
+    assert guis["Find beads"].method.value == "threshold"
+    assert guis["Preprocess beads"].voxel_size.value == (0.0, 0.09, 0.09)
+    assert guis["Preprocess beads"].image.value is guide.head.image.value
+
+
+# --- where a step stands
+
+
+def test_an_image_without_a_voxel_size(
+    viewer: napari.Viewer,
+    flat_field: pd.SimulatedBeads,
+    run_missing: Callable[[Guide], None],
+    user: Any,
+    recipe_of: Any,
+    told: Any,
+) -> None:
+    image = viewer.add_image(flat_field.image, name="beads")
+    guide = open_guide(viewer)
+    guide.refresh()
+    notice, button = guide.head.scale_notice, guide.head[guide.head.index("voxel_size") + 1]
+    assert "The layer says no voxel size. Type it in above" in notice.text()
+    assert not notice.isHidden()
+    guide.head.voxel_size.value = (0.0, *flat_field.spacing)
+    guide.refresh()
+    assert "The steps compute with this voxel size." in notice.text()
+    # Who goes on without is right too, and napari has nothing to warn of.
+    run_missing(guide)
+    assert states(guide)[:6] == MADE
+    viewer.screenshot(canvas_only=True)
+    assert [text for text in told.warnings if text.startswith("Inconsistent units")] == []
+    for layer in viewer.layers:
+        drawn = flat_field.spacing if layer.name in OF_TRUE_SIZE else (1, 1)
+        np.testing.assert_allclose(layer.scale, drawn)
+        assert str(layer.units[0]) == "pixel"
+        if layer is not image:
+            assert recipe_of(layer).spacing == flat_field.spacing
+    # Chosen again, the image has the voxel size that was typed.
+    other = add_field(viewer, flat_field, name="other", scale=(0.1, 0.2))
+    guide.head.image.value = other
+    assert guide.head.voxel_size.value == (0.0, 0.1, 0.2)
+    viewer.layers.remove(other)
+    told.forget()
+    guide.head.image.value = image
+    assert states(guide)[:6] == MADE
+    user.clicks(button)
+    guide.refresh()
+    assert notice.isHidden()
+    viewer.screenshot(canvas_only=True)
+    assert [text for text in told.warnings if text.startswith("Inconsistent units")] == []
+    for layer in viewer.layers:
+        np.testing.assert_allclose(layer.scale, flat_field.spacing)
+        assert [str(unit) for unit in layer.units] == ["micrometer"] * 2
+    assert states(guide)[:6] == MADE
+
+
+def test_a_parameter_makes_its_step_and_the_later_ones_out_of_date(
+    made: Guide, viewer: napari.Viewer, run_missing: Callable[[Guide], None]
+) -> None:
+    crop = made.steps["Post-process PSF"].gui.crop
+    before = crop.value
+    crop.value = (51, 33, 33)
+    expected = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, OUT_OF_DATE, TO_DO, OUT_OF_DATE]
+    assert states(made) == expected
+    crop.value = before
+    assert states(made)[:6] == MADE
+    # One that the method does not have changes nothing, nor does where it is computed.
+    made.steps["Distil PSF"].gui.iterations.value = 77
+    made.steps["Distil PSF"].gui.device.value = "auto"
+    assert states(made)[:6] == MADE
+    made.head.bead_diameter.value = 0.1
+    assert states(made)[2:5] == [DONE, OUT_OF_DATE, OUT_OF_DATE]
+    run_missing(made)
+    assert states(made)[:6] == MADE
+    # What was done already was not done again.
+    assert [layer.name for layer in viewer.layers].count("beads beads") == 1
+
+
+def test_beads_edited_by_hand(made: Guide, viewer: napari.Viewer) -> None:
+    points = viewer.layers["beads beads"]
+    before = points.data.copy()
+    points.selected_data = {0}
+    points.remove_selected()
+    assert states(made)[2:5] == [DONE, OUT_OF_DATE, OUT_OF_DATE]
+    assert made.sections["Find beads"].header.state_text == "done, edited"
+    points.data = np.vstack([points.data, before[:1]])
+    assert states(made)[2:5] == [DONE, OUT_OF_DATE, OUT_OF_DATE]
+
+
+def test_the_psf_follows_fitted_beads_that_are_edited(
+    made: Guide, viewer: napari.Viewer, user: Any
+) -> None:
+    psf, fitted = viewer.layers["beads PSF"], viewer.layers["beads fitted beads"]
+    assert made.sections["Inspect PSF"].header.isChecked()
+    before = psf.data
+    fitted.data = fitted.data[:-1]
+    live = made.steps["Distil PSF"].gui.live_fit
+    user.waits(lambda: psf.data is not before and not live.busy)
+    # It is what the parameters give, and Inspect PSF shows it.
+    assert states(made) == [*MADE, DONE]
+
+
+def test_the_guide_looks_again_by_itself(made: Guide, viewer: napari.Viewer, user: Any) -> None:
+    header = made.sections["Distil PSF"].header
+    assert header.state_text == "done"
+    points = viewer.layers["beads beads"]
+    points.add([20.0, 20.0])
+    user.waits(lambda: header.state_text == "out of date")
+    assert made.run_button.isEnabled()
+    assert made.status.text() == "Missing: Distil PSF, Post-process PSF."
+
+
+def test_layers_deleted_and_renamed(made: Guide, viewer: napari.Viewer, image: Image) -> None:
+    for number, layer in enumerate(viewer.layers):
+        layer.name = f"renamed {number}"
+    viewer.layers.move(len(viewer.layers) - 1, 0)
+    assert states(made)[:6] == MADE
+    distilled = next(
+        layer
+        for layer in viewer.layers
+        if layer.metadata.get("psf_distiller", {}).get("step") == "Distil PSF"
+    )
+    viewer.layers.remove(distilled)
+    assert states(made)[2:5] == [DONE, TO_DO, OUT_OF_DATE]
+    viewer.layers.remove(image)
+    assert states(made) == FRESH
+    assert made.head.image.value is None
+    assert made.status.text().startswith("Open an image")
+
+
+def test_layers_that_are_deleted_are_let_go_of(
+    made: Guide, viewer: napari.Viewer, user: Any
+) -> None:
+    made.open("Inspect PSF")
+    user.waits(lambda: not made.steps["Inspect PSF"].gui.inspector.busy)
+    written = [ref(layer) for layer in viewer.layers[1:]]
+    assert len(written) == 5
+    del viewer.layers[1:]
+    user.waits_until_gone(*written)
+
+
+def test_the_image_changed(made: Guide, image: Image) -> None:
+    image.data = image.data.copy()
+    assert states(made)[2:5] == [OUT_OF_DATE] * 3
+
+
+def test_another_image_has_states_of_its_own(
+    made: Guide, viewer: napari.Viewer, image: Image, flat_field: pd.SimulatedBeads
+) -> None:
+    other = add_field(viewer, flat_field, name="another")
+    made.head.image.value = other
+    assert states(made) == FRESH
+    made.head.image.value = image
+    assert states(made)[:6] == MADE
+
+
+def test_each_time_point_has_states_of_its_own(
+    viewer: napari.Viewer,
+    flat_field: pd.SimulatedBeads,
+    run_missing: Callable[[Guide], None],
+) -> None:
+    series = np.stack([flat_field.image, flat_field.image[::-1]])
+    viewer.add_image(
+        series,
+        name="series",
+        scale=(1, *flat_field.spacing),
+        axis_labels=("t", "y", "x"),
+        units=("second", "micrometer", "micrometer"),
+    )
+    viewer.dims.set_current_step(0, 0)
+    guide = open_guide(viewer)
+    run_missing(guide)
+    assert states(guide)[:6] == MADE
+    viewer.dims.set_current_step(0, 1)
+    assert states(guide) == FRESH
+    viewer.dims.set_current_step(0, 0)
+    assert states(guide)[:6] == MADE
+
+
+def test_a_step_of_the_menu_counts_too(user: Any, guide: Guide, image: Image) -> None:
+    found = user.makes("Find beads", image=image)
+    assert states(guide)[2:4] == [DONE, TO_DO]
+    assert guide.steps["Distil PSF"].gui.beads.value is found
+
+
+def test_a_guide_opened_anew_knows_what_was_done(made: Guide, viewer: napari.Viewer) -> None:
+    again = Guide(viewer)
+    viewer.window.add_dock_widget(again, name="again")
+    assert states(again)[:6] == MADE
+
+
+# --- what goes wrong
+
+
+def test_it_stops_at_the_first_failure(
+    guide: Guide, viewer: napari.Viewer, run_missing: Callable[[Guide], None], told: Any
+) -> None:
+    significance = guide.steps["Find beads"].gui.significance
+    good, significance.value = significance.value, 900
+    run_missing(guide)
+    assert states(guide)[2:5] == [FAILED, TO_DO, TO_DO]
+    assert guide.standing("Find beads").why.startswith("No bead was found")
+    assert guide.status.text() == "Stopped: Find beads failed."
+    assert len(told.errors) == 1
+    assert len(viewer.layers) == 1
+    # It is open, and its sentence is read there.
+    assert guide.sections["Find beads"].header.isChecked()
+    assert "No bead was found" in guide.steps["Find beads"].runner.status.value
+    significance.value = good
+    assert states(guide) == FRESH
+
+
+def test_without_an_image(viewer: napari.Viewer, told: Any) -> None:
+    guide = open_guide(viewer)
+    assert not guide.run_button.isEnabled()
+    guide.run_missing()
+    assert told.errors == ["PSF Distiller: No bead image is chosen. Open one and choose it."]
+    assert states(guide) == FRESH
+
+
+def test_cancel_stops_the_step_and_those_after_it(
+    guide: Guide, viewer: napari.Viewer, user: Any, qtbot: Any, gate: Any
+) -> None:
+    guide.head.method.value = "richardson-lucy"
+    qtbot.mouseClick(guide.run_button, Qt.MouseButton.LeftButton)
+    user.waits(lambda: gate.entered == 1)
+    guide.refresh()
+    assert guide.sections["Distil PSF"].header.state_text == "running"
+    assert (guide.run_button.isEnabled(), guide.cancel_button.isEnabled()) == (False, True)
+    qtbot.mouseClick(guide.cancel_button, Qt.MouseButton.LeftButton)
+    gate.open()
+    user.waits(lambda: not guide.chain.running)
+    assert states(guide)[:5] == [DONE, DONE, DONE, TO_DO, TO_DO]
+    assert "beads distilled" not in viewer.layers
+
+
+@pytest.mark.parametrize("how", ["removed", "destroyed", "viewer"])
+def test_closed_while_it_runs(
+    viewer: napari.Viewer, image: Image, user: Any, gate: Any, told: Any, how: str
+) -> None:
+    dock, guide = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
+    guide.steps["Distil PSF"].gui.device.value = "numpy"
+    guide.head.method.value = "richardson-lucy"
+    guide.run_missing()
+    user.waits(lambda: gate.entered == 1)
+    chain = guide.chain
+    if how == "removed":
+        viewer.window.remove_dock_widget(dock)
+    elif how == "destroyed":
+        dock.destroyOnClose()
+    else:
+        viewer.close()
+    gate.open()
+    user.waits(lambda: not chain.running)
+    if how != "viewer":
+        viewer.layers.remove(image)
+    assert told.errors == []
+
+
+def test_two_viewers_have_guides_of_their_own(
+    make_napari_viewer: Any,
+    guide: Guide,
+    user: Any,
+    flat_field: pd.SimulatedBeads,
+    run_missing: Callable[[Guide], None],
+) -> None:
+    other = make_napari_viewer()
+    image = add_field(other, flat_field, name="elsewhere")
+    second = open_guide(other)
+    guide.chain.run_missing()
+    run_missing(second)
+    user.waits(lambda: not (guide.chain.under_way or guide.chain.running))
+    for each in (guide, second):
+        assert states(each)[:6] == MADE
+    assert second.head.image.value is image
+    assert other.layers[-1].name == "elsewhere PSF"
+
+
+# --- how it looks and is reached
+
+
+def test_one_step_is_open_at_a_time_and_keys_reach_it(guide: Guide, qtbot: Any) -> None:
+    first, second = (guide.sections[title] for title in ("Find beads", "Distil PSF"))
+    qtbot.mouseClick(first.header, Qt.MouseButton.LeftButton)
+    assert not first.body.isHidden()
+    qtbot.keyClick(second.header, Qt.Key.Key_Space)
+    assert first.body.isHidden()
+    assert not second.body.isHidden()
+    assert all(
+        section.header.focusPolicy() & Qt.FocusPolicy.TabFocus
+        for section in guide.sections.values()
+    )
+
+
+def test_it_never_scrolls_to_the_side(guide: Guide, viewer: napari.Viewer, qtbot: Any) -> None:
+    viewer.window._qt_window.show()
+    viewer.window._qt_window.resize(1280, 800)
+    for title in STEPS:
+        guide.open(title)
+        for method in ("joint", "richardson-lucy"):
+            guide.head.method.value = method
+            qtbot.wait(20)
+            content = guide.column.widget()
+            assert content.minimumSizeHint().width() <= guide.column.viewport().width(), title
+            assert guide.width() <= 480, title
+
+
+def test_seldom_changed_parameters_are_folded(guide: Guide, qtbot: Any) -> None:
+    gui = guide.steps["Distil PSF"].gui
+    section = guide.sections["Distil PSF"].body
+    assert gui.numerical_aperture.native.isVisibleTo(section)
+    assert not gui.camera_gain.native.isVisibleTo(section)
+    fold = guide.sections["Distil PSF"].fold
+    qtbot.mouseClick(fold.button, Qt.MouseButton.LeftButton)
+    assert gui.camera_gain.native.isVisibleTo(section)
+
+
+def test_no_two_marks_have_the_same_shape(qapp: Any) -> None:
+    shapes = []
+    for state in State:
+        picture = mark_of(state, dark=True).toImage()
+        shapes.append(
+            tuple(
+                picture.pixelColor(x, y).alpha() > 128 and picture.pixelColor(x, y).lightness() > 60
+                for y in range(picture.height())
+                for x in range(picture.width())
+            )
+        )
+    assert len(set(shapes)) == len(State)

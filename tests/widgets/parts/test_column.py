@@ -1,0 +1,58 @@
+"""The guide's column: what is open stays in view while it grows."""
+
+from typing import Any
+
+import pytest
+from qtpy.QtWidgets import QAbstractSlider, QLabel
+
+from napari_psf_distiller.widgets.parts.column import Column
+
+
+@pytest.fixture
+def column(qtbot: Any) -> Column:
+    column = Column()
+    column.resize(400, 300)
+    for _ in range(4):
+        part = QLabel("part")
+        part.setFixedHeight(70)
+        column.column.addWidget(part)
+    qtbot.addWidget(column)
+    column.show()
+    qtbot.waitExposed(column)
+    return column
+
+
+def part_of(column: Column, number: int) -> QLabel:
+    part = column.column.itemAt(number).widget()
+    assert isinstance(part, QLabel)
+    return part
+
+
+def test_what_is_kept_visible_is_followed_when_it_grows(column: Column, qtbot: Any) -> None:
+    bar, last = column.verticalScrollBar(), part_of(column, 3)
+    column.keep_visible(last)
+    last.setFixedHeight(200)
+    qtbot.waitUntil(lambda: bar.maximum() > 0 and bar.value() == bar.maximum())
+
+
+def test_who_scrolls_is_left_alone(column: Column, qtbot: Any) -> None:
+    bar, last = column.verticalScrollBar(), part_of(column, 3)
+    column.keep_visible(last)
+    last.setFixedHeight(200)
+    qtbot.waitUntil(lambda: bar.value() > 0)
+    bar.triggerAction(QAbstractSlider.SliderAction.SliderToMinimum)
+    assert bar.value() == 0
+    high = bar.maximum()
+    last.setFixedHeight(300)
+    qtbot.waitUntil(lambda: bar.maximum() > high)
+    qtbot.wait(50)
+    assert bar.value() == 0
+
+
+def test_of_what_is_too_high_the_last_named_is_shown(column: Column, qtbot: Any) -> None:
+    bar, first, last = column.verticalScrollBar(), part_of(column, 2), part_of(column, 3)
+    column.keep_visible(last, first)
+    last.setFixedHeight(900)
+    qtbot.waitUntil(lambda: bar.maximum() > 600)
+    qtbot.waitUntil(lambda: first.visibleRegion().boundingRect().height() == first.height())
+    assert last.visibleRegion().boundingRect().height() > 0

@@ -1,0 +1,35 @@
+"""The garbage collector is left as it was found."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from napari_psf_distiller.widgets.viewer.collector import Collector
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_out() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+def test_what_there_is_is_left_out_until_the_last_step_ends() -> None:
+    collector = Collector()
+    collector.spare()
+    collector.spare()
+    assert gc.get_freeze_count() > 1000
+    collector.resume()
+    assert gc.get_freeze_count() > 1000
+    collector.resume()
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_somebody_else_left_out_stays_so() -> None:
+    gc.freeze()
+    before = gc.get_freeze_count()
+    collector = Collector()
+    collector.spare()
+    collector.resume()
+    assert gc.get_freeze_count() == before
