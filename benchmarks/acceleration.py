@@ -17,8 +17,8 @@ import numpy as np
 from scipy import ndimage, signal
 
 from napari_psf_distiller import simulate_beads
-from napari_psf_distiller.compute import Engine, Method, Model, open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import iterate, problem_of
+from napari_psf_distiller.compute import Engine, open_engine
+from napari_psf_distiller.deconvolution.richardson_lucy import Method, Model, iterate, problem_of
 
 SHAPE = (40, 256, 256)
 PLAIN = 200

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from speed import Case, UnavailableError, clij2fft
 
 import napari_psf_distiller as pd
-from napari_psf_distiller.stepwise.find_beads import true_object
+from napari_psf_distiller.beads import true_object
 
 SPACING, DIAMETER = (0.2, 0.08, 0.08), 0.1
 OPTICS = pd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)

@@ -30,17 +30,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from napari_psf_distiller.compute import (
-    Engine,
-    Model,
-    choose_device,
-    devices,
-    open_engine,
-    richardson_lucy,
-)
+from napari_psf_distiller.compute import Engine, choose_device, devices, open_engine
 from napari_psf_distiller.compute.devices import NUMPY, opencl_device
-from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.compute.grid import clij_grid, grid_of
+from napari_psf_distiller.compute.threads import host_threads
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
 from napari_psf_distiller.errors import DistillerError
 
 BOUNDARIES = ("circulant", "noncirculant")

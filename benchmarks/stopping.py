@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from stopping_cases import CASES, Case, Shown, shown
 
-from napari_psf_distiller.compute import Model, open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import iterate, problem_of
+from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate, problem_of
 from napari_psf_distiller.deconvolution.stopping import enough_iterations
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.progress import finish

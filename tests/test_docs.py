@@ -33,8 +33,8 @@ WARNINGS = {
         "deconvolve_warnings",
         "psf_warnings",
         "bead_warnings",
-        "joint_warnings",
     ),
+    "joint/advice/fit.py": ("joint_warnings",),
     "joint/advice/light.py": ("light_warnings",),
     "joint/advice/misfit.py": (
         "_of_all",
@@ -51,9 +51,8 @@ WARNINGS = {
     "widgets/distil/widget.py": ("_richardson_lucy_steps",),
     "widgets/guide/guide.py": ("show_warning",),
     "widgets/guide/memory.py": ("show_warning",),
-    "widgets/layers/source.py": ("not_raw",),
+    "widgets/layers/source.py": ("not_raw", "found_elsewhere"),
     "widgets/prove/run.py": ("_mismatches",),
-    "widgets/layers/region.py": ("found_elsewhere",),
 }
 
 # What of a warning differs from time to time; the guide writes three dots for it.

@@ -24,7 +24,10 @@ from napari_psf_distiller import (
     pipeline,
 )
 from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.deconvolution import pipeline as deconvolution_pipeline
+from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.stepwise import pipeline as stepwise_pipeline
 
 STEPS = ["preprocess", "threshold", "find_beads", "distill", "postprocess"]
 
@@ -255,11 +258,11 @@ def test_it_can_be_stopped_anywhere(field, after):
 
 def test_the_steps_one_by_one_are_the_whole(field, result):
     recipe = quick(spacing=field.spacing)
-    clean = finish(pipeline.preprocess_step(field.image, recipe))
-    mask = finish(pipeline.threshold_step(clean.image, recipe))
-    beads = finish(pipeline.find_beads_step(clean.image, mask, recipe, clean.background))
-    distilled = finish(pipeline.distill_step(clean.image, beads, recipe))
-    psf = finish(pipeline.postprocess_step(distilled.array, recipe))
+    clean = finish(stepwise_pipeline.preprocess_step(field.image, recipe))
+    mask = finish(stepwise_pipeline.threshold_step(clean.image, recipe))
+    beads = finish(stepwise_pipeline.find_beads_step(clean.image, mask, recipe, clean.background))
+    distilled = finish(stepwise_pipeline.distill_step(clean.image, beads, recipe))
+    psf = finish(postprocess_step(distilled.array, recipe))
     np.testing.assert_array_equal(psf, result.psf)
     pandas.testing.assert_frame_equal(beads, result.beads)
     assert distilled.log_likelihood == result.log_likelihood
@@ -269,8 +272,8 @@ def test_beads_by_hand_need_only_their_centres(field, result):
     # As from a points layer: positions, and nothing else.
     recipe = quick(spacing=field.spacing)
     beads = result.beads[result.beads["used"]][["z", "y", "x"]].round()
-    distilled = finish(pipeline.distill_step(result.preprocessed, beads, recipe))
-    psf = finish(pipeline.postprocess_step(distilled.array, recipe))
+    distilled = finish(stepwise_pipeline.distill_step(result.preprocessed, beads, recipe))
+    psf = finish(postprocess_step(distilled.array, recipe))
     assert pd.fwhm(psf, field.spacing) == pytest.approx(result.fwhm, rel=0.05)
 
 
@@ -282,7 +285,7 @@ def let_no_work_begin(monkeypatch) -> None:
         raise AssertionError("the work began")
 
     for name in ("preprocess_step", "threshold_step", "find_beads_step", "distill_step"):
-        monkeypatch.setattr(pipeline, name, fail)
+        monkeypatch.setattr(stepwise_pipeline, name, fail)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +311,7 @@ def test_a_device_that_does_not_work_is_said_before_the_work(monkeypatch, field)
     def broken(*_):
         raise DeviceError("The device Old Card cannot be used: no kernel builds.")
 
-    monkeypatch.setattr(pipeline, "open_engine", broken)
+    monkeypatch.setattr(deconvolution_pipeline, "open_engine", broken)
     with pytest.raises(DeviceError, match="Old Card"):
         pd.distill(field.image, field.spacing, quick())
 
@@ -430,7 +433,9 @@ def test_saturated_voxels_are_masked_like_any_other(field):
     counting[:, :7] = False
     settings = pd.Deconvolve(iterations=3, saturation=level)
     recipe = Recipe(device="numpy", deconvolve=settings)
-    both = finish(pipeline.deconvolve_step(field.image, psf, recipe, mask=counting)).array
+    both = finish(
+        deconvolution_pipeline.deconvolve_step(field.image, psf, recipe, mask=counting)
+    ).array
     expected = pd.deconvolve(
         field.image,
         psf,

@@ -17,7 +17,16 @@ PACKAGE = Path(pd.__file__).parent
 NAME = pd.__name__
 
 # Who may be known by whom: a part may import those below it, and none above.
-LAYERS = ["measure", "deconvolution", "results", "joint", "pipeline"]
+LAYERS = [
+    "compute",
+    "results",
+    "measure",
+    "advice",
+    "deconvolution",
+    "stepwise",
+    "joint",
+    "pipeline",
+]
 ABOVE_ALL = ["widgets", "cli"]
 VIEWER = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 

@@ -15,10 +15,11 @@ import napari_psf_distiller.starting  # noqa: F401
 # isort: split
 
 from napari_psf_distiller.compute import Device, devices
+from napari_psf_distiller.deconvolution.pipeline import deconvolve
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.io import read_image, read_psf, write_psf
 from napari_psf_distiller.measure.widths import fwhm
-from napari_psf_distiller.pipeline import deconvolve, distill
+from napari_psf_distiller.pipeline import distill
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import (
     Camera,

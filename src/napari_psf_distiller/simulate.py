@@ -26,6 +26,7 @@ from napari_psf_distiller.lengths import (
     WAVELENGTH,
     Bound,
 )
+from napari_psf_distiller.optics import ball_form_factor
 
 __all__ = ["SimulatedBeads", "simulate_beads", "simulate_psf"]
 
@@ -300,7 +301,7 @@ def _rendered(
         indexing="ij",
     )
     radius = np.sqrt(sum((k / s) ** 2 for k, s in zip(frequencies, sizes, strict=True)))
-    spectrum = scipy_fft.rfftn(scipy_fft.ifftshift(psf)) * _ball_form_factor(radius, diameter)
+    spectrum = scipy_fft.rfftn(scipy_fft.ifftshift(psf)) * ball_form_factor(radius, diameter)
     half = np.array(psf.shape) // 2
     clean = np.zeros(shape)
     for centre, amplitude in zip(centres, amplitudes, strict=True):
@@ -315,10 +316,3 @@ def _rendered(
         source = tuple(slice(a, b) for a, b in zip(start - low, stop - low, strict=True))
         clean[target] += amplitude * bead[source]
     return np.maximum(clean, 0)
-
-
-def _ball_form_factor(frequency: NDArray[np.float64], diameter: float) -> NDArray[np.float64]:
-    """Fourier transform of a uniform ball: 3 (sin q - q cos q) / q^3, q = pi d k."""
-    q = np.maximum(np.pi * diameter * frequency, 1e-3)
-    factor: NDArray[np.float64] = 3 * (np.sin(q) - q * np.cos(q)) / q**3
-    return factor

@@ -20,8 +20,8 @@ import napari_psf_distiller as distiller
 from napari_psf_distiller import Recipe, read_psf, simulate_beads
 from napari_psf_distiller.cli.main import main
 from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.io import write_image
-from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.wording import width_text
 

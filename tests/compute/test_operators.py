@@ -20,10 +20,9 @@ from problems import (
     whole_grid,
 )
 
-from napari_psf_distiller.compute import Model
 from napari_psf_distiller.compute.engine import Problem
 from napari_psf_distiller.compute.grid import seen_light, wrapped_psf
-from napari_psf_distiller.deconvolution.richardson_lucy import iterate
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate
 
 shapes = st.sampled_from([(8, 9, 10), (1, 11, 14), (7, 8), (15, 16), (5, 13, 6)])
 psf_shapes = st.sampled_from([(3, 5, 4), (4, 3, 7), (1, 1, 2), (9, 9, 9)])

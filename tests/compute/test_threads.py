@@ -7,8 +7,7 @@ from threading import Event
 import pytest
 import threadpoolctl
 
-from napari_psf_distiller.compute.engine import host_threads
-from napari_psf_distiller.compute.threads import in_turn, on_one_thread
+from napari_psf_distiller.compute.threads import host_threads, in_turn, on_one_thread
 from napari_psf_distiller.progress import Progress, finish
 
 

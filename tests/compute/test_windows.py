@@ -11,10 +11,11 @@ from problems import relative_l2, seeds
 from scipy import special
 
 from napari_psf_distiller import DeviceError
-from napari_psf_distiller.compute import windows as bead_windows
-from napari_psf_distiller.compute.windows import HostWindows
+from napari_psf_distiller.compute.host import windows as bead_windows
+from napari_psf_distiller.compute.host.windows import HostWindows
 from napari_psf_distiller.errors import DeviceMemoryError
-from napari_psf_distiller.joint.basis.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.optics import Band
 
 BAND = Band(3.0, 1.0)
 

@@ -8,9 +8,9 @@ import pytest
 from problems import BOUNDARIES, asymmetric_psf, dense, random_problem, relative_l2, run
 
 from napari_psf_distiller import Device, DeviceError, InputError, Progress
-from napari_psf_distiller.compute import Model, open_engine, richardson_lucy
+from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Memory
-from napari_psf_distiller.deconvolution.richardson_lucy import size_of
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
 from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish

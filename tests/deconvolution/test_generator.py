@@ -8,8 +8,9 @@ import pytest
 from problems import BOUNDARIES, random_problem, run
 
 from napari_psf_distiller import DeviceError, Progress
-from napari_psf_distiller.compute import Model, open_engine, richardson_lucy
+from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Problem
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
 from napari_psf_distiller.progress import finish
 
 CIRCULANT = Model("circulant")

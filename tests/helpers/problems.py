@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_psf_distiller.compute import Engine, Model, richardson_lucy
+from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import Problem
-from napari_psf_distiller.deconvolution.richardson_lucy import problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, problem_of, richardson_lucy
 from napari_psf_distiller.progress import finish
 
 BOUNDARIES = ["circulant", "noncirculant"]

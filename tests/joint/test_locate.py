@@ -14,7 +14,7 @@ from joint_fields import (
     true_coefficients,
 )
 
-from napari_psf_distiller.compute.windows import HostWindows
+from napari_psf_distiller.compute.host.windows import HostWindows
 from napari_psf_distiller.joint.locate import MOMENTS, fit_beads, improve_places
 
 seeds = st.integers(0, 2**32 - 1)

@@ -21,7 +21,7 @@ from napari_psf_distiller import (
 )
 from napari_psf_distiller.joint import fit as joint
 from napari_psf_distiller.joint import pipeline as joint_pipeline
-from napari_psf_distiller.measure.widths import crop_about_centre
+from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
 from napari_psf_distiller.progress import finish
 
 STEPS = ["find_beads", "distill", "postprocess"]
@@ -546,7 +546,7 @@ def test_the_steps_one_by_one_are_the_whole(field, symmetric, found, columns):
     previews = []
     steps = joint_pipeline.joint_step(field.image, beads, recipe, preview_every=5)
     fit = finish(steps, lambda progress: previews.append(progress.preview))
-    psf = finish(joint_pipeline.postprocess_step(fit.psf, recipe))
+    psf = finish(postprocess_step(fit.psf, recipe))
     assert error_of(psf, symmetric.psf) < 0.01
     shown = [preview for preview in previews if preview is not None]
     # The last one is the PSF before its errors are known.

@@ -7,7 +7,7 @@ from scipy import fft
 from napari_psf_distiller import InputError, Progress, simulate_psf
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.errors import DeviceMemoryError
-from napari_psf_distiller.measure.widths import postprocess
+from napari_psf_distiller.postprocess import postprocess
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.stepwise.distill import distill_psf
 

@@ -8,9 +8,9 @@ from napari.layers import Image
 from scipy import ndimage
 
 from napari_psf_distiller import Deconvolve, SimulatedBeads
-from napari_psf_distiller.compute import Model, open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import size_of
-from napari_psf_distiller.pipeline import deconvolve_step
+from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,

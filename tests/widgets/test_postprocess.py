@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Image
 
 from napari_psf_distiller import PostProcess, SimulatedBeads, fwhm
-from napari_psf_distiller.pipeline import postprocess_step
+from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import finish
 
 NAME = "Post-process PSF"

@@ -9,8 +9,8 @@ import pytest
 from napari.layers import Image
 
 from napari_psf_distiller import Preprocess, Recipe
-from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.stepwise.pipeline import preprocess_step
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
 )

@@ -25,17 +25,15 @@ from napari_psf_distiller.cli.results_folder import (
 )
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
-from napari_psf_distiller.pipeline import (
-    Result,
-    deconvolve_step,
-    distill_steps_of,
-)
+from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.results import Result
 from napari_psf_distiller.simulate import simulate_beads
 
 __all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]

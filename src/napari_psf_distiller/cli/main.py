@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
-from napari_psf_distiller.compute import BOUNDARIES, FFTS, METHODS
+from napari_psf_distiller.compute import BOUNDARIES, FFTS
+from napari_psf_distiller.deconvolution.richardson_lucy import METHODS
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Deconvolve

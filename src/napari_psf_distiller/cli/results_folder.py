@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import check_replaceable, write_whole
 from napari_psf_distiller.io import write_image, write_psf
-from napari_psf_distiller.pipeline import Result
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.stepwise.find_beads import AXES
+from napari_psf_distiller.results import Result
 from napari_psf_distiller.wording import reasons_text, width_text
 
 try:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.devices import NUMPY, Device, choose_device
+from napari_psf_distiller.compute.devices import Device
 
 __all__ = [
     "FFT",
@@ -25,8 +24,6 @@ __all__ = [
     "Problem",
     "ProblemSize",
     "Solver",
-    "host_threads",
-    "open_engine",
 ]
 
 Array = NDArray[np.float32]
@@ -242,42 +239,3 @@ class Engine(Protocol):
         DeviceError
             The device failed.
         """
-
-
-def open_engine(device: str = "auto", fft: str = "auto") -> Engine:
-    """Return the engine for a device's name.
-
-    Parameters
-    ----------
-    device : str
-        See `choose_device`. "auto" is the first usable OpenCL GPU; without one it is NumPy, whose
-        iterations are the fastest on a processor: they do all that lies between two transforms
-        while a plane is in the processor's cache.
-    fft : str
-        "auto" takes what measured fastest of what is installed. With NumPy that is "ducc0", then
-        "fftw" (pyFFTW), then "scipy"; so it is on an OpenCL device whose memory is the host's, a
-        CPU. On others it is "vkfft" (pyvkfft), then "opencl", this package's own kernels. Any of
-        them can be asked for by name.
-
-    Raises
-    ------
-    InputError
-        No such device or FFT.
-    DeviceError
-        The device cannot be used, or the FFT is not installed.
-    """
-    chosen = choose_device(device)
-    if chosen is NUMPY:
-        from napari_psf_distiller.compute.host.solver import HostEngine
-
-        return HostEngine(fft)
-    from napari_psf_distiller.compute.opencl.solver import OpenCLEngine
-
-    return OpenCLEngine(chosen, fft)
-
-
-def host_threads() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

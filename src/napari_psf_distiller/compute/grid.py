@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
-from napari_psf_distiller.compute.engine import Array, Problem, host_threads
+from napari_psf_distiller.compute.engine import Array, Problem
+from napari_psf_distiller.compute.threads import host_threads
 
 __all__ = [
     "BOUNDARIES",

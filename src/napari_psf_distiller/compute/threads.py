@@ -13,10 +13,9 @@ from typing import TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from napari_psf_distiller.compute.engine import host_threads
 from napari_psf_distiller.progress import Steps
 
-__all__ = ["in_turn", "on_one_thread", "slabs"]
+__all__ = ["host_threads", "in_turn", "on_one_thread", "slabs"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -91,3 +90,10 @@ def _pool() -> ThreadPoolExecutor:
 # would lie for ever: it makes a set of its own.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def host_threads() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

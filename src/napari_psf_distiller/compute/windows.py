@@ -6,33 +6,20 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from napari_psf_distiller.compute.devices import NUMPY, Device
-from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.basis.rings import turn_of
+from napari_psf_distiller.compute.psf_basis import PSFBasis
 
-__all__ = [
-    "BeadWindows",
-    "HostWindows",
-    "open_windows",
-    "sums_at_places",
-    "sums_at_places_adjoint",
-]
+__all__ = ["BeadWindows", "sums_at_places", "sums_at_places_adjoint"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
-
-# What tells where windows' pixels lie in the tables is kept, as long as it takes no more bytes.
-KEPT_BYTES = 512 * 2**20
 
 
 class BeadWindows(Protocol):
     """Sums of functions in windows about beads, and the adjoint of that.
 
     A window's voxel (z, y, x) is ``sum over waves and columns of waves[z, wave] * amplitudes[wave,
-    column] * function[column](y, x)``. The waves and columns are those of `FourierBessel`, the
+    column] * function[column](y, x)``. The waves and columns are those of a `PSFBasis`, the
     columns' centre displaced by a fraction of a voxel.
     """
 
@@ -74,98 +61,12 @@ class BeadWindows(Protocol):
         """Give back what the windows hold on a device."""
 
 
-def open_windows(device: Device, basis: FourierBessel) -> BeadWindows:
-    """Return windows on a device.
-
-    Parameters
-    ----------
-    device : Device
-        See `choose_device`.
-    basis : FourierBessel
-
-    Raises
-    ------
-    DeviceError
-        The device failed.
-    """
-    if device is NUMPY:
-        return HostWindows(basis)
-    from napari_psf_distiller.compute.opencl.windows import OpenCLWindows
-
-    return OpenCLWindows(device, basis)
-
-
-class HostWindows:
-    """Windows on the processor.
-
-    The functions are added up first, at the places of the tables, where each wave has one sum; a
-    pixel takes the two places next to it. So it hardly matters how many functions there are.
-    """
-
-    def __init__(self, basis: FourierBessel) -> None:
-        self._basis = basis
-        self._kept: dict[int, sparse.csr_array] = {}
-        self._displacements: Floats = np.zeros((0, 2))
-
-    def place(self, displacements: Floats) -> None:
-        """Take new beads; see `BeadWindows`."""
-        self._displacements = np.asarray(displacements, np.float64)
-        self._kept.clear()
-
-    def take(self, amplitudes: Floats) -> None:
-        """Take new amplitudes; see `BeadWindows`."""
-        self._sums = sums_at_places(self._basis, amplitudes)
-
-    def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
-        """Return the light in some windows; see `BeadWindows`."""
-        shape = (len(waves), *self._basis.window)
-        result = np.empty(shape, np.float32) if out is None else out
-        flat = result.reshape(*shape[:2], -1)
-        factors = waves.astype(np.float32)
-
-        def fill(index: int) -> None:
-            pixels = self._pixels(first + index) @ self._sums
-            np.matmul(factors[index], pixels.T, out=flat[index])
-
-        in_turn(fill, range(len(waves)))
-        return result
-
-    def light_adjoint(self, windows: Array, waves: Floats, first: int) -> Floats:
-        """Return the adjoint of `light`; see `BeadWindows`."""
-        basis = self._basis
-        flat = windows.reshape(*windows.shape[:2], -1)
-        factors = waves.astype(np.float32)
-
-        def pushed(index: int) -> Array:
-            pixels = flat[index].T @ factors[index]
-            return sums_at_places_adjoint(basis, self._pixels(first + index).T @ pixels)
-
-        result = np.zeros((len(basis.waves), basis.columns))
-        for part in in_turn(pushed, range(len(windows))):
-            result += part
-        return result
-
-    def close(self) -> None:
-        """Forget what was kept."""
-        self._kept.clear()
-
-    def _pixels(self, bead: int) -> sparse.csr_array:
-        """Return what of the tables' places each pixel of a bead's window is made of."""
-        kept = self._kept.get(bead)
-        if kept is None:
-            kept = pixels_in_tables(self._basis, self._displacements[bead])
-            nbytes = kept.data.nbytes + kept.indices.nbytes + kept.indptr.nbytes
-            if nbytes * (len(self._kept) + 1) <= KEPT_BYTES:
-                self._kept[bead] = kept
-        return kept
-
-
-def sums_at_places(basis: FourierBessel, amplitudes: Floats) -> Array:
+def sums_at_places(basis: PSFBasis, amplitudes: Floats) -> Array:
     """Return the sums of functions at the tables' places.
 
     Parameters
     ----------
-    basis : FourierBessel
+    basis : PSFBasis
     amplitudes : numpy.ndarray
         (waves, columns).
 
@@ -180,45 +81,10 @@ def sums_at_places(basis: FourierBessel, amplitudes: Floats) -> Array:
     )
 
 
-def sums_at_places_adjoint(basis: FourierBessel, sums: Array) -> Array:
+def sums_at_places_adjoint(basis: PSFBasis, sums: Array) -> Array:
     """Return the adjoint of `sums_at_places`."""
     parts = np.split(sums, len(basis.terms))
     return np.concatenate(
         [part.T @ basis.table(order) for (order, _), part in zip(basis.terms, parts, strict=True)],
         axis=1,
-    )
-
-
-def pixels_in_tables(basis: FourierBessel, displacement: Floats) -> sparse.csr_array:
-    """Return how the pixels of a window are made of the values in the functions' tables.
-
-    Parameters
-    ----------
-    basis : FourierBessel
-    displacement : numpy.ndarray
-        Of the functions' centre from the window's, along y and x, in voxels.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        float32, (Y * X, terms * places): straight lines between two places of each term's table,
-        times how the term turns.
-    """
-    _, ny, nx = basis.window
-    y = (np.arange(ny) - ny // 2 - displacement[0]) * basis.spacing[1]
-    x = (np.arange(nx) - nx // 2 - displacement[1]) * basis.spacing[2]
-    rows, part = (values.ravel() for values in basis.rows_at(y[:, None], x))
-    places, terms, pixels = basis.places, len(basis.terms), ny * nx
-    lines = np.stack([1 - part, part], axis=1).astype(np.float32)
-    near = np.stack([rows, rows + 1], axis=1).astype(np.int32)
-    weights = np.empty((pixels, terms, 2), np.float32)
-    columns = np.empty((pixels, terms, 2), np.int32)
-    angle = np.arctan2(y[:, None], x).ravel()
-    for index, (order, sine) in enumerate(basis.terms):
-        turn = turn_of(order, sine, angle).astype(np.float32)[:, None]
-        weights[:, index] = lines * turn
-        columns[:, index] = near + index * places
-    starts = np.arange(pixels + 1, dtype=np.int32) * (2 * terms)
-    return sparse.csr_array(
-        (weights.ravel(), columns.ravel(), starts), shape=(pixels, terms * places)
     )

@@ -13,8 +13,9 @@ from napari_psf_distiller.checks import (
     check_image,
     check_iterations,
 )
-from napari_psf_distiller.compute import BOUNDARIES, METHODS, Boundary, Engine, Method, Model
+from napari_psf_distiller.compute import BOUNDARIES, Boundary, Engine
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
+from napari_psf_distiller.deconvolution.richardson_lucy import METHODS, Method, Model
 from napari_psf_distiller.deconvolution.stopping import SEARCHED, STEP, enough_iterations
 from napari_psf_distiller.deconvolution.tiled import deconvolution, memory_note
 from napari_psf_distiller.errors import InputError, shown

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute import Engine, Model
+from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import HeldOut, Problem
 from napari_psf_distiller.compute.grid import frame_of
 from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.likelihood import TINY
 from napari_psf_distiller.compute.tiles import fits
-from napari_psf_distiller.deconvolution.richardson_lucy import iterate, problem_of, size_of
+from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate, problem_of, size_of
 from napari_psf_distiller.deconvolution.splitting import (
     BLOCK_VOXELS,
     FRACTION,

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
+from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.colours import NOT_USED, USED
 from napari_psf_distiller.figures.style import SMALL, label_axes, legend, one_pair_of_axes
-from napari_psf_distiller.stepwise.find_beads import centres_of
 
 __all__ = ["draw_beads", "draw_residual", "fullest_plane"]
 

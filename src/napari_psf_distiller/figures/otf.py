@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.colours import AXIS_COLOURS, CUTOFF
 from napari_psf_distiller.figures.style import (
     MICROMETRES,
@@ -21,7 +22,6 @@ from napari_psf_distiller.figures.style import (
     plain,
 )
 from napari_psf_distiller.measure.otf import Band, otf_lines, otf_section
-from napari_psf_distiller.stepwise.find_beads import AXES
 
 __all__ = ["draw_otf"]
 

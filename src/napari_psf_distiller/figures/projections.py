@@ -13,10 +13,10 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, Locator, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.figures.style import NORMAL, SMALL, label_axes, plain, span
-from napari_psf_distiller.stepwise.find_beads import AXES
 
 __all__ = ["draw_projections"]
 

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller import figures
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.joint.judging import REASONS
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
-from napari_psf_distiller.stepwise.find_beads import AXES
 from napari_psf_distiller.wording import width_text
 
 __all__ = ["write_report"]

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import Device
+from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.compute.threads import on_one_thread
-from napari_psf_distiller.compute.windows import open_windows
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.basis.asymmetry import OrderScale
-from napari_psf_distiller.joint.basis.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.freedom import (
     band_asked_for,
     freed,
@@ -41,6 +41,7 @@ from napari_psf_distiller.joint.start import (
 )
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
+from napari_psf_distiller.optics import Band
 from napari_psf_distiller.progress import Progress, Steps
 
 __all__ = ["distil_jointly"]

@@ -10,11 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from napari_psf_distiller.advice import bead_warnings, joint_warnings, psf_warnings
+from napari_psf_distiller.advice import bead_warnings, psf_warnings
+from napari_psf_distiller.beads import AXES, bead_voxels, centres_of
 from napari_psf_distiller.checks import check_array, check_spacing
 from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
 from napari_psf_distiller.joint.fit import distil_jointly
 from napari_psf_distiller.joint.image.detection import (
@@ -28,15 +30,15 @@ from napari_psf_distiller.joint.image.detection import (
 from napari_psf_distiller.joint.image.field import BeadField, bead_field
 from napari_psf_distiller.joint.image.plausible import check_plausible
 from napari_psf_distiller.joint.results import SAME, Joint, JointState, Settings
-from napari_psf_distiller.joint.start import optics_band
-from napari_psf_distiller.measure import widths as psf_steps
+from napari_psf_distiller.measure.widths import fwhm
+from napari_psf_distiller.optics import optics_band
+from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Result, noting
-from napari_psf_distiller.stepwise.find_beads import AXES, bead_voxels, centres_of
 
-__all__ = ["find_raw_beads_step", "joint_step", "joint_steps", "postprocess_step"]
+__all__ = ["find_raw_beads_step", "joint_step", "joint_steps"]
 
 
 def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
@@ -78,7 +80,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
         recipe=dataclasses.replace(recipe, provenance=record),
         timings=clock.total(),
         spacing=spacing,
-        fwhm=psf_steps.fwhm(psf, spacing),
+        fwhm=fwhm(psf, spacing),
         fwhm_error=fit.fwhm_error,
         psf_error=_postprocessed_error(fit, psf, recipe),
         log_likelihood=tuple(curve),
@@ -102,7 +104,7 @@ def _postprocessed_error(
     error = np.roll(fit.psf_error, moves, axis=tuple(range(fit.psf.ndim)))
     left = 1 - recipe.postprocess.background
     scale = np.float32(float(psf.max()) / (left * float(fit.psf.max())))
-    return psf_steps.crop_about_centre(error, psf.shape) * scale
+    return crop_about_centre(error, psf.shape) * scale
 
 
 def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
@@ -255,18 +257,3 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
             )
         window = (*((1.0,) * (3 - ndim)), *window[-ndim:])
     return Settings(recipe.bead_diameter or 0.0, band, window, part.judge, part.angular_orders)
-
-
-def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.float32]]:
-    """Turn the distilled array into the PSF; see `postprocess`."""
-    yield Progress("Post-process PSF", 0, 1)
-    part = recipe.postprocess
-    psf = psf_steps.postprocess(
-        distilled,
-        crop=part.crop,
-        background=part.background,
-        clip=part.clip,
-        normalise=part.normalise,
-    )
-    yield Progress("Post-process PSF", 1, 1)
-    return psf

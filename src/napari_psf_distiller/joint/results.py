@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_psf_distiller.joint.basis.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.image.field import BeadField
 from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
 from napari_psf_distiller.joint.misfit.summary import Misfit
 from napari_psf_distiller.joint.model.model import Fitted
+from napari_psf_distiller.optics import Band
 
 __all__ = ["SAME", "Joint", "JointState", "Settings"]
 

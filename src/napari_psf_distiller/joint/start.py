@@ -8,24 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.basis.fourier_bessel import Band
 from napari_psf_distiller.joint.image.bead_widths import DEVIATION
 from napari_psf_distiller.joint.image.detection import Candidates
 from napari_psf_distiller.joint.image.field import BeadField
 from napari_psf_distiller.joint.image.seen_band import seen_band
+from napari_psf_distiller.optics import Band, highest_band
 
-__all__ = [
-    "alone_first",
-    "band_of",
-    "capped",
-    "first_deviations",
-    "gaussian",
-    "highest_band",
-    "middle_of",
-    "optics_band",
-    "window_of",
-]
+__all__ = ["alone_first", "band_of", "first_deviations", "gaussian", "middle_of", "window_of"]
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +29,6 @@ MANY = 5
 # A window is no larger than this part of the image.
 LARGEST = 0.65
 
-# Frequencies up to so much of the sampling's own can be told.
-ALONG, ACROSS = 0.45, 0.48
 
 # The optics' figures are known to a few per cent.
 TOLERANCE = (1.05, 1.02)
@@ -58,32 +45,6 @@ PARAXIAL, MOST_AXIAL = 0.047, 2.0
 
 # Beads are of usual brightness within this factor's logarithm of the median.
 USUAL = 0.7
-
-
-def optics_band(aperture: float, wavelength: float, index: float) -> Band:
-    """Return what a widefield microscope passes.
-
-    Parameters
-    ----------
-    aperture : float
-        Numerical aperture.
-    wavelength : float
-        Of emission, in micrometres.
-    index : float
-        Of refraction of the immersion.
-
-    Notes
-    -----
-    ``2 NA / wavelength`` in the plane and ``(n - sqrt(n^2 - NA^2)) / wavelength`` along the axis
-    (B. R. Frieden, "Optical transfer of the three-dimensional object", JOSA 57, 1967).
-    """
-    if not 0 < aperture < index:
-        raise InputError(
-            f"The numerical aperture is {aperture:g}, the refractive index {index:g}: the aperture "
-            "must be positive and below the index."
-        )
-    axial = (index - np.sqrt(index**2 - aperture**2)) / wavelength
-    return Band(2 * aperture / wavelength, float(axial))
 
 
 def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Band:
@@ -115,24 +76,6 @@ def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Ban
         axial = max(axial, min(PARAXIAL * lateral**2, MOST_AXIAL))
     most = highest_band(spacing)
     return Band(min(lateral, most.lateral), min(axial, most.axial))
-
-
-def highest_band(spacing: Sequence[float]) -> Band:
-    """Return the frequencies that voxels of some size, in micrometres, can tell."""
-    return Band(ACROSS / max(spacing[1:]), ALONG / spacing[0])
-
-
-def capped(band: Band, spacing: Sequence[float]) -> tuple[bool, bool]:
-    """Return whether a band ends where the voxels' sampling does, along z and in the plane.
-
-    Parameters
-    ----------
-    band : Band
-    spacing : sequence of float
-        Voxel size in micrometres.
-    """
-    most = highest_band(spacing)
-    return band.axial > 0.999 * most.axial, band.lateral > 0.999 * most.lateral
 
 
 def window_of(

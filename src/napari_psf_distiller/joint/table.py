@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.joint.judging import SIGNIFICANT
 from napari_psf_distiller.joint.locate import BeadFit
 from napari_psf_distiller.joint.model.model import JointModel
-from napari_psf_distiller.stepwise.find_beads import AXES
 
 __all__ = ["bead_table"]
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.measure.widths import crop_about_centre
+from napari_psf_distiller.postprocess import crop_about_centre
 
 __all__ = ["Comparison", "compare_psfs"]
 

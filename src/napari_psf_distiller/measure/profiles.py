@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
-from napari_psf_distiller.stepwise.find_beads import AXES
 
 __all__ = ["Profile", "profile_table", "profiles_of", "write_profiles"]
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from napari_psf_distiller.beads import AXES, centres_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.measure.beads import (
@@ -21,7 +22,6 @@ from napari_psf_distiller.measure.beads import (
 )
 from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
 from napari_psf_distiller.measure.noise import noise_level, noise_model, step_of
-from napari_psf_distiller.stepwise.find_beads import AXES, centres_of
 
 __all__ = [
     "Proof",

@@ -6,14 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller.checks import check_choice, check_image, check_iterations
-from napari_psf_distiller.compute import (
-    BOUNDARIES,
-    STARTS,
-    Boundary,
-    Engine,
-    Model,
-    Start,
-)
+from napari_psf_distiller.compute import BOUNDARIES, Boundary, Engine
+from napari_psf_distiller.deconvolution.richardson_lucy import STARTS, Model, Start
 from napari_psf_distiller.deconvolution.tiled import Deconvolved, deconvolution
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
@@ -42,7 +36,7 @@ def distill_psf(
     image : array_like
         (Z, Y, X) or (Y, X), preprocessed; not negative.
     true_object : array_like
-        Of the same shape; see `true_object` of `stepwise.find_beads`.
+        Of the same shape; see `true_object`.
     engine : Engine
         See `open_engine`.
     iterations : int

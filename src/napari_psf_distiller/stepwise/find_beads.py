@@ -10,12 +10,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import label, regionprops_table
 
+from napari_psf_distiller.beads import AXES, bead_voxels, centres_of
 from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["AXES", "bead_voxels", "centres_of", "find_beads", "true_object"]
-
-AXES = ("z", "y", "x")
+__all__ = ["find_beads"]
 
 
 def find_beads(
@@ -120,73 +119,6 @@ _REASONS = {
     "large": "too large",
     "hollow": "dark at the centre",
 }
-
-
-def centres_of(beads: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the beads' centres, (N, 2) or (N, 3), in voxels."""
-    axes = [name for name in AXES if name in beads]
-    return beads[axes].to_numpy(dtype=float)
-
-
-def bead_voxels(
-    centres: NDArray[np.float64],
-    shape: tuple[int, ...],
-    placement: Literal["truncate", "nearest"] = "nearest",
-) -> NDArray[np.intp]:
-    """Return the voxel of each centre.
-
-    Parameters
-    ----------
-    centres : numpy.ndarray
-        (N, axes), fractional voxels.
-    shape : tuple of int
-        Of the image.
-    placement : {"truncate", "nearest"}
-        Cut the fraction off, as the notebook does, or round it.
-
-    Raises
-    ------
-    InputError
-        A centre lies outside the image.
-    """
-    check_choice(placement, "placement", ("truncate", "nearest"))
-    whole = np.trunc(centres) if placement == "truncate" else np.floor(centres + 0.5)
-    outside = ((whole < 0) | (whole >= shape)).any(axis=1) | ~np.isfinite(centres).all(axis=1)
-    if outside.any():
-        first = tuple(round(float(v), 1) for v in centres[outside][0])
-        raise InputError(
-            f"{int(outside.sum())} of {len(centres)} bead centres lie outside the image, the first "
-            f"at {first}; delete or move them."
-        )
-    return whole.astype(np.intp)
-
-
-def true_object(
-    shape: tuple[int, ...],
-    centres: NDArray[np.float64],
-    amplitudes: NDArray[np.float64],
-    placement: Literal["truncate", "nearest"] = "nearest",
-) -> NDArray[np.float32]:
-    """Return the true object: an empty image with each bead's amplitude at its centre's voxel.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    centres : numpy.ndarray
-        (N, axes), fractional voxels.
-    amplitudes : numpy.ndarray
-        (N,)
-    placement : {"truncate", "nearest"}
-        See `bead_voxels`. Where two beads fall into one voxel, the last one's amplitude counts.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32.
-    """
-    result = np.zeros(shape, np.float32)
-    result[tuple(bead_voxels(centres, shape, placement).T)] = amplitudes
-    return result
 
 
 def _columns(table: dict[str, NDArray[np.float64]], name: str, ndim: int) -> NDArray[np.float64]:

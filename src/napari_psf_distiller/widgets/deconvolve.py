@@ -12,7 +12,7 @@ from napari.layers import Image, Labels
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.compute import FFT
-from napari_psf_distiller.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.layers.choices import offer_kinds

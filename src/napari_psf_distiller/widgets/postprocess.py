@@ -12,7 +12,7 @@ from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.advice import psf_warnings
 from napari_psf_distiller.figures import widths_text
-from napari_psf_distiller.pipeline import postprocess_step
+from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess, Recipe
 from napari_psf_distiller.widgets.layers.inset import inset

@@ -9,10 +9,10 @@ import numpy as np
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
-from napari_psf_distiller.pipeline import preprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Preprocess
 from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.stepwise.pipeline import preprocess_step
 from napari_psf_distiller.widgets.layers.source import (
     layer_like,
     read_image_layer,

@@ -10,13 +10,9 @@ from hypothesis import strategies as st
 from problems import relative_l2, seeds
 from scipy import special
 
-from napari_psf_distiller.joint.basis.fourier_bessel import (
-    STEPS,
-    Band,
-    FourierBessel,
-    ball_form_factor,
-)
+from napari_psf_distiller.joint.basis.fourier_bessel import STEPS, FourierBessel
 from napari_psf_distiller.joint.basis.rings import Rings
+from napari_psf_distiller.optics import Band, ball_form_factor
 
 BAND = Band(3.0, 1.0)
 

@@ -18,7 +18,7 @@ from napari_psf_distiller.joint.misfit.field_variation import (
 from napari_psf_distiller.joint.misfit.lean import Lean, psf_lean, uneven_part
 from napari_psf_distiller.joint.misfit.plane_misfit import plane_misfit
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
-from napari_psf_distiller.joint.start import capped
+from napari_psf_distiller.optics import capped
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTHS = np.array([2.2, 2.3, 2.3])

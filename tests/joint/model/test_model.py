@@ -24,7 +24,7 @@ from joint_fields import (
 )
 
 from napari_psf_distiller import InputError
-from napari_psf_distiller.compute.windows import HostWindows
+from napari_psf_distiller.compute.host.windows import HostWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.joint.model.residual_noise import Noise

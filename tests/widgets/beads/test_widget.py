@@ -9,9 +9,9 @@ from napari.layers import Image, Labels, Points
 from napari_psf_distiller import FindBeads, SimulatedBeads
 from napari_psf_distiller.figures import NOT_USED, USED
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
-from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.stepwise.pipeline import find_beads_step
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
 )

@@ -13,8 +13,8 @@ from napari.layers import Image, Points
 from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
 from napari_psf_distiller import Camera, Distill, FindBeads, Optics, Recipe, SimulatedBeads
-from napari_psf_distiller.advice import joint_warnings
 from napari_psf_distiller.errors import DeviceError
+from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.joint.results import Joint
 from napari_psf_distiller.measure.widths import fwhm

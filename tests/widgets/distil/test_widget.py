@@ -9,12 +9,12 @@ from napari._app_model.actions._file import new_points
 from napari.layers import Image, Points
 
 from napari_psf_distiller import Device, Distill
+from napari_psf_distiller.beads import bead_voxels
 from napari_psf_distiller.compute.engine import Likelihoods
 from napari_psf_distiller.compute.host.solver import HostSolver
 from napari_psf_distiller.errors import DeviceError
-from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.stepwise.find_beads import bead_voxels
+from napari_psf_distiller.stepwise.pipeline import distill_step
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
 )

@@ -14,13 +14,9 @@ from numpy.typing import NDArray
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY
-from napari_psf_distiller.widgets.layers.region import (
-    Unread,
-    axes_of_space,
-    found_elsewhere,
-    shown_region,
-)
+from napari_psf_distiller.widgets.layers.region import Unread, axes_of_space, shown_region
 from napari_psf_distiller.widgets.layers.source import (
+    found_elsewhere,
     layer_like,
     read_image_layer,
     read_labels_layer,

@@ -10,8 +10,8 @@ from napari.layers import Image, Points
 from qtpy.QtWidgets import QFileDialog
 
 from napari_psf_distiller import Deconvolve, SimulatedBeads
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.measure.proof import background_of, prove
-from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY
 

@@ -9,8 +9,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
 from napari_psf_distiller import Recipe, Threshold
-from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.stepwise.pipeline import threshold_step
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
 )

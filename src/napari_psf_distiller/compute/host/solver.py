@@ -24,12 +24,12 @@ from napari_psf_distiller.compute.engine import (
     Memory,
     Problem,
     ProblemSize,
-    host_threads,
 )
 from napari_psf_distiller.compute.grid import normaliser_of, wrapped_psf
 from napari_psf_distiller.compute.host.fft import host_fft
 from napari_psf_distiller.compute.host.transform import PIECE, HostTransform
 from napari_psf_distiller.compute.likelihood import TINY, Sums, Yardstick
+from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.compute.total_variation import total_variation_factor
 from napari_psf_distiller.errors import DeviceMemoryError
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from napari_psf_distiller.compute.engine import Array, host_threads
+from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.compute.host.fft import Spectrum, host_fft
+from napari_psf_distiller.compute.threads import host_threads
 
 __all__ = ["PIECE", "HostTransform"]
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import Device, kernel_source
 from napari_psf_distiller.compute.opencl.context import context_of, reported_errors
+from napari_psf_distiller.compute.psf_basis import PSFBasis
 from napari_psf_distiller.compute.windows import sums_at_places, sums_at_places_adjoint
 from napari_psf_distiller.errors import DeviceError
-from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 
 __all__ = ["OpenCLWindows"]
 
@@ -39,7 +39,7 @@ class OpenCLWindows:
     ----------
     device : Device
         Of `devices`, usable.
-    basis : FourierBessel
+    basis : PSFBasis
 
     Raises
     ------
@@ -49,7 +49,7 @@ class OpenCLWindows:
         The device failed; likewise.
     """
 
-    def __init__(self, device: Device, basis: FourierBessel) -> None:
+    def __init__(self, device: Device, basis: PSFBasis) -> None:
         self._device, self._basis = device, basis
         self._depth, self._height, self._width = basis.window
         self._pixels = self._height * self._width

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit
 from napari_psf_distiller.joint.misfit.field_variation import Variation, place_in_words
 from napari_psf_distiller.joint.misfit.summary import Misfit
-from napari_psf_distiller.stepwise.find_beads import AXES
 
 __all__ = ["misfit_warnings", "spacing_warnings"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,9 @@ from scipy import ndimage, special
 
 from napari_psf_distiller.joint.basis.rings import Rings
 from napari_psf_distiller.joint.basis.terms import MOST_COMBINATIONS, Term, products
+from napari_psf_distiller.optics import Band, ball_form_factor
 
-__all__ = ["Band", "FourierBessel", "ball_form_factor"]
+__all__ = ["FourierBessel"]
 
 Floats = NDArray[np.float64]
 
@@ -27,39 +27,6 @@ SMOOTHING = (0.25, 0.5, 0.25)
 # Steps a voxel of the tables of Bessel functions. By straight lines between them a function of the
 # highest frequency that voxels can sample is known to 0.1 % of its maximum.
 STEPS = 32
-
-
-class Band(NamedTuple):
-    """What the optics pass.
-
-    Attributes
-    ----------
-    lateral, axial : float
-        Highest frequency, in cycles a micrometre.
-    """
-
-    lateral: float
-    axial: float
-
-
-def ball_form_factor(frequency: NDArray[np.floating], diameter: float) -> Floats:
-    """Return the Fourier transform of a uniform ball of volume 1.
-
-    Parameters
-    ----------
-    frequency : numpy.ndarray
-        Cycles a unit of length.
-    diameter : float
-        In that unit.
-
-    Notes
-    -----
-    ``3 (sin q - q cos q) / q^3`` with ``q = pi * diameter * frequency`` (Lord Rayleigh, "The
-    incidence of light upon a transparent sphere", Proc. R. Soc. A 84, 1910).
-    """
-    q = np.maximum(np.pi * diameter * np.asarray(frequency, np.float64), 1e-3)
-    factor: Floats = 3 * (np.sin(q) - q * np.cos(q)) / q**3
-    return factor
 
 
 class FourierBessel:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.basis.asymmetry import OrderScale, order_evidence, order_precision
 from napari_psf_distiller.joint.basis.beyond_band import powers_beyond
-from napari_psf_distiller.joint.basis.fourier_bessel import Band, FourierBessel
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.terms import MOST_COMBINATIONS
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.start import highest_band
+from napari_psf_distiller.optics import Band, highest_band
 
 __all__ = ["band_asked_for", "freed", "orders_asked_for", "priors_of"]
 

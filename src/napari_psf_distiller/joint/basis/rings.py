@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["Rings", "turn_of"]
+from napari_psf_distiller.compute.psf_basis import turn_of
+
+__all__ = ["Rings"]
 
 Floats = NDArray[np.float64]
 
@@ -69,9 +71,3 @@ class Rings:
         squared = self.turn(order, sine) ** 2 if order else np.ones(self.number.shape)
         sums = np.bincount(self.number.ravel(), squared.ravel(), len(self.radii))
         return np.asarray(sums, np.float64)
-
-
-def turn_of(order: int, sine: bool, angle: Floats) -> Floats:
-    """Return how a term depends on the angle about the axis."""
-    turn: Floats = np.sin(order * angle) if sine else np.cos(order * angle)
-    return turn

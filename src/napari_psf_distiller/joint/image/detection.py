@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from napari_psf_distiller.compute.engine import host_threads
-from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.compute.threads import host_threads, in_turn
 from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.bead_widths import DEVIATION, typical_widths

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.basis.fourier_bessel import Band
+from napari_psf_distiller.optics import Band
 
 __all__ = ["check_plausible"]
 

@@ -20,7 +20,7 @@ from napari_psf_distiller.joint.misfit.field_variation import (
 from napari_psf_distiller.joint.misfit.lean import Lean, psf_lean, uneven_part
 from napari_psf_distiller.joint.misfit.plane_misfit import PlaneMisfit, plane_misfit
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
-from napari_psf_distiller.joint.start import capped
+from napari_psf_distiller.optics import capped
 
 if TYPE_CHECKING:
     from napari_psf_distiller.joint.linearised import Linearised

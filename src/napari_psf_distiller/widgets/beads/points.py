@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from napari.layers import Points
 
+from napari_psf_distiller.beads import AXES, centres_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.stepwise.find_beads import AXES, centres_of
 from napari_psf_distiller.widgets.beads.fates import looks_of
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 from napari_psf_distiller.widgets.layers.record import used_points

@@ -10,9 +10,9 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
-from napari_psf_distiller.pipeline import find_beads_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import FindBeads
+from napari_psf_distiller.stepwise.pipeline import find_beads_step
 from napari_psf_distiller.widgets.beads.points import points_layer
 from napari_psf_distiller.widgets.beads.table import offer_table
 from napari_psf_distiller.widgets.layers.preferred import choose_newest, choose_source

@@ -8,15 +8,17 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.advice import bead_warnings, joint_warnings
+from napari_psf_distiller.advice import bead_warnings
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
 from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.joint.results import Joint
-from napari_psf_distiller.measure.widths import crop_about_centre, fwhm
+from napari_psf_distiller.measure.widths import fwhm
+from napari_psf_distiller.postprocess import crop_about_centre
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.stepwise.find_beads import AXES
 from napari_psf_distiller.widgets.beads.points import Beads, points_layer
 from napari_psf_distiller.widgets.layers.inset import inset
 from napari_psf_distiller.widgets.layers.record import (
@@ -25,11 +27,11 @@ from napari_psf_distiller.widgets.layers.record import (
     used_device,
     with_image,
 )
-from napari_psf_distiller.widgets.layers.region import found_elsewhere
 from napari_psf_distiller.widgets.layers.source import (
     NOT_PREPROCESSED,
     LayerData,
     Source,
+    found_elsewhere,
     layer_like,
     not_raw,
 )

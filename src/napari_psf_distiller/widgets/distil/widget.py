@@ -11,9 +11,9 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.compute import FFT
-from napari_psf_distiller.pipeline import distill_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Camera, Distill, FindBeads, Optics, Recipe
+from napari_psf_distiller.stepwise.pipeline import distill_step
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.beads.table import offer_table
 from napari_psf_distiller.widgets.distil.joint import (

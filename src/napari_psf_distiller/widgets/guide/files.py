@@ -11,12 +11,12 @@ from napari.layers import Image, Layer, Points
 from napari.qt.threading import FunctionWorker, create_worker
 from napari.viewer import Viewer
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
-from napari_psf_distiller.stepwise.find_beads import AXES
 from napari_psf_distiller.widgets.files.writer import write_psf_layer
 from napari_psf_distiller.widgets.guide.steps import (
     DISTIL,

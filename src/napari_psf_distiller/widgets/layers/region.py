@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import napari
 import numpy as np
@@ -12,18 +12,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 
-if TYPE_CHECKING:
-    from napari_psf_distiller.widgets.layers.source import Source
-
-__all__ = [
-    "Region",
-    "Unread",
-    "axes_of_space",
-    "found_elsewhere",
-    "place_shown",
-    "show_place",
-    "shown_region",
-]
+__all__ = ["Region", "Unread", "axes_of_space", "place_shown", "show_place", "shown_region"]
 
 # Axes of these names are none of space, wherever they stand.
 NOT_SPACE = frozenset({"t", "time", "c", "ch", "channel", "channels"})
@@ -143,28 +132,6 @@ def shown_region(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> 
             )
         chosen[label] = index[axis] = place
     return Region(axes, chosen, tuple(index))
-
-
-def found_elsewhere(source: "Source", other: "Source") -> tuple[str, ...]:
-    """Return a warning if two layers are of another time or channel.
-
-    Parameters
-    ----------
-    source : Source
-        The image worked on.
-    other : Source
-        What was found in it, or in another volume of its layer.
-    """
-    if not source.chosen or not other.chosen or source.chosen == other.chosen:
-        return ()
-    here, there = (
-        ", ".join(f"{label} {index}" for label, index in layer.chosen.items())
-        for layer in (source, other)
-    )
-    return (
-        f"{other.name!r} was made at {there}, and the image is that of {here}: move the viewer's "
-        "slider to the one that you mean.",
-    )
 
 
 def place_shown(layer: Layer, viewer: "napari.viewer.Viewer | None") -> NDArray[np.float64]:

@@ -38,6 +38,7 @@ __all__ = [
     "LayerData",
     "Source",
     "check_image_layer",
+    "found_elsewhere",
     "is_made_from",
     "layer_like",
     "not_raw",
@@ -393,3 +394,25 @@ def _check_axes(layer: Layer) -> None:
             f"The layer {layer.name!r} has the axes {', '.join(map(str, layer.axis_labels))}; an "
             "image has y and x, or z, y and x. Correct the axes' labels, or open another image."
         )
+
+
+def found_elsewhere(source: Source, other: Source) -> tuple[str, ...]:
+    """Return a warning if two layers are of another time or channel.
+
+    Parameters
+    ----------
+    source : Source
+        The image worked on.
+    other : Source
+        What was found in it, or in another volume of its layer.
+    """
+    if not source.chosen or not other.chosen or source.chosen == other.chosen:
+        return ()
+    here, there = (
+        ", ".join(f"{label} {index}" for label, index in layer.chosen.items())
+        for layer in (source, other)
+    )
+    return (
+        f"{other.name!r} was made at {there}, and the image is that of {here}: move the viewer's "
+        "slider to the one that you mean.",
+    )

@@ -10,9 +10,9 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 
+from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.proof import Proof, Structure, spread_of, write_proof
-from napari_psf_distiller.stepwise.find_beads import centres_of
 from napari_psf_distiller.widgets.inspect.save import Saver
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.parts.column import Column

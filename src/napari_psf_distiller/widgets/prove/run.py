@@ -10,6 +10,8 @@ from napari.layers import Image, Layer, Points
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
+from napari_psf_distiller.beads import AXES, centres_of
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
 from napari_psf_distiller.measure.beads import widths_of
@@ -22,16 +24,14 @@ from napari_psf_distiller.measure.proof import (
     residual_structure,
     spread_of,
 )
-from napari_psf_distiller.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.stepwise.find_beads import AXES, centres_of
 from napari_psf_distiller.widgets.layers.contrast import full_range
 from napari_psf_distiller.widgets.layers.record import used_device
-from napari_psf_distiller.widgets.layers.region import found_elsewhere
 from napari_psf_distiller.widgets.layers.source import (
     LayerData,
     Source,
+    found_elsewhere,
     layer_like,
     not_raw,
     placed_now,

@@ -10,9 +10,9 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from napari.utils import DirectLabelColormap
 
-from napari_psf_distiller.pipeline import threshold_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
+from napari_psf_distiller.stepwise.pipeline import threshold_step
 from napari_psf_distiller.stepwise.threshold import Method, threshold_value
 from napari_psf_distiller.widgets.layers.preferred import prefer_layers
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer

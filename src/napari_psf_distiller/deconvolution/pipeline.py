@@ -1,0 +1,164 @@
+"""The way of an image that is deconvolved: engine, iterations, warnings."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_psf_distiller.advice import deconvolve_warnings
+from napari_psf_distiller.checks import check_array, check_image, check_iterations
+from napari_psf_distiller.compute import FFT, Boundary, Engine, open_engine
+from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
+from napari_psf_distiller.deconvolution.richardson_lucy import Method
+from napari_psf_distiller.errors import DistillerWarning, InputError
+from napari_psf_distiller.progress import Steps, finish
+from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.results import Distilled, noting
+
+__all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of"]
+
+
+def deconvolve_step(
+    image: ArrayLike,
+    psf: ArrayLike,
+    recipe: Recipe,
+    preview_every: int = 0,
+    *,
+    background: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+) -> Steps[Distilled]:
+    """Deconvolve an image with a PSF; see `deconvolve_image`. The array has the image's shape.
+
+    Parameters
+    ----------
+    image, psf : array_like
+    recipe : Recipe
+    background : array_like, optional
+        Of the image's shape, in the place of the recipe's number.
+    mask : array_like, optional
+        bool, of the image's shape: the voxels that count, of those that are not saturated.
+    preview_every : int
+        See `richardson_lucy`.
+    """
+    part = recipe.deconvolve
+    engine = engine_of(recipe)
+    if part.saturation is not None:
+        unsaturated = check_array(image) < part.saturation
+        if not unsaturated.any():
+            raise InputError(
+                f"All voxels of the image are at the saturation of {part.saturation:g} or above; "
+                "give the value at which the camera saturates."
+            )
+        mask = (
+            unsaturated
+            if mask is None
+            else deconvolve_steps.check_mask(mask, unsaturated.shape) & unsaturated
+        )
+    curve: list[tuple[int, float]] = []
+    steps = deconvolve_steps.deconvolve_image(
+        image,
+        psf,
+        engine,
+        iterations=part.iterations,
+        boundary=part.boundary,
+        method=part.method,
+        total_variation=part.total_variation,
+        background=part.background if background is None else background,
+        mask=mask,
+        memory=bytes_of(recipe.memory),
+        preview_every=preview_every,
+    )
+    done = yield from noting(steps, curve)
+    return Distilled(done.array, done.device, tuple(curve), done.iterations, done.warnings)
+
+
+def deconvolve(
+    image: ArrayLike,
+    psf: ArrayLike,
+    iterations: int | None = 100,
+    boundary: Boundary = "noncirculant",
+    device: str = "auto",
+    *,
+    method: Method = "plain",
+    total_variation: float = 0.0,
+    background: ArrayLike = 0.0,
+    mask: ArrayLike | None = None,
+    fft: FFT = "auto",
+    memory: float | None = None,
+) -> NDArray[np.float32]:
+    """Deconvolve an image with a PSF by Richardson-Lucy.
+
+    Parameters
+    ----------
+    image : array_like
+        (Z, Y, X) or (Y, X), numbers; negative values count as 0.
+    psf : array_like
+        As many axes, any size, not negative, its centre at n // 2. Its scale does not matter.
+    iterations : int or None
+        None stops where the image's noise begins to be fitted; see `enough_iterations`.
+    boundary : {"noncirculant", "circulant"}
+        What lies beyond the image: unknown light, or its other side.
+    device : str
+        See `choose_device`.
+    method : {"plain", "accelerated"}
+        Accelerated, 20 iterations get as far as 200 plain ones.
+    total_variation : float
+        Weight of the total variation, less than 3/14; 0 is none, 0.001 to 0.01 are usual.
+    background : array_like
+        Light in the image that is no object's, in its intensity units: a number, or an array of
+        the image's shape.
+    mask : array_like, optional
+        bool, of the image's shape: the voxels that count.
+    fft : {"auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"}
+        See `open_engine`.
+    memory : float, optional
+        GiB that may be used on the device; what needs more is done in tiles.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, of the image's shape, not negative.
+
+    Raises
+    ------
+    InputError
+        The image, the PSF or a parameter cannot be used.
+    DeviceError
+        The device cannot be used, or failed.
+
+    Warns
+    -----
+    DistillerWarning
+        The PSF is larger than the image, the image has negative values, the result is displaced by
+        one voxel, which an even PSF can do (see `richardson_lucy`), the noise could not be told, or
+        the device had too little memory.
+
+    See Also
+    --------
+    napari_psf_distiller.deconvolution.richardson_lucy : what is computed.
+    """
+    array = check_image(image)
+    kernel = deconvolve_steps.check_psf(psf, array.shape)
+    settings = Deconvolve(
+        iterations=None if iterations is None else check_iterations(iterations),
+        boundary=boundary,
+        method=method,
+        total_variation=total_variation,
+    )
+    recipe = Recipe(device=device, fft=fft, memory=memory, deconvolve=settings)
+    result = finish(deconvolve_step(array, kernel, recipe, background=background, mask=mask))
+    for warning in (*deconvolve_warnings(array, kernel, boundary), *result.warnings):
+        warnings.warn(warning, DistillerWarning, stacklevel=2)
+    return result.array.reshape(np.shape(image))
+
+
+def engine_of(recipe: Recipe) -> Engine:
+    """Return the engine that a recipe asks for."""
+    return open_engine(recipe.device, recipe.fft)
+
+
+def bytes_of(memory: float | None) -> int | None:
+    """Return GiB as bytes."""
+    return None if memory is None else int(memory * 2**30)
