@@ -50,7 +50,7 @@ WARNINGS = {
     "widgets/deconvolve.py": ("steps",),
     "widgets/distil/widget.py": ("_richardson_lucy_steps",),
     "widgets/guide/guide.py": ("show_warning",),
-    "widgets/guide/memory.py": ("show_warning",),
+    "widgets/guide/parameters.py": ("show_warning",),
     "widgets/layers/source.py": ("not_raw", "found_elsewhere"),
     "widgets/prove/run.py": ("_mismatches",),
 }

@@ -162,7 +162,7 @@ def test_nothing_but_the_top_knows_the_top():
 
 @pytest.mark.parametrize(
     "part",
-    ["recipe", "files", "checks", "clock", "errors", "progress", "simulate", "io", "wording"],
+    ["recipe", "files", "checks", "errors", "progress", "simulate", "io", "wording"],
 )
 def test_the_small_parts_stand_alone(part):
     for path in sources(part):

@@ -1,8 +1,9 @@
-"""What distilling gives."""
+"""What distilling gives, and the time that its steps take."""
 
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.progress import Progress, Steps, note_likelihood, passed_on
 from napari_psf_distiller.recipe import Recipe
 
-__all__ = ["Distilled", "Result", "noting"]
+__all__ = ["Clock", "Distilled", "Result", "noting"]
 
 T = TypeVar("T")
 
@@ -96,3 +97,21 @@ def noting(steps: Steps[T], curve: list[tuple[int, float]]) -> Steps[T]:
         return progress
 
     return passed_on(steps, note)
+
+
+class Clock:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    def note(self, step: str) -> None:
+        """Count the time since the last note to a step."""
+        now = time.perf_counter()
+        self._seconds[step] = now - self._last
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        """Return the seconds of each step and of all."""
+        return self._seconds | {"total": time.perf_counter() - self._start}

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self, TextIO
+from typing import NoReturn, Self, TextIO
 
 from tqdm import tqdm
 
-from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
-from napari_psf_distiller.compute import BOUNDARIES, FFTS
-from napari_psf_distiller.deconvolution.richardson_lucy import METHODS
-from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.cli.parser import argument_parser
+from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress
-from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.starting import PROGRAM, started
 
 __all__ = ["main"]
@@ -30,11 +25,6 @@ FAILED, INTERRUPTED = 2, 130
 
 # What ends a program from outside; the shell's exit code for it is 128 more.
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-
-DEVICE_HELP = (
-    "what computes: auto (a usable OpenCL GPU, else numpy), gpu or cpu (OpenCL's), numpy (no "
-    f"OpenCL), or a part of a device's name as '{PROGRAM} devices' lists it"
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = argument_parser().parse_args(argv)
         with _Terminal() as terminal, warnings.catch_warnings():
             warnings.showwarning = terminal.show_warning
             text = arguments.command(arguments, commands.Outlet(terminal.warn, terminal.progress))
@@ -191,271 +181,3 @@ class _Terminal:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Leave wrong arguments to `main`, as every other error."""
-        raise InputError(f"{message} (see {self.prog} --help)")
-
-
-class _Spacing(argparse.Action):
-    """Two or three lengths."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        if len(values) not in (2, 3):
-            parser.error(f"{option_string} takes 3 numbers (Z Y X), or 2 (Y X) for a 2D image")
-        setattr(namespace, self.dest, values)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=PROGRAM,
-        description="Distil a microscope's point spread function (PSF) from an image of "
-        "fluorescent beads, and use it.",
-    )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    subparsers = parser.add_subparsers(metavar="command", required=True)
-    _add_demo(subparsers)
-    _add_distill(subparsers)
-    _add_deconvolve(subparsers)
-    _add_replay(subparsers)
-    text = "list what can compute on this machine, and why something cannot"
-    part = subparsers.add_parser("devices", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.list_devices)
-    return parser
-
-
-def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
-    text = "simulate a field of beads, distil its PSF, and compare that with the truth"
-    part = subparsers.add_parser("demo", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.demo)
-    part.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("psf-distiller-demo"),
-        metavar="DIR",
-        help="folder for beads.tif, psf.tif, psf_error.tif, residual.tif, recipe.json, beads.csv "
-        "and report.html; made if its parent exists (default: %(default)s)",
-    )
-    part.add_argument(
-        "--layout",
-        choices=("slide", "gel"),
-        default="slide",
-        help="beads near one plane, or all through the volume (default: %(default)s)",
-    )
-    part.add_argument(
-        "--seed", type=_seed, default=0, metavar="N", help="another one gives another field"
-    )
-    _add_common(part)
-
-
-def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
-    text = "distil the PSF from an image of beads"
-    part = subparsers.add_parser("distill", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.distill)
-    part.add_argument("image", type=Path, help="the beads: a TIFF with the axes Z Y X, or Y X")
-    _add_folder(part)
-    part.add_argument(
-        "--spacing",
-        type=float,
-        nargs="+",
-        action=_Spacing,
-        metavar="SIZE",
-        help="voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)",
-    )
-    part.add_argument(
-        "--bead-diameter",
-        type=float,
-        metavar="D",
-        help="in micrometres; the joint fit takes the bead's size out of the PSF (default: a "
-        "point)",
-    )
-    source = part.add_mutually_exclusive_group()
-    source.add_argument(
-        "--recipe", type=Path, metavar="JSON", help="take the parameters from this file"
-    )
-    source.add_argument(
-        "--notebook",
-        action="store_true",
-        help="take the steps and numbers of the notebook this program grew from",
-    )
-    source.add_argument(
-        "--stepwise",
-        action="store_true",
-        help="one step after the other, with Richardson-Lucy, instead of the joint fit; uses "
-        "neither bead diameter, optics nor camera, which are only noted in the recipe",
-    )
-    part.add_argument(
-        "--na",
-        type=float,
-        help="numerical aperture; with wavelength and refractive index, all three or none, the "
-        "joint fit knows which detail the microscope passes",
-    )
-    part.add_argument(
-        "--wavelength", type=float, metavar="W", help="of emission, in micrometres; see --na"
-    )
-    part.add_argument(
-        "--refractive-index", type=float, metavar="N", help="of the immersion; see --na"
-    )
-    part.add_argument(
-        "--camera-offset",
-        type=float,
-        metavar="LEVEL",
-        help="the intensity without light, for the joint fit (default: told from the image)",
-    )
-    part.add_argument(
-        "--camera-gain",
-        type=float,
-        metavar="G",
-        help="intensity units a photoelectron, for the joint fit (default: told from the image)",
-    )
-    part.add_argument(
-        "--saturation",
-        type=float,
-        metavar="LEVEL",
-        help="voxels of this intensity or more do not count in the joint fit (default: told from "
-        "the image)",
-    )
-    _add_ome(part)
-    _add_common(part)
-    part.add_argument(
-        "--iterations",
-        type=int,
-        metavar="N",
-        help="of Richardson-Lucy (default: the recipe's); the joint fit ends by itself",
-    )
-
-
-def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
-    text = "deconvolve an image with a PSF by Richardson-Lucy"
-    part = subparsers.add_parser("deconvolve", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.deconvolve)
-    part.add_argument("image", type=Path, help="a TIFF with the axes Z Y X, or Y X")
-    part.add_argument(
-        "psf", type=Path, help="a TIFF with the same voxel size, its centre at n // 2"
-    )
-    part.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="TIF",
-        help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF",
-    )
-    default = Deconvolve()
-    part.add_argument(
-        "--iterations",
-        type=int,
-        metavar="N",
-        help="how many (default: it stops by itself where the image's noise begins to be fitted)",
-    )
-    part.add_argument(
-        "--method",
-        choices=METHODS,
-        default=default.method,
-        help="accelerated, 20 iterations get as far as 200 plain ones (default: %(default)s)",
-    )
-    part.add_argument(
-        "--boundary",
-        choices=BOUNDARIES,
-        default=default.boundary,
-        help="beyond the image lies unknown light, or its other side (default: %(default)s)",
-    )
-    part.add_argument(
-        "--total-variation",
-        type=float,
-        default=default.total_variation,
-        metavar="W",
-        help="weight of the total variation, which smooths and keeps edges: 0 is none, 0.001 to "
-        "0.01 are usual (default: %(default)g)",
-    )
-    part.add_argument(
-        "--background",
-        type=float,
-        default=default.background,
-        metavar="LEVEL",
-        help="light in the image that is no object's, in its intensity units; better than to "
-        "subtract it before (default: %(default)g)",
-    )
-    part.add_argument(
-        "--saturation",
-        type=float,
-        metavar="LEVEL",
-        help="voxels of this intensity or more do not count (default: all count)",
-    )
-    part.add_argument(
-        "--mask",
-        type=Path,
-        metavar="TIF",
-        help="a TIFF of the image's shape: where it is 0, the image does not count",
-    )
-    _add_common(part)
-
-
-def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
-    text = "distil again as a saved recipe says"
-    part = subparsers.add_parser("replay", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.replay)
-    part.add_argument("recipe", type=Path, help="a recipe.json that an earlier run wrote")
-    part.add_argument("image", type=Path, help="the bead image of that run")
-    _add_folder(part)
-    _add_ome(part)
-    _add_common(part)
-
-
-def _add_folder(part: argparse.ArgumentParser) -> None:
-    part.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder for psf.tif, recipe.json, beads.csv and report.html, and of the joint fit "
-        "psf_error.tif and residual.tif; made if its parent exists",
-    )
-
-
-def _add_ome(part: argparse.ArgumentParser) -> None:
-    part.add_argument(
-        "--ome",
-        action="store_true",
-        help="write OME-TIFF: psf.ome.tif in the place of psf.tif, ...",
-    )
-
-
-def _add_common(part: argparse.ArgumentParser) -> None:
-    part.add_argument("--device", help=DEVICE_HELP)
-    part.add_argument(
-        "--fft",
-        choices=FFTS,
-        help="Richardson-Lucy's Fourier transforms: auto takes the fastest that is installed, "
-        f"'{PROGRAM} devices' lists those of each device",
-    )
-    part.add_argument(
-        "--memory",
-        type=float,
-        metavar="GIB",
-        help="what Richardson-Lucy may use on the device (default: most of what is free); an image "
-        "that needs more is deconvolved in tiles",
-    )
-    part.add_argument(
-        "--overwrite", action="store_true", help="replace results that are there already"
-    )
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."

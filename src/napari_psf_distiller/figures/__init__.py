@@ -8,10 +8,9 @@ stays the figure's own, so that `foreground` can suit a white page or a dark vie
 from napari_psf_distiller.colours import NOT_USED, USED
 from napari_psf_distiller.figures.comparison import draw_comparison
 from napari_psf_distiller.figures.field import draw_beads, draw_residual, fullest_plane
-from napari_psf_distiller.figures.likelihood import draw_likelihood
 from napari_psf_distiller.figures.otf import draw_otf
 from napari_psf_distiller.figures.profiles import draw_profiles, widths_text
-from napari_psf_distiller.figures.progress import draw_progress
+from napari_psf_distiller.figures.progress import draw_likelihood, draw_progress
 from napari_psf_distiller.figures.projections import draw_projections
 from napari_psf_distiller.figures.views import Intensity, draw_views
 from napari_psf_distiller.wording import width_text

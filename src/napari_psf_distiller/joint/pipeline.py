@@ -13,7 +13,6 @@ from scipy.spatial import cKDTree
 from napari_psf_distiller.advice import bead_warnings, psf_warnings
 from napari_psf_distiller.beads import AXES, bead_voxels, centres_of
 from napari_psf_distiller.checks import check_array, check_spacing
-from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.advice.fit import joint_warnings
@@ -36,7 +35,7 @@ from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
-from napari_psf_distiller.results import Result, noting
+from napari_psf_distiller.results import Clock, Result, noting
 
 __all__ = ["find_raw_beads_step", "joint_step", "joint_steps"]
 

@@ -12,14 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from napari_psf_distiller.advice import bead_warnings, psf_warnings
 from napari_psf_distiller.beads import bead_voxels, centres_of, true_object
 from napari_psf_distiller.checks import check_image, check_spacing
-from napari_psf_distiller.clock import Clock
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
-from napari_psf_distiller.results import Distilled, Result, noting
+from napari_psf_distiller.results import Clock, Distilled, Result, noting
 from napari_psf_distiller.stepwise import distill as distill_steps
 from napari_psf_distiller.stepwise import find_beads as bead_steps
 from napari_psf_distiller.stepwise import preprocess as preprocess_steps

@@ -15,8 +15,7 @@ from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
-from napari_psf_distiller.widgets.layers.choices import offer_kinds
-from napari_psf_distiller.widgets.layers.preferred import prefer_layers
+from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
 from napari_psf_distiller.widgets.layers.record import (
     used_device,
 )

@@ -15,8 +15,8 @@ from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess, Recipe
-from napari_psf_distiller.widgets.layers.inset import inset
-from napari_psf_distiller.widgets.layers.preferred import prefer_layers
+from napari_psf_distiller.widgets.layers.choices import prefer_layers
+from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY, own_note
 from napari_psf_distiller.widgets.layers.source import Source, layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
@@ -96,7 +96,7 @@ def post_processed(source: Source, recipe: Recipe, note: Mapping[str, Any]) -> S
         step=TITLE,
         same_grid=False,
         # Its middle plane lies where that of what was distilled does.
-        translate=inset(source, psf),
+        translate=inset(source.geometry, source.recipe.spacing, np.shape(source.data), psf),
         colormap="inferno",
     )
     if "fwhm_error" in note:

@@ -12,8 +12,8 @@ from qtpy.QtCore import Qt
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.widgets.guide.guide import Guide
-from napari_psf_distiller.widgets.guide.marks import mark_of
 from napari_psf_distiller.widgets.guide.steps import State
+from napari_psf_distiller.widgets.guide.view import mark_of
 
 STEPS = [
     "Preprocess beads",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from napari_psf_distiller.widgets.viewer.collector import Collector
+from napari_psf_distiller.widgets.viewer.calm import Collector
 
 
 @pytest.fixture(autouse=True)

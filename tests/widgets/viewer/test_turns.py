@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from napari_psf_distiller.widgets.viewer.turns import short_turns
+from napari_psf_distiller.widgets.viewer.calm import short_turns
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from napari_psf_distiller.recipe import FindBeads
 from napari_psf_distiller.stepwise.pipeline import find_beads_step
 from napari_psf_distiller.widgets.beads.points import points_layer
 from napari_psf_distiller.widgets.beads.table import offer_table
-from napari_psf_distiller.widgets.layers.preferred import choose_newest, choose_source
+from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source
 from napari_psf_distiller.widgets.layers.record import (
     marked_by_hand,
     with_image,

@@ -20,7 +20,7 @@ from napari_psf_distiller.postprocess import crop_about_centre
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.widgets.beads.points import Beads, points_layer
-from napari_psf_distiller.widgets.layers.inset import inset
+from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
     marked_by_hand,
@@ -257,7 +257,7 @@ def distilled_layer(
 def _psf_layer(
     source: Source, beads: Source, recipe: Recipe, psf: NDArray[np.float32], iterations: int
 ) -> LayerData:
-    offset = inset(source, psf)
+    offset = inset(source.geometry, source.recipe.spacing, np.shape(source.data), psf)
     return distilled_layer(
         source, beads, recipe, psf, iterations, same_grid=False, translate=offset
     )

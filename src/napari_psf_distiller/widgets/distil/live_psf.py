@@ -21,8 +21,7 @@ from napari_psf_distiller.widgets.layers.lineage import (
 from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.postprocess import TITLE, post_processed
-from napari_psf_distiller.widgets.running.superseding import SupersedingWorker
-from napari_psf_distiller.widgets.running.worker import Outcome
+from napari_psf_distiller.widgets.running.worker import Outcome, SupersedingWorker
 
 __all__ = ["LivePSF"]
 

@@ -11,8 +11,7 @@ from napari_psf_distiller.progress import Progress, note_likelihood
 from napari_psf_distiller.widgets.distil.joint import DistilJob
 from napari_psf_distiller.widgets.inspect.inspector import inspectors_in
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY, unwrapped
-from napari_psf_distiller.widgets.layers.geometry import in_true_size
-from napari_psf_distiller.widgets.layers.inset import inset
+from napari_psf_distiller.widgets.layers.geometry import in_true_size, inset
 from napari_psf_distiller.widgets.running.runner import Ending, StepRunner
 from napari_psf_distiller.widgets.viewer.canvas import drawn_later
 
@@ -68,7 +67,7 @@ class PSFSoFar:
             contrast_limits=_limits(preview),
             metadata={PREVIEW_KEY: True},
             **in_true_size(source.geometry, source.recipe.spacing),
-            translate=inset(source, preview),
+            translate=inset(source.geometry, source.recipe.spacing, np.shape(source.data), preview),
         )
         viewer = unwrapped(job.viewer)
         with drawn_later(viewer, partial(self._go_on, job)):

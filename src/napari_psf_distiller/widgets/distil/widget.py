@@ -26,7 +26,7 @@ from napari_psf_distiller.widgets.distil.joint import (
 )
 from napari_psf_distiller.widgets.distil.live_fit import LiveFit
 from napari_psf_distiller.widgets.distil.psf_so_far import PSFSoFar
-from napari_psf_distiller.widgets.layers.preferred import choose_newest, choose_source
+from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source
 from napari_psf_distiller.widgets.layers.record import marked_by_hand, own_note, used_device
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, Source, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of

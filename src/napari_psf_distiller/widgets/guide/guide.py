@@ -25,9 +25,9 @@ from napari_psf_distiller.widgets.guide.chain import Chain, choose
 from napari_psf_distiller.widgets.guide.file_row import FileRow
 from napari_psf_distiller.widgets.guide.files import PSFMade, psf_made
 from napari_psf_distiller.widgets.guide.head import asked_once, is_bead_image, show_scale_notice
-from napari_psf_distiller.widgets.guide.memory import Memory
 from napari_psf_distiller.widgets.guide.parameters import (
     HEAD,
+    Memory,
     left_out,
     set_values,
     values_of_recipe,

@@ -18,7 +18,7 @@ from qtpy.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.widgets.running.aside import do_aside
+from napari_psf_distiller.widgets.running.worker import do_aside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.widgets.running.aside import do_aside
+from napari_psf_distiller.widgets.running.worker import do_aside
 
 __all__ = ["FORMATS", "Saver"]
 

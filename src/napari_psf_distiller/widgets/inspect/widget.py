@@ -7,7 +7,7 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
-from napari_psf_distiller.widgets.layers.preferred import choose_newest
+from napari_psf_distiller.widgets.layers.choices import choose_newest
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.sliders import NumberSlider
 

@@ -1,4 +1,4 @@
-"""How a layer is drawn in the world: scale, offset, units, axis labels, turns.
+"""How a layer is drawn in the world: scale, offset, units, axis labels, turns; and its contrast.
 
 The scale that a layer is drawn with need not be the voxel size that is computed with: a file may
 not say it, and then its user types it. Whatever has an image's voxels is drawn as the image is, so
@@ -13,7 +13,15 @@ import pint
 from napari.layers import Layer
 from numpy.typing import NDArray
 
-__all__ = ["geometry_of", "in_true_size", "scaled", "spacing_of", "unit_ratios"]
+__all__ = [
+    "full_range",
+    "geometry_of",
+    "in_true_size",
+    "inset",
+    "scaled",
+    "spacing_of",
+    "unit_ratios",
+]
 
 
 def geometry_of(layer: Layer, axes: Sequence[int]) -> dict[str, Any]:
@@ -138,3 +146,45 @@ def unit_ratios(units: Sequence[Any], others: Sequence[Any]) -> NDArray[np.float
     return np.array(
         [(a / b).to("").magnitude if a.check(b.dimensionality) else 1.0 for a, b in pairs]
     )
+
+
+def full_range(image: NDArray[Any]) -> tuple[float, float]:
+    """Return the contrast limits that show all of an image, the lower below the upper.
+
+    Left to itself napari looks at a few planes of a large image alone, and does so in the main
+    thread: where the beads are in focus in another, they come out white.
+    """
+    low, high = float(np.min(image)), float(np.max(image))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return 0.0, 1.0
+    return low, high if low < high else low + 1.0
+
+
+def inset(
+    image: dict[str, Any],
+    spacing: tuple[float, ...] | None,
+    shape: Sequence[int],
+    psf: NDArray[np.float32],
+) -> tuple[float, ...]:
+    """Return the offset that puts a PSF into an image's corner, with its middle plane as its.
+
+    So it is in focus where a viewer begins. The PSF is drawn in its true size, see `in_true_size`.
+
+    Parameters
+    ----------
+    image : dict
+        The image's geometry.
+    spacing : tuple of float or None
+        The voxel size that is computed with, in micrometres.
+    shape : sequence of int
+        Of the image.
+    psf : numpy.ndarray
+    """
+    own = in_true_size(image, spacing)
+    corner = np.array(image["translate"], float)
+    if psf.ndim == 3:
+        corner[0] += (shape[0] - 1) // 2 * image["scale"][0]
+    offset = corner * unit_ratios(image["units"], own["units"])
+    if psf.ndim == 3:
+        offset[0] -= psf.shape[0] // 2 * own["scale"][0]
+    return tuple(float(value) for value in offset)

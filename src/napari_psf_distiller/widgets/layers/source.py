@@ -17,8 +17,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
-from napari_psf_distiller.widgets.layers.contrast import full_range
-from napari_psf_distiller.widgets.layers.geometry import geometry_of, in_true_size
+from napari_psf_distiller.widgets.layers.geometry import full_range, geometry_of, in_true_size
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.record import (
     DRAWN_KEY,

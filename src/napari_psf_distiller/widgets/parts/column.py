@@ -1,9 +1,17 @@
-"""Widgets one below the other, of which as many show as have room."""
+"""Where the parts of a widget stand: columns, rows, and the way of the tabulator key.
 
+Of widgets one below the other as many show as have room.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from magicgui.widgets import FunctionGui, PushButton
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-__all__ = ["Column"]
+__all__ = ["Column", "row_of_buttons", "row_of_parameter", "tab_through"]
 
 # So that the window is not laid out anew when what is in it changes.
 LEAST_WIDTH = 365
@@ -69,3 +77,28 @@ class Column(QScrollArea):
             room = max(bar.sizeHint().width(), 20)
             needed = content.minimumSizeHint().width() + room
             self.setMinimumWidth(max(needed, self.minimumWidth()))
+
+
+def row_of_buttons(buttons: Sequence[PushButton]) -> QWidget:
+    """Return a row of buttons that share its width."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for button in buttons:
+        layout.addWidget(button.native)
+    return row
+
+
+def tab_through(widgets: Sequence[QWidget]) -> None:
+    """Let the tabulator key go through widgets in this order, whenever they were made."""
+    for before, after in pairwise(widgets):
+        QWidget.setTabOrder(before, after)
+
+
+def row_of_parameter(gui: FunctionGui[Any, Any], name: str) -> QWidget:
+    """Return the native row of a parameter: its widget with its label."""
+    native: Any = gui[name].native
+    while native.parentWidget() is not None and native.parentWidget() is not gui.native:
+        native = native.parentWidget()
+    row: QWidget = native
+    return row

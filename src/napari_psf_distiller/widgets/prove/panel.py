@@ -15,13 +15,12 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.proof import Proof, Structure, spread_of, write_proof
 from napari_psf_distiller.widgets.inspect.save import Saver
 from napari_psf_distiller.widgets.layers.choices import viewer_of
-from napari_psf_distiller.widgets.parts.column import Column
-from napari_psf_distiller.widgets.parts.rows import row_of_buttons
+from napari_psf_distiller.widgets.parts.column import Column, row_of_buttons
 from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes
 from napari_psf_distiller.widgets.prove.region import Box, drawn_box, selected_centre
 from napari_psf_distiller.widgets.prove.run import TITLE, Made, ProveJob, Proven, side_by_side
-from napari_psf_distiller.widgets.running.aside import do_aside
 from napari_psf_distiller.widgets.running.runner import Ending
+from napari_psf_distiller.widgets.running.worker import do_aside
 
 __all__ = ["Panel", "structure_text", "table_text"]
 

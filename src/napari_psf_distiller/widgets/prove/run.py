@@ -26,7 +26,7 @@ from napari_psf_distiller.measure.proof import (
 )
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.layers.contrast import full_range
+from napari_psf_distiller.widgets.layers.geometry import full_range
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import (
     LayerData,

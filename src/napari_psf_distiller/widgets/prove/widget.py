@@ -14,8 +14,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
-from napari_psf_distiller.widgets.layers.choices import unwrapped
-from napari_psf_distiller.widgets.layers.preferred import choose_newest, choose_source
+from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
 from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of

@@ -25,8 +25,7 @@ from napari_psf_distiller.widgets.layers.record import (
 )
 from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
-from napari_psf_distiller.widgets.running.progress_bar import ActivityBar
-from napari_psf_distiller.widgets.running.time_left import TimeLeft
+from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
 from napari_psf_distiller.widgets.running.worker import (
     ClosingWorker,
     Failure,
@@ -35,8 +34,7 @@ from napari_psf_distiller.widgets.running.worker import (
     guarded,
     start_for,
 )
-from napari_psf_distiller.widgets.viewer.collector import collector
-from napari_psf_distiller.widgets.viewer.spinner import spinner
+from napari_psf_distiller.widgets.viewer.calm import collector, spinner
 
 __all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
 

@@ -1,22 +1,34 @@
-"""The thread of a step: stops cleanly, keeps what there is to keep, and errs in sentences."""
+"""Threads of a widget: a step's, one of which only the newest work counts, and the drawings'.
+
+A step's stops cleanly, keeps what there is to keep, and errs in sentences.
+"""
 
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from napari.qt.threading import GeneratorWorker, WorkerBase
+from napari.qt.threading import FunctionWorker, GeneratorWorker, WorkerBase, create_worker
+from qtpy.compat import isalive
+from qtpy.QtCore import (  # type: ignore[attr-defined]  # qtpy renames PyQt's signal and slot
+    QObject,
+    Signal,
+    Slot,
+)
 
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.widgets.layers.source import LayerData
-from napari_psf_distiller.widgets.viewer.turns import short_turns
+from napari_psf_distiller.widgets.viewer.calm import short_turns
 
 __all__ = [
     "ClosingWorker",
     "Failure",
     "Interrupted",
     "Outcome",
+    "SupersedingWorker",
     "answering",
+    "do_aside",
     "guarded",
     "start_for",
 ]
@@ -132,3 +144,118 @@ def guarded(
         return Failure.of(error)
     except RuntimeError as error:
         raise DistillerError(f"{title} failed unexpectedly: {error}") from error
+
+
+def do_aside(work: Callable[[], Any], take: Callable[[Any], None]) -> None:
+    """Do some work in the drawings' thread, as soon as what was given to it before is done.
+
+    To be called in the main thread.
+
+    Parameters
+    ----------
+    work : callable
+        Called in the thread, without arguments.
+    take : callable
+        A method of a `QObject`: called in the main thread with what the work returned, or with
+        the exception that ended it; not called if its object was deleted meanwhile.
+
+    Notes
+    -----
+    napari's workers share a pool of as many threads as there are processors, where a drawing may
+    wait for a step of minutes; each also changes Python's handling of warnings while it runs,
+    which is meant for a few long ones. Matplotlib draws in one thread at a time.
+    """
+    if _Post.office is None:
+        _Post.office = _Post()
+    post = _Post.office
+    post.thread_of_drawings.submit(_do, work, take, post)
+
+
+class _Post(QObject):
+    """Takes what the thread sends over to the main thread; it outlives all who are waiting."""
+
+    office: "_Post | None" = None
+    sent = Signal(object, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread_of_drawings = ThreadPoolExecutor(1, thread_name_prefix="PSF drawings")
+        self.sent.connect(self._deliver)
+
+    @Slot(object, object)
+    def _deliver(self, take: Any, outcome: Any) -> None:
+        if isalive(take.__self__):  # type: ignore[no-untyped-call]
+            take(outcome)
+
+
+def _do(work: Callable[[], Any], take: Callable[[Any], None], post: _Post) -> None:
+    try:
+        # Matplotlib is Python for the most part, and the main thread would often wait for it.
+        with short_turns():
+            outcome = work()
+    except Exception as error:  # it is raised again, or told, in the main thread
+        outcome = error
+    post.sent.emit(take, outcome)
+
+
+class SupersedingWorker:
+    """Runs one function at a time in a thread; of those asked for meanwhile, the newest is next.
+
+    Parameters
+    ----------
+    done : callable
+        Gets a function's result, in the main thread, unless something newer was asked for.
+    failed : callable
+        Gets a sentence instead: a `DistillerError`'s own, or that something unexpected went wrong.
+    """
+
+    def __init__(self, done: Callable[[Any], None], failed: Callable[[str], None]) -> None:
+        self._done = done
+        self._failed = failed
+        self._worker: FunctionWorker[Any] | None = None
+        self._next: Callable[[], Any] | None = None
+        self._dropped = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a result is still to come."""
+        return self._next is not None or (self._worker is not None and not self._dropped)
+
+    def ask(self, function: Callable[[], Any]) -> None:
+        """Run a function as soon as the one under way is over, whose result is dropped."""
+        if self._worker is not None:
+            self._next = function
+            return
+        self._dropped = False
+        worker: FunctionWorker[Any] = create_worker(answering(function), _start_thread=False)
+        self._worker = worker
+        start_for(
+            self,
+            worker,
+            returned=self._on_return,
+            errored=self._on_error,
+            finished=self._on_finish,
+        )
+
+    def drop(self) -> None:
+        """Forget what was asked for: no result of it comes any more."""
+        self._next = None
+        self._dropped = True
+
+    def _on_return(self, result: Any) -> None:
+        if self._dropped or self._next is not None:
+            return
+        if isinstance(result, Failure):
+            self._failed(result.message)
+        else:
+            self._done(result)
+
+    def _on_error(self, error: Exception) -> None:
+        if not (self._dropped or self._next is not None):
+            self._failed(f"It failed unexpectedly: {error}")
+
+    def _on_finish(self) -> None:
+        self._worker = None
+        function, self._next = self._next, None
+        if function is not None:
+            self.ask(function)

@@ -16,7 +16,7 @@ from qtpy.QtCore import QTimer
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.stepwise.threshold_preview import reduce_by_maximum
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
-from napari_psf_distiller.widgets.running.superseding import SupersedingWorker
+from napari_psf_distiller.widgets.running.worker import SupersedingWorker
 from napari_psf_distiller.widgets.threshold.histogram import ABOVE_COLOUR
 from napari_psf_distiller.widgets.threshold.picture import ThresholdPicture
 

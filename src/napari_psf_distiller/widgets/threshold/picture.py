@@ -12,7 +12,7 @@ from superqt.utils import qdebounced
 
 from napari_psf_distiller.measure.projection import Projection, project_maximum
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
-from napari_psf_distiller.widgets.running.superseding import SupersedingWorker
+from napari_psf_distiller.widgets.running.worker import SupersedingWorker
 from napari_psf_distiller.widgets.threshold.histogram import ABOVE_COLOUR
 from napari_psf_distiller.widgets.viewer.viewpoint import camera_of
 

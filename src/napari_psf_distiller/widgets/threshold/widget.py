@@ -14,7 +14,7 @@ from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
 from napari_psf_distiller.stepwise.pipeline import threshold_step
 from napari_psf_distiller.stepwise.threshold import Method, threshold_value
-from napari_psf_distiller.widgets.layers.preferred import prefer_layers
+from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.sliders import LevelSlider

@@ -8,7 +8,7 @@ from weakref import ref
 import pytest
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.widgets.running.superseding import SupersedingWorker
+from napari_psf_distiller.widgets.running.worker import SupersedingWorker
 
 
 class Asked:

@@ -3,7 +3,7 @@
 import pytest
 
 from napari_psf_distiller import Progress
-from napari_psf_distiller.widgets.running.time_left import TimeLeft
+from napari_psf_distiller.widgets.running.progress_bar import TimeLeft
 
 
 @pytest.fixture
