@@ -9,7 +9,7 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
 from napari_psf_distiller.widgets.layers.choices import choose_newest
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.parts.sliders import NumberSlider
+from napari_psf_distiller.widgets.viewer.sliders import NumberSlider
 
 __all__ = ["inspect_psf"]
 

@@ -1,20 +1,18 @@
 """Some layers alone in a viewer, and what was shown before by one click."""
 
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import napari
-import numpy as np
 from napari.layers import Image, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
 from napari_psf_distiller.widgets.layers.source import LayerData
-from napari_psf_distiller.widgets.viewer.viewpoint import Viewpoint, camera_of, viewpoint_of
+from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
+from napari_psf_distiller.widgets.viewer.viewpoint import fill_view, grid_of
 
 __all__ = ["PRESETS", "Panes", "Range"]
 
@@ -27,19 +25,6 @@ Range = tuple[float, float]
 
 # What of one image follows the other's, whichever is changed.
 LINKED = ("gamma", "colormap", "rendering", "interpolation2d", "interpolation3d", "opacity")
-
-
-@dataclass
-class _Before:
-    """What was shown, for the way back."""
-
-    viewer: napari.Viewer
-    hidden: list[Layer]
-    shown: list[Layer]
-    selection: list[Layer]
-    viewpoint: Viewpoint
-    grid: bool
-    looks: list[tuple[Layer, str, Any]]
 
 
 class Panes(QObject):
@@ -69,7 +54,7 @@ class Panes(QObject):
         self._on_change = on_change
         self._added: list[Layer] = []
         self._ranges: list[Range] = []
-        self._before: _Before | None = None
+        self._view: TemporaryView | None = None
         self._linking = False
         self._entering: deque[Callable[[], None]] = deque()
         self._leaving: deque[Callable[[], None]] = deque()
@@ -117,15 +102,12 @@ class Panes(QObject):
         self.name = name
 
         def begin() -> None:
-            self._before = before = _before(viewer, layers, looks)
+            self._view = view = TemporaryView(viewer, layers)
             viewer.layers.events.removed.connect(self._on_removed)
-            _grid_of(viewer).enabled = False
-            for layer in before.hidden:
-                layer.visible = False
+            view.keep_selection()
+            view.change(grid_of(viewer), enabled=False)
             for layer, attribute, value in looks:
-                setattr(layer, attribute, value)
-            for layer in layers:
-                layer.visible = True
+                view.change(layer, **{attribute: value})
 
         def finish() -> None:
             self.images = [layer for layer in self._added if isinstance(layer, Image)]
@@ -139,7 +121,7 @@ class Panes(QObject):
                 viewer.dims.set_point(list(axes), list(point))
             alone = [*layers, *self.images]
             viewer.layers.selection.active = alone[0]
-            _fit(viewer, alone)
+            fill_view(viewer, alone)
             self._on_change()
 
         self._entering += [begin, *(partial(self._add, viewer, data) for data in adding), finish]
@@ -149,16 +131,16 @@ class Panes(QObject):
     def leave(self) -> None:
         """Begin to show again what was shown before, as far as it is still there."""
         self._entering.clear()
-        before, self._before = self._before, None
+        view, self._view = self._view, None
         self.name = ""
-        if before is None:
+        if view is None:
             return
-        viewer = before.viewer
+        viewer = view.viewer
         viewer.layers.events.removed.disconnect(self._on_removed)
         for image in self.images:
             image.events.contrast_limits.disconnect(self._follow)
         self._leaving += [partial(_remove, viewer, layer) for layer in reversed(self._added)]
-        self._leaving.append(partial(self._restore, before))
+        self._leaving.append(partial(self._restore, view))
         self._added, self.images, self._ranges = [], [], []
         self._next.start()
 
@@ -186,17 +168,8 @@ class Panes(QObject):
             for image in self.images:
                 image.events.contrast_limits.connect(self._follow)
 
-    def _restore(self, before: _Before) -> None:
-        viewer = before.viewer
-        for layer, attribute, value in reversed(before.looks):
-            setattr(layer, attribute, value)
-        for layer in before.hidden:
-            layer.visible = True
-        for layer in before.shown:
-            layer.visible = False
-        viewer.layers.selection = {layer for layer in before.selection if layer in viewer.layers}
-        _grid_of(viewer).enabled = before.grid
-        before.viewpoint.restore(viewer)
+    def _restore(self, view: TemporaryView) -> None:
+        view.leave()
         self._on_change()
 
     def set_contrast(self, top: float, gamma: float) -> None:
@@ -228,12 +201,12 @@ class Panes(QObject):
         self._linking = False
 
     def _on_removed(self) -> None:
-        before = self._before
+        view = self._view
         # A viewer that is closed loses its layers when its widgets are gone.
-        if before is None or not isalive(self):  # type: ignore[no-untyped-call]
+        if view is None or not isalive(self):  # type: ignore[no-untyped-call]
             return
         # Whoever deletes a pane means the view; not before the layer list is done with it.
-        if any(layer not in before.viewer.layers for layer in self._added):
+        if any(layer not in view.viewer.layers for layer in self._added):
             self._deleted.start()
 
 
@@ -249,20 +222,6 @@ def _remove(viewer: napari.Viewer, layer: Layer) -> None:
         viewer.layers.remove(layer)
 
 
-def _before(
-    viewer: napari.Viewer, layers: Sequence[Layer], looks: Sequence[tuple[Layer, str, Any]]
-) -> _Before:
-    return _Before(
-        viewer=viewer,
-        hidden=[layer for layer in viewer.layers if layer.visible and layer not in layers],
-        shown=[layer for layer in layers if not layer.visible],
-        selection=list(viewer.layers.selection),
-        viewpoint=viewpoint_of(viewer),
-        grid=_grid_of(viewer).enabled,
-        looks=[(layer, attribute, getattr(layer, attribute)) for layer, attribute, _ in looks],
-    )
-
-
 def _height(range_: Range) -> tuple[float, float]:
     """Return the background and how far the maximum is above it."""
     background, maximum = range_
@@ -272,23 +231,3 @@ def _height(range_: Range) -> tuple[float, float]:
 def _set_limits(image: Image, range_: Range, low: float, high: float) -> None:
     background, height = _height(range_)
     image.contrast_limits = background + low * height, background + high * height
-
-
-def _fit(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
-    """Fill the view with some layers, whatever else there is."""
-    # Older versions of napari fit all layers only, and 0.9 only those of as many axes as there are.
-    with contextlib.suppress(TypeError, IndexError):
-        viewer.reset_view(layers=layers)
-        return
-    viewer.reset_view()
-    everything = np.asarray(viewer.layers.extent.world)[:, -2:]
-    corners = np.array([np.asarray(layer.extent.world)[:, -2:] for layer in layers])
-    low, high = corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
-    camera = camera_of(viewer)
-    camera.center = (*camera.center[:-2], *((low + high) / 2))
-    camera.zoom *= float(min((everything[1] - everything[0]) / np.maximum(high - low, 1e-12)))
-
-
-def _grid_of(viewer: Any) -> Any:
-    """Return the viewer's grid, which belongs to its canvas since napari 0.9."""
-    return getattr(viewer, "canvas", viewer).grid

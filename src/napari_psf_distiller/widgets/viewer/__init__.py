@@ -1,1 +1,1 @@
-"""The viewer's own canvas, camera and event loop."""
+"""The viewer's own canvas, camera, sliders and event loop, and all that is not public of them."""

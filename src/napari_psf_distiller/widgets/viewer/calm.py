@@ -12,6 +12,7 @@ from qtpy.QtGui import QMovie
 from qtpy.QtWidgets import QLabel, QStatusBar
 
 from napari_psf_distiller.widgets.viewer.canvas import main_windows
+from napari_psf_distiller.widgets.viewer.private import note_missing, private
 
 __all__ = ["collector", "short_turns", "spinner"]
 
@@ -58,8 +59,11 @@ def _movies() -> list[QMovie]:
     bars = [
         bar for window in main_windows() for bar in window.findChildren(QStatusBar, options=direct)
     ]
-    movies = [label.movie() for bar in bars for label in bar.findChildren(QLabel)]
-    return [movie for movie in movies if movie is not None]
+    found = [label.movie() for bar in bars for label in bar.findChildren(QLabel)]
+    movies = [movie for movie in found if movie is not None]
+    if bars and not movies:
+        note_missing("spinner in a status bar", "there is nothing to slow down")
+    return movies
 
 
 spinner = Spinner()
@@ -119,9 +123,10 @@ class Collector:
     def spare(self) -> None:
         """Leave out what there is, until `resume` was called as often as this."""
         self._steps += 1
+        freeze = private(gc, "freeze", "the collector looks at everything")
         # If somebody left out something for good, it stays so.
-        if self._steps == 1 and gc.get_freeze_count() == 0:
-            gc.freeze()
+        if self._steps == 1 and freeze is not None and gc.get_freeze_count() == 0:
+            freeze()
             self._ours = True
 
     def resume(self) -> None:

@@ -1,6 +1,6 @@
 """napari's canvas, where what a new layer costs is shared out over turns of the event loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -11,6 +11,8 @@ from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+
+from napari_psf_distiller.widgets.viewer.private import note_missing, private
 
 __all__ = ["PAUSE", "drawn_later", "load_letters", "main_windows"]
 
@@ -35,27 +37,42 @@ def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
         Called in a turn after all that.
     """
     shown = _shown(viewer)
-    parts = [] if shown is None else [shown.window(), shown.canvas.native]
+    canvas = None if shown is None else private(shown, "canvas", "the canvas is drawn at once")
+    parts = [] if shown is None else [shown.window(), getattr(canvas, "native", None)]
+    parts = [part for part in parts if part is not None]
     for part in parts:
         part.setUpdatesEnabled(False)
-    visuals = {} if shown is None else shown.canvas.layer_to_visual
+    visuals = _visuals(canvas)
     known, layers = set(visuals), viewer.layers
-    there, selecting = list(layers), getattr(layers, "_activate_on_insert", True)
-    layers._activate_on_insert = False
+    there = list(layers)
+    selecting = private(layers, "_activate_on_insert", "a layer is selected when it is added")
+    if selecting is not None:
+        layers._activate_on_insert = False
     try:
         yield
     finally:
-        layers._activate_on_insert = selecting
+        if selecting is not None:
+            layers._activate_on_insert = selecting
         turns: list[Callable[[], None]] = [
             partial(_select, viewer, layer) for layer in layers if layer not in there
         ]
         turns += [partial(_update_again, part) for part in parts]
         for layer in set(visuals) - known:
-            text = getattr(visuals[layer].node, "text", None)
-            if text is not None:
+            text: Any = getattr(getattr(visuals[layer], "node", None), "text", None)
+            if hasattr(text, "visible"):
                 text.visible = False
                 turns.append(partial(setattr, text, "visible", True))
         _take([*turns, then])
+
+
+def _visuals(canvas: Any) -> Mapping[Layer, Any]:
+    """Return what draws each layer, now and later on, as far as it can be told."""
+    if canvas is None:
+        return {}
+    visuals: Mapping[Layer, Any] | None = private(
+        canvas, "layer_to_visual", "text is drawn together with its points"
+    )
+    return {} if visuals is None else visuals
 
 
 def _take(turns: list[Callable[[], None]]) -> None:
@@ -86,11 +103,15 @@ def load_letters(viewer: Viewer) -> Iterator[str]:
     Each takes some milliseconds, and the first points layer wants them all when it is drawn.
     """
     shown = _shown(viewer)
-    if shown is None or not hasattr(shown.canvas, "font_info"):
-        # An older napari shares no letters between layers.
+    if shown is None:
         return
-    info: Any = shown.canvas.font_info()
-    font = info.font_manager.get_font(info.face)
+    try:
+        info: Any = shown.canvas.font_info()
+        font = info.font_manager.get_font(info.face)
+    except (AttributeError, TypeError):
+        # An older napari shares no letters between layers.
+        note_missing("font shared by a canvas", "letters are made when they are drawn")
+        return
     for letter in LETTERS:
         _ = font[letter]
         yield letter
