@@ -26,14 +26,14 @@ from napari_psf_distiller.widgets.layers.source import (
     same_voxels,
 )
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
-from napari_psf_distiller.widgets.parts.devices import (
+from napari_psf_distiller.widgets.parts.docks import share_dock
+from napari_psf_distiller.widgets.running.devices import (
     DEVICE_OPTIONS,
     FFT_OPTIONS,
     MEMORY_OPTIONS,
     name_zero,
     offer_devices,
 )
-from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
 
 __all__ = ["deconvolve"]

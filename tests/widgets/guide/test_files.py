@@ -12,7 +12,7 @@ import pytest
 from napari.layers import Image
 from napari.settings import NapariSettings
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.widgets.guide.guide import Guide
@@ -289,17 +289,14 @@ def test_the_psf_is_saved_by_a_click(
     tmp_path: Path,
     qtbot: Any,
     user: Any,
-    monkeypatch: pytest.MonkeyPatch,
     ending: str,
 ) -> None:
-    def accept(dialog: QFileDialog) -> int:
-        dialog.setDirectory(str(tmp_path))
-        if ending == ".psf.ome.tif":
-            dialog.filterSelected.emit(dialog.nameFilters()[1])
-        return 1
-
-    monkeypatch.setattr(QFileDialog, "exec", accept)
     qtbot.mouseClick(made.files.buttons["Save PSF"], Qt.MouseButton.LeftButton)
+    (dialog,) = (w for w in QApplication.topLevelWidgets() if isinstance(w, QFileDialog))
+    dialog.setDirectory(str(tmp_path))
+    if ending == ".psf.ome.tif":
+        dialog.filterSelected.emit(dialog.nameFilters()[1])
+    dialog.accept()
     path = tmp_path / f"beads{ending}"
     user.waits(lambda: said(made) == f"Written: {path.name}.")
     stored = pd.read_psf(path)

@@ -19,9 +19,8 @@ from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.results import Distilled
 from napari_psf_distiller.widgets import deconvolve as deconvolve_module
 from napari_psf_distiller.widgets.running import runner as worker_module
-from napari_psf_distiller.widgets.running import worker as thread_module
+from napari_psf_distiller.widgets.running.background import Interrupted
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar
-from napari_psf_distiller.widgets.running.worker import Interrupted
 
 NAME = "Deconvolve"
 ENDLESS = {"iterations": 100_000, "device": "numpy"}
@@ -375,7 +374,7 @@ def test_the_viewer_closed_meanwhile(
     (status,) = (
         text
         for text in viewer.window._task_status_manager.get_status()
-        if thread_module.__name__.rpartition(".")[2] in text or "_guarded" in text
+        if "_psf_distiller_work" in text
     )
     assert status.startswith("napari-worker")
     viewer.close()

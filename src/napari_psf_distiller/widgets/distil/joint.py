@@ -35,8 +35,7 @@ from napari_psf_distiller.widgets.layers.source import (
     layer_like,
     not_raw,
 )
-from napari_psf_distiller.widgets.running.runner import Job
-from napari_psf_distiller.widgets.running.worker import Interrupted, Outcome
+from napari_psf_distiller.widgets.running.runner import Interrupted, Job, Outcome
 from napari_psf_distiller.wording import reasons_text, width_text
 
 __all__ = [

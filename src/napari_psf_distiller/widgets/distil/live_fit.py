@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from napari.layers import Layer, Points
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from psygnal import Signal
@@ -24,14 +23,8 @@ from napari_psf_distiller.widgets.layers.choices import unwrapped
 from napari_psf_distiller.widgets.layers.lineage import rewrite, run_of
 from napari_psf_distiller.widgets.layers.record import marked_by_hand
 from napari_psf_distiller.widgets.layers.source import placed_now
-from napari_psf_distiller.widgets.running.runner import Ending, StepRunner
-from napari_psf_distiller.widgets.running.worker import (
-    ClosingWorker,
-    Failure,
-    Outcome,
-    guarded,
-    start_for,
-)
+from napari_psf_distiller.widgets.running.background import Background
+from napari_psf_distiller.widgets.running.runner import Ending, Outcome, StepRunner
 
 __all__ = ["LiveFit"]
 
@@ -70,7 +63,12 @@ class LiveFit:
         self._viewer: Viewer | None = None
         self._run: JointRun | None = None
         self._layers: tuple[Layer, ...] = ()
-        self._worker: ClosingWorker | None = None
+        self._background = Background(
+            self._on_fit,
+            self._tell_failure,
+            progressed=self._on_progress,
+            ended=self._on_fit_ended,
+        )
         # Whether there are edits that no fit has begun with.
         self._edited = self._updating = False
         # Whether what was made of the PSF shows something of the newest edit.
@@ -84,15 +82,14 @@ class LiveFit:
     @property
     def busy(self) -> bool:
         """Whether an edit is not yet shown."""
-        return self._edited or self._worker is not None or self.psf.busy
+        return self._edited or self._background.running or self.psf.busy
 
     def stop(self) -> None:
         """Follow the layers no longer."""
         self._settled.cancel()
         self._edited = False
         self.psf.stop()
-        if self._worker is not None:
-            self._worker.quit()
+        self._background.cancel()
         for layer in self._layers:
             if isinstance(layer, Points):
                 layer.events.data.disconnect(self._on_edit)
@@ -123,12 +120,11 @@ class LiveFit:
         if self._updating or soon or not self._enabled():
             return
         self._edited = True
-        if self._worker is not None:
-            self._worker.quit()
+        self._background.cancel()
         self._settled()
 
     def _start(self) -> None:
-        if self._worker is not None:
+        if self._background.running:
             # It is told to stop; its end starts the next.
             return
         self._edited = self._shown = False
@@ -144,22 +140,7 @@ class LiveFit:
             self._tell_failure(str(error))
             return
         self._runner.status.value = "fitting the edited beads"
-        worker = create_worker(
-            guarded,
-            TITLE,
-            partial(_refitted, self._run, beads.table),
-            _start_thread=False,
-            _worker_class=ClosingWorker,
-        )
-        self._worker = worker
-        start_for(
-            self,
-            worker,
-            yielded=self._on_progress,
-            returned=self._on_fit,
-            errored=self._on_error,
-            finished=self._on_finish,
-        )
+        self._background.ask(partial(_refitted, self._run, beads.table))
 
     def _are_there(self) -> bool:
         viewer = self._viewer
@@ -176,11 +157,8 @@ class LiveFit:
             self._follow_psf()
         self.followed.emit()
 
-    def _on_fit(self, done: tuple[JointRun, Outcome] | Failure | None) -> None:
-        if isinstance(done, Failure):
-            self._tell_failure(done.message)
-            return
-        if done is None or self._edited or not self._are_there():
+    def _on_fit(self, done: tuple[JointRun, Outcome]) -> None:
+        if self._edited or not self._are_there():
             return
         run, (layers, message, _) = done
         self._run = run
@@ -198,13 +176,9 @@ class LiveFit:
         if self._viewer is not None:
             self.psf.follow(self._viewer, self._layers[2])
 
-    def _on_finish(self) -> None:
-        self._worker = None
+    def _on_fit_ended(self) -> None:
         if self._edited:
             self._settled()
-
-    def _on_error(self, error: Exception) -> None:
-        self._tell_failure(f"It failed: {error}")
 
     def _tell_failure(self, message: str) -> None:
         self._runner.status.value = f"not done: {message}"

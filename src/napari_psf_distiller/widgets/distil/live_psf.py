@@ -21,7 +21,8 @@ from napari_psf_distiller.widgets.layers.lineage import (
 from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.postprocess import TITLE, post_processed
-from napari_psf_distiller.widgets.running.worker import Outcome, SupersedingWorker
+from napari_psf_distiller.widgets.running.background import Background
+from napari_psf_distiller.widgets.running.runner import Outcome
 
 __all__ = ["LivePSF"]
 
@@ -44,7 +45,7 @@ class LivePSF:
     failed = Signal(str)
 
     def __init__(self) -> None:
-        self._latest = SupersedingWorker(self._update, self.failed.emit)
+        self._latest = Background(self._update, self.failed.emit)
 
     @property
     def busy(self) -> bool:
@@ -72,7 +73,7 @@ class LivePSF:
 
     def stop(self) -> None:
         """Forget what was asked for."""
-        self._latest.drop()
+        self._latest.cancel()
 
     def _update(self, done: "tuple[_Work, list[Outcome]]") -> None:
         work, outcomes = done

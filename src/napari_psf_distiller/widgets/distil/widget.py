@@ -30,16 +30,15 @@ from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_so
 from napari_psf_distiller.widgets.layers.record import marked_by_hand, own_note, used_device
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, Source, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
-from napari_psf_distiller.widgets.parts.devices import (
+from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.running.devices import (
     DEVICE_OPTIONS,
     FFT_OPTIONS,
     MEMORY_OPTIONS,
     name_zero,
     offer_devices,
 )
-from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.running.runner import StepRunner
-from napari_psf_distiller.widgets.running.worker import Interrupted, Outcome
+from napari_psf_distiller.widgets.running.runner import Interrupted, Outcome, StepRunner
 
 __all__ = ["BEAD_DIAMETER_OPTIONS", "TITLE", "distil_psf"]
 

@@ -4,14 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.guide.files import PSFMade, in_thread
+from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_where
+from napari_psf_distiller.widgets.guide.files import PSFMade
 from napari_psf_distiller.widgets.guide.parameters import HEAD
+from napari_psf_distiller.widgets.running.background import Background
 
-__all__ = ["FileRow", "ask_for_file", "ask_where"]
+__all__ = ["FileRow"]
 
 # What needs a PSF.
 WRITING = ("Save PSF", "Export recipe", "Export report")
@@ -87,7 +89,7 @@ class FileRow(QWidget):
 
     def load_recipe(self, path: Path) -> None:
         """Set all parameters from a recipe's file."""
-        in_thread(lambda: Recipe.load(path), self._use, self._tell)
+        Background(self._use, self._tell).ask(lambda: Recipe.load(path))
 
     def save_psf(self, path: Path) -> None:
         """Write the newest PSF of the image as TIFF."""
@@ -108,7 +110,7 @@ class FileRow(QWidget):
             self._tell(str(error))
             return
         self._say(f"Writing {path.name}.")
-        in_thread(lambda: write(made, path), lambda _: self._wrote(path), self._tell)
+        Background[None](lambda _: self._wrote(path), self._tell).ask(lambda: write(made, path))
 
     def _wrote(self, path: Path) -> None:
         self._say(f"Written: {path.name}.")
@@ -121,68 +123,17 @@ class FileRow(QWidget):
     def _ask_psf(self) -> None:
         # Of these names napari reads voxel size and recipe too.
         kinds = {"ImageJ TIFF": ".psf.tif", "OME-TIFF": ".psf.ome.tif"}
-        if path := ask_where(self, "Save the PSF", self._suggest(), kinds):
-            self.save_psf(path)
+        ask_where(self, "Save the PSF", self._suggest(), kinds, self.save_psf)
 
     def _ask_export_recipe(self) -> None:
         kinds = {"Recipe": ".json"}
-        if path := ask_where(self, "Export the recipe", f"{self._suggest()} recipe", kinds):
-            self.export_recipe(path)
+        name = f"{self._suggest()} recipe"
+        ask_where(self, "Export the recipe", name, kinds, self.export_recipe)
 
     def _ask_report(self) -> None:
         kinds = {"HTML": ".html"}
-        if path := ask_where(self, "Export the report", f"{self._suggest()} report", kinds):
-            self.export_report(path)
+        name = f"{self._suggest()} report"
+        ask_where(self, "Export the report", name, kinds, self.export_report)
 
     def _ask_recipe(self) -> None:
-        if path := ask_for_file(self, "Load a recipe", "Recipe (*.json)"):
-            self.load_recipe(path)
-
-
-def ask_where(parent: QWidget, caption: str, name: str, kinds: dict[str, str]) -> Path | None:
-    """Ask where to write a file; None if nobody wants to.
-
-    Parameters
-    ----------
-    parent : QWidget
-    caption : str
-    name : str
-        Suggested, without an ending.
-    kinds : dict of str to str
-        What can be chosen, and the ending of each, such as ``{"ImageJ TIFF": ".tif"}``.
-    """
-    filters = {f"{kind} (*{ending})": ending for kind, ending in kinds.items()}
-    endings = sorted(kinds.values(), key=len, reverse=True)
-    first = next(iter(kinds.values()))
-    dialog = QFileDialog(parent, caption, "", ";;".join(filters))
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setDefaultSuffix(first[1:])
-    dialog.selectFile(name + first)
-
-    def end_as(chosen: str) -> None:
-        # The name shown is the one that is written, and asked about if there is such a file.
-        ending, files = filters[chosen], dialog.selectedFiles()
-        dialog.setDefaultSuffix(ending[1:])
-        if files:
-            stem = Path(files[0]).name
-            for other in endings:
-                stem = stem.removesuffix(other)
-            dialog.selectFile(stem + ending)
-
-    dialog.filterSelected.connect(end_as)
-    return Path(dialog.selectedFiles()[0]) if dialog.exec() else None
-
-
-def ask_for_file(parent: QWidget, caption: str, kind: str) -> Path | None:
-    """Ask for a file to read; None if nobody wants to.
-
-    Parameters
-    ----------
-    parent : QWidget
-    caption : str
-    kind : str
-        Such as ``"Recipe (*.json)"``.
-    """
-    dialog = QFileDialog(parent, caption, "", kind)
-    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-    return Path(dialog.selectedFiles()[0]) if dialog.exec() else None
+        ask_for_file(self, "Load a recipe", "Recipe (*.json)", self.load_recipe)

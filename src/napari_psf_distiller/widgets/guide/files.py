@@ -1,14 +1,12 @@
 """What the guide writes: the PSF, its recipe, and the report."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from napari.layers import Image, Layer, Points
-from napari.qt.threading import FunctionWorker, create_worker
 from napari.viewer import Viewer
 
 from napari_psf_distiller.beads import AXES
@@ -28,11 +26,8 @@ from napari_psf_distiller.widgets.guide.steps import (
 from napari_psf_distiller.widgets.layers.lineage import identity, newest_layer, root_of, run_of
 from napari_psf_distiller.widgets.layers.record import own_note, used_points
 from napari_psf_distiller.widgets.layers.source import read_image_layer
-from napari_psf_distiller.widgets.running.worker import Failure, answering
 
-__all__ = ["PSFMade", "in_thread", "psf_made"]
-
-T = TypeVar("T")
+__all__ = ["PSFMade", "psf_made"]
 
 # The names under which the pipeline times its steps.
 TIMED = {
@@ -193,30 +188,3 @@ def _table(beads: Points) -> pd.DataFrame:
     table["used"] = used_points(features) if "used" in features else True
     table["reason"] = features["reason"].fillna("") if "reason" in features else ""
     return table.set_index("bead") if "bead" in table else table
-
-
-def in_thread(
-    work: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]
-) -> None:
-    """Do something with files in a thread.
-
-    Parameters
-    ----------
-    work : callable
-        Runs in the thread.
-    done, failed : callable
-        Called in the main thread with its result, or with the sentence of its error.
-    """
-    # napari keeps the worker as long as its window, but whoever waits for it need not be.
-    waiting = [(done, failed)]
-
-    def tell(answer: T | Failure) -> None:
-        done, failed = waiting.pop()
-        if isinstance(answer, Failure):
-            failed(answer.message)
-        else:
-            done(answer)
-
-    worker: FunctionWorker[T | Failure] = create_worker(answering(work), _start_thread=False)
-    worker.returned.connect(tell)
-    worker.start()

@@ -18,7 +18,7 @@ from napari_psf_distiller.widgets.layers.voxel_size import (
     differs,
     offer_voxel_size,
 )
-from napari_psf_distiller.widgets.parts.devices import name_zero
+from napari_psf_distiller.widgets.running.devices import name_zero
 
 __all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
 

@@ -22,7 +22,7 @@ from napari_psf_distiller.widgets.guide.steps import (
     PREPROCESS,
     THRESHOLD,
 )
-from napari_psf_distiller.widgets.parts.devices import ask_for_device
+from napari_psf_distiller.widgets.running.devices import ask_for_device
 
 __all__ = [
     "HEAD",

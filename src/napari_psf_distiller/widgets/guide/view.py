@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from magicgui.widgets import FunctionGui, TupleEdit, Widget
+from magicgui.widgets import FunctionGui, TupleEdit
 from psygnal import Signal
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State
+from napari_psf_distiller.widgets.parts.column import row_of
 
 __all__ = ["MARK_SIZE", "Section", "mark_of", "narrow"]
 
@@ -160,19 +161,19 @@ class Section(QWidget):
         self._put_away.setVisible(False)
         away = QVBoxLayout(self._put_away)
         for name in self.step.asked_above:
-            away.addWidget(_row_of(gui[name], gui.native))
+            away.addWidget(row_of(gui[name], gui.native))
             if name == "voxel_size":
                 # The button that gives it to the layer, which the guide has of its own.
-                away.addWidget(_row_of(gui[gui.index(gui[name]) + 1], gui.native))
+                away.addWidget(row_of(gui[gui.index(gui[name]) + 1], gui.native))
         self.fold = Fold()
         if not self.step.open:
             return
         kept = {*self.step.open, *self.step.asked_above, "viewer"}
         for widget in list(gui):
             if widget.name not in kept and not widget.gui_only:
-                self.fold.rows.addWidget(_row_of(widget, gui.native))
+                self.fold.rows.addWidget(row_of(widget, gui.native))
         button = gui.call_button
-        place = layout.indexOf(_row_of(button, gui.native)) if button is not None else -1
+        place = layout.indexOf(row_of(button, gui.native)) if button is not None else -1
         layout.insertWidget(place, self.fold)
 
     def show_standing(self, standing: Standing, works_on: str, dark: bool) -> None:
@@ -194,14 +195,6 @@ def narrow(gui: FunctionGui[Any, Any]) -> None:
                 number.native.setStyleSheet(NARROW)
                 number.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
                 number.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-
-
-def _row_of(widget: Widget, container: QWidget) -> QWidget:
-    """Return what holds a parameter and its label, as it lies in its container."""
-    row: QWidget = widget.native
-    while (parent := row.parentWidget()) is not None and parent is not container:
-        row = parent
-    return row
 
 
 MARK_SIZE = 16

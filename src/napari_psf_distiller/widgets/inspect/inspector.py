@@ -16,6 +16,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QTabBar
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.inspect.picture import (
     DOTS_PER_INCH,
     Colours,
@@ -23,7 +24,6 @@ from napari_psf_distiller.widgets.inspect.picture import (
     Drawn,
     Picture,
 )
-from napari_psf_distiller.widgets.inspect.save import Saver
 from napari_psf_distiller.widgets.inspect.view_3d import View3D
 from napari_psf_distiller.widgets.inspect.views import (
     UNFINISHED,
@@ -40,7 +40,7 @@ from napari_psf_distiller.widgets.inspect.views import (
     subject_of,
 )
 from napari_psf_distiller.widgets.layers.choices import offer_layers, viewer_of
-from napari_psf_distiller.widgets.parts.column import row_of_buttons, row_of_parameter, tab_through
+from napari_psf_distiller.widgets.parts.column import row_of, row_of_buttons, tab_through
 
 __all__ = ["PRESETS", "TABS", "TITLE", "Inspector", "ShownLayers", "inspectors_in"]
 
@@ -61,6 +61,14 @@ PRESETS = {
     "Plain": (1.0, 1.0, False),
     "Find artefacts": (0.5, 0.4, False),
     "Logarithmic": (1.0, 1.0, True),
+}
+
+# What can be saved, and how the name of each ends.
+FORMATS = {
+    "PNG picture": ".png",
+    "SVG drawing": ".svg",
+    "PDF page": ".pdf",
+    "Profiles as CSV table": ".csv",
 }
 
 # A layer up to this size is drawn as soon as it is chosen; a larger one is hardly a PSF, and is
@@ -103,7 +111,7 @@ class Inspector:
         self.save = PushButton(text="&Save…", gui_only=True)
         self.view_3d = PushButton(text="View in &3D", gui_only=True)
         self._preset_row = row_of_buttons(self.presets)
-        self._saver = Saver(gui.native, TITLE)
+        self._saver = Saver(gui.native, TITLE, FORMATS)
         self._view = View3D(self._show_way)
         self._build()
         offer_layers(gui)
@@ -230,7 +238,7 @@ class Inspector:
         self.save.changed.connect(lambda _: self.ask_to_save())
         self.anyway.changed.connect(lambda _: self._draw_anyway())
         layout: Any = gui.native.layout()
-        first = layout.indexOf(row_of_parameter(gui, "psf")) + 1
+        first = layout.indexOf(row_of(gui.psf, gui.native)) + 1
         layout.insertWidget(first, self.tabs)
         layout.insertWidget(first + 1, self._preset_row)
         layout.addWidget(self.picture, 1)

@@ -18,7 +18,7 @@ from qtpy.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.widgets.running.worker import do_aside
+from napari_psf_distiller.widgets.running.background import Background
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +96,9 @@ class Picture(QWidget):
         self._image: QImage | None = None
         self._asked: _Request | None = None
         self._waiting = False
-        self._drawing = False
+        self._background: Background[Drawn] = Background(
+            self._on_drawn, self._on_failed, broke=_ignore, ended=self._on_ended, draws=True
+        )
         self._rested = 0.0
         self._last = 0.0
         self._timer = QTimer(self)
@@ -117,7 +119,7 @@ class Picture(QWidget):
     @property
     def busy(self) -> bool:
         """Whether a drawing is under way or asked for."""
-        return self._waiting or self._drawing or self._settle.isActive()
+        return self._waiting or self._background.running or self._settle.isActive()
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size that suits a dock."""
@@ -155,35 +157,23 @@ class Picture(QWidget):
         # When it is hidden, in a window that is not, it is drawn when it is shown again.
         window: Any = self.window()
         hidden = window.isVisible() and not self.isVisible()
-        if self._drawing or self._asked is None or hidden:
+        if self._background.running or self._asked is None or hidden:
             return
         rest = self._last / self._asked.share - self._last if self._asked.share < 1 else 0.0
         self._timer.start(max(0, round(1000 * (self._rested + rest - time.monotonic()))))
 
     def _begin(self) -> None:
         request = self._asked
-        if request is None or not self._waiting or self._drawing:
+        if request is None or not self._waiting or self._background.running:
             return
         self._waiting = False
         ratio, size = self.devicePixelRatioF(), self.size()
-
-        self._drawing = True
-        do_aside(lambda: _drawn(request, size, ratio), self._take)
+        self._background.ask(lambda: _drawn(request, size, ratio))
 
     def _load(self) -> None:
-        do_aside(_load, self._on_loaded)
+        Background[None](_ignore, _ignore, broke=_ignore, draws=True).ask(_load)
 
-    def _on_loaded(self, outcome: Any) -> None:
-        if isinstance(outcome, Exception):
-            raise outcome
-
-    def _take(self, outcome: Any) -> None:
-        self._drawing = False
-        self._rested = time.monotonic()
-        if isinstance(outcome, Exception):
-            self._schedule_if_waiting()
-            raise outcome
-        drawn: Drawn = outcome
+    def _on_drawn(self, drawn: Drawn) -> None:
         # One that nobody waits for any more, of a layer that is gone, is not shown.
         if self._asked is not None:
             self._last = drawn.seconds
@@ -191,6 +181,12 @@ class Picture(QWidget):
             self.sentence = "" if drawn.image is not None else drawn.text
             self.update()
             self.drawn.emit(drawn)
+
+    def _on_failed(self, sentence: str) -> None:
+        self._on_drawn(Drawn(None, None, sentence, 0.0))
+
+    def _on_ended(self) -> None:
+        self._rested = time.monotonic()
         self._schedule_if_waiting()
 
     def _schedule_if_waiting(self) -> None:
@@ -240,6 +236,10 @@ class Picture(QWidget):
 
 def _pixels(size: QSize, ratio: float) -> QSize:
     return QSize(max(1, round(size.width() * ratio)), max(1, round(size.height() * ratio)))
+
+
+def _ignore(_: object) -> None:
+    """Leave it at that: what nobody expected is told by the viewer."""
 
 
 def _load() -> None:

@@ -5,13 +5,12 @@ Of widgets one below the other as many show as have room.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-from magicgui.widgets import FunctionGui, PushButton
+from magicgui.widgets import PushButton, Widget
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-__all__ = ["Column", "row_of_buttons", "row_of_parameter", "tab_through"]
+__all__ = ["Column", "row_of", "row_of_buttons", "tab_through"]
 
 # So that the window is not laid out anew when what is in it changes.
 LEAST_WIDTH = 365
@@ -95,10 +94,9 @@ def tab_through(widgets: Sequence[QWidget]) -> None:
         QWidget.setTabOrder(before, after)
 
 
-def row_of_parameter(gui: FunctionGui[Any, Any], name: str) -> QWidget:
-    """Return the native row of a parameter: its widget with its label."""
-    native: Any = gui[name].native
-    while native.parentWidget() is not None and native.parentWidget() is not gui.native:
-        native = native.parentWidget()
-    row: QWidget = native
+def row_of(widget: Widget, container: QWidget) -> QWidget:
+    """Return what holds a parameter and its label, as it lies in its container."""
+    row: QWidget = widget.native
+    while (parent := row.parentWidget()) is not None and parent is not container:
+        row = parent
     return row

@@ -1,5 +1,7 @@
 """What Prove PSF shows below its parameters: the figures, and the ways to look at the beads."""
 
+from collections.abc import Callable
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,15 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.proof import Proof, Structure, spread_of, write_proof
-from napari_psf_distiller.widgets.inspect.save import Saver
+from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.layers.choices import viewer_of
+from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.parts.column import Column, row_of_buttons
-from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes
+from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes, Range
 from napari_psf_distiller.widgets.prove.region import Box, drawn_box, selected_centre
 from napari_psf_distiller.widgets.prove.run import TITLE, Made, ProveJob, Proven, side_by_side
+from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.runner import Ending
-from napari_psf_distiller.widgets.running.worker import do_aside
 
 __all__ = ["Panel", "structure_text", "table_text"]
 
@@ -31,6 +34,9 @@ FLUX = (
     "each; deconvolved it is what lies within twice a bead's width. Near 100 %, each bead's light "
     "is gathered in it; less was left about it, as after few iterations, or lost; more was made up."
 )
+
+# What is shown for the time being: the layers, and background and maximum of each image.
+SideBySide = tuple[list[LayerData], list[Range]]
 
 # Residuals of so many times the noise are structure, not chance.
 STRUCTURE = 1.5
@@ -55,8 +61,10 @@ class Panel(QObject):
     def __init__(self, gui: FunctionGui[Any, Any]) -> None:
         super().__init__(gui.native)
         self._gui = gui
-        self._saver = Saver(gui.native, TITLE)
-        self._asked: Box | None = None
+        self._saver = Saver(gui.native, TITLE, {"Table": ".csv"})
+        self._background: Background[SideBySide] = Background(
+            self._on_side_by_side, self._tell, draws=True
+        )
         self.made = Made()
         self.panes = Panes(self, self._set_buttons)
         self.figures, self.residual_says = _label(), _label()
@@ -109,7 +117,7 @@ class Panel(QObject):
     @property
     def busy(self) -> bool:
         """Whether a view is being made, or a file written."""
-        return self._asked is not None or self._saver.busy or self.panes.busy
+        return self._background.busy or self._saver.busy or self.panes.busy
 
     # --- after a run
 
@@ -127,7 +135,7 @@ class Panel(QObject):
     def _on_parent(self, parent: Any) -> None:
         if parent is None:
             # The dock was closed, and with it the way back.
-            self._asked = None
+            self._background.cancel()
             self.panes.leave_now()
             self.made = Made()
 
@@ -147,10 +155,9 @@ class Panel(QObject):
         try:
             box = self._box(proven)
         except InputError as error:
-            show_error(f"{TITLE}: {error}")
+            self._tell(str(error))
             return
-        self._asked = box
-        do_aside(lambda: (box, side_by_side(proven, box)), self._take)
+        self._background.ask(lambda: side_by_side(proven, box))
 
     def _box(self, proven: Proven) -> Box:
         """Return what is to be looked at, within what was deconvolved."""
@@ -172,15 +179,8 @@ class Panel(QObject):
             return proven.box_of_bead()
         return proven.box_of_bead(selected_centre(points, centres_of(proven.beads)))
 
-    def _take(self, outcome: Any) -> None:
-        if isinstance(outcome, Exception):
-            self._asked = None
-            raise outcome
-        box, (layers, ranges) = outcome
-        # The dock was closed meanwhile, or another part is wanted.
-        if self._asked is not box:
-            return
-        self._asked = None
+    def _on_side_by_side(self, made: SideBySide) -> None:
+        layers, ranges = made
         proven, viewer = self.made.proven, viewer_of(self._gui)
         if proven is None or viewer is None or self._gui.runner.running:
             return
@@ -230,26 +230,20 @@ class Panel(QObject):
         proven = self.made.proven
         if proven is None:
             return None
-        # Not modal to the event loop, so that what runs in the viewer runs on.
-        dialog = QFileDialog(self._gui.native, f"{TITLE}: save")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
-        dialog.setNameFilter("Table (*.csv)")
-        dialog.setDefaultSuffix("csv")
-        dialog.selectFile(f"{proven.task.image.origin} proof")
-        dialog.fileSelected.connect(self.save_to)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
-        return dialog
+        return self._saver.ask(f"{proven.task.image.origin} proof", self._writer)
 
     def save_to(self, path: str | Path) -> None:
         """Save the figures as CSV, without a dialog."""
+        self._saver.save(Path(path), self._writer)
+
+    def _writer(self, path: Path) -> Callable[[], None]:
         proven = self.made.proven
-        path = Path(path)
-        if proven is None or path.suffix.lower() != ".csv":
-            show_error(f"{TITLE}: {path.name} was not saved; its name must end in .csv.")
-            return
-        self._saver.save(path, lambda path: lambda: write_proof(path, proven.proof))
+        if proven is None:
+            raise InputError("There are no figures any more; press Prove again.")
+        return partial(write_proof, path, proven.proof)
+
+    def _tell(self, sentence: str) -> None:
+        show_error(f"{TITLE}: {sentence}")
 
 
 def table_text(proof: Proof) -> str:

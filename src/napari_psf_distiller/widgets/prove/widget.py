@@ -18,11 +18,11 @@ from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_so
 from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
-from napari_psf_distiller.widgets.parts.devices import DEVICE_OPTIONS, name_zero, offer_devices
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.prove.panel import Panel
 from napari_psf_distiller.widgets.prove.region import drawn_box, offset_of
 from napari_psf_distiller.widgets.prove.run import TITLE, Made, ProveJob, Task, prove_steps
+from napari_psf_distiller.widgets.running.devices import DEVICE_OPTIONS, name_zero, offer_devices
 from napari_psf_distiller.widgets.running.runner import Outcome, StepRunner
 
 __all__ = ["prove_psf"]

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
 from napari.layers import Layer
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from psygnal import Signal
@@ -25,15 +24,8 @@ from napari_psf_distiller.widgets.layers.record import (
 )
 from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
+from napari_psf_distiller.widgets.running.background import Background, Interrupted
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
-from napari_psf_distiller.widgets.running.worker import (
-    ClosingWorker,
-    Failure,
-    Interrupted,
-    Outcome,
-    guarded,
-    start_for,
-)
 from napari_psf_distiller.widgets.viewer.calm import collector, spinner
 
 __all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
@@ -41,6 +33,9 @@ __all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
 # Seconds between two updates of what is shown, and between two of `progressed`: each has the whole
 # window painted again, which a machine without a GPU feels.
 UPDATE_EVERY = PROGRESSED_EVERY = 0.2
+
+# What a step gives back to the main thread: layers to add, and what to tell the user.
+Outcome = tuple[list[LayerData], str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,14 @@ class StepRunner:
     def __init__(self, gui: FunctionGui[Any, Any], title: str) -> None:
         self.title = title
         self._gui = gui
-        self._worker: ClosingWorker | None = None
+        self._background = Background(
+            self._on_done,
+            self._on_failed,
+            progressed=self._on_progress,
+            broke=self._on_error,
+            ended=self._on_worked,
+        )
+        self._running = False
         self._job: Job | None = None
         # What the last run wrote, and the layer it worked on, if the next may replace it.
         self._written: tuple[Layer, Layer] | None = None
@@ -164,7 +166,7 @@ class StepRunner:
     @property
     def running(self) -> bool:
         """Whether a run is under way."""
-        return self._worker is not None
+        return self._running
 
     @property
     def job(self) -> Job | None:
@@ -187,49 +189,38 @@ class StepRunner:
         self._worked = self._adding = self._previewed = False
         self._run = record_run(self._gui) | {"log_likelihood": [], "warnings": []}
         self._time_left = TimeLeft()
-        worker = create_worker(
-            guarded, self.title, make_steps, _start_thread=False, _worker_class=ClosingWorker
-        )
-        self._worker = worker
+        self._running = True
         self._step = ""
         self._set_running(True)
         self._set_status("running")
         collector.spare()
         spinner.calm()
-        start_for(
-            self,
-            worker,
-            yielded=self._on_progress,
-            returned=self._on_return,
-            errored=self._on_error,
-            finished=self._on_finish,
-        )
+        self._background.ask(make_steps)
         self.started.emit()
         # Not before the work, which would wait for it.
-        QTimer.singleShot(0, partial(self._add_bar, worker))
+        QTimer.singleShot(0, partial(self._add_bar, self._run))
 
-    def _add_bar(self, worker: ClosingWorker) -> None:
-        if self._worker is not worker or not self._alive:
+    def _add_bar(self, run: dict[str, Any]) -> None:
+        if not self._is_under_way(run) or not self._alive:
             return
         # napari's bar handles events when it is made; the run may be over with them.
         bar = ActivityBar(self.title)
-        if self._worker is worker:
+        if self._is_under_way(run):
             self._bar = bar
         else:
             bar.close()
 
-    @property
-    def _cancelled(self) -> bool:
-        return self._worker is not None and self._worker.abort_requested
+    def _is_under_way(self, run: dict[str, Any]) -> bool:
+        return self._running and self._run is run
 
     def cancel(self) -> None:
         """Ask the run to stop; it does within one iteration, and adds nothing."""
-        if self._worker is not None:
-            self._worker.quit()
+        if self._running:
+            self._background.cancel()
             self._set_status("cancelling")
 
     def _on_progress(self, progress: Progress) -> None:
-        if self._worker is None or not self._alive:
+        if not self._running or not self._alive:
             return
         if self._bar is not None and self._bar.cancelled:
             self.cancel()
@@ -277,15 +268,14 @@ class StepRunner:
         self._told, self._untold = now, None
         self.progressed.emit(progress)
 
-    def _on_return(self, outcome: Outcome | Failure | None) -> None:
-        # The viewer was closed in the meantime: there is nowhere to add to. Or it was cancelled
-        # when it was done, but its result not yet here.
-        if outcome is None or not self._alive or self._job is None or self._cancelled:
-            return
-        if isinstance(outcome, Failure):
-            self._tell_failure(outcome.message)
-            return
-        self._add_all(outcome, self._job, "done", outcome[1])
+    def _on_done(self, outcome: Outcome) -> None:
+        # If the viewer was closed in the meantime, there is nowhere to add to.
+        if self._alive and self._job is not None:
+            self._add_all(outcome, self._job, "done", outcome[1])
+
+    def _on_failed(self, sentence: str) -> None:
+        if self._alive:
+            self._tell_failure(sentence)
 
     def _on_error(self, error: Exception) -> None:
         self._ending = Ending("failed", f"It failed unexpectedly: {error}")
@@ -356,13 +346,13 @@ class StepRunner:
         self._written = (added, job.replace_for) if job.replace_for is not None else None
         return added
 
-    def _on_finish(self) -> None:
+    def _on_worked(self) -> None:
         self._worked = True
         if self._adding:
             # The last layer ends it.
             return
-        if self._cancelled and self._ending is None:
-            kept = self._worker.take_kept() if self._worker is not None else None
+        if self._background.cancelled and self._ending is None:
+            kept = self._background.take_kept()
             if kept is not None and self._alive and self._job is not None:
                 self._keep(kept, self._job)
                 return
@@ -371,7 +361,7 @@ class StepRunner:
         self._finish()
 
     def _finish(self) -> None:
-        self._worker = None
+        self._running = False
         if self._bar is not None:
             self._bar.close()
             self._bar = None

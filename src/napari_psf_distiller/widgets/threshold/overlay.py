@@ -16,7 +16,7 @@ from qtpy.QtCore import QTimer
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.stepwise.threshold_preview import reduce_by_maximum
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
-from napari_psf_distiller.widgets.running.worker import SupersedingWorker
+from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.threshold.histogram import ABOVE_COLOUR
 from napari_psf_distiller.widgets.threshold.picture import ThresholdPicture
 
@@ -83,7 +83,7 @@ class ThresholdOverlay:
         self._volume: Shown | None = None
         self._stands_in = False
         self._picture: ThresholdPicture | None = None
-        self._reducer = SupersedingWorker(self._on_reduced, failed)
+        self._reducer = Background(self._on_reduced, failed)
 
     @property
     def image(self) -> Image | None:
@@ -115,7 +115,7 @@ class ThresholdOverlay:
 
     def remove(self) -> None:
         """Remove the layer, and show the image again if it was hidden."""
-        self._reducer.drop()
+        self._reducer.cancel()
         layer, viewer = self.layer, self._viewer
         self.layer = None
         self._show_image()

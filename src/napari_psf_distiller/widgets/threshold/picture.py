@@ -12,7 +12,7 @@ from superqt.utils import qdebounced
 
 from napari_psf_distiller.measure.projection import Projection, project_maximum
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
-from napari_psf_distiller.widgets.running.worker import SupersedingWorker
+from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.threshold.histogram import ABOVE_COLOUR
 from napari_psf_distiller.widgets.viewer.viewpoint import camera_of
 
@@ -89,7 +89,7 @@ class ThresholdPicture:
             metadata={PREVIEW_KEY: True},
             **keywords,
         )
-        self._projector = SupersedingWorker(self._on_projected, failed)
+        self._projector = Background(self._on_projected, failed)
         self._soon = qdebounced(self._project, timeout=REST)
         for event in self._events:
             event.connect(self._on_camera)
@@ -113,7 +113,7 @@ class ThresholdPicture:
     def drop(self) -> None:
         """Stop following the camera."""
         self._soon.cancel()
-        self._projector.drop()
+        self._projector.cancel()
         self._seen = None
         for event in self._events:
             event.disconnect(self._on_camera)

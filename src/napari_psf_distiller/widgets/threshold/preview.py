@@ -26,8 +26,8 @@ from napari_psf_distiller.stepwise.threshold_preview import (
 )
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
+from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.runner import Ending
-from napari_psf_distiller.widgets.running.worker import SupersedingWorker
 from napari_psf_distiller.widgets.threshold.histogram import Histogram
 from napari_psf_distiller.widgets.threshold.overlay import Shown, ThresholdOverlay
 
@@ -93,9 +93,9 @@ class ThresholdPreview:
             place += place >= 0
         self.overlay = ThresholdOverlay(self._on_gone, self._refuse)
         self._known: WeakKeyDictionary[Image, dict[Any, Basis]] = WeakKeyDictionary()
-        self._surveyor = SupersedingWorker(self._on_survey, self._refuse)
-        self._leveller = SupersedingWorker(self._on_level, self._refuse)
-        self._counter = SupersedingWorker(self._on_count, self._refuse)
+        self._surveyor = Background(self._on_survey, self._refuse)
+        self._leveller = Background(self._on_level, self._refuse)
+        self._counter = Background(self._on_count, self._refuse)
         # Whether the overlay is wanted; the level drawn last; what was told already.
         self._active = False
         self._level: float | None = None
@@ -196,7 +196,7 @@ class ThresholdPreview:
     def _on_started(self) -> None:
         self._moved_on = False
         self._rest_soon.cancel()
-        self._counter.drop()
+        self._counter.cancel()
 
     def _on_ended(self, ending: Ending) -> None:
         # The labels are there: the field is theirs.
@@ -279,7 +279,7 @@ class ThresholdPreview:
                 threshold_value(basis.array[:1], "noise", factor=gui.factor.value)
             return noise.median + float(gui.factor.value) * noise.deviation
         if not basis.survey.exact and method not in basis.levels:
-            self._leveller.ask(lambda: (basis, method, threshold_value(basis.array, method)))
+            self._leveller.ask(lambda: (basis, method, float(threshold_value(basis.array, method))))
         level: float = basis.levels.get(method, basis.survey.levels[method])
         return level
 
@@ -311,7 +311,7 @@ class ThresholdPreview:
         self.histogram.clear(text)
         self.summary.setText("")
         self._level = self._drawn = None
-        self._counter.drop()
+        self._counter.cancel()
 
     def _refuse(self, sentence: str) -> None:
         """Say why there is nothing to see; aloud if the user asked for it, and once."""
@@ -365,7 +365,7 @@ class ThresholdPreview:
         self._rest_soon.cancel()
         self._drawn = None
         for latest in (self._surveyor, self._leveller, self._counter):
-            latest.drop()
+            latest.cancel()
         self._attach(None)
         if self._viewer is not None:
             self._viewer.dims.events.current_step.disconnect(self._on_slider_of_the_viewer)

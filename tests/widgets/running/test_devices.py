@@ -7,7 +7,7 @@ import pytest
 
 from napari_psf_distiller.compute import Device
 from napari_psf_distiller.compute.devices import NUMPY
-from napari_psf_distiller.widgets.parts import devices as devices_module
+from napari_psf_distiller.widgets.running import devices as devices_module
 
 FOUND = (
     Device("Good GPU", "gpu", "Some OpenCL", True),

@@ -4,11 +4,12 @@ from typing import Any
 from weakref import ref
 
 from magicgui.widgets import ComboBox, FloatSpinBox
-from napari.qt.threading import FunctionWorker, create_worker
+from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.compute import Device, devices
+from napari_psf_distiller.widgets.running.background import Background
 
 __all__ = [
     "DEVICE_OPTIONS",
@@ -83,7 +84,7 @@ def offer_devices(choice: ComboBox) -> None:
     )
     choice.native.setMinimumContentsLength(12)
 
-    # napari keeps the worker as long as its window, and would keep the widget and all layers too.
+    # The test may outlast the widget, and would keep it and all layers.
     weakly = ref(choice)
 
     def offer(found: tuple[Device, ...]) -> None:
@@ -97,6 +98,4 @@ def offer_devices(choice: ComboBox) -> None:
         # One that was asked for before may not be here.
         choice.value = chosen if chosen in choice.choices else "auto"
 
-    worker: FunctionWorker[tuple[Device, ...]] = create_worker(devices, _start_thread=False)
-    worker.returned.connect(offer)
-    worker.start()
+    Background(offer, show_error).ask(devices)

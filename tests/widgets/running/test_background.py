@@ -8,7 +8,7 @@ from weakref import ref
 import pytest
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.widgets.running.worker import SupersedingWorker
+from napari_psf_distiller.widgets.running.background import Background
 
 
 class Asked:
@@ -17,7 +17,7 @@ class Asked:
     def __init__(self) -> None:
         self.done: list[Any] = []
         self.failed: list[str] = []
-        self.latest = SupersedingWorker(self.done.append, self.failed.append)
+        self.latest = Background(self.done.append, self.failed.append)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_an_error_for_the_user_is_its_own_sentence(asked: Asked, user: Any) -> N
     assert asked.failed == ["The image is empty."]
 
 
-@pytest.mark.parametrize("then", ["drop", "ask"])
+@pytest.mark.parametrize("then", ["cancel", "ask"])
 def test_of_what_nobody_waits_for_no_error_is_told(
     asked: Asked, user: Any, qtbot: Any, then: str
 ) -> None:
@@ -63,8 +63,8 @@ def test_of_what_nobody_waits_for_no_error_is_told(
 
     with qtbot.capture_exceptions() as exceptions:
         asked.latest.ask(fail)
-        if then == "drop":
-            asked.latest.drop()
+        if then == "cancel":
+            asked.latest.cancel()
         else:
             asked.latest.ask(lambda: 7)
         gate.set()
@@ -76,7 +76,7 @@ def test_of_what_nobody_waits_for_no_error_is_told(
 def test_nobody_who_waits_for_work_under_way_is_let_go_of(user: Any) -> None:
     gate = threading.Event()
     done: list[bool] = []
-    latest = SupersedingWorker(done.append, pytest.fail)
+    latest = Background(done.append, pytest.fail)
     latest.ask(gate.wait)
     kept = ref(latest)
     del latest
