@@ -1,7 +1,6 @@
 """The widget Deconvolve: an image and a PSF become a sharper image."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Literal
 
 import napari
@@ -14,12 +13,13 @@ from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
 from napari_psf_distiller.widgets.layers.record import (
     used_device,
 )
 from napari_psf_distiller.widgets.layers.source import (
+    Source,
     layer_like,
     read_image_layer,
     read_labels_layer,
@@ -40,6 +40,25 @@ __all__ = ["deconvolve"]
 
 TITLE = "Deconvolve"
 DEFAULT = Deconvolve()
+
+
+@dataclasses.dataclass(frozen=True)
+class DeconvolveTask:
+    """What is deconvolved, as it was read in the main thread.
+
+    Attributes
+    ----------
+    image, psf : Source
+    mask : Source or None
+        Where it is 0, no voxel counts.
+    recipe : Recipe
+        The image's own, and how it is deconvolved.
+    """
+
+    image: Source
+    psf: Source
+    mask: Source | None
+    recipe: Recipe
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
@@ -116,16 +135,16 @@ def deconvolve(
     device: str = "auto",
     fft: FFT = "auto",
     memory: float = 0.0,
-) -> Job:
+) -> Job[DeconvolveTask]:
     """Deconvolve an image with a PSF: its use, and its test."""
 
-    def prepare() -> Callable[[], Steps[Outcome]]:
+    def read() -> DeconvolveTask:
         source = with_voxel_size_of(psf, read_image_layer(image, "an image", viewer))
         kernel = read_image_layer(psf, "a PSF", viewer)
-        others = [kernel]
+        counting = None
         if mask is not None:
             read_mask = read_image_layer if isinstance(mask, Image) else read_labels_layer
-            others.append(read_mask(mask, viewer=viewer))
+            counting = read_mask(mask, viewer=viewer)
         settings = Deconvolve(
             iterations=int(iterations) or None,
             boundary=boundary,
@@ -139,31 +158,35 @@ def deconvolve(
             source.recipe, deconvolve=settings, device=device, fft=fft, memory=memory or None
         )
 
-        def steps() -> Steps[Outcome]:
-            array, kernel_array = np.asarray(source.data), np.asarray(kernel.data)
-            counting = None if mask is None else np.asarray(others[-1].data) != 0
-            result = yield from deconvolve_step(array, kernel_array, recipe, mask=counting)
-            warnings = (*deconvolve_warnings(array, kernel_array, boundary), *result.warnings)
-            if not same_voxels(source, kernel):
-                warnings += (
-                    f"The voxel sizes differ: image {source.recipe.spacing}, PSF "
-                    f"{kernel.recipe.spacing} micrometres. The result is not right.",
-                )
-            layer = layer_like(
-                source,
-                result.array,
-                "image",
-                f"{source.origin} deconvolved",
-                used_device(recipe, result.device),
-                step=TITLE,
-                others=others,
-                iterations=result.iterations,
-                colormap="gray",
-            )
-            automatic = " (automatic)" if settings.iterations is None else ""
-            done = f"done: {result.iterations} iterations{automatic}, on {result.device}"
-            return [layer], done, warnings
+        return DeconvolveTask(source, kernel, counting, recipe)
 
-        return steps
+    return Job(viewer, read, deconvolve_steps)
 
-    return Job(viewer, prepare)
+
+def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
+    """Deconvolve an image; the generator of the step's worker."""
+    image, psf, recipe = task.image, task.psf, task.recipe
+    settings = recipe.deconvolve
+    array, kernel = np.asarray(image.data), np.asarray(psf.data)
+    counting = None if task.mask is None else np.asarray(task.mask.data) != 0
+    result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
+    warnings = (*deconvolve_warnings(array, kernel, settings.boundary), *result.warnings)
+    if not same_voxels(image, psf):
+        warnings += (
+            f"The voxel sizes differ: image {image.recipe.spacing}, PSF {psf.recipe.spacing} "
+            "micrometres. The result is not right.",
+        )
+    layer = layer_like(
+        image,
+        result.array,
+        "image",
+        f"{image.origin} deconvolved",
+        used_device(recipe, result.device),
+        step=TITLE,
+        others=[psf] if task.mask is None else [psf, task.mask],
+        iterations=result.iterations,
+        colormap="gray",
+    )
+    automatic = " (automatic)" if settings.iterations is None else ""
+    done = f"done: {result.iterations} iterations{automatic}, on {result.device}"
+    return Outcome([layer], done, warnings)

@@ -1,8 +1,7 @@
 """The widget Post-process PSF: the distilled image becomes the PSF."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import napari
@@ -14,18 +13,35 @@ from napari_psf_distiller.advice import psf_warnings
 from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.recipe import PostProcess, Recipe
+from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY, own_note
-from napari_psf_distiller.widgets.layers.source import Source, layer_like, read_image_layer
+from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
-from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.runner import ImageTask, Job, Outcome, StepRunner
 
-__all__ = ["TITLE", "post_processed", "postprocess_psf"]
+__all__ = ["TITLE", "PostProcessTask", "postprocess_psf", "postprocess_steps"]
 
 TITLE = "Post-process PSF"
 DEFAULT = PostProcess()
+
+
+@dataclasses.dataclass(frozen=True)
+class PostProcessTask(ImageTask):
+    """What is post-processed, as it was read in the main thread.
+
+    Attributes
+    ----------
+    source : Source
+        The distilled PSF.
+    recipe : Recipe
+        Its own, and how it is post-processed.
+    note : mapping
+        What its layer says of itself.
+    """
+
+    note: Mapping[str, Any]
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
@@ -61,30 +77,21 @@ def postprocess_psf(
     background: float = DEFAULT.background,
     clip: bool = True,
     normalise: bool = True,
-) -> Job:
+) -> Job[PostProcessTask]:
     """Centre, crop, subtract the background, clip and normalise the PSF."""
 
-    def prepare() -> Callable[[], Steps[Outcome]]:
+    def read() -> PostProcessTask:
         source = read_image_layer(image, "a distilled PSF")
         settings = PostProcess(crop=crop, background=background, clip=clip, normalise=normalise)
         recipe = dataclasses.replace(source.recipe, postprocess=settings)
-        return partial(post_processed, source, recipe, own_note(image.metadata) or {})
+        return PostProcessTask(source, recipe, own_note(image.metadata) or {})
 
-    return Job(viewer, prepare)
+    return Job(viewer, read, postprocess_steps)
 
 
-def post_processed(source: Source, recipe: Recipe, note: Mapping[str, Any]) -> Steps[Outcome]:
-    """Make the PSF's layer; the generator of the step's worker.
-
-    Parameters
-    ----------
-    source : Source
-        The distilled PSF.
-    recipe : Recipe
-        Its own, and how it is post-processed.
-    note : mapping
-        What its layer says of itself.
-    """
+def postprocess_steps(task: PostProcessTask) -> Steps[Outcome]:
+    """Make the PSF's layer; the generator of the step's worker."""
+    source, recipe, note = task.source, task.recipe, task.note
     array = np.asarray(source.data)
     psf = yield from postprocess_step(array, recipe)
     layer = layer_like(
@@ -103,4 +110,4 @@ def post_processed(source: Source, recipe: Recipe, note: Mapping[str, Any]) -> S
         # Cropping and scaling leave the widths as they are.
         layer[1]["metadata"][METADATA_KEY]["fwhm_error"] = note["fwhm_error"]
     shown = widths_text(psf, recipe.spacing)
-    return [layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe)
+    return Outcome([layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe))

@@ -1,7 +1,6 @@
 """The widget Preprocess beads: an image layer becomes a preprocessed one."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Literal
 
 import napari
@@ -20,7 +19,7 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
 from napari_psf_distiller.widgets.parts.docks import share_dock
-from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.runner import ImageTask, Job, Outcome, StepRunner
 
 __all__ = ["preprocess_beads"]
 
@@ -99,10 +98,10 @@ def preprocess_beads(
     noise_margin: float = DEFAULT.noise_margin,
     floor: float = DEFAULT.floor,
     median: int = DEFAULT.median,
-) -> Job:
+) -> Job[ImageTask]:
     """Subtract the background and filter by the median."""
 
-    def prepare() -> Callable[[], Steps[Outcome]]:
+    def read() -> ImageTask:
         source = with_voxel_size(read_image_layer(image, "a bead image", viewer), voxel_size)
         settings = Preprocess(
             background=background,
@@ -113,25 +112,27 @@ def preprocess_beads(
             floor=floor,
             median=median,
         )
-        recipe = dataclasses.replace(source.recipe, preprocess=settings)
+        return ImageTask(source, dataclasses.replace(source.recipe, preprocess=settings))
 
-        def steps() -> Steps[Outcome]:
-            array = np.asarray(source.data)
-            result = yield from preprocess_step(array, recipe)
-            layer = layer_like(
-                source,
-                result.image,
-                "image",
-                f"{source.origin} preprocessed",
-                dataclasses.replace(recipe, provenance=provenance_of(array, "")),
-                step=TITLE,
-                colormap="gray",
-                # Dim beads show beside bright ones.
-                gamma=0.6,
-            )
-            done = f"done: {background} background, median filter {median}"
-            return [layer], done, ()
+    return Job(viewer, read, preprocess_steps)
 
-        return steps
 
-    return Job(viewer, prepare)
+def preprocess_steps(task: ImageTask) -> Steps[Outcome]:
+    """Preprocess an image; the generator of the step's worker."""
+    source, recipe = task.source, task.recipe
+    array = np.asarray(source.data)
+    result = yield from preprocess_step(array, recipe)
+    layer = layer_like(
+        source,
+        result.image,
+        "image",
+        f"{source.origin} preprocessed",
+        dataclasses.replace(recipe, provenance=provenance_of(array, "")),
+        step=TITLE,
+        colormap="gray",
+        # Dim beads show beside bright ones.
+        gamma=0.6,
+    )
+    settings = recipe.preprocess
+    done = f"done: {settings.background} background, median filter {settings.median}"
+    return Outcome([layer], done)

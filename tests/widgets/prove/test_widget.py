@@ -148,7 +148,7 @@ def test_both_panes_have_one_rule_of_contrast(
 ) -> None:
     gui = proven()
     raw, after = viewer.layers[4:6]
-    proof = gui.panel.made.proven.proof
+    proof = gui.panel.proven.proof
     levels = proof.background_before, proof.background_after
 
     def ranges() -> list[float]:
@@ -270,7 +270,7 @@ def test_the_figures_are_saved(
     dialog.accept()
     user.waits(lambda: not gui.panel.busy and (tmp_path / "proof.csv").exists())
     table = pd.read_csv(tmp_path / "proof.csv").set_index(["quantity", "bead"])
-    kept = gui.panel.made.proven.proof.flux_kept
+    kept = gui.panel.proven.proof.flux_kept
     assert table.loc[("flux", "all"), "after_over_before"] == pytest.approx(kept, rel=1e-4)
     assert table.loc[("fwhm_x", "median"), "unit"] == "um"
     gui.panel.save_to(tmp_path / "proof.txt")
@@ -354,7 +354,7 @@ def test_a_result_of_unknown_origin_is_warned_of(
     gui = proven(deconvolved=other)
     (warning,) = told.warnings
     assert "It is not known that 'other' was deconvolved from 'beads'" in warning
-    kept = gui.panel.made.proven.proof.flux_kept
+    kept = gui.panel.proven.proof.flux_kept
     beads = pd.DataFrame(field.centres, columns=list("zyx")).assign(used=True)
     image, level = bead_layer.data, background_of(bead_layer.data)
     itself = prove(image, image, beads, psf.data, (level, level))

@@ -1,7 +1,6 @@
 """The widget Find beads: an image becomes a points layer of its beads."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, Literal
 
 import napari
@@ -22,6 +21,7 @@ from napari_psf_distiller.widgets.layers.record import (
 )
 from napari_psf_distiller.widgets.layers.source import (
     NOT_PREPROCESSED,
+    Source,
     not_raw,
     read_image_layer,
     read_labels_layer,
@@ -29,14 +29,29 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.runner import ImageTask, Job, Outcome, StepRunner
 
 __all__ = ["find_beads"]
 
 TITLE = "Find beads"
 DEFAULT = FindBeads()
 
-Prepared = Callable[[], Steps[Outcome]]
+
+@dataclasses.dataclass(frozen=True)
+class ThresholdedTask(ImageTask):
+    """An image and what Threshold marked in it, as they were read in the main thread.
+
+    Attributes
+    ----------
+    source : Source
+        The preprocessed image.
+    recipe : Recipe
+        Its own, and how beads are found.
+    objects : Source
+        The labels.
+    """
+
+    objects: Source
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
@@ -117,13 +132,18 @@ def find_beads(
     min_voxels: int = DEFAULT.min_voxels,
     max_voxels: int = 0,
     margin: tuple[float, float, float] = (0.5, 0.5, 0.5),
-) -> Job:
+) -> Job[Any]:
     """Find the centre of each bead."""
     if method == "matched":
-        settings = FindBeads(method=method, significance=significance)
-        return Job(viewer, lambda: _matched(viewer, image, voxel_size, settings))
+        return Job(
+            viewer,
+            lambda: _matched_task(viewer, image, voxel_size, significance),
+            matched_steps,
+        )
 
-    def prepare() -> Prepared:
+    def read() -> ThresholdedTask:
+        source = read_image_layer(image, "a preprocessed image", viewer)
+        objects = read_labels_layer(mask, viewer)
         settings = FindBeads(
             method=method,
             centre=centre,
@@ -131,73 +151,66 @@ def find_beads(
             max_voxels=max_voxels or None,
             margin=margin if any(margin) else None,
         )
-        return _thresholded(viewer, image, mask, settings)
+        recipe = dataclasses.replace(
+            source.recipe,
+            threshold=objects.recipe.threshold,
+            find_beads=settings,
+            distill=dataclasses.replace(source.recipe.distill, method="richardson-lucy"),
+        )
+        return ThresholdedTask(source, recipe, objects)
 
-    return Job(viewer, prepare)
+    return Job(viewer, read, thresholded_steps)
 
 
-def _matched(
+def _matched_task(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     voxel_size: tuple[float, float, float],
-    settings: FindBeads,
-) -> Prepared:
+    significance: float,
+) -> ImageTask:
     source = with_voxel_size(read_image_layer(image, "a bead image", viewer), voxel_size)
     recipe = dataclasses.replace(
         source.recipe,
-        find_beads=settings,
+        find_beads=FindBeads(method="matched", significance=significance),
         distill=dataclasses.replace(source.recipe.distill, method="joint"),
     )
     if recipe.preprocess != NOT_PREPROCESSED:
         recipe = marked_by_hand(recipe, "preprocess")
-
-    def steps() -> Steps[Outcome]:
-        array = np.asarray(source.data)
-        beads = yield from find_raw_beads_step(array, recipe)
-        layer = points_layer(
-            source,
-            beads,
-            f"{source.origin} beads",
-            with_image(recipe, array),
-            step=TITLE,
-        )
-        sure = int(beads["used"].sum())
-        message = f"done: {sure} beads"
-        if sure < len(beads):
-            message += f", and {len(beads) - sure} peaks that may be their halos"
-        return [layer], message, not_raw(source, "the matched filter")
-
-    return steps
+    return ImageTask(source, recipe)
 
 
-def _thresholded(
-    viewer: "napari.viewer.Viewer",
-    image: "napari.layers.Image",
-    mask: "napari.layers.Labels",
-    settings: FindBeads,
-) -> Prepared:
-    source = read_image_layer(image, "a preprocessed image", viewer)
-    objects = read_labels_layer(mask, viewer)
-    recipe = dataclasses.replace(
-        source.recipe,
-        threshold=objects.recipe.threshold,
-        find_beads=settings,
-        distill=dataclasses.replace(source.recipe.distill, method="richardson-lucy"),
+def matched_steps(task: ImageTask) -> Steps[Outcome]:
+    """Find beads in a raw image by a matched filter; the generator of the step's worker."""
+    source, array = task.source, np.asarray(task.source.data)
+    beads = yield from find_raw_beads_step(array, task.recipe)
+    layer = points_layer(
+        source,
+        beads,
+        f"{source.origin} beads",
+        with_image(task.recipe, array),
+        step=TITLE,
     )
+    sure = int(beads["used"].sum())
+    message = f"done: {sure} beads"
+    if sure < len(beads):
+        message += f", and {len(beads) - sure} peaks that may be their halos"
+    return Outcome([layer], message, not_raw(source, "the matched filter"))
 
-    def steps() -> Steps[Outcome]:
-        made = marked_by_hand(recipe, "threshold") if objects.edited else recipe
-        beads = yield from find_beads_step(np.asarray(source.data), np.asarray(objects.data), made)
-        layer = points_layer(
-            source,
-            # What was subtracted is not known here; a column of zeros would be untrue.
-            beads.drop(columns="background"),
-            f"{source.origin} beads",
-            made,
-            step=TITLE,
-            others=[objects],
-        )
-        used = int(beads["used"].sum())
-        return [layer], f"done: {len(beads)} beads, {used} of them used", ()
 
-    return steps
+def thresholded_steps(task: ThresholdedTask) -> Steps[Outcome]:
+    """Find beads among what was marked; the generator of the step's worker."""
+    source, objects, recipe = task.source, task.objects, task.recipe
+    if objects.edited:
+        recipe = marked_by_hand(recipe, "threshold")
+    beads = yield from find_beads_step(np.asarray(source.data), np.asarray(objects.data), recipe)
+    layer = points_layer(
+        source,
+        # What was subtracted is not known here; a column of zeros would be untrue.
+        beads.drop(columns="background"),
+        f"{source.origin} beads",
+        recipe,
+        step=TITLE,
+        others=[objects],
+    )
+    used = int(beads["used"].sum())
+    return Outcome([layer], f"done: {len(beads)} beads, {used} of them used")

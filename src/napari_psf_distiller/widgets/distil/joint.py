@@ -35,14 +35,13 @@ from napari_psf_distiller.widgets.layers.source import (
     layer_like,
     not_raw,
 )
-from napari_psf_distiller.widgets.running.runner import Interrupted, Job, Outcome
+from napari_psf_distiller.widgets.running.runner import Interrupted, Outcome
 from napari_psf_distiller.wording import reasons_text, width_text
 
 __all__ = [
     "TITLE",
-    "DistilJob",
+    "DistilTask",
     "JointRun",
-    "Made",
     "distilled_layer",
     "joint_outcome",
     "joint_steps",
@@ -85,52 +84,37 @@ class JointRun:
     fit: Joint
 
 
-@dataclasses.dataclass
-class Made:
-    """What a run of Distil PSF is made from, and what was made.
+@dataclasses.dataclass(frozen=True, eq=False)
+class DistilTask:
+    """What a PSF is distilled from, as it was read in the main thread.
 
     Attributes
-    ----------
-    source : Source or None
-        The image, as soon as it was read.
-    run : JointRun or None
-        As soon as it is done, if it is one.
-    gains : bool
-        Whether its likelihoods are gains over the start.
-    shown : threading.Event
-        Set as soon as the first preview has its layer.
-    """
-
-    source: Source | None = None
-    run: JointRun | None = None
-    gains: bool = True
-    shown: threading.Event = dataclasses.field(default_factory=threading.Event)
-
-
-@dataclasses.dataclass(frozen=True)
-class DistilJob(Job):
-    """A run of Distil PSF."""
-
-    made: Made = dataclasses.field(default_factory=Made)
-
-
-def joint_steps(source: Source, beads: Beads, recipe: Recipe, made: Made) -> Steps[Outcome]:
-    """Fit PSF and beads jointly; the generator of the step's worker.
-
-    Parameters
     ----------
     source : Source
         The image.
     beads : Beads
     recipe : Recipe
-    made : Made
-        Gets the fit.
+        The image's own, and how the PSF is distilled.
+    shown : threading.Event
+        Set as soon as the first preview has its layer.
+    """
+
+    source: Source
+    beads: Beads
+    recipe: Recipe
+    shown: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+
+def joint_steps(task: DistilTask) -> Steps[Outcome]:
+    """Fit PSF and beads jointly; the generator of the step's worker.
 
     Returns
     -------
     Outcome
-        Residual, fitted beads and PSF; of a run that was cancelled the PSF as far as it was.
+        Residual, fitted beads and PSF, with the `JointRun`; of a run that was cancelled the PSF as
+        far as it was.
     """
+    source, beads, recipe = task.source, task.beads, task.recipe
     array = np.asarray(source.data)
     if recipe.preprocess != NOT_PREPROCESSED:
         recipe = marked_by_hand(recipe, "preprocess")
@@ -138,18 +122,16 @@ def joint_steps(source: Source, beads: Beads, recipe: Recipe, made: Made) -> Ste
     seen: list[Progress] = []
     try:
         fit = yield from watched(
-            joint_step(array, beads.table, recipe, PREVIEW_EVERY), seen, made.shown
+            joint_step(array, beads.table, recipe, PREVIEW_EVERY), seen, task.shown
         )
     except Interrupted:
         if not seen or seen[-1].preview is None:
             raise
         preview, iterations = seen[-1].preview, seen[-1].iteration
         layer = _psf_layer(source, beads.source, recipe, preview, iterations)
-        return [layer], f"the PSF after {iterations} iterations", ()
+        return Outcome([layer], f"the PSF after {iterations} iterations")
     recipe = used_device(with_image(recipe, array), f"{device}, float32")
-    run = JointRun(source, beads.source, recipe, device, fit)
-    made.run = run
-    return joint_outcome(run)
+    return joint_outcome(JointRun(source, beads.source, recipe, device, fit))
 
 
 def joint_outcome(run: JointRun) -> Outcome:
@@ -194,7 +176,7 @@ def joint_outcome(run: JointRun) -> Outcome:
         *not_raw(source, "the joint fit"),
         *found_elsewhere(source, run.beads),
     )
-    return [residual, fitted, psf], message, warnings
+    return Outcome([residual, fitted, psf], message, warnings, found=run)
 
 
 def watched(steps: Steps[T], seen: list[Progress], shown: threading.Event) -> Steps[T]:
@@ -209,7 +191,7 @@ def watched(steps: Steps[T], seen: list[Progress], shown: threading.Event) -> St
     seen : list of Progress
         Gets the last one with a preview, whole.
     shown : threading.Event
-        See `Made`.
+        See `DistilTask`.
     """
     try:
         while True:

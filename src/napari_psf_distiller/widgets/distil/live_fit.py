@@ -17,7 +17,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.widgets.beads.points import beads_from
-from napari_psf_distiller.widgets.distil.joint import TITLE, DistilJob, JointRun, joint_outcome
+from napari_psf_distiller.widgets.distil.joint import TITLE, JointRun, joint_outcome
 from napari_psf_distiller.widgets.distil.live_psf import LivePSF
 from napari_psf_distiller.widgets.layers.choices import unwrapped
 from napari_psf_distiller.widgets.layers.lineage import rewrite, run_of
@@ -99,10 +99,10 @@ class LiveFit:
         self._layers, self._run, self._viewer = (), None, None
 
     def _on_ended(self, ending: Ending) -> None:
-        job = ending.job
-        if ending.kind != "done" or not isinstance(job, DistilJob) or job.made.run is None:
+        job, run = ending.job, ending.found
+        if ending.kind != "done" or job is None or not isinstance(run, JointRun):
             return
-        self._viewer, self._run = unwrapped(job.viewer), job.made.run
+        self._viewer, self._run = unwrapped(job.viewer), run
         self._layers = ending.layers
         points = ending.layers[1]
         points.events.data.connect(self._on_edit)
@@ -160,15 +160,15 @@ class LiveFit:
     def _on_fit(self, done: tuple[JointRun, Outcome]) -> None:
         if self._edited or not self._are_there():
             return
-        run, (layers, message, _) = done
+        run, outcome = done
         self._run = run
         self._updating = True
         try:
-            for layer, (data, keywords, _) in zip(self._layers, layers, strict=True):
+            for layer, (data, keywords, _) in zip(self._layers, outcome.layers, strict=True):
                 rewrite(layer, data, keywords, run_of(layer))
         finally:
             self._updating = False
-        self._runner.status.value = message
+        self._runner.status.value = outcome.message
         self._follow_psf()
         self.fitted.emit()
 

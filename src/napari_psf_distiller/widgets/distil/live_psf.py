@@ -20,7 +20,7 @@ from napari_psf_distiller.widgets.layers.lineage import (
 )
 from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import read_image_layer
-from napari_psf_distiller.widgets.postprocess import TITLE, post_processed
+from napari_psf_distiller.widgets.postprocess import TITLE, PostProcessTask, postprocess_steps
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.runner import Outcome
 
@@ -62,14 +62,17 @@ class LivePSF:
         except InputError as error:
             self.failed.emit(str(error))
             return
-        recipes = [
-            dataclasses.replace(source.recipe, postprocess=_settings_of(layer)) for layer in layers
-        ]
         note = own_note(distilled.metadata) or {}
+        tasks = [
+            PostProcessTask(
+                source,
+                dataclasses.replace(source.recipe, postprocess=_settings_of(layer)),
+                note,
+            )
+            for layer in layers
+        ]
         work = _Work(viewer, distilled, input_of(distilled, viewer), layers)
-        self._latest.ask(
-            lambda: (work, [finish(post_processed(source, recipe, note)) for recipe in recipes])
-        )
+        self._latest.ask(lambda: (work, [finish(postprocess_steps(task)) for task in tasks]))
 
     def stop(self) -> None:
         """Forget what was asked for."""
@@ -77,13 +80,15 @@ class LivePSF:
 
     def _update(self, done: "tuple[_Work, list[Outcome]]") -> None:
         work, outcomes = done
-        for layer, ([(data, keywords, _)], _, warnings) in zip(work.layers, outcomes, strict=True):
+        for layer, outcome in zip(work.layers, outcomes, strict=True):
             # Deleted or edited meanwhile, it is left alone.
             if layer in work.viewer.layers and _is_made_of(layer, work.distilled):
                 run = run_of(layer)
                 assert run is not None
                 inputs = run["inputs"] | {"image": work.noted}
-                rewrite(layer, data, keywords, run | {"inputs": inputs, "warnings": warnings})
+                ((data, keywords, _),) = outcome.layers
+                run |= {"inputs": inputs, "warnings": outcome.warnings}
+                rewrite(layer, data, keywords, run)
         self.updated.emit()
 
 

@@ -4,11 +4,12 @@ from functools import partial
 
 import numpy as np
 from napari.layers import Image
+from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from napari_psf_distiller.progress import Progress, note_likelihood
-from napari_psf_distiller.widgets.distil.joint import DistilJob
+from napari_psf_distiller.widgets.distil.joint import DistilTask
 from napari_psf_distiller.widgets.inspect.inspector import inspectors_in
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY, unwrapped
 from napari_psf_distiller.widgets.layers.geometry import in_true_size, inset
@@ -29,7 +30,7 @@ class PSFSoFar:
 
     def __init__(self, runner: StepRunner) -> None:
         # Whose previews are shown, and the newest of them.
-        self._job: DistilJob | None = None
+        self._task: DistilTask | None = None
         self._preview: NDArray[np.float32] | None = None
         self._layer: Image | None = None
         self._curve: list[tuple[int, float]] = []
@@ -38,27 +39,28 @@ class PSFSoFar:
         runner.ended.connect(self._on_ended)
 
     def _show(self, progress: Progress) -> None:
-        job = self._runner.job
-        if not isinstance(job, DistilJob) or job.made.source is None:
+        job, task = self._runner.job, self._runner.task
+        if job is None or not isinstance(task, DistilTask):
             return
         note_likelihood(self._curve, progress)
         if progress.preview is None:
             return
         self._preview = progress.preview
-        if self._job is not job:
-            self._job = job
+        viewer = unwrapped(job.viewer)
+        if self._task is not task:
+            self._task = task
             # In turns of their own, since each takes a while: the layer, and the first drawing.
-            QTimer.singleShot(0, partial(self._add, job))
+            QTimer.singleShot(0, partial(self._add, task, viewer))
         elif self._layer is not None:
-            self._draw(job, progress.preview)
-            if self._layer in unwrapped(job.viewer).layers:
+            self._draw(task, viewer, progress.preview)
+            if self._layer in viewer.layers:
                 # If not, its user deleted it, and does not want to see it.
                 self._layer.data = progress.preview
                 self._layer.contrast_limits = _limits(progress.preview)
 
-    def _add(self, job: DistilJob) -> None:
-        source, preview = job.made.source, self._preview
-        if self._job is not job or source is None or preview is None:
+    def _add(self, task: DistilTask, viewer: Viewer) -> None:
+        source, preview = task.source, self._preview
+        if self._task is not task or preview is None:
             return
         self._layer = Image(
             preview,
@@ -69,26 +71,26 @@ class PSFSoFar:
             **in_true_size(source.geometry, source.recipe.spacing),
             translate=inset(source.geometry, source.recipe.spacing, np.shape(source.data), preview),
         )
-        viewer = unwrapped(job.viewer)
-        with drawn_later(viewer, partial(self._go_on, job)):
+        with drawn_later(viewer, partial(self._go_on, task, viewer)):
             viewer.layers.append(self._layer)
         self._runner.stand_in = self._layer
         # What is left is Qt's and OpenGL's, which work beside it.
-        job.made.shown.set()
+        task.shown.set()
 
-    def _go_on(self, job: DistilJob) -> None:
-        if self._job is job and self._preview is not None:
-            self._draw(job, self._preview)
+    def _go_on(self, task: DistilTask, viewer: Viewer) -> None:
+        if self._task is task and self._preview is not None:
+            self._draw(task, viewer, self._preview)
 
-    def _draw(self, job: DistilJob, preview: NDArray[np.float32]) -> None:
-        source = job.made.source
-        assert source is not None
-        for inspector in inspectors_in(unwrapped(job.viewer)):
-            inspector.preview(preview, source.recipe.spacing, self._curve, gains=job.made.gains)
+    def _draw(self, task: DistilTask, viewer: Viewer, preview: NDArray[np.float32]) -> None:
+        spacing = task.source.recipe.spacing
+        # The joint fit tells how much likelier it became, Richardson-Lucy how likely it is.
+        gains = task.recipe.distill.method == "joint"
+        for inspector in inspectors_in(viewer):
+            inspector.preview(preview, spacing, self._curve, gains=gains)
 
     def _on_ended(self, ending: Ending) -> None:
         layer, self._layer, self._curve = self._layer, None, []
-        self._job = self._preview = None
+        self._task = self._preview = None
         self._runner.stand_in = None
         if layer is None or ending.job is None:
             return

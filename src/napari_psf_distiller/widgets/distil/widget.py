@@ -1,8 +1,6 @@
 """The widget Distil PSF: an image and its beads become the distilled PSF."""
 
 import dataclasses
-import threading
-from collections.abc import Callable
 from typing import Any, Literal
 
 import napari
@@ -18,8 +16,7 @@ from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.beads.table import offer_table
 from napari_psf_distiller.widgets.distil.joint import (
     TITLE,
-    DistilJob,
-    Made,
+    DistilTask,
     distilled_layer,
     joint_steps,
     watched,
@@ -28,7 +25,7 @@ from napari_psf_distiller.widgets.distil.live_fit import LiveFit
 from napari_psf_distiller.widgets.distil.psf_so_far import PSFSoFar
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source
 from napari_psf_distiller.widgets.layers.record import marked_by_hand, own_note, used_device
-from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, Source, read_image_layer
+from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.running.devices import (
@@ -38,7 +35,7 @@ from napari_psf_distiller.widgets.running.devices import (
     name_zero,
     offer_devices,
 )
-from napari_psf_distiller.widgets.running.runner import Interrupted, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.runner import Interrupted, Job, Outcome, StepRunner
 
 __all__ = ["BEAD_DIAMETER_OPTIONS", "TITLE", "distil_psf"]
 
@@ -228,13 +225,11 @@ def distil_psf(
     device: str = "auto",
     fft: FFT = "auto",
     memory: float = 0.0,
-) -> DistilJob:
+) -> Job[DistilTask]:
     """Distil the PSF from the image and its beads."""
-    made = Made()
 
-    def prepare() -> Callable[[], Steps[Outcome]]:
+    def read() -> DistilTask:
         source = with_voxel_size_of(beads, read_image_layer(image, IMAGES[method], viewer))
-        made.source = source
         found = beads_from(beads, source)
         if method == "joint":
             extent = window[-np.ndim(source.data) :]
@@ -256,8 +251,7 @@ def distil_psf(
                 camera=Camera(camera_offset or None, camera_gain or None),
                 device=device,
             )
-            return lambda: joint_steps(source, found, recipe, made)
-        made.gains = False
+            return DistilTask(source, found, recipe)
         settings = Distill(
             method=method,
             iterations=iterations,
@@ -271,9 +265,9 @@ def distil_psf(
             fft=fft,
             memory=memory or None,
         )
-        return lambda: _richardson_lucy_steps(source, found, recipe, made.shown)
+        return DistilTask(source, found, recipe)
 
-    return DistilJob(viewer, prepare, made=made)
+    return Job(viewer, read, joint_steps if method == "joint" else richardson_lucy_steps)
 
 
 def _with_beads(recipe: Recipe, beads: Beads, settings: Distill) -> Recipe:
@@ -295,20 +289,20 @@ def _with_beads(recipe: Recipe, beads: Beads, settings: Distill) -> Recipe:
     return recipe
 
 
-def _richardson_lucy_steps(
-    source: Source, beads: Beads, recipe: Recipe, shown: threading.Event
-) -> Steps[Outcome]:
+def richardson_lucy_steps(task: DistilTask) -> Steps[Outcome]:
+    """Deconvolve an image with its beads; the generator of the step's worker."""
+    source, beads, recipe = task.source, task.beads, task.recipe
     # Points can be moved and added, so the amplitudes that Find beads noted do not count.
     steps = distill_step(np.asarray(source.data), beads.table, recipe, PREVIEW_EVERY)
     seen: list[Progress] = []
     try:
-        distilled = yield from watched(steps, seen, shown)
+        distilled = yield from watched(steps, seen, task.shown)
     except Interrupted:
         if not seen or seen[-1].preview is None:
             raise
         iterations = seen[-1].iteration
         layer = distilled_layer(source, beads.source, recipe, seen[-1].preview, iterations)
-        return [layer], f"the PSF after {iterations} iterations", ()
+        return Outcome([layer], f"the PSF after {iterations} iterations")
     recipe = used_device(recipe, distilled.device)
     layer = distilled_layer(source, beads.source, recipe, distilled.array, distilled.iterations)
     used = int(beads.table["used"].sum())
@@ -318,4 +312,4 @@ def _richardson_lucy_steps(
             f"The image {source.name!r} was not preprocessed: its background is in the "
             "PSF now. Choose the layer that Preprocess beads wrote.",
         )
-    return [layer], f"done: {used} beads, on {distilled.device}", warnings
+    return Outcome([layer], f"done: {used} beads, on {distilled.device}", warnings)

@@ -145,7 +145,7 @@ class Saver(QObject):
     def save(self, path: Path, writer: Writer) -> None:
         """Write the file in the drawings' thread, and tell the user; see `ask`."""
         endings = list(self._kinds.values())
-        if path.suffix.lower() not in endings:
+        if not path.name.lower().endswith(tuple(endings)):
             *others, last = endings
             named = f"{', '.join(others)} or {last}" if others else last
             self._tell(f"{path.name} was not saved; its name must end in {named}.")

@@ -21,7 +21,7 @@ from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.parts.column import Column, row_of_buttons
 from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes, Range
 from napari_psf_distiller.widgets.prove.region import Box, drawn_box, selected_centre
-from napari_psf_distiller.widgets.prove.run import TITLE, Made, ProveJob, Proven, side_by_side
+from napari_psf_distiller.widgets.prove.run import TITLE, Proven, side_by_side
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.runner import Ending
 
@@ -54,7 +54,7 @@ class Panel(QObject):
     ----------
     panes : Panes
         What is shown in the viewer for the time being.
-    made : Made
+    proven : Proven or None
         By the last run.
     """
 
@@ -65,7 +65,7 @@ class Panel(QObject):
         self._background: Background[SideBySide] = Background(
             self._on_side_by_side, self._tell, draws=True
         )
-        self.made = Made()
+        self.proven: Proven | None = None
         self.panes = Panes(self, self._set_buttons)
         self.figures, self.residual_says = _label(), _label()
         self.figures.setToolTip(FLUX)
@@ -122,11 +122,10 @@ class Panel(QObject):
     # --- after a run
 
     def _on_ended(self, ending: Ending) -> None:
-        job = ending.job
-        if ending.kind != "done" or not isinstance(job, ProveJob) or job.made.proven is None:
+        proven = ending.found
+        if ending.kind != "done" or not isinstance(proven, Proven):
             return
-        self.made = job.made
-        proven = job.made.proven
+        self.proven = proven
         self.figures.setText(table_text(proven.proof))
         self.residual_says.setText(structure_text(proven.structure))
         self._set_buttons()
@@ -137,7 +136,7 @@ class Panel(QObject):
             # The dock was closed, and with it the way back.
             self._background.cancel()
             self.panes.leave_now()
-            self.made = Made()
+            self.proven = None
 
     # --- the views
 
@@ -148,7 +147,7 @@ class Panel(QObject):
             self._show_beside()
 
     def _show_beside(self) -> None:
-        proven, viewer = self.made.proven, viewer_of(self._gui)
+        proven, viewer = self.proven, viewer_of(self._gui)
         if proven is None or viewer is None:
             return
         proven = proven.placed_now(viewer.layers)
@@ -174,14 +173,14 @@ class Panel(QObject):
                     "Prove to deconvolve it."
                 )
             return box
-        points = self.made.points
+        points = proven.task.points_layer
         if points is None or not points.selected_data:
             return proven.box_of_bead()
         return proven.box_of_bead(selected_centre(points, centres_of(proven.beads)))
 
     def _on_side_by_side(self, made: SideBySide) -> None:
         layers, ranges = made
-        proven, viewer = self.made.proven, viewer_of(self._gui)
+        proven, viewer = self.proven, viewer_of(self._gui)
         if proven is None or viewer is None or self._gui.runner.running:
             return
         self.panes.enter(
@@ -194,17 +193,18 @@ class Panel(QObject):
         )
 
     def _toggle_residual(self) -> None:
-        viewer, layer = viewer_of(self._gui), self.made.residual
+        viewer, proven = viewer_of(self._gui), self.proven
         if self.panes.name == RESIDUAL:
             self.panes.leave()
             return
-        if viewer is None or layer is None or layer not in viewer.layers:
+        layer = proven.task.residual_layer if proven is not None else None
+        if viewer is None or proven is None or layer is None or layer not in viewer.layers:
             show_error(
                 f"{TITLE}: there is no residual image; Distil PSF writes one by its method joint."
             )
             self._set_buttons()
             return
-        points = self.made.points
+        points = proven.task.points_layer
         beads = [points] if points is not None and points in viewer.layers else []
         top = max(abs(limit) for limit in layer.contrast_limits)
         self.panes.enter(
@@ -215,9 +215,9 @@ class Panel(QObject):
         )
 
     def _set_buttons(self) -> None:
-        proven, name = self.made.proven, self.panes.name
+        proven, name = self.proven, self.panes.name
         self.beside.enabled = self.save.enabled = proven is not None
-        self.residual.enabled = self.made.residual is not None
+        self.residual.enabled = proven is not None and proven.task.residual_layer is not None
         self.beside.text = "&Back" if name == BESIDE else "Side by &side"
         self.residual.text = "&Back" if name == RESIDUAL else "&Residual"
         for button in self.presets:
@@ -227,7 +227,7 @@ class Panel(QObject):
 
     def ask_to_save(self) -> QFileDialog | None:
         """Open the dialog that saves the figures, and return it."""
-        proven = self.made.proven
+        proven = self.proven
         if proven is None:
             return None
         return self._saver.ask(f"{proven.task.image.origin} proof", self._writer)
@@ -237,7 +237,7 @@ class Panel(QObject):
         self._saver.save(Path(path), self._writer)
 
     def _writer(self, path: Path) -> Callable[[], None]:
-        proven = self.made.proven
+        proven = self.proven
         if proven is None:
             raise InputError("There are no figures any more; press Prove again.")
         return partial(write_proof, path, proven.proof)

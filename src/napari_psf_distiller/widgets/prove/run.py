@@ -39,9 +39,9 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.prove.panes import Range
 from napari_psf_distiller.widgets.prove.region import Box, around, moved, offset_of, widened
-from napari_psf_distiller.widgets.running.runner import Job, Outcome
+from napari_psf_distiller.widgets.running.runner import Outcome
 
-__all__ = ["TITLE", "Made", "ProveJob", "Proven", "Task", "prove_steps", "side_by_side"]
+__all__ = ["TITLE", "Proven", "Task", "prove_steps", "side_by_side"]
 
 TITLE = "Prove PSF"
 
@@ -49,7 +49,7 @@ TITLE = "Prove PSF"
 LEAST_SHOWN = 33
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Task:
     """What is proven, as it was read in the main thread.
 
@@ -66,6 +66,8 @@ class Task:
         The region of interest.
     recipe : Recipe
         With the deconvolution.
+    points_layer, residual_layer : napari.layers.Layer or None
+        What is looked at beside the images.
     """
 
     image: Source
@@ -77,6 +79,8 @@ class Task:
     from_image: bool
     box: Box | None
     recipe: Recipe
+    points_layer: Points | None
+    residual_layer: Image | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,39 +129,13 @@ class Proven:
         return around(centre, self.shown, self.box)
 
 
-@dataclasses.dataclass
-class Made:
-    """What a run made, as soon as it is done.
-
-    Attributes
-    ----------
-    points : napari.layers.Points or None
-        The layer of the beads.
-    residual : napari.layers.Image or None
-        The layer of the residual.
-    proven : Proven or None
-    """
-
-    points: Points | None = None
-    residual: Image | None = None
-    proven: Proven | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class ProveJob(Job):
-    """A run of Prove PSF."""
-
-    made: Made = dataclasses.field(default_factory=Made)
-
-
-def prove_steps(task: Task, made: Made) -> Steps[Outcome]:
+def prove_steps(task: Task) -> Steps[Outcome]:
     """Deconvolve where that was not done, and measure; the generator of the step's worker.
 
-    Parameters
-    ----------
-    task : Task
-    made : Made
-        Gets the proof.
+    Returns
+    -------
+    Outcome
+        The deconvolved image, if it was not there, with what was `Proven`.
     """
     source = task.image
     raw, psf = np.asarray(source.data), np.asarray(task.psf.data)
@@ -190,10 +168,10 @@ def prove_steps(task: Task, made: Made) -> Steps[Outcome]:
     structure = _structure(task, beads, widths, psf)
     yield Progress("Measure the beads", 1, 1)
     least = [max(LEAST_SHOWN, n) for n in psf.shape]
-    made.proven = Proven(
+    proven = Proven(
         task, proof, structure, beads, raw[kept], array[inner], kept, inner, tuple(least)
     )
-    return layers, f"done: {_message(proof)}", warnings
+    return Outcome(layers, f"done: {_message(proof)}", warnings, found=proven)
 
 
 def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]]:

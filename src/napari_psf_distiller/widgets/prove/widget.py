@@ -1,7 +1,6 @@
 """The widget Prove PSF: beads before and after deconvolution, in pictures and in figures."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import napari
@@ -11,7 +10,6 @@ from napari.layers import Image, Layer, Points
 from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
@@ -21,9 +19,9 @@ from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.prove.panel import Panel
 from napari_psf_distiller.widgets.prove.region import drawn_box, offset_of
-from napari_psf_distiller.widgets.prove.run import TITLE, Made, ProveJob, Task, prove_steps
+from napari_psf_distiller.widgets.prove.run import TITLE, Task, prove_steps
 from napari_psf_distiller.widgets.running.devices import DEVICE_OPTIONS, name_zero, offer_devices
-from napari_psf_distiller.widgets.running.runner import Outcome, StepRunner
+from napari_psf_distiller.widgets.running.runner import Job, StepRunner
 
 __all__ = ["prove_psf"]
 
@@ -101,11 +99,10 @@ def prove_psf(
     region: "napari.layers.Shapes | None" = None,
     iterations: float = 0,
     device: str = "auto",
-) -> ProveJob:
+) -> Job[Task]:
     """Prove a PSF on its beads: how sharp they become, and what is left of the image."""
-    made = Made()
 
-    def prepare() -> Callable[[], Steps[Outcome]]:
+    def read() -> Task:
         source = read_image_layer(image, "a bead image", viewer)
         kernel = read_image_layer(psf, "a PSF", viewer)
         source = with_voxel_size_of(beads, with_voxel_size_of(psf, source))
@@ -115,7 +112,7 @@ def prove_psf(
         settings = Deconvolve(iterations=int(iterations) or None)
         before = _deconvolved_before(deconvolved, image, source, viewer)
         residual = _residual_of(source, unwrapped(viewer))
-        task = Task(
+        return Task(
             image=source,
             psf=kernel,
             beads=None if found is None else found.table,
@@ -125,11 +122,11 @@ def prove_psf(
             from_image=is_made_from(deconvolved, source),
             box=None if region is None else drawn_box(region, source),
             recipe=dataclasses.replace(source.recipe, deconvolve=settings, device=device),
+            points_layer=beads,
+            residual_layer=residual,
         )
-        made.points, made.residual = beads, residual
-        return lambda: prove_steps(task, made)
 
-    return ProveJob(viewer, prepare, made=made)
+    return Job(viewer, read, prove_steps)
 
 
 def _with_what_is_known(found: Beads, layer: Points) -> Beads:

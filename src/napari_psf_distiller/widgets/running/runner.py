@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
 from napari.layers import Layer
@@ -16,45 +16,85 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps, note_likelihood
+from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.widgets.layers.choices import offer_layers, unwrapped
 from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sign
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
     is_edited,
 )
-from napari_psf_distiller.widgets.layers.source import LayerData
+from napari_psf_distiller.widgets.layers.source import LayerData, Source
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background, Interrupted
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
 from napari_psf_distiller.widgets.viewer.calm import collector, spinner
 
-__all__ = ["Ending", "Interrupted", "Job", "Outcome", "StepRunner"]
+__all__ = ["Ending", "ImageTask", "Interrupted", "Job", "Outcome", "StepRunner"]
 
 # Seconds between two updates of what is shown, and between two of `progressed`: each has the whole
 # window painted again, which a machine without a GPU feels.
 UPDATE_EVERY = PROGRESSED_EVERY = 0.2
 
-# What a step gives back to the main thread: layers to add, and what to tell the user.
-Outcome = tuple[list[LayerData], str, tuple[str, ...]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Job:
+class Outcome:
+    """What a step gives back to the main thread.
+
+    Attributes
+    ----------
+    layers : list of LayerData
+        To add.
+    message : str
+        What the widget says of the run.
+    warnings : tuple of str
+    found : object
+        What else is shown by whoever listens to the runner, such as a fit.
+    """
+
+    layers: list[LayerData]
+    message: str
+    warnings: tuple[str, ...] = ()
+    found: object = None
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """What a step of one image works on, as it was read in the main thread.
+
+    Attributes
+    ----------
+    source : Source
+        The image.
+    recipe : Recipe
+        The image's own, and how this step is to be done.
+    """
+
+    source: Source
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Job(Generic[T]):
     """What a step widget returns when it is called: a run that its `StepRunner` then starts.
 
     Attributes
     ----------
     viewer : napari.Viewer
         Gets the layers.
-    prepare : callable
-        Called in the main thread: reads layers and parameters, and returns what makes the
-        generator for the thread. An `InputError` from it is shown to the user.
+    read : callable
+        Called in the main thread: reads layers and parameters, and returns the task. An
+        `InputError` from it is shown to the user.
+    steps : callable
+        Makes of the task the generator for the thread.
     replace_for : napari.layers.Layer, optional
         The layer worked on, if what the run before made of the same one gives way to the new.
     """
 
     viewer: Viewer
-    prepare: Callable[[], Callable[[], Steps[Outcome]]]
+    read: Callable[[], T]
+    steps: Callable[[T], Steps[Outcome]]
     replace_for: Layer | None = None
 
 
@@ -71,12 +111,15 @@ class Ending:
         What was added, or written anew.
     job : Job or None
         What was run; None if it could not begin.
+    found : object
+        See `Outcome`.
     """
 
     kind: Literal["done", "failed", "cancelled"]
     message: str
     layers: tuple[Layer, ...] = ()
-    job: Job | None = None
+    job: Job[Any] | None = None
+    found: object = None
 
 
 class StepRunner:
@@ -123,7 +166,8 @@ class StepRunner:
             ended=self._on_worked,
         )
         self._running = False
-        self._job: Job | None = None
+        self._job: Job[Any] | None = None
+        self._task: Any = None
         # What the last run wrote, and the layer it worked on, if the next may replace it.
         self._written: tuple[Layer, Layer] | None = None
         self._bar: ActivityBar | None = None
@@ -169,22 +213,27 @@ class StepRunner:
         return self._running
 
     @property
-    def job(self) -> Job | None:
+    def job(self) -> Job[Any] | None:
         """What is being run."""
         return self._job
 
-    def start(self, job: Job) -> None:
+    @property
+    def task(self) -> Any:
+        """What it works on, as its job read it; None while nothing runs."""
+        return self._task
+
+    def start(self, job: Job[Any]) -> None:
         """Start a run, unless one is under way."""
         if self.running:
             show_info(f"{self.title} is running already; wait for it or cancel it.")
             return
         try:
-            make_steps = job.prepare()
+            task = job.read()
         except InputError as error:
             self._tell_failure(str(error))
             self._end()
             return
-        self._job = job
+        self._job, self._task = job, task
         self._ending = self._untold = None
         self._worked = self._adding = self._previewed = False
         self._run = record_run(self._gui) | {"log_likelihood": [], "warnings": []}
@@ -195,7 +244,7 @@ class StepRunner:
         self._set_status("running")
         collector.spare()
         spinner.calm()
-        self._background.ask(make_steps)
+        self._background.ask(partial(job.steps, task))
         self.started.emit()
         # Not before the work, which would wait for it.
         QTimer.singleShot(0, partial(self._add_bar, self._run))
@@ -271,7 +320,7 @@ class StepRunner:
     def _on_done(self, outcome: Outcome) -> None:
         # If the viewer was closed in the meantime, there is nowhere to add to.
         if self._alive and self._job is not None:
-            self._add_all(outcome, self._job, "done", outcome[1])
+            self._add_all(outcome, self._job, "done", outcome.message)
 
     def _on_failed(self, sentence: str) -> None:
         if self._alive:
@@ -281,24 +330,23 @@ class StepRunner:
         self._ending = Ending("failed", f"It failed unexpectedly: {error}")
         self._set_status("failed")
 
-    def _keep(self, outcome: Outcome, job: Job) -> None:
+    def _keep(self, outcome: Outcome, job: Job[Any]) -> None:
         """Add what a cancelled run had to keep."""
-        for _, keywords, _ in outcome[0]:
+        for _, keywords, _ in outcome.layers:
             keywords["name"] += " (unfinished)"
             keywords["metadata"][METADATA_KEY]["unfinished"] = True
         self._written = None
-        message = f"cancelled; kept unfinished: {outcome[1]}"
+        message = f"cancelled; kept unfinished: {outcome.message}"
         self._add_all(outcome, replace(job, replace_for=None), "cancelled", message)
 
     def _add_all(
-        self, outcome: Outcome, job: Job, kind: Literal["done", "cancelled"], message: str
+        self, outcome: Outcome, job: Job[Any], kind: Literal["done", "cancelled"], message: str
     ) -> None:
         """Add a run's layers one by one; the run has ended when all are there."""
-        layers, _, warnings = outcome
         self._run |= {
             "seconds": time.time() - self._run["time"],
             "log_likelihood": tuple(self._run["log_likelihood"]),
-            "warnings": tuple(warnings),
+            "warnings": outcome.warnings,
         }
         self._adding = True
         refusals: list[Exception] = []
@@ -313,18 +361,18 @@ class StepRunner:
 
         def done(added: tuple[Layer, ...]) -> None:
             self._adding = False
-            self._ending = Ending(kind, message, added)
+            self._ending = Ending(kind, message, added, found=outcome.found)
             self._set_status(message)
-            for warning in warnings:
+            for warning in outcome.warnings:
                 show_warning(f"{self.title}: {warning}")
             for error in refusals:
                 self._tell_failure(f"A layer could not be added: {error}")
             if self._worked:
                 self._finish()
 
-        add_one_by_one(layers, unwrapped(job.viewer), add, done)
+        add_one_by_one(outcome.layers, unwrapped(job.viewer), add, done)
 
-    def _add(self, layer: LayerData, job: Job, is_last: bool) -> Layer:
+    def _add(self, layer: LayerData, job: Job[Any], is_last: bool) -> Layer:
         data, keywords, kind = layer
         old, old_source = self._written or (None, None)
         if (
@@ -374,7 +422,7 @@ class StepRunner:
     def _end(self) -> None:
         """Tell how the run ended; what listens may start the next one."""
         ending, self._ending = self._ending or Ending("cancelled", "cancelled"), None
-        job, self._job = self._job, None
+        job, self._job, self._task = self._job, None, None
         self.ended.emit(replace(ending, job=job))
 
     def _set_running(self, running: bool) -> None:

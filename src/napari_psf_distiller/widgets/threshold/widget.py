@@ -1,7 +1,6 @@
 """The widget Threshold: an image layer becomes a labels layer of what is bead."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import napari
@@ -17,7 +16,7 @@ from napari_psf_distiller.stepwise.threshold import Method, threshold_value
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.runner import ImageTask, Job, Outcome, StepRunner
 from napari_psf_distiller.widgets.threshold.preview import ThresholdPreview
 from napari_psf_distiller.widgets.viewer.sliders import LevelSlider
 
@@ -106,10 +105,10 @@ def threshold(
     live: bool = True,
     window: float = DEFAULT.window,
     offset: float = 0.0,
-) -> Job:
+) -> Job[ImageTask]:
     """Decide which voxels are bead."""
 
-    def prepare() -> Callable[[], Steps[Outcome]]:
+    def read() -> ImageTask:
         source = read_image_layer(image, "a preprocessed image", viewer)
         settings = Threshold(
             method=method,
@@ -118,27 +117,31 @@ def threshold(
             window=window,
             offset=offset or None,
         )
-        recipe = dataclasses.replace(source.recipe, threshold=settings)
+        return ImageTask(source, dataclasses.replace(source.recipe, threshold=settings))
 
-        def steps() -> Steps[Outcome]:
-            array = np.asarray(source.data)
-            mask = yield from threshold_step(array, recipe)
-            layer = layer_like(
-                source,
-                mask.astype(np.uint8),
-                "labels",
-                f"{source.origin} threshold",
-                recipe,
-                step=TITLE,
-                opacity=0.6,
-                colormap=DirectLabelColormap(color_dict={0: "transparent", None: BEAD_COLOUR}),
-            )
-            shown = "above the local mean"
-            if method != "local":
-                level = threshold_value(array, method, factor=factor, value=settings.value)
-                shown = f"above {level:.6g}"
-            return [layer], f"done: {100 * mask.mean():.2f} % of the voxels, {shown}", ()
+    replace_for = image if live and method == "manual" else None
+    return Job(viewer, read, threshold_steps, replace_for=replace_for)
 
-        return steps
 
-    return Job(viewer, prepare, replace_for=image if live and method == "manual" else None)
+def threshold_steps(task: ImageTask) -> Steps[Outcome]:
+    """Threshold an image; the generator of the step's worker."""
+    source, recipe = task.source, task.recipe
+    settings, array = recipe.threshold, np.asarray(source.data)
+    mask = yield from threshold_step(array, recipe)
+    layer = layer_like(
+        source,
+        mask.astype(np.uint8),
+        "labels",
+        f"{source.origin} threshold",
+        recipe,
+        step=TITLE,
+        opacity=0.6,
+        colormap=DirectLabelColormap(color_dict={0: "transparent", None: BEAD_COLOUR}),
+    )
+    shown = "above the local mean"
+    if settings.method != "local":
+        level = threshold_value(
+            array, settings.method, factor=settings.factor, value=settings.value
+        )
+        shown = f"above {level:.6g}"
+    return Outcome([layer], f"done: {100 * mask.mean():.2f} % of the voxels, {shown}")
