@@ -34,7 +34,8 @@ from napari_psf_distiller.widgets.running.devices import (
     name_zero,
     offer_devices,
 )
-from napari_psf_distiller.widgets.running.runner import Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.job import Job, Outcome
+from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["deconvolve"]
 

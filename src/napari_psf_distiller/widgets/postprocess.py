@@ -19,7 +19,8 @@ from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY, own_note
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
-from napari_psf_distiller.widgets.running.runner import ImageTask, Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
+from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["TITLE", "PostProcessTask", "postprocess_psf", "postprocess_steps"]
 

@@ -19,7 +19,8 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
 from napari_psf_distiller.widgets.parts.docks import share_dock
-from napari_psf_distiller.widgets.running.runner import ImageTask, Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
+from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["preprocess_beads"]
 

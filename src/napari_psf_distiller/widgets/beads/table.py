@@ -10,7 +10,8 @@ from napari.utils.notifications import show_info
 from napari_psf_distiller.widgets.beads.depth import show_in_depth
 from napari_psf_distiller.widgets.beads.fates import show_fates
 from napari_psf_distiller.widgets.parts.docks import put_below
-from napari_psf_distiller.widgets.running.runner import Ending, StepRunner
+from napari_psf_distiller.widgets.running.job import Ending
+from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["offer_table"]
 

@@ -35,7 +35,8 @@ from napari_psf_distiller.widgets.layers.source import (
     layer_like,
     not_raw,
 )
-from napari_psf_distiller.widgets.running.runner import Interrupted, Outcome
+from napari_psf_distiller.widgets.running.background import Interrupted
+from napari_psf_distiller.widgets.running.job import Outcome
 from napari_psf_distiller.wording import reasons_text, width_text
 
 __all__ = [

@@ -24,7 +24,8 @@ from napari_psf_distiller.widgets.layers.lineage import rewrite, run_of
 from napari_psf_distiller.widgets.layers.record import marked_by_hand
 from napari_psf_distiller.widgets.layers.source import placed_now
 from napari_psf_distiller.widgets.running.background import Background
-from napari_psf_distiller.widgets.running.runner import Ending, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.job import Ending, Outcome
+from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["LiveFit"]
 

@@ -22,7 +22,7 @@ from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.postprocess import TITLE, PostProcessTask, postprocess_steps
 from napari_psf_distiller.widgets.running.background import Background
-from napari_psf_distiller.widgets.running.runner import Outcome
+from napari_psf_distiller.widgets.running.job import Outcome
 
 __all__ = ["LivePSF"]
 

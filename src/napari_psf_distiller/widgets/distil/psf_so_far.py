@@ -13,7 +13,8 @@ from napari_psf_distiller.widgets.distil.joint import DistilTask
 from napari_psf_distiller.widgets.inspect.inspector import inspectors_in
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY, unwrapped
 from napari_psf_distiller.widgets.layers.geometry import in_true_size, inset
-from napari_psf_distiller.widgets.running.runner import Ending, StepRunner
+from napari_psf_distiller.widgets.running.job import Ending
+from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.viewer.canvas import drawn_later
 
 __all__ = ["PSFSoFar"]

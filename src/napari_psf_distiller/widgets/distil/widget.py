@@ -28,6 +28,7 @@ from napari_psf_distiller.widgets.layers.record import marked_by_hand, own_note,
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.running.background import Interrupted
 from napari_psf_distiller.widgets.running.devices import (
     DEVICE_OPTIONS,
     FFT_OPTIONS,
@@ -35,7 +36,8 @@ from napari_psf_distiller.widgets.running.devices import (
     name_zero,
     offer_devices,
 )
-from napari_psf_distiller.widgets.running.runner import Interrupted, Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.job import Job, Outcome
+from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["BEAD_DIAMETER_OPTIONS", "TITLE", "distil_psf"]
 

@@ -21,7 +21,7 @@ from napari_psf_distiller.widgets.guide.steps import (
     State,
 )
 from napari_psf_distiller.widgets.layers.lineage import newest_layer, root_of
-from napari_psf_distiller.widgets.running.runner import Ending
+from napari_psf_distiller.widgets.running.job import Ending
 
 __all__ = ["Chain", "choose"]
 

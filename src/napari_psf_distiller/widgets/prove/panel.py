@@ -23,7 +23,7 @@ from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes, Range
 from napari_psf_distiller.widgets.prove.region import Box, drawn_box, selected_centre
 from napari_psf_distiller.widgets.prove.run import TITLE, Proven, side_by_side
 from napari_psf_distiller.widgets.running.background import Background
-from napari_psf_distiller.widgets.running.runner import Ending
+from napari_psf_distiller.widgets.running.job import Ending
 
 __all__ = ["Panel", "structure_text", "table_text"]
 

@@ -39,7 +39,7 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.prove.panes import Range
 from napari_psf_distiller.widgets.prove.region import Box, around, moved, offset_of, widened
-from napari_psf_distiller.widgets.running.runner import Outcome
+from napari_psf_distiller.widgets.running.job import Outcome
 
 __all__ = ["TITLE", "Proven", "Task", "prove_steps", "side_by_side"]
 

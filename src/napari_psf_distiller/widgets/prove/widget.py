@@ -21,7 +21,8 @@ from napari_psf_distiller.widgets.prove.panel import Panel
 from napari_psf_distiller.widgets.prove.region import drawn_box, offset_of
 from napari_psf_distiller.widgets.prove.run import TITLE, Task, prove_steps
 from napari_psf_distiller.widgets.running.devices import DEVICE_OPTIONS, name_zero, offer_devices
-from napari_psf_distiller.widgets.running.runner import Job, StepRunner
+from napari_psf_distiller.widgets.running.job import Job
+from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["prove_psf"]
 

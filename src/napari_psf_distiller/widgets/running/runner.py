@@ -1,125 +1,37 @@
 """A step in a thread: progress, cancel, one run at a time, and errors as sentences."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
 from napari.layers import Layer
 from napari.utils.notifications import show_error, show_info, show_warning
-from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.progress import Progress, Steps, note_likelihood
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.progress import Progress, note_likelihood
 from napari_psf_distiller.widgets.layers.choices import offer_layers, unwrapped
 from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sign
 from napari_psf_distiller.widgets.layers.record import (
     METADATA_KEY,
     is_edited,
 )
-from napari_psf_distiller.widgets.layers.source import LayerData, Source
+from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
-from napari_psf_distiller.widgets.running.background import Background, Interrupted
+from napari_psf_distiller.widgets.running.background import Background
+from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
 from napari_psf_distiller.widgets.viewer.calm import collector, spinner
 
-__all__ = ["Ending", "ImageTask", "Interrupted", "Job", "Outcome", "StepRunner"]
+__all__ = ["StepRunner"]
 
 # Seconds between two updates of what is shown, and between two of `progressed`: each has the whole
 # window painted again, which a machine without a GPU feels.
 UPDATE_EVERY = PROGRESSED_EVERY = 0.2
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a step gives back to the main thread.
-
-    Attributes
-    ----------
-    layers : list of LayerData
-        To add.
-    message : str
-        What the widget says of the run.
-    warnings : tuple of str
-    found : object
-        What else is shown by whoever listens to the runner, such as a fit.
-    """
-
-    layers: list[LayerData]
-    message: str
-    warnings: tuple[str, ...] = ()
-    found: object = None
-
-
-@dataclass(frozen=True)
-class ImageTask:
-    """What a step of one image works on, as it was read in the main thread.
-
-    Attributes
-    ----------
-    source : Source
-        The image.
-    recipe : Recipe
-        The image's own, and how this step is to be done.
-    """
-
-    source: Source
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
-class Job(Generic[T]):
-    """What a step widget returns when it is called: a run that its `StepRunner` then starts.
-
-    Attributes
-    ----------
-    viewer : napari.Viewer
-        Gets the layers.
-    read : callable
-        Called in the main thread: reads layers and parameters, and returns the task. An
-        `InputError` from it is shown to the user.
-    steps : callable
-        Makes of the task the generator for the thread.
-    replace_for : napari.layers.Layer, optional
-        The layer worked on, if what the run before made of the same one gives way to the new.
-    """
-
-    viewer: Viewer
-    read: Callable[[], T]
-    steps: Callable[[T], Steps[Outcome]]
-    replace_for: Layer | None = None
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a run ended.
-
-    Attributes
-    ----------
-    kind : {"done", "failed", "cancelled"}
-    message : str
-        What the widget says of it; of a failed one the sentence.
-    layers : tuple of Layer
-        What was added, or written anew.
-    job : Job or None
-        What was run; None if it could not begin.
-    found : object
-        See `Outcome`.
-    """
-
-    kind: Literal["done", "failed", "cancelled"]
-    message: str
-    layers: tuple[Layer, ...] = ()
-    job: Job[Any] | None = None
-    found: object = None
 
 
 class StepRunner:

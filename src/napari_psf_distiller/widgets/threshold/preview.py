@@ -27,7 +27,7 @@ from napari_psf_distiller.stepwise.threshold_preview import (
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
 from napari_psf_distiller.widgets.running.background import Background
-from napari_psf_distiller.widgets.running.runner import Ending
+from napari_psf_distiller.widgets.running.job import Ending
 from napari_psf_distiller.widgets.threshold.histogram import Histogram
 from napari_psf_distiller.widgets.threshold.overlay import Shown, ThresholdOverlay
 

@@ -16,7 +16,8 @@ from napari_psf_distiller.stepwise.threshold import Method, threshold_value
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.running.runner import ImageTask, Job, Outcome, StepRunner
+from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
+from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.threshold.preview import ThresholdPreview
 from napari_psf_distiller.widgets.viewer.sliders import LevelSlider
 
