@@ -206,6 +206,27 @@ def test_what_was_worked_on_is_let_go_of(asked: Asked, user: Any) -> None:
     user.waits_until_gone(kept)
 
 
+def test_what_was_kept_is_let_go_of_when_it_was_taken(asked: Asked, user: Any) -> None:
+    kept: list[ref[Any]] = []
+
+    def steps() -> Any:
+        image = np.zeros((4, 4))
+        kept.append(ref(image))
+        try:
+            while True:
+                yield Progress("Count", 0, 1)
+        except Interrupted:
+            return image
+
+    asked.latest.ask(steps)
+    user.waits(lambda: bool(kept))
+    asked.latest.cancel()
+    user.waits(lambda: not asked.latest.running)
+    assert asked.latest.take_kept().shape == (4, 4)
+    assert asked.latest.take_kept() is None
+    user.waits_until_gone(*kept)
+
+
 # --- drawings
 
 

@@ -24,33 +24,70 @@ def found() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-@pytest.mark.parametrize("how", ["cancelled", "removed", "closed", "viewer closed"])
+def nothing_is_left() -> bool:
+    return gc.get_freeze_count() == 0 and sys.getswitchinterval() == pytest.approx(0.02)
+
+
+@pytest.fixture
+def begin(user: Any, add_small: Callable[..., Image]) -> Callable[[Any], Any]:
+    """Begin a run that nobody waits for the end of, in a Deconvolve widget."""
+
+    def begun(gui: Any) -> Any:
+        user.chooses(gui, image=add_small(), psf=add_small("psf"), **ENDLESS)
+        user.starts(gui)
+        user.waits(lambda: " / " in gui.runner.status.value)
+        assert gc.get_freeze_count() > 0
+        assert sys.getswitchinterval() < 0.02
+        return gui.runner
+
+    return begun
+
+
+@pytest.mark.parametrize("how", ["cancelled", "viewer closed"])
 def test_a_run_that_ends_leaves_nothing_changed(
-    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], how: str
+    user: Any, viewer: napari.Viewer, begin: Any, how: str
 ) -> None:
     labels = viewer.window._qt_window.statusBar().findChildren(QLabel)
     (movie,) = [label.movie() for label in labels if label.movie() is not None]
     speed = movie.speed()
-    dock, gui = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "Deconvolve")
-    user.chooses(gui, image=add_small(), psf=add_small("psf"), **ENDLESS)
-    runner = gui.runner
-    user.starts(gui)
-    user.waits(lambda: " / " in runner.status.value)
-    assert gc.get_freeze_count() > 0
-    assert sys.getswitchinterval() < 0.02
+    runner = begin(user.opens("Deconvolve"))
     assert movie.speed() < speed
     if how == "cancelled":
         user.clicks(runner.cancel_button)
-    elif how == "removed":
-        viewer.window.remove_dock_widget(dock)
-        # Without its dock it goes on, until it is cancelled or done.
-        runner.cancel()
-    elif how == "closed":
-        dock.destroyOnClose()
     else:
         viewer.close()
     user.waits(lambda: not runner.running)
-    assert gc.get_freeze_count() == 0
-    assert sys.getswitchinterval() == pytest.approx(0.02)
-    if how != "viewer closed":
+    user.waits(nothing_is_left)
+    if how == "cancelled":
         assert movie.speed() == speed
+
+
+@pytest.mark.parametrize("how", ["removed", "closed"])
+def test_a_run_whose_dock_is_closed_goes_on_without_changing_anything(
+    user: Any, viewer: napari.Viewer, begin: Any, how: str
+) -> None:
+    dock, gui = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "Deconvolve")
+    runner = begin(gui)
+    if how == "removed":
+        viewer.window.remove_dock_widget(dock)
+    else:
+        dock.destroyOnClose()
+    # Drawings of others may just be under way.
+    user.waits(nothing_is_left)
+    assert runner.running
+    runner.cancel()
+    user.waits(lambda: not runner.running)
+    user.waits(nothing_is_left)
+
+
+def test_a_step_of_the_guide_does_neither(user: Any, viewer: napari.Viewer, begin: Any) -> None:
+    dock, guide = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
+    guide.open("Deconvolve")
+    runner = begin(guide.steps["Deconvolve"].gui)
+    viewer.window.remove_dock_widget(dock)
+    # Drawings of others may just be under way.
+    user.waits(nothing_is_left)
+    assert runner.running
+    runner.cancel()
+    user.waits(lambda: not runner.running)
+    user.waits(nothing_is_left)

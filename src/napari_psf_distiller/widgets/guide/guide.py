@@ -308,6 +308,10 @@ class Guide(QWidget):
         if put and hasattr(self, "_look"):
             self.reset_choices()
             stand_together(self)
+            if self.parentWidget() is None:
+                for step in self.steps.values():
+                    if step.runner is not None:
+                        step.runner.relax()
         return bool(super().event(event))
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802

@@ -15,7 +15,7 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]  # qtpy renames PyQt's s
 
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.widgets.viewer.calm import short_turns
+from napari_psf_distiller.widgets.viewer.calm import ShortTurns
 
 __all__ = ["Background", "Interrupted"]
 
@@ -115,6 +115,11 @@ class Background(Generic[T]):
             self.cancelled = True
             self._worker.quit()
 
+    def relax(self) -> None:
+        """Have Python's threads take turns of the usual length, though work is under way."""
+        if self._worker is not None:
+            self._worker.relax()
+
     def take_kept(self) -> T | None:
         """Hand over what a cancelled generator had to keep, once; see `Interrupted`."""
         kept, self._kept = self._kept, None
@@ -152,7 +157,8 @@ class Background(Generic[T]):
         if work is not None:
             self.ask(work)
             return
-        self._kept = worker.kept if worker is not None else None
+        if worker is not None:
+            self._kept, worker.kept = worker.kept, None
         if self._ended is not None:
             _tell(self._ended)
 
@@ -187,7 +193,12 @@ class _Worker(WorkerBase):  # type: ignore[misc]  # napari has no types
         # napari keeps every worker, and with it what it was to do, as long as its window; the
         # layers and arrays that the work knows of must not be kept for so long.
         self._left = [work]
+        self._turns = ShortTurns()
         self.kept: Any = None
+
+    def relax(self) -> None:
+        """Have Python's threads take turns of the usual length."""
+        self._turns.end()
 
     def start_for(self, background: Background[Any]) -> None:
         """Start, and keep who listens until the last signal has come over.
@@ -207,14 +218,13 @@ class _Worker(WorkerBase):  # type: ignore[misc]  # napari has no types
     def work(self) -> Any:
         """Do it, to its end or to the cancelling; called in the thread."""
         try:
-            with short_turns():
-                result = self._do(self._left.pop())
-                return self._at_the_end(result) if isinstance(result, Generator) else result
+            result = self._do(self._left.pop())
+            return self._at_the_end(result) if isinstance(result, Generator) else result
         except (DistillerError, MemoryError) as error:
             return _Failure(error)
 
     def _at_the_end(self, steps: Steps[Any]) -> Any:
-        with closing(steps):
+        with closing(steps), self._turns:
             while not self.abort_requested:
                 try:
                     progress = next(steps)
@@ -250,13 +260,15 @@ def _worker_for(work: Work[Any]) -> _Worker:
 class _Drawing:
     """Does some work in the thread for drawings; it cannot be interrupted there."""
 
-    kept = None
-
     def __init__(self, work: Work[Any]) -> None:
         self._work = work
+        self.kept: Any = None
 
     def quit(self) -> None:
         """Go on all the same, as nobody looks at what comes of it."""
+
+    def relax(self) -> None:
+        """Go on as it is, as it does not take long."""
 
     def start_for(self, background: Background[Any]) -> None:
         """Start, after what is drawn before; see `_Worker.start_for`."""
@@ -268,7 +280,7 @@ class _Drawing:
         error: Exception | None = None
         try:
             # Matplotlib is Python for the most part, and the main thread would often wait for it.
-            with short_turns():
+            with ShortTurns():
                 answer = self._work()
         except (DistillerError, MemoryError) as expected:
             answer = _Failure(expected)

@@ -25,7 +25,7 @@ from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
-from napari_psf_distiller.widgets.viewer.calm import collector, spinner
+from napari_psf_distiller.widgets.viewer.calm import Calm, spinner
 
 __all__ = ["StepRunner"]
 
@@ -83,6 +83,7 @@ class StepRunner:
         # What the last run wrote, and the layer it worked on, if the next may replace it.
         self._written: tuple[Layer, Layer] | None = None
         self._bar: ActivityBar | None = None
+        self._calm: Calm | None = None
         self._alive = True
         self._updated = self._told = 0.0
         # What is noted of the run in its layers, and how it ended, once it is known.
@@ -111,6 +112,7 @@ class StepRunner:
         for widget in (self.progress_bar, self.cancel_button, self.status):
             gui.native.layout().addWidget(widget.native)
         gui.native.destroyed.connect(self._die)
+        gui.native_parent_changed.connect(self._on_parent)
         gui.called.connect(self.start)
         if gui.call_button is not None:
             # magicgui enables the button when the call is over; the run that it started is not.
@@ -154,8 +156,7 @@ class StepRunner:
         self._step = ""
         self._set_running(True)
         self._set_status("running")
-        collector.spare()
-        spinner.calm()
+        self._calm = Calm()
         self._background.ask(partial(job.steps, task))
         self.started.emit()
         # Not before the work, which would wait for it.
@@ -179,6 +180,17 @@ class StepRunner:
         if self._running:
             self._background.cancel()
             self._set_status("cancelling")
+
+    def relax(self) -> None:
+        """Leave Python and the viewer as they were found, though a run is under way."""
+        if self._calm is not None:
+            self._calm.end()
+        self._background.relax()
+
+    def _on_parent(self, parent: Any) -> None:
+        # Its dock was closed: whatever is under way goes on to its end, but disturbs nobody.
+        if parent is None:
+            self.relax()
 
     def _on_progress(self, progress: Progress) -> None:
         if not self._running or not self._alive:
@@ -327,9 +339,11 @@ class StepRunner:
             self._bar = None
         if self._alive:
             self._set_running(False)
+        calm, self._calm = self._calm, None
+        # What hears of the end may start the next run.
         self._end()
-        collector.resume()
-        spinner.resume()
+        if calm is not None:
+            calm.end()
 
     def _end(self) -> None:
         """Tell how the run ended; what listens may start the next one."""

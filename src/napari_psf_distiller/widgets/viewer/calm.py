@@ -3,8 +3,6 @@
 import gc
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
@@ -14,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QStatusBar
 from napari_psf_distiller.widgets.viewer.canvas import main_windows
 from napari_psf_distiller.widgets.viewer.private import note_missing, private
 
-__all__ = ["collector", "short_turns", "spinner"]
+__all__ = ["Calm", "ShortTurns", "spinner"]
 
 # Percent of its own speed, which is 33 pictures a second: without a graphics card each has the
 # whole window put together anew by the processor, which then has half as much time for the step.
@@ -90,22 +88,38 @@ class _Turns:
 _turns = _Turns()
 
 
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Have Python's threads take short turns, until the last of those who want it is done."""
-    with _turns.lock:
-        if _turns.wanted == 0:
-            _turns.before = sys.getswitchinterval()
-            # Who set shorter ones keeps them.
-            sys.setswitchinterval(min(TURN, _turns.before) + HALF)
-        _turns.wanted += 1
-    try:
-        yield
-    finally:
+class ShortTurns:
+    """Has Python's threads take short turns while it is entered, unless that was ended before.
+
+    They do until the last of those who want it is done.
+    """
+
+    def __init__(self) -> None:
+        self._entered = self._ended = False
+
+    def __enter__(self) -> "ShortTurns":
         with _turns.lock:
-            _turns.wanted -= 1
+            if self._ended:
+                return self
+            self._entered = True
             if _turns.wanted == 0:
-                sys.setswitchinterval(_turns.before + HALF)
+                _turns.before = sys.getswitchinterval()
+                # Who set shorter ones keeps them.
+                sys.setswitchinterval(min(TURN, _turns.before) + HALF)
+            _turns.wanted += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Want no short turns any more; whichever thread calls it."""
+        with _turns.lock:
+            if self._entered and not self._ended:
+                _turns.wanted -= 1
+                if _turns.wanted == 0:
+                    sys.setswitchinterval(_turns.before + HALF)
+            self._ended = True
 
 
 class Collector:
@@ -138,3 +152,19 @@ class Collector:
 
 
 collector = Collector()
+
+
+class Calm:
+    """Viewer and Python kept calm for one run of a step."""
+
+    def __init__(self) -> None:
+        collector.spare()
+        spinner.calm()
+        self._on = True
+
+    def end(self) -> None:
+        """Leave all as it was, unless other steps run; that may be asked for more than once."""
+        if self._on:
+            self._on = False
+            collector.resume()
+            spinner.resume()
