@@ -1,9 +1,11 @@
 """What is used of napari, Qt, magicgui and Python beyond their public API may be gone."""
 
+import ast
 import gc
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import napari
@@ -15,6 +17,7 @@ from napari.qt import QtViewer
 from pytestqt.qtbot import QtBot
 from qtpy.QtWidgets import QApplication, QLabel
 
+from napari_psf_distiller import widgets
 from napari_psf_distiller.widgets.viewer import canvas as canvas_module
 from napari_psf_distiller.widgets.viewer import slices
 from napari_psf_distiller.widgets.viewer.calm import Collector, Spinner
@@ -22,6 +25,26 @@ from napari_psf_distiller.widgets.viewer.canvas import drawn_later, load_letters
 from napari_psf_distiller.widgets.viewer.private import private
 from napari_psf_distiller.widgets.viewer.sliders import LevelSlider, NumberSlider
 from napari_psf_distiller.widgets.viewer.viewpoint import camera_of, fill_view_3d
+
+
+def is_private(name: str) -> bool:
+    # A named tuple's own method is public all the same.
+    return name.startswith("_") and not name.startswith("__") and name != "_replace"
+
+
+def test_nothing_else_uses_what_is_not_public() -> None:
+    folder = Path(widgets.__file__).parent
+    found = []
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+                names = [node.attr]
+            elif isinstance(node, ast.ImportFrom):
+                names = str(node.module).split(".")
+            if any(is_private(name) for name in names):
+                found.append(path.relative_to(folder).parts[0])
+    assert set(found) == {"viewer"}
 
 
 @pytest.fixture
