@@ -38,7 +38,7 @@ from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson
 from napari_psf_distiller.errors import DistillerError
 
 BOUNDARIES = ("circulant", "noncirculant")
-HOST_FFTS = ("scipy", "ducc0", "fftw")
+HOST_FFTS = ("scipy", "ducc0")
 DEVICE_FFTS = ("opencl", "vkfft")
 # Iterations before those that are timed: the first ones touch the memory.
 LEAD = 2

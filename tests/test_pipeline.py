@@ -104,7 +104,7 @@ def test_the_provenance(field, result):
     assert provenance.versions["python"] == platform.python_version()
     assert provenance.versions["napari-psf-distiller"] == pd.__version__
     assert provenance.versions["numpy"] == np.__version__
-    transforms = {"scipy", "pyfftw", "ducc0", "pyvkfft"}
+    transforms = {"scipy", "ducc0", "pyvkfft"}
     assert {"scikit-image", "pyopencl", *transforms} <= set(provenance.versions)
     assert provenance.device == f"NumPy (CPU), FFT {open_engine('numpy').fft}, float32"
     assert provenance.by_hand == ()

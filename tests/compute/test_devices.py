@@ -322,12 +322,11 @@ def test_vkfft_that_is_not_installed(monkeypatch, opencl_device, transforms):
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("fft", ["fftw", "ducc0"])
-def test_a_hosts_fft_that_is_not_installed(monkeypatch, opencl_device, fft):
+def test_a_hosts_fft_that_is_not_installed(monkeypatch, opencl_device):
     monkeypatch.setattr(host_fft_module, "_installed", lambda name: name == "scipy")
     for device in (opencl_device.name, "numpy"):
-        with pytest.raises(DeviceError, match=f"{fft}.* is not installed: pip install"):
-            open_engine(device, fft)
+        with pytest.raises(DeviceError, match=r"ducc0.* is not installed: pip install"):
+            open_engine(device, "ducc0")
     assert open_engine("numpy").fft == "scipy"
 
 
@@ -335,11 +334,11 @@ def test_a_hosts_fft_that_is_not_installed(monkeypatch, opencl_device, fft):
 def test_an_fft_that_does_not_exist_on_opencl(opencl_device):
     with pytest.raises(InputError, match=r"no FFT 'cufft'.* auto, vkfft, opencl") as raised:
         open_engine(opencl_device.name, "cufft")
-    assert "fftw" in str(raised.value)
+    assert "ducc0" in str(raised.value)
 
 
 @pytest.mark.parametrize("fft", ["cufft", "vkfft", "opencl", ""])
 def test_an_fft_that_does_not_exist_on_numpy(fft):
     with pytest.raises(InputError, match=f"no FFT '{fft}' with NumPy; choose auto") as raised:
         open_engine("numpy", fft)
-    assert "fftw" in str(raised.value)
+    assert "ducc0" in str(raised.value)

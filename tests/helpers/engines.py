@@ -12,7 +12,6 @@ from napari_psf_distiller.compute import Engine, open_engine
 ENGINES = {
     "numpy-scipy": None,
     "numpy-ducc0": "ducc0",
-    "numpy-fftw": "pyfftw",
     "opencl-scipy": None,
     "opencl-opencl": None,
     "opencl-vkfft": "pyvkfft.opencl",

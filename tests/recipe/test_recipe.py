@@ -48,7 +48,7 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
         spacing=st.none() | spacing,
         bead_diameter=st.none() | length,
         device=st.text(min_size=1),
-        fft=st.sampled_from(["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"]),
+        fft=st.sampled_from(["auto", "ducc0", "scipy", "vkfft", "opencl"]),
         memory=st.none() | st.floats(0, 1e6, exclude_min=True),
         optics=st.builds(
             Optics,

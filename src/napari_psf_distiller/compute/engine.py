@@ -28,7 +28,7 @@ __all__ = [
 
 Array = NDArray[np.float32]
 
-FFT = Literal["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"]
+FFT = Literal["auto", "ducc0", "scipy", "vkfft", "opencl"]
 FFTS: tuple[str, ...] = get_args(FFT)
 
 # An accelerated step multiplies a voxel of a plain step's result by this at most, or divides it.

@@ -21,9 +21,9 @@ def open_engine(device: str = "auto", fft: str = "auto") -> Engine:
         while a plane is in the processor's cache.
     fft : str
         "auto" takes what measured fastest of what is installed. With NumPy that is "ducc0", then
-        "fftw" (pyFFTW), then "scipy"; so it is on an OpenCL device whose memory is the host's, a
-        CPU. On others it is "vkfft" (pyvkfft), then "opencl", this package's own kernels. Any of
-        them can be asked for by name.
+        "scipy"; so it is on an OpenCL device whose memory is the host's, a CPU. On others it is
+        "vkfft" (pyvkfft), then "opencl", this package's own kernels. Any of them can be asked for
+        by name.
 
     Raises
     ------

@@ -111,7 +111,7 @@ def deconvolve(
         the image's shape.
     mask : array_like, optional
         bool, of the image's shape: the voxels that count.
-    fft : {"auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"}
+    fft : {"auto", "ducc0", "scipy", "vkfft", "opencl"}
         See `open_engine`.
     memory : float, optional
         GiB that may be used on the device; what needs more is done in tiles.

@@ -20,7 +20,6 @@ PACKAGES = (
     "scipy",
     "scikit-image",
     "pyopencl",
-    "pyfftw",
     "ducc0",
     "pyvkfft",
 )

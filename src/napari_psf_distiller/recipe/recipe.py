@@ -73,7 +73,7 @@ class Recipe(Section):
         In micrometres; the joint fit takes it out of the PSF. None is a point.
     device : str
         "auto", "cpu", "gpu", "numpy", or (a part of) an OpenCL device's name.
-    fft : {"auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"}
+    fft : {"auto", "ducc0", "scipy", "vkfft", "opencl"}
         The library of Fourier transforms.
     memory : float or None
         GiB that a deconvolution may use on the device; None is most of what is free.
@@ -86,7 +86,7 @@ class Recipe(Section):
     spacing: tuple[Positive, ...] | None = None
     bead_diameter: Positive | None = None
     device: Annotated[str, Field(min_length=1)] = "auto"
-    fft: Literal["auto", "fftw", "ducc0", "scipy", "vkfft", "opencl"] = "auto"
+    fft: Literal["auto", "ducc0", "scipy", "vkfft", "opencl"] = "auto"
     memory: Gibibytes | None = None
     optics: Optics = field(default_factory=Optics)
     camera: Camera = field(default_factory=Camera)

@@ -196,7 +196,7 @@ def test_a_closed_transform_has_no_threads(library):
 # Which library.
 
 
-@pytest.mark.parametrize("name", ["fft", "vkfft", "opencl", "FFTW"])
+@pytest.mark.parametrize("name", ["fft", "vkfft", "opencl", "fftw"])
 def test_a_name_that_no_library_has(name):
     with pytest.raises(
         InputError, match=f"There is no FFT '{name}' with NumPy; choose auto"
@@ -206,24 +206,22 @@ def test_a_name_that_no_library_has(name):
         assert known in str(raised.value)
 
 
-@pytest.mark.parametrize(("name", "package"), [("fftw", "pyfftw"), ("ducc0", "ducc0")])
-def test_a_library_that_is_not_installed(monkeypatch, name, package):
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(DeviceError, match=f"'{name}' needs {package}.*pip install {package}"):
-        host_fft(name)
+def test_a_library_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ducc0", None)
+    with pytest.raises(DeviceError, match=r"'ducc0' needs ducc0.*pip install ducc0"):
+        host_fft("ducc0")
 
 
-@pytest.mark.parametrize(("name", "package"), [("fftw", "pyfftw"), ("ducc0", "ducc0")])
-def test_a_library_that_is_broken_is_not_installed(monkeypatch, name, package):
+def test_a_library_that_is_broken_is_not_installed(monkeypatch):
     class Broken:
         def find_spec(self, found, path=None, target=None):
-            if found == package:
-                raise OSError("libfftw3f.so: cannot open shared object file")
+            if found == "ducc0":
+                raise OSError("libgomp.so.1: cannot open shared object file")
 
-    monkeypatch.delitem(sys.modules, package, raising=False)
+    monkeypatch.delitem(sys.modules, "ducc0", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
-    with pytest.raises(DeviceError, match=f"needs {package}"):
-        host_fft(name)
+    with pytest.raises(DeviceError, match="needs ducc0"):
+        host_fft("ducc0")
 
 
 @pytest.mark.parametrize("missing", range(len(HOST_FFTS)))

@@ -7,7 +7,6 @@ and of an array that is mostly zeros only the planes that are not need a transfo
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +21,7 @@ __all__ = ["HOST_FFTS", "HostFFT", "Spectrum", "host_fft"]
 Spectrum = NDArray[np.complex64]
 
 # The fastest first, and the package that each needs.
-HOST_FFTS = {"ducc0": "ducc0", "fftw": "pyfftw", "scipy": "scipy"}
+HOST_FFTS = {"ducc0": "ducc0", "scipy": "scipy"}
 
 
 class HostFFT(Protocol):
@@ -78,7 +77,7 @@ def host_fft(name: str = "auto") -> HostFFT:
         raise DeviceError(
             f"The FFT {name!r} needs {package}, which is not installed: pip install {package}."
         )
-    libraries: dict[str, type[HostFFT]] = {"fftw": _FFTW, "ducc0": _Ducc, "scipy": _SciPy}
+    libraries: dict[str, type[HostFFT]] = {"ducc0": _Ducc, "scipy": _SciPy}
     return libraries[name]()
 
 
@@ -86,8 +85,6 @@ def _installed(name: str) -> bool:
     try:
         if name == "ducc0":
             import ducc0  # noqa: F401
-        elif name == "fftw":
-            import pyfftw  # noqa: F401
     except Exception:  # it may be there and broken, which fails in several ways
         return False
     return True
@@ -164,77 +161,6 @@ class _Ducc:
             spectra, axes=(axis,), forward=forward, inorm=inorm, out=spectra, nthreads=threads
         )
         return spectra
-
-
-class _FFTW:
-    """FFTW through pyFFTW, planned once for each shape in each thread.
-
-    What it returns is the plan's own array, which the thread's next call overwrites.
-    """
-
-    name = "fftw"
-
-    def __init__(self) -> None:
-        import pyfftw
-
-        self._fftw: Any = pyfftw
-        self._local = threading.local()
-        # FFTW's planner is one for all threads.
-        self._planning = threading.Lock()
-
-    def planes(self, real: Array, shape: tuple[int, int], out: Spectrum, threads: int) -> None:
-        # Each size of part has a plan of its own, so that the zeros around it stay zeros.
-        plan = self._planned("planes", (len(real), *shape), threads, real.shape)
-        plan.input_array[:, : real.shape[1], : real.shape[2]] = real
-        plan.execute()
-        out[...] = plan.output_array
-
-    def planes_back(
-        self, spectra: Spectrum, shape: tuple[int, int], part: tuple[int, int], threads: int
-    ) -> Array:
-        plan = self._planned("planes_back", (len(spectra), *shape), threads)
-        np.multiply(spectra, np.float32(1 / (shape[0] * shape[1])), out=plan.input_array)
-        plan.execute()
-        real: Array = plan.output_array
-        return real[:, : part[0], : part[1]]
-
-    def lines(self, spectra: Spectrum, length: int, threads: int) -> Spectrum:
-        plan = self._planned("lines", (length, *spectra.shape[1:]), threads, spectra.shape)
-        plan.input_array[: len(spectra)] = spectra
-        plan.execute()
-        result: Spectrum = plan.output_array
-        return result
-
-    def lines_back(self, spectra: Spectrum, threads: int) -> Spectrum:
-        plan = self._planned("lines_back", spectra.shape, threads)
-        np.multiply(spectra, np.float32(1 / len(spectra)), out=plan.input_array)
-        plan.execute()
-        result: Spectrum = plan.output_array
-        return result
-
-    def _planned(self, kind: str, shape: tuple[int, ...], threads: int, *part: object) -> Any:
-        plans: dict[tuple[object, ...], Any] = self._local.__dict__.setdefault("plans", {})
-        key = (kind, shape, threads, *part)
-        if key not in plans:
-            back = kind.endswith("back")
-            half = (*shape[:2], shape[2] // 2 + 1) if kind.startswith("planes") else shape
-            axes: tuple[int, ...] = (1, 2) if kind.startswith("planes") else (0,)
-            complex_array = self._fftw.zeros_aligned(half, np.complex64)
-            if kind.startswith("planes"):
-                other = self._fftw.zeros_aligned(shape, np.float32)
-            else:
-                other = self._fftw.zeros_aligned(shape, np.complex64)
-            with self._planning:
-                plans[key] = self._fftw.FFTW(
-                    *((complex_array, other) if back else (other, complex_array)),
-                    axes=axes,
-                    direction="FFTW_BACKWARD" if back else "FFTW_FORWARD",
-                    flags=("FFTW_MEASURE",),
-                    threads=threads,
-                )
-            # Measuring has written into them.
-            plans[key].input_array[...] = 0
-        return plans[key]
 
 
 def _filled(array: NDArray[Any], axis: int, length: int) -> NDArray[Any]:

@@ -27,7 +27,6 @@ class HostTransform:
         self.shape = shape
         self.spectrum_shape = (*shape[:2], shape[2] // 2 + 1)
         self.plane = (shape[1], shape[2])
-        # Of its own: what it plans, it holds.
         self.fft = host_fft(fft)
         self._threads = host_threads()
         self._pool = ThreadPoolExecutor(self._threads, "richardson-lucy")

@@ -34,8 +34,8 @@ DEVICE_OPTIONS: dict[str, Any] = {
 
 FFT_OPTIONS: dict[str, Any] = {
     "label": "FFT",
-    "tooltip": "The Fourier transforms: auto takes the fastest that is installed. fftw, ducc0 and "
-    "scipy are the processor's, vkfft and opencl are for OpenCL devices.",
+    "tooltip": "The Fourier transforms: auto takes the fastest that is installed. ducc0 and scipy "
+    "are the processor's, vkfft and opencl are for OpenCL devices.",
 }
 
 MEMORY_OPTIONS: dict[str, Any] = {
