@@ -37,7 +37,6 @@ CLIJ = {"circulant": clij_circulant, "noncirculant": clij_noncirculant}
 ENGINES = (
     ("numpy", "scipy"),
     ("numpy", "ducc0"),
-    ("cpu", "scipy"),
     ("cpu", "opencl"),
     ("cpu", "vkfft"),
 )

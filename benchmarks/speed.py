@@ -35,7 +35,6 @@ from napari_psf_distiller.compute.devices import NUMPY, opencl_device
 from napari_psf_distiller.compute.grid import clij_grid, grid_of
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
-from napari_psf_distiller.errors import DistillerError
 
 BOUNDARIES = ("circulant", "noncirculant")
 HOST_FFTS = ("scipy", "ducc0")
@@ -226,14 +225,11 @@ class OpenCLTransforms:
         from napari_psf_distiller.compute.opencl.transforms import chosen_fft, open_transform
 
         fft = chosen_fft(choose_device(device), fft)
-        self._queue, kind = _queue(device)
-        flags = cl.mem_flags.READ_WRITE
-        if kind == "cpu":
-            flags |= cl.mem_flags.ALLOC_HOST_PTR
+        self._queue = _queue(device)
         self._buffers: list[Any] = []
 
         def allocate(nbytes: int) -> Any:
-            self._buffers.append(cl.Buffer(self._queue.context, flags, nbytes))
+            self._buffers.append(cl.Buffer(self._queue.context, cl.mem_flags.READ_WRITE, nbytes))
             return self._buffers[-1]
 
         self._transform = open_transform(fft, self._queue, shape, allocate)
@@ -264,7 +260,7 @@ class ReiknaTransforms:
     def __init__(self, device: str, shape: tuple[int, ...]) -> None:
         cluda = _module("reikna.cluda", "reikna")
         fft = _module("reikna.fft", "reikna")
-        queue, _ = _queue(device)
+        queue = _queue(device)
         self._thread = cluda.ocl_api().Thread(queue)
         self._values = self._thread.to_device(_noise(shape).astype(np.complex64))
         self._spectrum = self._thread.empty_like(self._values)
@@ -403,14 +399,8 @@ def ours(case: Case) -> Iterator[Row]:
 
 
 def opencl_ffts(case: Case) -> tuple[str, ...]:
-    """Return the FFTs to time on the OpenCL device: the host's only where the host is it."""
-    if case.device == "numpy":
-        return ()
-    try:
-        kind = choose_device(case.device).kind
-    except DistillerError:  # each row will say it
-        return DEVICE_FFTS
-    return DEVICE_FFTS if kind == "gpu" else (*HOST_FFTS, *DEVICE_FFTS)
+    """Return the FFTs to time on the OpenCL device, if there is to be one."""
+    return () if case.device == "numpy" else DEVICE_FFTS
 
 
 # The others
@@ -788,13 +778,13 @@ def _module(name: str, package: str = "") -> Any:
         raise UnavailableError(f"{name} cannot be imported: {_first_line(error)}") from error
 
 
-def _queue(device: str) -> tuple[Any, str]:
-    """Return an OpenCL queue for a device's name, and its kind."""
+def _queue(device: str) -> Any:
+    """Return an OpenCL queue for a device's name."""
     cl = _module("pyopencl")
     chosen = choose_device(device)
     if chosen is NUMPY:
         raise UnavailableError("NumPy is no OpenCL device")
-    return cl.CommandQueue(cl.Context([opencl_device(chosen)])), chosen.kind
+    return cl.CommandQueue(cl.Context([opencl_device(chosen)]))
 
 
 def _load_clij2fft_libraries() -> None:

@@ -55,7 +55,7 @@ def test_the_hosts_memory(host, boundary, kind):
 @pytest.mark.opencl
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize("fft", ["scipy", "opencl", "vkfft"])
+@pytest.mark.parametrize("fft", ["opencl", "vkfft"])
 def test_a_devices_memory(opencl_device, held, fft, boundary, kind):
     if fft == "vkfft":
         pytest.importorskip("pyvkfft.opencl", exc_type=ImportError)

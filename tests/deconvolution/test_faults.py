@@ -214,7 +214,7 @@ def test_a_device_that_fails_on_the_way(monkeypatch, held, opencl_device, opencl
     def fail(*args, **kwargs):
         raise error
 
-    engine = open_engine(opencl_device.name, "scipy")
+    engine = open_engine(opencl_device.name, "opencl")
     kernels_that(monkeypatch, opencl, fail)
     steps = richardson_lucy(*random_problem((15, 16), 1), 10, Model("circulant"), engine)
     next(steps)
@@ -234,7 +234,7 @@ def test_a_device_that_gives_nan(monkeypatch, held, opencl_device, opencl, cl, p
             return cl.enqueue_fill_buffer(queue, estimate, np.float32("nan"), 0, estimate.size)
         return None
 
-    engine = open_engine(opencl_device.name, "scipy")
+    engine = open_engine(opencl_device.name, "opencl")
     kernels_that(monkeypatch, opencl, fill)
     with pytest.raises(DeviceError, match="gave NaN") as raised:
         finish(
@@ -265,7 +265,7 @@ def without_memory(monkeypatch, cl, held, allowed: int) -> None:
 @pytest.mark.opencl
 @pytest.mark.parametrize("allowed", [0, 2_000, 9_000])
 def test_a_device_without_memory_left(monkeypatch, held, opencl_device, cl, allowed):
-    engine = open_engine(opencl_device.name, "scipy")
+    engine = open_engine(opencl_device.name, "opencl")
     without_memory(monkeypatch, cl, held, allowed)
     with pytest.raises(DeviceMemoryError, match="out of memory") as raised:
         run(*random_problem((15, 16), 1), 2, "noncirculant", engine)
@@ -274,12 +274,9 @@ def test_a_device_without_memory_left(monkeypatch, held, opencl_device, cl, allo
 
 
 @pytest.mark.opencl
-@pytest.mark.parametrize("fft", ["scipy", "opencl"])
-def test_a_device_that_has_less_memory_than_it_says(
-    monkeypatch, host, held, opencl_device, cl, fft
-):
+def test_a_device_that_has_less_memory_than_it_says(monkeypatch, host, held, opencl_device, cl):
     image = dense(SHAPE, PSF)
-    engine = open_engine(opencl_device.name, fft)
+    engine = open_engine(opencl_device.name, "opencl")
     without_memory(monkeypatch, cl, held, 250_000)
     done = finish(deconvolution(image, PSF, 5, Model(), engine))
     assert opencl_device.name in done.device
@@ -292,7 +289,7 @@ def test_a_device_that_has_less_memory_than_it_says(
 @pytest.mark.opencl
 def test_a_device_that_is_limited(monkeypatch, host, held, opencl_device, opencl):
     # It never asks for more than there is, and so never fails.
-    image, engine = dense(SHAPE, PSF), open_engine(opencl_device.name, "scipy")
+    image, engine = dense(SHAPE, PSF), open_engine(opencl_device.name, "opencl")
     monkeypatch.setattr(opencl.OpenCLEngine, "memory_limit", lambda self: Memory(300_000, 100_000))
     most = []
     steps = deconvolution(image, PSF, 5, Model(), engine)
@@ -318,7 +315,7 @@ def test_a_device_that_passes_the_self_test_and_cannot_build_the_kernels(
     # Another name, so that its kernels are not built already.
     device = dataclasses.replace(opencl_device, name="Half a driver")
     with pytest.raises(DeviceError, match=r"Half a driver.*BUILD_PROGRAM_FAILURE"):
-        run(*random_problem((7, 8), 1), 1, "circulant", opencl.OpenCLEngine(device, "scipy"))
+        run(*random_problem((7, 8), 1), 1, "circulant", opencl.OpenCLEngine(device, "opencl"))
 
 
 def test_the_host_without_memory(monkeypatch, host):

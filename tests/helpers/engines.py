@@ -12,7 +12,6 @@ from napari_psf_distiller.compute import Engine, open_engine
 ENGINES = {
     "numpy-scipy": None,
     "numpy-ducc0": "ducc0",
-    "opencl-scipy": None,
     "opencl-opencl": None,
     "opencl-vkfft": "pyvkfft.opencl",
 }
@@ -48,7 +47,7 @@ def other_engine(request) -> Engine:
     return opened(request)
 
 
-@pytest.fixture(scope="session", params=engines("numpy-scipy", "opencl-scipy", "opencl-opencl"))
+@pytest.fixture(scope="session", params=engines("numpy-scipy", "opencl-opencl"))
 def one_of_each(request) -> Engine:
     """NumPy, and OpenCL with what is always there: for what is shown by many examples."""
     return opened(request)

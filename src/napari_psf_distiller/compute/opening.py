@@ -21,14 +21,14 @@ def open_engine(device: str = "auto", fft: str = "auto") -> Engine:
         while a plane is in the processor's cache.
     fft : str
         "auto" takes what measured fastest of what is installed. With NumPy that is "ducc0", then
-        "scipy"; so it is on an OpenCL device whose memory is the host's, a CPU. On others it is
-        "vkfft" (pyvkfft), then "opencl", this package's own kernels. Any of them can be asked for
+        "scipy". On an OpenCL GPU it is "vkfft" (pyvkfft), then "opencl", this package's own
+        kernels; on another OpenCL device it is "opencl". Any of a device's own can be asked for
         by name.
 
     Raises
     ------
     InputError
-        No such device or FFT.
+        No such device or FFT, or an FFT of NumPy's on an OpenCL device or the other way round.
     DeviceError
         The device cannot be used, or the FFT is not installed.
     """

@@ -35,7 +35,7 @@ class HostFFT(Protocol):
         Parameters
         ----------
         real : numpy.ndarray
-            float32; not changed, unless it is a view of `out`.
+            float32; not changed.
         shape : tuple of int
             Rows and columns.
         out : numpy.ndarray
@@ -131,8 +131,6 @@ class _Ducc:
     def planes(self, real: Array, shape: tuple[int, int], out: Spectrum, threads: int) -> None:
         rows = real.shape[1]
         real = _filled(real, 2, shape[1])
-        if np.may_share_memory(real, out):
-            real = real.copy()
         out[:, rows:] = 0
         self._fft.r2c(real, axes=(2,), out=out[:, :rows], nthreads=threads)
         self._in_place(out, 1, True, threads)

@@ -51,7 +51,7 @@ class HostTransform:
         return [work(rows) for rows in pieces]
 
     def forward(self, real: Array, spectrum: Spectrum) -> None:
-        """Transform into another array, or into the one that the real one is a view of."""
+        """Transform an array of the transform's shape into a half spectrum."""
 
         def planes(part: slice, threads: int) -> None:
             self.fft.planes(real[part], self.plane, spectrum[part], threads)
@@ -62,21 +62,6 @@ class HostTransform:
         self.over_planes(planes, self.shape[0])
         if self.shape[0] > 1:
             self.over_rows(lines)
-
-    def inverse(self, spectrum: Spectrum, real: Array) -> None:
-        """Transform back; the spectrum is lost."""
-
-        def lines(rows: slice, threads: int) -> None:
-            spectrum[:, rows] = self.fft.lines_back(spectrum[:, rows].copy(), threads)
-
-        def planes(part: slice, threads: int) -> None:
-            real[part] = self.fft.planes_back(
-                spectrum[part].copy(), self.plane, self.plane, threads
-            )
-
-        if self.shape[0] > 1:
-            self.over_rows(lines)
-        self.over_planes(planes, self.shape[0])
 
     def close(self) -> None:
         """End the threads."""

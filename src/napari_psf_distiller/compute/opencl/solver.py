@@ -11,7 +11,6 @@ import numpy as np
 import psutil
 import pyopencl as cl
 from numpy.typing import NDArray
-from scipy import fft as scipy_fft
 
 from napari_psf_distiller.compute.devices import Device, kernel_source, opencl_device
 from napari_psf_distiller.compute.engine import (
@@ -24,7 +23,6 @@ from napari_psf_distiller.compute.engine import (
     ProblemSize,
 )
 from napari_psf_distiller.compute.grid import normaliser_of, smooth_size, wrapped_psf
-from napari_psf_distiller.compute.host.fft import HOST_FFTS
 from napari_psf_distiller.compute.likelihood import Sums, Yardstick
 from napari_psf_distiller.compute.opencl.context import context_of, reported_errors
 from napari_psf_distiller.compute.opencl.transforms import (
@@ -78,17 +76,16 @@ class OpenCLEngine:
 
     def good_size(self, n: int) -> int:
         """Return a size from n on that the FFT is fast for."""
-        return int(scipy_fft.next_fast_len(n)) if self.fft in HOST_FFTS else smooth_size(n)
+        return smooth_size(n)
 
     def memory_needed(self, size: ProblemSize) -> Memory:
         """Return the device's memory that a problem of this size needs."""
         total = size.array_bytes + 4 * math.prod(size.image)
         if not works_in_place(self.fft, size.grid[2]):
             total += 4 * math.prod(size.grid)
-        # VkFFT and this package's own kernels need a spectrum more where an axis is too long for
-        # local memory.
+        # The FFTs need a spectrum more where an axis is too long for local memory.
         largest = half = size.spectrum_bytes
-        if self.fft not in HOST_FFTS and max(size.grid) > LONG:
+        if max(size.grid) > LONG:
             # Rows of odd length are complex ones of full length on their way.
             largest = 2 * half if size.grid[2] % 2 else half
             total += 2 * largest if size.grid[2] % 2 else half
@@ -308,10 +305,7 @@ class OpenCLSolver:
         self._kernels[name](self._queue, size, None, *arguments)
 
     def _allocate(self, nbytes: int) -> cl.Buffer:
-        # Memory that the host can map: on a CPU device it is the host's own, and no copy is made.
-        flags = cl.mem_flags
-        kind = flags.ALLOC_HOST_PTR if self._device.kind == "cpu" else 0
-        buffer = cl.Buffer(self._queue.context, flags.READ_WRITE | kind, nbytes)
+        buffer = cl.Buffer(self._queue.context, cl.mem_flags.READ_WRITE, nbytes)
         self._buffers.append(buffer)
         return buffer
 

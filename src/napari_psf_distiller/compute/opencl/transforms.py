@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import pyopencl as cl
-from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.devices import Device
-from napari_psf_distiller.compute.host.fft import HOST_FFTS, host_fft
-from napari_psf_distiller.compute.host.transform import HostTransform
+from napari_psf_distiller.compute.host.fft import HOST_FFTS
 from napari_psf_distiller.compute.opencl.fft import OpenCLFFT
 from napari_psf_distiller.errors import DeviceError, InputError
 
 __all__ = ["OPENCL_FFTS", "Transform", "chosen_fft", "open_transform", "works_in_place"]
 
-OPENCL_FFTS = ("vkfft", "opencl", *HOST_FFTS)
+OPENCL_FFTS = ("vkfft", "opencl")
 
 # Allocates a device buffer of so many bytes.
 Allocate = Callable[[int], cl.Buffer]
@@ -57,30 +54,26 @@ def chosen_fft(device: Device, fft: str = "auto") -> str:
     Raises
     ------
     InputError
-        No such FFT.
+        No such FFT, or one of the processor's.
     DeviceError
         Not installed.
     """
     if fft == "auto":
-        if device.kind == "cpu":
-            return host_fft().name
-        return "vkfft" if _vkfft_installed() else "opencl"
+        return "vkfft" if device.kind == "gpu" and _vkfft_installed() else "opencl"
+    if fft in HOST_FFTS:
+        raise InputError(
+            f"The FFT {fft!r} is NumPy's, not that of an OpenCL device such as {device.name}: "
+            "choose the FFT auto, vkfft or opencl, or the device numpy."
+        )
     if fft not in OPENCL_FFTS:
         raise InputError(
-            f"There is no FFT {fft!r} on OpenCL devices; choose auto, {', '.join(OPENCL_FFTS)}."
+            f"There is no FFT {fft!r} on OpenCL devices; choose auto, vkfft or opencl."
         )
     if fft == "vkfft" and not _vkfft_installed():
         raise DeviceError(
             "The FFT 'vkfft' needs pyvkfft, which is not installed: pip install pyvkfft, with "
             "VKFFT_BACKEND=opencl in the environment and the OpenCL headers."
         )
-    if fft in HOST_FFTS:
-        if device.kind != "cpu":
-            raise InputError(
-                f"The FFT {fft!r} works in the host's memory, not in that of {device.name}; choose "
-                "auto, vkfft or opencl."
-            )
-        return host_fft(fft).name
     return fft
 
 
@@ -89,7 +82,7 @@ def works_in_place(fft: str, columns: int) -> bool:
 
     VkFFT does it where rows are even; this package's own kernels never.
     """
-    return fft in HOST_FFTS or (fft == "vkfft" and columns % 2 == 0)
+    return fft == "vkfft" and columns % 2 == 0
 
 
 def open_transform(
@@ -104,9 +97,7 @@ def open_transform(
         real, pitch = allocate(4 * shape[0] * shape[1] * shape[2]), shape[2]
     if fft == "vkfft":
         return _VkFFT(queue, shape, real, spectrum, pitch)
-    if fft == "opencl":
-        return _OwnFFT(queue, shape, real, spectrum, pitch)
-    return _HostFFT(fft, queue, shape, spectrum, pitch)
+    return _OwnFFT(queue, shape, real, spectrum, pitch)
 
 
 class _OwnFFT:
@@ -178,53 +169,6 @@ class _VkFFT:
 
     def release(self) -> None:
         self._plan = None
-
-
-class _HostFFT:
-    """A host's transform on a device whose memory is the host's, through a mapped buffer."""
-
-    def __init__(
-        self,
-        fft: str,
-        queue: cl.CommandQueue,
-        shape: tuple[int, ...],
-        spectrum: cl.Buffer,
-        pitch: int,
-    ) -> None:
-        self.real = self.spectrum = spectrum
-        self.pitch = pitch
-        self._queue = queue
-        self._shape = shape
-        self._transform = HostTransform(shape, fft)
-
-    def forward(self) -> None:
-        with self._mapped() as (real, spectrum):
-            self._transform.forward(real, spectrum)
-
-    def inverse(self) -> None:
-        with self._mapped() as (real, spectrum):
-            self._transform.inverse(spectrum, real)
-
-    def release(self) -> None:
-        self._transform.close()
-
-    @contextmanager
-    def _mapped(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.complex64]]]:
-        kind: Any = cl.map_flags.READ | cl.map_flags.WRITE
-        dtype: Any = np.complex64
-        spectrum, _ = cl.enqueue_map_buffer(
-            self._queue,
-            self.spectrum,
-            kind,
-            0,
-            self._transform.spectrum_shape,
-            dtype,
-            is_blocking=True,
-        )
-        try:
-            yield spectrum.view(np.float32)[:, :, : self._shape[2]], spectrum
-        finally:
-            spectrum.base.release(self._queue)
 
 
 @functools.cache
