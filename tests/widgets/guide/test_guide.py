@@ -7,6 +7,7 @@ from weakref import ref
 import napari
 import numpy as np
 import pytest
+from event_loop import wait_for_what_was_put_off
 from napari.layers import Image
 from qtpy.QtCore import Qt
 
@@ -440,7 +441,7 @@ def test_it_never_scrolls_to_the_side(guide: Guide, viewer: napari.Viewer, qtbot
         guide.open(title)
         for method in ("joint", "richardson-lucy"):
             guide.head.method.value = method
-            qtbot.wait(20)
+            wait_for_what_was_put_off(qtbot)
             content = guide.column.widget()
             assert content.minimumSizeHint().width() <= guide.column.viewport().width(), title
             assert guide.width() <= 480, title

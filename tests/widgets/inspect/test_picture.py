@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from event_loop import wait_for_what_was_put_off
 from matplotlib.figure import Figure
 from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QTabWidget, QWidget
+from qtpy.QtWidgets import QTabWidget
 
 from napari_psf_distiller import InputError
 from napari_psf_distiller.widgets.inspect.picture import DOTS_PER_INCH, Colours, Drawn, Picture
@@ -140,16 +142,19 @@ def test_a_refusal_comes_as_a_sentence_and_an_error_as_an_error(
 def test_behind_another_tab_it_is_drawn_when_it_comes_to_the_front(
     waits: Any, qtbot: QtBot
 ) -> None:
-    tabs, picture = QTabWidget(), Picture()
+    tabs, picture, other = QTabWidget(), Picture(), Picture()
     qtbot.addWidget(tabs)
-    tabs.addTab(QWidget(), "other")
+    tabs.addTab(other, "other")
     tabs.addTab(picture, "picture")
     tabs.show()
     drawn: list[Drawn] = []
     picture.drawn.connect(drawn.append)
     picture.ask(line, DARK)
-    qtbot.wait(100)
+    # One that is seen and was asked for later is drawn meanwhile.
+    other.ask(line, DARK)
+    waits(lambda: not other.busy)
     assert drawn == []
+    assert picture.busy
     tabs.setCurrentIndex(1)
     waits(lambda: not picture.busy)
     assert drawn[-1].text == "a line"
@@ -182,9 +187,13 @@ def test_closing_it_while_it_draws(qtbot: QtBot, waits: Any) -> None:
     made = Picture()
     made.ask(held, DARK)
     waits(begun.is_set)
+    gone = threading.Event()
+    made.destroyed.connect(lambda *_: gone.set())
     made.deleteLater()
     del made
-    qtbot.wait(20)
+    waits(gone.is_set)
     gate.set()
     waits(done.is_set)
-    qtbot.wait(50)
+    # The drawing arrives, and nobody is there.
+    assert QThreadPool.globalInstance().waitForDone(60_000)
+    wait_for_what_was_put_off(qtbot)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from event_loop import wait_for_what_was_put_off
 from qtpy.QtWidgets import QAbstractSlider, QLabel
 
 from napari_psf_distiller.widgets.parts.column import Column
@@ -45,7 +46,7 @@ def test_who_scrolls_is_left_alone(column: Column, qtbot: Any) -> None:
     high = bar.maximum()
     last.setFixedHeight(300)
     qtbot.waitUntil(lambda: bar.maximum() > high)
-    qtbot.wait(50)
+    wait_for_what_was_put_off(qtbot)
     assert bar.value() == 0
 
 

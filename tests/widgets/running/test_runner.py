@@ -165,11 +165,13 @@ def test_a_preview_is_handed_on_though_others_follow_at_once(
         yield Progress("Deconvolve", 1, 4, -4.0, np.zeros((2, 2), np.float32))
         yield Progress("Deconvolve", 2, 4, -3.0, np.ones((2, 2), np.float32))
         yield Progress("Deconvolve", 3, 4)
-        time.sleep(1.2 * worker_module.PROGRESSED_EVERY)
         yield Progress("Deconvolve", 4, 4)
         raise InputError("That was all.")
 
     monkeypatch.setattr(deconvolve_module, "deconvolve_step", steps)
+    # The last comes when the others have been told of long enough ago.
+    seconds = iter(worker_module.PROGRESSED_EVERY * np.array([10, 10.1, 10.2, 10.3, 11.2]))
+    gui.runner.clock = lambda: next(seconds)
     heard: list[Any] = []
     gui.runner.progressed.connect(heard.append)
     user.runs(gui)

@@ -1,6 +1,7 @@
 """A step in a thread: progress, cancel, one run at a time, and errors as sentences."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -44,6 +45,8 @@ class StepRunner:
         disabled while a run is under way.
     title : str
         The step's name.
+    clock : callable
+        Returns seconds; it is asked once for each `Progress`.
 
     Notes
     -----
@@ -59,6 +62,8 @@ class StepRunner:
         is handed on with the next.
     ended : Signal of Ending
         It is over, its layers are there, and the next may be started.
+    clock : callable
+        See above.
     stand_in : Layer or None
         Shows what the run is making, and becomes the last of its layers.
     """
@@ -67,8 +72,14 @@ class StepRunner:
     progressed = Signal(Progress)
     ended = Signal(Ending)
 
-    def __init__(self, gui: FunctionGui[Any, Any], title: str) -> None:
+    def __init__(
+        self,
+        gui: FunctionGui[Any, Any],
+        title: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.title = title
+        self.clock = clock
         self._gui = gui
         self._background = Background(
             self._on_done,
@@ -198,14 +209,14 @@ class StepRunner:
         if self._bar is not None and self._bar.cancelled:
             self.cancel()
             return
+        now = self.clock()
         note_likelihood(self._run["log_likelihood"], progress)
-        self._tell_progress(progress)
+        self._tell_progress(progress, now)
         left = self._time_left.after(progress)
         begun = progress.note or progress.step != self._step
         if begun:
             self._step = progress.step
             self._note = f", {progress.note}" if progress.note else ""
-        now = time.monotonic()
         if now - self._updated < UPDATE_EVERY and not begun:
             return
         self._updated = now
@@ -220,8 +231,8 @@ class StepRunner:
         if self._bar is not None:
             self._bar.show(progress)
 
-    def _tell_progress(self, progress: Progress) -> None:
-        last, now = self._untold, time.monotonic()
+    def _tell_progress(self, progress: Progress, now: float) -> None:
+        last = self._untold
         if last is not None and last.step == progress.step:
             progress = replace(
                 progress,

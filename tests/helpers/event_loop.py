@@ -1,0 +1,19 @@
+"""Qt's event loop, for the tests of what happens a moment later."""
+
+from __future__ import annotations
+
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QTimer
+
+__all__ = ["wait_for_what_was_put_off"]
+
+# What was put off may put something off itself.
+TURNS = 3
+
+
+def wait_for_what_was_put_off(qtbot: QtBot) -> None:
+    """Let the loop turn until all is done that waited for its next turn."""
+    for _ in range(TURNS):
+        turned: list[bool] = []
+        QTimer.singleShot(0, lambda done=turned: done.append(True))
+        qtbot.waitUntil(lambda done=turned: bool(done))
