@@ -69,7 +69,7 @@ def compare() -> None:
                 with contextlib.redirect_stdout(io.StringIO()):
                     expected = theirs(image, psf, ITERATIONS, weight)
                 for engine in engines:
-                    model = Model(boundary, total_variation=weight)
+                    model = Model(boundary, total_variation=weight, compatibility="clij2-fft")
                     ours = finish(richardson_lucy(image, psf, ITERATIONS, model, engine))
                     difference = np.linalg.norm(ours - expected) / np.linalg.norm(expected)
                     print(

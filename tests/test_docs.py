@@ -43,6 +43,7 @@ WARNINGS = {
         "_of_refused",
         "spacing_warnings",
     ),
+    "deconvolution/deconvolve.py": ("_assumptions",),
     "deconvolution/tiled.py": ("_tell",),
     "joint/advice/image.py": ("history_warnings",),
     "deconvolution/stopping.py": ("enough_iterations", "_enough_for"),

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.beads import AXES
-from napari_psf_distiller.compute import Boundary, displaced_axes
+from napari_psf_distiller.compute import Boundary, Compatibility, displaced_axes
 from napari_psf_distiller.measure.widths import LEAST_VOXELS, fwhm
 from napari_psf_distiller.recipe import PostProcess, Recipe
 
@@ -21,7 +21,10 @@ FEW_BEADS = 5
 
 
 def deconvolve_warnings(
-    image: NDArray[Any], psf: NDArray[Any], boundary: Boundary
+    image: NDArray[Any],
+    psf: NDArray[Any],
+    boundary: Boundary,
+    compatibility: Compatibility | None = None,
 ) -> tuple[str, ...]:
     """Return what a user should know of an image and a PSF before they are deconvolved.
 
@@ -30,6 +33,8 @@ def deconvolve_warnings(
     image, psf : numpy.ndarray
         With the same number of axes.
     boundary : {"circulant", "noncirculant"}
+    compatibility : {"clij2-fft"} or None
+        See `Recipe`.
     """
     found = []
     larger = _larger(psf.shape, image.shape)
@@ -38,12 +43,12 @@ def deconvolve_warnings(
             f"The PSF is larger than the image ({larger}): most of what it says about "
             "light from outside the image is a guess. Crop the PSF."
         )
-    displaced = displaced_axes(image.shape, psf.shape, boundary)
+    displaced = displaced_axes(image.shape, psf.shape, boundary, compatibility)
     if displaced:
         axes = ", ".join(AXES[-image.ndim :][axis] for axis in displaced)
         found.append(
-            f"The PSF has an even number of voxels along {axes}, and the grid an odd one: the "
-            "result lies one voxel too low there. Crop the PSF to an odd number."
+            f"The PSF has an even number of voxels along {axes}, and the grid an odd one: as "
+            "clij2-fft's, the result lies one voxel too low there. Crop the PSF to an odd number."
         )
     negative = int(np.count_nonzero(image < 0))
     if negative:

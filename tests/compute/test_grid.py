@@ -75,13 +75,13 @@ def test_the_grids_size(shape, psf_shape):
 @pytest.mark.parametrize(("shape", "psf_shape"), SHAPES)
 def test_the_psfs_centre_is_where_padding_to_clijs_grid_puts_it(shape, psf_shape, boundary):
     grid = clij_grid(shape, psf_shape, boundary)
-    centre = centre_of(shape, psf_shape, boundary)
+    centre = centre_of(shape, psf_shape, boundary, "clij2-fft")
     psf = np.zeros(psf_shape)
     psf[centre] = 1
     widths = [((g - m + 1) // 2, (g - m) // 2) for g, m in zip(grid, psf_shape, strict=True)]
     assert np.fft.ifftshift(np.pad(psf, widths)).flat[0] == 1
     moved = [axis for axis, m in enumerate(psf_shape) if centre[axis] != m // 2]
-    assert displaced_axes(shape, psf_shape, boundary) == tuple(moved)
+    assert displaced_axes(shape, psf_shape, boundary, "clij2-fft") == tuple(moved)
     # Only there: the grid odd and the PSF even.
     assert moved == [
         axis for axis, (g, m) in enumerate(zip(grid, psf_shape, strict=True)) if g % 2 and not m % 2
@@ -91,7 +91,17 @@ def test_the_psfs_centre_is_where_padding_to_clijs_grid_puts_it(shape, psf_shape
 def test_an_odd_psf_displaces_nothing():
     for n, m in itertools.product(range(1, 30), range(1, 30, 2)):
         for boundary in BOUNDARIES:
-            assert displaced_axes((n, n), (m, m), boundary) == ()
+            assert displaced_axes((n, n), (m, m), boundary, "clij2-fft") == ()
+
+
+@given(
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    st.sampled_from(BOUNDARIES),
+)
+def test_the_psfs_centre_is_half_its_size(shape, psf_shape, boundary):
+    assert centre_of(shape, psf_shape, boundary) == tuple(m // 2 for m in psf_shape)
+    assert displaced_axes(shape, psf_shape, boundary) == ()
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

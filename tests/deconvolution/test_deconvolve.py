@@ -145,21 +145,56 @@ def test_a_box_is_a_psf_too(psf, boundary):
 
 
 @pytest.mark.parametrize(
-    ("planes", "boundary", "lies"),
+    ("planes", "boundary", "compatibility", "lies"),
     # With 25 + 24 = 49 planes the grid is odd and the PSF even, with 26 + 24 = 50 it is not.
-    [((25, 24), "noncirculant", 1), ((26, 24), "noncirculant", 0), ((25, 24), "circulant", 1)],
+    [
+        ((25, 24), "noncirculant", "clij2-fft", 1),
+        ((26, 24), "noncirculant", "clij2-fft", 0),
+        ((25, 24), "circulant", "clij2-fft", 1),
+        ((25, 24), "noncirculant", None, 0),
+        ((25, 24), "circulant", None, 0),
+    ],
 )
-def test_a_displaced_result_is_announced(planes, boundary, lies):
+def test_a_displaced_result_is_announced(planes, boundary, compatibility, lies):
+    options = {"device": "numpy", "compatibility": compatibility}
     image, psf = np.zeros((planes[0], 8, 8)), np.zeros((planes[1], 5, 5))
     image[12, 4, 4] = image[12, 4, 3] = 1
     psf[planes[1] // 2, 2, 2] = 1
     image += 1e-3
     if lies:
         with pytest.warns(DistillerWarning, match="one voxel too low"):
-            result = pd.deconvolve(image, psf, 5, boundary, device="numpy")
+            result = pd.deconvolve(image, psf, 5, boundary, **options)
     else:
-        result = pd.deconvolve(image, psf, 5, boundary, device="numpy")
+        result = pd.deconvolve(image, psf, 5, boundary, **options)
     assert result.sum(axis=(1, 2)).argmax() == 12 - lies
+
+
+def test_total_variation_takes_the_images_own_spacing():
+    psf = np.zeros((3, 5, 5))
+    psf[1, 1:4, 1:4] = psf[:, 2, 2] = 1
+    image = np.random.default_rng(1).poisson(20, (9, 16, 18))
+    # Of such a size nothing lies about the image, where rounding would decide on the direction.
+    options = {"iterations": 5, "boundary": "circulant", "device": "numpy"}
+    options |= {"total_variation": 0.05}
+    even = pd.deconvolve(image, psf, **options, spacing=(0.1, 0.1, 0.1))
+    apart = pd.deconvolve(image, psf, **options, spacing=(0.3, 0.1, 0.1))
+    # Only the ratios count.
+    np.testing.assert_array_equal(
+        pd.deconvolve(image, psf, **options, spacing=(0.25, 0.25, 0.25)), even
+    )
+    # As if along x what lies along z.
+    turned = pd.deconvolve(image.T, psf.T, **options, spacing=(0.1, 0.1, 0.3))
+    np.testing.assert_allclose(turned.T, apart, rtol=2e-3)
+    assert np.linalg.norm(apart - even) > 0.01 * np.linalg.norm(even)
+    with pytest.warns(DistillerWarning, match="voxel size is not known: the total variation"):
+        unknown = pd.deconvolve(image, psf, **options)
+    np.testing.assert_array_equal(unknown, even)
+    # Pixels are squares, and a plane has no other planes about it.
+    plane = pd.deconvolve(image[:1], psf[1], **options)
+    again = pd.deconvolve(image[0], psf[1], **options, spacing=(0.1, 0.1))
+    np.testing.assert_array_equal(plane[0], again)
+    again = pd.deconvolve(image[:1], psf[1:2], **options, spacing=(0.01, 0.1, 0.1))
+    np.testing.assert_array_equal(plane, again)
 
 
 # What goes into the model.
@@ -252,7 +287,10 @@ def test_a_memory_budget_makes_tiles():
     ("options", "words"),
     [
         ({"total_variation": -0.1}, "weight of the total variation is -0.1"),
-        ({"total_variation": 0.3}, "less than 0.214"),
+        ({"total_variation": 0.2}, "less than 0.167"),
+        ({"total_variation": 0.1, "spacing": (0.1, 0.1, 0.1)}, "3 values, but the image has 2"),
+        ({"total_variation": 0.1, "spacing": (0.1, 0)}, "must be positive"),
+        ({"compatibility": "clij"}, "no compatibility 'clij'; choose clij2-fft"),
         ({"total_variation": np.nan}, "weight of the total variation"),
         ({"background": -1}, "not negative everywhere"),
         ({"background": np.nan}, "must be finite"),

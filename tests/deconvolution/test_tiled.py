@@ -158,13 +158,15 @@ def test_too_little_memory_even_for_the_smallest_tile(host):
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_an_even_psf_displaces_tiles_as_it_does_the_whole(host, boundary):
+@pytest.mark.parametrize("compatibility", [None, "clij2-fft"])
+def test_tiles_lie_where_the_whole_lies_with_an_even_psf(host, boundary, compatibility):
     # Of 49 and of 50 rows, the grid is odd and even.
     psf = np.asarray(PSFS[2][:12, :12], np.float32)
+    model = Model(boundary, compatibility=compatibility)
     for shape in ((113, 120), (120, 105), (113, 105)):
         image = dense(shape, psf, light=3)
-        expected = run(image, psf, 10, boundary, host)
-        memory = memory_for(4, image, psf, Model(boundary), host)
-        done = finish(deconvolution(image, psf, 10, Model(boundary), host, memory=memory))
+        expected = run(image, psf, 10, model, host)
+        memory = memory_for(4, image, psf, model, host)
+        done = finish(deconvolution(image, psf, 10, model, host, memory=memory))
         assert "tiles" in done.device
         assert relative_l2(done.array, expected) <= 2e-3

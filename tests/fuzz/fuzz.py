@@ -257,6 +257,8 @@ def deconvolve_call(rng: Random, folder: Path) -> Call:
         "boundary": ("noncirculant", "circulant"),
         "method": ("plain", "accelerated"),
         "total_variation": (0.0, 0.002, 0.3),
+        "spacing": (None, (0.25, 0.1, 0.1)[-image.ndim :], lengths(rng, (0.25, 0.1, 0.1))),
+        "compatibility": (None, "clij2-fft"),
         "background": (0.0, 100.0, np.full(image.shape, 90.0), odd_array(rng, image)),
         "mask": (None, image > 100, image, np.zeros(image.shape, bool), odd_array(rng, image)),
         "fft": ("auto", "scipy"),

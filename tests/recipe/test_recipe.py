@@ -50,6 +50,7 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
         device=st.text(min_size=1),
         fft=st.sampled_from(["auto", "ducc0", "scipy", "vkfft", "opencl"]),
         memory=st.none() | st.floats(0, 1e6, exclude_min=True),
+        compatibility=st.sampled_from([None, "clij2-fft"]),
         optics=st.builds(
             Optics,
             numerical_aperture=st.none() | st.floats(0.01, 0.99),
@@ -115,7 +116,7 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
             iterations=st.none() | count,
             boundary=boundary,
             method=st.sampled_from(["plain", "accelerated"]),
-            total_variation=st.floats(0, 0.2),
+            total_variation=st.floats(0, 0.16),
             background=not_negative,
             saturation=st.none() | finite,
         ),
@@ -227,6 +228,7 @@ def test_the_notebooks_numbers():
     step = recipe.deconvolve
     assert (step.iterations, step.boundary, step.method) == (200, "noncirculant", "plain")
     assert (step.total_variation, step.background, step.saturation) == (0, 0, None)
+    assert recipe.compatibility == "clij2-fft"
     assert (recipe.spacing, recipe.provenance, recipe.device) == (None, None, "auto")
 
 
@@ -345,7 +347,8 @@ def test_however_many_are_made_no_more_is_kept():
         (Deconvolve, "iterations", 2.5),
         (Deconvolve, "method", "fast"),
         (Deconvolve, "total_variation", -0.1),
-        (Deconvolve, "total_variation", 3 / 14),
+        (Deconvolve, "total_variation", 1 / 6),
+        (Recipe, "compatibility", "clij"),
         (Deconvolve, "background", -1),
         (Deconvolve, "background", float("inf")),
         (Deconvolve, "saturation", float("nan")),
@@ -412,7 +415,8 @@ def of_version(version, recipe) -> str:
 )
 def test_a_recipe_of_version_1_means_what_it_meant(recipe, expected):
     loaded = Recipe.from_json(of_version(1, recipe))
-    assert loaded == dataclasses.replace(Recipe.stepwise(), deconvolve=expected)
+    stepwise = dataclasses.replace(Recipe.stepwise(), compatibility="clij2-fft")
+    assert loaded == dataclasses.replace(stepwise, deconvolve=expected)
     assert Recipe.from_json(loaded.to_json()) == loaded
 
 
@@ -434,14 +438,15 @@ def test_a_recipe_of_version_1_means_what_it_meant(recipe, expected):
 )
 def test_a_recipe_of_version_2_means_what_it_meant(recipe, changes):
     loaded = Recipe.from_json(of_version(2, recipe))
-    assert loaded == dataclasses.replace(Recipe.stepwise(), **changes)
+    stepwise = dataclasses.replace(Recipe.stepwise(), compatibility="clij2-fft")
+    assert loaded == dataclasses.replace(stepwise, **changes)
     assert Recipe.from_json(loaded.to_json()) == loaded
 
 
 def as_version_2(recipe: Recipe) -> dict[str, Any]:
     """A recipe's data without what version 2 did not have."""
     data = recipe.to_dict()
-    del data["camera"]
+    del data["camera"], data["compatibility"]
     for name in ("method", "significance"):
         del data["find_beads"][name]
     for name in ("method", "window", "background_scale", "angular_orders", "judge"):

@@ -187,7 +187,9 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
         background=arguments.background,
         saturation=arguments.saturation,
     )
-    recipe = _on(Recipe(deconvolve=settings), arguments)
+    # A PSF without the image's voxel size would not be used on it.
+    spacing = image.spacing or psf.spacing
+    recipe = _on(Recipe(spacing=spacing, deconvolve=settings), arguments)
     inputs, mask = [arguments.image, arguments.psf], None
     if arguments.mask is not None:
         inputs.append(arguments.mask)
@@ -200,8 +202,7 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
         steps = deconvolve_step(image.image, psf.image, recipe, mask=mask)
         done = finish(steps, outlet.progress)
-        # A PSF without the image's voxel size would not have been used on it.
-        write_image(staging / output.name, done.array, spacing=image.spacing or psf.spacing)
+        write_image(staging / output.name, done.array, spacing=spacing)
     for warning in deconvolve_warnings(image.image, psf.image, settings.boundary):
         outlet.warn(warning)
     for warning in done.warnings:

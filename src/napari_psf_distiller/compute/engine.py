@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.devices import Device
 
 __all__ = [
+    "COMPATIBILITIES",
     "FFT",
     "FFTS",
     "LEAST_CORRECTION",
     "MOST_STRETCH",
     "Array",
+    "Compatibility",
     "Engine",
     "HeldOut",
     "Likelihoods",
@@ -30,6 +32,10 @@ Array = NDArray[np.float32]
 
 FFT = Literal["auto", "ducc0", "scipy", "vkfft", "opencl"]
 FFTS: tuple[str, ...] = get_args(FFT)
+
+# A program whose results are given where this package's own would differ.
+Compatibility = Literal["clij2-fft"]
+COMPATIBILITIES: tuple[str, ...] = get_args(Compatibility)
 
 # An accelerated step multiplies a voxel of a plain step's result by this at most, or divides it.
 MOST_STRETCH = 5.0
@@ -88,6 +94,10 @@ class Problem:
         bool, of the image's shape: the voxels that count.
     total_variation : float
         The weight of the regularisation; 0 is none.
+    spacing : tuple of float
+        Of voxels along z, y and x, in units of the finest; for the total variation.
+    compatibility : {"clij2-fft"} or None
+        Whose total variation it is; see `total_variation_factor`.
     momentum : bool
         Whether updates will have one.
     held_out : HeldOut or None
@@ -104,6 +114,8 @@ class Problem:
     background: Array | float = 0.0
     mask: NDArray[np.bool_] | None = None
     total_variation: float = 0.0
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    compatibility: Compatibility | None = None
     momentum: bool = False
     held_out: HeldOut | None = None
 

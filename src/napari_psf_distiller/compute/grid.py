@@ -2,7 +2,7 @@
 
 Both boundaries follow clij2-fft (B. Northan; the non-circulant one is the deconvolution challenge's
 of 2013, http://bigwww.epfl.ch/deconvolution/challenge2013/index.html?p=doc_math_rl), so that the
-results are its own.
+results are its own, but for a PSF of even size: see `centre_of`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
-from napari_psf_distiller.compute.engine import Array, Problem
+from napari_psf_distiller.compute.engine import Array, Compatibility, Problem
 from napari_psf_distiller.compute.threads import host_threads
 
 __all__ = [
@@ -66,6 +66,7 @@ def frame_of(
     psf_shape: tuple[int, ...],
     boundary: Boundary,
     window: tuple[slice, ...] | None = None,
+    compatibility: Compatibility | None = None,
 ) -> Frame:
     """Return the frame of an image, or of a part of it.
 
@@ -76,7 +77,8 @@ def frame_of(
     for axis, part in enumerate(window or ()):
         if part != slice(0, image_shape[axis]):
             boundaries[axis] = "noncirculant"
-    return Frame(tuple(boundaries), centre_of(image_shape, psf_shape, boundary))
+    centre = centre_of(image_shape, psf_shape, boundary, compatibility)
+    return Frame(tuple(boundaries), centre)
 
 
 def grid_of(
@@ -117,22 +119,31 @@ def smooth_size(n: int) -> int:
 
 
 def centre_of(
-    image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
+    image_shape: tuple[int, ...],
+    psf_shape: tuple[int, ...],
+    boundary: Boundary,
+    compatibility: Compatibility | None = None,
 ) -> tuple[int, ...]:
-    """Return the PSF's voxel that is its centre.
+    """Return the PSF's voxel that is its centre, which the grid has at the origin.
 
-    That is n // 2, but where clij2-fft's grid is odd and the PSF's size even: padding puts the
-    ceiling of half before the PSF, and the centre is n // 2 of the padded array.
+    That is n // 2 on each axis. To clij2-fft it is the voxel before where its grid is odd and the
+    PSF's size even: its padding puts the ceiling of half before the PSF, and takes n // 2 of the
+    padded array.
     """
+    if compatibility is None:
+        return tuple(m // 2 for m in psf_shape)
     grid = clij_grid(image_shape, psf_shape, boundary)
     return tuple(g // 2 - math.ceil((g - m) / 2) for g, m in zip(grid, psf_shape, strict=True))
 
 
 def displaced_axes(
-    image_shape: tuple[int, ...], psf_shape: tuple[int, ...], boundary: Boundary
+    image_shape: tuple[int, ...],
+    psf_shape: tuple[int, ...],
+    boundary: Boundary,
+    compatibility: Compatibility | None = None,
 ) -> tuple[int, ...]:
     """Return the axes along which the result is displaced by one voxel; see `centre_of`."""
-    centre = centre_of(image_shape, psf_shape, boundary)
+    centre = centre_of(image_shape, psf_shape, boundary, compatibility)
     return tuple(
         axis for axis, (c, m) in enumerate(zip(centre, psf_shape, strict=True)) if c != m // 2
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,15 @@ from napari_psf_distiller.checks import (
     check_choice,
     check_image,
     check_iterations,
+    check_spacing,
 )
-from napari_psf_distiller.compute import BOUNDARIES, Boundary, Engine
+from napari_psf_distiller.compute import (
+    BOUNDARIES,
+    COMPATIBILITIES,
+    Boundary,
+    Compatibility,
+    Engine,
+)
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
 from napari_psf_distiller.deconvolution.richardson_lucy import METHODS, Method, Model
 from napari_psf_distiller.deconvolution.stopping import SEARCHED, STEP, enough_iterations
@@ -54,6 +62,8 @@ def deconvolve_image(
     boundary: Boundary = "noncirculant",
     method: Method = "plain",
     total_variation: float = 0.0,
+    spacing: Sequence[float] | None = None,
+    compatibility: Compatibility | None = None,
     background: ArrayLike = 0.0,
     mask: ArrayLike | None = None,
     memory: int | None = None,
@@ -77,6 +87,12 @@ def deconvolve_image(
         Accelerated, 20 iterations get as far as 200 plain ones; see `richardson_lucy`.
     total_variation : float
         Weight of the total variation, 0 to `LARGEST_WEIGHT`; 0 is none, 0.001 to 0.01 are usual.
+        It is a length in units of the finest voxel size.
+    spacing : sequence of float, optional
+        Voxel size in micrometres, one an axis, for the total variation; only its ratios matter.
+        Without it the size is taken to be the same along each axis, and a warning says so.
+    compatibility : {"clij2-fft"}, optional
+        Give clij2-fft's results where they differ; see `Model`.
     background : array_like
         Light in the image that is no object's, in its intensity units: a number, or an array of
         the image's shape. It is part of the model, which keeps the noise right, unlike an image
@@ -109,10 +125,22 @@ def deconvolve_image(
     kernel = check_psf(psf, array.shape)
     check_choice(boundary, "boundary", BOUNDARIES)
     check_choice(method, "method", METHODS)
+    if compatibility is not None:
+        check_choice(compatibility, "compatibility", COMPATIBILITIES)
+    weight = _check_weight(total_variation)
+    sizes: tuple[float, ...] | None = None
+    warnings: tuple[str, ...] = ()
+    if weight > 0 and compatibility is None:
+        if spacing is None:
+            warnings = _assumptions(array.shape)
+        else:
+            sizes = _relative(check_spacing(spacing, array.ndim), array.shape)
     model = Model(
         boundary,
         method,
-        total_variation=_check_weight(total_variation),
+        total_variation=weight,
+        spacing=sizes,
+        compatibility=compatibility,
         background=_check_background(background, array.shape),
         mask=_counting(mask, array.shape),
     )
@@ -121,12 +149,12 @@ def deconvolve_image(
         raise InputError(
             "No voxel of the image that counts is above 0: there is no light to deconvolve."
         )
-    warnings: tuple[str, ...] = ()
     if iterations is None:
         note = memory_note(array, kernel, model, engine, memory)
         yield Progress(STEP, 0, SEARCHED, note=note)
         enough = yield from enough_iterations(array, kernel, engine, model, memory)
-        iterations, warnings = enough
+        iterations = enough.iterations
+        warnings += enough.warnings
     done = yield from deconvolution(
         # A large image is not copied without need.
         np.maximum(array, 0) if array.min() < 0 else array,
@@ -139,6 +167,25 @@ def deconvolve_image(
         memory,
     )
     return Deconvolution(done.array, iterations, done.device, (*warnings, *done.warnings))
+
+
+def _assumptions(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return what is assumed without a voxel size; pixels are square anyway."""
+    if len(shape) < 3 or shape[0] == 1:
+        return ()
+    return (
+        "The voxel size is not known: the total variation takes it to be the same along each "
+        "axis. Give the voxel size.",
+    )
+
+
+def _relative(spacing: tuple[float, ...], shape: tuple[int, ...]) -> tuple[float, ...]:
+    """Return voxel sizes in units of the finest.
+
+    An axis of a single voxel has no slope, and its size is no length of the image.
+    """
+    finest = min((size for size, n in zip(spacing, shape, strict=True) if n > 1), default=1.0)
+    return tuple(size / finest if n > 1 else 1.0 for size, n in zip(spacing, shape, strict=True))
 
 
 def _check_weight(weight: float) -> float:

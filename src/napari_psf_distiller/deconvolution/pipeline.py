@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.checks import check_array, check_image, check_iterations
-from napari_psf_distiller.compute import FFT, Boundary, Engine, open_engine
+from napari_psf_distiller.checks import check_array, check_image, check_iterations, check_spacing
+from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, open_engine
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
@@ -65,6 +66,8 @@ def deconvolve_step(
         boundary=part.boundary,
         method=part.method,
         total_variation=part.total_variation,
+        spacing=recipe.spacing,
+        compatibility=recipe.compatibility,
         background=part.background if background is None else background,
         mask=mask,
         memory=bytes_of(recipe.memory),
@@ -83,6 +86,8 @@ def deconvolve(
     *,
     method: Method = "plain",
     total_variation: float = 0.0,
+    spacing: Sequence[float] | None = None,
+    compatibility: Compatibility | None = None,
     background: ArrayLike = 0.0,
     mask: ArrayLike | None = None,
     fft: FFT = "auto",
@@ -105,7 +110,14 @@ def deconvolve(
     method : {"plain", "accelerated"}
         Accelerated, 20 iterations get as far as 200 plain ones.
     total_variation : float
-        Weight of the total variation, less than 3/14; 0 is none, 0.001 to 0.01 are usual.
+        Weight of the total variation, less than 0.166; 0 is none, 0.001 to 0.01 are usual. It is a
+        length in units of the finest voxel size.
+    spacing : sequence of float, optional
+        Voxel size in micrometres, (z, y, x) or (y, x), for the total variation. Without it the
+        size is taken to be the same along each axis, and a warning says so of a stack.
+    compatibility : {"clij2-fft"}, optional
+        Give clij2-fft's results where they differ: its total variation, which takes planes as 3
+        times as far apart as pixels, and a result that a PSF of even size may displace by a voxel.
     background : array_like
         Light in the image that is no object's, in its intensity units: a number, or an array of
         the image's shape.
@@ -132,8 +144,8 @@ def deconvolve(
     -----
     DistillerWarning
         The PSF is larger than the image, the image has negative values, the result is displaced by
-        one voxel, which an even PSF can do (see `richardson_lucy`), the noise could not be told, or
-        the device had too little memory.
+        one voxel as clij2-fft's is, the voxel size for the total variation was assumed, the noise
+        could not be told, or the device had too little memory.
 
     See Also
     --------
@@ -147,9 +159,17 @@ def deconvolve(
         method=method,
         total_variation=total_variation,
     )
-    recipe = Recipe(device=device, fft=fft, memory=memory, deconvolve=settings)
+    recipe = Recipe(
+        spacing=None if spacing is None else check_spacing(spacing, array.ndim),
+        device=device,
+        fft=fft,
+        memory=memory,
+        compatibility=compatibility,
+        deconvolve=settings,
+    )
     result = finish(deconvolve_step(array, kernel, recipe, background=background, mask=mask))
-    for warning in (*deconvolve_warnings(array, kernel, boundary), *result.warnings):
+    found = deconvolve_warnings(array, kernel, boundary, compatibility)
+    for warning in (*found, *result.warnings):
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result.array.reshape(np.shape(image))
 

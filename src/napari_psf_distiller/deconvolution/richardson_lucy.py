@@ -1,7 +1,7 @@
 """Richardson-Lucy deconvolution, plain and accelerated, on any engine.
 
 The plain one follows clij2-fft (B. Northan): the padding, the start and the normalisation are its
-own, so that the results are too.
+own, so that the results are too, but where `Model.compatibility` says.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.engine import (
     Array,
+    Compatibility,
     Engine,
     HeldOut,
     Likelihoods,
@@ -24,6 +25,7 @@ from napari_psf_distiller.compute.engine import (
     Solver,
 )
 from napari_psf_distiller.compute.grid import Boundary, Frame, frame_of, grid_of, padded_image
+from napari_psf_distiller.compute.total_variation import CLIJ_SPACING
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.progress import Progress, Steps
 
@@ -74,6 +76,13 @@ class Model:
         for circulant, "flat" for non-circulant.
     total_variation : float
         Weight of the total variation; 0 is none.
+    spacing : tuple of float or None
+        Of voxels along the image's axes, in units of the finest, for the total variation; None is
+        the same along each.
+    compatibility : {"clij2-fft"} or None
+        "clij2-fft" gives its own results where they differ: its total variation (see
+        `total_variation_factor`), and a PSF of even size that displaces the result by one voxel
+        where the grid is odd (see `centre_of`).
     background : numpy.ndarray or float
         Light in the image that is no object's, in its intensity units; float32 of the image's
         shape, or a number.
@@ -85,6 +94,8 @@ class Model:
     method: Method = "plain"
     start: Start | None = None
     total_variation: float = 0.0
+    spacing: tuple[float, ...] | None = None
+    compatibility: Compatibility | None = None
     background: Array | float = 0.0
     mask: NDArray[np.bool_] | None = None
 
@@ -144,10 +155,6 @@ def richardson_lucy(
     The estimate stays positive. A step that makes the image clearly less likely is undone, and a
     plain one taken in its place; so is the last step always. A preview is of the point between two
     steps, which lies a little beyond the estimate.
-
-    Where an axis of the padded grid is odd and the PSF's is even, the PSF's n // 2 does not fall on
-    the grid's, and the result is displaced by one voxel along that axis, as with clij2-fft. A PSF
-    of odd size has no such axis.
     """
     problem = problem_of(image, psf, model, engine, frame=frame)
     running = iterate(problem, engine, iterations, model.method)
@@ -228,7 +235,7 @@ def problem_of(
     """
     shape, of_part = image.shape, frame is not None
     if frame is None:
-        frame = frame_of(shape, psf.shape, model.boundary)
+        frame = frame_of(shape, psf.shape, model.boundary, None, model.compatibility)
     grid = grid_of(shape, psf.shape, frame.boundaries, engine.good_size)
     # Where it is circulant the border counts, as in clij2-fft: it is reflected, and so is all that
     # goes with it.
@@ -258,6 +265,8 @@ def problem_of(
         background=background,
         mask=mask,
         total_variation=model.total_variation,
+        spacing=_spacing_of(model),
+        compatibility=model.compatibility,
         momentum=model.method == "accelerated",
         held_out=held_out,
     )
@@ -272,7 +281,7 @@ def size_of(
 ) -> ProblemSize:
     """Return what decides how much memory a problem needs."""
     if frame is None:
-        frame = frame_of(image_shape, psf_shape, model.boundary)
+        frame = frame_of(image_shape, psf_shape, model.boundary, None, model.compatibility)
     grid = grid_of(image_shape, psf_shape, frame.boundaries, engine.good_size)
     return ProblemSize(
         image=_three(_measured(image_shape, grid, frame), 1),
@@ -307,6 +316,15 @@ def _nu_method(k: int) -> tuple[float, float]:
     momentum = (k - 1) * (2 * k - 3) * (2 * k + 2 * v - 1)
     momentum /= (k + 2 * v - 1) * (2 * k + 4 * v - 1) * (2 * k + 2 * v - 3)
     return omega - 1, momentum
+
+
+def _spacing_of(model: Model) -> tuple[float, float, float]:
+    """Return the spacing that the total variation takes, of three axes."""
+    if model.compatibility is not None:
+        return CLIJ_SPACING
+    sizes = model.spacing or ()
+    z, y, x = (1.0,) * (3 - len(sizes)) + sizes
+    return z, y, x
 
 
 def _mean_light(image: Array, background: Array | float, mask: NDArray[np.bool_] | None) -> float:

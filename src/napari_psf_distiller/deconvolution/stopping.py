@@ -189,7 +189,7 @@ def _enough_for(
         dataclasses.replace(part, background=FRACTION * part.background),
         engine,
         HeldOut(held_out, (1 - FRACTION) / FRACTION, max(FLOOR * mean, float(TINY))),
-        frame_of(shape, psf.shape, model.boundary, block),
+        frame_of(shape, psf.shape, model.boundary, block, model.compatibility),
     )
     best = yield from _told_best(problem, engine)
     if best > TOLD:
@@ -259,7 +259,7 @@ def _block_within(
     while voxels >= LEAST_VOXELS or voxels == image.size:
         block = informative_block(image, psf.shape, voxels, model.mask)
         shape = tuple(part.stop - part.start for part in block)
-        frame = frame_of(image.shape, psf.shape, model.boundary, block)
+        frame = frame_of(image.shape, psf.shape, model.boundary, block, model.compatibility)
         size = dataclasses.replace(
             size_of(shape, psf.shape, searched, engine, frame), held_out=True
         )

@@ -221,7 +221,10 @@ class _Run:
 
     def frame(self, tile: Tile) -> Frame:
         """Return how a tile's window lies on its grid."""
-        return frame_of(self._image.shape, self._psf.shape, self._model.boundary, tile.window)
+        model = self._model
+        return frame_of(
+            self._image.shape, self._psf.shape, model.boundary, tile.window, model.compatibility
+        )
 
     def _tiles(self) -> list[Tile] | None:
         if self.in_one_piece and fits(self._need(self.pending[0]), self._limit):

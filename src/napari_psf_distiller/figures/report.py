@@ -42,7 +42,7 @@ UNSET = {
 # What a recipe has that is not for its method of distilling; None is a whole section.
 OTHERS: dict[str, dict[str, tuple[str, ...] | None]] = {
     "joint": {
-        "general": ("fft", "memory"),
+        "general": ("fft", "memory", "compatibility"),
         "preprocess": None,
         "threshold": None,
         "find_beads": ("centre", "min_voxels", "max_voxels", "margin"),

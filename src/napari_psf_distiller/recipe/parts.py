@@ -292,7 +292,7 @@ class Deconvolve(Section):
     method : {"plain", "accelerated"}
         Accelerated, 20 iterations get as far as 200 plain ones.
     total_variation : float
-        Weight of the total variation, less than 0.214; 0 is none, 0.001 to 0.01 are usual.
+        Weight of the total variation, less than 0.166; 0 is none, 0.001 to 0.01 are usual.
     background : float
         Light in the image that is no object's, in its intensity units.
     saturation : float or None
@@ -302,7 +302,7 @@ class Deconvolve(Section):
     iterations: Iterations | None = None
     boundary: Literal["circulant", "noncirculant"] = "noncirculant"
     method: Literal["plain", "accelerated"] = "accelerated"
-    total_variation: Annotated[float, Field(ge=0, lt=0.214, allow_inf_nan=False)] = 0.0
+    total_variation: Annotated[float, Field(ge=0, lt=0.166, allow_inf_nan=False)] = 0.0
     background: NonNegativeIntensity = 0.0
     saturation: Intensity | None = None
 

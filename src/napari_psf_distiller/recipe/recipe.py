@@ -52,7 +52,7 @@ NEW_IN_2 = {
     "deconvolve": ("method", "total_variation", "background", "saturation"),
 }
 NEW_IN_3 = {
-    "": ("camera",),
+    "": ("camera", "compatibility"),
     "find_beads": ("method", "significance"),
     "distill": ("method", "window", "background_scale", "angular_orders", "judge"),
 }
@@ -77,6 +77,10 @@ class Recipe(Section):
         The library of Fourier transforms.
     memory : float or None
         GiB that a deconvolution may use on the device; None is most of what is free.
+    compatibility : {"clij2-fft"} or None
+        "clij2-fft" has Richardson-Lucy give clij2-fft's results where this project's own differ:
+        total variation takes planes as 3 times as far apart as pixels, whatever the spacing is,
+        and a PSF or true object of even size may displace the result by one voxel.
     optics, camera, preprocess, threshold, find_beads, distill, postprocess, deconvolve : Section
         One for each step.
     provenance : Provenance or None
@@ -88,6 +92,7 @@ class Recipe(Section):
     device: Annotated[str, Field(min_length=1)] = "auto"
     fft: Literal["auto", "ducc0", "scipy", "vkfft", "opencl"] = "auto"
     memory: Gibibytes | None = None
+    compatibility: Literal["clij2-fft"] | None = None
     optics: Optics = field(default_factory=Optics)
     camera: Camera = field(default_factory=Camera)
     preprocess: Preprocess = field(default_factory=Preprocess)
@@ -130,6 +135,7 @@ class Recipe(Section):
     def notebook(cls) -> Recipe:
         """Return the recipe of the notebook this grew from, with its own numbers."""
         return cls(
+            compatibility="clij2-fft",
             preprocess=Preprocess(background="mean", factor=1.25, floor=0.1, median=3),
             threshold=Threshold(method="otsu"),
             find_beads=FindBeads(method="threshold", centre="centroid", min_voxels=1, margin=None),
@@ -261,7 +267,7 @@ def _from_version_1(data: Any) -> Any:
 def _from_version_2(data: Any) -> Any:
     """Return a recipe's data of version 2 as those of version 3.
 
-    Beads were found by a threshold, and the PSF by Richardson-Lucy.
+    Beads were found by a threshold, and the PSF by Richardson-Lucy as clij2-fft has it.
 
     Raises
     ------
@@ -275,7 +281,8 @@ def _from_version_2(data: Any) -> Any:
     parts: dict[str, Any] = {name: data.get(name, {}) for name in methods}
     if not all(isinstance(part, dict) for part in parts.values()):
         return data
-    return data | {name: part | {"method": methods[name]} for name, part in parts.items()}
+    parts = {name: part | {"method": methods[name]} for name, part in parts.items()}
+    return data | parts | {"compatibility": "clij2-fft"}
 
 
 def _refuse_new(data: dict[str, Any], new: dict[str, tuple[str, ...]], version: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller.checks import check_choice, check_image, check_iterations
-from napari_psf_distiller.compute import BOUNDARIES, Boundary, Engine
+from napari_psf_distiller.compute import BOUNDARIES, Boundary, Compatibility, Engine
 from napari_psf_distiller.deconvolution.richardson_lucy import STARTS, Model, Start
 from napari_psf_distiller.deconvolution.tiled import Deconvolved, deconvolution
 from napari_psf_distiller.errors import InputError
@@ -23,6 +23,7 @@ def distill_psf(
     iterations: int = 300,
     boundary: Boundary = "circulant",
     start: Start = "image",
+    compatibility: Compatibility | None = None,
     memory: int | None = None,
     preview_every: int = 0,
 ) -> Steps[Deconvolved]:
@@ -44,6 +45,9 @@ def distill_psf(
     start : {"image", "flat"}
         The first estimate: the image, as the notebook has it, whose noise and beads the PSF then
         keeps in part; or its mean everywhere, which is smooth where the data say nothing.
+    compatibility : {"clij2-fft"}, optional
+        Where the image's size is even and the grid's odd, have the PSF's centre one voxel before
+        n // 2, as clij2-fft has it.
     memory : int, optional
         Bytes that may be used. An object as large as the image cannot be cut into tiles: what does
         not fit the device is done on the processor.
@@ -87,7 +91,7 @@ def distill_psf(
             array,
             field,
             iterations,
-            Model(boundary, start=start),
+            Model(boundary, start=start, compatibility=compatibility),
             engine,
             "Distil PSF",
             preview_every,

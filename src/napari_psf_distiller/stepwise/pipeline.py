@@ -168,6 +168,7 @@ def distill_step(
         iterations=part.iterations,
         boundary=part.boundary,
         start=part.start,
+        compatibility=recipe.compatibility,
         memory=bytes_of(recipe.memory),
         preview_every=preview_every,
     )

@@ -101,7 +101,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     boundary={"tooltip": "Non-circulant allows for light from outside; circulant is faster."},
     total_variation={
         "min": 0.0,
-        "max": 0.21,
+        "max": 0.165,
         "step": 0.001,
         "tooltip": "Weight of the total variation, which smooths and keeps edges: 0 is none, 0.001 "
         "to 0.01 are usual.",
@@ -171,7 +171,8 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
     array, kernel = np.asarray(image.data), np.asarray(psf.data)
     counting = None if task.mask is None else np.asarray(task.mask.data) != 0
     result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
-    warnings = (*deconvolve_warnings(array, kernel, settings.boundary), *result.warnings)
+    found = deconvolve_warnings(array, kernel, settings.boundary, recipe.compatibility)
+    warnings = (*found, *result.warnings)
     if not same_voxels(image, psf):
         warnings += (
             f"The voxel sizes differ: image {image.recipe.spacing}, PSF {psf.recipe.spacing} "

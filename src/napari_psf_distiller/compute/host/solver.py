@@ -180,7 +180,13 @@ class HostSolver:
 
             def regularise(planes: slice, threads: int) -> None:
                 total_variation_factor(
-                    self._point, problem.total_variation, factor, planes, problem.origin
+                    self._point,
+                    problem.total_variation,
+                    factor,
+                    planes,
+                    problem.origin,
+                    problem.spacing,
+                    problem.compatibility,
                 )
 
             self._transform.over_planes(regularise, depth)

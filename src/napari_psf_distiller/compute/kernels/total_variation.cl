@@ -1,8 +1,7 @@
-/* The factor of total variation, as total_variation.py says it, with what it says of clij2-fft.
- * Arrays are C order, last axis fastest. */
+/* The factor of total variation, as total_variation.py says it; with CLIJ2_FFT defined it departs
+ * from that as clij2-fft does. Arrays are C order, last axis fastest. */
 
-/* A plane's spacing in columns, as a factor; and the least square of a length. */
-#define PER_PLANE (1.0f / 3.0f)
+/* The least square of a length. */
 #define LEAST_SQUARE 1e-30f
 
 /* The lesser of two slopes, and 0 where they go opposite ways. */
@@ -33,11 +32,13 @@ static ulong next(const ulong index, const ulong size, const ulong first)
 }
 
 /* factor <- 1 / (1 - weight * div(gradient / |gradient|)), on an estimate of shape (nz, ny, nx)
- * whose grid begins at (fz, fy, fx). */
+ * whose grid begins at (fz, fy, fx). The last three are one over the spacing along each axis, in
+ * units of the finest. */
 kernel void total_variation(global const float *estimate, global float *factor,
                             const float weight,
                             const ulong nz, const ulong ny, const ulong nx,
-                            const ulong fz, const ulong fy, const ulong fx)
+                            const ulong fz, const ulong fy, const ulong fx,
+                            const float per_plane, const float per_row, const float per_column)
 {
     const size_t i = get_global_id(0);
     const ulong line = i / nx, z = line / ny;
@@ -56,27 +57,39 @@ kernel void total_variation(global const float *estimate, global float *factor,
     const float xy_before = AT(0, -1, -1), xz_before = AT(-1, 0, -1), yz_before = AT(-1, -1, 0);
 
     /* In this voxel. */
-    const float right = x_after - here, left = here - x_before;
-    const float below = y_after - here, above = here - y_before;
-    const float up = PER_PLANE * (z_after - here), down = PER_PLANE * (here - z_before);
+    const float right = per_column * (x_after - here), left = per_column * (here - x_before);
+    const float below = per_row * (y_after - here), above = per_row * (here - y_before);
+    const float up = per_plane * (z_after - here), down = per_plane * (here - z_before);
     const float across_x = minmod(right, left);
     const float across_y = minmod(below, above);
     const float across_z = minmod(up, down);
 
-    /* In the previous column; its rise is used once more below. */
-    const float rise = PER_PLANE * (AT(1, 0, -1) - x_before);
-    const float a = component(left, minmod(AT(0, 1, -1) - x_before, x_before - xy_before),
-                              minmod(rise, PER_PLANE * (x_before - xz_before)));
-    /* In the previous row, but for the rise. */
-    const float b = component(above, minmod(AT(0, -1, 1) - y_before, y_before - xy_before),
-                              minmod(rise, PER_PLANE * (y_before - yz_before)));
-    /* In the previous plane, but for a voxel of this plane. */
-    const float c = component(down, minmod(AT(-1, 1, 0) - z_before, z_before - yz_before),
-                              minmod(AT(-1, 0, 1) - z_before, y_before - xz_before));
+    /* In the previous column. */
+    const float rise = per_plane * (AT(1, 0, -1) - x_before);
+    const float a = component(left,
+                              minmod(per_row * (AT(0, 1, -1) - x_before),
+                                     per_row * (x_before - xy_before)),
+                              minmod(rise, per_plane * (x_before - xz_before)));
+    /* In the previous row, and in the previous plane. */
+#ifdef CLIJ2_FFT
+    const float rise_of_row = rise, x_of_plane = y_before - xz_before;
+#else
+    const float rise_of_row = per_plane * (AT(1, -1, 0) - y_before);
+    const float x_of_plane = z_before - xz_before;
+#endif
+    const float b = component(above,
+                              minmod(per_column * (AT(0, -1, 1) - y_before),
+                                     per_column * (y_before - xy_before)),
+                              minmod(rise_of_row, per_plane * (y_before - yz_before)));
+    const float c = component(down,
+                              minmod(per_row * (AT(-1, 1, 0) - z_before),
+                                     per_row * (z_before - yz_before)),
+                              minmod(per_column * (AT(-1, 0, 1) - z_before),
+                                     per_column * x_of_plane));
 #undef AT
 
-    const float divergence = (component(right, across_y, across_z) - a)
-                             + (component(below, across_x, across_z) - b)
-                             + PER_PLANE * (component(up, across_y, across_x) - c);
+    const float divergence = per_column * (component(right, across_y, across_z) - a)
+                             + per_row * (component(below, across_x, across_z) - b)
+                             + per_plane * (component(up, across_y, across_x) - c);
     factor[i] = 1.0f / (1.0f - weight * divergence);
 }

@@ -132,6 +132,7 @@ class OpenCLSolver:
             NORMALISER=normaliser is not None,
             FACTOR=problem.total_variation > 0,
             MOMENTUM=problem.momentum,
+            CLIJ2_FFT=problem.compatibility == "clij2-fft",
         )
         self._queue = cl.CommandQueue(context)
         self._transform = transform = open_transform(fft, self._queue, grid, self._allocate)
@@ -204,6 +205,7 @@ class OpenCLSolver:
                     self._factor,
                     np.float32(problem.total_variation),
                     *(np.uint64(n) for n in (*problem.grid, *problem.origin)),
+                    *(np.float32(1 / size) for size in problem.spacing),
                 )
             self._filter("correlate")
             rest: tuple[float, ...] = ()

@@ -188,6 +188,8 @@ def left_out(recipe: Recipe) -> tuple[str, ...]:
         found.append("distill.angular_orders")
     if recipe.camera.saturation is not None:
         found.append("camera.saturation")
+    if recipe.compatibility is not None:
+        found.append("compatibility")
     return tuple(found)
 
 

@@ -280,7 +280,8 @@ def _deconvolved(
         **(moved(source.geometry, kept) if task.box is not None else {}),
         colormap="gray",
     )
-    found = deconvolve_warnings(part, psf, task.recipe.deconvolve.boundary)
+    recipe = task.recipe
+    found = deconvolve_warnings(part, psf, recipe.deconvolve.boundary, recipe.compatibility)
     return result.array, layer, (*found, *result.warnings)
 
 
