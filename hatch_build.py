@@ -6,7 +6,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class CustomBuildHook(BuildHookInterface):
+class CustomBuildHook(BuildHookInterface[Any]):
     """Link the manifest at the top of the repository into the package.
 
     An editable installation runs from ``src``, so nothing that is put into a wheel is seen; an

@@ -78,6 +78,7 @@ def run(
             # The first iteration came with the set-up.
             seconds = (time.perf_counter() - start) * count / (count - 1)
             found = solver.project(True)
+            assert found is not None
             steps.close()
             return found.image, seconds
     raise ValueError("at least two iterations")

@@ -22,7 +22,7 @@ import argparse
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -247,13 +247,13 @@ def draw(folder: Path, case: str, rows: list[Row]) -> None:
     """Save maximum projections of each method's PSF, the truth and their difference."""
     from matplotlib.figure import Figure
 
-    shown = [row for row in rows if row.score is not None]
+    shown = [(row, row.score) for row in rows if row.score is not None]
     if not shown:
         return
     figure = Figure(figsize=(15, 2.8 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 6, squeeze=False)
-    for axes, row in zip(grid, shown, strict=True):
-        found, truth = row.score.found, row.score.truth
+    for axes, (row, result) in zip(grid, shown, strict=True):
+        found, truth = result.found, result.truth
         for plane, name in enumerate(("xy", "xz")):
             for column, array in ((plane, found), (2 + plane, truth)):
                 bright = np.sqrt(np.maximum(array.max(axis=plane), 0) / truth.max())
@@ -283,7 +283,11 @@ def coverage_case(seed: int) -> Case:
 
 def coverage(count: int, first: int) -> list[str]:
     """Return how often the intervals of the results hold the truth, in lines of text."""
-    held: dict[str, list[Array]] = {"FWHM z, y, x": [], "PSF": [], f"PSF above {BRIGHT:.0%}": []}
+    held: dict[str, list[NDArray[np.bool_]]] = {
+        "FWHM z, y, x": [],
+        "PSF": [],
+        f"PSF above {BRIGHT:.0%}": [],
+    }
     for seed in range(first, first + count):
         field = simulate(coverage_case(seed))
         result = distilled(field.image, field.case, recipe_of(field.case))
@@ -322,7 +326,7 @@ def _voxels_held(
     return np.abs(psf - moved) <= NORMAL_95 * error, moved > BRIGHT * moved.max()
 
 
-def chosen(text: str, known: dict[str, object], what: str) -> list[str]:
+def chosen(text: str, known: Mapping[str, object], what: str) -> list[str]:
     """Return the names in a list with commas; "all" and "none" are such lists too."""
     if text in ("all", "none"):
         return list(known) if text == "all" else []

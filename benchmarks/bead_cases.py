@@ -17,7 +17,7 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 # The PSF's window in which it is simulated, and the one in which it is scored.
 SIMULATED = (57, 97, 97)
@@ -230,9 +230,8 @@ def true_psf(case: Case) -> Array:
 
 def frequencies(shape: tuple[int, ...]) -> list[Array]:
     """Return the frequencies along z, y, x of each voxel of a real transform, in 1 / voxel."""
-    return np.meshgrid(
-        *(np.fft.fftfreq(n) for n in shape[:-1]), np.fft.rfftfreq(shape[-1]), indexing="ij"
-    )
+    along = [np.fft.fftfreq(n) for n in shape[:-1]]
+    return list(np.meshgrid(*along, np.fft.rfftfreq(shape[-1]), indexing="ij"))
 
 
 def shift_factor(frequency: list[Array], shift: Array) -> NDArray[np.complex128]:
@@ -244,8 +243,11 @@ def shift_factor(frequency: list[Array], shift: Array) -> NDArray[np.complex128]
 def ball_spectrum(shape: tuple[int, ...], spacing: tuple[float, ...], diameter: float) -> Array:
     """Return the Fourier transform of a uniform ball of sum 1 on a real transform's grid."""
     kz, ky, kx = frequencies(shape)
-    q = np.pi * diameter
-    q = q * np.sqrt((kz / spacing[0]) ** 2 + (ky / spacing[1]) ** 2 + (kx / spacing[2]) ** 2)
+    q = (
+        np.pi
+        * diameter
+        * np.sqrt((kz / spacing[0]) ** 2 + (ky / spacing[1]) ** 2 + (kx / spacing[2]) ** 2)
+    )
     with np.errstate(all="ignore"):
         spectrum = 3 * (np.sin(q) - q * np.cos(q)) / q**3
     spectrum[q < 1e-3] = 1
@@ -276,8 +278,8 @@ def simulate(case: Case) -> Field:
     light = _rendered(case, psf, centres, amplitudes)
     background = case.background + case.gradient * np.linspace(0, 1, case.shape[-1])
     expected = np.maximum(light, 0) + background
-    image = rng.poisson(expected) + rng.normal(0, case.read_noise, case.shape) + case.offset
-    image = np.clip(np.round(image), 0, 65535).astype(np.uint16)
+    level = rng.poisson(expected) + rng.normal(0, case.read_noise, case.shape) + case.offset
+    image = np.clip(np.round(level), 0, 65535).astype(np.uint16)
     return Field(case, image, expected, background, psf, centres, amplitudes, clumped)
 
 
@@ -387,7 +389,7 @@ def score(estimate: NDArray[np.floating], truth: Array, window: tuple[int, ...] 
     frequency = frequencies(wide)
 
     def moved(shift: Array) -> Array:
-        array = scipy_fft.irfftn(spectrum * shift_factor(frequency, shift), s=wide)
+        array: Array = scipy_fft.irfftn(spectrum * shift_factor(frequency, shift), s=wide)
         array = crop_about_centre(array, window)
         return array / array.sum()
 

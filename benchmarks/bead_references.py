@@ -6,6 +6,7 @@ Averaging is what is usually done with a bead image; the floor and the bound nee
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas
@@ -101,13 +102,13 @@ def least_squares(field: Field, iterations: int = 12) -> Array:
     seen = tuple(slice(n) for n in case.shape)
     place = np.ix_(*((np.arange(m) - m // 2) % n for m, n in zip(window, grid, strict=True)))
 
-    def imaged(psf: Array) -> NDArray[np.float32]:
+    def imaged(psf: Array) -> Array:
         padded = np.zeros(grid, np.float32)
         padded[place] = psf.reshape(window)
         spectrum = scipy_fft.rfftn(padded, workers=-1) * objects
         return scipy_fft.irfftn(spectrum, s=grid, workers=-1)[seen]
 
-    def gathered(image: NDArray[np.float32]) -> Array:
+    def gathered(image: Array) -> Array:
         padded = np.zeros(grid, np.float32)
         padded[seen] = image
         spectrum = scipy_fft.rfftn(padded, workers=-1) * objects.conj()
@@ -116,6 +117,7 @@ def least_squares(field: Field, iterations: int = 12) -> Array:
     size = int(np.prod(window))
     normal = LinearOperator((size, size), lambda psf: gathered(imaged(psf)), dtype=float)
     light = field.image - case.offset - field.background
+    psf: Array
     psf, _ = cg(normal, gathered(light.astype(np.float32)), rtol=1e-3, maxiter=iterations)
     return psf.reshape(window)
 
@@ -141,9 +143,9 @@ def centre_bound(field: Field) -> Array:
     spectrum = scipy_fft.rfftn(scipy_fft.ifftshift(field.psf))
     spectrum = spectrum * ball_spectrum(shape, case.spacing, case.bead_diameter)
     # The bound hardly depends on where in its voxel a bead lies, so one set of derivatives does.
+    factors: list[Any] = [1, *(-2j * np.pi * k for k in frequency)]
     slopes = [
-        scipy_fft.fftshift(scipy_fft.irfftn(spectrum * factor, s=shape))
-        for factor in (1, *(-2j * np.pi * k for k in frequency))
+        scipy_fft.fftshift(scipy_fft.irfftn(spectrum * factor, s=shape)) for factor in factors
     ]
     variance = field.expected + case.read_noise**2
     bounds = []
@@ -193,7 +195,8 @@ def judged(beads: pandas.DataFrame, field: Field) -> Centres:
     truth = cKDTree(field.centres)
     used = beads["used"].to_numpy(dtype=bool)
     places = beads[["z", "y", "x"]].to_numpy(dtype=float)
-    distance, nearest = truth.query(places)
+    found: tuple[Any, Any] = truth.query(places)
+    distance, nearest = found
     hit = distance < REACH
     is_used, is_found = np.zeros(len(field.centres), bool), np.zeros(len(field.centres), bool)
     is_used[nearest[hit & used]] = True

@@ -15,12 +15,13 @@ import argparse
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from clij2fft.richardson_lucy import richardson_lucy as clij_circulant
 from clij2fft.richardson_lucy import richardson_lucy_nc as clij_noncirculant
 
-from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.compute import Boundary, open_engine
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import finish
@@ -33,7 +34,7 @@ CASES = {
     "even PSF, odd grid": ((17, 50, 49), (4, 12, 14)),
     "image smaller than PSF": ((16, 20, 24), (24, 32, 33)),
 }
-CLIJ = {"circulant": clij_circulant, "noncirculant": clij_noncirculant}
+CLIJ: dict[Boundary, Any] = {"circulant": clij_circulant, "noncirculant": clij_noncirculant}
 ENGINES = (
     ("numpy", "scipy"),
     ("numpy", "ducc0"),
@@ -87,7 +88,7 @@ def store_total_variation(path: Path) -> None:
     spacing = (0.2, 0.08, 0.08)
     image = simulate_beads((16, 18, 20), spacing, beads=3, separation=0.5).image
     image = image[2:13].astype(np.float32)
-    stored = {"image": image}
+    stored: dict[str, Any] = {"image": image}
     for name, window in (("odd", (5, 7, 9)), ("even", (6, 8, 10))):
         psf = simulate_psf(window, spacing, spherical=0.1).astype(np.float32)
         stored[f"{name}_psf"] = psf

@@ -64,6 +64,7 @@ def main() -> None:
 
 def left_of(result: pd.Result, stack: StoredImage) -> MeanResidual:
     """Return the mean residual of a result's used beads."""
+    assert result.residual is not None
     field = raw_field(stack.image, pd.Recipe(spacing=stack.spacing))
     variance = field.variance((stack.image - result.residual).astype(np.float32))
     beads = result.beads[result.beads["used"]]

@@ -15,6 +15,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def guided(given: argparse.Namespace) -> list[tuple[str, str]]:
         guide.deconvolve_too.setChecked(True)
         with Gaps() as gaps:
             guide.run_button.click()
-            wait_for(lambda over=over: over)
+            wait_for(partial(bool, over))
             settle()
         in_viewer.append(seconds_noted(viewer, ("Find beads", "Distil PSF")))
         result.append((f"event loop, {text}, whole guided way ({over[0]})", str(gaps)))

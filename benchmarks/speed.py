@@ -25,18 +25,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from napari_psf_distiller.compute import Engine, choose_device, devices, open_engine
+from napari_psf_distiller.compute import Boundary, Engine, choose_device, devices, open_engine
 from napari_psf_distiller.compute.devices import NUMPY, opencl_device
 from napari_psf_distiller.compute.grid import clij_grid, grid_of
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
 
-BOUNDARIES = ("circulant", "noncirculant")
+BOUNDARIES: tuple[Boundary, ...] = ("circulant", "noncirculant")
 HOST_FFTS = ("scipy", "ducc0")
 DEVICE_FFTS = ("opencl", "vkfft")
 # Iterations before those that are timed: the first ones touch the memory.
@@ -94,7 +95,7 @@ class Case:
     psf: np.ndarray
     device: str
 
-    def grid(self, boundary: str) -> tuple[int, ...]:
+    def grid(self, boundary: Boundary) -> tuple[int, ...]:
         """Return the padded shape of a boundary's floor: clij2-fft's, for all."""
         return clij_grid(self.image.shape, self.psf.shape, boundary)
 
@@ -136,7 +137,7 @@ class Row:
     """
 
     name: str
-    boundary: str
+    boundary: Boundary
     build: Callable[[], Contestant]
     usual: bool = True
     reason: str = ""
@@ -330,7 +331,7 @@ class Ours:
     Of every ten iterations one computes the likelihood, as in use.
     """
 
-    def __init__(self, case: Case, device: str, fft: str, boundary: str) -> None:
+    def __init__(self, case: Case, device: str, fft: str, boundary: Boundary) -> None:
         if choose_device(device) is not NUMPY:
             _module("pyopencl")
             if fft == "vkfft":
@@ -394,7 +395,7 @@ def ours(case: Case) -> Iterator[Row]:
             yield Row(
                 f"ours/{device}/{fft}",
                 boundary,
-                lambda d=device, f=fft, b=boundary: Ours(case, d, f, b),
+                partial(Ours, case, device, fft, boundary),
             )
 
 
@@ -491,7 +492,7 @@ def redlionfish_opencl(case: Case) -> Contestant:
     )
 
 
-def clij2fft(case: Case, boundary: str) -> Contestant:
+def clij2fft(case: Case, boundary: Boundary) -> Contestant:
     """clij2-fft on the first device of the first OpenCL platform, which is its usual one."""
     _load_clij2fft_libraries()
     library = _module("clij2fft.richardson_lucy", "clij2-fft")
@@ -555,7 +556,7 @@ def rivals(case: Case) -> Iterator[Row]:
         yield Row(
             "cufft (4 transforms)",
             boundary,
-            lambda g=grid: FourTransforms(lambda: CuFFTTransforms(g)),
+            partial(FourTransforms, partial(CuFFTTransforms, grid)),
         )
 
 
@@ -563,8 +564,8 @@ def rivals(case: Case) -> Iterator[Row]:
 
 
 def time_iterations(
-    rows: Sequence[Row], floors: dict[str, Floor], rounds: int, iterations: int
-) -> dict[str, list[float]]:
+    rows: Sequence[Row], floors: dict[Boundary, Floor], rounds: int, iterations: int
+) -> dict[Boundary, list[float]]:
     """Time all rows in rounds, each between two timings of its grid's floor.
 
     Rows that fail get their reason.
@@ -580,7 +581,7 @@ def time_iterations(
         with _reason_in(row):
             contestants[index] = row.build()
             row.first = contestants[index].first()
-    taken: dict[str, list[float]] = {boundary: [] for boundary in floors}
+    taken: dict[Boundary, list[float]] = {boundary: [] for boundary in floors}
     # Stopped by hand, what has been timed so far still makes a table.
     with contextlib.suppress(KeyboardInterrupt):
         for number in range(1, rounds + 1):
@@ -608,8 +609,8 @@ def time_iterations(
 
 
 def time_transforms(
-    case: Case, floors: dict[str, Floor], rounds: int, iterations: int
-) -> dict[str, dict[str, list[float] | str]]:
+    case: Case, floors: dict[Boundary, Floor], rounds: int, iterations: int
+) -> dict[Boundary, dict[str, list[float] | str]]:
     """Time each transform alone, in rounds.
 
     Returns
@@ -617,17 +618,17 @@ def time_transforms(
     dict
         For each grid and transform the seconds of one transform by round, or why there are none.
     """
-    results: dict[str, dict[str, list[float] | str]] = {}
+    results: dict[Boundary, dict[str, list[float] | str]] = {}
     for boundary, floor in floors.items():
         grid = case.grid(boundary)
-        builders: dict[str, Callable[[], Any]] = {"fftw": lambda f=floor: f}
+        builders: dict[str, Callable[[], Any]] = {"fftw": partial(_itself, floor)}
         if case.device != "numpy":
             for fft in opencl_ffts(case):
-                builders[f"ours/{case.device}/{fft}"] = lambda f=fft, g=grid: OpenCLTransforms(
-                    f, case.device, g
+                builders[f"ours/{case.device}/{fft}"] = partial(
+                    OpenCLTransforms, fft, case.device, grid
                 )
-            builders["reikna (complex)"] = lambda g=grid: ReiknaTransforms(case.device, g)
-        builders["cufft"] = lambda g=grid: CuFFTTransforms(g)
+            builders["reikna (complex)"] = partial(ReiknaTransforms, case.device, grid)
+        builders["cufft"] = partial(CuFFTTransforms, grid)
         result: dict[str, list[float] | str] = {name: [] for name in builders}
         for number in range(1, rounds + 1):
             for name, build in builders.items():
@@ -651,8 +652,15 @@ def time_transforms(
 # Printing
 
 
+def _itself(floor: Floor) -> Floor:
+    return floor
+
+
 def print_iterations(
-    rows: Sequence[Row], floors: dict[str, Floor], taken: dict[str, list[float]], case: Case
+    rows: Sequence[Row],
+    floors: dict[Boundary, Floor],
+    taken: dict[Boundary, list[float]],
+    case: Case,
 ) -> None:
     """Print the table of iterations."""
     print(
@@ -682,7 +690,7 @@ def print_iterations(
             )
 
 
-def print_transforms(results: dict[str, dict[str, list[float] | str]], case: Case) -> None:
+def print_transforms(results: dict[Boundary, dict[str, list[float] | str]], case: Case) -> None:
     """Print the table of transforms: forward and inverse, in the mean."""
     own_name = f"ours/{case.device}/opencl"
     print(
@@ -692,6 +700,7 @@ def print_transforms(results: dict[str, dict[str, list[float] | str]], case: Cas
     for boundary, result in results.items():
         print(f"| **{boundary}, {' x '.join(map(str, case.grid(boundary)))}** | | | |")
         fftw, own = result["fftw"], result.get(own_name, "")
+        assert not isinstance(fftw, str)
         for name, seconds in result.items():
             if isinstance(seconds, str):
                 print(f"| {name} | - | {seconds} | |")

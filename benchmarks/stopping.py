@@ -13,7 +13,7 @@ from scipy import ndimage
 from stopping_cases import CASES, Case, Shown, shown
 
 from napari_psf_distiller.compute import open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate, problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import Method, Model, iterate, problem_of
 from napari_psf_distiller.deconvolution.stopping import enough_iterations
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.progress import finish
@@ -58,7 +58,7 @@ def main() -> int:
     return 0
 
 
-def judged(case: Case, seed: int, method: str) -> tuple[str, float, bool]:
+def judged(case: Case, seed: int, method: Method) -> tuple[str, float, bool]:
     """Return a row of the table, the ratio of errors, and whether there was a warning."""
     given = shown(case, seed)
     image = np.asarray(given.image, np.float32)

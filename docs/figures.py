@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from accuracy import distilled, recipe_of
@@ -34,7 +35,8 @@ def draw(case: Case, path: Path) -> None:
     field = simulate(case)
     result = distilled(field.image, case, recipe_of(case))
     figure = Figure(figsize=(10, 7.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    above, below = parts
     found = score(result.psf, field.psf)
     _draw_psf(above.subplots(1, 6), found, case)
     _draw_image(below.subplots(1, 2), field, result)
@@ -74,10 +76,12 @@ def _draw_image(panels: np.ndarray, field: Field, result: pd.Result) -> None:
     )
     colours = colormaps["PiYG"].resampled(COLOURS)
     deviation: Array = np.sqrt(field.expected[plane] + field.case.read_noise**2)
+    residual = result.residual
+    assert residual is not None
     image = field.image[plane] - field.case.offset - field.background
     for panel, array, name in (
         (panels[0], image / deviation, "image less its background"),
-        (panels[1], result.residual[plane] / deviation, "residual"),
+        (panels[1], residual[plane] / deviation, "residual"),
     ):
         drawn = panel.imshow(
             array, cmap=colours, interpolation="nearest", vmin=-DEVIATIONS, vmax=DEVIATIONS

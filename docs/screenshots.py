@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from qtpy.QtCore import QEvent, QEventLoop, Qt
 from qtpy.QtGui import QCursor
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.progress import Progress
@@ -78,7 +78,7 @@ class Desk:
         self._folder = folder
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(WIDTH, HEIGHT)
-        self.window: QWidget = self.viewer.window._qt_window
+        self.window: QMainWindow = self.viewer.window._qt_window
         # Where it touches nothing that has a tooltip.
         QCursor.setPos(self.window.screen().geometry().bottomRight())
         come_to_rest()
@@ -185,6 +185,7 @@ def scroll_down(guide: Guide) -> None:
     """Show what is at the end of the guide."""
     come_to_rest()
     bar = guide.column.verticalScrollBar()
+    assert bar is not None
     bar.setValue(bar.maximum())
 
 
@@ -243,7 +244,9 @@ def formed(desk: Desk, guide: Guide, wanted: bool) -> None:
         if progress.preview is not None:
             seen.append(progress)
 
-    guide.steps["Distil PSF"].runner.progressed.connect(note)
+    runner = guide.steps["Distil PSF"].runner
+    assert runner is not None
+    runner.progressed.connect(note)
     guide.refresh()
     guide.run_button.click()
     if wanted:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from scipy import ndimage
 
 from conditions.optics import Array
 
-Image = NDArray[np.generic]
+Image = NDArray[Any]
 Camera = Callable[[Array, np.random.Generator], Image]
 
 # Of the usual camera.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import j1
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 Kind = Literal["widefield", "confocal", "two-photon", "light sheet", "sted"]
 Mask = Literal["", "annulus", "double helix", "tetrapod"]

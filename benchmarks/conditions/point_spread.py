@@ -123,10 +123,11 @@ def psf_of(
         Whether the camera's pixels take all light that falls on them; a scanner measures points.
     """
     along, across = microscope.band()
-    fine = tuple(
+    z, y, x = (
         max(1, math.ceil(2 * highest * size / SAFE))
         for highest, size in zip((along, across, across), spacing, strict=True)
     )
+    fine = (z, y, x)
     planes, pixels = window[0] * fine[0], window[2] * fine[2]
     heights = (np.arange(planes) - planes // 2) * spacing[0] / fine[0]
     light = intensity(microscope, heights, pixels, spacing[2] / fine[2])
@@ -147,17 +148,17 @@ def psf_of_array(array: Array, spacing: tuple[float, float, float]) -> PSF:
 
 def mean_psf(psfs: list[PSF]) -> PSF:
     """Return the mean of PSFs on the same grid."""
-    return replace(psfs[0], spectrum=sum(psf.spectrum for psf in psfs) / len(psfs))
+    return replace(psfs[0], spectrum=np.mean([psf.spectrum for psf in psfs], axis=0))
 
 
 def _from_array(
     light: Array,
-    window: tuple[int, ...],
-    fine: tuple[int, ...],
+    window: tuple[int, int, int],
+    fine: tuple[int, int, int],
     spacing: tuple[float, float, float],
 ) -> PSF:
     spectrum = scipy_fft.rfftn(scipy_fft.ifftshift(light / light.sum()))
-    return PSF(spectrum, tuple(window), tuple(fine), spacing)
+    return PSF(spectrum, window, fine, spacing)
 
 
 def _taper(n: int) -> Array:

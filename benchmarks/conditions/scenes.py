@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from bead_cases import overlap
@@ -239,7 +239,8 @@ def _add(light: Array, amplitude: float, bead: PSF, centre: Array, path: Array) 
     moved = (places - whole)[:, 1:] * bead.spacing[1:]
     planes = bead.planes(heights[shown], moved[shown])
     target, source = overlap(whole[1:], bead.window[1:], light.shape[1:])
-    light[(shown, *target)] += amplitude * planes[(slice(None), *source)]
+    place: tuple[Any, ...] = (shown, *target)
+    light[place] += amplitude * planes[(slice(None), *source)]
 
 
 def _haze(scene: Scene, rng: np.random.Generator) -> Array | float:

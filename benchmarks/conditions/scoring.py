@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from bead_cases import Array, crop_about_centre
@@ -85,7 +86,7 @@ class Row:
 def row_of(case: Case, told: str, seed: int) -> Row:
     """Distil a case's image, and compare with the truth; what the distiller refuses is told."""
     exposure, image = case.simulate(seed)
-    head = {"case": case.name, "told": told, "seed": seed, "bound": case.bound}
+    head: dict[str, Any] = {"case": case.name, "told": told, "seed": seed, "bound": case.bound}
     begun = time.perf_counter()
     try:
         with warnings.catch_warnings():
@@ -103,7 +104,7 @@ def row_of(case: Case, told: str, seed: int) -> Row:
     )
 
 
-def _figures(case: Case, exposure: Exposure, result: pd.Result) -> dict[str, object]:
+def _figures(case: Case, exposure: Exposure, result: pd.Result) -> dict[str, Any]:
     psf, error = (
         np.asarray(array, float).reshape((-1, *result.psf.shape[-2:]))
         for array in (result.psf, result.psf_error)
@@ -172,7 +173,13 @@ def nearest(psf: Array, truth: PSF, window: tuple[int, ...]) -> tuple[float, Arr
     # A PSF with several peaks may have been taken from another one of them.
     starts = {(0.0,) * 3, tuple(_correlated(given, truth))}
     fits = [
-        least_squares(difference, np.array(start)[free], diff_step=0.01, x_scale=0.5, xtol=1e-5)
+        least_squares(
+            difference,
+            np.array(start)[free],
+            diff_step=np.full(len(free), 0.01),
+            x_scale=0.5,
+            xtol=1e-5,
+        )
         for start in starts
     ]
     best = min(fits, key=lambda fit: fit.cost)

@@ -71,7 +71,7 @@ def _samplings() -> Iterator[Case]:
         along, across = nyquist(microscope)
         for z, x in (*steps, *finer):
             deep, wide = z < 0.5, x < 0.5
-            side = 320 if wide else 192
+            side, width = (320, FINE[1]) if wide else (192, 33)
             yield Case(
                 f"b/{name}, z {z:g}, x {x:g}",
                 replace(
@@ -85,7 +85,7 @@ def _samplings() -> Iterator[Case]:
                     margin=(0.33, 30 if wide else 12),
                     apart=(10 if wide else 12) * across,
                 ),
-                scored=(FINE[0] if deep else 25, *(2 * [FINE[1] if wide else 33])),
+                scored=(FINE[0] if deep else 25, width, width),
             )
 
 
@@ -96,9 +96,9 @@ def _voxels(usual: int, step: float) -> int:
 
 def _light() -> Iterator[Case]:
     """Yield beads of all brightnesses, and backgrounds."""
-    bounds = {150: 1.0, 400: 1.0, 1500: 0.8, 4000: 0.4, 15000: 0.2}
+    bounds: dict[float, float] = {150: 1.0, 400: 1.0, 1500: 0.8, 4000: 0.4, 15000: 0.2}
     for photons in (*bounds, 1.5e5, 1.5e6, 1.2e7):
-        background = 6 if photons < 2e4 else 25
+        background: float = 6 if photons < 2e4 else 25
         scene = replace(SLIDE, photons=photons, background=background)
         yield Case(f"c/photons {photons:g}", scene, bound=bounds.get(photons, 0.1))
     for background in (0, 1.5, 120, 1200, 9000):

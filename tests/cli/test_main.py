@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -405,7 +406,7 @@ def test_every_option_reaches_the_deconvolution(field, sized, kernel, tmp_path):
     counting = np.ones(field.image.shape, np.uint8)
     counting[:, :10] = 0
     tifffile.imwrite(tmp_path / "mask.tif", 255 * counting, photometric="minisblack")
-    options = {"--total-variation": 0.01, "--background": 80, "--saturation": 300}
+    options: dict[str, Any] = {"--total-variation": 0.01, "--background": 80, "--saturation": 300}
     options |= {"--mask": tmp_path / "mask.tif", "--fft": "scipy", "--memory": 1}
     given = [*QUICK, *(part for pair in options.items() for part in pair)]
     assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *given) == 0
@@ -447,7 +448,7 @@ def test_what_the_result_warns_of_is_told(field, kernel, tmp_path, capsys):
     assert any("when to stop" in text for text in warnings_in(capsys.readouterr().err))
 
 
-WRONG = {
+WRONG: dict[str, tuple[list[Any], str]] = {
     "no iteration": (["--iterations", 0], "iterations is 0"),
     "negative memory": (["--memory", -1], "memory is -1.0; it should be greater than 0"),
     "no memory": (["--memory", 0.00001], "allow more memory"),
@@ -800,6 +801,8 @@ def test_ctrl_c_ends_with_one_line_and_nothing_half_written(tmp_path):
 
 def test_a_terminal_sees_bars_and_anything_else_a_line_a_step(sized, tmp_path, monkeypatch):
     class Screen(io.StringIO):
+        looked_at = False
+
         def isatty(self):
             return self.looked_at
 

@@ -32,7 +32,8 @@ class Steps:
     """A generator of progress, and what happened to it."""
 
     def __init__(self, fails: bool = False) -> None:
-        self.inside, self.closed, self.fails = [], False, fails
+        self.inside: list[set[int]] = []
+        self.closed, self.fails = False, fails
 
     def __call__(self):
         try:

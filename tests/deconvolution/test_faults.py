@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,7 +161,7 @@ def test_nan_is_an_error_with_the_devices_name(method):
     inner = engine._inner.solver
 
     def broken(problem):
-        solver = inner(problem)
+        solver: Any = inner(problem)
         update = solver.update
 
         def spoiled(*args) -> None:

@@ -1,5 +1,7 @@
 """What the drawings show: the right numbers, at the right size."""
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -122,7 +124,7 @@ def test_drawn_profiles_are_as_wide_as_their_labels_say(psf):
     figures.draw_profiles(figure, psf, SPACING)
     (axes,) = figure.axes
     for axis, width in zip("zyx", fwhm(psf, SPACING), strict=True):
-        (line,) = (line for line in axes.lines if line.get_label().startswith(axis))
+        (line,) = (line for line in axes.lines if str(line.get_label()).startswith(axis))
         x, y = line.get_data()
         above = x[y >= 0.5]
         assert np.ptp(above) == pytest.approx(width, abs=np.diff(x).max() * 2)
@@ -159,7 +161,8 @@ def test_used_beads_and_others_differ_in_colour_and_marker():
     assert not np.array_equal(used.get_edgecolor(), others.get_edgecolor())
     assert len(used.get_paths()[0]) != len(others.get_paths()[0])
     assert texts(figure) == ["used: 2", "not used: 1"]
-    (picture,) = axes.images
+    picture: Any = axes.images[0]
+    assert len(axes.images) == 1
     np.testing.assert_array_equal(picture.get_array(), image[-1])
     assert picture.norm.gamma == 0.5
     assert picture.get_extent() == pytest.approx((-0.04, 2.36, 1.95, -0.05))
@@ -234,7 +237,7 @@ def test_foreground_colours_everything_on_the_figures_own_background(psf):
         draw(figure, psf, SPACING, foreground="#fafafa")
         assert figure.get_facecolor() == to_rgba("#262930")
         for axes in (axes for axes in figure.axes if axes.axison):
-            assert axes.get_facecolor()[3] == 0
+            assert to_rgba(axes.get_facecolor())[3] == 0
             assert {s.get_edgecolor() for s in axes.spines.values()} == {to_rgba("#fafafa")}
             labels = [axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels()]
             colours = {to_rgba(text.get_color()) for text in labels if text.get_text()}
@@ -406,7 +409,7 @@ def test_the_numbers_beside_the_curve_are_where_its_line_has_them():
     figures.draw_progress(figure, None, SPACING, [(0, 0.0), (4, 3.0), (9, 5.0)])
     (sheet,) = figure.axes
     to_sheet = likelihood(sheet).get_transform() - sheet.transData
-    up = [text for text in sheet.texts if text.get_ha() == "right"]
+    up = [text for text in sheet.texts if text.get_horizontalalignment() == "right"]
     across = [text for text in sheet.texts if text.get_text().isdigit() and text not in up]
     assert {text.get_text() for text in up} >= {"0", "4"}
     for text in up:
@@ -425,7 +428,8 @@ def test_a_curve_of_little_is_drawn_too(psf, curve):
     figure.draw_without_rendering()
     (sheet,) = figure.axes
     to_sheet = likelihood(sheet).get_transform() - sheet.transData
-    frame = sheet.patches[0].get_bbox()
+    patch: Any = sheet.patches[0]
+    frame = patch.get_bbox()
     last = to_sheet.transform(curve[-1])
     assert frame.x0 < last[0] < frame.x1
     assert frame.y0 < last[1] < frame.y1
@@ -438,7 +442,7 @@ def test_nothing_of_a_narrow_drawing_of_progress_is_cut_off(psf, gained):
     figure.draw_without_rendering()
     (sheet,) = figure.axes
     (label,) = [text for text in sheet.texts if "likelihood" in text.get_text()]
-    numbers = [text for text in sheet.texts if text.get_ha() == "right"]
+    numbers = [text for text in sheet.texts if text.get_horizontalalignment() == "right"]
     assert len(numbers) > 1
     for text in sheet.texts:
         box = text.get_window_extent()

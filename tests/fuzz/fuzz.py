@@ -73,7 +73,7 @@ ODD_NUMBERS = (
     *(math.nan, math.inf, -math.inf, 10**20, 10**400, -(10**9), True, False, 1 + 2j, None),
     *(np.float32(0.5), np.int8(3), np.float64("nan"), np.bool_(True), np.complex64(1j)),
 )
-ODD_THINGS = (
+ODD_THINGS: tuple[Any, ...] = (
     *("", "abc", "0.1", "auto", "numpy", b"abc", "x" * 10_000_000, "\udcff", "a\0b", "\n"),
     *([], [[]], {}, set(), object(), type, len, lambda: 0, [1, "a"], [[1, 2], [3]], range(3)),
     *(np.array("a"), np.array(None), np.zeros((2, 0)), np.array([1j, 2]), (0.2, 0.1, 0.1)),

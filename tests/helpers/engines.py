@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def host() -> Engine:
 @pytest.fixture
 def held(monkeypatch):
     """The bytes and the number of the buffers that are allocated on a device."""
-    cl = pytest.importorskip("pyopencl")
+    cl: Any = pytest.importorskip("pyopencl")
     buffers: dict[int, int] = {}
 
     class Buffer(cl.Buffer):

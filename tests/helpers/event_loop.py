@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QTimer
 
@@ -14,6 +16,6 @@ TURNS = 3
 def wait_for_what_was_put_off(qtbot: QtBot) -> None:
     """Let the loop turn until all is done that waited for its next turn."""
     for _ in range(TURNS):
-        turned: list[bool] = []
-        QTimer.singleShot(0, lambda done=turned: done.append(True))
-        qtbot.waitUntil(lambda done=turned: bool(done))
+        turned = threading.Event()
+        QTimer.singleShot(0, turned.set)
+        qtbot.waitUntil(turned.is_set)

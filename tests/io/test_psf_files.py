@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import struct
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -121,6 +122,7 @@ def test_another_reader_sees_the_same_values(tmp_path, name, shape):
     psf = psf_of(shape)
     write_psf(tmp_path / name, psf, spacing=SPACING[-len(shape) :])
     slices = psf.reshape(-1, *shape[-2:])
+    image: Any
     with Image.open(tmp_path / name) as image:
         assert image.mode == "F"
         assert image.n_frames == len(slices)
@@ -131,6 +133,7 @@ def test_another_reader_sees_the_same_values(tmp_path, name, shape):
 
 def test_another_reader_sees_the_imagej_voxel_size(tmp_path):
     write_psf(tmp_path / "psf.tif", psf_of((5, 7, 9)), spacing=SPACING)
+    image: Any
     with Image.open(tmp_path / "psf.tif") as image:
         x, y = (float(image.tag_v2[number]) for number in (282, 283))
         description = dict(line.split("=", 1) for line in image.tag_v2[270].splitlines() if line)
@@ -141,6 +144,7 @@ def test_another_reader_sees_the_imagej_voxel_size(tmp_path):
 
 def test_another_reader_sees_the_ome_voxel_size(tmp_path):
     write_psf(tmp_path / "psf.ome.tif", psf_of((5, 7, 9)), spacing=SPACING)
+    image: Any
     with Image.open(tmp_path / "psf.ome.tif") as image:
         # Pillow takes the tag's bytes for Latin-1; OME's are UTF-8.
         xml = ElementTree.fromstring(image.tag_v2[270].encode("latin-1"))

@@ -26,14 +26,14 @@ from napari_psf_distiller.joint.image.field import Camera
 from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
 from napari_psf_distiller.joint.results import Settings
 from napari_psf_distiller.optics import optics_band
-from napari_psf_distiller.progress import finish
+from napari_psf_distiller.progress import Progress, finish
 
 SMALL = Settings(DIAMETER, BAND, (3.0, 2.4, 2.4), turns=0)
 
 
 def distil(field, settings=SMALL, candidates=None, preview_every: int = 0):
     found = find_candidates(field, 6.0) if candidates is None else candidates
-    seen = []
+    seen: list[Progress] = []
     steps = distil_jointly(field, found, settings, choose_device("numpy"), preview_every)
     return finish(steps, seen.append), seen
 

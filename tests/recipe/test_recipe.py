@@ -212,22 +212,22 @@ def test_methods_that_do_not_go_together(find_beads, distill, words):
 def test_the_notebooks_numbers():
     recipe = Recipe.notebook()
     assert (recipe.find_beads.method, recipe.distill.method) == ("threshold", "richardson-lucy")
-    step = recipe.preprocess
-    assert (step.background, step.factor, step.floor, step.median) == ("mean", 1.25, 0.1, 3)
+    first = recipe.preprocess
+    assert (first.background, first.factor, first.floor, first.median) == ("mean", 1.25, 0.1, 3)
     assert recipe.threshold.method == "otsu"
     beads = recipe.find_beads
     assert (beads.centre, beads.min_voxels, beads.max_voxels) == ("centroid", 1, None)
     assert beads.margin is None
-    step = recipe.distill
-    assert (step.placement, step.iterations, step.boundary) == ("truncate", 300, "circulant")
-    assert step.start == "image"
-    step = recipe.postprocess
-    assert (step.crop, step.background) == ((50, 65, 65), 1 / 500)
-    assert step.clip
-    assert step.normalise
-    step = recipe.deconvolve
-    assert (step.iterations, step.boundary, step.method) == (200, "noncirculant", "plain")
-    assert (step.total_variation, step.background, step.saturation) == (0, 0, None)
+    way = recipe.distill
+    assert (way.placement, way.iterations, way.boundary) == ("truncate", 300, "circulant")
+    assert way.start == "image"
+    cut = recipe.postprocess
+    assert (cut.crop, cut.background) == ((50, 65, 65), 1 / 500)
+    assert cut.clip
+    assert cut.normalise
+    sharp = recipe.deconvolve
+    assert (sharp.iterations, sharp.boundary, sharp.method) == (200, "noncirculant", "plain")
+    assert (sharp.total_variation, sharp.background, sharp.saturation) == (0, 0, None)
     assert recipe.compatibility == "clij2-fft"
     assert (recipe.spacing, recipe.provenance, recipe.device) == (None, None, "auto")
 

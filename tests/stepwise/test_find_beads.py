@@ -32,8 +32,7 @@ def distances(found: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray
 
 @pytest.mark.parametrize("shape", [(10, 20, 30), (20, 30)])
 def test_the_table(shape):
-    corners = [(4, 5, 6), (4, 12, 20)]
-    corners = [corner[-len(shape) :] for corner in corners]
+    corners = [corner[-len(shape) :] for corner in ((4, 5, 6), (4, 12, 20))]
     image = scene(*(box(*corner) for corner in corners), shape=shape)
     beads = find_beads(7 * image, image > 0, background=2.5)
     assert isinstance(beads, pd.DataFrame)

@@ -1,5 +1,7 @@
 """What a threshold would take."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -31,7 +33,8 @@ def test_the_objects_are_those_that_find_beads_sees(shape, dtype):
     for level in np.percentile(image, (20, 50, 80, 95, 99.5)) + 0.3:
         mask = image > np.float32(level)
         count = count_objects(image, float(level))
-        assert count == (label(mask).max(), pytest.approx(mask.mean()), False)
+        expected: tuple[Any, ...] = (label(mask).max(), pytest.approx(mask.mean()), False)
+        assert tuple(count) == expected
 
 
 @pytest.mark.parametrize("level", [-10, 0, 255, 300])

@@ -48,7 +48,7 @@ def values_of(of: Term):
 
 
 def both(size, seed: int = 0, most: int = 40):
-    return [term(size), term(size, envelope_of(*size[:2], seed), most)]
+    return [term(size), term(size, envelope_of(size[0], size[1], seed), most)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -61,7 +61,7 @@ def test_combinations_are_orthonormal(size):
 
 @given(size=st.sampled_from(SIZES), seed=seeds, most=st.integers(1, 60))
 def test_what_is_expected_is_the_variance_within_the_envelope(size, seed, most):
-    envelope = envelope_of(*size[:2], seed)
+    envelope = envelope_of(size[0], size[1], seed)
     of = term(size, envelope, most)
     assert of.size == len(of.expected) <= most
     assert (np.diff(of.expected) <= 0).all()
@@ -75,7 +75,7 @@ def test_what_is_expected_is_the_variance_within_the_envelope(size, seed, most):
 
 @given(size=st.sampled_from(SIZES), seed=seeds)
 def test_the_strongest_combinations_are_kept(size, seed):
-    envelope = envelope_of(*size[:2], seed)
+    envelope = envelope_of(size[0], size[1], seed)
     every = term(size)
     strongest = np.linalg.eigvalsh(every.products(even(envelope) * functions(*size)[2]))[::-1]
     most = 30
@@ -91,7 +91,7 @@ def test_the_strongest_combinations_are_kept(size, seed):
 
 @given(size=st.sampled_from(SIZES), seed=seeds)
 def test_combinations_are_even_or_odd_along_z(size, seed):
-    of = term(size, envelope_of(*size[:2], seed), 40)
+    of = term(size, envelope_of(size[0], size[1], seed), 40)
     values = values_of(of).reshape(*size[:2], of.size)
     signs = np.where(of.odd, -1, 1)
     np.testing.assert_allclose(values[::-1], signs * values, atol=1e-8)

@@ -54,7 +54,7 @@ def test_a_file_to_read_is_one_that_there_is(parent: QWidget, tmp_path: Path) ->
     assert chosen == [path]
 
 
-def writes(text: str) -> Callable[[Path], Callable[[], None]]:
+def writes(text: str) -> Callable[[Path], Callable[[], Any]]:
     return lambda path: lambda: path.write_text(text) and None
 
 

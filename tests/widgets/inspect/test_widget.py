@@ -105,7 +105,7 @@ def test_slices_in_place_of_projections(user: Any, psf: Image, opens: Any) -> No
 def test_presets_by_mouse_and_sliders(user: Any, psf: Image, opens: Any) -> None:
     gui = opens()
 
-    def shown() -> tuple[float, float]:
+    def shown() -> tuple[Any, float]:
         norms = {(float(p.norm.vmax), p.norm.gamma) for p in pictures(drawn(user, gui))}
         ((vmax, gamma),) = norms
         return pytest.approx(vmax / psf.data.max()), gamma

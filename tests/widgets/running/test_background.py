@@ -3,6 +3,7 @@
 import gc
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -199,7 +200,7 @@ def test_what_was_worked_on_is_let_go_of(asked: Asked, user: Any) -> None:
     # napari keeps its workers.
     image = np.zeros((4, 4))
     kept = ref(image)
-    asked.latest.ask(lambda image=image: image.sum())
+    asked.latest.ask(image.sum)
     del image
     user.waits(lambda: not asked.latest.running)
     asked.done.clear()
@@ -233,8 +234,12 @@ def test_what_was_kept_is_let_go_of_when_it_was_taken(asked: Asked, user: Any) -
 def test_drawings_are_made_one_after_the_other_beside_the_steps(user: Any) -> None:
     threads: list[str] = []
     done: list[int] = []
+
+    def note(number: int, _: None) -> None:
+        done.append(number)
+
     for n in range(3):
-        Background[None](lambda _, n=n: done.append(n), pytest.fail, draws=True).ask(
+        Background[None](partial(note, n), pytest.fail, draws=True).ask(
             lambda: threads.append(threading.current_thread().name)
         )
     user.waits(lambda: len(done) == 3)

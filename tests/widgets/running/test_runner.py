@@ -129,7 +129,12 @@ def test_the_spinner_turns_slowly_while_it_runs(user: Any, viewer: napari.Viewer
     assert 0 < movie.speed() < before
     told = {gui.runner.status.value}
     # It turns on with what is told of the work: by itself it would hardly move meanwhile.
-    user.waits(lambda: told.add(gui.runner.status.value) or len(told) > 8)
+
+    def told_enough() -> bool:
+        told.add(gui.runner.status.value)
+        return len(told) > 8
+
+    user.waits(told_enough)
     assert len(turned) >= 6
     user.clicks(gui.runner.cancel_button)
     user.waits(lambda: not gui.runner.running)

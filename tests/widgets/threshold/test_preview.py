@@ -343,8 +343,8 @@ def test_the_next_number_above_the_level_is_taken(viewer: napari.Viewer, level: 
     level = float(np.float32(level))
     higher, lower = (np.nextafter(np.float32(level), np.float32(end)) for end in (1e9, -1e9))
     if level == 0:
-        higher, lower = np.float32([1e-25, -1e-25])
-    data = np.float32([[level, higher, lower], [1, level + 1e5, level - 1e5]])
+        higher, lower = np.float32(1e-25), np.float32(-1e-25)
+    data = np.array([[level, higher, lower], [1, level + 1e5, level - 1e5]], np.float32)
     source = viewer.add_image(data)
     overlay = ThresholdOverlay(lambda: None, lambda _: None)
     overlay.show(viewer, Shown(source, data, data.min(), data.max(), {"scale": (1, 1)}), 5e4)

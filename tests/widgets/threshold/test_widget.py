@@ -221,7 +221,7 @@ def test_the_value_is_not_cut(user: Any, bead_layer: Image, factor: float) -> No
     gui = user.opens(NAME, image=layer, method="manual")
     low, high = layer.contrast_limits_range
     (label,) = gui.value.native.findChildren(QLineEdit)
-    QTest.qWait(1)
+    QTest.qWait(1)  # type: ignore[call-arg]  # its types miss that it is static
     for part in (0.1, 0.123456, 0.9):
         gui.value.value = low + part * (high - low)
         # What a line edit keeps free on both sides.

@@ -1,6 +1,7 @@
 """What is used of napari, Qt, magicgui and Python beyond their public API may be gone."""
 
 import ast
+import dataclasses
 import gc
 import logging
 import sys
@@ -143,7 +144,7 @@ def test_points_show_in_their_own_plane_alone_where_slices_are_made_otherwise(
     if missing == "request":
         monkeypatch.setattr(slices, "MAKERS", ("made_otherwise",))
     else:
-        monkeypatch.setattr(slices.dataclasses, "replace", None)
+        monkeypatch.setattr(dataclasses, "replace", None)
     slices.slice_thickly(points, reach)
     for plane, shown in ((2, True), (4, False), (2, True)):
         viewer.dims.set_point(0, plane)
