@@ -75,34 +75,34 @@ def forward_sum(problem: Problem, estimate, where, engine) -> float:
 
 
 @given(shapes, psf_shapes, boundaries, seeds)
-def test_correlation_is_the_adjoint_of_convolution(engine, shape, psf_shape, boundary, seed):
-    problem = bare(shape, psf_shape, boundary, seed, engine)
+def test_correlation_is_the_adjoint_of_convolution(one_of_each, shape, psf_shape, boundary, seed):
+    problem = bare(shape, psf_shape, boundary, seed, one_of_each)
     rng = np.random.default_rng(seed + 1)
     estimate = rng.gamma(0.3, 100, problem.grid).astype(np.float32)
     where = rng.random(problem.image.shape) < 0.5
     where[0, 0, 0] = True
-    found = forward_sum(problem, estimate, where, engine)
-    expected = (estimate * backward(problem, where.astype(np.float32), engine)).sum()
+    found = forward_sum(problem, estimate, where, one_of_each)
+    expected = (estimate * backward(problem, where.astype(np.float32), one_of_each)).sum()
     # Every term is positive: rounding is the only difference.
     assert found == pytest.approx(expected, rel=1e-5)
 
 
 @given(shapes, psf_shapes, boundaries, seeds)
-def test_correlation_is_the_fouriers(engine, shape, psf_shape, boundary, seed):
+def test_correlation_is_the_fouriers(one_of_each, shape, psf_shape, boundary, seed):
     # That the two belong together is not enough: they could be mirrored both.
-    problem = bare(shape, psf_shape, boundary, seed, engine)
+    problem = bare(shape, psf_shape, boundary, seed, one_of_each)
     image = np.random.default_rng(seed + 1).gamma(0.3, 100, problem.image.shape)
     box = np.zeros(problem.grid)
     box[tuple(slice(n) for n in image.shape)] = image
     otf = np.fft.fftn(wrapped_psf(problem).astype(float))
     expected = np.fft.ifftn(np.fft.fftn(box) * otf.conj()).real
-    found = backward(problem, image.astype(np.float32), engine)
+    found = backward(problem, image.astype(np.float32), one_of_each)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-6 * expected.max())
 
 
 @given(shapes, psf_shapes, boundaries, seeds)
-def test_one_step_is_that_of_double_precision(engine, shape, psf_shape, boundary, seed):
-    problem = bare(shape, psf_shape, boundary, seed, engine)
+def test_one_step_is_that_of_double_precision(one_of_each, shape, psf_shape, boundary, seed):
+    problem = bare(shape, psf_shape, boundary, seed, one_of_each)
     rng = np.random.default_rng(seed + 1)
     start = rng.gamma(1, 100, problem.grid).astype(np.float32)
     image = rng.gamma(0.3, 100, problem.image.shape).astype(np.float32)
@@ -117,7 +117,7 @@ def test_one_step_is_that_of_double_precision(engine, shape, psf_shape, boundary
     box[inside] = mask
     seen = np.fft.ifftn(np.fft.fftn(box) * otf.conj()).real
     clear = seen > 1e-4
-    solver = engine.solver(
+    solver = one_of_each.solver(
         dataclasses.replace(
             problem, image=image, start=start, background=background, mask=mask, normalised=True
         )
@@ -132,43 +132,43 @@ def test_one_step_is_that_of_double_precision(engine, shape, psf_shape, boundary
 
 
 @given(smooth_shapes, seeds)
-def test_circulant_keeps_the_light(engine, shape, seed):
+def test_circulant_keeps_the_light(one_of_each, shape, seed):
     image, psf = random_problem(shape, seed)
-    problem = whole_grid(image, psf, "circulant", engine)
-    for _, _, solver in iterate(problem, engine, 5, "plain"):
+    problem = whole_grid(image, psf, "circulant", one_of_each)
+    for _, _, solver in iterate(problem, one_of_each, 5, "plain"):
         light = solver.estimate().sum(dtype=np.float64)
         assert light == pytest.approx(image.sum(dtype=np.float64), rel=1e-4)
 
 
 @given(smooth_shapes, seeds)
-def test_noncirculant_keeps_the_light_that_can_be_seen(engine, shape, seed):
+def test_noncirculant_keeps_the_light_that_can_be_seen(one_of_each, shape, seed):
     image, psf = random_problem(shape, seed)
-    problem = whole_grid(image, psf, "noncirculant", engine)
+    problem = whole_grid(image, psf, "noncirculant", one_of_each)
     normaliser = seen_light(problem).astype(float)
-    for _, _, solver in iterate(problem, engine, 5, "plain"):
+    for _, _, solver in iterate(problem, one_of_each, 5, "plain"):
         light = (solver.estimate() * normaliser).sum()
         assert light == pytest.approx(image.sum(dtype=np.float64), rel=1e-4)
 
 
 @given(smooth_shapes, seeds, boundaries, st.sampled_from(["plain", "accelerated"]), st.booleans())
-def test_the_estimate_is_never_negative(engine, shape, seed, boundary, method, varied):
+def test_the_estimate_is_never_negative(one_of_each, shape, seed, boundary, method, varied):
     image, psf = random_problem(shape, seed)
     weight = 0.02 if varied else 0.0
     background = np.full(shape, 2, np.float32) if varied else 0.0
     model = Model(boundary, method, total_variation=weight, background=background)
-    result = run(image, psf, 10, model, engine)
+    result = run(image, psf, 10, model, one_of_each)
     assert np.isfinite(result).all()
     assert result.min() >= 0
     assert result.max() > 0
 
 
 @given(smooth_shapes, seeds, boundaries, st.sampled_from(["image", "flat"]), st.booleans())
-def test_the_likelihood_never_falls(engine, shape, seed, boundary, start, background):
+def test_the_likelihood_never_falls(one_of_each, shape, seed, boundary, start, background):
     # Richardson-Lucy is an expectation-maximisation algorithm.
     image, psf = random_problem(shape, seed)
     model = Model(boundary, start=start, background=3.0 if background else 0.0)
-    problem = whole_grid(image, psf, model, engine)
-    solver = engine.solver(problem)
+    problem = whole_grid(image, psf, model, one_of_each)
+    solver = one_of_each.solver(problem)
     curve = []
     for _ in range(15):
         curve.append(solver.project(likelihood=True).image)

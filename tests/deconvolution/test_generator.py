@@ -139,13 +139,13 @@ def test_one_that_was_never_started_holds_nothing():
     assert engine.events == []
 
 
-def test_50_runs_that_are_closed_midway_leave_no_memory_and_no_threads(engine):
+def test_50_runs_that_are_closed_midway_leave_no_memory_and_no_threads(one_of_each):
     image = np.random.default_rng(0).random((32, 64, 64)).astype(np.float32)
     psf = np.ones((3, 5, 5), np.float32)
     process, threads = psutil.Process(), 0
     sizes = []
     for turn in range(60):
-        steps = richardson_lucy(image, psf, 9, Model(method="accelerated"), engine)
+        steps = richardson_lucy(image, psf, 9, Model(method="accelerated"), one_of_each)
         next(steps)
         next(steps)
         steps.close()
