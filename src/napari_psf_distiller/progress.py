@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -67,19 +68,33 @@ def finish(steps: Steps[T], on_progress: Callable[[Progress], Any] | None = None
         steps.close()
 
 
-def passed_on(steps: Steps[T], change: Callable[[Progress], Progress]) -> Steps[T]:
-    """Pass a generator of progress on, with what it yields changed.
+def passed_on(
+    steps: Steps[T],
+    change: Callable[[Progress], Progress] | None = None,
+    *,
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    taken: Callable[[Progress], Any] | None = None,
+) -> Steps[T]:
+    """Pass a generator of progress on, and do something on the way.
 
     Parameters
     ----------
     steps : generator
         Yields `Progress`, returns the result.
-    change : callable
+    change : callable, optional
         Takes each `Progress`, and returns the one that is passed on.
+    around : callable
+        Returns what each of the generator's turns is done within.
+    taken : callable, optional
+        Called with each `Progress` when it was taken, before the generator goes on.
     """
     try:
         while True:
-            yield change(next(steps))
+            with around():
+                progress = next(steps)
+            yield progress if change is None else change(progress)
+            if taken is not None:
+                taken(progress)
     except StopIteration as stop:
         result: T = stop.value
         return result

@@ -13,26 +13,27 @@ from numpy.typing import NDArray
 from napari_psf_distiller.progress import Progress, Steps, note_likelihood, passed_on
 from napari_psf_distiller.recipe import Recipe
 
-__all__ = ["Clock", "Distilled", "Result", "noting"]
+__all__ = ["Clock", "Deconvolved", "Result", "noting"]
 
 T = TypeVar("T")
 
 
-class Distilled(NamedTuple):
-    """What Richardson-Lucy made of a field of beads, or of an image.
+class Deconvolved(NamedTuple):
+    """What Richardson-Lucy made of an image, or of a field of beads.
 
     Attributes
     ----------
     array : numpy.ndarray
-        float32, of the image's shape; of a field of beads the PSF before post-processing.
+        float32, of the image's shape, not negative; of a field of beads the PSF about the centre,
+        before post-processing.
     device : str
-        The device that was used, with its FFT and precision.
+        What was used: device, FFT, precision, and the tiles if there was more than one.
     log_likelihood : tuple of (int, float)
         (iteration, log-likelihood before it), where it was computed.
     iterations : int
         How many were done.
     warnings : tuple of str
-        What went otherwise than planned.
+        What a user should know of the way there.
     """
 
     array: NDArray[np.float32]
@@ -66,7 +67,7 @@ class Result:
     psf_error : numpy.ndarray or None
         float32, of the PSF's shape: the standard error of each of its voxels.
     log_likelihood : tuple of (int, float)
-        See `Distilled`.
+        See `Deconvolved`.
     warnings : tuple of str
         What a user should know before using the PSF.
     residual : numpy.ndarray or None

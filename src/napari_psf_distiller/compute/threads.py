@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.progress import Steps, passed_on
 
 __all__ = ["host_threads", "in_turn", "on_one_thread", "slabs"]
 
@@ -28,16 +28,7 @@ def on_one_thread(steps: Steps[T]) -> Steps[T]:
     with something else, such as a viewer, they wait for it: many times as long.
     """
     controller = ThreadpoolController()
-    try:
-        while True:
-            with controller.limit(limits=1, user_api="blas"):
-                progress = next(steps)
-            yield progress
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        steps.close()
+    return passed_on(steps, around=lambda: controller.limit(limits=1, user_api="blas"))
 
 
 def in_turn(work: Callable[[S], T], items: Sequence[S]) -> list[T]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,29 +27,9 @@ from napari_psf_distiller.deconvolution.stopping import SEARCHED, STEP, enough_i
 from napari_psf_distiller.deconvolution.tiled import deconvolution, memory_note
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.results import Deconvolved
 
-__all__ = ["Deconvolution", "check_mask", "check_psf", "deconvolve_image"]
-
-
-class Deconvolution(NamedTuple):
-    """What `deconvolve_image` gives.
-
-    Attributes
-    ----------
-    array : numpy.ndarray
-        float32, of the image's shape, not negative.
-    iterations : int
-        How many were done.
-    device : str
-        What was used: device, FFT, precision, and the tiles if there was more than one.
-    warnings : tuple of str
-        What a user should know of the way there.
-    """
-
-    array: NDArray[np.float32]
-    iterations: int
-    device: str
-    warnings: tuple[str, ...]
+__all__ = ["check_mask", "check_psf", "deconvolve_image"]
 
 
 def deconvolve_image(
@@ -68,7 +47,7 @@ def deconvolve_image(
     mask: ArrayLike | None = None,
     memory: int | None = None,
     preview_every: int = 0,
-) -> Steps[Deconvolution]:
+) -> Steps[Deconvolved]:
     """Deconvolve an image with a PSF by Richardson-Lucy, as a generator of progress.
 
     Parameters
@@ -110,7 +89,7 @@ def deconvolve_image(
 
     Returns
     -------
-    Deconvolution
+    Deconvolved
 
     Raises
     ------
@@ -166,7 +145,7 @@ def deconvolve_image(
         preview_every,
         memory,
     )
-    return Deconvolution(done.array, iterations, done.device, (*warnings, *done.warnings))
+    return done._replace(warnings=(*warnings, *done.warnings))
 
 
 def _assumptions(shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Steps, finish
 from napari_psf_distiller.recipe import Deconvolve, Recipe
-from napari_psf_distiller.results import Distilled, noting
+from napari_psf_distiller.results import Deconvolved
 
 __all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of"]
 
@@ -29,7 +29,7 @@ def deconvolve_step(
     *,
     background: ArrayLike | None = None,
     mask: ArrayLike | None = None,
-) -> Steps[Distilled]:
+) -> Steps[Deconvolved]:
     """Deconvolve an image with a PSF; see `deconvolve_image`. The array has the image's shape.
 
     Parameters
@@ -57,7 +57,6 @@ def deconvolve_step(
             if mask is None
             else deconvolve_steps.check_mask(mask, unsaturated.shape) & unsaturated
         )
-    curve: list[tuple[int, float]] = []
     steps = deconvolve_steps.deconvolve_image(
         image,
         psf,
@@ -73,8 +72,7 @@ def deconvolve_step(
         memory=bytes_of(recipe.memory),
         preview_every=preview_every,
     )
-    done = yield from noting(steps, curve)
-    return Distilled(done.array, done.device, tuple(curve), done.iterations, done.warnings)
+    return (yield from steps)
 
 
 def deconvolve(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
 from napari_psf_distiller.errors import DeviceMemoryError
-from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.progress import Progress, Steps, passed_on
+from napari_psf_distiller.results import Deconvolved, noting
 
-__all__ = ["Deconvolved", "deconvolution", "memory_note"]
+__all__ = ["deconvolution", "memory_note"]
 
 T = TypeVar("T", bound=np.generic)
 
@@ -30,24 +32,6 @@ OVERLAP = {"plain": 1.5, "accelerated": 2.5}
 
 # Tiles that take so many times the work of one piece are worth a word.
 MOST_WORK = 5
-
-
-class Deconvolved(NamedTuple):
-    """The result of a deconvolution.
-
-    Attributes
-    ----------
-    array : numpy.ndarray
-        float32, of the image's shape, not negative.
-    device : str
-        What was used: device, FFT, precision, and the tiles if there was more than one.
-    warnings : tuple of str
-        What went otherwise than planned.
-    """
-
-    array: Array
-    device: str
-    warnings: tuple[str, ...]
 
 
 def deconvolution(
@@ -94,21 +78,23 @@ def deconvolution(
     run.plan()
     yield Progress(step, 0, iterations * len(run.pending), note=run.note())
     output: Array | None = None
+    curve: list[tuple[int, float]] = []
     done = 0
     while run.pending:
         tile = run.pending[0]
         before, total = done * iterations, (done + len(run.pending)) * iterations
         try:
             if run.in_one_piece:
-                output = yield from richardson_lucy(
+                steps = richardson_lucy(
                     image, psf, iterations, model, run.engine, step, preview_every
                 )
+                output = yield from noting(steps, curve)
             else:
                 part, assumed = run.part(tile)
                 steps = richardson_lucy(
                     part, psf, iterations, assumed, run.engine, step, frame=run.frame(tile)
                 )
-                result = yield from _counted(steps, before, total)
+                result = yield from passed_on(steps, _counted_from(before, total))
                 if output is None:
                     output = np.empty(image.shape, np.float32)
                 output[tile.core] = result[tile.inside]
@@ -122,7 +108,13 @@ def deconvolution(
         done += 1
     assert output is not None
     tiles = f", {done} tiles" if done > 1 else ""
-    return Deconvolved(output, run.engine.description + tiles, tuple(run.warnings))
+    device = run.engine.description + tiles
+    return Deconvolved(output, device, tuple(curve), iterations, tuple(run.warnings))
+
+
+def _counted_from(before: int, total: int) -> Callable[[Progress], Progress]:
+    """Return what counts a tile's iterations on from those of the tiles before."""
+    return lambda progress: Progress(progress.step, before + progress.iteration, total)
 
 
 def memory_note(
@@ -257,19 +249,6 @@ class _Run:
             grid = np.pad(np.arange(n), (before, g - n - before), mode="reflect")
             places.append(grid[(np.arange(window.start, window.stop) + before) % g])
         return array[np.ix_(*places)]
-
-
-def _counted(steps: Steps[Array], before: int, total: int) -> Steps[Array]:
-    """Pass a generator on, its iterations counted on from those before."""
-    try:
-        while True:
-            progress = next(steps)
-            yield Progress(progress.step, before + progress.iteration, total)
-    except StopIteration as stop:
-        result: Array = stop.value
-        return result
-    finally:
-        steps.close()
 
 
 def _gib(nbytes: int) -> str:

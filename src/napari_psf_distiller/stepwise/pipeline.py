@@ -18,7 +18,7 @@ from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
-from napari_psf_distiller.results import Clock, Distilled, Result, noting
+from napari_psf_distiller.results import Clock, Deconvolved, Result
 from napari_psf_distiller.stepwise import distill as distill_steps
 from napari_psf_distiller.stepwise import find_beads as bead_steps
 from napari_psf_distiller.stepwise import preprocess as preprocess_steps
@@ -135,7 +135,7 @@ def find_beads_step(
 
 def distill_step(
     image: ArrayLike, beads: pd.DataFrame, recipe: Recipe, preview_every: int = 0
-) -> Steps[Distilled]:
+) -> Steps[Deconvolved]:
     """Distil the PSF from a preprocessed image and its beads; see `distill_psf`.
 
     Parameters
@@ -160,7 +160,6 @@ def distill_step(
         amplitudes = array[tuple(voxels.T)].astype(float)
     field = true_object(array.shape, centres, amplitudes, part.placement)
     engine = engine_of(recipe)
-    curve: list[tuple[int, float]] = []
     steps = distill_steps.distill_psf(
         array,
         field,
@@ -172,5 +171,4 @@ def distill_step(
         memory=bytes_of(recipe.memory),
         preview_every=preview_every,
     )
-    done = yield from noting(steps, curve)
-    return Distilled(done.array, done.device, tuple(curve), part.iterations, done.warnings)
+    return (yield from steps)

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QLabel
 from napari_psf_distiller.compute.host.solver import HostSolver
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
-from napari_psf_distiller.results import Distilled
+from napari_psf_distiller.results import Deconvolved
 from napari_psf_distiller.widgets import deconvolve as deconvolve_module
 from napari_psf_distiller.widgets.running import runner as worker_module
 from napari_psf_distiller.widgets.running.background import Interrupted
@@ -208,7 +208,7 @@ def test_what_a_cancelled_run_has_to_keep_is_marked_as_unfinished(
                 time.sleep(0.005)
                 yield Progress("Deconvolve", 1, 2)
         except Interrupted:
-            return Distilled(np.full(image.shape, 7, np.float32), "NumPy", (), 1, ())
+            return Deconvolved(np.full(image.shape, 7, np.float32), "NumPy", (), 1, ())
 
     monkeypatch.setattr(deconvolve_module, "deconvolve_step", steps)
     heard: list[Any] = []

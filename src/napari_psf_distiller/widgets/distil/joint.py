@@ -17,7 +17,7 @@ from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.joint.results import Joint
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.postprocess import crop_about_centre
-from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.progress import Progress, Steps, passed_on
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.widgets.beads.points import Beads, points_layer
 from napari_psf_distiller.widgets.layers.geometry import inset
@@ -194,23 +194,22 @@ def watched(steps: Steps[T], seen: list[Progress], shown: threading.Event) -> St
     shown : threading.Event
         See `DistilTask`.
     """
-    try:
-        while True:
-            progress = next(steps)
-            if progress.preview is None:
-                yield progress
-                continue
-            first, seen[:] = not seen, [progress]
-            shape = [min(n, LARGEST_PREVIEW) for n in progress.preview.shape]
-            preview = crop_about_centre(progress.preview, shape)
-            yield dataclasses.replace(progress, preview=preview)
-            if first:
-                shown.wait(PATIENCE)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        steps.close()
+    waited = False
+
+    def cropped(progress: Progress) -> Progress:
+        if progress.preview is None:
+            return progress
+        seen[:] = [progress]
+        shape = [min(n, LARGEST_PREVIEW) for n in progress.preview.shape]
+        return dataclasses.replace(progress, preview=crop_about_centre(progress.preview, shape))
+
+    def wait_once(progress: Progress) -> None:
+        nonlocal waited
+        if progress.preview is not None and not waited:
+            waited = True
+            shown.wait(PATIENCE)
+
+    return passed_on(steps, cropped, taken=wait_once)
 
 
 def distilled_layer(
