@@ -226,9 +226,10 @@ def test_iterations_are_of_richardson_lucy_only(with_recipe, sized, tmp_path, ca
     assert not (tmp_path / "out").exists()
 
 
-def test_older_recipes_are_stepwise_and_take_iterations(sized, tmp_path):
-    path, out = tmp_path / "old.json", tmp_path / "out"
-    path.write_text(document({"distill": {"iterations": 20}}, version=2))
+def test_stepwise_recipes_take_iterations(sized, tmp_path):
+    path, out = tmp_path / "stepwise.json", tmp_path / "out"
+    parts = {"method": "threshold"}, {"method": "richardson-lucy", "iterations": 20}
+    path.write_text(document(dict(zip(("find_beads", "distill"), parts, strict=True))))
     assert run("distill", sized, "-o", out, "--recipe", path, *QUICK) == 0
     made = Recipe.load(out / "recipe.json")
     assert (made.distill.method, made.distill.iterations) == ("richardson-lucy", 3)

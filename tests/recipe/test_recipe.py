@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -170,7 +169,7 @@ def test_a_round_trip_through_a_file(tmp_path):
 def test_the_file_says_what_it_is():
     whole = json.loads(Recipe().to_json())
     assert whole["format"] == "napari-psf-distiller recipe"
-    assert whole["version"] == 3
+    assert whole["version"] == 1
     assert set(whole["recipe"]) == {part.name for part in dataclasses.fields(Recipe)}
 
 
@@ -394,7 +393,7 @@ def test_numbers_that_are_none(number):
 
 
 def test_what_is_left_out_has_its_default():
-    assert Recipe.from_json(of_version(3, {})) == Recipe()
+    assert Recipe.from_json(of_version(1, {})) == Recipe()
 
 
 def of_version(version, recipe) -> str:
@@ -403,114 +402,12 @@ def of_version(version, recipe) -> str:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "expected"),
-    [
-        ({}, Deconvolve(iterations=100, method="plain")),
-        ({"deconvolve": {}}, Deconvolve(iterations=100, method="plain")),
-        (
-            {"deconvolve": {"iterations": 7, "boundary": "circulant"}},
-            Deconvolve(iterations=7, boundary="circulant", method="plain"),
-        ),
-    ],
-)
-def test_a_recipe_of_version_1_means_what_it_meant(recipe, expected):
-    loaded = Recipe.from_json(of_version(1, recipe))
-    stepwise = dataclasses.replace(Recipe.stepwise(), compatibility="clij2-fft")
-    assert loaded == dataclasses.replace(stepwise, deconvolve=expected)
-    assert Recipe.from_json(loaded.to_json()) == loaded
-
-
-@pytest.mark.parametrize(
-    ("recipe", "changes"),
-    [
-        ({}, {}),
-        ({"find_beads": {}, "distill": {}}, {}),
-        (
-            {"distill": {"iterations": 7}, "find_beads": {"min_voxels": 9, "margin": None}},
-            {
-                "distill": Distill(method="richardson-lucy", iterations=7),
-                "find_beads": FindBeads(method="threshold", min_voxels=9, margin=None),
-            },
-        ),
-        ({"optics": {"wavelength": 0.5}}, {"optics": Optics(wavelength=0.5)}),
-        ({"deconvolve": {"iterations": None}}, {}),
-    ],
-)
-def test_a_recipe_of_version_2_means_what_it_meant(recipe, changes):
-    loaded = Recipe.from_json(of_version(2, recipe))
-    stepwise = dataclasses.replace(Recipe.stepwise(), compatibility="clij2-fft")
-    assert loaded == dataclasses.replace(stepwise, **changes)
-    assert Recipe.from_json(loaded.to_json()) == loaded
-
-
-def as_version_2(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's data without what version 2 did not have."""
-    data = recipe.to_dict()
-    del data["camera"], data["compatibility"]
-    for name in ("method", "significance"):
-        del data["find_beads"][name]
-    for name in ("method", "window", "background_scale", "angular_orders", "judge"):
-        del data["distill"][name]
-    return data
-
-
-def as_version_1(recipe: Recipe) -> dict[str, Any]:
-    data = as_version_2(recipe)
-    for name in ("fft", "memory"):
-        del data[name]
-    for name in ("method", "total_variation", "background", "saturation"):
-        del data["deconvolve"][name]
-    return data
-
-
-@pytest.mark.parametrize(("version", "older"), [(1, as_version_1), (2, as_version_2)])
-def test_a_whole_recipe_of_an_older_version(version, older):
-    data = older(Recipe.notebook())
-    assert Recipe.from_json(of_version(version, data)) == Recipe.notebook()
-
-
-@pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize(
-    ("part", "field", "value"),
-    [
-        ("find_beads", "method", "threshold"),
-        ("find_beads", "significance", 7.0),
-        ("distill", "method", "joint"),
-        ("distill", "window", None),
-        ("distill", "background_scale", 30.0),
-        ("distill", "angular_orders", 0),
-        ("distill", "judge", True),
-    ],
-)
-def test_older_versions_have_no_part_of_the_joint_fit(version, part, field, value):
-    text = of_version(version, {part: {field: value}})
-    assert f"recipe.{part} has the field '{field}', which version {version} does" in sentence(text)
-
-
-@pytest.mark.parametrize(
     ("recipe", "words"),
     [
-        ({"camera": {}}, "recipe has the field 'camera', which version 2 does not have"),
         ({"distill": None}, "recipe.distill must be an object"),
         ({"find_beads": 3}, "recipe.find_beads must be an object"),
         ({"distill": {"colour": 1}}, "recipe.distill has the unknown field 'colour'"),
         ({"distill": {"iterations": "ten"}}, "Distill.iterations is 'ten'"),
-        (None, "recipe must be an object"),
-    ],
-)
-def test_a_recipe_of_version_2_is_read_strictly(recipe, words):
-    assert words in sentence(of_version(2, recipe))
-
-
-@pytest.mark.parametrize(
-    ("recipe", "words"),
-    [
-        ({"fft": "auto"}, "the field 'fft', which version 1 does not have"),
-        ({"memory": None}, "the field 'memory', which version 1 does not have"),
-        ({"deconvolve": {"method": "plain"}}, "recipe.deconvolve has the field 'method'"),
-        ({"deconvolve": {"saturation": None}}, "recipe.deconvolve has the field 'saturation'"),
-        ({"camera": {}}, "recipe has the field 'camera', which version 1 does not have"),
-        ({"deconvolve": {"iterations": None}}, "Deconvolve.iterations is None"),
         ({"deconvolve": {"iterations": "ten"}}, "Deconvolve.iterations is 'ten'"),
         ({"deconvolve": {"colour": 1}}, "recipe.deconvolve has the unknown field 'colour'"),
         ({"deconvolve": None}, "recipe.deconvolve must be an object"),
@@ -519,14 +416,14 @@ def test_a_recipe_of_version_2_is_read_strictly(recipe, words):
         ([], "recipe must be an object"),
     ],
 )
-def test_a_recipe_of_version_1_is_read_strictly(recipe, words):
+def test_a_recipe_is_read_strictly(recipe, words):
     assert words in sentence(of_version(1, recipe))
 
 
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        (4, "version 4; this program reads up to version 3. Update"),
+        (2, "version 2; this program reads up to version 1. Update"),
         (10**9, "Update"),
         (0, '"version"'),
         (-1, '"version"'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -41,21 +41,10 @@ __all__ = [
 ]
 
 FORMAT = "napari-psf-distiller recipe"
-VERSION = 3
+VERSION = 1
 
 # In bytes; a recipe has some thousand.
 LARGEST_FILE = 10_000_000
-
-# What a version did not have that the next one has: in a recipe, and in its parts.
-NEW_IN_2 = {
-    "": ("fft", "memory"),
-    "deconvolve": ("method", "total_variation", "background", "saturation"),
-}
-NEW_IN_3 = {
-    "": ("camera", "compatibility"),
-    "find_beads": ("method", "significance"),
-    "distill": ("method", "window", "background_scale", "angular_orders", "judge"),
-}
 
 
 @dataclass(frozen=True)
@@ -190,13 +179,8 @@ class Recipe(Section):
         unknown = sorted(set(document) - {"format", "version", "recipe"})
         if unknown:
             raise InputError(f"{source} has the unknown field {shown(unknown[0])}.")
-        data = document.get("recipe")
         try:
-            if version == 1:
-                data = _from_version_1(data)
-            if version < 3:
-                data = _from_version_2(data)
-            return cls.from_dict(data, "recipe")
+            return cls.from_dict(document.get("recipe"), "recipe")
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
 
@@ -239,58 +223,3 @@ def _text_of(path: Path) -> str:
     if path.stat().st_size > LARGEST_FILE:
         raise InputError(f"The recipe {path} cannot be read: it is too large for one.")
     return path.read_text(encoding="utf-8")
-
-
-def _from_version_1(data: Any) -> Any:
-    """Return a recipe's data of version 1 as those of version 2.
-
-    Deconvolving was plain, and its iterations were a number. What is wrong in other ways is left
-    to `Recipe.from_dict`.
-
-    Raises
-    ------
-    InputError
-        A field that version 1 did not have, or did not allow to be None.
-    """
-    if not isinstance(data, dict):
-        return data
-    for new in (NEW_IN_2, NEW_IN_3):
-        _refuse_new(data, new, 1)
-    part = data.get("deconvolve", {})
-    if not isinstance(part, dict):
-        return data
-    if part.get("iterations", 100) is None:
-        raise InputError("Deconvolve.iterations is None; in version 1 it should be a number.")
-    return data | {"deconvolve": {"iterations": 100} | part | {"method": "plain"}}
-
-
-def _from_version_2(data: Any) -> Any:
-    """Return a recipe's data of version 2 as those of version 3.
-
-    Beads were found by a threshold, and the PSF by Richardson-Lucy as clij2-fft has it.
-
-    Raises
-    ------
-    InputError
-        A field that version 2 did not have.
-    """
-    if not isinstance(data, dict):
-        return data
-    _refuse_new(data, NEW_IN_3, 2)
-    methods = {"find_beads": "threshold", "distill": "richardson-lucy"}
-    parts: dict[str, Any] = {name: data.get(name, {}) for name in methods}
-    if not all(isinstance(part, dict) for part in parts.values()):
-        return data
-    parts = {name: part | {"method": methods[name]} for name, part in parts.items()}
-    return data | parts | {"compatibility": "clij2-fft"}
-
-
-def _refuse_new(data: dict[str, Any], new: dict[str, tuple[str, ...]], version: int) -> None:
-    for part, names in new.items():
-        fields = data.get(part, {}) if part else data
-        where = f"recipe.{part}" if part else "recipe"
-        for name in names:
-            if isinstance(fields, dict) and name in fields:
-                raise InputError(
-                    f"{where} has the field {name!r}, which version {version} does not have."
-                )
