@@ -31,6 +31,7 @@ import napari_psf_distiller as pd
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step, joint_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.steps import StepId
 
 PLUGIN = "napari-psf-distiller"
 SPACING, DIAMETER = (0.2, 0.08, 0.08), 0.1
@@ -186,7 +187,7 @@ def guided(given: argparse.Namespace) -> list[tuple[str, str]]:
             guide.run_button.click()
             wait_for(partial(bool, over))
             settle()
-        in_viewer.append(seconds_noted(viewer, ("Find beads", "Distil PSF")))
+        in_viewer.append(seconds_noted(viewer, (StepId.FIND_BEADS, StepId.DISTILL)))
         result.append((f"event loop, {text}, whole guided way ({over[0]})", str(gaps)))
         viewer.close()
         settle(0.2)
@@ -203,11 +204,11 @@ def guided(given: argparse.Namespace) -> list[tuple[str, str]]:
     return result
 
 
-def seconds_noted(viewer: napari.Viewer, titles: tuple[str, ...]) -> float:
+def seconds_noted(viewer: napari.Viewer, steps: tuple[StepId, ...]) -> float:
     """Return how long some steps' workers took, as the layers that they made say it."""
     notes = [layer.metadata.get("psf_distiller", {}) for layer in viewer.layers]
     seconds = {note["step"]: note["run"]["seconds"] for note in notes if "run" in note}
-    return float(sum(seconds[title] for title in titles))
+    return float(sum(seconds[step.value] for step in steps))
 
 
 def seconds_without_viewer(array: np.ndarray[Any, Any]) -> float:

@@ -32,6 +32,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
 
 PLUGIN, SAMPLE = "napari-psf-distiller", "beads_on_slide"
@@ -168,7 +169,7 @@ def fill_in(guide: Guide) -> None:
     """Tell the guide what is known of the sample."""
     guide.head.bead_diameter.value = DIAMETER
     for name, value in OPTICS.items():
-        guide.steps["Distil PSF"].gui[name].value = value
+        guide.steps[StepId.DISTILL].gui[name].value = value
     come_to_rest()
     guide.refresh()
 
@@ -212,7 +213,7 @@ def guided(desk: Desk, wanted: Callable[[str], bool]) -> None:
     image.gamma = 0.6
     guide = desk.open("PSF Distiller", GUIDE_WIDTH)
     fill_in(guide)
-    guide.open("Distil PSF")
+    guide.open(StepId.DISTILL)
     if wanted("start"):
         desk.take("start")
     formed(desk, guide, wanted("forming"))
@@ -220,7 +221,7 @@ def guided(desk: Desk, wanted: Callable[[str], bool]) -> None:
     psf.gamma = 0.4
     desk.show_through([image, beads, psf])
     if wanted("overview"):
-        inspect = guide.steps["Inspect PSF"].gui
+        inspect = guide.steps[StepId.INSPECT].gui
         inspect.inspector.presets[1].native.click()
         scroll_down(guide)
         inspector_at_rest(inspect)
@@ -238,13 +239,13 @@ def guided(desk: Desk, wanted: Callable[[str], bool]) -> None:
 def formed(desk: Desk, guide: Guide, wanted: bool) -> None:
     """Run the guide to the PSF; take a picture while the PSF forms."""
     seen: list[Progress] = []
-    inspector = guide.steps["Inspect PSF"].gui.inspector
+    inspector = guide.steps[StepId.INSPECT].gui.inspector
 
     def note(progress: Progress) -> None:
         if progress.preview is not None:
             seen.append(progress)
 
-    runner = guide.steps["Distil PSF"].runner
+    runner = guide.steps[StepId.DISTILL].runner
     assert runner is not None
     runner.progressed.connect(note)
     guide.refresh()
@@ -256,7 +257,7 @@ def formed(desk: Desk, guide: Guide, wanted: bool) -> None:
         scroll_down(guide)
         desk.take("forming")
     wait_for(lambda: not (guide.chain.under_way or guide.chain.running))
-    inspector_at_rest(guide.steps["Inspect PSF"].gui)
+    inspector_at_rest(guide.steps[StepId.INSPECT].gui)
 
 
 def inspected(desk: Desk, psf: Image, image: Image) -> None:

@@ -27,6 +27,7 @@ from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.deconvolution import pipeline as deconvolution_pipeline
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise import pipeline as stepwise_pipeline
 
 STEPS = ["preprocess", "threshold", "find_beads", "distill", "postprocess"]
@@ -232,16 +233,16 @@ def test_a_recipe_in_the_psfs_file_gives_the_same_psf(tmp_path, field, result):
 def test_the_progress_of_every_step(field):
     seen: list[Progress] = []
     finish(pipeline.distill_steps_of(field.image, quick(spacing=field.spacing)), seen.append)
-    order = list(dict.fromkeys(progress.step for progress in seen))
+    order = list(dict.fromkeys(progress.title for progress in seen))
     assert order[-4:] == ["Threshold", "Find beads", "Distil PSF", "Post-process PSF"]
     assert "Preprocess beads" in order[:-4]
     for step in order:
         counts = [
-            (progress.iteration, progress.total) for progress in seen if progress.step == step
+            (progress.iteration, progress.total) for progress in seen if progress.title == step
         ]
         assert counts == sorted(counts)
         assert counts[-1][0] == counts[-1][1]
-    distilling = [progress for progress in seen if progress.step == "Distil PSF"]
+    distilling = [progress for progress in seen if progress.step == StepId.DISTILL]
     assert [progress.iteration for progress in distilling] == list(range(11))
     assert distilling[0].note.startswith("needs ")
 

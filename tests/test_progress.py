@@ -8,6 +8,7 @@ import pytest
 
 from napari_psf_distiller import Progress
 from napari_psf_distiller.progress import Steps, finish, passed_on
+from napari_psf_distiller.steps import StepId
 
 
 class Work:
@@ -20,7 +21,7 @@ class Work:
         try:
             for iteration in (1, 2):
                 self.notes.append(f"did {iteration}")
-                yield Progress("Work", iteration, 2)
+                yield Progress(StepId.PROVE, iteration, 2)
         finally:
             self.notes.append("closed")
         return "done"
@@ -77,7 +78,7 @@ def test_closing_it_closes_the_generator():
 
 def test_a_failure_is_passed_on():
     def failing() -> Steps[None]:
-        yield Progress("Work", 1, 2)
+        yield Progress(StepId.PROVE, 1, 2)
         raise ValueError("no more")
 
     with pytest.raises(ValueError, match="no more"):

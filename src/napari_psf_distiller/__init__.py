@@ -34,6 +34,7 @@ from napari_psf_distiller.recipe import (
 )
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.simulate import SimulatedBeads, simulate_beads, simulate_psf
+from napari_psf_distiller.steps import StepId
 
 __version__ = version("napari-psf-distiller")
 
@@ -54,6 +55,7 @@ __all__ = [
     "Recipe",
     "Result",
     "SimulatedBeads",
+    "StepId",
     "Threshold",
     "deconvolve",
     "devices",

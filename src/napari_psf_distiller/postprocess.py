@@ -11,6 +11,7 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["centre_on_peak", "crop_about_centre", "postprocess", "postprocess_step"]
 
@@ -108,7 +109,7 @@ def crop_about_centre(psf: NDArray[np.float32], shape: Sequence[int]) -> NDArray
 
 def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.float32]]:
     """Turn the distilled array into the PSF; see `postprocess`."""
-    yield Progress("Post-process PSF", 0, 1)
+    yield Progress(StepId.POSTPROCESS, 0, 1)
     part = recipe.postprocess
     psf = postprocess(
         distilled,
@@ -117,5 +118,5 @@ def postprocess_step(distilled: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.f
         clip=part.clip,
         normalise=part.normalise,
     )
-    yield Progress("Post-process PSF", 1, 1)
+    yield Progress(StepId.POSTPROCESS, 1, 1)
     return psf

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.steps import StepId
+
 __all__ = ["Progress", "Steps", "finish", "note_likelihood", "passed_on"]
 
 T = TypeVar("T")
@@ -21,8 +23,7 @@ class Progress:
 
     Attributes
     ----------
-    step : str
-        The step's name, for people, such as ``"Distil PSF"``.
+    step : StepId
     iteration, total : int
         ``iteration`` of ``total`` are done.
     log_likelihood : float or None
@@ -32,14 +33,23 @@ class Progress:
         The present estimate, now and then.
     note : str
         Something that people should see while it runs, or "".
+    phase : str
+        Which part of the step it is that is counted, for people, such as ``"Median filter"``; "" of
+        the whole step.
     """
 
-    step: str
+    step: StepId
     iteration: int
     total: int
     log_likelihood: float | None = None
     preview: NDArray[np.float32] | None = None
     note: str = ""
+    phase: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people read of what is under way: the phase, or else the step."""
+        return self.phase or self.step.title
 
 
 # What iterates yields its progress and returns its result; closing it frees what it holds.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.progress import Progress, Steps, note_likelihood, passed_on
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["Clock", "Deconvolved", "Result", "noting"]
 
@@ -107,10 +108,10 @@ class Clock:
         self._start = self._last = time.perf_counter()
         self._seconds: dict[str, float] = {}
 
-    def note(self, step: str) -> None:
+    def note(self, step: StepId) -> None:
         """Count the time since the last note to a step."""
         now = time.perf_counter()
-        self._seconds[step] = now - self._last
+        self._seconds[step.value] = now - self._last
         self._last = now
 
     def total(self) -> dict[str, float]:

@@ -9,6 +9,7 @@ import threadpoolctl
 
 from napari_psf_distiller.compute.threads import host_threads, in_turn, on_one_thread
 from napari_psf_distiller.progress import Progress, finish
+from napari_psf_distiller.steps import StepId
 
 
 def threads() -> set[int]:
@@ -39,7 +40,7 @@ class Steps:
         try:
             for number in range(3):
                 self.inside.append(threads())
-                yield Progress("Think", number, 3)
+                yield Progress(StepId.PROVE, number, 3)
             self.inside.append(threads())
             if self.fails:
                 raise ZeroDivisionError("thinking failed")

@@ -65,7 +65,7 @@ def test_its_own_progress():
     seen: list[Progress] = []
     steps = deconvolve_image(image, psf, open_engine("numpy"), iterations=3, preview_every=2)
     finish(steps, seen.append)
-    assert [(p.step, p.iteration, p.total) for p in seen] == [
+    assert [(p.title, p.iteration, p.total) for p in seen] == [
         ("Deconvolve", n, 3) for n in range(4)
     ]
     assert [p.preview is not None for p in seen] == [False, False, True, False]
@@ -324,10 +324,10 @@ def test_without_a_number_it_stops_by_itself(method):
     done = finish(steps, seen.append)
     assert done.warnings == ()
     assert done.iterations > 2
-    assert [p.step for p in seen if p.step == "Deconvolve"] == ["Deconvolve"] * (
+    assert [p.title for p in seen if p.title == "Deconvolve"] == ["Deconvolve"] * (
         done.iterations + 1
     )
-    assert seen[0].step == "Count iterations"
+    assert seen[0].title == "Count iterations"
     again = finish(
         deconvolve_image(
             image, psf, open_engine("numpy", "scipy"), iterations=done.iterations, method=method

@@ -12,6 +12,7 @@ from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Problem
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps import StepId
 
 CIRCULANT = Model("circulant")
 
@@ -25,10 +26,12 @@ def test_its_progress(one_of_each, boundary, method, iterations, likelihoods):
     image, psf = random_problem((15, 16), 1)
     seen: list[Progress] = []
     model = Model(boundary, method)
-    steps = richardson_lucy(image, psf, iterations, model, one_of_each, "A step", preview_every=4)
+    steps = richardson_lucy(
+        image, psf, iterations, model, one_of_each, StepId.PROVE, preview_every=4
+    )
     result = finish(steps, seen.append)
     assert [progress.iteration for progress in seen] == list(range(1, iterations + 1))
-    assert {(progress.step, progress.total) for progress in seen} == {("A step", iterations)}
+    assert {(progress.step, progress.total) for progress in seen} == {(StepId.PROVE, iterations)}
     told = [p.iteration for p in seen if p.log_likelihood is not None]
     assert told == (likelihoods if method == "plain" else list(range(1, iterations + 1)))
     previews = {p.iteration: p.preview for p in seen if p.preview is not None}

@@ -145,7 +145,7 @@ def test_a_psf_that_is_not_the_images_own_is_told(engine, method):
     (warning,) = enough.warnings
     assert "the PSF is not quite its own" in warning
     assert f"{ENOUGH[method]} iterations were done" in warning
-    assert {(p.step, p.total) for p in seen} == {("Count iterations", module.SEARCHED)}
+    assert {(p.title, p.total) for p in seen} == {("Count iterations", module.SEARCHED)}
     assert max(p.iteration for p in seen) == module.SEARCHED
 
 

@@ -10,6 +10,7 @@ from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
 from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish
+from napari_psf_distiller.steps import StepId
 
 OPTICS = {"numerical_aperture": 1.2, "refractive_index": 1.33, "spherical": 0.03}
 PSFS = {
@@ -108,12 +109,14 @@ def test_the_budget_is_no_more_than_there_is(monkeypatch, host):
 def test_in_one_piece_it_is_richardson_lucy(host, memory):
     image, psf = problem(2)
     seen: list[Progress] = []
-    steps = deconvolution(image, psf, 12, Model(), host, "A step", 5, memory)
+    steps = deconvolution(image, psf, 12, Model(), host, StepId.PROVE, 5, memory)
     done = finish(steps, seen.append)
     np.testing.assert_array_equal(done.array, run(image, psf, 12, Model(), host))
     assert done.device == host.description
     assert done.warnings == ()
-    assert [(p.step, p.iteration, p.total) for p in seen] == [("A step", n, 12) for n in range(13)]
+    assert [(p.step, p.iteration, p.total) for p in seen] == [
+        (StepId.PROVE, n, 12) for n in range(13)
+    ]
     assert [p.iteration for p in seen if p.log_likelihood is not None] == [1, 11, 12]
     assert [p.iteration for p in seen if p.preview is not None] == [5, 10]
 

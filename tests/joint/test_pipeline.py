@@ -486,10 +486,10 @@ def test_what_cannot_be_is_said_before_the_work(monkeypatch, field, changes, wor
 
 def test_the_progress(symmetric_run):
     _, seen = symmetric_run
-    order = list(dict.fromkeys(progress.step for progress in seen))
+    order = list(dict.fromkeys(progress.title for progress in seen))
     assert order == ["Find beads", "Distil PSF", "Post-process PSF"]
     for step in order:
-        counts = [progress.iteration for progress in seen if progress.step == step]
+        counts = [progress.iteration for progress in seen if progress.title == step]
         assert counts == sorted(counts)
         assert all(progress.iteration <= progress.total for progress in seen)
 

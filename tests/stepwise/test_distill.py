@@ -70,7 +70,7 @@ def test_what_the_distilled_array_is():
     assert done.array.shape == image.shape
     assert done.device.startswith("NumPy")
     assert done.warnings == ()
-    assert {progress.step for progress in seen} == {"Distil PSF"}
+    assert {progress.title for progress in seen} == {"Distil PSF"}
     assert [progress.iteration for progress in seen] == list(range(13))
     assert [p.iteration for p in seen if p.preview is not None] == [5, 10]
 

@@ -155,7 +155,7 @@ def test_the_median_is_split_where_it_is_large(monkeypatch):
     image = blobs((6, 40, 13))
     seen: list[Progress] = []
     finish(preprocess(image, "none", median=3), seen.append)
-    blocks = [progress for progress in seen if progress.step == "Median filter"]
+    blocks = [progress for progress in seen if progress.phase == "Median filter"]
     assert [progress.iteration for progress in blocks] == list(range(1, len(blocks) + 1))
     assert {progress.total for progress in blocks} == {len(blocks)}
     assert len(blocks) > 1
@@ -191,7 +191,7 @@ def test_the_local_background_is_given_back():
     np.testing.assert_allclose(
         result.image, np.maximum(image - expected, 0), atol=1e-4 * image.max()
     )
-    slices = [progress for progress in seen if progress.step == "Local background"]
+    slices = [progress for progress in seen if progress.phase == "Local background"]
     assert [(progress.iteration, progress.total) for progress in slices] == [(1, 3), (2, 3), (3, 3)]
     assert (seen[-1].iteration, seen[-1].total) == (1, 1)
 

@@ -8,6 +8,8 @@ from magicgui.widgets import FunctionGui
 from napari._app_model import get_app_model
 from npe2.manifest import PluginManifest
 
+from napari_psf_distiller.steps import StepId
+
 PLUGIN = "napari-psf-distiller"
 
 WIDGETS = {
@@ -54,7 +56,7 @@ def test_the_widgets_open_by_their_names(viewer: napari.Viewer, manifest: Plugin
     assert names == ["PSF Distiller", *WIDGETS]
     dock, guide = viewer.window.add_plugin_dock_widget(PLUGIN, "PSF Distiller")
     assert dock.widget() is guide
-    assert [*guide.steps, "Prove PSF"] == list(WIDGETS)
+    assert [*(step.title for step in guide.steps), StepId.PROVE.title] == list(WIDGETS)
     for name, button in WIDGETS.items():
         dock, gui = viewer.window.add_plugin_dock_widget(PLUGIN, name)
         assert isinstance(gui, FunctionGui)

@@ -129,7 +129,7 @@ class _Terminal:
     """Warnings and progress on stderr: bars if someone looks at it, else a line for each step."""
 
     def __init__(self) -> None:
-        self._step = ""
+        self._shown = ""
         self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> Self:
@@ -161,17 +161,17 @@ class _Terminal:
 
     def progress(self, progress: Progress) -> None:
         seen = sys.stderr.isatty()
-        if progress.step != self._step or progress.note:
+        if progress.title != self._shown or progress.note:
             self._end_bar()
-            self._step = progress.step
+            self._shown = progress.title
             note = f" ({progress.note})" if progress.note else ""
             if note or not seen:
-                _say(f"{progress.step}{note} ...")
+                _say(f"{progress.title}{note} ...")
             if seen:
                 self._bar = tqdm(
                     total=progress.total,
                     initial=progress.iteration,
-                    desc=progress.step,
+                    desc=progress.title,
                     file=sys.stderr,
                 )
         if self._bar is not None:

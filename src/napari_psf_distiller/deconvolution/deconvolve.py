@@ -23,11 +23,12 @@ from napari_psf_distiller.compute import (
 )
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
 from napari_psf_distiller.deconvolution.richardson_lucy import METHODS, Method, Model
-from napari_psf_distiller.deconvolution.stopping import SEARCHED, STEP, enough_iterations
+from napari_psf_distiller.deconvolution.stopping import PHASE, SEARCHED, enough_iterations
 from napari_psf_distiller.deconvolution.tiled import deconvolution, memory_note
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.results import Deconvolved
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["check_mask", "check_psf", "deconvolve_image"]
 
@@ -130,7 +131,7 @@ def deconvolve_image(
         )
     if iterations is None:
         note = memory_note(array, kernel, model, engine, memory)
-        yield Progress(STEP, 0, SEARCHED, note=note)
+        yield Progress(StepId.DECONVOLVE, 0, SEARCHED, note=note, phase=PHASE)
         enough = yield from enough_iterations(array, kernel, engine, model, memory)
         iterations = enough.iterations
         warnings += enough.warnings
@@ -141,7 +142,7 @@ def deconvolve_image(
         iterations,
         model,
         engine,
-        "Deconvolve",
+        StepId.DECONVOLVE,
         preview_every,
         memory,
     )

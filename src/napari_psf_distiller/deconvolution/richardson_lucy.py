@@ -28,6 +28,7 @@ from napari_psf_distiller.compute.grid import Boundary, Frame, frame_of, grid_of
 from napari_psf_distiller.compute.total_variation import CLIJ_SPACING
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.steps import StepId
 
 __all__ = [
     "METHODS",
@@ -106,7 +107,7 @@ def richardson_lucy(
     iterations: int,
     model: Model,
     engine: Engine,
-    step: str = "Richardson-Lucy",
+    step: StepId = StepId.DECONVOLVE,
     preview_every: int = 0,
     frame: Frame | None = None,
 ) -> Steps[Array]:

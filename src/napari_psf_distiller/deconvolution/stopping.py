@@ -26,10 +26,12 @@ from napari_psf_distiller.deconvolution.splitting import (
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.measure.noise import cut_share, noise_model, step_of
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.steps import StepId
 
-__all__ = ["ENOUGH", "ENOUGH_CUT", "MOST", "SEARCHED", "STEP", "Enough", "enough_iterations"]
+__all__ = ["ENOUGH", "ENOUGH_CUT", "MOST", "PHASE", "SEARCHED", "Enough", "enough_iterations"]
 
-STEP = "Count iterations"
+# What people read while the number of iterations is sought.
+PHASE = "Count iterations"
 
 # Counts are blind to detail that the PSF hardly passes: the object, seen at half of the PSF's
 # width, is nearest to the truth after more iterations than tell them best. Accelerated, the error
@@ -149,7 +151,7 @@ def _enough_for(
 ) -> Steps[Enough]:
     """Find the number of iterations for a block of an image of some shape."""
     method = model.method
-    yield Progress(STEP, 0, SEARCHED)
+    yield Progress(StepId.DECONVOLVE, 0, SEARCHED, phase=PHASE)
     part = dataclasses.replace(_model_of_part(model, block), method="accelerated")
     # What does not count tells neither steps nor a cut.
     told = measured
@@ -238,7 +240,7 @@ def _told_best(problem: Problem, engine: Engine) -> Steps[int]:
             assert likelihoods.held_out is not None
             if done and not stopping.go_on(done, likelihoods.held_out):
                 break
-            yield Progress(STEP, min(iteration, SEARCHED), SEARCHED)
+            yield Progress(StepId.DECONVOLVE, min(iteration, SEARCHED), SEARCHED, phase=PHASE)
     finally:
         running.close()
     return stopping.best

@@ -18,6 +18,7 @@ from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import Progress, Steps, passed_on
 from napari_psf_distiller.results import Deconvolved, noting
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["deconvolution", "memory_note"]
 
@@ -40,7 +41,7 @@ def deconvolution(
     iterations: int,
     model: Model,
     engine: Engine,
-    step: str = "Richardson-Lucy",
+    step: StepId = StepId.DECONVOLVE,
     preview_every: int = 0,
     memory: int | None = None,
 ) -> Steps[Deconvolved]:

@@ -43,6 +43,7 @@ from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
 from napari_psf_distiller.optics import Band
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["distil_jointly"]
 
@@ -344,7 +345,7 @@ class _Run:
             if self._preview_every and self._iterations % self._preview_every == 0:
                 preview = self._preview()
             self._total = max(self._total, self._iterations)
-            yield Progress("Distil PSF", self._iterations, self._total, self._gained, preview)
+            yield Progress(StepId.DISTILL, self._iterations, self._total, self._gained, preview)
 
     @property
     def _cost(self) -> float:
@@ -463,7 +464,7 @@ class _Run:
         # Before its errors, which take as long again where a fit only went on from another.
         preview = self._preview() if self._preview_every else None
         done = self._iterations
-        yield Progress("Distil PSF", done, done, preview=preview)
+        yield Progress(StepId.DISTILL, done, done, preview=preview)
         # The last round changed next to nothing: its linearisation is the present one.
         variance = self._sum_variance(self._state)
         displacement = _axial_peak(basis, model.coefficients, basis.window[0] // 4)

@@ -36,6 +36,7 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Result, noting
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["find_raw_beads_step", "joint_step", "joint_steps"]
 
@@ -59,18 +60,18 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     # What cannot be done is an error before the work.
     settings = _settings(recipe, original.ndim)
     device = choose_device(recipe.device)
-    yield Progress("Find beads", 0, 1)
+    yield Progress(StepId.FIND_BEADS, 0, 1)
     field = raw_field(original, recipe)
     candidates = find_candidates(field, recipe.find_beads.significance)
     candidates = _with_saturated(field, candidates, recipe)
     check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
-    yield Progress("Find beads", 1, 1)
-    clock.note("find_beads")
+    yield Progress(StepId.FIND_BEADS, 1, 1)
+    clock.note(StepId.FIND_BEADS)
     curve: list[tuple[int, float]] = []
     fit = yield from noting(distil_jointly(field, candidates, settings, device), curve)
-    clock.note("distill")
+    clock.note(StepId.DISTILL)
     psf = yield from postprocess_step(fit.psf, recipe)
-    clock.note("postprocess")
+    clock.note(StepId.POSTPROCESS)
     spacing = check_spacing(recipe.spacing, original.ndim)
     record = provenance_of(original, f"{device.name}, float32")
     return Result(
@@ -130,7 +131,7 @@ def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]
         Like that of `find_beads`, without ``voxels``: the joint fit has the last word on centres,
         amplitudes, and on which are used. What may be another bead's halo is not yet.
     """
-    yield Progress("Find beads", 0, 1)
+    yield Progress(StepId.FIND_BEADS, 0, 1)
     field = raw_field(image, recipe)
     found = find_candidates(field, recipe.find_beads.significance)
     axes = AXES[-np.ndim(np.asarray(image)) :]
@@ -140,7 +141,7 @@ def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]
     beads["background"] = field.level(found.voxels)
     beads["used"] = ~found.overshadowed
     beads["reason"] = np.where(found.overshadowed, OVERSHADOWED, "").astype(object)
-    yield Progress("Find beads", 1, 1)
+    yield Progress(StepId.FIND_BEADS, 1, 1)
     return beads
 
 

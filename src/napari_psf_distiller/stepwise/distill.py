@@ -12,6 +12,7 @@ from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.results import Deconvolved
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["distill_psf"]
 
@@ -94,7 +95,7 @@ def distill_psf(
             iterations,
             Model(boundary, start=start, compatibility=compatibility),
             engine,
-            "Distil PSF",
+            StepId.DISTILL,
             preview_every,
             memory,
         )

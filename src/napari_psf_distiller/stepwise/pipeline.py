@@ -19,6 +19,7 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Deconvolved, Result
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise import distill as distill_steps
 from napari_psf_distiller.stepwise import find_beads as bead_steps
 from napari_psf_distiller.stepwise import preprocess as preprocess_steps
@@ -47,15 +48,15 @@ def stepwise_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     spacing = check_spacing(recipe.spacing, original.ndim)
     clock = Clock()
     preprocessed = yield from preprocess_step(array, recipe)
-    clock.note("preprocess")
+    clock.note(StepId.PREPROCESS)
     mask = yield from threshold_step(preprocessed.image, recipe)
-    clock.note("threshold")
+    clock.note(StepId.THRESHOLD)
     beads = yield from find_beads_step(preprocessed.image, mask, recipe, preprocessed.background)
-    clock.note("find_beads")
+    clock.note(StepId.FIND_BEADS)
     distilled = yield from distill_step(preprocessed.image, beads, recipe)
-    clock.note("distill")
+    clock.note(StepId.DISTILL)
     psf = yield from postprocess_step(distilled.array, recipe)
-    clock.note("postprocess")
+    clock.note(StepId.POSTPROCESS)
     return Result(
         psf=psf,
         beads=beads,
@@ -94,7 +95,7 @@ def preprocess_step(image: ArrayLike, recipe: Recipe) -> Steps[Preprocessed]:
 
 def threshold_step(image: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.bool_]]:
     """Decide what is bead; see `threshold`."""
-    yield Progress("Threshold", 0, 1)
+    yield Progress(StepId.THRESHOLD, 0, 1)
     part = recipe.threshold
     mask = threshold_steps.threshold(
         image,
@@ -105,7 +106,7 @@ def threshold_step(image: ArrayLike, recipe: Recipe) -> Steps[NDArray[np.bool_]]
         offset=part.offset,
         spacing=recipe.spacing,
     )
-    yield Progress("Threshold", 1, 1)
+    yield Progress(StepId.THRESHOLD, 1, 1)
     return mask
 
 
@@ -116,7 +117,7 @@ def find_beads_step(
     background: float | NDArray[np.float32] = 0.0,
 ) -> Steps[pd.DataFrame]:
     """Find the beads of a thresholded image; see `find_beads`."""
-    yield Progress("Find beads", 0, 1)
+    yield Progress(StepId.FIND_BEADS, 0, 1)
     part = recipe.find_beads
     beads = bead_steps.find_beads(
         image,
@@ -129,7 +130,7 @@ def find_beads_step(
         spacing=recipe.spacing,
         background=background,
     )
-    yield Progress("Find beads", 1, 1)
+    yield Progress(StepId.FIND_BEADS, 1, 1)
     return beads
 
 

@@ -15,6 +15,7 @@ from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.noise import noise_level
 from napari_psf_distiller.progress import Progress, Steps, finish
+from napari_psf_distiller.steps import StepId
 
 __all__ = [
     "Preprocessed",
@@ -111,7 +112,7 @@ def preprocess(
                 f"After the median filter of size {median} the image is constant: its beads are "
                 "smaller than the filter. Choose a smaller filter, or 1 for none."
             )
-    yield Progress("Preprocess beads", 1, 1)
+    yield Progress(StepId.PREPROCESS, 1, 1)
     return Preprocessed(result, amount)
 
 
@@ -232,7 +233,7 @@ def _local_background(array: Array, radius: float, spacing: Sequence[float] | No
         full = tuple(n * r for n, r in zip(reduced.shape, reduction, strict=True))
         grown = resize(low, full, order=1, mode="edge", anti_aliasing=False)
         result[index] = grown[: plane.shape[0], : plane.shape[1]]
-        yield Progress("Local background", index + 1, total)
+        yield Progress(StepId.PREPROCESS, index + 1, total, phase="Local background")
     return result.reshape(array.shape)
 
 
@@ -267,5 +268,5 @@ def _median_filter(array: Array, size: int) -> Steps[Array]:
         low, high = max(start - reach, 0), min(stop + reach, height)
         block = ndimage.median_filter(array[..., low:high, :], size, mode="reflect")
         result[..., start:stop, :] = block[..., start - low : stop - low, :]
-        yield Progress("Median filter", index + 1, len(starts))
+        yield Progress(StepId.PREPROCESS, index + 1, len(starts), phase="Median filter")
     return result

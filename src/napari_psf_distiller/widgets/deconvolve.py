@@ -14,6 +14,7 @@ from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
 from napari_psf_distiller.widgets.layers.record import (
     used_device,
@@ -39,7 +40,8 @@ from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["deconvolve"]
 
-TITLE = "Deconvolve"
+STEP = StepId.DECONVOLVE
+TITLE = STEP.title
 DEFAULT = Deconvolve()
 
 
@@ -65,7 +67,7 @@ class DeconvolveTask:
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
-    prefer_layers(gui, {"image": "Preprocess beads", "psf": "Post-process PSF"})
+    prefer_layers(gui, {"image": StepId.PREPROCESS, "psf": StepId.POSTPROCESS})
     offer_devices(gui.device)
     # Narrower, the longest label would be cut.
     gui.min_width = 280
@@ -79,7 +81,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
 @magic_factory(
     widget_init=_init,
-    call_button="Deconvolve",
+    call_button=TITLE,
     image={
         "tooltip": "The image layer to deconvolve, best as it was measured; of a time series "
         "or of channels, the one that the viewer shows."
@@ -184,7 +186,7 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
         "image",
         f"{image.origin} deconvolved",
         used_device(recipe, result.device),
-        step=TITLE,
+        step=STEP,
         others=[psf] if task.mask is None else [psf, task.mask],
         iterations=result.iterations,
         colormap="gray",

@@ -14,6 +14,7 @@ from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY, own_note
@@ -22,9 +23,10 @@ from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
 
-__all__ = ["TITLE", "PostProcessTask", "postprocess_psf", "postprocess_steps"]
+__all__ = ["STEP", "PostProcessTask", "postprocess_psf", "postprocess_steps"]
 
-TITLE = "Post-process PSF"
+STEP = StepId.POSTPROCESS
+TITLE = STEP.title
 DEFAULT = PostProcess()
 
 
@@ -48,7 +50,7 @@ class PostProcessTask(ImageTask):
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
-    prefer_layers(gui, {"image": "Distil PSF"})
+    prefer_layers(gui, {"image": StepId.DISTILL})
 
 
 @magic_factory(
@@ -101,7 +103,7 @@ def postprocess_steps(task: PostProcessTask) -> Steps[Outcome]:
         "image",
         f"{source.origin} PSF",
         recipe,
-        step=TITLE,
+        step=STEP,
         same_grid=False,
         # Its middle plane lies where that of what was distilled does.
         translate=inset(source.geometry, source.recipe.spacing, np.shape(source.data), psf),

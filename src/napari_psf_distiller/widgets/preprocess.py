@@ -11,6 +11,7 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Preprocess
 from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import preprocess_step
 from napari_psf_distiller.widgets.layers.source import (
     layer_like,
@@ -24,7 +25,8 @@ from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["preprocess_beads"]
 
-TITLE = "Preprocess beads"
+STEP = StepId.PREPROCESS
+TITLE = STEP.title
 DEFAULT = Preprocess()
 
 
@@ -129,7 +131,7 @@ def preprocess_steps(task: ImageTask) -> Steps[Outcome]:
         "image",
         f"{source.origin} preprocessed",
         dataclasses.replace(recipe, provenance=provenance_of(array, "")),
-        step=TITLE,
+        step=STEP,
         colormap="gray",
         # Dim beads show beside bright ones.
         gamma=0.6,

@@ -20,6 +20,7 @@ from napari_psf_distiller.joint.results import Joint
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.recipe.provenance import provenance_of
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY
 from napari_psf_distiller.wording import width_text
 
@@ -240,7 +241,7 @@ def test_a_fit_cancelled_before_it_has_a_psf_leaves_nothing(
 ) -> None:
     def hesitate(*_: Any) -> Any:
         for iteration in range(10**6):
-            yield Progress("Distil PSF", iteration, 10**6)
+            yield Progress(StepId.DISTILL, iteration, 10**6)
             time.sleep(0.01)
 
     monkeypatch.setattr("napari_psf_distiller.widgets.distil.joint.joint_step", hesitate)
@@ -407,7 +408,7 @@ def test_a_fit_that_fails_midway_is_told_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail_halfway(*_: Any) -> Any:
-        yield Progress(NAME, 12, 24)
+        yield Progress(StepId.DISTILL, 12, 24)
         raise DeviceError("The device gave up.")
 
     monkeypatch.setattr("napari_psf_distiller.widgets.distil.joint.joint_step", fail_halfway)

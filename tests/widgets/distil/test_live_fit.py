@@ -9,6 +9,7 @@ import pytest
 from napari.layers import Image, Points
 
 from napari_psf_distiller import SimulatedBeads
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.fates import FATES
 from napari_psf_distiller.widgets.layers.lineage import input_of, newest_layer, run_of
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY
@@ -189,7 +190,7 @@ def test_the_psf_follows_too(
     # What others made, or changed by hand, is theirs.
     assert mine.data is before
     assert copy.data is before
-    assert newest_layer(viewer.layers, "Post-process PSF") is small
+    assert newest_layer(viewer.layers, StepId.POSTPROCESS) is small
     psf.data = by_hand = before * 2
     fitted.data = fitted.data[:-1]
     edited(2)

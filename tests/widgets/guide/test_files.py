@@ -15,6 +15,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 import napari_psf_distiller as pd
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
 from napari_psf_distiller.widgets.guide.parameters import parameters_path
 from napari_psf_distiller.widgets.guide.steps import State
@@ -73,9 +74,9 @@ def test_parameters_survive(
     assert not kept_in.exists()
     guide.head.bead_diameter.value = 0.2
     guide.head.method.value = "richardson-lucy"
-    guide.steps["Find beads"].gui.margin.value = (1.0, 2.0, 3.0)
-    guide.steps["Distil PSF"].gui.start.value = "image"
-    guide.steps["Post-process PSF"].gui.crop.value = (51, 33, 35)
+    guide.steps[StepId.FIND_BEADS].gui.margin.value = (1.0, 2.0, 3.0)
+    guide.steps[StepId.DISTILL].gui.start.value = "image"
+    guide.steps[StepId.POSTPROCESS].gui.crop.value = (51, 33, 35)
     user.waits(kept_in.exists)
     text = kept_in.read_text(encoding="utf-8")
     # Nothing of the image or its layers.
@@ -85,13 +86,13 @@ def test_parameters_survive(
     viewer.window.add_dock_widget(again, name="again")
     assert again.head.bead_diameter.value == 0.2
     assert again.head.method.value == "richardson-lucy"
-    assert again.steps["Find beads"].gui.margin.value == (1.0, 2.0, 3.0)
-    assert again.steps["Distil PSF"].gui.start.value == "image"
-    assert again.steps["Post-process PSF"].gui.crop.value == (51, 33, 35)
+    assert again.steps[StepId.FIND_BEADS].gui.margin.value == (1.0, 2.0, 3.0)
+    assert again.steps[StepId.DISTILL].gui.start.value == "image"
+    assert again.steps[StepId.POSTPROCESS].gui.crop.value == (51, 33, 35)
     again.files.buttons["Reset to defaults"].click()
     assert again.head.bead_diameter.value == 0.0
     assert again.chain.method == "joint"
-    assert again.steps["Post-process PSF"].gui.crop.value == (51, 65, 65)
+    assert again.steps[StepId.POSTPROCESS].gui.crop.value == (51, 65, 65)
 
 
 def test_closing_at_once_keeps_what_was_just_changed(
@@ -103,7 +104,7 @@ def test_closing_at_once_keeps_what_was_just_changed(
     guide.head.bead_diameter.value = 0.3
     viewer.window._qt_window.hide()
     steps = json.loads(kept_in.read_text(encoding="utf-8"))["steps"]
-    assert steps["PSF Distiller"]["bead_diameter"] == 0.3
+    assert steps["guide"]["bead_diameter"] == 0.3
 
 
 GOOD = {"format": "napari-psf-distiller parameters", "version": 1, "steps": {}}
@@ -115,13 +116,13 @@ GOOD = {"format": "napari-psf-distiller parameters", "version": 1, "steps": {}}
         "{",
         "[]",
         json.dumps(GOOD | {"version": 99}),
-        json.dumps(GOOD | {"steps": {"Find beads": {"nothing": 1}}}),
+        json.dumps(GOOD | {"steps": {"find_beads": {"nothing": 1}}}),
         json.dumps(GOOD | {"steps": {"Nothing": {}}}),
-        json.dumps(GOOD | {"steps": {"Find beads": {"significance": "7"}}}),
-        json.dumps(GOOD | {"steps": {"Find beads": {"significance": -1.0}}}),
-        json.dumps(GOOD | {"steps": {"Find beads": {"min_voxels": True}}}),
-        json.dumps(GOOD | {"steps": {"Find beads": {"margin": [1.0, 2.0]}}}),
-        json.dumps(GOOD | {"steps": {"PSF Distiller": {"bead_diameter": 1.0, "method": "magic"}}}),
+        json.dumps(GOOD | {"steps": {"find_beads": {"significance": "7"}}}),
+        json.dumps(GOOD | {"steps": {"find_beads": {"significance": -1.0}}}),
+        json.dumps(GOOD | {"steps": {"find_beads": {"min_voxels": True}}}),
+        json.dumps(GOOD | {"steps": {"find_beads": {"margin": [1.0, 2.0]}}}),
+        json.dumps(GOOD | {"steps": {"guide": {"bead_diameter": 1.0, "method": "magic"}}}),
     ],
 )
 def test_a_broken_file_of_parameters_is_ignored_with_a_warning(
@@ -131,7 +132,7 @@ def test_a_broken_file_of_parameters_is_ignored_with_a_warning(
     guide = open_guide()
     (warning,) = told.warnings
     assert warning.startswith("PSF Distiller: the parameters of the last session were not read.")
-    assert guide.steps["Find beads"].gui.significance.value == 7
+    assert guide.steps[StepId.FIND_BEADS].gui.significance.value == 7
     assert guide.head.bead_diameter.value == 0
     assert kept_in.read_text(encoding="utf-8") == content
 
@@ -139,10 +140,10 @@ def test_a_broken_file_of_parameters_is_ignored_with_a_warning(
 def test_a_device_that_is_not_here_any_more(
     open_guide: Callable[[], Guide], kept_in: Path, user: Any, told: Any
 ) -> None:
-    steps = {"Distil PSF": {"device": "Some GPU of yesterday"}}
+    steps = {"distill": {"device": "Some GPU of yesterday"}}
     kept_in.write_text(json.dumps(GOOD | {"steps": steps}), encoding="utf-8")
     guide = open_guide()
-    user.waits(lambda: guide.steps["Distil PSF"].gui.device.value == "auto")
+    user.waits(lambda: guide.steps[StepId.DISTILL].gui.device.value == "auto")
     assert told.warnings == []
 
 
@@ -177,8 +178,8 @@ def test_a_recipe_sets_all_parameters(
     )
     recipe.save(tmp_path / "recipe.json")
     guide = open_guide()
-    guide.steps["Distil PSF"].gui.judge.value = False
-    guide.steps["Preprocess beads"].gui.median.value = 5
+    guide.steps[StepId.DISTILL].gui.judge.value = False
+    guide.steps[StepId.PREPROCESS].gui.median.value = 5
     guide.files.load_recipe(tmp_path / "recipe.json")
     user.waits(lambda: said(guide) == "The recipe was loaded.")
     guide.run_missing()
@@ -274,7 +275,7 @@ def test_the_report_of_the_stepwise_way(
     guide = open_guide()
     guide.head.method.value = "richardson-lucy"
     guide.run_missing()
-    user.waits(lambda: guide.standing("Post-process PSF").state is State.DONE)
+    user.waits(lambda: guide.standing(StepId.POSTPROCESS).state is State.DONE)
     guide.files.export_report(tmp_path / "report.html")
     user.waits(lambda: said(guide) == "Written: report.html.")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

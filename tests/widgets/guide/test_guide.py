@@ -12,18 +12,19 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 
 import napari_psf_distiller as pd
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
 from napari_psf_distiller.widgets.guide.steps import State
 from napari_psf_distiller.widgets.guide.view import mark_of
 
 STEPS = [
-    "Preprocess beads",
-    "Threshold",
-    "Find beads",
-    "Distil PSF",
-    "Post-process PSF",
-    "Deconvolve",
-    "Inspect PSF",
+    StepId.PREPROCESS,
+    StepId.THRESHOLD,
+    StepId.FIND_BEADS,
+    StepId.DISTILL,
+    StepId.POSTPROCESS,
+    StepId.DECONVOLVE,
+    StepId.INSPECT,
 ]
 TO_DO, DONE, OUT_OF_DATE = State.TO_DO, State.DONE, State.OUT_OF_DATE
 NOT_NEEDED, FAILED = State.NOT_NEEDED, State.FAILED
@@ -51,8 +52,8 @@ def add_field(viewer: napari.Viewer, field: pd.SimulatedBeads, **keywords: Any) 
 
 def open_guide(viewer: napari.Viewer) -> Guide:
     _, guide = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
-    for title in ("Distil PSF", "Deconvolve"):
-        guide.steps[title].gui.device.value = "numpy"
+    for step in (StepId.DISTILL, StepId.DECONVOLVE):
+        guide.steps[step].gui.device.value = "numpy"
     return guide
 
 
@@ -95,7 +96,7 @@ def test_a_fresh_guide(guide: Guide, image: Image) -> None:
     assert guide.head.image.value is image
     texts = [guide.sections[title].header.state_text for title in STEPS]
     assert texts == ["not needed"] * 2 + ["to do"] * 5
-    assert guide.sections["Find beads"].header.accessibleName() == "Find beads: to do"
+    assert guide.sections[StepId.FIND_BEADS].header.accessibleName() == "Find beads: to do"
     assert guide.run_button.isEnabled()
     assert not guide.files.buttons["Save PSF"].isEnabled()
 
@@ -122,7 +123,7 @@ def test_the_stepwise_way(
     guide.head.method.value = "richardson-lucy"
     assert states(guide)[:2] == [TO_DO, TO_DO]
     guide.deconvolve_too.setChecked(True)
-    guide.steps["Deconvolve"].gui.iterations.value = 2
+    guide.steps[StepId.DECONVOLVE].gui.iterations.value = 2
     run_missing(guide)
     assert states(guide)[:6] == [DONE] * 6
     recipe = recipe_of(viewer.layers["beads PSF"])
@@ -139,11 +140,11 @@ def test_what_is_asked_once_goes_to_all_steps(guide: Guide) -> None:
     guide.head.voxel_size.value = (0.0, 0.09, 0.09)
     guide.head.method.value = "richardson-lucy"
     guis = {title: step.gui for title, step in guide.steps.items()}
-    assert guis["Distil PSF"].bead_diameter.value == 0.1
-    assert guis["Distil PSF"].method.value == "richardson-lucy"
-    assert guis["Find beads"].method.value == "threshold"
-    assert guis["Preprocess beads"].voxel_size.value == (0.0, 0.09, 0.09)
-    assert guis["Preprocess beads"].image.value is guide.head.image.value
+    assert guis[StepId.DISTILL].bead_diameter.value == 0.1
+    assert guis[StepId.DISTILL].method.value == "richardson-lucy"
+    assert guis[StepId.FIND_BEADS].method.value == "threshold"
+    assert guis[StepId.PREPROCESS].voxel_size.value == (0.0, 0.09, 0.09)
+    assert guis[StepId.PREPROCESS].image.value is guide.head.image.value
 
 
 # --- where a step stands
@@ -199,7 +200,7 @@ def test_an_image_without_a_voxel_size(
 def test_a_parameter_makes_its_step_and_the_later_ones_out_of_date(
     made: Guide, viewer: napari.Viewer, run_missing: Callable[[Guide], None]
 ) -> None:
-    crop = made.steps["Post-process PSF"].gui.crop
+    crop = made.steps[StepId.POSTPROCESS].gui.crop
     before = crop.value
     crop.value = (51, 33, 33)
     expected = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, OUT_OF_DATE, TO_DO, OUT_OF_DATE]
@@ -207,8 +208,8 @@ def test_a_parameter_makes_its_step_and_the_later_ones_out_of_date(
     crop.value = before
     assert states(made)[:6] == MADE
     # One that the method does not have changes nothing, nor does where it is computed.
-    made.steps["Distil PSF"].gui.iterations.value = 77
-    made.steps["Distil PSF"].gui.device.value = "auto"
+    made.steps[StepId.DISTILL].gui.iterations.value = 77
+    made.steps[StepId.DISTILL].gui.device.value = "auto"
     assert states(made)[:6] == MADE
     made.head.bead_diameter.value = 0.1
     assert states(made)[2:5] == [DONE, OUT_OF_DATE, OUT_OF_DATE]
@@ -224,7 +225,7 @@ def test_beads_edited_by_hand(made: Guide, viewer: napari.Viewer) -> None:
     points.selected_data = {0}
     points.remove_selected()
     assert states(made)[2:5] == [DONE, OUT_OF_DATE, OUT_OF_DATE]
-    assert made.sections["Find beads"].header.state_text == "done, edited"
+    assert made.sections[StepId.FIND_BEADS].header.state_text == "done, edited"
     points.data = np.vstack([points.data, before[:1]])
     assert states(made)[2:5] == [DONE, OUT_OF_DATE, OUT_OF_DATE]
 
@@ -233,17 +234,17 @@ def test_the_psf_follows_fitted_beads_that_are_edited(
     made: Guide, viewer: napari.Viewer, user: Any
 ) -> None:
     psf, fitted = viewer.layers["beads PSF"], viewer.layers["beads fitted beads"]
-    assert made.sections["Inspect PSF"].header.isChecked()
+    assert made.sections[StepId.INSPECT].header.isChecked()
     before = psf.data
     fitted.data = fitted.data[:-1]
-    live = made.steps["Distil PSF"].gui.live_fit
+    live = made.steps[StepId.DISTILL].gui.live_fit
     user.waits(lambda: psf.data is not before and not live.busy)
     # It is what the parameters give, and Inspect PSF shows it.
     assert states(made) == [*MADE, DONE]
 
 
 def test_the_guide_looks_again_by_itself(made: Guide, viewer: napari.Viewer, user: Any) -> None:
-    header = made.sections["Distil PSF"].header
+    header = made.sections[StepId.DISTILL].header
     assert header.state_text == "done"
     points = viewer.layers["beads beads"]
     points.add([20.0, 20.0])
@@ -260,7 +261,7 @@ def test_layers_deleted_and_renamed(made: Guide, viewer: napari.Viewer, image: I
     distilled = next(
         layer
         for layer in viewer.layers
-        if layer.metadata.get("psf_distiller", {}).get("step") == "Distil PSF"
+        if layer.metadata.get("psf_distiller", {}).get("step") == "distill"
     )
     viewer.layers.remove(distilled)
     assert states(made)[2:5] == [DONE, TO_DO, OUT_OF_DATE]
@@ -273,8 +274,8 @@ def test_layers_deleted_and_renamed(made: Guide, viewer: napari.Viewer, image: I
 def test_layers_that_are_deleted_are_let_go_of(
     made: Guide, viewer: napari.Viewer, user: Any
 ) -> None:
-    made.open("Inspect PSF")
-    user.waits(lambda: not made.steps["Inspect PSF"].gui.inspector.busy)
+    made.open(StepId.INSPECT)
+    user.waits(lambda: not made.steps[StepId.INSPECT].gui.inspector.busy)
     written = [ref(layer) for layer in viewer.layers[1:]]
     assert len(written) == 5
     del viewer.layers[1:]
@@ -322,7 +323,7 @@ def test_each_time_point_has_states_of_its_own(
 def test_a_step_of_the_menu_counts_too(user: Any, guide: Guide, image: Image) -> None:
     found = user.makes("Find beads", image=image)
     assert states(guide)[2:4] == [DONE, TO_DO]
-    assert guide.steps["Distil PSF"].gui.beads.value is found
+    assert guide.steps[StepId.DISTILL].gui.beads.value is found
 
 
 def test_a_guide_opened_anew_knows_what_was_done(made: Guide, viewer: napari.Viewer) -> None:
@@ -337,17 +338,17 @@ def test_a_guide_opened_anew_knows_what_was_done(made: Guide, viewer: napari.Vie
 def test_it_stops_at_the_first_failure(
     guide: Guide, viewer: napari.Viewer, run_missing: Callable[[Guide], None], told: Any
 ) -> None:
-    significance = guide.steps["Find beads"].gui.significance
+    significance = guide.steps[StepId.FIND_BEADS].gui.significance
     good, significance.value = significance.value, 900
     run_missing(guide)
     assert states(guide)[2:5] == [FAILED, TO_DO, TO_DO]
-    assert guide.standing("Find beads").why.startswith("No bead was found")
+    assert guide.standing(StepId.FIND_BEADS).why.startswith("No bead was found")
     assert guide.status.text() == "Stopped: Find beads failed."
     assert len(told.errors) == 1
     assert len(viewer.layers) == 1
     # It is open, and its sentence is read there.
-    assert guide.sections["Find beads"].header.isChecked()
-    assert "No bead was found" in guide.steps["Find beads"].runner.status.value
+    assert guide.sections[StepId.FIND_BEADS].header.isChecked()
+    assert "No bead was found" in guide.steps[StepId.FIND_BEADS].runner.status.value
     significance.value = good
     assert states(guide) == FRESH
 
@@ -367,7 +368,7 @@ def test_cancel_stops_the_step_and_those_after_it(
     qtbot.mouseClick(guide.run_button, Qt.MouseButton.LeftButton)
     user.waits(lambda: gate.entered == 1)
     guide.refresh()
-    assert guide.sections["Distil PSF"].header.state_text == "running"
+    assert guide.sections[StepId.DISTILL].header.state_text == "running"
     assert (guide.run_button.isEnabled(), guide.cancel_button.isEnabled()) == (False, True)
     qtbot.mouseClick(guide.cancel_button, Qt.MouseButton.LeftButton)
     gate.open()
@@ -381,7 +382,7 @@ def test_closed_while_it_runs(
     viewer: napari.Viewer, image: Image, user: Any, gate: Any, told: Any, how: str
 ) -> None:
     dock, guide = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
-    guide.steps["Distil PSF"].gui.device.value = "numpy"
+    guide.steps[StepId.DISTILL].gui.device.value = "numpy"
     guide.head.method.value = "richardson-lucy"
     guide.run_missing()
     user.waits(lambda: gate.entered == 1)
@@ -422,7 +423,7 @@ def test_two_viewers_have_guides_of_their_own(
 
 
 def test_one_step_is_open_at_a_time_and_keys_reach_it(guide: Guide, qtbot: Any) -> None:
-    first, second = (guide.sections[title] for title in ("Find beads", "Distil PSF"))
+    first, second = (guide.sections[step] for step in (StepId.FIND_BEADS, StepId.DISTILL))
     qtbot.mouseClick(first.header, Qt.MouseButton.LeftButton)
     assert not first.body.isHidden()
     qtbot.keyClick(second.header, Qt.Key.Key_Space)
@@ -448,11 +449,11 @@ def test_it_never_scrolls_to_the_side(guide: Guide, viewer: napari.Viewer, qtbot
 
 
 def test_seldom_changed_parameters_are_folded(guide: Guide, qtbot: Any) -> None:
-    gui = guide.steps["Distil PSF"].gui
-    section = guide.sections["Distil PSF"].body
+    gui = guide.steps[StepId.DISTILL].gui
+    section = guide.sections[StepId.DISTILL].body
     assert gui.numerical_aperture.native.isVisibleTo(section)
     assert not gui.camera_gain.native.isVisibleTo(section)
-    fold = guide.sections["Distil PSF"].fold
+    fold = guide.sections[StepId.DISTILL].fold
     qtbot.mouseClick(fold.button, Qt.MouseButton.LeftButton)
     assert gui.camera_gain.native.isVisibleTo(section)
 

@@ -264,7 +264,7 @@ def test_without_a_layer_nothing_is_drawn_and_nothing_fails(
 def with_note(psf: Image, **more: Any) -> Image:
     optics = Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
     recipe = Recipe(optics=optics).to_dict()
-    psf.metadata = {METADATA_KEY: {"step": "Distil PSF", "recipe": recipe, **more}}
+    psf.metadata = {METADATA_KEY: {"step": "distill", "recipe": recipe, **more}}
     return psf
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY
 from napari_psf_distiller.widgets.layers.region import Unread, axes_of_space, shown_region
 from napari_psf_distiller.widgets.layers.source import (
@@ -135,7 +136,7 @@ def test_a_turned_layer_is_followed_and_a_psf_is_not_turned(viewer: napari.Viewe
     layer = viewer.add_image(SERIES, rotate=turn, shear=[0] * 9 + [0.25], affine=affine, **WORLD)
     source = read_image_layer(layer, "an image", viewer)
     data, keywords, _ = layer_like(
-        source, np.array(source.data), "image", "new", source.recipe, step="s"
+        source, np.array(source.data), "image", "new", source.recipe, step=StepId.PROVE
     )
     new = viewer.add_image(data, **keywords)
     corner = np.array([4.0, 7.0, 8.0])
@@ -143,7 +144,7 @@ def test_a_turned_layer_is_followed_and_a_psf_is_not_turned(viewer: napari.Viewe
     expected = layer.data_to_world([*at, *corner])[2:]
     np.testing.assert_allclose(new.data_to_world(corner), expected, rtol=1e-12)
     _, keywords, _ = layer_like(
-        source, data, "image", "PSF", source.recipe, step="s", same_grid=False
+        source, data, "image", "PSF", source.recipe, step=StepId.PROVE, same_grid=False
     )
     assert not {"translate", "rotate", "shear", "affine"} & set(keywords)
 
@@ -291,7 +292,7 @@ def test_of_a_dask_array_only_the_chunks_needed_are_computed(viewer: napari.View
         source = read_image_layer(layer, "an image", viewer)
         voxel_size_of(layer)
         assert source.note()["shape"] == SHAPE[2:]
-        layer_like(source, SERIES[0, 0], "image", "new", source.recipe, step="s")
+        layer_like(source, SERIES[0, 0], "image", "new", source.recipe, step=StepId.PROVE)
     assert computed == []
     np.testing.assert_array_equal(np.asarray(source.data), SERIES[2, 1])
     assert {place for place, _ in computed} == {2}

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels, Points
 
 from napari_psf_distiller import Recipe
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import beads_from
 from napari_psf_distiller.widgets.layers.geometry import spacing_of
 from napari_psf_distiller.widgets.layers.record import (
@@ -156,7 +157,9 @@ def test_a_point_without_a_word_on_its_use_is_used(missing: Any) -> None:
 def test_layers_are_known_as_edited_or_not() -> None:
     source = source_of(scale=(0.2, 0.1, 0.1), units=MICROMETRES)
     mask = (IMAGE > 0.5).astype(np.uint8)
-    data, keywords, _ = layer_like(source, mask, "labels", "mask", source.recipe, step="Threshold")
+    data, keywords, _ = layer_like(
+        source, mask, "labels", "mask", source.recipe, step=StepId.THRESHOLD
+    )
     labels = Labels(data, **keywords)
     assert not is_edited(labels)
     assert not read_labels_layer(labels).edited
@@ -172,7 +175,13 @@ def test_a_bead_switched_off_is_an_edit_and_other_features_are_none() -> None:
     source = source_of()
     features = pd.DataFrame({"used": [True, True], "mine": [1, 2]})
     data, keywords, _ = layer_like(
-        source, np.ones((2, 3)), "points", "b", source.recipe, step="Find beads", features=features
+        source,
+        np.ones((2, 3)),
+        "points",
+        "b",
+        source.recipe,
+        step=StepId.FIND_BEADS,
+        features=features,
     )
     layer = Points(data, **keywords)
     assert not is_edited(layer)
@@ -222,10 +231,12 @@ def test_a_new_image_shows_all_its_values(values: Any, limits: Any) -> None:
     image = np.full((40, 300, 900), values[0], np.float32)
     image[7, 0, :2] = values[1:]
     source = source_of()
-    data, keywords, _ = layer_like(source, image, "image", "new", source.recipe, step="s")
+    data, keywords, _ = layer_like(source, image, "image", "new", source.recipe, step=StepId.PROVE)
     layer = Image(data, **keywords)
     assert tuple(layer.contrast_limits) == limits
-    own = layer_like(source, image, "image", "new", source.recipe, step="s", contrast_limits=(0, 9))
+    own = layer_like(
+        source, image, "image", "new", source.recipe, step=StepId.PROVE, contrast_limits=(0, 9)
+    )
     assert own[1]["contrast_limits"] == (0, 9)
 
 
@@ -233,7 +244,9 @@ def test_what_was_made_from_a_layer_is_known_by_the_layer_not_by_its_name() -> N
     image = Image(np.zeros((4, 5)), name="image")
     source = read_image_layer(image)
     points = np.zeros((1, 2))
-    data, keywords, _ = layer_like(source, points, "points", "p", source.recipe, step="Find beads")
+    data, keywords, _ = layer_like(
+        source, points, "points", "p", source.recipe, step=StepId.FIND_BEADS
+    )
     made = Points(data, **keywords)
     image.name = "renamed"
     assert is_made_from(made, read_image_layer(image))

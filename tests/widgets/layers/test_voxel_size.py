@@ -13,6 +13,7 @@ import pytest
 from napari.layers import Image, Layer, Points
 
 from napari_psf_distiller import SimulatedBeads, read_psf
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.inspect.views import subject_of
 from napari_psf_distiller.widgets.layers.lineage import record_run, sign
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
@@ -186,7 +187,9 @@ def test_what_was_made_of_one_time_point_follows_however_the_image_is_turned(
     start = np.array([2, 10, 20])
     offset = {"translate": whole.data_to_world(start)}
     data = whole.data[2:, 10:, 20:]
-    data, keywords, _ = layer_like(source, data, "image", "part", source.recipe, step="s", **offset)
+    data, keywords, _ = layer_like(
+        source, data, "image", "part", source.recipe, step=StepId.PROVE, **offset
+    )
     part = viewer.add_image(data, **keywords)
     sign(part, record_run(user.opens("Threshold", image=whole)))
 

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject
 
 from napari_psf_distiller import Progress
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.running.background import Background, Interrupted
 
 
@@ -121,7 +122,7 @@ class Steps:
         def steps() -> Any:
             try:
                 for n in range(to):
-                    yield Progress("Count", n, to)
+                    yield Progress(StepId.PROVE, n, to)
                     if gate is not None:
                         assert gate.wait(60)
                 return name
@@ -184,7 +185,7 @@ def test_an_error_of_a_generator_that_is_cancelled_does_no_harm(steps: Steps, us
     def refuses() -> Any:
         try:
             while True:
-                yield Progress("Count", 0, 1)
+                yield Progress(StepId.PROVE, 0, 1)
         except Interrupted:
             raise InputError("There is nothing to keep.") from None
 
@@ -215,7 +216,7 @@ def test_what_was_kept_is_let_go_of_when_it_was_taken(asked: Asked, user: Any) -
         kept.append(ref(image))
         try:
             while True:
-                yield Progress("Count", 0, 1)
+                yield Progress(StepId.PROVE, 0, 1)
         except Interrupted:
             return image
 

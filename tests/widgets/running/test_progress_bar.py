@@ -3,6 +3,7 @@
 import pytest
 
 from napari_psf_distiller import Progress
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.running.progress_bar import TimeLeft
 
 
@@ -30,21 +31,24 @@ def time_left(clock: list[float]) -> TimeLeft:
 def test_it_goes_on_at_the_pace_so_far(
     time_left: TimeLeft, clock: list[float], pace: float, total: int, expected: str
 ) -> None:
-    assert time_left.after(Progress("Distil PSF", 0, total)) == ""
+    assert time_left.after(Progress(StepId.DISTILL, 0, total)) == ""
     for iteration in (1, 2, 3, 4):
         clock[0] += pace
-        shown = time_left.after(Progress("Distil PSF", iteration, total))
+        shown = time_left.after(Progress(StepId.DISTILL, iteration, total))
     assert shown == expected
 
 
 def test_nothing_is_said_of_what_has_hardly_begun(time_left: TimeLeft, clock: list[float]) -> None:
-    time_left.after(Progress("Distil PSF", 0, 100))
+    time_left.after(Progress(StepId.DISTILL, 0, 100))
     clock[0] = 5.0
-    assert time_left.after(Progress("Distil PSF", 1, 100)) == ""
+    assert time_left.after(Progress(StepId.DISTILL, 1, 100)) == ""
     clock[0] = 10.0
-    assert time_left.after(Progress("Distil PSF", 2, 100)) == "about 8 min left"
+    assert time_left.after(Progress(StepId.DISTILL, 2, 100)) == "about 8 min left"
     # Another part has another pace, and so has one that begins anew.
-    assert time_left.after(Progress("Median filter", 3, 100)) == ""
-    assert time_left.after(Progress("Median filter", 1, 100)) == ""
+    assert time_left.after(Progress(StepId.PREPROCESS, 3, 100, phase="Median filter")) == ""
+    assert time_left.after(Progress(StepId.PREPROCESS, 1, 100, phase="Median filter")) == ""
     clock[0] = 12.0
-    assert time_left.after(Progress("Median filter", 3, 5)) == "about 2 s left"
+    assert (
+        time_left.after(Progress(StepId.PREPROCESS, 3, 5, phase="Median filter"))
+        == "about 2 s left"
+    )

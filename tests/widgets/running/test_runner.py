@@ -17,6 +17,7 @@ from napari_psf_distiller.compute.host.solver import HostSolver
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.results import Deconvolved
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets import deconvolve as deconvolve_module
 from napari_psf_distiller.widgets.running import runner as worker_module
 from napari_psf_distiller.widgets.running.background import Interrupted
@@ -150,7 +151,7 @@ def test_whoever_listens_is_told_of_progress_and_end(user: Any, gui: Any) -> Non
     (layer,) = user.runs(gui)
     first, *between, last = heard
     assert first == "started"
-    assert {part.step for part in between} == {"Deconvolve"}
+    assert {part.title for part in between} == {"Deconvolve"}
     # Far from each of the iterations.
     assert 1 <= len(between) < 100
     assert (last.kind, last.layers) == ("done", (layer,))
@@ -166,11 +167,11 @@ def test_a_preview_is_handed_on_though_others_follow_at_once(
     user: Any, gui: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def steps(*_: Any, **__: Any) -> Any:
-        yield Progress("Deconvolve", 0, 4)
-        yield Progress("Deconvolve", 1, 4, -4.0, np.zeros((2, 2), np.float32))
-        yield Progress("Deconvolve", 2, 4, -3.0, np.ones((2, 2), np.float32))
-        yield Progress("Deconvolve", 3, 4)
-        yield Progress("Deconvolve", 4, 4)
+        yield Progress(StepId.DECONVOLVE, 0, 4)
+        yield Progress(StepId.DECONVOLVE, 1, 4, -4.0, np.zeros((2, 2), np.float32))
+        yield Progress(StepId.DECONVOLVE, 2, 4, -3.0, np.ones((2, 2), np.float32))
+        yield Progress(StepId.DECONVOLVE, 3, 4)
+        yield Progress(StepId.DECONVOLVE, 4, 4)
         raise InputError("That was all.")
 
     monkeypatch.setattr(deconvolve_module, "deconvolve_step", steps)
@@ -206,7 +207,7 @@ def test_what_a_cancelled_run_has_to_keep_is_marked_as_unfinished(
         try:
             while True:
                 time.sleep(0.005)
-                yield Progress("Deconvolve", 1, 2)
+                yield Progress(StepId.DECONVOLVE, 1, 2)
         except Interrupted:
             return Deconvolved(np.full(image.shape, 7, np.float32), "NumPy", (), 1, ())
 

@@ -10,6 +10,7 @@ from napari.layers import Points
 from napari_psf_distiller.beads import AXES, centres_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.fates import looks_of
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 from napari_psf_distiller.widgets.layers.record import used_points
@@ -80,7 +81,8 @@ def points_layer(
     name: str,
     recipe: Recipe,
     *,
-    step: str,
+    step: StepId,
+    part: str = "",
     others: Sequence[Source] = (),
 ) -> LayerData:
     """Return a points layer of beads, each a ring whose colour says whether it is used.
@@ -93,7 +95,8 @@ def points_layer(
         With their centres in voxels; the other columns become features.
     name : str
     recipe : Recipe
-    step : str
+    step : StepId
+    part : str
     others : sequence of Source
         See `layer_like`.
     """
@@ -110,6 +113,7 @@ def points_layer(
         name,
         recipe,
         step=step,
+        part=part,
         others=others,
         features=features,
         feature_defaults=_of_added_points(features),

@@ -11,6 +11,7 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import FindBeads
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import find_beads_step
 from napari_psf_distiller.widgets.beads.points import points_layer
 from napari_psf_distiller.widgets.beads.table import offer_table
@@ -34,7 +35,8 @@ from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["find_beads"]
 
-TITLE = "Find beads"
+STEP = StepId.FIND_BEADS
+TITLE = STEP.title
 DEFAULT = FindBeads()
 
 
@@ -71,7 +73,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
     def prefer() -> None:
         # Who made a threshold means to go on from it.
-        if choose_newest(gui.mask, "Threshold"):
+        if choose_newest(gui.mask, StepId.THRESHOLD):
             choose_source(gui.image, gui.mask.value)
             gui.method.value = "threshold"
 
@@ -82,7 +84,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
 @magic_factory(
     widget_init=_init,
-    call_button="Find beads",
+    call_button=TITLE,
     image={
         "label": "image",
         "tooltip": "An image layer of fluorescent beads, 2D or 3D: for matched as it was measured, "
@@ -189,7 +191,7 @@ def matched_steps(task: ImageTask) -> Steps[Outcome]:
         beads,
         f"{source.origin} beads",
         with_image(task.recipe, array),
-        step=TITLE,
+        step=STEP,
     )
     sure = int(beads["used"].sum())
     message = f"done: {sure} beads"
@@ -210,7 +212,7 @@ def thresholded_steps(task: ThresholdedTask) -> Steps[Outcome]:
         beads.drop(columns="background"),
         f"{source.origin} beads",
         recipe,
-        step=TITLE,
+        step=STEP,
         others=[objects],
     )
     used = int(beads["used"].sum())

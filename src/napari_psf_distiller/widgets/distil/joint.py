@@ -19,6 +19,7 @@ from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.postprocess import crop_about_centre
 from napari_psf_distiller.progress import Progress, Steps, passed_on
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, points_layer
 from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.record import (
@@ -40,6 +41,8 @@ from napari_psf_distiller.widgets.running.job import Outcome
 from napari_psf_distiller.wording import reasons_text, width_text
 
 __all__ = [
+    "FITTED_BEADS",
+    "RESIDUAL",
     "TITLE",
     "DistilTask",
     "JointRun",
@@ -51,7 +54,11 @@ __all__ = [
 
 T = TypeVar("T")
 
-TITLE = "Distil PSF"
+STEP = StepId.DISTILL
+TITLE = STEP.title
+
+# What it writes besides the PSF.
+RESIDUAL, FITTED_BEADS = "residual", "beads"
 
 # The residuals are shown up to what all but this part of the voxels stay below; the few beads that
 # are unlike the others would else make all the rest of one colour. So many voxels tell it.
@@ -145,7 +152,8 @@ def joint_outcome(run: JointRun) -> Outcome:
         "image",
         f"{source.origin} residual",
         recipe,
-        step=f"{TITLE}: residual",
+        step=STEP,
+        part=RESIDUAL,
         others=[run.beads],
         colormap="PiYG",
         contrast_limits=_symmetric_limits(fit.residual),
@@ -156,7 +164,8 @@ def joint_outcome(run: JointRun) -> Outcome:
         fit.beads,
         f"{source.origin} fitted beads",
         recipe,
-        step=f"{TITLE}: beads",
+        step=STEP,
+        part=FITTED_BEADS,
         others=[run.beads],
     )
     psf = _psf_layer(source, run.beads, recipe, fit.psf, fit.iterations)
@@ -227,7 +236,7 @@ def distilled_layer(
         "image",
         f"{source.origin} distilled",
         recipe,
-        step=TITLE,
+        step=STEP,
         others=[beads],
         iterations=iterations,
         colormap="inferno",

@@ -20,7 +20,7 @@ from napari_psf_distiller.widgets.layers.lineage import (
 )
 from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import read_image_layer
-from napari_psf_distiller.widgets.postprocess import TITLE, PostProcessTask, postprocess_steps
+from napari_psf_distiller.widgets.postprocess import STEP, PostProcessTask, postprocess_steps
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Outcome
 
@@ -106,7 +106,8 @@ def _is_made_of(layer: Image, distilled: Image) -> bool:
     return (
         note is not None
         and run is not None
-        and note.get("step") == TITLE
+        and note.get("step") == STEP.value
+        and not note.get("part")
         and run["inputs"].get("image", {}).get("layer") == identity(distilled)
         and not is_copy(layer)
         and not was_edited(layer)

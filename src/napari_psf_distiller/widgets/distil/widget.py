@@ -11,6 +11,7 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Camera, Distill, FindBeads, Optics, Recipe
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import distill_step
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.beads.table import offer_table
@@ -39,7 +40,7 @@ from napari_psf_distiller.widgets.running.devices import (
 from napari_psf_distiller.widgets.running.job import Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
 
-__all__ = ["BEAD_DIAMETER_OPTIONS", "TITLE", "distil_psf"]
+__all__ = ["BEAD_DIAMETER_OPTIONS", "distil_psf"]
 
 DEFAULT = Distill()
 
@@ -106,7 +107,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             gui[name].visible = method == "richardson-lucy"
 
     def prefer() -> None:
-        choose_newest(gui.beads, "Find beads")
+        choose_newest(gui.beads, StepId.FIND_BEADS)
         beads = gui.beads.value
         choose_source(gui.image, beads)
         note = own_note(beads.metadata) if beads is not None else None

@@ -11,7 +11,8 @@ from napari.settings import get_settings
 
 from napari_psf_distiller.io import is_psf_file, read_psf
 from napari_psf_distiller.recipe import Preprocess, Recipe
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY, OPENED
+from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.layers.record import METADATA_KEY
 
 __all__ = ["PSF_NAMES", "get_reader", "own_name", "prefer_own_reader"]
 
@@ -58,7 +59,7 @@ def read_psf_layer(path: str) -> LayerTuples:
     ndim = stored.psf.ndim
     recipe = stored.recipe or Recipe(preprocess=Preprocess(background="none"))
     note = {
-        "step": OPENED,
+        "step": StepId.OPEN.value,
         "recipe": recipe.to_dict(),
         "origin": name,
         "source": {"name": Path(path).name, "shape": stored.psf.shape, "dtype": "float32"},

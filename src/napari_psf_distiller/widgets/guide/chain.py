@@ -7,16 +7,13 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from psygnal import Signal
 
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.steps import (
-    DECONVOLVE,
-    DISTIL,
-    FIND,
     INPUTS,
-    INSPECT,
-    PREPROCESS,
     RAW,
     TO_THE_PSF,
     GuideStep,
+    Origin,
     Standing,
     State,
 )
@@ -34,7 +31,7 @@ class Chain:
     viewer : napari.Viewer
     head : FunctionGui
         What is asked once.
-    steps : dict of str to GuideStep
+    steps : dict of StepId to GuideStep
         In their order.
 
     Attributes
@@ -43,25 +40,25 @@ class Chain:
         Whether the guide is gone.
     changed : Signal
         A step began or ended.
-    turned_to : Signal of str
+    turned_to : Signal of StepId
         The chain runs this step now, or stopped at it.
     ended : Signal of str
         The chain is over; what is to be said of it.
     """
 
     changed = Signal()
-    turned_to = Signal(str)
+    turned_to = Signal(StepId)
     ended = Signal(str)
 
     def __init__(
-        self, viewer: Viewer, head: FunctionGui[Any, Any], steps: dict[str, GuideStep]
+        self, viewer: Viewer, head: FunctionGui[Any, Any], steps: dict[StepId, GuideStep]
     ) -> None:
         self._viewer = viewer
         self._head = head
         self.steps = steps
         # What is still to be looked at, and what ran already, of a chain that is under way.
-        self._waiting: tuple[str, ...] = ()
-        self._ran: set[str] = set()
+        self._waiting: tuple[StepId, ...] = ()
+        self._ran: set[StepId] = set()
         self.left = False
         # The image that Deconvolve was given; another that the user chooses there stays.
         self._given: Layer | None = None
@@ -96,36 +93,36 @@ class Chain:
         """Whether any step is running."""
         return any(step.running for step in self.steps.values())
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[StepId, Standing]:
         """Return where each step stands."""
         layers = list(self._viewer.layers)
-        found: dict[str, Standing] = {}
-        for title, step in self.steps.items():
-            found[title] = step.standing(layers, self.root, self.method, found)
+        found: dict[StepId, Standing] = {}
+        for step in self.steps.values():
+            found[step.id] = step.standing(layers, self.root, self.method, found)
         return found
 
-    def missing(self, deconvolve: bool = False) -> list[str]:
+    def missing(self, deconvolve: bool = False) -> list[StepId]:
         """Return the steps that would be run, in their order."""
-        asked = (*TO_THE_PSF, *((DECONVOLVE,) if deconvolve else ()))
+        asked = (*TO_THE_PSF, *((StepId.DECONVOLVE,) if deconvolve else ()))
         standings = self.standings()
         return [
-            title for title in asked if standings[title].state not in (State.DONE, State.NOT_NEEDED)
+            step for step in asked if standings[step].state not in (State.DONE, State.NOT_NEEDED)
         ]
 
     def follow(self) -> None:
         """Hand on what is asked once, and to each step what the steps before it wrote."""
         image = self.image
-        for title, inputs in (INPUTS["richardson-lucy"] | INPUTS[self.method]).items():
+        for step, inputs in (INPUTS["richardson-lucy"] | INPUTS[self.method]).items():
             for name, source in inputs.items():
                 layer = self.layer_of(source)
-                if title == INSPECT or (
-                    (title, name) == (DECONVOLVE, "image") and layer is self._given
+                if step is StepId.INSPECT or (
+                    (step, name) == (StepId.DECONVOLVE, "image") and layer is self._given
                 ):
                     continue
-                if (title, name) == (DECONVOLVE, "image"):
+                if (step, name) == (StepId.DECONVOLVE, "image"):
                     self._given = layer
-                choose(self.steps[title].gui[name], layer)
-        distil, find = self.steps[DISTIL].gui, self.steps[FIND].gui
+                choose(self.steps[step].gui[name], layer)
+        distil, find = self.steps[StepId.DISTILL].gui, self.steps[StepId.FIND_BEADS].gui
         asked = {
             distil.method: self.method,
             distil.bead_diameter: self._head.bead_diameter.value,
@@ -133,12 +130,12 @@ class Chain:
         }
         if image is not None:
             sizes = tuple(self._head.voxel_size.value)
-            asked |= {find.voxel_size: sizes, self.steps[PREPROCESS].gui.voxel_size: sizes}
+            asked |= {find.voxel_size: sizes, self.steps[StepId.PREPROCESS].gui.voxel_size: sizes}
         for widget, value in asked.items():
             if widget.value != value:
                 widget.value = value
 
-    def layer_of(self, source: str) -> Layer | None:
+    def layer_of(self, source: Origin) -> Layer | None:
         """Return the image, or the newest layer that a step wrote from it."""
         image = self.image
         if source == RAW or image is None:
@@ -149,7 +146,7 @@ class Chain:
         """Run what is to do, failed or out of date, up to the PSF, one step after the other."""
         if self.running or self.under_way:
             return
-        self._waiting = (*TO_THE_PSF, *((DECONVOLVE,) if deconvolve else ()))
+        self._waiting = (*TO_THE_PSF, *((StepId.DECONVOLVE,) if deconvolve else ()))
         self._ran = set()
         self.run_next()
 
@@ -158,17 +155,17 @@ class Chain:
         if not self._waiting or self.running:
             return
         self.follow()
-        missing = self.missing(DECONVOLVE in self._waiting)
+        missing = self.missing(StepId.DECONVOLVE in self._waiting)
         if not missing:
             self._stop("The PSF is ready.")
         elif missing[0] in self._ran:
             # Somebody changes things while it runs; it must not go on for ever.
-            self._stop(f"{missing[0]} is out of date again: it was changed meanwhile.")
+            self._stop(f"{missing[0].title} is out of date again: it was changed meanwhile.")
         else:
-            title = missing[0]
-            self._ran.add(title)
-            self.turned_to.emit(title)
-            self.steps[title].gui()
+            step = missing[0]
+            self._ran.add(step)
+            self.turned_to.emit(step)
+            self.steps[step].gui()
 
     def cancel(self) -> None:
         """Stop the chain and whatever step is running."""
@@ -196,7 +193,7 @@ class Chain:
             step.forget_failure()
         if self._waiting and ending.kind != "done":
             what = "failed" if ending.kind == "failed" else "was cancelled"
-            self.turned_to.emit(step.title)
+            self.turned_to.emit(step.id)
             self._stop(f"Stopped: {step.title} {what}.")
         else:
             self.changed.emit()

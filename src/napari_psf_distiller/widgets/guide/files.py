@@ -15,28 +15,15 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
+from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.files.writer import write_psf_layer
-from napari_psf_distiller.widgets.guide.steps import (
-    DISTIL,
-    FIND,
-    POSTPROCESS,
-    PREPROCESS,
-    THRESHOLD,
-)
+from napari_psf_distiller.widgets.guide.steps import TO_THE_PSF
 from napari_psf_distiller.widgets.layers.lineage import identity, newest_layer, root_of, run_of
 from napari_psf_distiller.widgets.layers.record import own_note, used_points
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 __all__ = ["PSFMade", "psf_made"]
-
-# The names under which the pipeline times its steps.
-TIMED = {
-    PREPROCESS: "preprocess",
-    THRESHOLD: "threshold",
-    FIND: "find_beads",
-    DISTIL: "distill",
-    POSTPROCESS: "postprocess",
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +44,7 @@ class PSFMade:
     residual : Any
         The array, or None.
     fwhm_error : tuple of float or None
-    runs : dict of str to dict
+    runs : dict of StepId to dict
         What is recorded of each step's run.
     """
 
@@ -69,7 +56,7 @@ class PSFMade:
     beads: pd.DataFrame | None
     residual: Any
     fwhm_error: tuple[float, ...] | None
-    runs: dict[str, dict[str, Any]]
+    runs: dict[StepId, dict[str, Any]]
 
     def save(self, path: Path) -> None:
         """Write the PSF as ImageJ's TIFF or OME-TIFF, as the name says."""
@@ -101,11 +88,9 @@ class PSFMade:
         psf = np.asarray(self.psf, np.float32)
         spacing = check_spacing(self.recipe.spacing, psf.ndim)
         timings = {
-            TIMED[title]: float(run["seconds"])
-            for title, run in self.runs.items()
-            if "seconds" in run
+            step.value: float(run["seconds"]) for step, run in self.runs.items() if "seconds" in run
         }
-        distilled = self.runs.get(DISTIL, {})
+        distilled = self.runs.get(StepId.DISTILL, {})
         return Result(
             psf=psf,
             beads=self.beads,
@@ -133,15 +118,17 @@ def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
     source = read_image_layer(image, "a bead image", viewer)
     assert image is not None
     present = list(viewer.layers)
-    psf = newest_layer(present, POSTPROCESS, root=root_of(image, viewer))
+    psf = newest_layer(present, StepId.POSTPROCESS, root=root_of(image, viewer))
     if psf is None:
         raise InputError("There is no PSF yet. Press Run what is missing.")
     note = own_note(psf.metadata) or {}
     lineage = _lineage(present, psf)
-    distilled = lineage.get(DISTIL)
+    distilled = lineage.get(StepId.DISTILL)
     run = (run_of(distilled) or {}).get("id", "-") if distilled is not None else "-"
-    residual = newest_layer(present, f"{DISTIL}: residual", run=run)
-    beads = newest_layer(present, f"{DISTIL}: beads", run=run) or lineage.get(FIND)
+    residual = newest_layer(present, StepId.DISTILL, RESIDUAL, run=run)
+    beads = newest_layer(present, StepId.DISTILL, FITTED_BEADS, run=run) or lineage.get(
+        StepId.FIND_BEADS
+    )
     errors = (own_note(distilled.metadata) or {}).get("fwhm_error") if distilled else None
     return PSFMade(
         image=source.data,
@@ -158,24 +145,27 @@ def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
         residual=residual.data if residual is not None else None,
         fwhm_error=None if errors is None else tuple(errors),
         runs={
-            title: made
-            for title in TIMED
-            if title in lineage and (made := run_of(lineage[title])) is not None
+            step: made
+            for step in TO_THE_PSF
+            if step in lineage and (made := run_of(lineage[step])) is not None
         },
     )
 
 
-def _lineage(layers: list[Layer], last: Layer) -> dict[str, Layer]:
+def _lineage(layers: list[Layer], last: Layer) -> dict[StepId, Layer]:
     """Return the layers that led to one, by the step that wrote them."""
     known = {identity(layer): layer for layer in layers}
-    found: dict[str, Layer] = {}
+    found: dict[StepId, Layer] = {}
     waiting = [last]
     while waiting:
         layer = waiting.pop()
         note, run = own_note(layer.metadata), run_of(layer)
-        if note is None or run is None or note["step"] in found:
+        if note is None or run is None:
             continue
-        found[note["step"]] = layer
+        step = StepId(note["step"])
+        if step in found:
+            continue
+        found[step] = layer
         waiting += [known[i["layer"]] for i in run["inputs"].values() if i["layer"] in known]
     return found
 

@@ -21,22 +21,21 @@ from qtpy.QtWidgets import (
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.chain import Chain, choose
 from napari_psf_distiller.widgets.guide.file_row import FileRow
 from napari_psf_distiller.widgets.guide.files import PSFMade, psf_made
 from napari_psf_distiller.widgets.guide.head import asked_once, is_bead_image, show_scale_notice
 from napari_psf_distiller.widgets.guide.parameters import (
     HEAD,
+    HEAD_ID,
     Memory,
     left_out,
     set_values,
     values_of_recipe,
 )
 from napari_psf_distiller.widgets.guide.steps import (
-    DISTIL,
     INPUTS,
-    INSPECT,
-    POSTPROCESS,
     GuideStep,
     Standing,
     State,
@@ -69,10 +68,10 @@ class Guide(QWidget):
     ----------
     head : FunctionGui
         What is asked once.
-    steps : dict of str to GuideStep
-        By title, in their order; ``steps["Distil PSF"].gui`` is the step's widget, and its
+    steps : dict of StepId to GuideStep
+        In their order; ``steps[StepId.DISTILL].gui`` is the step's widget, and its
         ``runner`` the one that runs it.
-    sections : dict of str to Section
+    sections : dict of StepId to Section
         How the steps are shown.
     run_button, cancel_button : QPushButton
     files : FileRow
@@ -84,14 +83,16 @@ class Guide(QWidget):
         self._viewer = unwrapped(viewer)
         self.head = asked_once()
         offer(self.head.image, self._viewer, unwrapped, is_bead_image)
-        self.steps: dict[str, GuideStep] = make_steps()
-        self._guis = {HEAD: self.head} | {t: step.gui for t, step in self.steps.items()}
+        self.steps: dict[StepId, GuideStep] = make_steps()
+        self._guis = {HEAD_ID: self.head} | {
+            step.id.value: step.gui for step in self.steps.values()
+        }
         self.chain = Chain(self._viewer, self.head, self.steps)
         self.sections = {
-            title: Section(number, step)
-            for number, (title, step) in enumerate(self.steps.items(), start=1)
+            step.id: Section(number, step)
+            for number, step in enumerate(self.steps.values(), start=1)
         }
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[StepId, Standing] = {}
         # What is said, as long as all steps stand so.
         self._message = ""
         self._said_of: tuple[State, ...] = ()
@@ -155,22 +156,22 @@ class Guide(QWidget):
         for gui in self._guis.values():
             gui.changed.connect(self._on_parameter)
         self.head.changed.connect(self._on_head)
-        inspect = self.steps[INSPECT]
+        inspect = self.steps[StepId.INSPECT]
         inspect.gui.called.connect(lambda _: self._on_seen())
         self.chain.changed.connect(self._look_again)
         self.chain.turned_to.connect(self.open)
         self.chain.ended.connect(self._on_chain_ended)
-        runner = self.steps[DISTIL].runner
+        runner = self.steps[StepId.DISTILL].runner
         assert runner is not None
-        self.steps[DISTIL].gui.live_fit.psf.updated.connect(self._on_updated)
+        self.steps[StepId.DISTILL].gui.live_fit.psf.updated.connect(self._on_updated)
         runner.progressed.connect(self._on_progress)
         self._viewer.events.theme.connect(self._look_again)
         # Of time points and channels, the one that is shown counts.
         self._viewer.dims.events.point.connect(self._look_again)
 
-    def standing(self, title: str) -> Standing:
+    def standing(self, step: StepId) -> Standing:
         """Return where a step stands at present."""
-        return self.chain.standings()[title]
+        return self.chain.standings()[step]
 
     def refresh(self) -> None:
         """Look where all steps stand, hand layers on, and show it."""
@@ -184,39 +185,39 @@ class Guide(QWidget):
         if self._states() != self._said_of:
             self._message = ""
         dark = _is_dark(self._viewer.theme)
-        for title, section in self.sections.items():
-            section.show_standing(self._standings[title], self._works_on(title), dark)
+        for step, section in self.sections.items():
+            section.show_standing(self._standings[step], self._works_on(step), dark)
         busy = self.chain.running or self.chain.under_way
         missing = self.chain.missing(self.deconvolve_too.isChecked())
         has_image = self.chain.image is not None
         self.run_button.setEnabled(has_image and not busy and bool(missing))
-        self.run_button.setToolTip(f"Runs {', '.join(missing)}." if missing else "All is done.")
+        self.run_button.setToolTip(f"Runs {_titles(missing)}." if missing else "All is done.")
         self.cancel_button.setEnabled(busy)
         # What is being made lies where the image lay when it began.
         self.head.scale_button.enabled = not busy
-        has_psf = self._standings[POSTPROCESS].layer is not None
+        has_psf = self._standings[StepId.POSTPROCESS].layer is not None
         self.files.enable_writing(has_psf)
         self.status.setText(self._message or self._advice(missing))
         if self.chain.under_way and not self.chain.running:
             # Here, so that layers which are just being added are all there.
             self.chain.run_next()
 
-    def _works_on(self, title: str) -> str:
-        sources = INPUTS[self.chain.method].get(title, {})
-        if title == INSPECT or not sources:
+    def _works_on(self, step: StepId) -> str:
+        sources = INPUTS[self.chain.method].get(step, {})
+        if step is StepId.INSPECT or not sources:
             return ""
         layers = [self.chain.layer_of(source) for source in sources.values()]
         names = [layer.name for layer in layers if layer is not None]
         return f"Works on {' and '.join(names)}." if len(names) == len(sources) else ""
 
-    def _advice(self, missing: list[str]) -> str:
+    def _advice(self, missing: list[StepId]) -> str:
         if self.chain.image is None:
             return "Open an image of fluorescent beads, or a sample under File > Open Sample."
-        running = [title for title, step in self.steps.items() if step.running]
+        running = [step.id for step in self.steps.values() if step.running]
         if running:
-            return f"Running: {', '.join(running)}."
+            return f"Running: {_titles(running)}."
         if missing:
-            return f"Missing: {', '.join(missing)}."
+            return f"Missing: {_titles(missing)}."
         return "All is done."
 
     def _psf_made(self) -> PSFMade:
@@ -237,11 +238,11 @@ class Guide(QWidget):
         # Who has the PSF made for him sees how it forms.
         if progress.preview is not None and self.chain.under_way and not self._watched:
             self._watched = True
-            self.open(INSPECT)
+            self.open(StepId.INSPECT)
 
     def _on_chain_ended(self, message: str) -> None:
-        if self._alive and self.standing(POSTPROCESS).state is State.DONE:
-            self.open(INSPECT)
+        if self._alive and self.standing(StepId.POSTPROCESS).state is State.DONE:
+            self.open(StepId.INSPECT)
         self._say(message)
 
     def _states(self) -> tuple[State, ...]:
@@ -251,18 +252,18 @@ class Guide(QWidget):
         if self._alive:
             self._look.start()
 
-    def open(self, title: str) -> None:
+    def open(self, step: StepId) -> None:
         """Open a step, and close the others."""
         if self._alive:
-            self.sections[title].header.setChecked(True)
+            self.sections[step].header.setChecked(True)
 
-    def _on_toggle(self, title: str, opened: bool) -> None:
+    def _on_toggle(self, step: StepId, opened: bool) -> None:
         if not opened:
             return
         for other, section in self.sections.items():
-            if other != title:
+            if other is not step:
                 section.header.setChecked(False)
-        if title == INSPECT:
+        if step is StepId.INSPECT:
             self._inspect()
         # When it has been laid out.
         QTimer.singleShot(0, self._show_open)
@@ -274,7 +275,7 @@ class Guide(QWidget):
 
     def _inspect(self) -> None:
         """Let Inspect PSF show the newest PSF."""
-        gui, layer = self.steps[INSPECT].gui, self.chain.layer_of(POSTPROCESS)
+        gui, layer = self.steps[StepId.INSPECT].gui, self.chain.layer_of(StepId.POSTPROCESS)
         with gui.changed.blocked():
             gui.reset_choices()
             choose(gui.psf, layer)
@@ -283,11 +284,11 @@ class Guide(QWidget):
 
     def _on_updated(self) -> None:
         # Inspect PSF draws a layer anew that it shows.
-        if self._alive and self.sections[INSPECT].header.isChecked():
+        if self._alive and self.sections[StepId.INSPECT].header.isChecked():
             self._on_seen()
 
     def _on_seen(self) -> None:
-        self.steps[INSPECT].note_seen(self.steps[INSPECT].gui.psf.value)
+        self.steps[StepId.INSPECT].note_seen(self.steps[StepId.INSPECT].gui.psf.value)
         self._look_again()
 
     # --- what changes
@@ -296,9 +297,9 @@ class Guide(QWidget):
         """Offer the layers that are there now; napari calls this when they change."""
         if not self._alive:
             return
-        for title, gui in self._guis.items():
+        for asker, gui in self._guis.items():
             # It would draw whatever it comes to show; so only what is asked for.
-            with gui.changed.blocked() if title == INSPECT else nullcontext():
+            with gui.changed.blocked() if asker == StepId.INSPECT.value else nullcontext():
                 gui.reset_choices()
         self._look.start()
 
@@ -386,6 +387,10 @@ class Guide(QWidget):
         self._say("The recipe was loaded.")
         for name in left_out(recipe):
             show_warning(f"{HEAD}: the recipe sets {name}, which the guide leaves as it is.")
+
+
+def _titles(steps: list[StepId]) -> str:
+    return ", ".join(step.title for step in steps)
 
 
 def _is_dark(theme: str) -> bool:

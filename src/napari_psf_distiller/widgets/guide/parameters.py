@@ -14,18 +14,12 @@ from qtpy.QtCore import QObject, QTimer
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.guide.steps import (
-    DECONVOLVE,
-    DISTIL,
-    FIND,
-    POSTPROCESS,
-    PREPROCESS,
-    THRESHOLD,
-)
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.running.devices import ask_for_device
 
 __all__ = [
     "HEAD",
+    "HEAD_ID",
     "Memory",
     "Values",
     "left_out",
@@ -40,8 +34,8 @@ __all__ = [
 FORMAT = "napari-psf-distiller parameters"
 VERSION = 1
 
-# What is asked above the steps.
-HEAD = "PSF Distiller"
+# What is asked above the steps: under which name its parameters are kept, and what people read.
+HEAD_ID, HEAD = "guide", "PSF Distiller"
 
 # They belong to an image, not to the way it is worked on.
 OF_THE_IMAGE = {"voxel_size", "value"}
@@ -49,7 +43,7 @@ OF_THE_IMAGE = {"voxel_size", "value"}
 # Larger than any PSF: nothing is cropped.
 UNCROPPED = 10**6
 
-# For each step, its parameters by name.
+# For each step's id, and for what is asked above them, the parameters by name.
 Values = dict[str, dict[str, Any]]
 
 
@@ -62,8 +56,8 @@ def parameters_path() -> Path | None:
 def values_of(guis: Mapping[str, FunctionGui[Any, Any]]) -> Values:
     """Return the parameters of the guide's widgets that are worth keeping."""
     return {
-        title: {name: widget.value for name, widget in _kept(gui).items()}
-        for title, gui in guis.items()
+        asker: {name: widget.value for name, widget in _kept(gui).items()}
+        for asker, gui in guis.items()
     }
 
 
@@ -86,6 +80,7 @@ def set_values(
     Parameters
     ----------
     guis : mapping of str to FunctionGui
+        By the step's id.
     values : dict
     widen : bool
         Let a widget reach as far as a value that lies beyond its limits.
@@ -97,18 +92,19 @@ def set_values(
     """
     before = values_of(guis)
     try:
-        for title, parameters in values.items():
-            if title not in guis:
-                raise InputError(f"There is no step {title!r}.")
+        for asker, parameters in values.items():
+            if asker not in guis:
+                raise InputError(f"There is no step {asker!r}.")
+            title = HEAD if asker == HEAD_ID else StepId(asker).title
             for name, value in parameters.items():
-                widget = getattr(guis[title], name, None)
+                widget = getattr(guis[asker], name, None)
                 if not isinstance(widget, Widget):
                     raise InputError(f"{title} has no parameter {name!r}.")
                 _set(widget, value, f"{title}, {name}", widen)
     except InputError:
-        for title, parameters in before.items():
+        for asker, parameters in before.items():
             for name, value in parameters.items():
-                guis[title][name].value = value
+                guis[asker][name].value = value
         raise
 
 
@@ -200,23 +196,23 @@ def values_of_recipe(recipe: Recipe) -> Values:
     computing = {"device": recipe.device, "fft": recipe.fft, "memory": recipe.memory or 0.0}
     limits = {} if threshold.value is None else {"value": threshold.value}
     return {
-        HEAD: {"bead_diameter": recipe.bead_diameter or 0.0, "method": distill.method},
-        PREPROCESS: recipe.preprocess.to_dict(),
-        THRESHOLD: {
+        HEAD_ID: {"bead_diameter": recipe.bead_diameter or 0.0, "method": distill.method},
+        StepId.PREPROCESS.value: recipe.preprocess.to_dict(),
+        StepId.THRESHOLD.value: {
             "method": threshold.method,
             "factor": threshold.factor,
             "window": threshold.window,
             "offset": threshold.offset or 0.0,
             **limits,
         },
-        FIND: {
+        StepId.FIND_BEADS.value: {
             "significance": found.significance,
             "centre": found.centre,
             "min_voxels": found.min_voxels,
             "max_voxels": found.max_voxels or 0,
             "margin": _of_three(found.margin or (), 0.0),
         },
-        DISTIL: {
+        StepId.DISTILL.value: {
             "numerical_aperture": recipe.optics.numerical_aperture or 0.0,
             "wavelength": recipe.optics.wavelength or 0.0,
             "refractive_index": recipe.optics.refractive_index or 0.0,
@@ -231,13 +227,13 @@ def values_of_recipe(recipe: Recipe) -> Values:
             "placement": distill.placement,
             **computing,
         },
-        POSTPROCESS: {
+        StepId.POSTPROCESS.value: {
             "crop": _of_three(post.crop or (UNCROPPED,) * 3, 1),
             "background": post.background,
             "clip": post.clip,
             "normalise": post.normalise,
         },
-        DECONVOLVE: {
+        StepId.DECONVOLVE.value: {
             "iterations": sharp.iterations or 0,
             "method": sharp.method,
             "boundary": sharp.boundary,
@@ -264,7 +260,7 @@ class Memory(QObject):
     Parameters
     ----------
     guis : mapping of str to FunctionGui
-        By title, with the parameters at their defaults.
+        By the step's id, with the parameters at their defaults.
     parent : QObject
     """
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from magicgui.widgets import FunctionGui
 from napari.layers import Layer
 
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets import deconvolve, postprocess, preprocess
 from napari_psf_distiller.widgets.beads import widget as beads
 from napari_psf_distiller.widgets.distil import widget as distill
@@ -23,44 +24,43 @@ from napari_psf_distiller.widgets.layers.lineage import (
 from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.threshold import widget as threshold_module
 
-__all__ = ["INPUTS", "RAW", "TO_THE_PSF", "GuideStep", "Standing", "State", "make_steps"]
+__all__ = ["INPUTS", "RAW", "TO_THE_PSF", "GuideStep", "Origin", "Standing", "State", "make_steps"]
 
-PREPROCESS = preprocess.TITLE
-THRESHOLD = threshold_module.TITLE
-FIND = beads.TITLE
-DISTIL = distill.TITLE
-POSTPROCESS = postprocess.TITLE
-DECONVOLVE = deconvolve.TITLE
-INSPECT = "Inspect PSF"
+# The image that all begins with, among what a step works on.
+RAW: Literal["raw"] = "raw"
+Origin = StepId | Literal["raw"]
 
-# The image that all begins with, among the layers that a step works on.
-RAW = "raw"
-
-_AFTER_DISTILLING = {
-    POSTPROCESS: {"image": DISTIL},
-    INSPECT: {"psf": POSTPROCESS},
+_AFTER_DISTILLING: dict[StepId, dict[str, Origin]] = {
+    StepId.POSTPROCESS: {"image": StepId.DISTILL},
+    StepId.INSPECT: {"psf": StepId.POSTPROCESS},
 }
 
 # What each step of a method works on: for a parameter, the step that writes its layer.
-INPUTS: dict[str, dict[str, dict[str, str]]] = {
+INPUTS: dict[str, dict[StepId, dict[str, Origin]]] = {
     "joint": {
-        FIND: {"image": RAW},
-        DISTIL: {"image": RAW, "beads": FIND},
-        DECONVOLVE: {"image": RAW, "psf": POSTPROCESS},
+        StepId.FIND_BEADS: {"image": RAW},
+        StepId.DISTILL: {"image": RAW, "beads": StepId.FIND_BEADS},
+        StepId.DECONVOLVE: {"image": RAW, "psf": StepId.POSTPROCESS},
         **_AFTER_DISTILLING,
     },
     "richardson-lucy": {
-        PREPROCESS: {"image": RAW},
-        THRESHOLD: {"image": PREPROCESS},
-        FIND: {"image": PREPROCESS, "mask": THRESHOLD},
-        DISTIL: {"image": PREPROCESS, "beads": FIND},
-        DECONVOLVE: {"image": PREPROCESS, "psf": POSTPROCESS},
+        StepId.PREPROCESS: {"image": RAW},
+        StepId.THRESHOLD: {"image": StepId.PREPROCESS},
+        StepId.FIND_BEADS: {"image": StepId.PREPROCESS, "mask": StepId.THRESHOLD},
+        StepId.DISTILL: {"image": StepId.PREPROCESS, "beads": StepId.FIND_BEADS},
+        StepId.DECONVOLVE: {"image": StepId.PREPROCESS, "psf": StepId.POSTPROCESS},
         **_AFTER_DISTILLING,
     },
 }
 
 # The steps that lead to the PSF, in their order.
-TO_THE_PSF = (PREPROCESS, THRESHOLD, FIND, DISTIL, POSTPROCESS)
+TO_THE_PSF = (
+    StepId.PREPROCESS,
+    StepId.THRESHOLD,
+    StepId.FIND_BEADS,
+    StepId.DISTILL,
+    StepId.POSTPROCESS,
+)
 
 
 class State(Enum):
@@ -106,7 +106,7 @@ class GuideStep:
 
     Attributes
     ----------
-    title : str
+    id : StepId
     gui : FunctionGui
         The step's widget, the same as the menu's.
     open : tuple of str
@@ -117,13 +117,18 @@ class GuideStep:
         Whether the PSF is there without it.
     """
 
-    title: str
+    id: StepId
     gui: FunctionGui[Any, Any]
     open: tuple[str, ...]
     asked_above: tuple[str, ...]
     optional: bool = False
     _failure: tuple[str, Any] | None = field(default=None, repr=False)
     _seen: Any = field(default=None, repr=False)
+
+    @property
+    def title(self) -> str:
+        """What people read of it."""
+        return self.id.title
 
     @property
     def runner(self) -> StepRunner | None:
@@ -156,7 +161,7 @@ class GuideStep:
         layers: Iterable[Layer],
         root: str,
         method: str,
-        earlier: dict[str, Standing],
+        earlier: dict[StepId, Standing],
     ) -> Standing:
         """Return where the step stands.
 
@@ -167,21 +172,21 @@ class GuideStep:
         root : str
             The guide's image, see `root_of`; "" if there is none.
         method : {"joint", "richardson-lucy"}
-        earlier : dict of str to Standing
+        earlier : dict of StepId to Standing
             Of the steps before it.
         """
         # Any image can be deconvolved.
         made_from = "" if self.optional else root
-        layer = newest_layer(layers, self.title, root=made_from) if root else None
+        layer = newest_layer(layers, self.id, root=made_from) if root else None
         edited = layer is not None and was_edited(layer)
         if self.running:
             return Standing(State.RUNNING, layer=layer)
-        inputs = INPUTS[method].get(self.title)
+        inputs = INPUTS[method].get(self.id)
         if inputs is None:
             return Standing(State.NOT_NEEDED, "The method joint works on the raw image.", layer)
         if self._failure is not None and self._failure[1] == self._present():
             return Standing(State.FAILED, self._failure[0], layer)
-        before = [earlier[title] for title in inputs.values() if title != RAW]
+        before = [earlier[origin] for origin in inputs.values() if origin != RAW]
         if self.runner is None:
             return self._standing_of_view(before)
         if layer is None:
@@ -209,41 +214,43 @@ class GuideStep:
         return Standing(State.DONE)
 
 
-def make_steps() -> dict[str, GuideStep]:
+def make_steps() -> dict[StepId, GuideStep]:
     """Return the seven steps, in their order, each with a widget of its own."""
     steps = (
         GuideStep(
-            PREPROCESS,
+            StepId.PREPROCESS,
             preprocess.preprocess_beads(),
             ("background", "factor", "level", "radius", "median"),
             ("image", "voxel_size"),
         ),
         GuideStep(
-            THRESHOLD,
+            StepId.THRESHOLD,
             threshold_module.threshold(),
             ("method", "factor", "value", "window"),
             ("image",),
         ),
         GuideStep(
-            FIND,
+            StepId.FIND_BEADS,
             beads.find_beads(),
             ("significance", "min_voxels", "max_voxels"),
             ("image", "mask", "method", "voxel_size"),
         ),
         GuideStep(
-            DISTIL,
+            StepId.DISTILL,
             distill.distil_psf(),
             ("numerical_aperture", "wavelength", "refractive_index", "iterations"),
             ("image", "beads", "method", "bead_diameter"),
         ),
-        GuideStep(POSTPROCESS, postprocess.postprocess_psf(), ("crop", "background"), ("image",)),
         GuideStep(
-            DECONVOLVE,
+            StepId.POSTPROCESS, postprocess.postprocess_psf(), ("crop", "background"), ("image",)
+        ),
+        GuideStep(
+            StepId.DECONVOLVE,
             deconvolve.deconvolve(),
             ("image", "iterations", "total_variation"),
             ("psf",),
             optional=True,
         ),
-        GuideStep(INSPECT, inspect_module.inspect_psf(), (), (), optional=True),
+        GuideStep(StepId.INSPECT, inspect_module.inspect_psf(), (), (), optional=True),
     )
-    return {step.title: step for step in steps}
+    return {step.id: step for step in steps}

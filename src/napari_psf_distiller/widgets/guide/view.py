@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State
 from napari_psf_distiller.widgets.parts.column import row_of
 
@@ -118,10 +119,10 @@ class Section(QWidget):
     Attributes
     ----------
     turned : Signal
-        Emitted with the step's title, and whether it was opened, when it was opened or closed.
+        Emitted with the step's id, and whether it was opened, when it was opened or closed.
     """
 
-    turned = Signal(str, bool)
+    turned = Signal(StepId, bool)
 
     def __init__(self, number: int, step: GuideStep) -> None:
         super().__init__()
@@ -148,7 +149,7 @@ class Section(QWidget):
 
     def _on_toggle(self, opened: bool) -> None:
         self.body.setVisible(opened)
-        self.turned.emit(self.step.title, opened)
+        self.turned.emit(self.step.id, opened)
 
     def _arrange(self) -> None:
         """Fold what is seldom changed, and put away what is asked above."""

@@ -16,6 +16,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QTabBar
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.inspect.picture import (
     DOTS_PER_INCH,
@@ -44,7 +45,7 @@ from napari_psf_distiller.widgets.parts.column import row_of, row_of_buttons, ta
 
 __all__ = ["PRESETS", "TABS", "TITLE", "Inspector", "ShownLayers", "inspectors_in"]
 
-TITLE = "Inspect PSF"
+TITLE = StepId.INSPECT.title
 
 # Each tab, its text with the letter for the keyboard, and the parameters that count for it.
 TABS = {

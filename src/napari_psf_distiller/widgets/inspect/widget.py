@@ -6,6 +6,7 @@ import napari
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
 from napari_psf_distiller.widgets.layers.choices import choose_newest
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
@@ -23,7 +24,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             return
         with gui.changed.blocked():
             # The last step's, or where that was not run, what it would have worked on.
-            _ = choose_newest(gui.psf, "Post-process PSF") or choose_newest(gui.psf, "Distil PSF")
+            _ = choose_newest(gui.psf, StepId.POSTPROCESS) or choose_newest(gui.psf, StepId.DISTILL)
         # The first choice of layers comes with the viewer, and is not announced as a change.
         inspector.draw()
 

@@ -13,8 +13,9 @@ import napari
 from magicgui.widgets import ComboBox, FunctionGui
 from napari.layers import Image, Labels, Layer, Points
 
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.lineage import identity
-from napari_psf_distiller.widgets.layers.record import OPENED, own_note
+from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import SOURCE_KEY
 from napari_psf_distiller.widgets.parts.docks import when_docked
 
@@ -128,17 +129,13 @@ def _kind_of(annotation: Any) -> type[Layer] | None:
     return None
 
 
-# The step that a PSF is finished with.
-FINISHED = "Post-process PSF"
-
-
-def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> None:
+def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, StepId]) -> None:
     """Let a widget, when it is opened, choose what the steps before it wrote.
 
     Parameters
     ----------
     gui : FunctionGui
-    writers : mapping of str to str
+    writers : mapping of str to StepId
         For a parameter that takes a layer, the step whose newest layer is preferred.
     """
 
@@ -149,14 +146,18 @@ def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, str]) -> Non
     when_docked(gui, prefer)
 
 
-def choose_newest(choice: ComboBox, step: str) -> bool:
+def choose_newest(choice: ComboBox, step: StepId, part: str = "") -> bool:
     """Choose the newest layer that a step wrote, and return whether there is one.
 
     A PSF that was opened from a file counts as post-processed.
     """
-    steps = (step, OPENED) if step == FINISHED else (step,)
+    steps = {step.value} | ({StepId.OPEN.value} if step is StepId.POSTPROCESS else set())
     notes = [(layer, own_note(layer.metadata)) for layer in choice.choices if layer is not None]
-    fitting = [layer for layer, note in notes if note is not None and note.get("step") in steps]
+    fitting = [
+        layer
+        for layer, note in notes
+        if note is not None and note.get("step") in steps and note.get("part", "") == part
+    ]
     if fitting:
         choice.value = fitting[-1]
     return bool(fitting)

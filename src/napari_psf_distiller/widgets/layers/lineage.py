@@ -12,6 +12,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.record import METADATA_KEY, digest_of, is_edited, own_note
 from napari_psf_distiller.widgets.layers.region import shown_region
 
@@ -222,15 +223,16 @@ def was_edited(layer: Layer) -> bool:
 
 
 def newest_layer(
-    layers: Iterable[Layer], step: str, *, root: str = "", run: str = ""
+    layers: Iterable[Layer], step: StepId, part: str = "", *, root: str = "", run: str = ""
 ) -> Layer | None:
     """Return the newest of the layers that a step wrote, or None; a copy comes after its original.
 
     Parameters
     ----------
     layers : iterable of Layer
-    step : str
-        As it stands in the layer's note.
+    step : StepId
+    part : str
+        Which of the step's results; see `layer_like`.
     root : str, optional
         See `root_of`.
     run : str, optional
@@ -242,7 +244,8 @@ def newest_layer(
         if (
             note is not None
             and made is not None
-            and note.get("step") == step
+            and note.get("step") == step.value
+            and note.get("part", "") == part
             and not note.get("unfinished")
             and (not root or made["root"] == root)
             and (not run or made["id"] == run)

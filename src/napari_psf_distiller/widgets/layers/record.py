@@ -17,7 +17,6 @@ from napari_psf_distiller.widgets.layers.geometry import spacing_of
 __all__ = [
     "DRAWN_KEY",
     "METADATA_KEY",
-    "OPENED",
     "digest_of",
     "drawn_with",
     "is_edited",
@@ -33,9 +32,6 @@ METADATA_KEY = "psf_distiller"
 
 # Where a step's note holds the scale and the units that its layer was drawn with.
 DRAWN_KEY = "drawn"
-
-# The step that a PSF from a file notes as its writer.
-OPENED = "Open PSF"
 
 # Of a layer whose image is not on record: no step of ours that reads it was the first.
 _EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="", image_sha256="")

@@ -17,6 +17,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.geometry import full_range, geometry_of, in_true_size
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.record import (
@@ -298,7 +299,8 @@ def layer_like(
     name: str,
     recipe: Recipe,
     *,
-    step: str,
+    step: StepId,
+    part: str = "",
     others: Sequence[Source] = (),
     iterations: int | None = None,
     same_grid: bool = True,
@@ -315,8 +317,9 @@ def layer_like(
     name : str
     recipe : Recipe
         Up to and with this step.
-    step : str
-        The step's name.
+    step : StepId
+    part : str
+        Which of the step's results it is, such as "residual"; "" of what the step is there for.
     others : sequence of Source
         Further layers that went in.
     iterations : int, optional
@@ -332,7 +335,8 @@ def layer_like(
         geometry = in_true_size(geometry, source.recipe.spacing)
     keywords = geometry | keywords
     note: dict[str, Any] = {
-        "step": step,
+        "step": step.value,
+        "part": part,
         "recipe": recipe.to_dict(),
         "origin": source.origin,
         "source": source.note(),

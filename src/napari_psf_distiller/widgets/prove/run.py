@@ -26,6 +26,7 @@ from napari_psf_distiller.measure.proof import (
 )
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.geometry import full_range
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import (
@@ -43,7 +44,8 @@ from napari_psf_distiller.widgets.running.job import Outcome
 
 __all__ = ["TITLE", "Proven", "Task", "prove_steps", "side_by_side"]
 
-TITLE = "Prove PSF"
+STEP = StepId.PROVE
+TITLE = STEP.title
 
 # About a bead, at least so many pixels are shown.
 LEAST_SHOWN = 33
@@ -161,12 +163,12 @@ def prove_steps(task: Task) -> Steps[Outcome]:
         warnings += more
     else:
         array = np.asarray(task.deconvolved.data)
-    yield Progress("Measure the beads", 0, 1)
+    yield Progress(STEP, 0, 1, phase="Measure the beads")
     level = background_of(raw[box], beads)
     levels = level, _background_after(task, array, level)
     proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing)
     structure = _structure(task, beads, widths, psf)
-    yield Progress("Measure the beads", 1, 1)
+    yield Progress(STEP, 1, 1, phase="Measure the beads")
     least = [max(LEAST_SHOWN, n) for n in psf.shape]
     proven = Proven(
         task, proof, structure, beads, raw[kept], array[inner], kept, inner, tuple(least)
@@ -215,7 +217,8 @@ def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]
                 "image",
                 f"{source.origin}: {name} beads",
                 proven.task.recipe,
-                step=f"{TITLE}: {name} beads",
+                step=STEP,
+                part=f"{name} beads",
                 **(geometry | {"translate": offset}),
                 colormap="gray",
                 contrast_limits=limits,
@@ -274,7 +277,7 @@ def _deconvolved(
         "image",
         f"{source.origin}{region} deconvolved",
         used_device(task.recipe, result.device),
-        step=TITLE,
+        step=STEP,
         others=[task.psf],
         iterations=result.iterations,
         **(moved(source.geometry, kept) if task.box is not None else {}),

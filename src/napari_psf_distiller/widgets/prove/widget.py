@@ -11,7 +11,9 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
+from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
 from napari_psf_distiller.widgets.layers.record import own_note
 from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
@@ -32,8 +34,6 @@ KNOWN = ("amplitude", "background", "chi_squared")
 # Of a name, that a choice has room for at least.
 LETTERS = 12
 
-RESIDUAL = "Distil PSF: residual"
-
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
@@ -51,9 +51,11 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     Panel(gui)
 
     def prefer() -> None:
-        if choose_newest(gui.beads, "Distil PSF: beads") or choose_newest(gui.beads, "Find beads"):
+        if choose_newest(gui.beads, StepId.DISTILL, FITTED_BEADS) or choose_newest(
+            gui.beads, StepId.FIND_BEADS
+        ):
             choose_source(gui.image, gui.beads.value)
-        _ = choose_newest(gui.psf, "Post-process PSF") or choose_newest(gui.psf, "Distil PSF")
+        _ = choose_newest(gui.psf, StepId.POSTPROCESS) or choose_newest(gui.psf, StepId.DISTILL)
 
     when_docked(gui, prefer)
 
@@ -157,7 +159,8 @@ def _residual_of(source: Source, viewer: "napari.viewer.Viewer") -> Image | None
         note = own_note(layer.metadata) if isinstance(layer, Image) else None
         return (
             note is not None
-            and note.get("step") == RESIDUAL
+            and note.get("step") == StepId.DISTILL.value
+            and note.get("part") == RESIDUAL
             and note.get("origin") == source.origin
         )
 

@@ -48,8 +48,8 @@ class ActivityBar:
         progress, self._shown = self._shown, None
         if self._closed or progress is None:
             return
-        if self._bar.desc != f"{progress.step}: ":
-            self._bar.set_description(progress.step)
+        if self._bar.desc != f"{progress.title}: ":
+            self._bar.set_description(progress.title)
             if self._closed:
                 return
         self._bar.total = progress.total
@@ -83,9 +83,9 @@ class TimeLeft:
     def after(self, progress: Progress) -> str:
         """Return the time left, such as "about 12 s left", or "" while it cannot be told."""
         now = self._clock()
-        if progress.step != self._step or progress.iteration < self._last[0]:
+        if progress.title != self._step or progress.iteration < self._last[0]:
             # Another part, or it began anew: it has its own pace.
-            self._step = progress.step
+            self._step = progress.title
             self._first = (progress.iteration, now)
         self._last = (progress.iteration, now)
         done, seconds = progress.iteration - self._first[0], now - self._first[1]

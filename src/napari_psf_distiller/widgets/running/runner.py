@@ -213,9 +213,9 @@ class StepRunner:
         note_likelihood(self._run["log_likelihood"], progress)
         self._tell_progress(progress, now)
         left = self._time_left.after(progress)
-        begun = progress.note or progress.step != self._step
+        begun = progress.note or progress.title != self._step
         if begun:
-            self._step = progress.step
+            self._step = progress.title
             self._note = f", {progress.note}" if progress.note else ""
         if now - self._updated < UPDATE_EVERY and not begun:
             return
@@ -223,7 +223,7 @@ class StepRunner:
         # Before the bar, which Qt draws at once, and with it all that has changed.
         spinner.turn()
         self._set_status(
-            f"{progress.step} {progress.iteration} / {progress.total}"
+            f"{progress.title} {progress.iteration} / {progress.total}"
             f"{f', {left}' if left else ''}{self._note}"
         )
         self.progress_bar.max = progress.total
@@ -233,7 +233,7 @@ class StepRunner:
 
     def _tell_progress(self, progress: Progress, now: float) -> None:
         last = self._untold
-        if last is not None and last.step == progress.step:
+        if last is not None and last.title == progress.title:
             progress = replace(
                 progress,
                 preview=last.preview if progress.preview is None else progress.preview,

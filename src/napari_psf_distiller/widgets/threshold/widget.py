@@ -11,6 +11,7 @@ from napari.utils import DirectLabelColormap
 
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import threshold_step
 from napari_psf_distiller.stepwise.threshold import Method, threshold_value
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
@@ -23,7 +24,8 @@ from napari_psf_distiller.widgets.viewer.sliders import LevelSlider
 
 __all__ = ["threshold"]
 
-TITLE = "Threshold"
+STEP = StepId.THRESHOLD
+TITLE = STEP.title
 DEFAULT = Threshold()
 
 # Yellow: it stands out from grey images for the colour-blind too (Okabe and Ito 2008).
@@ -33,7 +35,7 @@ BEAD_COLOUR = "#f0e442"
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
-    prefer_layers(gui, {"image": "Preprocess beads"})
+    prefer_layers(gui, {"image": StepId.PREPROCESS})
 
     def show_what_counts(method: str) -> None:
         gui.factor.visible = method == "noise"
@@ -59,7 +61,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
 @magic_factory(
     widget_init=_init,
-    call_button="Threshold",
+    call_button=TITLE,
     image={"label": "image", "tooltip": "A preprocessed image layer, 2D or 3D."},
     method={
         "tooltip": "Noise takes what stands out of the background's noise; Otsu, Li and triangle "
@@ -135,7 +137,7 @@ def threshold_steps(task: ImageTask) -> Steps[Outcome]:
         "labels",
         f"{source.origin} threshold",
         recipe,
-        step=TITLE,
+        step=STEP,
         opacity=0.6,
         colormap=DirectLabelColormap(color_dict={0: "transparent", None: BEAD_COLOUR}),
     )
