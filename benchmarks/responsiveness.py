@@ -32,6 +32,7 @@ from napari_psf_distiller.joint.pipeline import find_raw_beads_step, joint_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.layers.note import own_note
 
 PLUGIN = "napari-psf-distiller"
 SPACING, DIAMETER = (0.2, 0.08, 0.08), 0.1
@@ -206,9 +207,9 @@ def guided(given: argparse.Namespace) -> list[tuple[str, str]]:
 
 def seconds_noted(viewer: napari.Viewer, steps: tuple[StepId, ...]) -> float:
     """Return how long some steps' workers took, as the layers that they made say it."""
-    notes = [layer.metadata.get("psf_distiller", {}) for layer in viewer.layers]
-    seconds = {note["step"]: note["run"]["seconds"] for note in notes if "run" in note}
-    return float(sum(seconds[step.value] for step in steps))
+    notes = [own_note(layer.metadata) for layer in viewer.layers]
+    runs = {note.step: note.run for note in notes if note is not None and note.run is not None}
+    return float(sum(runs[step].seconds or 0.0 for step in steps))
 
 
 def seconds_without_viewer(array: np.ndarray[Any, Any]) -> float:

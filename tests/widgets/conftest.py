@@ -21,9 +21,7 @@ from qtpy.QtCore import Qt, QThreadPool
 from napari_psf_distiller import Recipe, SimulatedBeads
 from napari_psf_distiller.compute.engine import Likelihoods
 from napari_psf_distiller.compute.host.solver import HostSolver
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerSummary
 
 PLUGIN = "napari-psf-distiller"
 
@@ -244,7 +242,7 @@ def add_small(viewer: napari.Viewer) -> Callable[..., Image]:
 @pytest.fixture
 def recipe_of() -> Callable[[Layer], Recipe]:
     """The recipe in a layer, read strictly."""
-    return lambda layer: Recipe.from_dict(layer.metadata[METADATA_KEY]["recipe"])
+    return lambda layer: Recipe.from_dict(layer.metadata[METADATA_KEY].recipe.to_dict())
 
 
 @pytest.fixture
@@ -257,10 +255,8 @@ def assert_made_from() -> Callable[..., None]:
         assert layer.axis_labels == source.axis_labels
         if same_grid:
             np.testing.assert_array_equal(layer.translate, source.translate)
-        assert layer.metadata[METADATA_KEY]["source"] == {
-            "name": source.name,
-            "shape": source.data.shape,
-            "dtype": str(source.data.dtype),
-        }
+        assert layer.metadata[METADATA_KEY].source == LayerSummary(
+            source.name, source.data.shape, str(source.data.dtype)
+        )
 
     return check

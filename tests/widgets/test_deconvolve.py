@@ -12,9 +12,7 @@ from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 
 NAME = "Deconvolve"
 QUICK = {"iterations": 3, "device": "numpy"}
@@ -45,7 +43,7 @@ def test_it_writes_the_deconvolved_image(
         (layer,) = user.runs(user.chooses(gui, **settings))
         assert layer.name.startswith("beads deconvolved")
         assert_made_from(layer, bead_layer)
-        assert layer.metadata[METADATA_KEY]["others"][0]["name"] == "psf"
+        assert layer.metadata[METADATA_KEY].others[0].name == "psf"
         recipe = recipe_of(layer)
         assert recipe.deconvolve == Deconvolve(**chosen)
         assert recipe.provenance.device.startswith("NumPy")
@@ -138,7 +136,7 @@ def test_without_a_number_it_stops_by_itself_and_says_when(
     assert recipe.deconvolve == Deconvolve()
     expected = finish(deconvolve_step(bead_layer.data, psf.data, recipe))
     np.testing.assert_array_equal(layer.data, expected.array)
-    assert layer.metadata[METADATA_KEY]["iterations"] == expected.iterations
+    assert layer.metadata[METADATA_KEY].iterations == expected.iterations
     assert gui.runner.status.value == (
         f"done: {expected.iterations} iterations (automatic), on {expected.device}"
     )
@@ -180,7 +178,7 @@ def test_where_the_mask_is_0_no_voxel_counts(
     (layer,) = user.runs(user.chooses(gui, mask=mask))
     steps = deconvolve_step(source.data, psf.data, recipe_of(layer), mask=counting)
     np.testing.assert_array_equal(layer.data, finish(steps).array)
-    assert [note["name"] for note in layer.metadata[METADATA_KEY]["others"]] == ["psf", "mask"]
+    assert [note.name for note in layer.metadata[METADATA_KEY].others] == ["psf", "mask"]
     assert told.errors == []
     viewer.layers.remove(mask)
     assert gui.mask.value is None

@@ -11,9 +11,7 @@ from napari.layers import Image
 from napari_psf_distiller import Preprocess, Recipe
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.stepwise.pipeline import preprocess_step
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 NAME = "Preprocess beads"
@@ -206,8 +204,8 @@ def test_a_second_step_starts_from_the_firsts_recipe(
     first = user.makes(NAME, image=bead_layer)
     again = user.makes(NAME, image=first, background="none", median=3)
     assert again.name == "beads preprocessed [1]"
-    assert again.metadata[METADATA_KEY]["source"]["name"] == "beads preprocessed"
-    assert again.metadata[METADATA_KEY]["origin"] == "beads"
+    assert again.metadata[METADATA_KEY].source.name == "beads preprocessed"
+    assert again.metadata[METADATA_KEY].origin == "beads"
     expected = Preprocess(background="none", median=3)
     assert dataclasses.replace(recipe_of(again), provenance=None) == dataclasses.replace(
         recipe_of(first), preprocess=expected, provenance=None

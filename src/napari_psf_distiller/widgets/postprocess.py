@@ -1,7 +1,6 @@
 """The widget Post-process PSF: the distilled image becomes the PSF."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import napari
@@ -17,7 +16,7 @@ from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.geometry import inset
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY, own_note
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
@@ -40,11 +39,11 @@ class PostProcessTask(ImageTask):
         The distilled PSF.
     recipe : Recipe
         Its own, and how it is post-processed.
-    note : mapping
+    note : LayerNote or None
         What its layer says of itself.
     """
 
-    note: Mapping[str, Any]
+    note: LayerNote | None
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
@@ -87,7 +86,7 @@ def postprocess_psf(
         source = read_image_layer(image, "a distilled PSF")
         settings = PostProcess(crop=crop, background=background, clip=clip, normalise=normalise)
         recipe = dataclasses.replace(source.recipe, postprocess=settings)
-        return PostProcessTask(source, recipe, own_note(image.metadata) or {})
+        return PostProcessTask(source, recipe, own_note(image.metadata))
 
     return Job(viewer, read, postprocess_steps)
 
@@ -109,8 +108,9 @@ def postprocess_steps(task: PostProcessTask) -> Steps[Outcome]:
         translate=inset(source.geometry, source.recipe.spacing, np.shape(source.data), psf),
         colormap="inferno",
     )
-    if "fwhm_error" in note:
+    if note is not None:
         # Cropping and scaling leave the widths as they are.
-        layer[1]["metadata"][METADATA_KEY]["fwhm_error"] = note["fwhm_error"]
+        made = layer[1]["metadata"]
+        made[METADATA_KEY] = dataclasses.replace(made[METADATA_KEY], fwhm_error=note.fwhm_error)
     shown = widths_text(psf, recipe.spacing)
     return Outcome([layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe))

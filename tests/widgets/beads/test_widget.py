@@ -12,9 +12,7 @@ from napari_psf_distiller.joint.pipeline import find_raw_beads_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.stepwise.pipeline import find_beads_step
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerSummary
 
 NAME = "Find beads"
 THRESHOLD = {"method": "threshold"}
@@ -47,7 +45,7 @@ def test_it_finds_beads_in_the_raw_image(
     assert isinstance(layer, Points)
     assert layer.name == "beads beads"
     assert_made_from(layer, bead_layer)
-    assert layer.metadata[METADATA_KEY]["others"] == []
+    assert layer.metadata[METADATA_KEY].others == ()
     recipe = recipe_of(layer)
     assert recipe.find_beads == FindBeads()
     assert recipe.distill.method == "joint"
@@ -202,9 +200,9 @@ def test_it_writes_points(
     assert isinstance(layer, Points)
     assert layer.name == "beads beads"
     assert_made_from(layer, preprocessed)
-    assert layer.metadata[METADATA_KEY]["others"] == [
-        {"name": mask.name, "shape": mask.data.shape, "dtype": "uint8"}
-    ]
+    assert layer.metadata[METADATA_KEY].others == (
+        LayerSummary(mask.name, mask.data.shape, "uint8"),
+    )
     recipe = recipe_of(layer)
     assert recipe.find_beads == FindBeads(method="threshold")
     assert recipe.distill.method == "richardson-lucy"

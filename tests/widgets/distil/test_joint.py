@@ -21,7 +21,7 @@ from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 from napari_psf_distiller.wording import width_text
 
 NAME = "Distil PSF"
@@ -59,14 +59,14 @@ def test_it_writes_psf_fitted_beads_and_residual(
     recipe = recipe_of(psf)
     for layer in (residual, fitted, psf):
         assert_made_from(layer, bead_layer, same_grid=layer is not psf)
-        assert layer.metadata[METADATA_KEY]["others"][0]["name"] == beads.name
+        assert layer.metadata[METADATA_KEY].others[0].name == beads.name
         assert recipe_of(layer) == recipe
     expected = fitted_to(bead_layer, points, recipe)
     np.testing.assert_allclose(psf.data, expected.psf, atol=1e-6)
     np.testing.assert_allclose(residual.data, expected.residual, atol=1e-3)
     np.testing.assert_allclose(fitted.data, expected.beads[AXES], atol=1e-4)
     assert psf.colormap.name == "inferno"
-    assert psf.metadata[METADATA_KEY]["iterations"] == expected.iterations
+    assert psf.metadata[METADATA_KEY].iterations == expected.iterations
     # In focus where the viewer begins, which is the middle of the image.
     focus = psf.translate + np.array([psf.data.shape[0] // 2, 0, 0]) * psf.scale
     np.testing.assert_allclose(focus, bead_layer.translate + np.array([11, 0, 0]) * psf.scale)
@@ -228,7 +228,7 @@ def test_what_a_cancelled_fit_had_is_kept_as_unfinished(
     assert gui.runner.status.value.startswith("cancelled; kept unfinished: the PSF after ")
     _, _, psf = viewer.layers
     assert psf.name == "beads distilled (unfinished)"
-    assert psf.metadata[METADATA_KEY]["unfinished"]
+    assert psf.metadata[METADATA_KEY].unfinished
     assert psf.data.sum() > 0.5
 
 

@@ -12,7 +12,7 @@ from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.fates import FATES
 from napari_psf_distiller.widgets.layers.lineage import input_of, newest_layer, run_of
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 
 NAME = "Distil PSF"
 QUICK = {"bead_diameter": 0.1, "window": (2.4, 2.0, 2.0), "device": "numpy"}
@@ -185,8 +185,8 @@ def test_the_psf_follows_too(
     assert recipe_of(psf).postprocess.background == 0.01
     assert recipe_of(psf).provenance.by_hand == ("find_beads",)
     note = psf.metadata[METADATA_KEY]
-    assert note["fwhm_error"] == distilled.metadata[METADATA_KEY]["fwhm_error"]
-    assert run_of(psf)["inputs"]["image"] == input_of(distilled, viewer)
+    assert note.fwhm_error == distilled.metadata[METADATA_KEY].fwhm_error
+    assert run_of(psf).inputs["image"] == input_of(distilled, viewer)
     # What others made, or changed by hand, is theirs.
     assert mine.data is before
     assert copy.data is before
@@ -195,7 +195,7 @@ def test_the_psf_follows_too(
     fitted.data = fitted.data[:-1]
     edited(2)
     assert psf.data is by_hand
-    assert run_of(small)["inputs"]["image"] == input_of(distilled, viewer)
+    assert run_of(small).inputs["image"] == input_of(distilled, viewer)
     # One that was deleted is not missed.
     viewer.layers.remove(small)
     fitted.data = fitted.data[:-1]

@@ -15,9 +15,7 @@ from napari_psf_distiller.compute.host.solver import HostSolver
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.stepwise.pipeline import distill_step
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 
 NAME = "Distil PSF"
 # Enough to tell one result from another.
@@ -64,7 +62,7 @@ def test_it_writes_the_distilled_psf(
     assert isinstance(layer, Image)
     assert layer.name == "beads distilled"
     assert_made_from(layer, image)
-    assert layer.metadata[METADATA_KEY]["others"][0]["name"] == beads.name
+    assert layer.metadata[METADATA_KEY].others[0].name == beads.name
     recipe = recipe_of(layer)
     assert recipe.distill == Distill(method="richardson-lucy", iterations=3)
     assert recipe.device == "numpy"
@@ -126,7 +124,7 @@ def test_fft_memory_and_warnings(
     recipe = recipe_of(layer)
     assert (recipe.fft, recipe.memory) == ("scipy", 2.0)
     assert "FFT scipy" in recipe.provenance.device
-    assert layer.metadata[METADATA_KEY]["iterations"] == 3
+    assert layer.metadata[METADATA_KEY].iterations == 3
     assert "Distil PSF: It went otherwise." in told.warnings
 
 

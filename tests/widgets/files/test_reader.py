@@ -199,7 +199,7 @@ def test_an_opened_psf_is_what_the_next_widgets_choose(
     gui.image.value = viewer.layers["beads"]
     (result,) = user.runs(gui)
     assert result.name == "beads deconvolved"
-    assert result.metadata["psf_distiller"]["others"][0]["name"] == "a"
+    assert result.metadata["psf_distiller"].others[0].name == "a"
 
 
 def test_of_a_psf_that_another_reader_opened_the_file_is_asked(

@@ -13,10 +13,9 @@ from qtpy.QtWidgets import QFileDialog
 from napari_psf_distiller import Recipe, SimulatedBeads, read_psf
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.io import is_psf_file
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.files.writer import write_psf_layer
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
 
 PLUGIN = "napari-psf-distiller"
 RECIPE = dataclasses.replace(Recipe.notebook(), spacing=(0.2, 0.08, 0.08), bead_diameter=0.1)
@@ -27,7 +26,7 @@ def add_psf(viewer: napari.Viewer, field: SimulatedBeads, **keywords: object) ->
         "name": "my PSF",
         "scale": field.spacing,
         "units": ("micrometer",) * 3,
-        "metadata": {METADATA_KEY: {"recipe": RECIPE.to_dict()}},
+        "metadata": {METADATA_KEY: LayerNote(StepId.POSTPROCESS, RECIPE, "beads")},
     } | keywords
     return viewer.add_image(field.psf.astype(np.float32), **keywords)
 

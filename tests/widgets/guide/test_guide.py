@@ -16,6 +16,7 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
 from napari_psf_distiller.widgets.guide.steps import State
 from napari_psf_distiller.widgets.guide.view import mark_of
+from napari_psf_distiller.widgets.layers.note import own_note
 
 STEPS = [
     StepId.PREPROCESS,
@@ -261,7 +262,8 @@ def test_layers_deleted_and_renamed(made: Guide, viewer: napari.Viewer, image: I
     distilled = next(
         layer
         for layer in viewer.layers
-        if layer.metadata.get("psf_distiller", {}).get("step") == "distill"
+        if (note := own_note(layer.metadata)) is not None
+        and (note.step, note.part) == (StepId.DISTILL, "")
     )
     viewer.layers.remove(distilled)
     assert states(made)[2:5] == [DONE, TO_DO, OUT_OF_DATE]

@@ -17,8 +17,9 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_psf_distiller import Recipe, SimulatedBeads, figures, fwhm
 from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.inspect import inspector as inspector_module
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
 
 NAME = "Inspect PSF"
 
@@ -263,8 +264,8 @@ def test_without_a_layer_nothing_is_drawn_and_nothing_fails(
 
 def with_note(psf: Image, **more: Any) -> Image:
     optics = Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
-    recipe = Recipe(optics=optics).to_dict()
-    psf.metadata = {METADATA_KEY: {"step": "distill", "recipe": recipe, **more}}
+    note = LayerNote(StepId.DISTILL, Recipe(optics=optics), psf.name, **more)
+    psf.metadata = {METADATA_KEY: note}
     return psf
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
 from napari_psf_distiller.widgets.layers.region import Unread, axes_of_space, shown_region
 from napari_psf_distiller.widgets.layers.source import (
     found_elsewhere,
@@ -216,7 +216,7 @@ def test_only_the_volume_shown_is_read_and_not_in_the_main_thread(
     assert (result.name, result.ndim) == ("movie [t=1] preprocessed", 3)
     np.testing.assert_array_equal(result.data.argmax(), field.image.argmax())
     note = result.metadata[METADATA_KEY]
-    assert note["chosen"] == {"t": 1}
+    assert note.chosen == {"t": 1}
     np.testing.assert_array_equal(result.scale, field.spacing)
     np.testing.assert_array_equal(result.translate, (1, 2, 3))
     assert result.units == layer.units[1:]
@@ -249,10 +249,10 @@ def test_a_whole_way_in_a_time_series_says_which_time_it_was(
     assert distil.beads.value is beads
     (distilled,) = user.runs(distil)
     assert distilled.name == "movie [t=1] distilled"
-    assert distilled.metadata[METADATA_KEY]["chosen"] == {"t": 1}
+    assert distilled.metadata[METADATA_KEY].chosen == {"t": 1}
     (psf,) = user.runs(user.opens("Post-process PSF", image=distilled))
     assert psf.name == "movie [t=1] PSF"
-    assert psf.metadata[METADATA_KEY]["chosen"] == {"t": 1}
+    assert psf.metadata[METADATA_KEY].chosen == {"t": 1}
     assert told.errors == []
 
 
@@ -291,7 +291,7 @@ def test_of_a_dask_array_only_the_chunks_needed_are_computed(viewer: napari.View
     with Callback(start=lambda _: pytest.fail("a layer was read where it is only looked at")):
         source = read_image_layer(layer, "an image", viewer)
         voxel_size_of(layer)
-        assert source.note()["shape"] == SHAPE[2:]
+        assert source.summary.shape == SHAPE[2:]
         layer_like(source, SERIES[0, 0], "image", "new", source.recipe, step=StepId.PROVE)
     assert computed == []
     np.testing.assert_array_equal(np.asarray(source.data), SERIES[2, 1])
@@ -300,8 +300,9 @@ def test_of_a_dask_array_only_the_chunks_needed_are_computed(viewer: napari.View
 
 def test_labels_kept_elsewhere_are_not_read_to_tell_whether_they_were_edited() -> None:
     stored = Stored(SERIES[0, 0].astype(np.int32))
-    layer = Labels(stored, metadata={METADATA_KEY: {"recipe": {}, "origin": "x", "digest": "y"}})
-    layer.metadata[METADATA_KEY]["recipe"] = read_image_layer(Image(SERIES[0, 0])).recipe.to_dict()
+    recipe = read_image_layer(Image(SERIES[0, 0])).recipe
+    note = LayerNote(StepId.THRESHOLD, recipe, "x", digest="y")
+    layer = Labels(stored, metadata={METADATA_KEY: note})
     stored.read.clear()
     read_labels_layer(layer)
     assert stored.read == []

@@ -12,12 +12,8 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import beads_from
 from napari_psf_distiller.widgets.layers.geometry import spacing_of
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-    is_edited,
-    marked_by_hand,
-    used_device,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, LayerSummary
+from napari_psf_distiller.widgets.layers.record import is_edited, marked_by_hand, used_device
 from napari_psf_distiller.widgets.layers.source import (
     NOT_PREPROCESSED,
     is_made_from,
@@ -63,7 +59,7 @@ def test_an_image_layer_is_read_without_loading_it() -> None:
     assert source.recipe.spacing == pytest.approx((0.2, 0.08, 0.08))
     assert source.recipe.preprocess.background == "none"
     assert source.geometry["translate"] == (1, 2, 3)
-    assert source.note() == {"name": "raw", "shape": (6, 8, 10), "dtype": "float32"}
+    assert source.summary == LayerSummary("raw", (6, 8, 10), "float32")
 
 
 @pytest.mark.parametrize(
@@ -192,13 +188,14 @@ def test_a_bead_switched_off_is_an_edit_and_other_features_are_none() -> None:
 
 
 def test_the_recipe_in_a_layer_is_read_strictly() -> None:
-    layer = Image(IMAGE, metadata={METADATA_KEY: {"recipe": {"colour": 1}, "origin": "x"}})
+    note = LayerNote(StepId.DISTILL, Recipe(), "x").to_dict() | {"recipe": {"colour": 1}}
+    layer = Image(IMAGE, metadata={METADATA_KEY: note})
     with pytest.raises(InputError, match="unknown field 'colour'"):
         read_image_layer(layer)
 
 
 def test_the_layers_scale_counts_more_than_the_recipes_spacing() -> None:
-    note = {"recipe": Recipe(spacing=(9, 9, 9)).to_dict(), "origin": "x"}
+    note = LayerNote(StepId.DISTILL, Recipe(spacing=(9, 9, 9)), "x")
     layer = Image(IMAGE, scale=(0.2, 0.1, 0.1), metadata={METADATA_KEY: note})
     assert read_image_layer(layer).recipe.spacing == (0.2, 0.1, 0.1)
 

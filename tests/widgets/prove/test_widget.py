@@ -13,7 +13,7 @@ from napari_psf_distiller import Deconvolve, SimulatedBeads
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.measure.proof import background_of, prove
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 
 NAME = "Prove PSF"
 QUICK = {"iterations": 3, "device": "numpy"}
@@ -452,7 +452,7 @@ def test_a_time_point_is_proven(
     user.runs(gui)
     user.waits(lambda: not gui.panel.busy)
     sharp = viewer.layers["series [t=1] deconvolved"]
-    assert sharp.metadata[METADATA_KEY]["chosen"] == {"t": 1}
+    assert sharp.metadata[METADATA_KEY].chosen == {"t": 1}
     raw = viewer.layers["series [t=1]: raw beads"]
     low = np.round(bead_layer.world_to_data(raw.data_to_world((0, 0, 0)))).astype(int)
     box = tuple(slice(n, n + m) for n, m in zip(low, raw.data.shape, strict=True))

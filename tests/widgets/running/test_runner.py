@@ -157,10 +157,10 @@ def test_whoever_listens_is_told_of_progress_and_end(user: Any, gui: Any) -> Non
     assert (last.kind, last.layers) == ("done", (layer,))
     assert last.message == gui.runner.status.value
     # What it takes to tell later how it was made.
-    run = layer.metadata["psf_distiller"]["run"]
-    assert run["parameters"]["iterations"] == 300
-    assert set(run["inputs"]) == {"image", "psf"}
-    assert run["seconds"] > 0
+    run = layer.metadata["psf_distiller"].run
+    assert run.parameters["iterations"] == 300
+    assert set(run.inputs) == {"image", "psf"}
+    assert run.seconds > 0
 
 
 def test_a_preview_is_handed_on_though_others_follow_at_once(
@@ -220,7 +220,7 @@ def test_what_a_cancelled_run_has_to_keep_is_marked_as_unfinished(
     user.waits(lambda: not gui.runner.running)
     layer = viewer.layers[-1]
     assert layer.name == "small deconvolved (unfinished)"
-    assert layer.metadata["psf_distiller"]["unfinished"] is True
+    assert layer.metadata["psf_distiller"].unfinished is True
     assert layer.data.max() == 7
     assert [(ending.kind, ending.layers) for ending in heard] == [("cancelled", (layer,))]
     assert gui.runner.status.value.startswith("cancelled; kept unfinished: ")
@@ -351,7 +351,7 @@ def test_the_layers_renamed_and_deleted_meanwhile(
     (layer,) = viewer.layers
     assert layer.name == "small deconvolved"
     assert layer.data.shape == source.data.shape
-    assert layer.metadata["psf_distiller"]["source"]["name"] == "small"
+    assert layer.metadata["psf_distiller"].source.name == "small"
     assert told.errors == []
 
 

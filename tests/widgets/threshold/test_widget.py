@@ -11,9 +11,7 @@ from qtpy.QtWidgets import QLineEdit
 from napari_psf_distiller import Recipe, Threshold
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.stepwise.pipeline import threshold_step
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 
 NAME = "Threshold"
 
@@ -150,7 +148,7 @@ def test_another_image_gets_its_own_layer(
     gui.image.value = other
     user.runs(gui)
     np.testing.assert_array_equal(mask.data.astype(bool), source.data > 50)
-    assert mask.metadata[METADATA_KEY]["origin"] == "small"
+    assert mask.metadata[METADATA_KEY].origin == "small"
     assert viewer.layers[-1].name == "other threshold"
 
 

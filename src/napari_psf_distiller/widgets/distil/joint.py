@@ -22,8 +22,8 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, points_layer
 from napari_psf_distiller.widgets.layers.geometry import inset
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
     marked_by_hand,
     used_device,
     with_image,
@@ -169,10 +169,10 @@ def joint_outcome(run: JointRun) -> Outcome:
         others=[run.beads],
     )
     psf = _psf_layer(source, run.beads, recipe, fit.psf, fit.iterations)
-    psf[1]["metadata"][METADATA_KEY] |= {
-        "fwhm_error": fit.fwhm_error,
-        "psf_error": fit.psf_error,
-    }
+    note = psf[1]["metadata"][METADATA_KEY]
+    psf[1]["metadata"][METADATA_KEY] = dataclasses.replace(
+        note, fwhm_error=fit.fwhm_error, psf_error=fit.psf_error
+    )
     refused = reasons_text(fit.beads)
     message = (
         f"done: {int(fit.beads['used'].sum())} of {len(fit.beads)} beads used"

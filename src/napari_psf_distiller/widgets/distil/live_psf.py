@@ -9,7 +9,7 @@ from psygnal import Signal
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import finish
-from napari_psf_distiller.recipe import PostProcess, Recipe
+from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.widgets.layers.lineage import (
     identity,
     input_of,
@@ -18,7 +18,7 @@ from napari_psf_distiller.widgets.layers.lineage import (
     run_of,
     was_edited,
 )
-from napari_psf_distiller.widgets.layers.record import own_note
+from napari_psf_distiller.widgets.layers.note import InputNote, own_note
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.postprocess import STEP, PostProcessTask, postprocess_steps
 from napari_psf_distiller.widgets.running.background import Background
@@ -62,7 +62,7 @@ class LivePSF:
         except InputError as error:
             self.failed.emit(str(error))
             return
-        note = own_note(distilled.metadata) or {}
+        note = own_note(distilled.metadata)
         tasks = [
             PostProcessTask(
                 source,
@@ -85,9 +85,9 @@ class LivePSF:
             if layer in work.viewer.layers and _is_made_of(layer, work.distilled):
                 run = run_of(layer)
                 assert run is not None
-                inputs = run["inputs"] | {"image": work.noted}
+                inputs = run.inputs | {"image": work.noted}
                 ((data, keywords, _),) = outcome.layers
-                run |= {"inputs": inputs, "warnings": outcome.warnings}
+                run = dataclasses.replace(run, inputs=inputs, warnings=outcome.warnings)
                 rewrite(layer, data, keywords, run)
         self.updated.emit()
 
@@ -97,7 +97,7 @@ class _Work(NamedTuple):
 
     viewer: Viewer
     distilled: Image
-    noted: dict[str, str]
+    noted: InputNote
     layers: list[Image]
 
 
@@ -106,14 +106,15 @@ def _is_made_of(layer: Image, distilled: Image) -> bool:
     return (
         note is not None
         and run is not None
-        and note.get("step") == STEP.value
-        and not note.get("part")
-        and run["inputs"].get("image", {}).get("layer") == identity(distilled)
+        and (note.step, note.part) == (STEP, "")
+        and "image" in run.inputs
+        and run.inputs["image"].layer == identity(distilled)
         and not is_copy(layer)
         and not was_edited(layer)
     )
 
 
 def _settings_of(layer: Image) -> PostProcess:
-    note = own_note(layer.metadata) or {}
-    return Recipe.from_dict(note["recipe"]).postprocess
+    note = own_note(layer.metadata)
+    assert note is not None
+    return note.recipe.postprocess

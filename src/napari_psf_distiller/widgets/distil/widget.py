@@ -25,7 +25,8 @@ from napari_psf_distiller.widgets.distil.joint import (
 from napari_psf_distiller.widgets.distil.live_fit import LiveFit
 from napari_psf_distiller.widgets.distil.psf_so_far import PSFSoFar
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source
-from napari_psf_distiller.widgets.layers.record import marked_by_hand, own_note, used_device
+from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.record import marked_by_hand, used_device
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
@@ -112,7 +113,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         choose_source(gui.image, beads)
         note = own_note(beads.metadata) if beads is not None else None
         if note is not None:
-            gui.method.value = note["recipe"]["distill"]["method"]
+            gui.method.value = note.recipe.distill.method
 
     gui.method.changed.connect(show_what_counts)
     when_docked(gui, prefer)

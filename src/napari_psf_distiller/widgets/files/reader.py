@@ -12,7 +12,7 @@ from napari.settings import get_settings
 from napari_psf_distiller.io import is_psf_file, read_psf
 from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, LayerSummary
 
 __all__ = ["PSF_NAMES", "get_reader", "own_name", "prefer_own_reader"]
 
@@ -58,14 +58,8 @@ def read_psf_layer(path: str) -> LayerTuples:
     name = ENDING.sub("", Path(path).name)
     ndim = stored.psf.ndim
     recipe = stored.recipe or Recipe(preprocess=Preprocess(background="none"))
-    note = {
-        "step": StepId.OPEN.value,
-        "recipe": recipe.to_dict(),
-        "origin": name,
-        "source": {"name": Path(path).name, "shape": stored.psf.shape, "dtype": "float32"},
-        "others": [],
-        "digest": "",
-    }
+    file = LayerSummary(Path(path).name, stored.psf.shape, "float32")
+    note = LayerNote(StepId.OPEN, recipe, name, source=file)
     keywords = {
         "name": name,
         "scale": stored.spacing,

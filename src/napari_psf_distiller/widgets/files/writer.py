@@ -11,9 +11,9 @@ from superqt.utils import ensure_main_thread
 
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import write_psf
-from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.widgets.files.reader import own_name, prefer_own_reader
-from napari_psf_distiller.widgets.layers.record import own_note, voxel_size_noted
+from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 
 __all__ = ["write_psf_layer"]
 
@@ -93,5 +93,5 @@ def _write(path: str, data: Any, attributes: dict[str, Any]) -> None:
             f"The layer {name!r} is RGB or multiscale; a PSF has one value a voxel, and one level."
         )
     note = own_note(metadata)
-    recipe = Recipe.from_dict(note["recipe"]) if note is not None else None
+    recipe = note.recipe if note is not None else None
     write_psf(path, np.asarray(data), spacing=spacing, recipe=recipe)

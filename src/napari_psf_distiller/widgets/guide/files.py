@@ -20,7 +20,8 @@ from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.files.writer import write_psf_layer
 from napari_psf_distiller.widgets.guide.steps import TO_THE_PSF
 from napari_psf_distiller.widgets.layers.lineage import identity, newest_layer, root_of, run_of
-from napari_psf_distiller.widgets.layers.record import own_note, used_points
+from napari_psf_distiller.widgets.layers.note import RunNote, own_note
+from napari_psf_distiller.widgets.layers.record import used_points
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 __all__ = ["PSFMade", "psf_made"]
@@ -44,7 +45,7 @@ class PSFMade:
     residual : Any
         The array, or None.
     fwhm_error : tuple of float or None
-    runs : dict of StepId to dict
+    runs : dict of StepId to RunNote
         What is recorded of each step's run.
     """
 
@@ -56,7 +57,7 @@ class PSFMade:
     beads: pd.DataFrame | None
     residual: Any
     fwhm_error: tuple[float, ...] | None
-    runs: dict[StepId, dict[str, Any]]
+    runs: dict[StepId, RunNote]
 
     def save(self, path: Path) -> None:
         """Write the PSF as ImageJ's TIFF or OME-TIFF, as the name says."""
@@ -88,9 +89,9 @@ class PSFMade:
         psf = np.asarray(self.psf, np.float32)
         spacing = check_spacing(self.recipe.spacing, psf.ndim)
         timings = {
-            step.value: float(run["seconds"]) for step, run in self.runs.items() if "seconds" in run
+            step.value: run.seconds for step, run in self.runs.items() if run.seconds is not None
         }
-        distilled = self.runs.get(StepId.DISTILL, {})
+        distilled = self.runs.get(StepId.DISTILL)
         return Result(
             psf=psf,
             beads=self.beads,
@@ -100,8 +101,8 @@ class PSFMade:
             fwhm=fwhm(psf, spacing),
             fwhm_error=self.fwhm_error or (float("nan"),) * psf.ndim,
             psf_error=None,
-            log_likelihood=tuple(distilled.get("log_likelihood", ())),
-            warnings=tuple(w for run in self.runs.values() for w in run.get("warnings", ())),
+            log_likelihood=distilled.log_likelihood if distilled is not None else (),
+            warnings=tuple(w for run in self.runs.values() for w in run.warnings),
             residual=None if self.residual is None else np.asarray(self.residual),
             preprocessed=None,
         )
@@ -121,20 +122,22 @@ def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
     psf = newest_layer(present, StepId.POSTPROCESS, root=root_of(image, viewer))
     if psf is None:
         raise InputError("There is no PSF yet. Press Run what is missing.")
-    note = own_note(psf.metadata) or {}
+    note = own_note(psf.metadata)
+    assert note is not None
     lineage = _lineage(present, psf)
     distilled = lineage.get(StepId.DISTILL)
-    run = (run_of(distilled) or {}).get("id", "-") if distilled is not None else "-"
+    made = run_of(distilled) if distilled is not None else None
+    run = made.id if made is not None else "-"
     residual = newest_layer(present, StepId.DISTILL, RESIDUAL, run=run)
     beads = newest_layer(present, StepId.DISTILL, FITTED_BEADS, run=run) or lineage.get(
         StepId.FIND_BEADS
     )
-    errors = (own_note(distilled.metadata) or {}).get("fwhm_error") if distilled else None
+    told = own_note(distilled.metadata) if distilled is not None else None
     return PSFMade(
         image=source.data,
         psf=psf.data,
         title=source.origin,
-        recipe=Recipe.from_dict(note["recipe"]),
+        recipe=note.recipe,
         attributes={
             "name": psf.name,
             "scale": tuple(psf.scale),
@@ -143,7 +146,7 @@ def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
         },
         beads=_table(beads) if isinstance(beads, Points) else None,
         residual=residual.data if residual is not None else None,
-        fwhm_error=None if errors is None else tuple(errors),
+        fwhm_error=told.fwhm_error if told is not None else None,
         runs={
             step: made
             for step in TO_THE_PSF
@@ -155,19 +158,16 @@ def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
 def _lineage(layers: list[Layer], last: Layer) -> dict[StepId, Layer]:
     """Return the layers that led to one, by the step that wrote them."""
     known = {identity(layer): layer for layer in layers}
-    found: dict[StepId, Layer] = {}
+    found: dict[tuple[StepId, str], Layer] = {}
     waiting = [last]
     while waiting:
         layer = waiting.pop()
         note, run = own_note(layer.metadata), run_of(layer)
-        if note is None or run is None:
+        if note is None or run is None or (note.step, note.part) in found:
             continue
-        step = StepId(note["step"])
-        if step in found:
-            continue
-        found[step] = layer
-        waiting += [known[i["layer"]] for i in run["inputs"].values() if i["layer"] in known]
-    return found
+        found[note.step, note.part] = layer
+        waiting += [known[i.layer] for i in run.inputs.values() if i.layer in known]
+    return {step: layer for (step, part), layer in found.items() if not part}
 
 
 def _table(beads: Points) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLabel
 from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER_OPTIONS
 from napari_psf_distiller.widgets.guide.parameters import HEAD
 from napari_psf_distiller.widgets.layers.choices import is_preview
-from napari_psf_distiller.widgets.layers.record import own_note
+from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
 from napari_psf_distiller.widgets.layers.voxel_size import (
     VOXEL_SIZE_OPTIONS,

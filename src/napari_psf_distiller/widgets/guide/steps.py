@@ -193,11 +193,12 @@ class GuideStep:
             return Standing(State.TO_DO)
         if any(other.state is not State.DONE for other in before):
             return Standing(State.OUT_OF_DATE, "An earlier step is not done.", layer, edited)
-        run = run_of(layer) or {}
-        if run["inputs"] != inputs_of(self.gui):
+        run = run_of(layer)
+        assert run is not None
+        if run.inputs != inputs_of(self.gui):
             why = "It was made from other layers, or they were changed since."
             return Standing(State.OUT_OF_DATE, why, layer, edited)
-        if run["parameters"] != parameters_of(self.gui):
+        if run.parameters != parameters_of(self.gui):
             why = "Its parameters were changed since."
             return Standing(State.OUT_OF_DATE, why, layer, edited)
         return Standing(State.DONE, layer=layer, edited=edited)

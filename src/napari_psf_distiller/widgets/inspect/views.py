@@ -18,7 +18,7 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Optics
-from napari_psf_distiller.widgets.layers.record import own_note
+from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def subject_of(layer: Image | None) -> Subject:
     """
     source = read_image_layer(layer, "a PSF")
     assert layer is not None
-    note = own_note(layer.metadata) or {}
-    errors = note.get("fwhm_error")
+    note = own_note(layer.metadata)
+    errors = note.fwhm_error if note is not None else None
     if errors is not None and len(errors) != len(np.shape(source.data)):
         errors = None
     return Subject(
@@ -120,7 +120,7 @@ def subject_of(layer: Image | None) -> Subject:
         data=source.data,
         spacing=source.recipe.spacing,
         fwhm_error=None if errors is None else tuple(float(error) for error in errors),
-        psf_error=note.get("psf_error"),
+        psf_error=note.psf_error if note is not None else None,
         optics=source.recipe.optics,
     )
 

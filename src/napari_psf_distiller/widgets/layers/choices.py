@@ -15,8 +15,7 @@ from napari.layers import Image, Labels, Layer, Points
 
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.lineage import identity
-from napari_psf_distiller.widgets.layers.record import own_note
-from napari_psf_distiller.widgets.layers.source import SOURCE_KEY
+from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.parts.docks import when_docked
 
 __all__ = [
@@ -151,12 +150,12 @@ def choose_newest(choice: ComboBox, step: StepId, part: str = "") -> bool:
 
     A PSF that was opened from a file counts as post-processed.
     """
-    steps = {step.value} | ({StepId.OPEN.value} if step is StepId.POSTPROCESS else set())
+    steps = (step, StepId.OPEN) if step is StepId.POSTPROCESS else (step,)
     notes = [(layer, own_note(layer.metadata)) for layer in choice.choices if layer is not None]
     fitting = [
         layer
         for layer, note in notes
-        if note is not None and note.get("step") in steps and note.get("part", "") == part
+        if note is not None and note.step in steps and note.part == part
     ]
     if fitting:
         choice.value = fitting[-1]
@@ -169,6 +168,6 @@ def choose_source(choice: ComboBox, layer: Layer | None) -> None:
     if note is None:
         return
     for other in choice.choices:
-        if other is not None and note.get(SOURCE_KEY) == identity(other):
+        if other is not None and note.source_layer == identity(other):
             choice.value = other
             return

@@ -1,5 +1,6 @@
 """Which run made a layer: its parameters, and the layers that went in, as they were then."""
 
+import dataclasses
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -13,11 +14,11 @@ from qtpy.QtCore import Qt
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.record import METADATA_KEY, digest_of, is_edited, own_note
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, InputNote, RunNote, own_note
+from napari_psf_distiller.widgets.layers.record import digest_of, is_edited
 from napari_psf_distiller.widgets.layers.region import shown_region
 
 __all__ = [
-    "RUN_KEY",
     "beginning_of",
     "identity",
     "input_of",
@@ -32,9 +33,6 @@ __all__ = [
     "sign",
     "was_edited",
 ]
-
-# Where a step's note holds the run.
-RUN_KEY = "run"
 
 # They change how a result is computed, not what it is; or when.
 WITHOUT_EFFECT = {"device", "fft", "memory", "live"}
@@ -93,12 +91,12 @@ def beginning_of(layer: Layer) -> str:
     Of a layer that no run of ours wrote it is its own.
     """
     run = run_of(layer)
-    return str(run["root"]).partition(" ")[0] if run is not None else identity(layer)
+    return run.root.partition(" ")[0] if run is not None else identity(layer)
 
 
-def input_of(layer: Layer, viewer: Viewer | None = None) -> dict[str, str]:
+def input_of(layer: Layer, viewer: Viewer | None = None) -> InputNote:
     """Return what a run notes of a layer that goes in; see `root_of`."""
-    return {"layer": identity(layer), "part": _part(layer, viewer), "content": _content(layer)}
+    return InputNote(identity(layer), _part(layer, viewer), _content(layer))
 
 
 def _part(layer: Layer, viewer: Viewer | None) -> str:
@@ -130,7 +128,7 @@ def _is_hidden(widget: Widget) -> bool:
     return bool(explicit and native.isHidden())
 
 
-def inputs_of(gui: FunctionGui[Any, Any]) -> dict[str, dict[str, str]]:
+def inputs_of(gui: FunctionGui[Any, Any]) -> dict[str, InputNote]:
     """Return what a run of a step widget would note of the layers that are chosen in it."""
     viewer = gui.viewer.value
     return {name: input_of(layer, viewer) for name, layer in _layers_of(gui).items()}
@@ -144,49 +142,39 @@ def _layers_of(gui: FunctionGui[Any, Any]) -> dict[str, Layer]:
     }
 
 
-def record_run(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
-    """Return what a run of a step widget is recorded as, in plain data.
-
-    Returns
-    -------
-    dict
-        ``id`` of the run, ``time`` of its begin, ``parameters``, ``inputs`` (by parameter), and
-        ``root``: see `root_of`.
-    """
+def record_run(gui: FunctionGui[Any, Any]) -> RunNote:
+    """Return what a run of a step widget that begins now is recorded as."""
     layers = _layers_of(gui)
     first = next(iter(layers.values()), None)
     made = run_of(first) if first is not None else None
     root = ""
     if first is not None:
-        root = made["root"] if made else root_of(first, gui.viewer.value)
-    return {
-        "id": uuid.uuid4().hex,
-        "time": time.time(),
-        "parameters": parameters_of(gui),
-        "inputs": inputs_of(gui),
-        "root": root,
-    }
+        root = made.root if made else root_of(first, gui.viewer.value)
+    return RunNote(
+        id=uuid.uuid4().hex,
+        time=time.time(),
+        parameters=parameters_of(gui),
+        inputs=inputs_of(gui),
+        root=root,
+    )
 
 
-def run_of(layer: Layer) -> dict[str, Any] | None:
+def run_of(layer: Layer) -> RunNote | None:
     """Return the record of the run that made a layer, or None if no run of ours did."""
     note = own_note(layer.metadata)
-    run = note.get(RUN_KEY) if note is not None else None
-    return run if isinstance(run, dict) else None
+    return note.run if note is not None else None
 
 
-def sign(layer: Layer, run: dict[str, Any]) -> None:
+def sign(layer: Layer, run: RunNote) -> None:
     """Note in a layer that a run wrote it just now."""
     _watch(layer)
-    layer.metadata[METADATA_KEY][RUN_KEY] = run | {
-        "layer": identity(layer),
-        "written": _content(layer),
-    }
+    note = own_note(layer.metadata)
+    assert note is not None
+    signed = dataclasses.replace(run, layer=identity(layer), written=_content(layer))
+    layer.metadata[METADATA_KEY] = dataclasses.replace(note, run=signed)
 
 
-def rewrite(
-    layer: Layer, data: Any, keywords: Mapping[str, Any], run: dict[str, Any] | None
-) -> None:
+def rewrite(layer: Layer, data: Any, keywords: Mapping[str, Any], run: RunNote | None) -> None:
     """Give a layer new content, as if a run had written that just now.
 
     Parameters
@@ -196,7 +184,7 @@ def rewrite(
     data : array_like
     keywords : mapping
         As for a new layer; its metadata count, and the features of points.
-    run : dict or None
+    run : RunNote or None
         The run's record.
     """
     _watch(layer)
@@ -211,7 +199,7 @@ def rewrite(
 def is_copy(layer: Layer) -> bool:
     """Return whether a layer is a copy that somebody made of the one that a run wrote."""
     run = run_of(layer)
-    return run is not None and run.get("layer", identity(layer)) != identity(layer)
+    return run is not None and run.layer not in ("", identity(layer))
 
 
 def was_edited(layer: Layer) -> bool:
@@ -219,7 +207,7 @@ def was_edited(layer: Layer) -> bool:
     run = run_of(layer)
     if isinstance(layer, Points):
         return is_edited(layer)
-    return run is not None and run.get("written") != _content(layer)
+    return run is not None and run.written != _content(layer)
 
 
 def newest_layer(
@@ -244,11 +232,10 @@ def newest_layer(
         if (
             note is not None
             and made is not None
-            and note.get("step") == step.value
-            and note.get("part", "") == part
-            and not note.get("unfinished")
-            and (not root or made["root"] == root)
-            and (not run or made["id"] == run)
+            and (note.step, note.part) == (step, part)
+            and not note.unfinished
+            and (not root or made.root == root)
+            and (not run or made.id == run)
         ):
-            found.append((made["time"], not is_copy(layer), place, layer))
+            found.append((made.time, not is_copy(layer), place, layer))
     return max(found, key=lambda entry: entry[:3])[3] if found else None

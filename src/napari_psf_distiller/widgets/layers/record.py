@@ -13,42 +13,20 @@ from numpy.typing import NDArray
 from napari_psf_distiller.recipe import Provenance, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.widgets.layers.geometry import spacing_of
+from napari_psf_distiller.widgets.layers.note import Drawn, own_note
 
 __all__ = [
-    "DRAWN_KEY",
-    "METADATA_KEY",
     "digest_of",
-    "drawn_with",
     "is_edited",
     "marked_by_hand",
-    "own_note",
     "used_device",
     "used_points",
     "voxel_size_noted",
     "with_image",
 ]
 
-METADATA_KEY = "psf_distiller"
-
-# Where a step's note holds the scale and the units that its layer was drawn with.
-DRAWN_KEY = "drawn"
-
 # Of a layer whose image is not on record: no step of ours that reads it was the first.
 _EMPTY_RECORD = Provenance(versions={}, device="", image_shape=(), image_dtype="", image_sha256="")
-
-
-def own_note(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what a step wrote into a layer's metadata, or None if no step of ours did."""
-    note = metadata.get(METADATA_KEY)
-    return note if isinstance(note, dict) and "recipe" in note else None
-
-
-def drawn_with(scale: Sequence[float], units: Sequence[Any]) -> dict[str, Any]:
-    """Return what a note says of how its layer was drawn."""
-    return {
-        "scale": tuple(float(size) for size in scale),
-        "units": tuple(str(unit) for unit in units),
-    }
 
 
 def voxel_size_noted(
@@ -67,10 +45,10 @@ def voxel_size_noted(
     scale : sequence of float
     units : sequence of str or pint.Unit
     """
-    note = own_note(metadata) or {}
-    noted = note.get("recipe", {}).get("spacing")
-    if noted is not None and note.get(DRAWN_KEY) == drawn_with(scale, units):
-        return tuple(float(size) for size in noted)
+    note = own_note(metadata)
+    noted = note.recipe.spacing if note is not None else None
+    if note is not None and noted is not None and note.drawn == Drawn.of(scale, units):
+        return noted
     return spacing_of(scale, units)
 
 
@@ -78,7 +56,7 @@ def is_edited(layer: Layer) -> bool:
     """Return whether a layer that a step wrote was changed by hand since."""
     note = own_note(layer.metadata)
     features = getattr(layer, "features", None)
-    return note is not None and note.get("digest") != digest_of(layer.data, features)
+    return note is not None and note.digest != digest_of(layer.data, features)
 
 
 def marked_by_hand(recipe: Recipe, step: str) -> Recipe:

@@ -20,21 +20,22 @@ from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.geometry import full_range, geometry_of, in_true_size
 from napari_psf_distiller.widgets.layers.lineage import identity
-from napari_psf_distiller.widgets.layers.record import (
-    DRAWN_KEY,
+from napari_psf_distiller.widgets.layers.note import (
     METADATA_KEY,
-    digest_of,
-    drawn_with,
-    is_edited,
+    Drawn,
+    LayerNote,
+    LayerSummary,
     own_note,
+)
+from napari_psf_distiller.widgets.layers.record import (
+    digest_of,
+    is_edited,
     voxel_size_noted,
 )
 from napari_psf_distiller.widgets.layers.region import Region, axes_of_space, shown_region
 
 __all__ = [
     "NOT_PREPROCESSED",
-    "SAME_GRID_KEY",
-    "SOURCE_KEY",
     "LayerData",
     "Source",
     "check_image_layer",
@@ -56,12 +57,6 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 # Digits after the point that a voxel size in micrometres is shown with.
 VOXEL_SIZE_DIGITS = 5
-
-# Where a step's note holds the identity of the layer that it worked on.
-SOURCE_KEY = "source_layer"
-
-# Where it says whether its layer has the voxels of that layer, and lies on it.
-SAME_GRID_KEY = "same_grid"
 
 # Of an image that no step of ours made. To check a recipe anew takes milliseconds, and a layer is
 # read whenever a slider moves.
@@ -114,13 +109,11 @@ class Source:
         """
         return self.look_for_edits()
 
-    def note(self) -> dict[str, Any]:
-        """Return what a layer made from this one says of it."""
-        return {
-            "name": self.name,
-            "shape": tuple(int(n) for n in np.shape(self.data)),
-            "dtype": str(self.data.dtype),
-        }
+    @property
+    def summary(self) -> LayerSummary:
+        """What a layer made from this one says of it."""
+        shape = tuple(int(n) for n in np.shape(self.data))
+        return LayerSummary(self.name, shape, str(self.data.dtype))
 
 
 def read_image_layer(
@@ -191,15 +184,15 @@ def read_labels_layer(layer: Labels | None, viewer: "napari.viewer.Viewer | None
 
 def source_of(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Source:
     """Return a layer as a step reads it, whatever it is."""
-    note = own_note(layer.metadata)
+    note = LayerNote.read(layer.metadata)
     if isinstance(layer, Image | Labels):
         region = shown_region(layer, viewer)
         data = region.of(layer.data)
     else:
         region, data = Region(tuple(range(layer.ndim))), layer.data
     recipe, geometry = _recipe_and_geometry(layer, region.axes)
-    origin = layer.name if note is None else note.get("origin", layer.name)
-    chosen = region.chosen or (note or {}).get("chosen", {})
+    origin = layer.name if note is None else note.origin
+    chosen = region.chosen or (note.chosen if note is not None else {})
 
     def look_for_edits() -> bool:
         return not isinstance(layer, Image) and (note is None or is_edited(layer))
@@ -231,13 +224,13 @@ def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dic
 
     Of a PSF file of ours that another reader opened, the file says the former.
     """
-    note = own_note(layer.metadata)
+    note = LayerNote.read(layer.metadata)
     geometry = geometry_of(layer, axes)
     spacing = voxel_size_noted(layer.metadata, geometry["scale"], geometry["units"])
     # Nothing was done to a layer without a note: a recipe must not claim the default's steps.
     recipe = UNTOUCHED
     if note is not None:
-        recipe = Recipe.from_dict(note["recipe"])
+        recipe = note.recipe
     elif layer.source.path is not None:
         stated, stored = psf_made_with(layer.source.path) or ((), None)
         if len(stated) == len(axes):
@@ -334,24 +327,22 @@ def layer_like(
     if not same_grid:
         geometry = in_true_size(geometry, source.recipe.spacing)
     keywords = geometry | keywords
-    note: dict[str, Any] = {
-        "step": step.value,
-        "part": part,
-        "recipe": recipe.to_dict(),
-        "origin": source.origin,
-        "source": source.note(),
-        SOURCE_KEY: source.identity,
-        SAME_GRID_KEY: same_grid,
-        DRAWN_KEY: drawn_with(keywords["scale"], keywords["units"]),
-        "others": [other.note() for other in others],
-        "digest": digest_of(data, keywords.get("features")),
-    }
+    note = LayerNote(
+        step=step,
+        part=part,
+        recipe=recipe,
+        origin=source.origin,
+        source=source.summary,
+        source_layer=source.identity,
+        others=tuple(other.summary for other in others),
+        same_grid=same_grid,
+        drawn=Drawn.of(keywords["scale"], keywords["units"]),
+        digest=digest_of(data, keywords.get("features")),
+        chosen=source.chosen,
+        iterations=iterations,
+    )
     if kind == "image" and "contrast_limits" not in keywords:
         keywords["contrast_limits"] = full_range(data)
-    if source.chosen:
-        note["chosen"] = source.chosen
-    if iterations is not None:
-        note["iterations"] = iterations
     return data, {"name": name, "metadata": {METADATA_KEY: note}} | keywords, kind
 
 
@@ -384,11 +375,11 @@ def not_raw(source: Source, who: str) -> tuple[str, ...]:
 def is_made_from(layer: Layer | None, source: Source) -> bool:
     """Return whether a layer was made from another one, renamed since or not."""
     note = own_note(layer.metadata) if layer is not None else None
-    if note is None or note.get(SOURCE_KEY) != source.identity:
+    if note is None or note.source is None or note.source_layer != source.identity:
         return False
     # It may have got other data.
-    now, then = source.note(), note["source"]
-    return all(now[name] == then[name] for name in ("shape", "dtype"))
+    now, then = source.summary, note.source
+    return (now.shape, now.dtype) == (then.shape, then.dtype)
 
 
 def _check_axes(layer: Layer) -> None:

@@ -20,15 +20,10 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.geometry import geometry_of, scaled, unit_ratios
 from napari_psf_distiller.widgets.layers.lineage import beginning_of, identity, run_of
-from napari_psf_distiller.widgets.layers.record import (
-    DRAWN_KEY,
-    drawn_with,
-    own_note,
-    voxel_size_noted,
-)
+from napari_psf_distiller.widgets.layers.note import Drawn, own_note
+from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 from napari_psf_distiller.widgets.layers.region import axes_of_space, place_shown, show_place
 from napari_psf_distiller.widgets.layers.source import (
-    SAME_GRID_KEY,
     VOXEL_SIZE_DIGITS,
     Source,
     check_image_layer,
@@ -134,10 +129,12 @@ def voxel_size_in_use(layer: Image | None, layers: Iterable[Layer]) -> tuple[flo
     scale, units = geometry["scale"], geometry["units"]
     made = []
     for place, other in enumerate(layers):
-        note, run = own_note(other.metadata) or {}, run_of(other)
-        drawn_so = note.get(SAME_GRID_KEY) and note.get(DRAWN_KEY) == drawn_with(scale, units)
-        if run is not None and drawn_so and beginning_of(other) == identity(layer):
-            made.append((run["time"], place, other.metadata))
+        note, run = own_note(other.metadata), run_of(other)
+        if note is None or run is None:
+            continue
+        drawn_so = note.same_grid and note.drawn == Drawn.of(scale, units)
+        if drawn_so and beginning_of(other) == identity(layer):
+            made.append((run.time, place, other.metadata))
     if not made:
         return known
     return voxel_size_noted(max(made, key=lambda entry: entry[:2])[2], scale, units)
@@ -195,7 +192,8 @@ def _followed(
     """
     old = geometry_of(layer, axes)
     new, voxel = after, np.zeros(len(axes))
-    if not (own_note(layer.metadata) or {}).get(SAME_GRID_KEY):
+    note = own_note(layer.metadata)
+    if note is None or not note.same_grid:
         # A PSF keeps its size, and its middle plane the place.
         spacing = voxel_size_noted(layer.metadata, old["scale"], old["units"])
         new = scaled(old, spacing or after["scale"])

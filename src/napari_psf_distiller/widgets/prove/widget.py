@@ -15,7 +15,7 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
-from napari_psf_distiller.widgets.layers.record import own_note
+from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
@@ -159,9 +159,8 @@ def _residual_of(source: Source, viewer: "napari.viewer.Viewer") -> Image | None
         note = own_note(layer.metadata) if isinstance(layer, Image) else None
         return (
             note is not None
-            and note.get("step") == StepId.DISTILL.value
-            and note.get("part") == RESIDUAL
-            and note.get("origin") == source.origin
+            and (note.step, note.part) == (StepId.DISTILL, RESIDUAL)
+            and note.origin == source.origin
         )
 
     return next((layer for layer in reversed(viewer.layers) if fits(layer)), None)

@@ -17,10 +17,8 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, note_likelihood
 from napari_psf_distiller.widgets.layers.choices import offer_layers, unwrapped
 from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sign
-from napari_psf_distiller.widgets.layers.record import (
-    METADATA_KEY,
-    is_edited,
-)
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, RunNote
+from napari_psf_distiller.widgets.layers.record import is_edited
 from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background
@@ -98,7 +96,8 @@ class StepRunner:
         self._alive = True
         self._updated = self._told = 0.0
         # What is noted of the run in its layers, and how it ended, once it is known.
-        self._run: dict[str, Any] = {}
+        self._run: RunNote | None = None
+        self._log_likelihood: list[tuple[int, float]] = []
         self._ending: Ending | None = None
         # Whether the worker is done, and whether its layers are being added.
         self._worked = self._adding = False
@@ -161,7 +160,7 @@ class StepRunner:
         self._job, self._task = job, task
         self._ending = self._untold = None
         self._worked = self._adding = self._previewed = False
-        self._run = record_run(self._gui) | {"log_likelihood": [], "warnings": []}
+        self._run, self._log_likelihood = record_run(self._gui), []
         self._time_left = TimeLeft()
         self._running = True
         self._step = ""
@@ -173,7 +172,7 @@ class StepRunner:
         # Not before the work, which would wait for it.
         QTimer.singleShot(0, partial(self._add_bar, self._run))
 
-    def _add_bar(self, run: dict[str, Any]) -> None:
+    def _add_bar(self, run: RunNote) -> None:
         if not self._is_under_way(run) or not self._alive:
             return
         # napari's bar handles events when it is made; the run may be over with them.
@@ -183,8 +182,8 @@ class StepRunner:
         else:
             bar.close()
 
-    def _is_under_way(self, run: dict[str, Any]) -> bool:
-        return self._running and self._run is run
+    def _is_under_way(self, run: RunNote) -> bool:
+        return self._running and self._run is not None and self._run.id == run.id
 
     def cancel(self) -> None:
         """Ask the run to stop; it does within one iteration, and adds nothing."""
@@ -210,7 +209,7 @@ class StepRunner:
             self.cancel()
             return
         now = self.clock()
-        note_likelihood(self._run["log_likelihood"], progress)
+        note_likelihood(self._log_likelihood, progress)
         self._tell_progress(progress, now)
         left = self._time_left.after(progress)
         begun = progress.note or progress.title != self._step
@@ -269,7 +268,8 @@ class StepRunner:
         """Add what a cancelled run had to keep."""
         for _, keywords, _ in outcome.layers:
             keywords["name"] += " (unfinished)"
-            keywords["metadata"][METADATA_KEY]["unfinished"] = True
+            note = keywords["metadata"][METADATA_KEY]
+            keywords["metadata"][METADATA_KEY] = replace(note, unfinished=True)
         self._written = None
         message = f"cancelled; kept unfinished: {outcome.message}"
         self._add_all(outcome, replace(job, replace_for=None), "cancelled", message)
@@ -278,17 +278,19 @@ class StepRunner:
         self, outcome: Outcome, job: Job[Any], kind: Literal["done", "cancelled"], message: str
     ) -> None:
         """Add a run's layers one by one; the run has ended when all are there."""
-        self._run |= {
-            "seconds": time.time() - self._run["time"],
-            "log_likelihood": tuple(self._run["log_likelihood"]),
-            "warnings": outcome.warnings,
-        }
+        assert self._run is not None
+        run = self._run = replace(
+            self._run,
+            seconds=time.time() - self._run.time,
+            log_likelihood=tuple(self._log_likelihood),
+            warnings=outcome.warnings,
+        )
         self._adding = True
         refusals: list[Exception] = []
 
         def add(layer: LayerData, is_last: bool) -> Layer | None:
             try:
-                return self._add(layer, job, is_last) if self._alive else None
+                return self._add(layer, job, run, is_last) if self._alive else None
             except Exception as error:
                 # Of napari, or of whoever listens to it: the run must end all the same.
                 refusals.append(error)
@@ -307,7 +309,7 @@ class StepRunner:
 
         add_one_by_one(outcome.layers, unwrapped(job.viewer), add, done)
 
-    def _add(self, layer: LayerData, job: Job[Any], is_last: bool) -> Layer:
+    def _add(self, layer: LayerData, job: Job[Any], run: RunNote, is_last: bool) -> Layer:
         data, keywords, kind = layer
         old, old_source = self._written or (None, None)
         if (
@@ -317,7 +319,7 @@ class StepRunner:
             and old.data.shape == data.shape
             and not is_edited(old)
         ):
-            rewrite(old, data, keywords, self._run)
+            rewrite(old, data, keywords, run)
             return old
         viewer = unwrapped(job.viewer)
         if is_last and kind == "image" and become(self.stand_in, viewer, data, keywords):
@@ -325,7 +327,7 @@ class StepRunner:
             assert added is not None
         else:
             added = getattr(viewer, f"add_{kind}")(data, **keywords)
-        sign(added, self._run)
+        sign(added, run)
         self._written = (added, job.replace_for) if job.replace_for is not None else None
         return added
 
