@@ -12,15 +12,15 @@ from scipy import ndimage
 import napari_psf_distiller as pd
 from napari_psf_distiller import (
     DeviceError,
-    Distill,
     DistillerWarning,
-    FindBeads,
     InputError,
     PostProcess,
     Preprocess,
     Progress,
     Recipe,
+    RichardsonLucy,
     Threshold,
+    ThresholdedObjects,
     pipeline,
 )
 from napari_psf_distiller.compute import open_engine
@@ -36,16 +36,16 @@ STEPS = ["preprocess", "threshold", "find_beads", "distill", "postprocess"]
 def quick(**changes) -> Recipe:
     """The stepwise recipe with a PSF that fits into the small field, and few iterations."""
     parts = {
-        "distill": Distill(method="richardson-lucy", iterations=10),
+        "distill": RichardsonLucy(iterations=10),
         "postprocess": PostProcess(crop=(21, 33, 33)),
         "device": "numpy",
     }
     return dataclasses.replace(Recipe.stepwise(), **parts | changes)
 
 
-def finding(**changes) -> FindBeads:
+def finding(**changes) -> ThresholdedObjects:
     """How the stepwise recipe finds beads, with changes."""
-    return dataclasses.replace(Recipe.stepwise().find_beads, **changes)
+    return ThresholdedObjects(**changes)
 
 
 @pytest.fixture(scope="module")
@@ -477,7 +477,7 @@ def test_byte_order_changes_nothing(field):
     np.testing.assert_array_equal(other.psf, native.psf)
 
 
-@pytest.mark.parametrize("recipe", ["abc", 5, {}, pd.Distill()])
+@pytest.mark.parametrize("recipe", ["abc", 5, {}, pd.JointFit()])
 def test_what_is_no_recipe(field, recipe):
     with pytest.raises(InputError, match="it should be a Recipe"):
         pd.distill(field.image, field.spacing, recipe)

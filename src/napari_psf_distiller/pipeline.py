@@ -16,7 +16,7 @@ from napari_psf_distiller.deconvolution.pipeline import engine_of
 from napari_psf_distiller.errors import DistillerWarning, InputError, shown
 from napari_psf_distiller.joint.pipeline import joint_steps
 from napari_psf_distiller.progress import Steps, finish
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe import Recipe, ThresholdedObjects
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.stepwise.pipeline import (
     stepwise_steps,
@@ -125,8 +125,10 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
 
 def _check_lengths(recipe: Recipe, ndim: int) -> None:
     """Refuse a recipe whose lists are too short for an image of so many axes."""
+    found = recipe.find_beads
+    margin = found.margin if isinstance(found, ThresholdedObjects) else None
     for name, values in (
-        ("margin", recipe.find_beads.margin),
+        ("margin", margin),
         ("crop", recipe.postprocess.crop),
     ):
         if values is not None and len(values) < ndim:

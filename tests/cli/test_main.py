@@ -182,9 +182,7 @@ def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
 def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     out = tmp_path / "out"
     assert run("distill", sized, "-o", out, *STEPWISE) == 0
-    recipe = dataclasses.replace(
-        Recipe.stepwise(), distill=distiller.Distill(method="richardson-lucy", iterations=3)
-    )
+    recipe = dataclasses.replace(Recipe.stepwise(), distill=distiller.RichardsonLucy(iterations=3))
     with pytest.warns(distiller.DistillerWarning):
         expected = distiller.distill(field.image, field.spacing, recipe, "numpy")
     np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
@@ -272,7 +270,7 @@ def test_options_not_given_leave_the_recipe_as_it_is(sized, tmp_path):
         device="numpy",
         optics=distiller.Optics(numerical_aperture=0.95),
         camera=distiller.Camera(offset=99, gain=2),
-        distill=distiller.Distill(method="richardson-lucy", iterations=2),
+        distill=distiller.RichardsonLucy(iterations=2),
     )
     recipe.save(path)
     options = ["--recipe", path, "--na", "1.1", "--camera-gain", "0.7"]
@@ -594,7 +592,7 @@ def test_replay_says_if_the_device_differs(recorded, sized, tmp_path, capsys):
 
 def test_replay_of_a_recipe_without_a_record_says_so(sized, tmp_path, capsys):
     recipe = tmp_path / "recipe.json"
-    settings = distiller.Distill(method="richardson-lucy", iterations=2)
+    settings = distiller.RichardsonLucy(iterations=2)
     dataclasses.replace(Recipe.stepwise(), device="numpy", distill=settings).save(recipe)
     assert run("replay", recipe, sized, "-o", tmp_path / "again") == 0
     assert "does not say which image" in warnings_in(capsys.readouterr().err)[0]
@@ -697,7 +695,10 @@ BAD = {
     ),
     "no recipe": (lambda p: ["distill", p, "--recipe", p.with_name("no.json")], "cannot be read"),
     "unknown field": (with_recipe(document({"colour": "red"})), "unknown field 'colour'"),
-    "wrong type": (with_recipe(document({"distill": {"iterations": "ten"}})), "iterations"),
+    "wrong type": (
+        with_recipe(document({"distill": {"method": "richardson-lucy", "iterations": "ten"}})),
+        "iterations",
+    ),
     "future version": (with_recipe(document({}, 99)), "version 99"),
     "no JSON": (with_recipe("{"), "not valid JSON"),
     "both ways": (lambda p: ["distill", p, "--notebook", "--stepwise"], "not allowed with"),

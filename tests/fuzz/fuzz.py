@@ -33,6 +33,7 @@ import tifffile
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.cli.main import main
+from napari_psf_distiller.recipe.parameter import declared
 
 # What a call may take of the processor, and ten times that of the clock: others work too.
 SECONDS = 30.0
@@ -171,23 +172,17 @@ def lengths(rng: Random, good: tuple[float, ...]) -> Any:
 def section(rng: Random, kind: Any, **good: Any) -> Any:
     """A part of a recipe, now and then with odd values."""
     values = dict(good)
-    for name, item in kind.__dataclass_fields__.items():
+    for one in declared(kind):
         if rng.random() < 0.01:
-            values[name] = odd(rng)
+            values[one.field] = odd(rng)
         elif rng.random() < 0.15:
             length, number = float(10 ** rng.uniform(-4, 4)), int(10 ** rng.uniform(0, 4))
-            values[name] = (
-                (length,) * 3
-                if "margin" in name or ("window" in name and "tuple" in item.type)
-                else (number, 5, 7)
-                if name == "crop"
-                else bool(rng.integers(2))
-                if item.type == "bool"
-                else number
-                if item.type.startswith("Count") or "int" in item.type
-                else length
-                if "Literal" not in item.type
-                else values.get(name, item.default)
+            values[one.field] = (
+                ((length,) * 3 if one.kind is float else (number, 5, 7))
+                if one.per_axis
+                else values.get(one.field, one.default)
+                if one.choices
+                else {bool: bool(rng.integers(2)), int: number}.get(one.kind, length)
             )
     return kind(**values)
 
@@ -219,14 +214,15 @@ def distill_call(rng: Random, folder: Path) -> Call:
 
 def some_recipe(rng: Random, stepwise: bool) -> psfd.Recipe:
     base = psfd.Recipe.stepwise() if stepwise else psfd.Recipe()
+    quick = {"iterations": 3} if stepwise else {}
     return psfd.Recipe(
         bead_diameter=pick(rng, None, 0.1, 0.1, 0.5, 20.0, 1e-3, odd(rng)),
         optics=section(rng, psfd.Optics, **pick(rng, {}, OPTICS)),
         camera=section(rng, psfd.Camera),
         preprocess=section(rng, psfd.Preprocess),
         threshold=section(rng, psfd.Threshold),
-        find_beads=section(rng, psfd.FindBeads, method=base.find_beads.method),
-        distill=section(rng, psfd.Distill, method=base.distill.method, iterations=3),
+        find_beads=section(rng, type(base.find_beads), method=base.find_beads.method),
+        distill=section(rng, type(base.distill), method=base.distill.method, **quick),
         postprocess=section(rng, psfd.PostProcess),
     )
 

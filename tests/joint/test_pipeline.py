@@ -10,9 +10,9 @@ from scipy import ndimage
 import napari_psf_distiller as pd
 from napari_psf_distiller import (
     Camera,
-    Distill,
     DistillerWarning,
     InputError,
+    JointFit,
     Optics,
     PostProcess,
     Progress,
@@ -38,7 +38,7 @@ def told(**changes) -> Recipe:
 
 def quick(**changes) -> Recipe:
     """The same for a symmetric PSF, which takes half of the time."""
-    distill = changes.pop("distill", Distill())
+    distill = changes.pop("distill", JointFit())
     return told(distill=dataclasses.replace(distill, angular_orders=0), **changes)
 
 
@@ -288,7 +288,7 @@ def test_the_camera_can_be_given(field, symmetric):
 
 
 def test_the_window_can_be_given(field):
-    result = pd.distill(field.image, field.spacing, quick(distill=Distill(window=(3.0, 2.0, 1.6))))
+    result = pd.distill(field.image, field.spacing, quick(distill=JointFit(window=(3.0, 2.0, 1.6))))
     assert result.psf.shape == (17, 27, 21)
     assert result.fwhm == pytest.approx(pd.fwhm(field.psf, field.spacing), rel=0.02)
 
@@ -382,7 +382,7 @@ def test_where_the_camera_saturates_is_seen_in_the_image(field):
 def test_unjudged_all_beads_shape_the_psf(field):
     image, _ = cut(field, -0.5)
     judged = pd.distill(image, field.spacing, quick())
-    result = pd.distill(image, field.spacing, quick(distill=Distill(judge=False)))
+    result = pd.distill(image, field.spacing, quick(distill=JointFit(judge=False)))
     assert result.beads["used"].all()
     assert (result.beads["reason"] == "").all()
     assert not judged.beads["used"].all()
@@ -468,7 +468,7 @@ def test_all_of_the_image_saturated(field):
         ({"spacing": None}, "voxel size is not known"),
         ({"spacing": (0.1, 0.1)}, "2 values, but the image has 3 axes"),
         ({"postprocess": PostProcess(crop=(33, 33))}, "crop"),
-        ({"distill": Distill(window=(3.0, 3.0))}, "window .* has 2 values"),
+        ({"distill": JointFit(window=(3.0, 3.0))}, "window .* has 2 values"),
     ],
     ids=["device", "no spacing", "spacing", "crop", "window"],
 )

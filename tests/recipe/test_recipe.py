@@ -16,14 +16,16 @@ from pydantic import TypeAdapter
 from napari_psf_distiller import (
     Camera,
     Deconvolve,
-    Distill,
-    FindBeads,
     InputError,
+    JointFit,
+    MatchedFilter,
     Optics,
     PostProcess,
     Preprocess,
     Recipe,
+    RichardsonLucy,
     Threshold,
+    ThresholdedObjects,
 )
 from napari_psf_distiller.recipe import Provenance
 
@@ -34,8 +36,30 @@ count = st.integers(1, 10**5)
 length = st.floats(0.001, 50)
 boundary = st.sampled_from(["circulant", "noncirculant"])
 text = st.text(max_size=20)
+matched = st.builds(MatchedFilter, significance=st.floats(3, 100))
+objects = st.builds(
+    ThresholdedObjects,
+    centre=st.sampled_from(["centroid", "weighted"]),
+    min_voxels=count,
+    max_voxels=st.none() | count,
+    margin=st.none() | st.tuples(not_negative, not_negative, not_negative),
+)
+joint = st.builds(
+    JointFit,
+    window=st.none() | st.tuples(positive, positive) | st.tuples(positive, positive, positive),
+    background_scale=positive,
+    angular_orders=st.none() | st.integers(0, 12),
+    judge=st.booleans(),
+)
+lucy = st.builds(
+    RichardsonLucy,
+    placement=st.sampled_from(["truncate", "nearest"]),
+    iterations=count,
+    boundary=boundary,
+    start=st.sampled_from(["image", "flat"]),
+)
 # Of finding beads and of distilling, those that go together.
-METHODS = [("matched", "joint"), ("threshold", "richardson-lucy")]
+METHODS = [(matched, joint), (objects, lucy)]
 spacing = st.tuples(length, length) | st.tuples(length, length, length)
 
 
@@ -80,29 +104,8 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
             window=positive,
             offset=st.none() | finite,
         ),
-        find_beads=st.builds(
-            FindBeads,
-            method=st.just(find_beads),
-            significance=st.floats(3, 100),
-            centre=st.sampled_from(["centroid", "weighted"]),
-            min_voxels=count,
-            max_voxels=st.none() | count,
-            margin=st.none() | st.tuples(not_negative, not_negative, not_negative),
-        ),
-        distill=st.builds(
-            Distill,
-            method=st.just(distill),
-            window=st.none()
-            | st.tuples(positive, positive)
-            | st.tuples(positive, positive, positive),
-            background_scale=positive,
-            angular_orders=st.none() | st.integers(0, 12),
-            judge=st.booleans(),
-            placement=st.sampled_from(["truncate", "nearest"]),
-            iterations=count,
-            boundary=boundary,
-            start=st.sampled_from(["image", "flat"]),
-        ),
+        find_beads=find_beads,
+        distill=distill,
         postprocess=st.builds(
             PostProcess,
             crop=st.none() | st.tuples(count, count) | st.tuples(count, count, count),
@@ -131,6 +134,9 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
         ),
     )
 
+
+# What a file says of the way of distilling that is not the default.
+LUCY = {"method": "richardson-lucy"}
 
 recipes = st.sampled_from(METHODS).flatmap(recipes_of)
 
@@ -184,27 +190,27 @@ def test_stepwise_differs_in_the_methods_alone():
     recipe = Recipe.stepwise()
     assert (recipe.find_beads.method, recipe.distill.method) == ("threshold", "richardson-lucy")
     assert (recipe.preprocess, recipe.threshold) == (Preprocess(), Threshold())
-    default = Recipe()
     assert recipe == dataclasses.replace(
-        default,
-        find_beads=dataclasses.replace(default.find_beads, method="threshold"),
-        distill=dataclasses.replace(default.distill, method="richardson-lucy"),
+        Recipe(), find_beads=ThresholdedObjects(), distill=RichardsonLucy()
     )
 
 
 @pytest.mark.parametrize(
     ("find_beads", "distill", "words"),
     [
-        ("threshold", "joint", "choose 'matched' or 'richardson-lucy'"),
-        ("matched", "richardson-lucy", "choose 'threshold' or 'joint'"),
+        (ThresholdedObjects(), JointFit(), "choose 'matched' or 'richardson-lucy'"),
+        (MatchedFilter(), RichardsonLucy(), "choose 'threshold' or 'joint'"),
     ],
 )
 def test_methods_that_do_not_go_together(find_beads, distill, words):
     with pytest.raises(InputError, match=words) as raised:
-        Recipe(find_beads=FindBeads(method=find_beads), distill=Distill(method=distill))
+        Recipe(find_beads=find_beads, distill=distill)
     assert "FindBeads.method" in str(raised.value)
     assert "Distill.method" in str(raised.value)
-    parts = {"find_beads": {"method": find_beads}, "distill": {"method": distill}}
+    parts = {
+        "find_beads": {"method": find_beads.method},
+        "distill": {"method": distill.method},
+    }
     assert words in sentence(document(**parts))
 
 
@@ -236,19 +242,20 @@ def test_nothing_can_be_changed_in_place():
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe.device = "numpy"  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        recipe.distill.iterations = 1  # type: ignore[misc]
+        recipe.distill.judge = False  # type: ignore[misc]
 
 
 def test_replacing_a_field_checks_it():
     with pytest.raises(InputError, match="iterations"):
-        dataclasses.replace(Distill(), iterations=0)
+        dataclasses.replace(RichardsonLucy(), iterations=0)
 
 
 def test_numpys_numbers_and_arrays_become_plain_ones():
     recipe = Recipe(
         spacing=np.array([0.5, 0.25, 0.25]),
         bead_diameter=np.float64(0.5),
-        distill=Distill(iterations=np.int32(7)),
+        find_beads=ThresholdedObjects(),
+        distill=RichardsonLucy(iterations=np.int32(7)),
         postprocess=PostProcess(crop=[np.int64(9), 11, 11], clip=np.bool_(False)),
     )
     assert recipe.spacing == (0.5, 0.25, 0.25)
@@ -315,28 +322,28 @@ def test_however_many_are_made_no_more_is_kept():
         (Threshold, "method", "manual"),
         (Threshold, "factor", 0),
         (Threshold, "value", float("nan")),
-        (FindBeads, "method", "otsu"),
-        (FindBeads, "significance", 2.9),
-        (FindBeads, "significance", float("inf")),
-        (FindBeads, "min_voxels", 0),
-        (FindBeads, "margin", (-1, 0, 0)),
-        (FindBeads, "margin", (0.1, "0.1")),
-        (Distill, "method", "blind"),
-        (Distill, "window", (4, 0, 4)),
-        (Distill, "window", 4.0),
-        (Distill, "background_scale", 0),
-        (Distill, "angular_orders", -1),
-        (Distill, "angular_orders", 13),
-        (Distill, "angular_orders", 1.5),
-        (Distill, "judge", 1),
-        (Distill, "judge", None),
-        (Distill, "iterations", 0),
-        (Distill, "iterations", -5),
-        (Distill, "iterations", True),
-        (Distill, "iterations", 10.0),
-        (Distill, "boundary", "reflect"),
-        (Distill, "placement", None),
-        (Distill, "start", "random"),
+        (MatchedFilter, "method", "otsu"),
+        (MatchedFilter, "significance", 2.9),
+        (MatchedFilter, "significance", float("inf")),
+        (ThresholdedObjects, "min_voxels", 0),
+        (ThresholdedObjects, "margin", (-1, 0, 0)),
+        (ThresholdedObjects, "margin", (0.1, "0.1")),
+        (JointFit, "method", "blind"),
+        (JointFit, "window", (4, 0, 4)),
+        (JointFit, "window", 4.0),
+        (JointFit, "background_scale", 0),
+        (JointFit, "angular_orders", -1),
+        (JointFit, "angular_orders", 13),
+        (JointFit, "angular_orders", 1.5),
+        (JointFit, "judge", 1),
+        (JointFit, "judge", None),
+        (RichardsonLucy, "iterations", 0),
+        (RichardsonLucy, "iterations", -5),
+        (RichardsonLucy, "iterations", True),
+        (RichardsonLucy, "iterations", 10.0),
+        (RichardsonLucy, "boundary", "reflect"),
+        (RichardsonLucy, "placement", None),
+        (RichardsonLucy, "start", "random"),
         (PostProcess, "background", 1),
         (PostProcess, "crop", (0, 65, 65)),
         (PostProcess, "crop", (65,)),
@@ -365,8 +372,14 @@ def test_a_wrong_value_is_named_with_its_field(section, field, value):
     [
         ({"colour": "green"}, "unknown field 'colour'"),
         ({"distill": {"iteration": 3}}, "unknown field 'iteration'"),
-        ({"distill": {"iterations": "many"}}, "Distill.iterations"),
-        ({"distill": {"iterations": 2.5}}, "Distill.iterations"),
+        ({"distill": LUCY | {"iterations": "many"}}, "RichardsonLucy.iterations"),
+        ({"distill": LUCY | {"iterations": 2.5}}, "RichardsonLucy.iterations"),
+        ({"distill": {"iterations": 3}}, "recipe.distill has the unknown field 'iterations'"),
+        (
+            {"distill": {"method": "blind"}},
+            "recipe.distill.method is 'blind'; it should be 'joint' or 'richardson-lucy'",
+        ),
+        ({"find_beads": {"method": 7}}, "it should be 'matched' or 'threshold'"),
         ({"distill": 3}, "recipe.distill"),
         ({"distill": None}, "recipe.distill"),
         ({"threshold": []}, "recipe.threshold"),
@@ -407,7 +420,7 @@ def of_version(version, recipe) -> str:
         ({"distill": None}, "recipe.distill must be an object"),
         ({"find_beads": 3}, "recipe.find_beads must be an object"),
         ({"distill": {"colour": 1}}, "recipe.distill has the unknown field 'colour'"),
-        ({"distill": {"iterations": "ten"}}, "Distill.iterations is 'ten'"),
+        ({"distill": LUCY | {"iterations": "ten"}}, "RichardsonLucy.iterations is 'ten'"),
         ({"deconvolve": {"iterations": "ten"}}, "Deconvolve.iterations is 'ten'"),
         ({"deconvolve": {"colour": 1}}, "recipe.deconvolve has the unknown field 'colour'"),
         ({"deconvolve": None}, "recipe.deconvolve must be an object"),

@@ -31,7 +31,7 @@ from napari_psf_distiller.io import read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
-from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe
+from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.simulate import simulate_beads
@@ -277,6 +277,7 @@ def _with(recipe: Recipe, spacing: Sequence[float] | None, iterations: int | Non
     """Return the recipe with this spacing and, if given, this number of iterations."""
     changes: dict[str, Any] = {"spacing": spacing}
     if iterations is not None:
+        assert isinstance(recipe.distill, RichardsonLucy)
         changes["distill"] = dataclasses.replace(recipe.distill, iterations=iterations)
     return dataclasses.replace(recipe, **changes)
 

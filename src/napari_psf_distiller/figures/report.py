@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -20,6 +21,8 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.joint.judging import REASONS
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.recipe.section import Section
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.wording import width_text
 
@@ -30,31 +33,6 @@ ARTEFACT_GAMMA = 0.4
 # More rows than this nobody reads, and they would make the file large.
 MOST_ROWS = 2000
 DOTS_PER_INCH = 130
-
-# What a parameter that is not set means, where that is more than nothing.
-UNSET = {
-    "iterations": "until the noise is fitted",
-    "memory": "most of what is free",
-    "window": "from the beads' width",
-    "angular_orders": "as the image asks for",
-}
-
-# What a recipe has that is not for its method of distilling; None is a whole section.
-OTHERS: dict[str, dict[str, tuple[str, ...] | None]] = {
-    "joint": {
-        "general": ("fft", "memory", "compatibility"),
-        "preprocess": None,
-        "threshold": None,
-        "find_beads": ("centre", "min_voxels", "max_voxels", "margin"),
-        "distill": ("placement", "iterations", "boundary", "start"),
-        "deconvolve": None,
-    },
-    "richardson-lucy": {
-        "camera": None,
-        "find_beads": ("significance",),
-        "distill": ("window", "background_scale", "angular_orders", "judge"),
-    },
-}
 
 STYLE = """
 :root { color-scheme: light; }
@@ -306,20 +284,33 @@ def _bead_table(beads: pd.DataFrame) -> str:
 
 def _parameters(recipe: Recipe) -> str:
     """Return every parameter of a recipe that its method has, a table for each of its sections."""
-    data = recipe.to_dict()
-    del data["provenance"]
-    general = {name: value for name, value in data.items() if not isinstance(value, dict)}
-    sections = {"general": general} | {
-        name: value for name, value in data.items() if isinstance(value, dict)
+    parts = {"general": recipe} | {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.name != "provenance"
     }
-    for heading, names in OTHERS[recipe.distill.method].items():
-        if names is None:
-            del sections[heading]
-        else:
-            for name in names:
-                del sections[heading][name]
+    tables = {
+        heading: rows
+        for heading, part in parts.items()
+        if isinstance(part, Section) and (rows := _rows(part, recipe.distill.method))
+    }
     note = '<p class="faint">Lengths in micrometres, memory in GiB.</p>'
-    return f'{note}<div class="sections">{"".join(map(_section, sections.items()))}</div>'
+    return f'{note}<div class="sections">{"".join(map(_section, tables.items()))}</div>'
+
+
+def _rows(part: Section, method: str) -> dict[str, Any]:
+    """Return the parameters of a section that a method of distilling uses, by name."""
+    if part.METHODS and method not in part.METHODS:
+        return {}
+    known = {one.field: one for one in declared(type(part))}
+    rows = {}
+    for field in dataclasses.fields(part):
+        value, one = getattr(part, field.name), known.get(field.name)
+        if isinstance(value, Section) or field.name == "provenance":
+            continue
+        if one is None or not one.methods or method in one.methods:
+            rows[field.name] = one.parameter.unset if one and value is None else value
+    return rows
 
 
 def _record(result: Result) -> str:
@@ -353,7 +344,7 @@ def _words(name: str) -> str:
 def _value(value: Any, name: str = "") -> str:
     """Return a value as escaped text."""
     if value is None:
-        return UNSET.get(name, "not set")
+        return "not set"
     if value is True or value is False:
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -33,7 +33,7 @@ from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.optics import optics_band
 from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe import JointFit, MatchedFilter, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Result, noting
 from napari_psf_distiller.steps import StepId
@@ -62,7 +62,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     device = choose_device(recipe.device)
     yield Progress(StepId.FIND_BEADS, 0, 1)
     field = raw_field(original, recipe)
-    candidates = find_candidates(field, recipe.find_beads.significance)
+    candidates = find_candidates(field, _filter_of(recipe).significance)
     candidates = _with_saturated(field, candidates, recipe)
     check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
     yield Progress(StepId.FIND_BEADS, 1, 1)
@@ -117,7 +117,7 @@ def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
         array,
         check_spacing(recipe.spacing, array.ndim),
         recipe.camera,
-        recipe.distill.background_scale,
+        _fit_of(recipe).background_scale,
         original.dtype,
     )
 
@@ -133,7 +133,7 @@ def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]
     """
     yield Progress(StepId.FIND_BEADS, 0, 1)
     field = raw_field(image, recipe)
-    found = find_candidates(field, recipe.find_beads.significance)
+    found = find_candidates(field, _filter_of(recipe).significance)
     axes = AXES[-np.ndim(np.asarray(image)) :]
     beads = pd.DataFrame(found.voxels[:, -len(axes) :].astype(float), columns=list(axes))
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
@@ -198,7 +198,7 @@ def _with_saturated(field: BeadField, candidates: Candidates, recipe: Recipe) ->
     InputError
         There is no other.
     """
-    if not recipe.distill.judge:
+    if not _fit_of(recipe).judge:
         return candidates
     verdicts = candidates.verdicts
     if verdicts is None:
@@ -246,8 +246,21 @@ def _verdicts(
     return verdicts
 
 
+# Beads can be found in a raw image, and fitted, whatever its recipe does else.
+
+
+def _filter_of(recipe: Recipe) -> MatchedFilter:
+    part = recipe.find_beads
+    return part if isinstance(part, MatchedFilter) else MatchedFilter()
+
+
+def _fit_of(recipe: Recipe) -> JointFit:
+    part = recipe.distill
+    return part if isinstance(part, JointFit) else JointFit()
+
+
 def _settings(recipe: Recipe, ndim: int) -> Settings:
-    figures, part = recipe.optics.figures, recipe.distill
+    figures, part = recipe.optics.figures, _fit_of(recipe)
     band = None if figures is None else optics_band(*figures)
     window = part.window
     if window is not None:

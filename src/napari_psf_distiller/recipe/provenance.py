@@ -1,17 +1,18 @@
-"""What a result was made with."""
+"""What a result was made with: which program, device and image."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import platform
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.recipe.recipe import Provenance
+from napari_psf_distiller.recipe.section import Section
 
-__all__ = ["provenance_of"]
+__all__ = ["Provenance", "provenance_of"]
 
 # Whose versions are noted with a result.
 PACKAGES = (
@@ -23,6 +24,32 @@ PACKAGES = (
     "ducc0",
     "pyvkfft",
 )
+
+
+@dataclass(frozen=True)
+class Provenance(Section):
+    """What a result was made with; a record that changes nothing when the recipe is replayed.
+
+    Attributes
+    ----------
+    versions : dict of str
+        Of Python, this package, and the libraries that compute.
+    device : str
+        The device that was used, with its FFT and precision.
+    image_shape : tuple of int
+    image_dtype : str
+    image_sha256 : str
+        Of the image's values in C order, so that a replay can tell whether it has the same image.
+    by_hand : tuple of str
+        The steps whose result was edited by hand: a replay does not repeat that.
+    """
+
+    versions: dict[str, str]
+    device: str
+    image_shape: tuple[int, ...]
+    image_dtype: str
+    image_sha256: str
+    by_hand: tuple[str, ...] = ()
 
 
 def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:

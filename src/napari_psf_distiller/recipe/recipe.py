@@ -12,36 +12,31 @@ from pydantic import Field
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.lengths import BEAD_DIAMETER, SPACING
-from napari_psf_distiller.recipe.parts import (
-    Camera,
-    Deconvolve,
-    Distill,
+from napari_psf_distiller.recipe.deconvolve import Deconvolve
+from napari_psf_distiller.recipe.distill import Distill, JointFit, PostProcess, RichardsonLucy
+from napari_psf_distiller.recipe.find_beads import (
     FindBeads,
-    Gibibytes,
-    Optics,
-    Positive,
-    PostProcess,
+    MatchedFilter,
     Preprocess,
-    Provenance,
     Threshold,
+    ThresholdedObjects,
 )
-from napari_psf_distiller.recipe.section import Section
+from napari_psf_distiller.recipe.microscope import Camera, Optics
+from napari_psf_distiller.recipe.parameter import Option, Parameter
+from napari_psf_distiller.recipe.provenance import Provenance
+from napari_psf_distiller.recipe.quantities import Gibibytes, Positive
+from napari_psf_distiller.recipe.section import Section, fields_of, sections_of
 
-__all__ = [
-    "Camera",
-    "Deconvolve",
-    "Distill",
-    "FindBeads",
-    "Optics",
-    "PostProcess",
-    "Preprocess",
-    "Provenance",
-    "Recipe",
-    "Threshold",
-]
+__all__ = ["FINDING", "PLACES", "Recipe"]
 
 FORMAT = "napari-psf-distiller recipe"
 VERSION = 1
+
+# How the beads are found for each way of distilling: in the raw image, or a preprocessed one.
+FINDING: dict[type[Section], type[MatchedFilter] | type[ThresholdedObjects]] = {
+    JointFit: MatchedFilter,
+    RichardsonLucy: ThresholdedObjects,
+}
 
 # In bytes; a recipe has some thousand.
 LARGEST_FILE = 10_000_000
@@ -77,17 +72,89 @@ class Recipe(Section):
     """
 
     spacing: tuple[Positive, ...] | None = None
-    bead_diameter: Positive | None = None
-    device: Annotated[str, Field(min_length=1)] = "auto"
-    fft: Literal["auto", "ducc0", "scipy", "vkfft", "opencl"] = "auto"
-    memory: Gibibytes | None = None
-    compatibility: Literal["clij2-fft"] | None = None
+    bead_diameter: Annotated[
+        Positive | None,
+        Parameter(
+            unit="µm",
+            tooltip="As the beads' maker states it; its blur is taken out of the PSF. 0.1 is "
+            "usual; 0 is not known, and the PSF is then as wide as a bead's image.",
+            minimum=0.0,
+            maximum=100.0,
+            step=0.01,
+            unset_word="not known",
+            option=Option(
+                "--bead-diameter",
+                "in micrometres; the joint fit takes the bead's size out of the PSF (default: a "
+                "point)",
+                "D",
+            ),
+        ),
+    ] = None
+    device: Annotated[
+        str,
+        Field(min_length=1),
+        Parameter(
+            tooltip="What computes: auto takes the first usable OpenCL GPU; without one NumPy, "
+            "which is faster than OpenCL on the same processor.",
+            seldom=True,
+            option=Option(
+                "--device",
+                "what computes: auto (a usable OpenCL GPU, else numpy), gpu or cpu (OpenCL's), "
+                "numpy (no OpenCL), or a part of a device's name as 'psf-distiller devices' lists "
+                "it",
+            ),
+        ),
+    ] = "auto"
+    fft: Annotated[
+        Literal["auto", "ducc0", "scipy", "vkfft", "opencl"],
+        Parameter(
+            label="FFT",
+            tooltip="The Fourier transforms: auto takes the fastest that is installed. ducc0 and "
+            "scipy are the processor's, vkfft and opencl are for OpenCL devices.",
+            methods=("richardson-lucy",),
+            seldom=True,
+            option=Option(
+                "--fft",
+                "Richardson-Lucy's Fourier transforms: auto takes the fastest that is installed, "
+                "'psf-distiller devices' lists those of each device",
+            ),
+        ),
+    ] = "auto"
+    memory: Annotated[
+        Gibibytes | None,
+        Parameter(
+            suffix=" GiB",
+            tooltip="What may be used on the device; automatic is most of what is free. What needs "
+            "more is done in tiles.",
+            minimum=0.0,
+            maximum=1e6,
+            step=0.5,
+            unset="most of what is free",
+            unset_word="automatic",
+            methods=("richardson-lucy",),
+            seldom=True,
+            option=Option(
+                "--memory",
+                "what Richardson-Lucy may use on the device (default: most of what is free); an "
+                "image that needs more is deconvolved in tiles",
+                "GIB",
+            ),
+        ),
+    ] = None
+    compatibility: Annotated[
+        Literal["clij2-fft"] | None,
+        Parameter(
+            tooltip="Has Richardson-Lucy give clij2-fft's results where this project's own differ.",
+            methods=("richardson-lucy",),
+            in_viewer=False,
+        ),
+    ] = None
     optics: Optics = field(default_factory=Optics)
     camera: Camera = field(default_factory=Camera)
     preprocess: Preprocess = field(default_factory=Preprocess)
     threshold: Threshold = field(default_factory=Threshold)
-    find_beads: FindBeads = field(default_factory=FindBeads)
-    distill: Distill = field(default_factory=Distill)
+    find_beads: FindBeads = field(default_factory=MatchedFilter)
+    distill: Distill = field(default_factory=JointFit)
     postprocess: PostProcess = field(default_factory=PostProcess)
     deconvolve: Deconvolve = field(default_factory=Deconvolve)
     provenance: Provenance | None = None
@@ -102,23 +169,20 @@ class Recipe(Section):
             SPACING.check(size, "Recipe.spacing")
         if self.bead_diameter is not None:
             BEAD_DIAMETER.check(self.bead_diameter, "Recipe.bead_diameter")
-        if self.distill.method == "joint" and self.find_beads.method == "threshold":
+        fitting = FINDING[type(self.distill)]
+        if not isinstance(self.find_beads, fitting):
+            needs = "the raw image" if fitting is MatchedFilter else "a preprocessed image"
+            other = JointFit if isinstance(self.distill, RichardsonLucy) else RichardsonLucy
             raise InputError(
-                "FindBeads.method is 'threshold', but Distill.method is 'joint', which needs the "
-                "raw image: choose 'matched' or 'richardson-lucy'."
-            )
-        if self.distill.method == "richardson-lucy" and self.find_beads.method == "matched":
-            raise InputError(
-                "FindBeads.method is 'matched', but Distill.method is 'richardson-lucy', which "
-                "needs a preprocessed image: choose 'threshold' or 'joint'."
+                f"FindBeads.method is {self.find_beads.method!r}, but Distill.method is "
+                f"{self.distill.method!r}, which needs {needs}: choose {fitting.tag()!r} or "
+                f"{other.tag()!r}."
             )
 
     @classmethod
     def stepwise(cls) -> Recipe:
         """Return the recipe that preprocesses, thresholds and deconvolves, one step a widget."""
-        return cls(
-            find_beads=FindBeads(method="threshold"), distill=Distill(method="richardson-lucy")
-        )
+        return cls(find_beads=ThresholdedObjects(), distill=RichardsonLucy())
 
     @classmethod
     def notebook(cls) -> Recipe:
@@ -127,13 +191,9 @@ class Recipe(Section):
             compatibility="clij2-fft",
             preprocess=Preprocess(background="mean", factor=1.25, floor=0.1, median=3),
             threshold=Threshold(method="otsu"),
-            find_beads=FindBeads(method="threshold", centre="centroid", min_voxels=1, margin=None),
-            distill=Distill(
-                method="richardson-lucy",
-                placement="truncate",
-                iterations=300,
-                boundary="circulant",
-                start="image",
+            find_beads=ThresholdedObjects(centre="centroid", min_voxels=1, margin=None),
+            distill=RichardsonLucy(
+                iterations=300, boundary="circulant", start="image", placement="truncate"
             ),
             postprocess=PostProcess(crop=(50, 65, 65), background=1 / 500),
             deconvolve=Deconvolve(iterations=200, boundary="noncirculant", method="plain"),
@@ -214,6 +274,12 @@ class Recipe(Section):
         except ValueError as error:
             raise InputError(f"The recipe {path} cannot be read: {shown(str(error))}.") from None
         return cls.from_json(text, source=str(path))
+
+
+# Where a recipe has each of its sections; "" of its own parameters.
+PLACES: dict[type[Section], str] = {Recipe: ""} | {
+    section: name for name, hint in fields_of(Recipe).items() for section in sections_of(hint)
+}
 
 
 def _text_of(path: Path) -> str:

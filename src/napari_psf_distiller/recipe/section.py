@@ -6,30 +6,36 @@ import dataclasses
 import functools
 import typing
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from napari_psf_distiller.errors import InputError, shown
 
-__all__ = ["Section"]
+__all__ = ["Section", "fields_of", "sections_of"]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a recipe: its fields are checked whenever one is made, by hand or from a file."""
+    """A part of a recipe: its fields are checked whenever one is made, by hand or from a file.
+
+    Sections that stand for each other, as the methods of one step, have a field ``method`` with
+    one value each, by which they are told apart in a file; the first of them is the default.
+    """
+
+    # The methods of distilling that use it; empty where that is no question.
+    METHODS: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        # mypy takes a class to be hashed as its objects are.
-        for name, hint in _hints(type(self)).items():  # type: ignore[arg-type]
+        for name, hint in fields_of(type(self)).items():
             value = getattr(self, name)
-            section = _section_of(hint)
-            if section is not None:
-                if not isinstance(value, section) and (value is not None or hint is section):
+            sections = sections_of(hint)
+            if sections:
+                if not isinstance(value, sections) and (value is not None or not _optional(hint)):
+                    names = " or a ".join(section.__name__ for section in sections)
                     raise InputError(
-                        f"{type(self).__name__}.{name} is {shown(value)}; it should be a "
-                        f"{section.__name__}."
+                        f"{type(self).__name__}.{name} is {shown(value)}; it should be a {names}."
                     )
                 continue
             try:
@@ -52,7 +58,7 @@ class Section:
         where = where or cls.__name__
         if not isinstance(data, dict):
             raise InputError(f"{where} must be an object with named fields, not {shown(data)}.")
-        hints = _hints(cls)  # type: ignore[arg-type]
+        hints = fields_of(cls)
         unknown = sorted(map(str, set(data) - set(hints)))
         if unknown:
             raise InputError(
@@ -68,9 +74,10 @@ class Section:
             raise InputError(f"{where} lacks the field {missing[0]!r}.")
         values = {}
         for name, value in data.items():
-            section = _section_of(hints[name])
-            if section is not None and (value is not None or hints[name] is section):
-                values[name] = section.from_dict(value, f"{where}.{name}")
+            sections = sections_of(hints[name])
+            if sections and (value is not None or not _optional(hints[name])):
+                part = f"{where}.{name}"
+                values[name] = _meant(sections, value, part).from_dict(value, part)
             else:
                 values[name] = value
         return cls(**values)
@@ -79,11 +86,32 @@ class Section:
         """Return the section as plain data for JSON."""
         return dataclasses.asdict(self)
 
+    @classmethod
+    def tag(cls) -> str:
+        """Return the one value of its field ``method``; "" of a section that stands for no other.
+
+        Examples
+        --------
+        >>> from napari_psf_distiller import JointFit, Optics
+        >>> JointFit.tag(), Optics.tag()
+        ('joint', '')
+        """
+        hint = fields_of(cls).get("method")
+        values = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+        return str(values[0]) if len(values) == 1 else ""
+
+
+def fields_of(section: type[Section]) -> dict[str, Any]:
+    """Return the type of each field of a section, with all that is annotated to it."""
+    # mypy takes a class to be hashed as its objects are.
+    return _hints(section)  # type: ignore[arg-type]
+
 
 # Evaluated anew, hints are others, and each would get an adapter of its own that stays.
 @functools.cache
 def _hints(section: type[Section]) -> dict[str, Any]:
-    return typing.get_type_hints(section, include_extras=True)
+    hints = typing.get_type_hints(section, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(section)}
 
 
 @functools.cache
@@ -91,11 +119,35 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     return TypeAdapter(hint)
 
 
-def _section_of(hint: Any) -> type[Section] | None:
-    for candidate in (hint, *typing.get_args(hint)):
-        if isinstance(candidate, type) and issubclass(candidate, Section):
-            return candidate
-    return None
+@functools.cache
+def sections_of(hint: Any) -> tuple[type[Section], ...]:
+    """Return the sections that a field can have; none of a field with another value."""
+    return tuple(
+        candidate
+        for candidate in (hint, *typing.get_args(hint))
+        if isinstance(candidate, type) and issubclass(candidate, Section)
+    )
+
+
+def _optional(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint)
+
+
+def _meant(sections: tuple[type[Section], ...], data: Any, where: str) -> type[Section]:
+    """Return which of some sections a file's data are of.
+
+    Raises
+    ------
+    InputError
+        There is no such method.
+    """
+    if len(sections) == 1 or not isinstance(data, dict) or "method" not in data:
+        return sections[0]
+    for section in sections:
+        if section.tag() == data["method"]:
+            return section
+    names = " or ".join(repr(section.tag()) for section in sections)
+    raise InputError(f"{where}.method is {shown(data['method'])}; it should be {names}.")
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe import Recipe, RichardsonLucy, ThresholdedObjects
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Deconvolved, Result
 from napari_psf_distiller.steps import StepId
@@ -119,6 +119,8 @@ def find_beads_step(
     """Find the beads of a thresholded image; see `find_beads`."""
     yield Progress(StepId.FIND_BEADS, 0, 1)
     part = recipe.find_beads
+    if not isinstance(part, ThresholdedObjects):
+        part = ThresholdedObjects()
     beads = bead_steps.find_beads(
         image,
         mask,
@@ -126,12 +128,17 @@ def find_beads_step(
         min_voxels=part.min_voxels,
         max_voxels=part.max_voxels,
         margin=part.margin,
-        placement=recipe.distill.placement,
+        placement=_lucy_of(recipe).placement,
         spacing=recipe.spacing,
         background=background,
     )
     yield Progress(StepId.FIND_BEADS, 1, 1)
     return beads
+
+
+def _lucy_of(recipe: Recipe) -> RichardsonLucy:
+    part = recipe.distill
+    return part if isinstance(part, RichardsonLucy) else RichardsonLucy()
 
 
 def distill_step(
@@ -151,7 +158,7 @@ def distill_step(
         See `richardson_lucy`.
     """
     array = check_image(image)
-    part = recipe.distill
+    part = _lucy_of(recipe)
     used = beads[beads["used"]] if "used" in beads else beads
     centres = centres_of(used)
     if "amplitude" in used:

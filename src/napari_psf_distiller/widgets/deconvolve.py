@@ -1,19 +1,18 @@
 """The widget Deconvolve: an image and a PSF become a sharper image."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any
 
 import napari
 import numpy as np
-from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from napari.layers import Image, Labels
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
 from napari_psf_distiller.widgets.layers.record import (
@@ -28,11 +27,10 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock
+from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.devices import (
+    COMPUTING,
     DEVICE_OPTIONS,
-    FFT_OPTIONS,
-    MEMORY_OPTIONS,
-    name_zero,
     offer_devices,
 )
 from napari_psf_distiller.widgets.running.job import Job, Outcome
@@ -42,7 +40,11 @@ __all__ = ["deconvolve"]
 
 STEP = StepId.DECONVOLVE
 TITLE = STEP.title
-DEFAULT = Deconvolve()
+FORM = Form(
+    (*declared(Deconvolve), *COMPUTING),
+    first=(*(one.name for one in declared(Deconvolve)), "mask"),
+    options={"device": DEVICE_OPTIONS},
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,15 +73,11 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     offer_devices(gui.device)
     # Narrower, the longest label would be cut.
     gui.min_width = 280
-    gui.iterations.native.setDecimals(0)
-    gui.total_variation.native.setDecimals(4)
-    name_zero(gui.iterations, "automatic")
-    name_zero(gui.saturation, "none")
-    name_zero(gui.memory, "automatic", " GiB")
+    FORM.attach(gui)
     offer_kinds(gui, gui.mask, Image | Labels)
 
 
-@magic_factory(
+@FORM.widget(
     widget_init=_init,
     call_button=TITLE,
     image={
@@ -87,57 +85,14 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "or of channels, the one that the viewer shows."
     },
     psf={"label": "PSF", "tooltip": "The image layer of the PSF."},
-    # Of magicgui's number boxes only this one can show a word for 0.
-    iterations={
-        "widget_type": "FloatSpinBox",
-        "min": 0,
-        "max": 100_000,
-        "step": 1,
-        "tooltip": "Of Richardson-Lucy; more is sharper, and noisier. 0 is automatic: it stops "
-        "where the image's noise begins to be fitted.",
-    },
-    method={
-        "tooltip": "Accelerated, 20 iterations get as far as 200 plain ones; plain is the "
-        "notebook's."
-    },
-    boundary={"tooltip": "Non-circulant allows for light from outside; circulant is faster."},
-    total_variation={
-        "min": 0.0,
-        "max": 0.165,
-        "step": 0.001,
-        "tooltip": "Weight of the total variation, which smooths and keeps edges: 0 is none, 0.001 "
-        "to 0.01 are usual.",
-    },
-    background={
-        "min": 0.0,
-        "max": 1e9,
-        "tooltip": "Light in the image that is no object's, in its intensity units. Better than "
-        "to subtract it before.",
-    },
-    saturation={
-        "min": 0.0,
-        "max": 1e9,
-        "tooltip": "Voxels of this intensity or more do not count; 0 is none.",
-    },
     mask={"tooltip": "Labels or an image of the same shape: where it is 0, no voxel counts."},
-    device=DEVICE_OPTIONS,
-    fft=FFT_OPTIONS,
-    memory=MEMORY_OPTIONS,
 )
 def deconvolve(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     psf: "napari.layers.Image",
-    iterations: float = 0,
-    method: Literal["accelerated", "plain"] = DEFAULT.method,
-    boundary: Literal["noncirculant", "circulant"] = DEFAULT.boundary,
-    total_variation: float = DEFAULT.total_variation,
-    background: float = DEFAULT.background,
-    saturation: float = 0.0,
     mask: "napari.layers.Layer | None" = None,
-    device: str = "auto",
-    fft: FFT = "auto",
-    memory: float = 0.0,
+    **parameters: Any,
 ) -> Job[DeconvolveTask]:
     """Deconvolve an image with a PSF: its use, and its test."""
 
@@ -148,17 +103,10 @@ def deconvolve(
         if mask is not None:
             read_mask = read_image_layer if isinstance(mask, Image) else read_labels_layer
             counting = read_mask(mask, viewer=viewer)
-        settings = Deconvolve(
-            iterations=int(iterations) or None,
-            boundary=boundary,
-            method=method,
-            total_variation=total_variation,
-            background=background,
-            saturation=saturation or None,
-        )
+        settings = Deconvolve(**FORM.taken(Deconvolve, parameters))
         # The way of the image counts for its own part, that of the PSF is noted with its layer.
         recipe = dataclasses.replace(
-            source.recipe, deconvolve=settings, device=device, fft=fft, memory=memory or None
+            source.recipe, deconvolve=settings, **FORM.taken(Recipe, parameters)
         )
 
         return DeconvolveTask(source, kernel, counting, recipe)

@@ -5,7 +5,6 @@ from typing import Any
 
 import napari
 import numpy as np
-from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.advice import psf_warnings
@@ -13,12 +12,14 @@ from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import PostProcess
+from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
+from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
 
@@ -26,7 +27,7 @@ __all__ = ["STEP", "PostProcessTask", "postprocess_psf", "postprocess_steps"]
 
 STEP = StepId.POSTPROCESS
 TITLE = STEP.title
-DEFAULT = PostProcess()
+FORM = Form(declared(PostProcess))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,42 +50,25 @@ class PostProcessTask(ImageTask):
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
+    FORM.attach(gui)
     prefer_layers(gui, {"image": StepId.DISTILL})
 
 
-@magic_factory(
+@FORM.widget(
     widget_init=_init,
     call_button="Post-process",
     image={"label": "distilled", "tooltip": "The image layer that Distil PSF wrote."},
-    crop={
-        "label": "crop (voxels)",
-        "options": {"min": 1, "max": 10**6},
-        "tooltip": "z, y, x: voxels kept about the centre; odd sizes have a middle voxel. Larger "
-        "than the image keeps the image's size. For a 2D image z does not count.",
-    },
-    background={
-        "label": "background / maximum",
-        "min": 0.0,
-        "max": 0.999,
-        "step": 0.001,
-        "tooltip": "This fraction of the maximum is subtracted; 0.002 in the notebook.",
-    },
-    clip={"label": "clip at 0", "tooltip": "Negative values become 0."},
-    normalise={"label": "sum 1", "tooltip": "Scale the PSF to sum 1."},
 )
 def postprocess_psf(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
-    crop: tuple[int, int, int] = (51, 65, 65),
-    background: float = DEFAULT.background,
-    clip: bool = True,
-    normalise: bool = True,
+    **parameters: Any,
 ) -> Job[PostProcessTask]:
     """Centre, crop, subtract the background, clip and normalise the PSF."""
 
     def read() -> PostProcessTask:
         source = read_image_layer(image, "a distilled PSF")
-        settings = PostProcess(crop=crop, background=background, clip=clip, normalise=normalise)
+        settings = PostProcess(**FORM.taken(PostProcess, parameters))
         recipe = dataclasses.replace(source.recipe, postprocess=settings)
         return PostProcessTask(source, recipe, own_note(image.metadata))
 

@@ -233,7 +233,7 @@ def distilled(psf, orders=None, seed: int = 0):
         optics=pd.Optics(1.2, 0.52, 1.33),
         bead_diameter=0.02,
         device="numpy",
-        distill=pd.Distill(angular_orders=orders, window=(3.0, 3.0, 3.0)),
+        distill=pd.JointFit(angular_orders=orders, window=(3.0, 3.0, 3.0)),
     )
     return pd.distill(image, recipe=recipe).psf
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points
 
-from napari_psf_distiller import FindBeads, SimulatedBeads
+from napari_psf_distiller import MatchedFilter, SimulatedBeads, ThresholdedObjects
 from napari_psf_distiller.figures import NOT_USED, USED
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
 from napari_psf_distiller.progress import finish
@@ -47,7 +47,7 @@ def test_it_finds_beads_in_the_raw_image(
     assert_made_from(layer, bead_layer)
     assert layer.metadata[METADATA_KEY].others == ()
     recipe = recipe_of(layer)
-    assert recipe.find_beads == FindBeads()
+    assert recipe.find_beads == MatchedFilter()
     assert recipe.distill.method == "joint"
     assert recipe.provenance == provenance_of(bead_layer.data, "")
     beads = finish(find_raw_beads_step(bead_layer.data, recipe))
@@ -100,7 +100,7 @@ def test_the_significance_is_the_recipes(
 ) -> None:
     gui = user.opens(NAME, image=bead_layer, significance=9.0)
     (layer,) = user.runs(gui)
-    assert recipe_of(layer).find_beads == FindBeads(significance=9.0)
+    assert recipe_of(layer).find_beads == MatchedFilter(significance=9.0)
     assert user.runs(user.chooses(gui, significance=900.0)) == []
     (error,) = told.errors
     assert "nothing stands out from the noise by 900 of its standard deviations" in error
@@ -204,7 +204,7 @@ def test_it_writes_points(
         LayerSummary(mask.name, mask.data.shape, "uint8"),
     )
     recipe = recipe_of(layer)
-    assert recipe.find_beads == FindBeads(method="threshold")
+    assert recipe.find_beads == ThresholdedObjects()
     assert recipe.distill.method == "richardson-lucy"
     assert recipe.threshold == recipe_of(mask).threshold
     assert recipe.preprocess == recipe_of(preprocessed).preprocess
@@ -241,7 +241,7 @@ def test_its_settings_are_the_recipes(
     }
     layer = user.makes(NAME, image=preprocessed, mask=mask, **settings)
     recipe = recipe_of(layer)
-    assert recipe.find_beads == FindBeads(**settings)
+    assert recipe.find_beads == ThresholdedObjects(**settings)
     beads = finish(find_beads_step(preprocessed.data, mask.data, recipe))
     assert list(layer.features["used"]) == list(beads["used"])
     assert {"border", "large", ""} == set(layer.features["reason"])

@@ -12,7 +12,16 @@ import pytest
 from napari.layers import Image, Points
 from napari.utils.colormaps import AVAILABLE_COLORMAPS
 
-from napari_psf_distiller import Camera, Distill, FindBeads, Optics, Recipe, SimulatedBeads
+from napari_psf_distiller import (
+    Camera,
+    JointFit,
+    MatchedFilter,
+    Optics,
+    Recipe,
+    RichardsonLucy,
+    SimulatedBeads,
+    ThresholdedObjects,
+)
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.pipeline import joint_step
@@ -124,8 +133,8 @@ def test_its_settings_are_the_recipes(
     assert recipe.bead_diameter == 0.12
     assert recipe.optics == Optics(1.2, 0.52, 1.33)
     assert recipe.camera == Camera(100.0, 1.0)
-    assert recipe.distill == Distill(window=(2.0, 1.6, 1.6), background_scale=20.0, judge=False)
-    assert recipe.find_beads == FindBeads()
+    assert recipe.distill == JointFit(window=(2.0, 1.6, 1.6), background_scale=20.0, judge=False)
+    assert recipe.find_beads == MatchedFilter()
     assert recipe.spacing == pytest.approx((0.2, 0.08, 0.08))
     assert recipe.provenance == provenance_of(bead_layer.data, "NumPy, float32")
     np.testing.assert_allclose(psf.data, fitted_to(bead_layer, beads.data, recipe).psf, atol=1e-6)
@@ -308,13 +317,13 @@ def test_beads_of_the_other_method_are_on_record(
     gui = user.opens(NAME, image=bead_layer, beads=other, method="joint", **QUICK)
     psf = user.runs(gui)[-1]
     recipe = recipe_of(psf)
-    assert (recipe.find_beads, recipe.distill.method) == (FindBeads(), "joint")
+    assert (recipe.find_beads, recipe.distill.method) == (MatchedFilter(), "joint")
     assert recipe.provenance.by_hand == ("find_beads",)
     settings = {"method": "richardson-lucy", "iterations": 2, "device": "numpy"}
     (distilled,) = user.runs(user.chooses(gui, image=clean, beads=beads, **settings))
     recipe = recipe_of(distilled)
-    assert recipe.find_beads == FindBeads(method="threshold")
-    assert recipe.distill == Distill(method="richardson-lucy", iterations=2)
+    assert recipe.find_beads == ThresholdedObjects()
+    assert recipe.distill == RichardsonLucy(iterations=2)
     assert recipe.provenance.by_hand == ("find_beads",)
     assert told.errors == []
 
@@ -388,7 +397,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         "1 of 2 bead centres lie outside the image",
         "is empty: there is no bead in it",
         "it is always less than the refractive index of the immersion, which is given as 1.33",
-        "Distill.window[0] is 0.0; it should be greater than 0",
+        "JointFit.window[0] is 0.0; it should be greater than 0",
         "Optics.refractive_index is 0.5, but a refractive index is from 1 to 4",
         "No points layer is chosen. Run Find beads first, or add points by hand.",
     )

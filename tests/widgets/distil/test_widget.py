@@ -8,7 +8,7 @@ import pytest
 from napari._app_model.actions._file import new_points
 from napari.layers import Image, Points
 
-from napari_psf_distiller import Device, Distill
+from napari_psf_distiller import Device, RichardsonLucy
 from napari_psf_distiller.beads import bead_voxels
 from napari_psf_distiller.compute.engine import Likelihoods
 from napari_psf_distiller.compute.host.solver import HostSolver
@@ -64,7 +64,7 @@ def test_it_writes_the_distilled_psf(
     assert_made_from(layer, image)
     assert layer.metadata[METADATA_KEY].others[0].name == beads.name
     recipe = recipe_of(layer)
-    assert recipe.distill == Distill(method="richardson-lucy", iterations=3)
+    assert recipe.distill == RichardsonLucy(iterations=3)
     assert recipe.device == "numpy"
     for step in ("preprocess", "threshold", "find_beads", "spacing"):
         assert getattr(recipe, step) == getattr(recipe_of(beads), step)
@@ -86,7 +86,7 @@ def test_its_settings_are_the_recipes(
         "placement": "truncate",
     }
     layer = user.makes(NAME, image=image, beads=beads, device="numpy", **settings)
-    assert recipe_of(layer).distill == Distill(**settings)
+    assert recipe_of(layer).distill == RichardsonLucy(**settings)
     used = beads.data[beads.features["used"].to_numpy()]
     np.testing.assert_allclose(layer.data, distilled(layer, image, used), rtol=1e-5)
 
@@ -251,7 +251,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         "1 of 2 bead centres lie outside the image",
         "have 3 axes, the image 'small' has 2",
         "is empty: there is no bead in it",
-        "Distill.iterations is 0; it should be greater than or equal to 1",
+        "RichardsonLucy.iterations is 0; it should be greater than or equal to 1",
         "The image has negative values; subtract the background",
         "No points layer is chosen. Run Find beads first, or add points by hand.",
     )

@@ -16,7 +16,7 @@ from napari_psf_distiller.joint.image.blind_pixels import blind_pixels, mended
 from napari_psf_distiller.joint.image.censoring import Censoring, censored, score_variance
 from napari_psf_distiller.joint.image.history import ImageHistory, image_history
 from napari_psf_distiller.measure.noise import NoiseModel, noise_level, noise_model
-from napari_psf_distiller.recipe.parts import Camera
+from napari_psf_distiller.recipe import Camera
 
 __all__ = ["BeadField", "Camera", "bead_field"]
 

@@ -5,12 +5,18 @@ from typing import Any, Literal
 
 import napari
 import numpy as np
-from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
 from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.recipe import FindBeads
+from napari_psf_distiller.recipe import (
+    Distill,
+    JointFit,
+    MatchedFilter,
+    RichardsonLucy,
+    ThresholdedObjects,
+)
+from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import find_beads_step
 from napari_psf_distiller.widgets.beads.points import points_layer
@@ -30,6 +36,7 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
 
@@ -37,7 +44,14 @@ __all__ = ["find_beads"]
 
 STEP = StepId.FIND_BEADS
 TITLE = STEP.title
-DEFAULT = FindBeads()
+MATCHED, THRESHOLD = MatchedFilter.tag(), ThresholdedObjects.tag()
+FORM = Form(
+    (*declared(MatchedFilter), *declared(ThresholdedObjects)),
+    conditions={
+        "voxel_size": ("method", (MATCHED,)),
+        "mask": ("method", (THRESHOLD,)),
+    },
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,28 +75,23 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     offer_table(gui, StepRunner(gui, TITLE))
     share_dock(gui)
     set_scale = offer_voxel_size(gui, TITLE)
-    counting = {
-        "matched": (gui.voxel_size, set_scale, gui.significance),
-        "threshold": (gui.mask, gui.centre, gui.min_voxels, gui.max_voxels, gui.margin),
-    }
+    FORM.attach(gui)
 
-    def show_what_counts(chosen: str) -> None:
-        for method, widgets in counting.items():
-            for widget in widgets:
-                widget.visible = method == chosen
+    def offer_to_set_scale(method: str) -> None:
+        set_scale.visible = method == MATCHED
 
     def prefer() -> None:
         # Who made a threshold means to go on from it.
         if choose_newest(gui.mask, StepId.THRESHOLD):
             choose_source(gui.image, gui.mask.value)
-            gui.method.value = "threshold"
+            gui.method.value = THRESHOLD
 
-    gui.method.changed.connect(show_what_counts)
+    gui.method.changed.connect(offer_to_set_scale)
     when_docked(gui, prefer)
-    show_what_counts(gui.method.value)
+    offer_to_set_scale(gui.method.value)
 
 
-@magic_factory(
+@FORM.widget(
     widget_init=_init,
     call_button=TITLE,
     image={
@@ -100,65 +109,33 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "method joint; threshold takes what Threshold marked, for richardson-lucy."
     },
     voxel_size=VOXEL_SIZE_OPTIONS,
-    significance={
-        "label": "significance (x noise)",
-        "min": 3.0,
-        "max": 1e3,
-        "step": 0.5,
-        "tooltip": "A bead stands out by so many standard deviations of the noise; 7 is a good "
-        "value, 5 finds dimmer beads, 20 only bright ones.",
-    },
-    centre={
-        "tooltip": "Centroid of an object's voxels, plain as in the notebook or weighted by the "
-        "image, which is finer."
-    },
-    min_voxels={"min": 1, "max": 10**9, "tooltip": "Smaller objects are noise; not used."},
-    max_voxels={
-        "min": 0,
-        "max": 10**9,
-        "tooltip": "Larger objects are clumps; not used. 0 is no limit.",
-    },
-    margin={
-        "label": "margin (µm)",
-        "options": {"min": 0.0, "max": 1e4, "step": 0.1},
-        "tooltip": "z, y, x: beads nearer to the border are cut off; not used. 0 uses all.",
-    },
 )
 def find_beads(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     mask: "napari.layers.Labels",
-    method: Literal["matched", "threshold"] = DEFAULT.method,
+    method: Literal["matched", "threshold"] = "matched",
     voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    significance: float = DEFAULT.significance,
-    centre: Literal["weighted", "centroid"] = DEFAULT.centre,
-    min_voxels: int = DEFAULT.min_voxels,
-    max_voxels: int = 0,
-    margin: tuple[float, float, float] = (0.5, 0.5, 0.5),
+    **parameters: Any,
 ) -> Job[Any]:
     """Find the centre of each bead."""
-    if method == "matched":
+    values = parameters | {"method": method}
+    if method == MATCHED:
+        matched = FORM.taken(MatchedFilter, values)
         return Job(
             viewer,
-            lambda: _matched_task(viewer, image, voxel_size, significance),
+            lambda: _matched_task(viewer, image, voxel_size, matched),
             matched_steps,
         )
 
     def read() -> ThresholdedTask:
         source = read_image_layer(image, "a preprocessed image", viewer)
         objects = read_labels_layer(mask, viewer)
-        settings = FindBeads(
-            method=method,
-            centre=centre,
-            min_voxels=min_voxels,
-            max_voxels=max_voxels or None,
-            margin=margin if any(margin) else None,
-        )
         recipe = dataclasses.replace(
             source.recipe,
             threshold=objects.recipe.threshold,
-            find_beads=settings,
-            distill=dataclasses.replace(source.recipe.distill, method="richardson-lucy"),
+            find_beads=ThresholdedObjects(**FORM.taken(ThresholdedObjects, values)),
+            distill=_way_of(source, RichardsonLucy),
         )
         return ThresholdedTask(source, recipe, objects)
 
@@ -169,13 +146,13 @@ def _matched_task(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     voxel_size: tuple[float, float, float],
-    significance: float,
+    settings: dict[str, Any],
 ) -> ImageTask:
     source = with_voxel_size(read_image_layer(image, "a bead image", viewer), voxel_size)
     recipe = dataclasses.replace(
         source.recipe,
-        find_beads=FindBeads(method="matched", significance=significance),
-        distill=dataclasses.replace(source.recipe.distill, method="joint"),
+        find_beads=MatchedFilter(**settings),
+        distill=_way_of(source, JointFit),
     )
     if recipe.preprocess != NOT_PREPROCESSED:
         recipe = marked_by_hand(recipe, "preprocess")
@@ -217,3 +194,9 @@ def thresholded_steps(task: ThresholdedTask) -> Steps[Outcome]:
     )
     used = int(beads["used"].sum())
     return Outcome([layer], f"done: {len(beads)} beads, {used} of them used")
+
+
+def _way_of(source: Source, way: type[Distill]) -> Distill:
+    """Return how the PSF is distilled from beads found so: as the recipe says, if it does."""
+    known = source.recipe.distill
+    return known if isinstance(known, way) else way()

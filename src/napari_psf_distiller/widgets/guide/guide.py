@@ -375,7 +375,7 @@ class Guide(QWidget):
         if not self._alive:
             return
         try:
-            set_values(self._guis, values_of_recipe(recipe), widen=True)
+            set_values(self._guis, values_of_recipe(recipe, self._guis), widen=True)
         except InputError as error:
             self._say(str(error))
             show_error(f"{HEAD}: {error}")

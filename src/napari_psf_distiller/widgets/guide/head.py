@@ -3,12 +3,11 @@
 from typing import Any
 
 import napari
-from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from napari.layers import Image, Layer
 from qtpy.QtWidgets import QLabel
 
-from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER_OPTIONS
+from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER
 from napari_psf_distiller.widgets.guide.parameters import HEAD
 from napari_psf_distiller.widgets.layers.choices import is_preview
 from napari_psf_distiller.widgets.layers.note import own_note
@@ -18,7 +17,7 @@ from napari_psf_distiller.widgets.layers.voxel_size import (
     differs,
     offer_voxel_size,
 )
-from napari_psf_distiller.widgets.running.devices import name_zero
+from napari_psf_distiller.widgets.parts.form import Form
 
 __all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
 
@@ -33,11 +32,13 @@ MISSING = "The layer says no voxel size. Type it in above."
 NOTICE_STYLE = "QLabel {{ border-left: 4px solid {}; padding: 2px 2px 2px 6px; }}"
 TO_DO, TO_KNOW = "#e69f00", "#56b4e9"
 
+FORM = Form(BEAD_DIAMETER, first=("voxel_size", "bead_diameter"))
+
 METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
-    name_zero(gui.bead_diameter, "not known")
+    FORM.attach(gui)
     button = gui.scale_button = offer_voxel_size(gui, HEAD)
     gui.scale_notice = QLabel()
     gui.scale_notice.setWordWrap(True)
@@ -64,7 +65,7 @@ def is_bead_image(layer: Layer) -> bool:
     return isinstance(layer, Image) and own_note(layer.metadata) is None and not is_preview(layer)
 
 
-@magic_factory(
+@FORM.widget(
     widget_init=_init,
     call_button=False,
     image={
@@ -73,7 +74,6 @@ def is_bead_image(layer: Layer) -> bool:
         "2D or 3D.",
     },
     voxel_size=VOXEL_SIZE_OPTIONS,
-    bead_diameter=BEAD_DIAMETER_OPTIONS,
     method={
         "choices": METHODS,
         "tooltip": "Joint fits the PSF, the beads and the background to the raw image, which is "
@@ -85,7 +85,7 @@ def asked_once(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    bead_diameter: float = 0.0,
     method: str = "joint",
+    **parameters: Any,
 ) -> None:
     """Ask for the image and what is known of it."""

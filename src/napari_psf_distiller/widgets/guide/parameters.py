@@ -1,8 +1,9 @@
 """The parameters of the guide: kept from one session to the next, and read from a recipe."""
 
+import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from qtpy.QtCore import QObject, QTimer
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.recipe.section import Section
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.parts.form import form_of
 from napari_psf_distiller.widgets.running.devices import ask_for_device
 
 __all__ = [
@@ -39,9 +43,6 @@ HEAD_ID, HEAD = "guide", "PSF Distiller"
 
 # They belong to an image, not to the way it is worked on.
 OF_THE_IMAGE = {"voxel_size", "value"}
-
-# Larger than any PSF: nothing is cropped.
-UNCROPPED = 10**6
 
 # For each step's id, and for what is asked above them, the parameters by name.
 Values = dict[str, dict[str, Any]]
@@ -179,75 +180,32 @@ def write_parameters(path: Path, values: Values) -> None:
 
 def left_out(recipe: Recipe) -> tuple[str, ...]:
     """Return what a recipe sets that no widget has a parameter for."""
-    found = []
-    if recipe.distill.angular_orders is not None:
-        found.append("distill.angular_orders")
-    if recipe.camera.saturation is not None:
-        found.append("camera.saturation")
-    if recipe.compatibility is not None:
-        found.append("compatibility")
-    return tuple(found)
-
-
-def values_of_recipe(recipe: Recipe) -> Values:
-    """Return what the guide's widgets show for a recipe; 0 stands for what is not set."""
-    found, threshold, distill = recipe.find_beads, recipe.threshold, recipe.distill
-    post, sharp = recipe.postprocess, recipe.deconvolve
-    computing = {"device": recipe.device, "fft": recipe.fft, "memory": recipe.memory or 0.0}
-    limits = {} if threshold.value is None else {"value": threshold.value}
-    return {
-        HEAD_ID: {"bead_diameter": recipe.bead_diameter or 0.0, "method": distill.method},
-        StepId.PREPROCESS.value: recipe.preprocess.to_dict(),
-        StepId.THRESHOLD.value: {
-            "method": threshold.method,
-            "factor": threshold.factor,
-            "window": threshold.window,
-            "offset": threshold.offset or 0.0,
-            **limits,
-        },
-        StepId.FIND_BEADS.value: {
-            "significance": found.significance,
-            "centre": found.centre,
-            "min_voxels": found.min_voxels,
-            "max_voxels": found.max_voxels or 0,
-            "margin": _of_three(found.margin or (), 0.0),
-        },
-        StepId.DISTILL.value: {
-            "numerical_aperture": recipe.optics.numerical_aperture or 0.0,
-            "wavelength": recipe.optics.wavelength or 0.0,
-            "refractive_index": recipe.optics.refractive_index or 0.0,
-            "camera_offset": recipe.camera.offset or 0.0,
-            "camera_gain": recipe.camera.gain or 0.0,
-            "window": _of_three(distill.window or (), 0.0),
-            "background_scale": distill.background_scale,
-            "judge": distill.judge,
-            "iterations": distill.iterations,
-            "boundary": distill.boundary,
-            "start": distill.start,
-            "placement": distill.placement,
-            **computing,
-        },
-        StepId.POSTPROCESS.value: {
-            "crop": _of_three(post.crop or (UNCROPPED,) * 3, 1),
-            "background": post.background,
-            "clip": post.clip,
-            "normalise": post.normalise,
-        },
-        StepId.DECONVOLVE.value: {
-            "iterations": sharp.iterations or 0,
-            "method": sharp.method,
-            "boundary": sharp.boundary,
-            "total_variation": sharp.total_variation,
-            "background": sharp.background,
-            "saturation": sharp.saturation or 0.0,
-            **computing,
-        },
+    parts = {"": recipe} | {
+        f"{field.name}.": part
+        for field in dataclasses.fields(recipe)
+        if isinstance(part := getattr(recipe, field.name), Section)
     }
+    return tuple(
+        place + one.field
+        for place, part in parts.items()
+        for one in declared(type(part))
+        if not one.parameter.in_viewer and getattr(part, one.field) != one.default
+    )
 
 
-def _of_three(values: Sequence[Any], missing: Any) -> tuple[Any, ...]:
-    """Return sizes along y and x, or none, as those along z, y and x."""
-    return ((missing,) * 3 + tuple(values))[-3:]
+def values_of_recipe(recipe: Recipe, guis: Mapping[str, FunctionGui[Any, Any]]) -> Values:
+    """Return what the guide's widgets show for a recipe; 0 stands for what is not set.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    guis : mapping of str to FunctionGui
+        See `set_values`.
+    """
+    forms = {asker: form_of(gui) for asker, gui in guis.items()}
+    values = {asker: form.shown(recipe) for asker, form in forms.items() if form is not None}
+    values[HEAD_ID]["method"] = recipe.distill.method
+    return values
 
 
 # Milliseconds after a change until parameters are written.

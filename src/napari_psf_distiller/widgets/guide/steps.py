@@ -221,34 +221,37 @@ def make_steps() -> dict[StepId, GuideStep]:
         GuideStep(
             StepId.PREPROCESS,
             preprocess.preprocess_beads(),
-            ("background", "factor", "level", "radius", "median"),
+            preprocess.FORM.important,
             ("image", "voxel_size"),
         ),
         GuideStep(
             StepId.THRESHOLD,
             threshold_module.threshold(),
-            ("method", "factor", "value", "window"),
+            threshold_module.FORM.important,
             ("image",),
         ),
         GuideStep(
             StepId.FIND_BEADS,
             beads.find_beads(),
-            ("significance", "min_voxels", "max_voxels"),
+            beads.FORM.important,
             ("image", "mask", "method", "voxel_size"),
         ),
         GuideStep(
             StepId.DISTILL,
             distill.distil_psf(),
-            ("numerical_aperture", "wavelength", "refractive_index", "iterations"),
+            distill.FORM.important,
             ("image", "beads", "method", "bead_diameter"),
         ),
         GuideStep(
-            StepId.POSTPROCESS, postprocess.postprocess_psf(), ("crop", "background"), ("image",)
+            StepId.POSTPROCESS,
+            postprocess.postprocess_psf(),
+            postprocess.FORM.important,
+            ("image",),
         ),
         GuideStep(
             StepId.DECONVOLVE,
             deconvolve.deconvolve(),
-            ("image", "iterations", "total_variation"),
+            ("image", *deconvolve.FORM.important),
             ("psf",),
             optional=True,
         ),

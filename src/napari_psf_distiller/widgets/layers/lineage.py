@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from magicgui.widgets import FunctionGui, Widget
+from magicgui.widgets import FunctionGui
 from napari.layers import Image, Labels, Layer, Points
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, InputNote, RunNote, own_note
 from napari_psf_distiller.widgets.layers.record import digest_of, is_edited
 from napari_psf_distiller.widgets.layers.region import shown_region
+from napari_psf_distiller.widgets.parts.form import form_of
 
 __all__ = [
     "beginning_of",
@@ -109,23 +109,24 @@ def _part(layer: Layer, viewer: Viewer | None) -> str:
 
 
 def parameters_of(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
-    """Return the parameters of a step widget that count: those that it shows."""
+    """Return the parameters of a step widget that count."""
     return {
         widget.name: tuple(value) if isinstance(value := widget.value, list) else value
-        for widget in gui
-        if widget.name
-        and not widget.gui_only
+        for widget in _counting(gui)
+        if not widget.gui_only
         and widget.name not in WITHOUT_EFFECT
         and isinstance(getattr(widget, "value", None), PLAIN)
-        and not _is_hidden(widget)
     }
 
 
-def _is_hidden(widget: Widget) -> bool:
-    """Return whether a widget was hidden itself, not only with what it lies in."""
-    native = widget.native
-    explicit = native.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
-    return bool(explicit and native.isHidden())
+def _counting(gui: FunctionGui[Any, Any]) -> list[Any]:
+    """Return the widgets of the parameters that count, whether they are shown or not."""
+    named = [widget for widget in gui if widget.name]
+    form = form_of(gui)
+    if form is None:
+        return named
+    values = {widget.name: getattr(widget, "value", None) for widget in named}
+    return [widget for widget in named if form.counts(widget.name, values)]
 
 
 def inputs_of(gui: FunctionGui[Any, Any]) -> dict[str, InputNote]:
@@ -137,8 +138,8 @@ def inputs_of(gui: FunctionGui[Any, Any]) -> dict[str, InputNote]:
 def _layers_of(gui: FunctionGui[Any, Any]) -> dict[str, Layer]:
     return {
         widget.name: widget.value
-        for widget in gui
-        if isinstance(getattr(widget, "value", None), Layer) and not _is_hidden(widget)
+        for widget in _counting(gui)
+        if isinstance(getattr(widget, "value", None), Layer)
     }
 
 

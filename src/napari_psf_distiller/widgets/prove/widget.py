@@ -19,14 +19,17 @@ from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.parts.form import Form, name_zero
 from napari_psf_distiller.widgets.prove.panel import Panel
 from napari_psf_distiller.widgets.prove.region import drawn_box, offset_of
 from napari_psf_distiller.widgets.prove.run import TITLE, Task, prove_steps
-from napari_psf_distiller.widgets.running.devices import DEVICE_OPTIONS, name_zero, offer_devices
+from napari_psf_distiller.widgets.running.devices import COMPUTING, DEVICE_OPTIONS, offer_devices
 from napari_psf_distiller.widgets.running.job import Job
 from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["prove_psf"]
+
+FORM = Form(COMPUTING, options={"device": DEVICE_OPTIONS})
 
 # What the joint fit knows of each bead, and the proof can use.
 KNOWN = ("amplitude", "background", "chi_squared")
@@ -91,7 +94,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "tooltip": "Of the deconvolution; 0 is automatic: it stops where the image's noise begins "
         "to be fitted.",
     },
-    device=DEVICE_OPTIONS,
+    device=FORM.options["device"],
 )
 def prove_psf(
     viewer: "napari.viewer.Viewer",

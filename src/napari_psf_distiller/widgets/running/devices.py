@@ -3,20 +3,20 @@
 from typing import Any
 from weakref import ref
 
-from magicgui.widgets import ComboBox, FloatSpinBox
+from magicgui.widgets import ComboBox
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.compute import Device, devices
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.widgets.running.background import Background
 
 __all__ = [
+    "COMPUTING",
     "DEVICE_OPTIONS",
-    "FFT_OPTIONS",
-    "MEMORY_OPTIONS",
     "ask_for_device",
-    "name_zero",
     "offer_devices",
 ]
 
@@ -25,32 +25,10 @@ ALWAYS = ("auto", "numpy")
 # Names for any device of a kind, which a recipe may have.
 KINDS = ("cpu", "gpu")
 
-DEVICE_OPTIONS: dict[str, Any] = {
-    "widget_type": "ComboBox",
-    "choices": ALWAYS,
-    "tooltip": "What computes: auto takes the first usable OpenCL GPU; without one NumPy, which is "
-    "faster than OpenCL on the same processor.",
-}
+# What computes, and how: for every step that is computed on a device.
+COMPUTING = tuple(one for one in declared(Recipe) if one.field in ("device", "fft", "memory"))
 
-FFT_OPTIONS: dict[str, Any] = {
-    "label": "FFT",
-    "tooltip": "The Fourier transforms: auto takes the fastest that is installed. ducc0 and scipy "
-    "are the processor's, vkfft and opencl are for OpenCL devices.",
-}
-
-MEMORY_OPTIONS: dict[str, Any] = {
-    "min": 0.0,
-    "max": 1e6,
-    "step": 0.5,
-    "tooltip": "What may be used on the device; automatic is most of what is free. What needs more "
-    "is done in tiles.",
-}
-
-
-def name_zero(box: FloatSpinBox, name: str, unit: str = "") -> None:
-    """Let a number box that begins at 0 show a word instead of it, and else a unit."""
-    box.native.setSpecialValueText(name)
-    box.native.setSuffix(unit)
+DEVICE_OPTIONS: dict[str, Any] = {"widget_type": "ComboBox", "choices": ALWAYS}
 
 
 def ask_for_device(choice: ComboBox, name: str) -> None:

@@ -5,18 +5,19 @@ from typing import Any
 
 import napari
 import numpy as np
-from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from napari.utils import DirectLabelColormap
 
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Threshold
+from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import threshold_step
-from napari_psf_distiller.stepwise.threshold import Method, threshold_value
+from napari_psf_distiller.stepwise.threshold import threshold_value
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.threshold.preview import ThresholdPreview
@@ -26,7 +27,11 @@ __all__ = ["threshold"]
 
 STEP = StepId.THRESHOLD
 TITLE = STEP.title
-DEFAULT = Threshold()
+FORM = Form(
+    declared(Threshold),
+    first=("method", "factor", "value", "live"),
+    options={"value": {"widget_type": LevelSlider}},
+)
 
 # Yellow: it stands out from grey images for the colour-blind too (Okabe and Ito 2008).
 BEAD_COLOUR = "#f0e442"
@@ -37,11 +42,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     share_dock(gui)
     prefer_layers(gui, {"image": StepId.PREPROCESS})
 
-    def show_what_counts(method: str) -> None:
-        gui.factor.visible = method == "noise"
-        gui.value.visible = method == "manual"
-        gui.window.visible = gui.offset.visible = method == "local"
-
     def fit_range(layer: Any) -> None:
         if layer is None or layer.rgb:
             return
@@ -50,79 +50,38 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             with gui.changed.blocked(), gui.value.changed.blocked():
                 gui.value.set_range(low, high)
 
-    gui.method.changed.connect(show_what_counts)
     gui.image.changed.connect(fit_range)
     # The first choice of layers comes with the viewer, and is not announced as a change.
     when_docked(gui, lambda: fit_range(gui.image.value))
-    show_what_counts(gui.method.value)
+    FORM.attach(gui)
     # After what sets the slider's range: what is shown lies within it.
     gui.preview = ThresholdPreview(gui, TITLE)
 
 
-@magic_factory(
+@FORM.widget(
     widget_init=_init,
     call_button=TITLE,
     image={"label": "image", "tooltip": "A preprocessed image layer, 2D or 3D."},
-    method={
-        "tooltip": "Noise takes what stands out of the background's noise; Otsu, Li and triangle "
-        "look at the histogram of the whole image; local compares each voxel with its "
-        "neighbourhood; manual takes the value."
-    },
-    factor={
-        "label": "factor x noise",
-        "min": 0.1,
-        "max": 1e4,
-        "tooltip": "How many standard deviations of the noise above the median; 5 finds dim beads, "
-        "15 only bright ones.",
-    },
-    value={
-        "widget_type": LevelSlider,
-        "min": 0.0,
-        "max": 1.0,
-        "tooltip": "Voxels above it are bead; in the image's intensity units.",
-    },
     live={
         "label": "live preview",
         "tooltip": "Show in blue what the threshold takes, while it changes; Threshold then makes "
         "the labels. In 3D a large image is shown at a reduced resolution.",
     },
-    window={
-        "label": "window (µm)",
-        "min": 0.01,
-        "max": 1e4,
-        "tooltip": "Width of the neighbourhood; a few times a bead's image.",
-    },
-    offset={
-        "min": 0.0,
-        "max": 1e9,
-        "tooltip": "How far above its neighbourhood's mean a voxel must lie; 0 is the image's "
-        "standard deviation.",
-    },
 )
 def threshold(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
-    method: Method = DEFAULT.method,
-    factor: float = DEFAULT.factor,
-    value: float = 0.0,
     live: bool = True,
-    window: float = DEFAULT.window,
-    offset: float = 0.0,
+    **parameters: Any,
 ) -> Job[ImageTask]:
     """Decide which voxels are bead."""
 
     def read() -> ImageTask:
         source = read_image_layer(image, "a preprocessed image", viewer)
-        settings = Threshold(
-            method=method,
-            factor=factor,
-            value=value if method == "manual" else None,
-            window=window,
-            offset=offset or None,
-        )
+        settings = Threshold(**FORM.taken(Threshold, parameters))
         return ImageTask(source, dataclasses.replace(source.recipe, threshold=settings))
 
-    replace_for = image if live and method == "manual" else None
+    replace_for = image if live and parameters["method"] == "manual" else None
     return Job(viewer, read, threshold_steps, replace_for=replace_for)
 
 

@@ -1,0 +1,36 @@
+"""The numbers that a recipe can hold, each with its range."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+__all__ = [
+    "Count",
+    "Distance",
+    "Factor",
+    "Gibibytes",
+    "Intensity",
+    "Iterations",
+    "Margin",
+    "NonNegativeIntensity",
+    "Positive",
+    "PositiveFactor",
+    "PositiveIntensity",
+]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Lengths in an image, in micrometres: no image is 10 cm wide.
+Distance = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
+Margin = Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)]
+# Plain numbers, as of standard deviations.
+Factor = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+PositiveFactor = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+# In an image's intensity units; single precision holds no larger one's square.
+Intensity = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+PositiveIntensity = Annotated[float, Field(ge=1e-15, le=1e15, allow_inf_nan=False)]
+NonNegativeIntensity = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Iterations = Annotated[int, Field(ge=1, le=100_000)]
+Gibibytes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]

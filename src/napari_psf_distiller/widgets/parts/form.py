@@ -1,0 +1,240 @@
+"""A step widget's parameters, made from what a recipe declares of them."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from magicgui import magic_factory
+from magicgui.widgets import FloatSpinBox, FunctionGui
+
+from napari_psf_distiller.recipe import PLACES, Recipe
+from napari_psf_distiller.recipe.parameter import Condition, Declared
+from napari_psf_distiller.recipe.section import Section
+
+__all__ = ["Form", "form_of", "name_zero"]
+
+S = TypeVar("S", bound=Section)
+
+
+class Form:
+    """What a step widget asks for, besides layers.
+
+    Parameters
+    ----------
+    asked : iterable of Declared
+        In their order; those that no widget asks for are left out.
+    first : sequence of str
+        Parameters of the widget that come first, declared ones and its own.
+    way : str
+        The widget's parameter that chooses the method of distilling, if what counts depends on it.
+    conditions : mapping of str to Condition
+        For which values of another parameter of the widget one counts, where nothing declares it.
+    options : mapping of str to dict
+        More of magicgui's options for a parameter.
+
+    Attributes
+    ----------
+    options : dict of str to dict
+        magicgui's options of each parameter.
+    """
+
+    def __init__(
+        self,
+        asked: Iterable[Declared],
+        *,
+        first: Sequence[str] = (),
+        way: str = "",
+        conditions: Mapping[str, Condition] | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._asked = {one.name: one for one in asked if one.parameter.in_viewer}
+        self._first = first
+        self._conditions = {name: list(one.conditions) for name, one in self._asked.items()}
+        for name, one in self._asked.items():
+            if way and one.methods:
+                self._conditions[name].append((way, one.methods))
+        for name, condition in (conditions or {}).items():
+            self._conditions.setdefault(name, []).append(condition)
+        more = options or {}
+        self.options: dict[str, Any] = {
+            name: _options_of(one) | dict(more.get(name, {})) for name, one in self._asked.items()
+        }
+
+    @property
+    def important(self) -> tuple[str, ...]:
+        """The parameters that are not folded away."""
+        return tuple(name for name, one in self._asked.items() if not one.parameter.seldom)
+
+    def widget(
+        self,
+        *,
+        widget_init: Callable[[FunctionGui[Any, Any]], None],
+        call_button: str | bool,
+        **options: Any,
+    ) -> Callable[[Callable[..., Any]], Callable[..., FunctionGui[..., Any]]]:
+        """Make a widget's factory of the function that is decorated; see `magicgui.magic_factory`.
+
+        Parameters
+        ----------
+        widget_init : callable
+            Calls `attach`.
+        call_button : str or bool
+        **options
+            Of the function's own parameters.
+        """
+
+        def factory(function: Callable[..., Any]) -> Callable[..., FunctionGui[..., Any]]:
+            made: Callable[..., FunctionGui[..., Any]] = magic_factory(
+                self._asked_by(function),
+                widget_init=widget_init,
+                call_button=call_button,
+                **(options | self.options),
+            )
+            return made
+
+        return factory
+
+    def _asked_by(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Give a widget's function the parameters in the place of its ``**parameters``."""
+        own = inspect.signature(function)
+        parameters = {
+            name: parameter
+            for name, parameter in own.parameters.items()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        }
+        for name, one in self._asked.items():
+            parameters[name] = inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=one.shown(one.default),
+                annotation=_annotation_of(one),
+            )
+        # Layers, which have no default, come before all others.
+        needed = [name for name, parameter in parameters.items() if parameter.default is own.empty]
+        order = dict.fromkeys((*needed, *self._first, *parameters))
+        order = {name: None for name in order if name in parameters}
+        signature = own.replace(parameters=[parameters[name] for name in order])
+
+        @functools.wraps(function)
+        def filled(*args: Any, **keywords: Any) -> Any:
+            bound = signature.bind(*args, **keywords)
+            bound.apply_defaults()
+            return function(**bound.arguments)
+
+        filled.__signature__ = signature  # type: ignore[attr-defined]
+        filled.__annotations__ = {name: parameters[name].annotation for name in order}
+        return filled
+
+    def attach(self, gui: FunctionGui[Any, Any]) -> None:
+        """Let a widget show words for 0, and only those of its parameters that count."""
+        gui.form = self
+        for name, one in self._asked.items():
+            shown = one.parameter
+            if shown.unset_word:
+                name_zero(gui[name], shown.unset_word, shown.suffix)
+            if shown.decimals is not None:
+                gui[name].native.setDecimals(shown.decimals)
+            elif _named_whole_number(one):
+                gui[name].native.setDecimals(0)
+
+        asked = {widget.name for widget in gui}
+        depending = [name for name, found in self._conditions.items() if found and name in asked]
+
+        def show_what_counts(_: Any = None) -> None:
+            values = {widget.name: getattr(widget, "value", None) for widget in gui}
+            for name in depending:
+                gui[name].visible = self.counts(name, values)
+
+        for name in {other for one in self._conditions.values() for other, _ in one}:
+            gui[name].changed.connect(show_what_counts)
+        show_what_counts()
+
+    def counts(self, name: str, values: Mapping[str, Any]) -> bool:
+        """Return whether a parameter counts.
+
+        Parameters
+        ----------
+        name : str
+            Of any of the widget's parameters.
+        values : mapping of str to Any
+            Of all parameters, by name.
+        """
+        conditions = self._conditions.get(name, ())
+        return all(values[other] in wanted for other, wanted in conditions)
+
+    def taken(self, section: type[Section], values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a section of a recipe, as the widget's values say.
+
+        One that another method has is left out, and so is a number that stands for nothing as long
+        as it does not count.
+        """
+        return {
+            one.field: one.taken(values[name])
+            for name, one in self._asked.items()
+            if one.section is section and self._is_had(one, values)
+        }
+
+    def _is_had(self, one: Declared, values: Mapping[str, Any]) -> bool:
+        if one.parameter.unset_value is None:
+            return self.counts(one.name, values)
+        return all(
+            values[other] in wanted
+            for other, wanted in self._conditions[one.name]
+            if (other, wanted) != one.parameter.when
+        )
+
+    def shown(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the values of the widget's parameters for a recipe.
+
+        What the recipe's method does not have shows its default; a number that stands for
+        nothing is left out.
+        """
+        found = {}
+        for name, one in self._asked.items():
+            place = PLACES[one.section]
+            part: Any = getattr(recipe, place) if place else recipe
+            value = getattr(part, one.field) if isinstance(part, one.section) else one.default
+            if value is not None or one.parameter.unset_value is not None:
+                found[name] = one.shown(value)
+        return found
+
+
+def name_zero(box: FloatSpinBox, name: str, unit: str = "") -> None:
+    """Let a number box that begins at 0 show a word instead of it, and else a unit."""
+    box.native.setSpecialValueText(name)
+    box.native.setSuffix(unit)
+
+
+def form_of(gui: FunctionGui[Any, Any]) -> Form | None:
+    """Return the form of a step widget; None of one that asks for nothing of a recipe."""
+    form: Form | None = getattr(gui, "form", None)
+    return form
+
+
+def _annotation_of(one: Declared) -> Any:
+    if one.per_axis:
+        return tuple[one.kind, one.kind, one.kind]  # type: ignore[name-defined]
+    if one.choices:
+        return Literal[one.choices]
+    return float if _named_whole_number(one) else one.kind
+
+
+def _options_of(one: Declared) -> dict[str, Any]:
+    shown = one.parameter
+    limits = {"min": shown.minimum, "max": shown.maximum, "step": shown.step}
+    limits = {name: value for name, value in limits.items() if value is not None}
+    options: dict[str, Any] = {"label": one.label, "tooltip": shown.tooltip}
+    if one.per_axis:
+        return options | {"options": limits}
+    if _named_whole_number(one):
+        options["widget_type"] = "FloatSpinBox"
+    return options | limits
+
+
+def _named_whole_number(one: Declared) -> bool:
+    """Return whether it is a whole number whose 0 has a word.
+
+    Of magicgui's number boxes only the one for fractions can show a word.
+    """
+    return one.kind is int and bool(one.parameter.unset_word)
