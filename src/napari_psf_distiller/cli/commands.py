@@ -10,13 +10,13 @@ import argparse
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.cli.options import given, with_options
 from napari_psf_distiller.cli.results_folder import (
     result_names,
     results_in,
@@ -31,7 +31,7 @@ from napari_psf_distiller.io import read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
-from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
+from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.simulate import simulate_beads
@@ -76,7 +76,7 @@ class Outlet:
 def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Simulate a field of beads, distil it, and compare the PSF with the true one."""
     recipe = Recipe(spacing=DEMO_SPACING, bead_diameter=DEMO_DIAMETER, optics=DEMO_OPTICS)
-    recipe = _on(recipe, arguments)
+    recipe = with_options(recipe, arguments)
     folder: Path = arguments.output
     names = ("beads.tif", *result_names(recipe))
     with results_in(folder, names, arguments.overwrite) as staging:
@@ -111,7 +111,7 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
         recipe = Recipe.notebook()
     else:
         recipe = Recipe.stepwise() if arguments.stepwise else Recipe()
-    if arguments.iterations is not None and recipe.distill.method == "joint":
+    if given(arguments, "distill") and recipe.distill.method == "joint":
         raise InputError(
             "--iterations is for Richardson-Lucy, but the recipe's method is the joint fit, which "
             "ends where it gains nothing any more: leave it out, or give --stepwise."
@@ -120,24 +120,7 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, len(arguments.spacing))
         _compare_spacing("the spacing given", spacing, arguments.image, stored.spacing, outlet)
-    optics = {
-        "numerical_aperture": arguments.na,
-        "wavelength": arguments.wavelength,
-        "refractive_index": arguments.refractive_index,
-    }
-    camera = {
-        "offset": arguments.camera_offset,
-        "gain": arguments.camera_gain,
-        "saturation": arguments.saturation,
-    }
-    recipe = dataclasses.replace(
-        _on(_with(recipe, spacing, arguments.iterations), arguments),
-        bead_diameter=(
-            recipe.bead_diameter if arguments.bead_diameter is None else arguments.bead_diameter
-        ),
-        optics=Optics(**dataclasses.asdict(recipe.optics) | _given(optics)),
-        camera=Camera(**dataclasses.asdict(recipe.camera) | _given(camera)),
-    )
+    recipe = dataclasses.replace(with_options(recipe, arguments), spacing=spacing)
     inputs = [arguments.image] + ([arguments.recipe] if arguments.recipe is not None else [])
     return _distill_file(arguments, inputs, stored.image, recipe, outlet)[0]
 
@@ -147,10 +130,10 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
     recipe = Recipe.load(arguments.recipe)
     stored = read_image(arguments.image)
     if recipe.spacing is None:
-        recipe = _with(recipe, stored.spacing)
+        recipe = dataclasses.replace(recipe, spacing=stored.spacing)
     else:
         _compare_spacing("the recipe", recipe.spacing, arguments.image, stored.spacing, outlet)
-    recipe = _on(recipe, arguments)
+    recipe = with_options(recipe, arguments)
     made = recipe.provenance
     if made is None:
         outlet.warn(
@@ -179,17 +162,10 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Deconvolve a file's image with a file's PSF."""
     image, psf = read_image(arguments.image), read_image(arguments.psf)
-    settings = Deconvolve(
-        iterations=arguments.iterations,
-        boundary=arguments.boundary,
-        method=arguments.method,
-        total_variation=arguments.total_variation,
-        background=arguments.background,
-        saturation=arguments.saturation,
-    )
     # A PSF without the image's voxel size would not be used on it.
     spacing = image.spacing or psf.spacing
-    recipe = _on(Recipe(spacing=spacing, deconvolve=settings), arguments)
+    recipe = with_options(Recipe(spacing=spacing), arguments)
+    settings = recipe.deconvolve
     inputs, mask = [arguments.image, arguments.psf], None
     if arguments.mask is not None:
         inputs.append(arguments.mask)
@@ -271,26 +247,6 @@ def _distill_file(
     for warning in result.warnings:
         outlet.warn(warning)
     return results_text(folder, result, ome=ome), result
-
-
-def _with(recipe: Recipe, spacing: Sequence[float] | None, iterations: int | None = None) -> Recipe:
-    """Return the recipe with this spacing and, if given, this number of iterations."""
-    changes: dict[str, Any] = {"spacing": spacing}
-    if iterations is not None:
-        assert isinstance(recipe.distill, RichardsonLucy)
-        changes["distill"] = dataclasses.replace(recipe.distill, iterations=iterations)
-    return dataclasses.replace(recipe, **changes)
-
-
-def _on(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
-    """Return the recipe with the device, the FFT and the memory that were given."""
-    options = {name: getattr(arguments, name) for name in ("device", "fft", "memory")}
-    return dataclasses.replace(recipe, **_given(options))
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _compare_spacing(

@@ -8,19 +8,12 @@ from typing import Any, NoReturn
 
 from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
-from napari_psf_distiller.compute import BOUNDARIES, FFTS
-from napari_psf_distiller.deconvolution.richardson_lucy import METHODS
+from napari_psf_distiller.cli.options import add_options
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
 from napari_psf_distiller.starting import PROGRAM
 
 __all__ = ["argument_parser"]
-
-
-DEVICE_HELP = (
-    "what computes: auto (a usable OpenCL GPU, else numpy), gpu or cpu (OpenCL's), numpy (no "
-    f"OpenCL), or a part of a device's name as '{PROGRAM} devices' lists it"
-)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -102,13 +95,7 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         metavar="SIZE",
         help="voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)",
     )
-    part.add_argument(
-        "--bead-diameter",
-        type=float,
-        metavar="D",
-        help="in micrometres; the joint fit takes the bead's size out of the PSF (default: a "
-        "point)",
-    )
+    add_options(part, Recipe, "bead_diameter")
     source = part.add_mutually_exclusive_group()
     source.add_argument(
         "--recipe", type=Path, metavar="JSON", help="take the parameters from this file"
@@ -124,45 +111,11 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         help="one step after the other, with Richardson-Lucy, instead of the joint fit; uses "
         "neither bead diameter, optics nor camera, which are only noted in the recipe",
     )
-    part.add_argument(
-        "--na",
-        type=float,
-        help="numerical aperture; with wavelength and refractive index, all three or none, the "
-        "joint fit knows which detail the microscope passes",
-    )
-    part.add_argument(
-        "--wavelength", type=float, metavar="W", help="of emission, in micrometres; see --na"
-    )
-    part.add_argument(
-        "--refractive-index", type=float, metavar="N", help="of the immersion; see --na"
-    )
-    part.add_argument(
-        "--camera-offset",
-        type=float,
-        metavar="LEVEL",
-        help="the intensity without light, for the joint fit (default: told from the image)",
-    )
-    part.add_argument(
-        "--camera-gain",
-        type=float,
-        metavar="G",
-        help="intensity units a photoelectron, for the joint fit (default: told from the image)",
-    )
-    part.add_argument(
-        "--saturation",
-        type=float,
-        metavar="LEVEL",
-        help="voxels of this intensity or more do not count in the joint fit (default: told from "
-        "the image)",
-    )
+    add_options(part, Optics)
+    add_options(part, Camera)
     _add_ome(part)
     _add_common(part)
-    part.add_argument(
-        "--iterations",
-        type=int,
-        metavar="N",
-        help="of Richardson-Lucy (default: the recipe's); the joint fit ends by itself",
-    )
+    add_options(part, RichardsonLucy)
 
 
 def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
@@ -181,47 +134,7 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         metavar="TIF",
         help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF",
     )
-    default = Deconvolve()
-    part.add_argument(
-        "--iterations",
-        type=int,
-        metavar="N",
-        help="how many (default: it stops by itself where the image's noise begins to be fitted)",
-    )
-    part.add_argument(
-        "--method",
-        choices=METHODS,
-        default=default.method,
-        help="accelerated, 20 iterations get as far as 200 plain ones (default: %(default)s)",
-    )
-    part.add_argument(
-        "--boundary",
-        choices=BOUNDARIES,
-        default=default.boundary,
-        help="beyond the image lies unknown light, or its other side (default: %(default)s)",
-    )
-    part.add_argument(
-        "--total-variation",
-        type=float,
-        default=default.total_variation,
-        metavar="W",
-        help="weight of the total variation, which smooths and keeps edges: 0 is none, 0.001 to "
-        "0.01 are usual (default: %(default)g)",
-    )
-    part.add_argument(
-        "--background",
-        type=float,
-        default=default.background,
-        metavar="LEVEL",
-        help="light in the image that is no object's, in its intensity units; better than to "
-        "subtract it before (default: %(default)g)",
-    )
-    part.add_argument(
-        "--saturation",
-        type=float,
-        metavar="LEVEL",
-        help="voxels of this intensity or more do not count (default: all count)",
-    )
+    add_options(part, Deconvolve)
     part.add_argument(
         "--mask",
         type=Path,
@@ -263,20 +176,7 @@ def _add_ome(part: argparse.ArgumentParser) -> None:
 
 
 def _add_common(part: argparse.ArgumentParser) -> None:
-    part.add_argument("--device", help=DEVICE_HELP)
-    part.add_argument(
-        "--fft",
-        choices=FFTS,
-        help="Richardson-Lucy's Fourier transforms: auto takes the fastest that is installed, "
-        f"'{PROGRAM} devices' lists those of each device",
-    )
-    part.add_argument(
-        "--memory",
-        type=float,
-        metavar="GIB",
-        help="what Richardson-Lucy may use on the device (default: most of what is free); an image "
-        "that needs more is deconvolved in tiles",
-    )
+    add_options(part, Recipe, "device", "fft", "memory")
     part.add_argument(
         "--overwrite", action="store_true", help="replace results that are there already"
     )

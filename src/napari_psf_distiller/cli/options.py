@@ -1,0 +1,69 @@
+"""The command line's options for the parameters of a recipe, made from what is declared of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from napari_psf_distiller.recipe import PLACES, Recipe
+from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.recipe.section import Section
+
+__all__ = ["add_options", "given", "with_options"]
+
+# What the places of options begin with, among all arguments: then the section, then the field.
+MARK = "recipe:"
+
+
+def add_options(part: argparse.ArgumentParser, section: type[Section], *fields: str) -> None:
+    """Let a command ask for the parameters of a section of a recipe that have an option.
+
+    Parameters
+    ----------
+    part : argparse.ArgumentParser
+    section : type of Section
+    *fields : str
+        Only these; by default all.
+    """
+    for one in declared(section):
+        option = one.parameter.option
+        if option is None or (fields and one.field not in fields):
+            continue
+        metavar = option.metavar
+        default = f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
+        keywords: dict[str, Any] = {"choices": one.choices} if one.choices else {"type": one.kind}
+        part.add_argument(
+            option.name,
+            dest=f"{MARK}{PLACES[section]}.{one.field}",
+            metavar=metavar if one.choices else metavar or option.name.strip("-").upper(),
+            help=option.help.replace("{default}", default),
+            **keywords,
+        )
+
+
+def given(arguments: argparse.Namespace, place: str = "") -> dict[str, Any]:
+    """Return the fields that a command line gave, by name.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    place : str
+        The section of a recipe whose fields these are; "" is the recipe itself.
+    """
+    mark = f"{MARK}{place}."
+    return {
+        name.removeprefix(mark): value
+        for name, value in vars(arguments).items()
+        if name.startswith(mark) and value is not None
+    }
+
+
+def with_options(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """Return a recipe with all parameters that a command line gave."""
+    changes = given(arguments)
+    for field in dataclasses.fields(recipe):
+        part = getattr(recipe, field.name)
+        if isinstance(part, Section) and (values := given(arguments, field.name)):
+            changes[field.name] = dataclasses.replace(part, **values)
+    return dataclasses.replace(recipe, **changes)
