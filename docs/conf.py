@@ -16,6 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.recipe import PLACES
+from napari_psf_distiller.recipe.parameter import Declared, declared
 
 DOCS = Path(__file__).parent
 REPOSITORY = DOCS.parent
@@ -117,6 +119,32 @@ def read_elsewhere(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\[([^][]*)\]\(([^)\s#]*)([^)\s]*)\)", link, source[0])
 
 
+TABLE_HEAD = (
+    "| in a recipe | in napari | command line | default | |",
+    "| --- | --- | --- | --- | --- |",
+)
+
+
+def write_parameters(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put the tables of all declared parameters into their page."""
+    if page != "parameters":
+        return
+    for section, place in PLACES.items():
+        rows = [row_of(one, f"{place}.{one.field}".lstrip(".")) for one in declared(section)]
+        if rows:
+            source[0] += "\n".join([f"\n## {section.__name__}\n", *TABLE_HEAD, *rows, ""])
+
+
+def row_of(one: Declared, place: str) -> str:
+    """Return a parameter's row."""
+    parameter, default = one.parameter, one.default
+    if default is None:
+        default = parameter.unset
+    option = f"`{parameter.option.name}`" if parameter.option is not None else ""
+    label = one.label if parameter.in_viewer else ""
+    return f"| `{place}` | {label} | {option} | {default} | {parameter.tooltip} |"
+
+
 def inline_formula(translator: Any, node: nodes.math) -> None:
     """Write a formula in a line as MathML, which browsers draw by themselves."""
     translator.body.append(latex2mathml.converter.convert(node.astext()))
@@ -134,4 +162,5 @@ def setup(app: Sphinx) -> None:
     """Tell Sphinx of what is special here."""
     app.connect("builder-inited", check_names)
     app.connect("source-read", read_elsewhere)
+    app.connect("source-read", write_parameters)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
