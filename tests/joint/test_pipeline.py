@@ -484,6 +484,13 @@ def test_what_cannot_be_is_said_before_the_work(monkeypatch, field, changes, wor
 # The generator, and the steps one by one.
 
 
+def test_the_fit_ends_after_the_iterations_that_are_allowed_and_says_so(field, symmetric):
+    recipe = quick(distill=JointFit(most_iterations=2), spacing=field.spacing)
+    result = finish(pipeline.distill_steps_of(field.image, recipe))
+    assert 1 < len(result.log_likelihood) < len(symmetric.log_likelihood)
+    assert any("The fit was ended after" in warning for warning in result.warnings)
+
+
 def test_the_progress(symmetric_run):
     _, seen = symmetric_run
     order = list(dict.fromkeys(progress.title for progress in seen))

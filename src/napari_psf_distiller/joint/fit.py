@@ -58,10 +58,6 @@ FIRST_BEADS, FIRST_REACH = 16, (4.0, 4.5)
 # Rounds after the first, at most, and iterations in each.
 ROUNDS, ITERATIONS = 6, 60
 
-# What all iterations may cost, admissions of orders included, in iterations of a PSF that does not
-# turn: each order makes one dearer; see `_Run._cost`. An ordinary image takes 7 to 20.
-MOST_COST = 80.0
-
 # They end where they gain less than this part of what the round gained: the first PSF, from a
 # Gaussian's places, need not be found to the end, and what is left of the last one needs another
 # round.
@@ -220,7 +216,7 @@ class _Run:
     def _freed(self, reasons: NDArray[np.str_]) -> Steps[NDArray[np.str_]]:
         """Give the PSF the freedom that the beads ask for; return why beads are not used."""
         widenings, admissions, centrings = WIDENINGS, ADMISSIONS, CENTRINGS
-        while self._spent < MOST_COST:
+        while self._spent < self._settings.most_iterations:
             if centrings and self._centre():
                 centrings -= 1
             elif widenings and self._widen_band():
@@ -301,7 +297,7 @@ class _Run:
             if gained < enough or (gained < few and self._left() < enough):
                 self._settled_in_time = True
                 break
-            if self._spent >= MOST_COST:
+            if self._spent >= self._settings.most_iterations:
                 self._settled_in_time = gained < HARMLESS * self._basis.sizes[0]
                 break
             self._learn()
@@ -330,7 +326,8 @@ class _Run:
 
     def _solve(self, relative: float, enough: float = 0.0) -> Steps[None]:
         cost = self._cost
-        most = max(1, min(ITERATIONS, round((MOST_COST - self._spent) / cost)))
+        left = self._settings.most_iterations - self._spent
+        most = max(1, min(ITERATIONS, round(left / cost)))
         steps = self._model.solve(most, relative, enough)
         while True:
             try:

@@ -269,4 +269,11 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
                 f"The window {window} has {len(window)} values, but the image has {ndim} axes."
             )
         window = (*((1.0,) * (3 - ndim)), *window[-ndim:])
-    return Settings(recipe.bead_diameter or 0.0, band, window, part.judge, part.angular_orders)
+    return Settings(
+        recipe.bead_diameter or 0.0,
+        band,
+        window,
+        part.judge,
+        part.angular_orders,
+        part.most_iterations,
+    )

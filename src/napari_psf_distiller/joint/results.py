@@ -16,6 +16,7 @@ from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
 from napari_psf_distiller.joint.misfit.summary import Misfit
 from napari_psf_distiller.joint.model.model import Fitted
 from napari_psf_distiller.optics import Band
+from napari_psf_distiller.recipe import JointFit
 
 __all__ = ["SAME", "Joint", "JointState", "Settings"]
 
@@ -42,6 +43,9 @@ class Settings(NamedTuple):
     turns : int or None
         The PSF has parts that turn up to so many times about its axis; None leaves it to the
         evidence.
+    most_iterations : int
+        What all iterations may cost, admissions of orders included, in iterations of a PSF that
+        does not turn: each order makes one dearer.
     """
 
     bead_diameter: float = 0.0
@@ -49,6 +53,7 @@ class Settings(NamedTuple):
     window: tuple[float, ...] | None = None
     judge: bool = True
     turns: int | None = None
+    most_iterations: int = JointFit().most_iterations
 
 
 class JointState(NamedTuple):

@@ -38,6 +38,9 @@ class JointFit(Section):
     judge : bool
         Beads that are cut off, saturated, touching or much brighter than the others do not shape
         the PSF; False uses all that were found.
+    most_iterations : int
+        The fit ends after about so many at the latest. An ordinary image takes 7 to 20; one of a
+        PSF with angular orders counts for more.
     """
 
     method: Literal["joint"] = "joint"
@@ -84,6 +87,16 @@ class JointFit(Section):
             seldom=True,
         ),
     ] = True
+    most_iterations: Annotated[
+        Iterations,
+        Parameter(
+            tooltip="The fit ends after about so many at the latest, and says so; most images take "
+            "7 to 20. Few give a first look, more than 80 help where it was ended too early.",
+            minimum=1,
+            maximum=100_000,
+            seldom=True,
+        ),
+    ] = 80
 
 
 @dataclass(frozen=True)
