@@ -155,7 +155,7 @@ def _matched_task(
         distill=_way_of(source, JointFit),
     )
     if recipe.preprocess != NOT_PREPROCESSED:
-        recipe = marked_by_hand(recipe, "preprocess")
+        recipe = marked_by_hand(recipe, StepId.PREPROCESS.value)
     return ImageTask(source, recipe)
 
 
@@ -181,7 +181,7 @@ def thresholded_steps(task: ThresholdedTask) -> Steps[Outcome]:
     """Find beads among what was marked; the generator of the step's worker."""
     source, objects, recipe = task.source, task.objects, task.recipe
     if objects.edited:
-        recipe = marked_by_hand(recipe, "threshold")
+        recipe = marked_by_hand(recipe, StepId.THRESHOLD.value)
     beads = yield from find_beads_step(np.asarray(source.data), np.asarray(objects.data), recipe)
     layer = points_layer(
         source,

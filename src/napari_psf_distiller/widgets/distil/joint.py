@@ -125,7 +125,7 @@ def joint_steps(task: DistilTask) -> Steps[Outcome]:
     source, beads, recipe = task.source, task.beads, task.recipe
     array = np.asarray(source.data)
     if recipe.preprocess != NOT_PREPROCESSED:
-        recipe = marked_by_hand(recipe, "preprocess")
+        recipe = marked_by_hand(recipe, StepId.PREPROCESS.value)
     device = choose_device(recipe.device).name
     seen: list[Progress] = []
     try:

@@ -16,6 +16,7 @@ from superqt.utils import qdebounced
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import beads_from
 from napari_psf_distiller.widgets.distil.joint import TITLE, JointRun, joint_outcome
 from napari_psf_distiller.widgets.distil.live_psf import LivePSF
@@ -190,6 +191,6 @@ def _refitted(run: JointRun, beads: pd.DataFrame) -> Steps[tuple[JointRun, Outco
     """Fit the PSF to edited beads, and make its layers."""
     array = np.asarray(run.source.data)
     fit = yield from joint_step(array, beads, run.recipe, PREVIEW_EVERY, before=run.fit)
-    recipe = marked_by_hand(run.recipe, "find_beads")
+    recipe = marked_by_hand(run.recipe, StepId.FIND_BEADS.value)
     refitted = dataclasses.replace(run, recipe=recipe, fit=fit)
     return refitted, joint_outcome(refitted)

@@ -166,7 +166,7 @@ def _with_beads(recipe: Recipe, beads: Beads, settings: Distill) -> Recipe:
         recipe = marked_by_hand(recipe, step)
     # Beads of the other method are somebody's choice too: a replay finds its own.
     if beads.source.edited or not fitting:
-        recipe = marked_by_hand(recipe, "find_beads")
+        recipe = marked_by_hand(recipe, StepId.FIND_BEADS.value)
     return recipe
 
 
