@@ -14,7 +14,7 @@ from napari_psf_distiller import SimulatedBeads, simulate_beads, simulate_psf
 from napari_psf_distiller.compute.host.windows import HostWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.image.background import SplineBackground
-from napari_psf_distiller.joint.image.field import BeadField, Camera, bead_field
+from napari_psf_distiller.joint.image.bead_image import BeadField, Camera, bead_field
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.measure.noise import NoiseModel
 from napari_psf_distiller.optics import optics_band

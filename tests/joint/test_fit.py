@@ -21,9 +21,9 @@ from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint import fit as joint_steps
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.fit import distil_jointly
+from napari_psf_distiller.joint.image.bead_image import Camera
 from napari_psf_distiller.joint.image.detection import candidates_at, find_candidates
-from napari_psf_distiller.joint.image.field import Camera
-from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
+from napari_psf_distiller.joint.misfit.second_peak import RivalPeak
 from napari_psf_distiller.joint.results import Settings
 from napari_psf_distiller.optics import optics_band
 from napari_psf_distiller.progress import Progress, finish

@@ -12,22 +12,22 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.basis.asymmetry import OrderScale
-from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.basis.freedom import (
+from napari_psf_distiller.joint.basis.extension import (
     band_asked_for,
     freed,
     orders_asked_for,
     priors_of,
 )
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.order_evidence import OrderScale
 from napari_psf_distiller.joint.errors import PSFErrors, psf_errors
+from napari_psf_distiller.joint.image.bead_image import BeadField
 from napari_psf_distiller.joint.image.detection import KEPT, Candidates
-from napari_psf_distiller.joint.image.field import BeadField
 from napari_psf_distiller.joint.judging import check_alike, judge, none_used
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.locate import fit_beads, improve_places
 from napari_psf_distiller.joint.misfit.hidden_beads import hidden_beads
-from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak, rival_peak
+from napari_psf_distiller.joint.misfit.second_peak import RivalPeak, rival_peak
 from napari_psf_distiller.joint.misfit.summary import misfit_of
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.joint.results import Joint, JointState, Settings

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.basis.turning import Turning, plane_slope, turning_parts
-from napari_psf_distiller.joint.core import inverse_of, reach_of
+from napari_psf_distiller.joint.basis.angular_derivatives import Turning, plane_slope, turning_parts
+from napari_psf_distiller.joint.bead_core import inverse_of, reach_of
 from napari_psf_distiller.joint.model.model import JointModel
 
 __all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]

@@ -18,6 +18,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
 from napari_psf_distiller.joint.fit import distil_jointly
+from napari_psf_distiller.joint.image.bead_image import BeadField, bead_field
 from napari_psf_distiller.joint.image.detection import (
     EXCLUDED,
     KEPT,
@@ -26,8 +27,7 @@ from napari_psf_distiller.joint.image.detection import (
     candidates_at,
     find_candidates,
 )
-from napari_psf_distiller.joint.image.field import BeadField, bead_field
-from napari_psf_distiller.joint.image.plausible import check_plausible
+from napari_psf_distiller.joint.image.plausibility import check_plausible
 from napari_psf_distiller.joint.results import SAME, Joint, JointState, Settings
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.optics import optics_band

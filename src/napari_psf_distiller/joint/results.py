@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.image.field import BeadField
-from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
+from napari_psf_distiller.joint.image.bead_image import BeadField
+from napari_psf_distiller.joint.misfit.second_peak import RivalPeak
 from napari_psf_distiller.joint.misfit.summary import Misfit
 from napari_psf_distiller.joint.model.model import Fitted
 from napari_psf_distiller.optics import Band

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from napari_psf_distiller.joint.image.bead_image import BeadField
 from napari_psf_distiller.joint.image.bead_widths import DEVIATION
 from napari_psf_distiller.joint.image.detection import Candidates
-from napari_psf_distiller.joint.image.field import BeadField
-from napari_psf_distiller.joint.image.seen_band import seen_band
+from napari_psf_distiller.joint.image.observed_band import seen_band
 from napari_psf_distiller.optics import Band, highest_band
 
 __all__ = ["alone_first", "band_of", "first_deviations", "gaussian", "middle_of", "window_of"]

@@ -11,7 +11,7 @@ from napari_psf_distiller import Optics, Recipe, distill, simulate_beads, simula
 from napari_psf_distiller.joint.advice.misfit import misfit_warnings, spacing_warnings
 from napari_psf_distiller.joint.basis.beyond_band import PowerBeyond
 from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit
-from napari_psf_distiller.joint.misfit.common import CommonMisfit
+from napari_psf_distiller.joint.misfit.common_residual import CommonMisfit
 from napari_psf_distiller.joint.misfit.compression import Compression
 from napari_psf_distiller.joint.misfit.field_variation import Variation
 from napari_psf_distiller.joint.misfit.lean import Lean

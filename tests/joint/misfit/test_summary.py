@@ -9,7 +9,7 @@ from joint_fields import APART, BAND, DIAMETER, SPACING, scene
 from napari_psf_distiller.joint.locate import BeadFit
 from napari_psf_distiller.joint.misfit.bead_shapes import BeadShapes, bead_shapes
 from napari_psf_distiller.joint.misfit.bead_sizes import size_misfit
-from napari_psf_distiller.joint.misfit.common import common_misfit
+from napari_psf_distiller.joint.misfit.common_residual import common_misfit
 from napari_psf_distiller.joint.misfit.field_variation import (
     field_variation,
     place_in_words,

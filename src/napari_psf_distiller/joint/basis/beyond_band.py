@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.core import reach_of
+from napari_psf_distiller.joint.bead_core import reach_of
 from napari_psf_distiller.joint.linearised import Linearised
 
 __all__ = ["PowerBeyond", "middle_of_window", "powers_beyond"]

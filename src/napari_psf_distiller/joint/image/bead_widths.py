@@ -11,7 +11,7 @@ from scipy import optimize
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.image.bead_image import BeadField
 
 __all__ = ["DEVIATION", "typical_widths"]
 

@@ -14,8 +14,8 @@ from scipy.spatial import cKDTree
 from napari_psf_distiller.compute.threads import host_threads, in_turn
 from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.image.bead_image import BeadField
 from napari_psf_distiller.joint.image.bead_widths import DEVIATION, typical_widths
-from napari_psf_distiller.joint.image.field import BeadField
 from napari_psf_distiller.joint.image.lobes import single_lobes
 from napari_psf_distiller.joint.image.noise_correlation import filtered_variance
 

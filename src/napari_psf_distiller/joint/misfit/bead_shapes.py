@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.core import inverse_of, reach_of
+from napari_psf_distiller.joint.bead_core import inverse_of, reach_of
 from napari_psf_distiller.joint.image.bead_widths import DEVIATION
 from napari_psf_distiller.joint.model.model import JointModel
 

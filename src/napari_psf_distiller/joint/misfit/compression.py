@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from napari_psf_distiller.joint.core import inverse_of, reach_of
+from napari_psf_distiller.joint.bead_core import inverse_of, reach_of
 from napari_psf_distiller.joint.model.model import JointModel
 
 __all__ = ["Compression", "compression_of"]

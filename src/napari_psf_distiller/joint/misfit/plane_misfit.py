@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from napari_psf_distiller.joint.core import reach_of
+from napari_psf_distiller.joint.bead_core import reach_of
 from napari_psf_distiller.joint.model.model import JointModel
 
 __all__ = ["PlaneMisfit", "plane_misfit"]

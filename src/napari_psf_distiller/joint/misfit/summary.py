@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.misfit.bead_shapes import bead_shapes
 from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit, size_misfit
-from napari_psf_distiller.joint.misfit.common import CommonMisfit, common_misfit
+from napari_psf_distiller.joint.misfit.common_residual import CommonMisfit, common_misfit
 from napari_psf_distiller.joint.misfit.compression import Compression, compression_of
 from napari_psf_distiller.joint.misfit.field_variation import (
     Variation,

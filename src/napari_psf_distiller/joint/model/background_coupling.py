@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.model.placement import Placement
+from napari_psf_distiller.joint.model.positions import Placement
 
 __all__ = ["BackgroundCoupling", "Met"]
 

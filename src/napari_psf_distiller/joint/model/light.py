@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.threads import in_turn, slabs
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.model.placement import Placement, within
+from napari_psf_distiller.joint.model.positions import Placement, within
 
 __all__ = ["BeadLight", "batches"]
 

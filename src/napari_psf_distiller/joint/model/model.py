@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.basis.asymmetry import order_precision, order_scale
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.order_evidence import order_precision, order_scale
 from napari_psf_distiller.joint.basis.spectrum_prior import (
     expected_spectrum,
     prior_precision,
     prior_times,
 )
 from napari_psf_distiller.joint.image.background import Normal
-from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.image.bead_image import BeadField
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.model.background_coupling import BackgroundCoupling, Met
 from napari_psf_distiller.joint.model.conjugate_gradients import conjugate_gradients
 from napari_psf_distiller.joint.model.light import BeadLight, batches
-from napari_psf_distiller.joint.model.placement import Placement
+from napari_psf_distiller.joint.model.positions import Placement
 from napari_psf_distiller.joint.model.residual_noise import OUTLIER, Noise, residual_noise
 from napari_psf_distiller.joint.model.surroundings import Surroundings
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.image.bead_image import BeadField
 
 __all__ = ["OUTLIER", "Noise", "residual_noise"]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.threads import in_turn, slabs
 from napari_psf_distiller.joint.image.background import Normal
-from napari_psf_distiller.joint.image.field import BeadField
-from napari_psf_distiller.joint.model.placement import Placement, Slices, within
+from napari_psf_distiller.joint.image.bead_image import BeadField
+from napari_psf_distiller.joint.model.positions import Placement, Slices, within
 
 __all__ = ["Surroundings", "dark_planes"]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_psf_distiller.joint.misfit.rival_peak import rival_peak
+from napari_psf_distiller.joint.misfit.second_peak import rival_peak
 
 
 def two_peaks(second: float, *, apart: int = 8, wider: float = 1.0) -> np.ndarray:

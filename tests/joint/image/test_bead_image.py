@@ -5,7 +5,7 @@ import pytest
 from joint_fields import OFFSET, READ_NOISE, SPACING, observed, scene, simulated
 
 from napari_psf_distiller import InputError
-from napari_psf_distiller.joint.image.field import Camera
+from napari_psf_distiller.joint.image.bead_image import Camera
 
 INFINITY = float("inf")
 

@@ -14,7 +14,7 @@ from napari_psf_distiller.joint.basis.beyond_band import (
     powers_beyond,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.core import CORE
+from napari_psf_distiller.joint.bead_core import CORE
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.misfit.bead_shapes import BeadShapes
 from napari_psf_distiller.joint.misfit.lean import Lean

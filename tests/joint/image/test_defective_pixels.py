@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joint_fields import observed, simulated
 
-from napari_psf_distiller.joint.image.blind_pixels import blind_pixels, mended
+from napari_psf_distiller.joint.image.defective_pixels import blind_pixels, mended
 from napari_psf_distiller.joint.image.detection import find_candidates
 
 seeds = st.integers(0, 2**32 - 1)

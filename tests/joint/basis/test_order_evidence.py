@@ -19,13 +19,13 @@ from joint_fields import (
 from scipy import ndimage, optimize
 
 import napari_psf_distiller as pd
-from napari_psf_distiller.joint.basis.asymmetry import (
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.order_evidence import (
     OrderScale,
     order_evidence,
     order_precision,
     order_scale,
 )
-from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.model import JointModel
 
 ORDERS = (0, 1, 2, 3)

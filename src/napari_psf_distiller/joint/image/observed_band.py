@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from napari_psf_distiller.joint.image.bead_image import BeadField
 from napari_psf_distiller.joint.image.detection import Candidates
-from napari_psf_distiller.joint.image.field import BeadField
 from napari_psf_distiller.optics import Band
 
 __all__ = ["seen_band"]

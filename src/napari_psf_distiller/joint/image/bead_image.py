@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.background import SplineBackground, first_background
-from napari_psf_distiller.joint.image.blind_pixels import blind_pixels, mended
 from napari_psf_distiller.joint.image.censoring import Censoring, censored, score_variance
+from napari_psf_distiller.joint.image.defective_pixels import blind_pixels, mended
 from napari_psf_distiller.joint.image.history import ImageHistory, image_history
 from napari_psf_distiller.measure.noise import NoiseModel, noise_level, noise_model
 from napari_psf_distiller.recipe.parts import Camera

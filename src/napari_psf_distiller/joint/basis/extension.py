@@ -7,9 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.basis.asymmetry import OrderScale, order_evidence, order_precision
 from napari_psf_distiller.joint.basis.beyond_band import powers_beyond
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.order_evidence import (
+    OrderScale,
+    order_evidence,
+    order_precision,
+)
 from napari_psf_distiller.joint.basis.terms import MOST_COMBINATIONS
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.optics import Band, highest_band

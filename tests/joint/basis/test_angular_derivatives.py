@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from problems import seeds
 from scipy import special
 
-from napari_psf_distiller.joint.basis.turning import Turning, plane_slope, turning_parts
+from napari_psf_distiller.joint.basis.angular_derivatives import Turning, plane_slope, turning_parts
 
 RADIAL = np.linspace(0, 2.0, 6)
 # Orders of a sum; each but 0 has cosine and sine.

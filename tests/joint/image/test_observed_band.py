@@ -8,10 +8,10 @@ import pytest
 from joint_fields import BAND, OFFSET, aberrated_psf, image_of, known_field
 from scipy import ndimage
 
+from napari_psf_distiller.joint.image.bead_image import BeadField
 from napari_psf_distiller.joint.image.detection import Candidates
-from napari_psf_distiller.joint.image.field import BeadField
 from napari_psf_distiller.joint.image.history import ImageHistory, image_history
-from napari_psf_distiller.joint.image.seen_band import seen_band
+from napari_psf_distiller.joint.image.observed_band import seen_band
 
 # So fine that the voxels pass twice the band.
 SPACING = (0.15, 0.06, 0.06)

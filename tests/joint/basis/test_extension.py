@@ -5,10 +5,10 @@ import pytest
 from joint_fields import BAND, DIAMETER, SPACING, WINDOW, scene, true_coefficients
 
 from napari_psf_distiller.compute.host.windows import HostWindows
-from napari_psf_distiller.joint.basis.asymmetry import OrderScale
 from napari_psf_distiller.joint.basis.beyond_band import powers_beyond
+from napari_psf_distiller.joint.basis.extension import band_asked_for, freed, priors_of
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.basis.freedom import band_asked_for, freed, priors_of
+from napari_psf_distiller.joint.basis.order_evidence import OrderScale
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.optics import Band, highest_band
 from napari_psf_distiller.progress import finish
