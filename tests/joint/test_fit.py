@@ -20,21 +20,21 @@ from napari_psf_distiller import InputError, Recipe, fwhm
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint import fit as joint_steps
 from napari_psf_distiller.joint.advice.fit import joint_warnings
-from napari_psf_distiller.joint.fit import distil_jointly
+from napari_psf_distiller.joint.fit import distill_jointly
 from napari_psf_distiller.joint.image.bead_image import Camera
 from napari_psf_distiller.joint.image.detection import candidates_at, find_candidates
-from napari_psf_distiller.joint.misfit.second_peak import RivalPeak
+from napari_psf_distiller.joint.misfit.second_peak import SecondPeak
 from napari_psf_distiller.joint.results import Settings
 from napari_psf_distiller.optics import optics_band
 from napari_psf_distiller.progress import Progress, finish
 
-SMALL = Settings(DIAMETER, BAND, (3.0, 2.4, 2.4), turns=0)
+SMALL = Settings(DIAMETER, BAND, (3.0, 2.4, 2.4), max_angular_order=0)
 
 
 def distil(field, settings=SMALL, candidates=None, preview_every: int = 0):
     found = find_candidates(field, 6.0) if candidates is None else candidates
     seen: list[Progress] = []
-    steps = distil_jointly(field, found, settings, choose_device("numpy"), preview_every)
+    steps = distill_jointly(field, found, settings, choose_device("numpy"), preview_every)
     return finish(steps, seen.append), seen
 
 
@@ -178,8 +178,8 @@ def test_two_peaks_of_one_height_are_told_and_doubted(field, joint, monkeypatch)
     wider = tuple(
         2 * width / size for width, size in zip(fwhm(plain.psf, SPACING), SPACING, strict=True)
     )[1:]
-    rival = RivalPeak(4, 0.95, wider)
-    monkeypatch.setattr(joint_steps, "rival_peak", lambda psf, error: rival)
+    rival = SecondPeak(4, 0.95, wider)
+    monkeypatch.setattr(joint_steps, "second_peak", lambda psf, error: rival)
     doubted, _ = distil(observed(field.image))
     assert doubted.fwhm_error[0] == plain.fwhm_error[0]
     expected = np.array(fwhm(plain.psf, SPACING))[1:] / 2

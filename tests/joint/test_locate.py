@@ -15,7 +15,7 @@ from joint_fields import (
 )
 
 from napari_psf_distiller.compute.host.windows import HostWindows
-from napari_psf_distiller.joint.locate import MOMENTS, fit_beads, improve_places
+from napari_psf_distiller.joint.locate import MOMENTS, fit_beads, position_steps
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTHS = np.array([2.2, 2.3, 2.3])
@@ -25,7 +25,7 @@ FLAT = [(0, 10.2, 9.7), (0, 11.4, 30.2), (0, 28.7, 20.1)]
 def improve(model, times: int = 1):
     for _ in range(times):
         model.render()
-        places = improve_places(model, WIDTHS)
+        places = position_steps(model, WIDTHS)
         model.move(model.centres + places.steps[:, 1:], model.amplitudes + places.steps[:, 0])
     model.render()
     return places
@@ -55,7 +55,7 @@ def test_one_step_is_nearly_all_where_little_is_wrong(seed):
     away = rng.uniform(-0.1, 0.1, of.centres.shape)
     model.move(of.centres + away, of.amplitudes)
     model.render()
-    steps = improve_places(model, WIDTHS).steps
+    steps = position_steps(model, WIDTHS).steps
     np.testing.assert_allclose(steps[:, 1:], -away, atol=0.02)
     # It changes nothing itself.
     np.testing.assert_allclose(model.centres, of.centres + away)
@@ -126,13 +126,13 @@ def test_a_step_is_not_longer_than_it_can_be_trusted():
     model = of.model()
     model.move(of.centres + np.array([0, 1, 0]), of.amplitudes / 5)
     model.render()
-    np.testing.assert_allclose(improve_places(model, WIDTHS).steps[:, 2], -0.7)
+    np.testing.assert_allclose(position_steps(model, WIDTHS).steps[:, 2], -0.7)
     model.move(of.centres, 10 * of.amplitudes)
     model.render()
-    np.testing.assert_allclose(improve_places(model, WIDTHS).steps[:, 0], -5 * of.amplitudes)
+    np.testing.assert_allclose(position_steps(model, WIDTHS).steps[:, 0], -5 * of.amplitudes)
     model.move(of.centres, of.amplitudes / 100)
     model.render()
-    np.testing.assert_allclose(improve_places(model, WIDTHS).steps[:, 0], of.amplitudes / 100)
+    np.testing.assert_allclose(position_steps(model, WIDTHS).steps[:, 0], of.amplitudes / 100)
 
 
 @given(seed=seeds)
@@ -166,7 +166,7 @@ def test_information_is_that_of_the_light(flat):
         of = scene([(6.1, 9.8, 10.2), (7.2, 30.1, 9.7)])
     model = of.model(deviation=5, gain=0.5)
     model.render()
-    found = improve_places(model, whole).information
+    found = position_steps(model, whole).information
     for bead, box in enumerate(model.boxes):
         level = model.local_background(bead, box)
         variance = model.variance(model.light[box], level).astype(float)
@@ -267,7 +267,7 @@ def fitted_pair(displacement, spacing, *, flat: bool = False, share: float = 0.5
     model.move(middle[None], np.array([2e4]))
     for _ in range(6):
         model.render()
-        steps = improve_places(model, finer * WIDTHS).steps
+        steps = position_steps(model, finer * WIDTHS).steps
         model.move(model.centres + steps[:, 1:], model.amplitudes + steps[:, 0])
     model.render()
     fit = fit_beads(model, finer * WIDTHS)

@@ -476,7 +476,7 @@ def test_what_cannot_be_is_said_before_the_work(monkeypatch, field, changes, wor
     def fail(*args, **kwargs):
         raise AssertionError("the work began")
 
-    monkeypatch.setattr(joint_pipeline, "raw_field", fail)
+    monkeypatch.setattr(joint_pipeline, "raw_bead_image", fail)
     with pytest.raises(InputError, match=words):
         pd.distill(field.image, recipe=told(**{"spacing": field.spacing} | changes))
 
@@ -607,7 +607,7 @@ def test_a_refused_bead_that_somebody_wants_is_used(field, found):
     assert again.beads["used"].all()
     # And it stays so in the fits after that.
     later = finish(joint_pipeline.joint_step(field.image, again.beads, recipe, before=again))
-    assert later.state.verdicts.tolist().count("kept") == 1
+    assert later.state.preset_status.tolist().count("kept") == 1
 
 
 def test_no_bead_is_marked_as_used(field, found):

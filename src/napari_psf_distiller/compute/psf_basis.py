@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PSFBasis", "turn_of"]
+__all__ = ["PSFBasis", "angular_factor"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -17,7 +17,7 @@ class PSFBasis(Protocol):
     """Functions of which a PSF is a sum: in the plane times along the axis, as tables have them.
 
     In the plane they are those of the distance from the axis that a table has for each order, times
-    how a term turns; see `turn_of`. Along the axis they are waves.
+    how a term turns; see `angular_factor`. Along the axis they are waves.
     """
 
     @property
@@ -45,17 +45,17 @@ class PSFBasis(Protocol):
         """Number of the terms' functions in the plane."""
 
     @property
-    def places(self) -> int:
+    def table_length(self) -> int:
         """Number of the tables' places."""
 
     def table(self, order: int) -> Array:
         """Return the values of an order's functions, (places, functions)."""
 
-    def rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
+    def table_rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
         """Return in the tables the row before each place, and how far it is on to the next."""
 
 
-def turn_of(order: int, sine: bool, angle: Floats) -> Floats:
+def angular_factor(order: int, sine: bool, angle: Floats) -> Floats:
     """Return how a term depends on the angle about the axis."""
     turn: Floats = np.sin(order * angle) if sine else np.cos(order * angle)
     return turn

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.psf_basis import PSFBasis
 
-__all__ = ["BeadWindows", "sums_at_places", "sums_at_places_adjoint"]
+__all__ = ["BeadWindows", "tabulate", "tabulate_adjoint"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -23,7 +23,7 @@ class BeadWindows(Protocol):
     columns' centre displaced by a fraction of a voxel.
     """
 
-    def place(self, displacements: Floats) -> None:
+    def set_displacements(self, displacements: Floats) -> None:
         """Take new beads.
 
         Parameters
@@ -33,7 +33,7 @@ class BeadWindows(Protocol):
             -0.5 and 0.5.
         """
 
-    def take(self, amplitudes: Floats) -> None:
+    def set_spectrum(self, amplitudes: Floats) -> None:
         """Take new amplitudes of the functions, (waves, columns), for the light of all beads."""
 
     def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
@@ -61,7 +61,7 @@ class BeadWindows(Protocol):
         """Give back what the windows hold on a device."""
 
 
-def sums_at_places(basis: PSFBasis, amplitudes: Floats) -> Array:
+def tabulate(basis: PSFBasis, amplitudes: Floats) -> Array:
     """Return the sums of functions at the tables' places.
 
     Parameters
@@ -81,8 +81,8 @@ def sums_at_places(basis: PSFBasis, amplitudes: Floats) -> Array:
     )
 
 
-def sums_at_places_adjoint(basis: PSFBasis, sums: Array) -> Array:
-    """Return the adjoint of `sums_at_places`."""
+def tabulate_adjoint(basis: PSFBasis, sums: Array) -> Array:
+    """Return the adjoint of `tabulate`."""
     parts = np.split(sums, len(basis.terms))
     return np.concatenate(
         [part.T @ basis.table(order) for (order, _), part in zip(basis.terms, parts, strict=True)],

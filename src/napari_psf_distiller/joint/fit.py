@@ -13,38 +13,38 @@ from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.basis.extension import (
-    band_asked_for,
-    freed,
-    orders_asked_for,
-    priors_of,
+    extended_basis,
+    orders_with_evidence,
+    term_priors,
+    wider_band,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import OrderScale
 from napari_psf_distiller.joint.errors import PSFErrors, psf_errors
-from napari_psf_distiller.joint.image.bead_image import BeadField
+from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import KEPT, Candidates
-from napari_psf_distiller.joint.judging import check_alike, judge, none_used
+from napari_psf_distiller.joint.judging import check_one_kind, judge, why_none_is_used
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.locate import fit_beads, improve_places
+from napari_psf_distiller.joint.locate import fit_beads, position_steps
 from napari_psf_distiller.joint.misfit.hidden_beads import hidden_beads
-from napari_psf_distiller.joint.misfit.second_peak import RivalPeak, rival_peak
-from napari_psf_distiller.joint.misfit.summary import misfit_of
+from napari_psf_distiller.joint.misfit.second_peak import SecondPeak, second_peak
+from napari_psf_distiller.joint.misfit.summary import find_misfit
 from napari_psf_distiller.joint.model.model import JointModel
-from napari_psf_distiller.joint.results import Joint, JointState, Settings
+from napari_psf_distiller.joint.results import JointFit, JointState, Settings
 from napari_psf_distiller.joint.start import (
-    alone_first,
-    band_of,
-    first_deviations,
     gaussian,
-    middle_of,
-    window_of,
+    initial_band,
+    initial_deviations,
+    inner_window,
+    most_isolated_first,
+    window_shape,
 )
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
 from napari_psf_distiller.optics import Band
 from napari_psf_distiller.progress import Progress, Steps
 
-__all__ = ["distil_jointly"]
+__all__ = ["distill_jointly"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -86,19 +86,19 @@ ADMISSIONS, WIDENINGS = 3, 2
 CENTRINGS = 3
 
 
-def distil_jointly(
-    field: BeadField,
+def distill_jointly(
+    bead_image: BeadImage,
     candidates: Candidates,
     settings: Settings,
     device: Device,
     preview_every: int = 0,
     before: JointState | None = None,
-) -> Steps[Joint]:
+) -> Steps[JointFit]:
     """Fit PSF, beads and background to a bead image, as a generator of progress.
 
     Parameters
     ----------
-    field : BeadField
+    bead_image : BeadImage
     candidates : Candidates
     settings : Settings
     device : Device
@@ -116,7 +116,7 @@ def distil_jointly(
 
     Returns
     -------
-    Joint
+    JointFit
 
     Raises
     ------
@@ -134,7 +134,7 @@ def distil_jointly(
     the same all around its axis where the image has no evidence for more: that leaves some
     hundreds of numbers to be told by millions of voxels, and nothing to be regularised.
     """
-    run = _Run(field, candidates, settings, device, preview_every, before)
+    run = _Run(bead_image, candidates, settings, device, preview_every, before)
     try:
         return (yield from on_one_thread(run.steps()))
     finally:
@@ -146,38 +146,38 @@ class _Run:
 
     def __init__(
         self,
-        field: BeadField,
+        bead_image: BeadImage,
         candidates: Candidates,
         settings: Settings,
         device: Device,
         preview_every: int,
         before: JointState | None,
     ) -> None:
-        self._field, self._settings, self._device = field, settings, device
+        self._bead_image, self._settings, self._device = bead_image, settings, device
         self._candidates, self._preview_every = candidates, preview_every
         self._before = before
         # Those that it does not know.
         self._new: list[int] = []
-        shown = ~candidates.overshadowed
+        shown = ~candidates.in_halo
         places = candidates.voxels[shown].astype(np.float64)
         self._verdicts = np.full(len(places), "", "U16")
-        if candidates.verdicts is not None:
-            self._verdicts = candidates.verdicts[shown]
+        if candidates.preset_status is not None:
+            self._verdicts = candidates.preset_status[shown]
         if before is None:
             self._widths = candidates.widths
-            self._window: tuple[int, ...] = window_of(settings.window, field, candidates)
+            self._window: tuple[int, ...] = window_shape(settings.window, bead_image, candidates)
             self._basis = FourierBessel(
-                middle_of(self._window, self._widths, FIRST_REACH),
-                field.spacing,
-                band_of(settings.band, field, candidates),
+                inner_window(self._window, self._widths, FIRST_REACH),
+                bead_image.spacing,
+                initial_band(settings.band, bead_image, candidates),
                 settings.bead_diameter,
             )
-            deviations = first_deviations(
-                self._widths, self._basis.band, field.spacing, settings.bead_diameter
+            deviations = initial_deviations(
+                self._widths, self._basis.band, bead_image.spacing, settings.bead_diameter
             )
             start = self._basis.fitted(gaussian(self._basis.window, deviations))
             start /= self._basis.total(start)
-            self._order = alone_first(places / self._widths, candidates.heights[shown])
+            self._order = most_isolated_first(places / self._widths, candidates.heights[shown])
             # Who must not shape the PSF does not shape the first one.
             excluded = ~np.isin(self._verdicts[self._order], ["", KEPT])
             self._order = self._order[np.argsort(excluded, kind="stable")]
@@ -188,9 +188,9 @@ class _Run:
             self._order = np.arange(len(places))
         self._verdicts = self._verdicts[self._order]
         self._windows = open_windows(device, self._basis)
-        self._model = JointModel(field, self._basis, self._windows, places[self._order], start)
+        self._model = JointModel(bead_image, self._basis, self._windows, places[self._order], start)
         if before is None:
-            self._model.expect_alike()
+            self._model.update_spectrum_prior()
         else:
             self._resume(before)
         # Beads that were refused for their shape, and those that later were not.
@@ -204,7 +204,7 @@ class _Run:
         """Give back what is held on the device."""
         self._windows.close()
 
-    def steps(self) -> Steps[Joint]:
+    def steps(self) -> Steps[JointFit]:
         if self._before is None:
             yield from self._first()
         else:
@@ -239,15 +239,15 @@ class _Run:
         usual = np.abs(logarithm - np.median(logarithm)) < 1.2
         allowed = np.isin(self._verdicts, ["", KEPT])
         model.used = usual & allowed if (usual & allowed).any() else allowed
-        model.attended = min(FIRST_BEADS, len(model.used))
-        self._improve(2, list(range(model.attended)))
+        model.active_count = min(FIRST_BEADS, len(model.used))
+        self._improve(2, list(range(model.active_count)))
         yield from self._solve(FIRST)
         self._learn()
         self._improve(2)
         self._look_further()
         yield from self._solve(FIRST)
         self._learn()
-        model.attended = len(model.used)
+        model.active_count = len(model.used)
         self._improve(1)
         self._admit_hidden()
 
@@ -259,7 +259,7 @@ class _Run:
         basis = FourierBessel(self._window, first.spacing, first.band, first.diameter)
         psf = self._in_window(first.psf(model.coefficients))
         self._take(basis, basis.fitted(psf), [None])
-        model.expect_alike()
+        model.update_spectrum_prior()
 
     def _in_window(self, psf: Floats) -> Floats:
         """Return a PSF in all of the window; beyond what was looked at so far it is 0."""
@@ -314,18 +314,18 @@ class _Run:
     def _left(self) -> float:
         """Return by how many nats better places would make the used beads likelier."""
         self._model.render()
-        return float(improve_places(self._model, self._widths).gains[self._model.used].sum())
+        return float(position_steps(self._model, self._widths).gains[self._model.used].sum())
 
     def _improve(self, times: int, beads: list[int] | None = None) -> None:
         """Improve all beads' places, or some beads'."""
         model = self._model
         for _ in range(times):
             model.render()
-            steps = improve_places(model, self._widths, beads).steps
-            shape = np.array(self._field.image.shape)
+            steps = position_steps(model, self._widths, beads).steps
+            shape = np.array(self._bead_image.intensity.shape)
             centres = np.clip(model.centres + steps[:, 1:], -0.5, shape - 0.5)
             model.move(centres, model.amplitudes + steps[:, 0])
-        model.observe()
+        model.invalidate_surroundings()
 
     def _solve(self, relative: float, enough: float = 0.0) -> Steps[None]:
         cost = self._cost
@@ -358,9 +358,9 @@ class _Run:
 
     def _learn(self) -> None:
         """Learn the noise and the PSF's spectrum, for what is solved next."""
-        self._model.calibrate()
-        self._model.expect_alike()
-        self._model.expect_orders(self._state)
+        self._model.update_noise()
+        self._model.update_spectrum_prior()
+        self._model.update_order_priors(self._state)
 
     def _preview(self) -> Array:
         """Return the PSF so far, of the sum 1 if that can be told yet."""
@@ -387,14 +387,14 @@ class _Run:
         reasons[told] = np.where(self._verdicts == KEPT, "", self._verdicts)[told]
         good = reasons == ""
         if not good.any():
-            raise InputError(none_used(reasons))
+            raise InputError(why_none_is_used(reasons))
         model.used = good
         return reasons
 
     def _admit_hidden(self) -> None:
         """Add the peaks in others' halos that are more than these."""
         model = self._model
-        hidden = self._candidates.voxels[self._candidates.overshadowed]
+        hidden = self._candidates.voxels[self._candidates.in_halo]
         if len(hidden) == 0:
             return
         model.render()
@@ -403,14 +403,16 @@ class _Run:
             return
         model.used = np.r_[model.used, np.ones(len(voxels), bool)]
         self._verdicts = np.r_[self._verdicts, np.full(len(voxels), "", "U16")]
-        model.attended = len(model.used)
+        model.active_count = len(model.used)
         model.move(np.vstack([model.centres, voxels]), np.r_[model.amplitudes, amplitudes])
         self._improve(2)
 
     def _admit_orders(self) -> bool:
         """Let the PSF differ around its axis as far as the residuals ask for it."""
         model, basis = self._model, self._basis
-        found = orders_asked_for(basis, model.coefficients, self._state, self._settings.turns)
+        found = orders_with_evidence(
+            basis, model.coefficients, self._state, self._settings.max_angular_order
+        )
         if not found:
             return False
         orders = tuple(sorted({*basis.orders, *found}))
@@ -422,7 +424,7 @@ class _Run:
         if self._settings.band is not None:
             return False
         basis = self._basis
-        band = band_asked_for(basis, self._state, self._widths)
+        band = wider_band(basis, self._state, self._widths)
         if band is None:
             return False
         self._free(band, basis.orders, {})
@@ -437,10 +439,10 @@ class _Run:
         planes = max(-farthest, min(round(peak), farthest))
         if planes == 0:
             return False
-        model.coefficients = basis.converted(basis, model.coefficients, -planes)
+        model.coefficients = basis.projected(basis, model.coefficients, -planes)
         centres = model.centres + np.array([planes, 0.0, 0.0])
         model.move(centres, model.amplitudes)
-        model.observe()
+        model.invalidate_surroundings()
         if basis.orders != (0,):
             # What turns keeps within the light, which is elsewhere now.
             self._free(basis.band, basis.orders, {})
@@ -449,17 +451,17 @@ class _Run:
     def _free(self, band: Band, orders: tuple[int, ...], scales: dict[int, OrderScale]) -> None:
         """Go on with a PSF of more freedom."""
         model = self._model
-        more = freed(self._basis, model.coefficients, band, orders)
+        more = extended_basis(self._basis, model.coefficients, band, orders)
         even = model.priors[0] if band == self._basis.band else None
-        coefficients = more.converted(self._basis, model.coefficients)
-        self._take(more, coefficients, priors_of(more, even, scales))
+        coefficients = more.projected(self._basis, model.coefficients)
+        self._take(more, coefficients, term_priors(more, even, scales))
         if even is None:
-            model.expect_alike()
+            model.update_spectrum_prior()
 
-    def _finished(self, reasons: NDArray[np.str_]) -> Steps[Joint]:
+    def _finished(self, reasons: NDArray[np.str_]) -> Steps[JointFit]:
         model, basis = self._model, self._basis
         if not basis.total(model.coefficients) > 0:
-            check_alike(reasons)
+            check_one_kind(reasons)
         # Before its errors, which take as long again where a fit only went on from another.
         preview = self._preview() if self._preview_every else None
         done = self._iterations
@@ -472,7 +474,7 @@ class _Run:
         # a plane, the PSF has fewer.
         part = planes - displacement
         errors = psf_errors(basis, model.coefficients, self._state, variance, part)
-        misfit = misfit_of(model, self._fit, self._state, self._widths, reasons, errors.voxels)
+        misfit = find_misfit(model, self._fit, self._state, self._widths, reasons, errors.voxels)
         model.normalise()
         moved = _about_plane(basis.psf(model.coefficients, part), planes)
         voxel_errors = _about_plane(errors.voxels, planes)
@@ -483,17 +485,19 @@ class _Run:
         model.render()
         residual = model.light
         for z in range(len(residual)):
-            residual[z] += self._field.background.plane(model.background, z)
-            np.subtract(self._field.image[z], self._field.shown(residual[z]), out=residual[z])
-        blank = self._field.history.blank
+            residual[z] += self._bead_image.background.plane(model.background, z)
+            np.subtract(
+                self._bead_image.intensity[z], self._bead_image.shown(residual[z]), out=residual[z]
+            )
+        blank = self._bead_image.history.blank
         if blank is not None:
             # What was never measured leaves nothing.
             residual[blank] = 0
-        rival = rival_peak(psf, voxel_errors)
-        widths = np.array(_width_errors(psf, errors, rival)) * self._field.spacing
+        rival = second_peak(psf, voxel_errors)
+        widths = np.array(_width_errors(psf, errors, rival)) * self._bead_image.spacing
         shaping = int(model.used.sum())
         flat = len(residual) == 1
-        return Joint(
+        return JointFit(
             psf[0] if flat else psf,
             voxel_errors[0] if flat else voxel_errors,
             tuple(float(w) for w in (widths[1:] if flat else widths)),
@@ -506,7 +510,7 @@ class _Run:
             misfit,
             rival,
             JointState(
-                self._field,
+                self._bead_image,
                 self._settings,
                 self._widths,
                 basis,
@@ -530,7 +534,7 @@ class _Run:
             return _sum_variance_of(model, state)
         # What turns adds nothing to the sum, and is not mistaken for background, which does not
         # turn: without it the same is found in a fraction of the time.
-        still = freed(basis, coefficients, basis.band, (0,))
+        still = extended_basis(basis, coefficients, basis.band, (0,))
         windows = open_windows(self._device, still)
         try:
             model.take(still, windows, basis.split(coefficients)[0], priors[:1])
@@ -546,7 +550,7 @@ def _sum_variance_of(model: JointModel, state: Linearised) -> float:
     return model.variance_of(state, every) / model.total**2
 
 
-def _width_errors(psf: Array, errors: PSFErrors, rival: RivalPeak | None) -> list[float]:
+def _width_errors(psf: Array, errors: PSFErrors, rival: SecondPeak | None) -> list[float]:
     """Return the widths' standard errors, of which a second peak may be as high as the first."""
     found = list(errors.widths)
     if rival is None:
@@ -585,7 +589,7 @@ def _axial_peak(basis: FourierBessel, coefficients: Floats, farthest: int) -> fl
     step = 0.5
     while step > 1e-3:
         places = (best - step, best, best + step)
-        heights = [float(basis.psf_centre(coefficients, place)) for place in places]
+        heights = [float(basis.value_at_middle(coefficients, place)) for place in places]
         best = places[int(np.argmax(heights))]
         step /= 2
     return -best

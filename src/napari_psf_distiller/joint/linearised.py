@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 # What the background takes from the PSF's halo is taken for a little less than it is, so that
 # something is left of what nothing else tells.
-COUPLED = 0.98
+SCHUR_FRACTION = 0.98
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Linearised:
         The same for the background,
     coupling : numpy.ndarray
         and between the background and the PSF's symmetric part.
-    lost : numpy.ndarray
+    schur_term : numpy.ndarray
         What of the precision of the PSF's symmetric part that coupling takes; see
         `BackgroundCoupling`.
-    residual, density : numpy.ndarray
+    residual, stacked_weight : numpy.ndarray
         Of the window's shape: the used beads' weighted residuals and weights, times the amplitude
         and its square, added up on their nearest voxels.
     """
@@ -49,12 +49,12 @@ class Linearised:
     precision: list[Floats]
     background_precision: Floats
     coupling: Floats
-    lost: Floats
+    schur_term: Floats
     residual: Array
-    density: Array
+    stacked_weight: Array
 
     @cached_property
-    def nearly_inverse(self) -> Callable[[Floats], Floats]:
+    def preconditioner(self) -> Callable[[Floats], Floats]:
         """About the inverse of the matrix of half of chi squared, times a vector.
 
         Between the PSF's symmetric part and the background it knows the coupling: the PSF's halo
@@ -63,7 +63,7 @@ class Linearised:
         ends = np.cumsum([len(matrix) for matrix in self.precision])
         background = linalg.cho_factor(self.background_precision, check_finite=False)
         through = linalg.cho_solve(background, self.coupling, check_finite=False)
-        first = self.precision[0] - COUPLED * self.lost
+        first = self.precision[0] - SCHUR_FRACTION * self.schur_term
         factors = [
             linalg.cho_factor(matrix, check_finite=False) for matrix in (first, *self.precision[1:])
         ]

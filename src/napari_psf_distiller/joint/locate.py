@@ -8,30 +8,34 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.basis.angular_derivatives import Turning, plane_slope, turning_parts
-from napari_psf_distiller.joint.bead_core import inverse_of, reach_of
+from napari_psf_distiller.joint.basis.angular_derivatives import (
+    AmplitudesByOrder,
+    amplitudes_by_order,
+    plane_slope,
+)
+from napari_psf_distiller.joint.bead_core import inverse_information, reach_in_voxels
 from napari_psf_distiller.joint.model.model import JointModel
 
-__all__ = ["MOMENTS", "BeadFit", "Places", "fit_beads", "improve_places"]
+__all__ = ["MOMENTS", "BeadFit", "PositionSteps", "fit_beads", "position_steps"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
 # A bead counts if the image reaches so many of its widths further than its centre, on all sides.
-SEEN = 0.3
+MIN_MARGIN_WIDTHS = 0.3
 
 # So many beads are looked at together.
-BATCH = 8
+BEADS_AT_ONCE = 8
 
 # A centre moves by at most this in one step, in voxels, and an amplitude by half.
-LONGEST_STEP = 0.7
+MAX_STEP_VOXELS = 0.7
 
 # The second moments of a bead's light, in this order.
 MOMENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
-class Places(NamedTuple):
+class PositionSteps(NamedTuple):
     """Steps towards better centres and amplitudes, and how well these are known.
 
     Attributes
@@ -65,7 +69,7 @@ class BeadFit(NamedTuple):
     covariance : numpy.ndarray
         (beads, 6, 6): of these, from the noise.
     information : numpy.ndarray
-        (beads, 4, 4): see `Places`.
+        (beads, 4, 4): see `PositionSteps`.
     whole : numpy.ndarray
         bool: whether its middle lies in the image, to all sides.
     saturated : numpy.ndarray
@@ -80,7 +84,9 @@ class BeadFit(NamedTuple):
     saturated: NDArray[np.bool_]
 
 
-def improve_places(model: JointModel, widths: Floats, beads: Iterable[int] | None = None) -> Places:
+def position_steps(
+    model: JointModel, widths: Floats, beads: Iterable[int] | None = None
+) -> PositionSteps:
     """Return a Newton step (Gauss's) of each bead's amplitude and centre, all others held.
 
     Parameters
@@ -93,22 +99,22 @@ def improve_places(model: JointModel, widths: Floats, beads: Iterable[int] | Non
         Only these take a step.
     """
     amplitudes = model.basis.amplitudes(model.coefficients)
-    flat = model.field.image.shape[0] == 1
+    flat = model.bead_image.intensity.shape[0] == 1
     count = len(model.centres)
     steps, information = np.zeros((count, 4)), np.zeros((count, 4, 4))
     free = np.array([0, 2, 3] if flat else [0, 1, 2, 3])
     # On one thread: others would wait for Python's lock most of the time, as the arrays are small.
     for cores in _cores(model, widths, range(count) if beads is None else beads):
-        derivatives = _Light(model, cores, amplitudes).slopes()
-        weight, off = cores.weighted(model)
-        matrix, vector = _normal(derivatives, weight, off)
+        derivatives = _LightDerivatives(model, cores, amplitudes).slopes()
+        weight, residual = cores.weighted(model)
+        matrix, vector = _normal_equations(derivatives, weight, residual)
         information[cores.beads] = matrix
-        solution = inverse_of(matrix[:, free[:, None], free]) @ vector[:, free, None]
+        solution = inverse_information(matrix[:, free[:, None], free]) @ vector[:, free, None]
         steps[np.ix_(cores.beads, free)] = solution[..., 0]
     largest = 0.5 * model.amplitudes
     steps[:, 0] = np.clip(steps[:, 0], -largest, 2 * largest)
-    steps[:, 1:] = np.clip(steps[:, 1:], -LONGEST_STEP, LONGEST_STEP)
-    return Places(steps, information)
+    steps[:, 1:] = np.clip(steps[:, 1:], -MAX_STEP_VOXELS, MAX_STEP_VOXELS)
+    return PositionSteps(steps, information)
 
 
 def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
@@ -119,7 +125,7 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     model : JointModel
         Its light is rendered.
     widths : numpy.ndarray
-        See `improve_places`.
+        See `position_steps`.
 
     Notes
     -----
@@ -130,7 +136,7 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     """
     amplitudes = model.basis.amplitudes(model.coefficients)
     count = len(model.centres)
-    shape = np.array(model.field.image.shape)
+    shape = np.array(model.bead_image.intensity.shape)
     axes = np.flatnonzero(shape > 1)
     pairs = np.flatnonzero(np.isin(MOMENTS, axes).all(axis=1))
     chi, moments = np.zeros(count), np.zeros((count, 6))
@@ -138,24 +144,28 @@ def fit_beads(model: JointModel, widths: Floats) -> BeadFit:
     saturated = np.zeros(count, bool)
     moved = np.r_[0, 1 + axes]
     # In a stack of a few planes those to each side of the middle one.
-    reach = np.clip(np.round(SEEN * widths), 1, np.maximum((shape - 1) // 2, 1)).astype(np.intp)
+    reach = np.clip(
+        np.round(MIN_MARGIN_WIDTHS * widths), 1, np.maximum((shape - 1) // 2, 1)
+    ).astype(np.intp)
     low, high = model.nearest - reach, model.nearest + reach
     whole = np.all(((low >= 0) & (high < shape))[:, axes], axis=1)
     for cores in _cores(model, widths, range(count)):
         some = cores.beads
-        light = _Light(model, cores, amplitudes)
+        light = _LightDerivatives(model, cores, amplitudes)
         derivatives, second = light.slopes(), light.curvatures()
-        weight, off = cores.weighted(model)
+        weight, residual = cores.weighted(model)
         chi[some] = cores.chi_squared(model)
-        saturated[some] = (cores.of(model.field.image) >= model.field.saturation).any(axis=1)
+        saturated[some] = (cores.of(model.bead_image.intensity) >= model.bead_image.saturation).any(
+            axis=1
+        )
         rows = np.concatenate([derivatives[:, moved], second[:, pairs]], axis=1)
-        matrix, vector = _normal(rows, weight, off)
-        inverse = inverse_of(matrix)
+        matrix, vector = _normal_equations(rows, weight, residual)
+        inverse = inverse_information(matrix)
         solved = (inverse @ vector[..., None])[..., 0]
         first = len(moved)
         moments[np.ix_(some, pairs)] = solved[:, first:]
         covariance[np.ix_(some, pairs, pairs)] = inverse[:, first:, first:]
-        information[some], _ = _normal(derivatives, weight, off)
+        information[some], _ = _normal_equations(derivatives, weight, residual)
     return BeadFit(chi, moments, covariance, information, whole, saturated)
 
 
@@ -176,74 +186,74 @@ class _Cores:
         """Return the voxels' weights and what the model leaves of them, (beads, voxels)."""
         weights, left = [], []
         for bead, box in zip(self.beads, self._boxes, strict=True):
-            off, weight = model.told(int(bead), box)
+            residual, weight = model.weighted_residual(int(bead), box)
             weights.append(weight.ravel())
-            left.append(off.ravel())
+            left.append(residual.ravel())
         return np.stack(weights).astype(np.float64), np.stack(left).astype(np.float64)
 
     def chi_squared(self, model: JointModel) -> Floats:
         """Return the mean squares of what is left, in units of what is expected, (beads,)."""
         sums = []
-        for off, variance, box in self._left(model):
-            squares, expected = model.field.squares(box, off, variance)
-            told = expected > 0
-            parts = np.divide(squares, variance, out=np.zeros_like(off), where=told)
+        for residual, variance, box in self._residuals(model):
+            squares, expected = model.bead_image.squares(box, residual, variance)
+            known = expected > 0
+            parts = np.divide(squares, variance, out=np.zeros_like(residual), where=known)
             sums.append((parts.sum(dtype=np.float64), (expected / variance).sum(dtype=np.float64)))
         found, wanted = np.array(sums).T
         chi_squared: Floats = found / np.maximum(wanted, 1)
         return chi_squared
 
-    def _left(self, model: JointModel) -> Iterator[tuple[Array, Array, Slices]]:
+    def _residuals(self, model: JointModel) -> Iterator[tuple[Array, Array, Slices]]:
         """Yield what the model leaves of each core, and its variance."""
         for bead, box in zip(self.beads, self._boxes, strict=True):
             light, level = model.light[box], model.local_background(int(bead), box)
-            yield model.field.image[box] - light - level, model.variance(light, level), box
+            yield model.bead_image.intensity[box] - light - level, model.variance(light, level), box
 
 
 def _cores(model: JointModel, widths: Floats, beads: Iterable[int]) -> list[_Cores]:
     """Return the beads' cores, some of one size together."""
-    reach = reach_of(widths)
+    reach = reach_in_voxels(widths)
     sizes: dict[tuple[int, ...], list[tuple[int, Slices]]] = {}
     for bead in beads:
         box = model.places.middle(bead, reach)
         size = tuple(part.stop - part.start for part in box)
         sizes.setdefault(size, []).append((bead, box))
     return [
-        _Cores(model, *map(list, zip(*alike[first : first + BATCH], strict=True)))
+        _Cores(model, *map(list, zip(*alike[first : first + BEADS_AT_ONCE], strict=True)))
         for alike in sizes.values()
-        for first in range(0, len(alike), BATCH)
+        for first in range(0, len(alike), BEADS_AT_ONCE)
     ]
 
 
-class _Light:
+class _LightDerivatives:
     """Beads' light in their cores, and how it depends on amplitude, centre and size."""
 
     def __init__(self, model: JointModel, cores: _Cores, amplitudes: Floats) -> None:
         basis = self._basis = model.basis
         z, y, x = cores.offsets
-        self._along = basis.waves_along(z)
-        self._rising = basis.waves_along(z, derivative=True)
+        self._waves = basis.waves_along(z)
+        self._waves_by_z = basis.waves_along(z, derivative=True)
         self._shape = (len(z), z.shape[1], y.shape[1], x.shape[1])
         self._brightness = model.amplitudes[cores.beads, None, None, None]
         across, sideways = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
         self._rows, self._part = (
-            values.reshape(len(z), -1) for values in basis.rows_at(across, sideways)
+            values.reshape(len(z), -1) for values in basis.table_rows_at(across, sideways)
         )
         self._angle = np.arctan2(across, sideways).reshape(self._rows.shape)
         self._functions: dict[int, Floats] = {}
-        self._still = turning_parts(basis.terms, amplitudes)
+        self._spectrum = amplitudes_by_order(basis.terms, amplitudes)
         # By displacements of a voxel, which is the opposite of the places'.
         _, sy, sx = basis.spacing
-        self._down = plane_slope(self._still, basis.radial, sine=True, scale=-sy)
-        self._right = plane_slope(self._still, basis.radial, sine=False, scale=-sx)
+        self._by_y = plane_slope(self._spectrum, basis.radial, sine=True, scale=-sy)
+        self._by_x = plane_slope(self._spectrum, basis.radial, sine=False, scale=-sx)
 
     def slopes(self) -> Floats:
         """Return the derivatives by amplitude, z, y and x, (beads, 4, voxels)."""
         derivatives = [
-            self._times(self._along, self._still) / self._brightness,
-            self._times(self._rising, self._still),
-            self._times(self._along, self._down),
-            self._times(self._along, self._right),
+            self._image_of(self._waves, self._spectrum) / self._brightness,
+            self._image_of(self._waves_by_z, self._spectrum),
+            self._image_of(self._waves, self._by_y),
+            self._image_of(self._waves, self._by_x),
         ]
         return np.stack(derivatives, axis=1).reshape(len(self._rows), 4, -1)
 
@@ -251,37 +261,37 @@ class _Light:
         """Return the derivatives by the second moments, (beads, 6, voxels); see `MOMENTS`."""
         basis = self._basis
         _, sy, sx = basis.spacing
-        bent = self._along * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
-        down_twice = plane_slope(self._down, basis.radial, sine=True, scale=-sy)
-        right_twice = plane_slope(self._right, basis.radial, sine=False, scale=-sx)
-        both = plane_slope(self._down, basis.radial, sine=False, scale=-sx)
+        bent = self._waves * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
+        down_twice = plane_slope(self._by_y, basis.radial, sine=True, scale=-sy)
+        right_twice = plane_slope(self._by_x, basis.radial, sine=False, scale=-sx)
+        both = plane_slope(self._by_y, basis.radial, sine=False, scale=-sx)
         second = np.stack(
             [
-                self._times(bent, self._still),
-                self._times(self._along, down_twice),
-                self._times(self._along, right_twice),
-                self._times(self._rising, self._down),
-                self._times(self._rising, self._right),
-                self._times(self._along, both),
+                self._image_of(bent, self._spectrum),
+                self._image_of(self._waves, down_twice),
+                self._image_of(self._waves, right_twice),
+                self._image_of(self._waves_by_z, self._by_y),
+                self._image_of(self._waves_by_z, self._by_x),
+                self._image_of(self._waves, both),
             ],
             axis=1,
         )
         second[:, :3] *= 0.5
         return second.reshape(len(second), 6, -1)
 
-    def _times(self, along: Floats, parts: Turning) -> Floats:
+    def _image_of(self, along: Floats, parts: AmplitudesByOrder) -> Floats:
         """Return the light of a sum of functions, with such waves along z."""
         amplitudes, functions = [], []
         for order, part in parts.items():
             amplitudes.append(part.real)
             if order:
                 amplitudes.append(-part.imag)
-            functions.append(self._turned(order))
+            functions.append(self._functions_of(order))
         across = np.concatenate(functions, axis=-1)
         values = along @ np.concatenate(amplitudes, axis=1) @ across.swapaxes(1, 2)
         return values.reshape(self._shape) * self._brightness
 
-    def _turned(self, order: int) -> Floats:
+    def _functions_of(self, order: int) -> Floats:
         """Return an order's functions in the cores, (beads, pixels, functions), cosine and sine."""
         if order not in self._functions:
             table, part = self._basis.table(order), self._part[..., None]
@@ -293,7 +303,7 @@ class _Light:
         return self._functions[order]
 
 
-def _normal(rows: Floats, weight: Floats, off: Floats) -> tuple[Floats, Floats]:
+def _normal_equations(rows: Floats, weight: Floats, residual: Floats) -> tuple[Floats, Floats]:
     """Return the normal equations' matrices and vectors of fits to what is off."""
     weighted = rows * weight[:, None]
-    return weighted @ rows.swapaxes(1, 2), (weighted @ off[..., None])[..., 0]
+    return weighted @ rows.swapaxes(1, 2), (weighted @ residual[..., None])[..., 0]

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.image.bead_image import BeadField
-from napari_psf_distiller.joint.misfit.second_peak import RivalPeak
+from napari_psf_distiller.joint.image.bead_image import BeadImage
+from napari_psf_distiller.joint.misfit.second_peak import SecondPeak
 from napari_psf_distiller.joint.misfit.summary import Misfit
-from napari_psf_distiller.joint.model.model import Fitted
+from napari_psf_distiller.joint.model.model import FittedUnknowns
 from napari_psf_distiller.optics import Band
 
-__all__ = ["SAME", "Joint", "JointState", "Settings"]
+__all__ = ["SAME_BEAD_WIDTHS", "JointFit", "JointState", "Settings"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 # Two places are those of one bead if they lie within so many of its widths.
-SAME = 0.7
+SAME_BEAD_WIDTHS = 0.7
 
 
 class Settings(NamedTuple):
@@ -39,7 +39,7 @@ class Settings(NamedTuple):
         Extent of the PSF along z, y and x in micrometres; None chooses it from the beads' width.
     judge : bool
         Whether beads that do not look single are refused.
-    turns : int or None
+    max_angular_order : int or None
         The PSF has parts that turn up to so many times about its axis; None leaves it to the
         evidence.
     """
@@ -48,7 +48,7 @@ class Settings(NamedTuple):
     band: Band | None = None
     window: tuple[float, ...] | None = None
     judge: bool = True
-    turns: int | None = None
+    max_angular_order: int | None = None
 
 
 class JointState(NamedTuple):
@@ -56,32 +56,32 @@ class JointState(NamedTuple):
 
     Attributes
     ----------
-    field : BeadField
+    bead_image : BeadImage
     settings : Settings
     widths : numpy.ndarray
         See `Candidates`.
     basis : FourierBessel
-    fitted : Fitted
+    fitted : FittedUnknowns
     centres, amplitudes : numpy.ndarray
         Of all beads, (beads, 3) and (beads,); in front of the PSF's by
     displacement : float
         voxels along z.
-    verdicts, reasons : numpy.ndarray
+    preset_status, reasons : numpy.ndarray
         str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
         is not used.
     sum_variance : float
         Relative, of the sum of a PSF from a single bead.
     """
 
-    field: BeadField
+    bead_image: BeadImage
     settings: Settings
     widths: Floats
     basis: FourierBessel
-    fitted: Fitted
+    fitted: FittedUnknowns
     centres: Floats
     amplitudes: Floats
     displacement: float
-    verdicts: NDArray[np.str_]
+    preset_status: NDArray[np.str_]
     reasons: NDArray[np.str_]
     sum_variance: float
 
@@ -91,11 +91,11 @@ class JointState(NamedTuple):
             return np.full(len(centres), -1)
         shown = self.centres + np.array([self.displacement, 0.0, 0.0])
         apart, nearest = cKDTree(shown / self.widths).query(centres / self.widths)
-        return np.where(np.asarray(apart) < SAME, nearest, -1)
+        return np.where(np.asarray(apart) < SAME_BEAD_WIDTHS, nearest, -1)
 
 
 @dataclass(frozen=True)
-class Joint:
+class JointFit:
     """What joint distilling found.
 
     Attributes
@@ -113,7 +113,7 @@ class Joint:
     residual : numpy.ndarray
         float32, of the image's shape: what the model leaves.
     iterations : int
-    settled : bool
+    converged : bool
         Whether the iterations ended because they gained nothing more, and not for their number.
     band : Band
         The frequencies that the PSF may have.
@@ -121,7 +121,7 @@ class Joint:
         Full width at half maximum of a bead's image along z, y and x, in voxels.
     misfit : Misfit
         What the model does not say of the beads.
-    rival : RivalPeak or None
+    second_peak : SecondPeak or None
         A second peak of the PSF along z that may be the higher one.
     state : JointState
     """
@@ -132,9 +132,9 @@ class Joint:
     beads: pd.DataFrame
     residual: Array
     iterations: int
-    settled: bool
+    converged: bool
     band: Band
     widths: Floats
     misfit: Misfit
-    rival: RivalPeak | None
+    second_peak: SecondPeak | None
     state: JointState

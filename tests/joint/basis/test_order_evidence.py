@@ -49,7 +49,7 @@ def fitted(image) -> JointModel:
     model = beads()._replace(image=image).model(deviation=DEVIATION)
     solved(model, most=8)
     # With weights that know by how much it errs.
-    model.calibrate()
+    model.update_noise()
     solved(model, most=8)
     return model
 
@@ -80,7 +80,7 @@ def turning(order: int, scale: float, seed: int = 2):
     rng = np.random.default_rng(seed)
     for term, (turns, _) in enumerate(basis.terms):
         if turns:
-            deviations = np.sqrt(scale * basis.variances(term)) * (turns == order)
+            deviations = np.sqrt(scale * basis.prior_variances_of(term)) * (turns == order)
             parts[term][:] = deviations * rng.standard_normal(len(deviations))
     image = np.full(of.image.shape, 10.0)
     bead = basis.bead(truth)

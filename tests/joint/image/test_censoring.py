@@ -9,7 +9,7 @@ from scipy import integrate, stats
 from napari_psf_distiller.joint.image.censoring import (
     Censoring,
     censored,
-    cut_normal,
+    normal_below_bound,
     score_variance,
 )
 
@@ -64,7 +64,7 @@ def test_the_distribution_before_it_was_cut_off_is_found(share):
     values = np.sort(np.maximum(rng.normal(mean, deviation, 40_000), bound))
     # Some beads.
     values[-400:] += 200
-    found = cut_normal(*np.unique(values, return_counts=True), bound, 0.0)
+    found = normal_below_bound(*np.unique(values, return_counts=True), bound, 0.0)
     assert found[0] == pytest.approx(mean, abs=0.08 * deviation)
     assert found[1] == pytest.approx(deviation, rel=0.12)
 
@@ -73,7 +73,7 @@ def test_the_distribution_before_it_was_cut_off_is_found(share):
 def test_it_is_found_where_values_are_rounded(deviation):
     rng = np.random.default_rng(4)
     values = np.maximum(np.round(rng.normal(-0.5, deviation, 40_000)), 0)
-    found = cut_normal(*np.unique(values, return_counts=True), 0.5, 1.0)
+    found = normal_below_bound(*np.unique(values, return_counts=True), 0.5, 1.0)
     assert found == pytest.approx((-0.5, deviation), abs=0.05 * deviation)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from napari_psf_distiller.compute.psf_basis import PSFBasis, turn_of
+from napari_psf_distiller.compute.psf_basis import PSFBasis, angular_factor
 from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.compute.windows import sums_at_places, sums_at_places_adjoint
+from napari_psf_distiller.compute.windows import tabulate, tabulate_adjoint
 
 __all__ = ["HostWindows"]
 
@@ -31,14 +31,14 @@ class HostWindows:
         self._kept: dict[int, sparse.csr_array] = {}
         self._displacements: Floats = np.zeros((0, 2))
 
-    def place(self, displacements: Floats) -> None:
+    def set_displacements(self, displacements: Floats) -> None:
         """Take new beads; see `BeadWindows`."""
         self._displacements = np.asarray(displacements, np.float64)
         self._kept.clear()
 
-    def take(self, amplitudes: Floats) -> None:
+    def set_spectrum(self, amplitudes: Floats) -> None:
         """Take new amplitudes; see `BeadWindows`."""
-        self._sums = sums_at_places(self._basis, amplitudes)
+        self._sums = tabulate(self._basis, amplitudes)
 
     def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
@@ -62,7 +62,7 @@ class HostWindows:
 
         def pushed(index: int) -> Array:
             pixels = flat[index].T @ factors[index]
-            return sums_at_places_adjoint(basis, self._pixels(first + index).T @ pixels)
+            return tabulate_adjoint(basis, self._pixels(first + index).T @ pixels)
 
         result = np.zeros((len(basis.waves), basis.columns))
         for part in in_turn(pushed, range(len(windows))):
@@ -102,16 +102,16 @@ def pixels_in_tables(basis: PSFBasis, displacement: Floats) -> sparse.csr_array:
     _, ny, nx = basis.window
     y = (np.arange(ny) - ny // 2 - displacement[0]) * basis.spacing[1]
     x = (np.arange(nx) - nx // 2 - displacement[1]) * basis.spacing[2]
-    rows, part = (values.ravel() for values in basis.rows_at(y[:, None], x))
-    places, terms, pixels = basis.places, len(basis.terms), ny * nx
+    rows, part = (values.ravel() for values in basis.table_rows_at(y[:, None], x))
+    places, terms, pixels = basis.table_length, len(basis.terms), ny * nx
     lines = np.stack([1 - part, part], axis=1).astype(np.float32)
     near = np.stack([rows, rows + 1], axis=1).astype(np.int32)
     weights = np.empty((pixels, terms, 2), np.float32)
     columns = np.empty((pixels, terms, 2), np.int32)
     angle = np.arctan2(y[:, None], x).ravel()
     for index, (order, sine) in enumerate(basis.terms):
-        turn = turn_of(order, sine, angle).astype(np.float32)[:, None]
-        weights[:, index] = lines * turn
+        angular = angular_factor(order, sine, angle).astype(np.float32)[:, None]
+        weights[:, index] = lines * angular
         columns[:, index] = near + index * places
     starts = np.arange(pixels + 1, dtype=np.int32) * (2 * terms)
     return sparse.csr_array(

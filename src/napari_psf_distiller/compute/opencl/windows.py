@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.devices import Device, kernel_source
 from napari_psf_distiller.compute.opencl.context import context_of, reported_errors
 from napari_psf_distiller.compute.psf_basis import PSFBasis
-from napari_psf_distiller.compute.windows import sums_at_places, sums_at_places_adjoint
+from napari_psf_distiller.compute.windows import tabulate, tabulate_adjoint
 from napari_psf_distiller.errors import DeviceError
 
 __all__ = ["OpenCLWindows"]
@@ -67,7 +67,7 @@ class OpenCLWindows:
             )
             self._upload("orders", np.array(basis.orders, np.uint32))
 
-    def place(self, displacements: Floats) -> None:
+    def set_displacements(self, displacements: Floats) -> None:
         """Take new beads; see `BeadWindows`."""
         basis = self._basis
         displacements = np.asarray(displacements, np.float64)
@@ -80,11 +80,11 @@ class OpenCLWindows:
         across, along = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
         # In double precision: in single, some pixels would take a place's neighbour.
         rows, fractions = (
-            values.reshape(self._beads, -1) for values in basis.rows_at(across, along)
+            values.reshape(self._beads, -1) for values in basis.table_rows_at(across, along)
         )
         angle = np.arctan2(across, along)
         units = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        numbers = np.arange(basis.places + 1)
+        numbers = np.arange(basis.table_length + 1)
         listed = np.argsort(rows, axis=1, kind="stable")
         ordered = np.take_along_axis(rows, listed, axis=1)
         starts = np.stack([np.searchsorted(own, numbers) for own in ordered])
@@ -95,9 +95,9 @@ class OpenCLWindows:
             self._upload("listed", listed.astype(np.int32))
             self._upload("starts", starts.astype(np.int32))
 
-    def take(self, amplitudes: Floats) -> None:
+    def set_spectrum(self, amplitudes: Floats) -> None:
         """Take new amplitudes; see `BeadWindows`."""
-        sums = sums_at_places(self._basis, amplitudes)
+        sums = tabulate(self._basis, amplitudes)
         padded = np.zeros((len(sums), self._pitch), np.float32)
         padded[:, : sums.shape[1]] = sums
         with self._reported_errors():
@@ -120,7 +120,13 @@ class OpenCLWindows:
                 self._run(
                     self._spread,
                     (self._pixels * self._pitch // WIDTH, count),
-                    *("sums", "orders", len(self._basis.orders), self._basis.places, self._pitch),
+                    *(
+                        "sums",
+                        "orders",
+                        len(self._basis.orders),
+                        self._basis.table_length,
+                        self._pitch,
+                    ),
                     *("rows", "fractions", "units", first + part.start, self._pixels, "values"),
                 )
                 self._run(
@@ -136,7 +142,7 @@ class OpenCLWindows:
         """Return the adjoint of `light`; see `BeadWindows`."""
         self._check(len(windows), first)
         basis = self._basis
-        sums = np.zeros((len(basis.terms) * basis.places, self._pitch), np.float32)
+        sums = np.zeros((len(basis.terms) * basis.table_length, self._pitch), np.float32)
         with self._reported_errors():
             self._reserve("collected", sums.nbytes)
             for part in self._parts(len(windows)):
@@ -153,14 +159,14 @@ class OpenCLWindows:
                 )
                 self._run(
                     self._collect,
-                    (basis.places * self._pitch // WIDTH, len(basis.orders)),
-                    *("values", "orders", basis.places, self._pitch, "listed", "starts"),
+                    (basis.table_length * self._pitch // WIDTH, len(basis.orders)),
+                    *("values", "orders", basis.table_length, self._pitch, "listed", "starts"),
                     *("fractions", "units", first + part.start, self._pixels, count),
                     *(part.start > 0, "collected"),
                 )
             if len(windows):
                 cl.enqueue_copy(self._queue, sums, self._buffers["collected"])
-        adjoint = sums_at_places_adjoint(basis, sums[:, : len(basis.waves)])
+        adjoint = tabulate_adjoint(basis, sums[:, : len(basis.waves)])
         return adjoint.astype(np.float64)
 
     def close(self) -> None:

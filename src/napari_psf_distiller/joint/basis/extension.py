@@ -14,35 +14,35 @@ from napari_psf_distiller.joint.basis.order_evidence import (
     order_evidence,
     order_precision,
 )
-from napari_psf_distiller.joint.basis.terms import MOST_COMBINATIONS
+from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.optics import Band, highest_band
 
-__all__ = ["band_asked_for", "freed", "orders_asked_for", "priors_of"]
+__all__ = ["extended_basis", "orders_with_evidence", "term_priors", "wider_band"]
 
 Floats = NDArray[np.float64]
 
 # Of the parts that turn about the axis those with up to so many turns are looked at first: coma has
 # one, astigmatism two, trefoil three. Where these are strong, there are multiples of that: so where
 # any was found, up to more.
-FIRST_ORDERS, MOST_ORDERS = 6, 12
+FIRST_MAX_ORDER, MAX_ANGULAR_ORDER = 6, 12
 
 # The evidence must speak for an order by so many nats: what is less changes the PSF by less than
 # its noise, and beads that lie in each other's light can feign it.
-SIGNIFICANT = 50.0
+MIN_EVIDENCE_NATS = 50.0
 
 # The evidence looks at so many combinations of functions of each, those that are expected to be
 # strongest.
-EVIDENT = 100
+EVIDENCE_COMBINATIONS = 100
 
 # Where the residuals show so much more power beyond the band than noise makes, and it is not
 # chance, the band is widened. A band that is too wide costs little, so that less asks for it than
 # for a warning.
-EXCESS, CHANCE, WIDENED = 1.03, 1e-6, 1.5
+MIN_POWER_RATIO, MAX_P_VALUE, WIDENING_FACTOR = 1.03, 1e-6, 1.5
 
 
-def orders_asked_for(
-    basis: FourierBessel, coefficients: Floats, state: Linearised, asked: int | None
+def orders_with_evidence(
+    basis: FourierBessel, coefficients: Floats, state: Linearised, max_order: int | None
 ) -> dict[int, OrderScale]:
     """Return the orders that the residuals ask for and the PSF lacks, and how strong each is.
 
@@ -53,7 +53,7 @@ def orders_asked_for(
         Of the PSF.
     state : Linearised
         At these coefficients.
-    asked : int or None
+    max_order : int or None
         The PSF is to have the orders up to this one; None leaves it to the evidence.
 
     Returns
@@ -61,27 +61,32 @@ def orders_asked_for(
     dict
         The scale of each order's coefficients; see `order_evidence`.
     """
-    if asked is not None:
-        steps = [range(1, asked + 1)]
+    if max_order is not None:
+        searches = [range(1, max_order + 1)]
     else:
-        steps = [range(1, FIRST_ORDERS + 1), range(FIRST_ORDERS + 1, MOST_ORDERS + 1)]
+        searches = [
+            range(1, FIRST_MAX_ORDER + 1),
+            range(FIRST_MAX_ORDER + 1, MAX_ANGULAR_ORDER + 1),
+        ]
     found: dict[int, OrderScale] = {}
-    for orders in steps:
+    for orders in searches:
         missing = tuple(order for order in orders if order not in basis.orders)
         if missing:
-            trial = freed(basis, coefficients, basis.band, (0, *missing), EVIDENT)
+            trial = extended_basis(
+                basis, coefficients, basis.band, (0, *missing), EVIDENCE_COMBINATIONS
+            )
             evidence = order_evidence(trial, state)
             found |= {
                 order: scale
                 for order, (scale, nats) in evidence.items()
-                if nats > SIGNIFICANT or asked is not None
+                if nats > MIN_EVIDENCE_NATS or max_order is not None
             }
         if not found and basis.orders == (0,):
             break
     return found
 
 
-def band_asked_for(basis: FourierBessel, state: Linearised, widths: Floats) -> Band | None:
+def wider_band(basis: FourierBessel, state: Linearised, widths: Floats) -> Band | None:
     """Return a wider band where the residuals show power beyond the present one; else None.
 
     Parameters
@@ -98,23 +103,23 @@ def band_asked_for(basis: FourierBessel, state: Linearised, widths: Floats) -> B
     is wide and has fine detail all the same, of little power.
     """
     axial, lateral = (
-        power.ratio > EXCESS and power.chance < CHANCE
+        power.ratio > MIN_POWER_RATIO and power.p_value < MAX_P_VALUE
         for power in powers_beyond(basis, state, widths)
     )
     most = highest_band(basis.spacing)
     wider = Band(
-        min(basis.band.lateral * (WIDENED if lateral else 1), most.lateral),
-        min(basis.band.axial * (WIDENED if axial else 1), most.axial),
+        min(basis.band.lateral * (WIDENING_FACTOR if lateral else 1), most.lateral),
+        min(basis.band.axial * (WIDENING_FACTOR if axial else 1), most.axial),
     )
     return wider if wider != basis.band else None
 
 
-def freed(
+def extended_basis(
     basis: FourierBessel,
     coefficients: Floats,
     band: Band,
     orders: tuple[int, ...],
-    most: int = MOST_COMBINATIONS,
+    most: int = MAX_COMBINATIONS,
 ) -> FourierBessel:
     """Return functions for a PSF of another band and other orders.
 
@@ -133,15 +138,15 @@ def freed(
     return FourierBessel(*parts, orders, basis.envelope(coefficients), most)
 
 
-def priors_of(
-    basis: FourierBessel, even: Floats | None, scales: Mapping[int, OrderScale]
+def term_priors(
+    basis: FourierBessel, symmetric: Floats | None, scales: Mapping[int, OrderScale]
 ) -> list[Floats | None]:
     """Return the prior precision of each term's coefficients.
 
     Parameters
     ----------
     basis : FourierBessel
-    even : numpy.ndarray or None
+    symmetric : numpy.ndarray or None
         That of the part that is the same all around the axis.
     scales : mapping
         Of the orders that are new, see `order_evidence`; what the others' is worth is learnt next.
@@ -149,8 +154,8 @@ def priors_of(
     priors: list[Floats | None] = []
     for term, (order, _) in enumerate(basis.terms):
         if order == 0:
-            priors.append(even)
+            priors.append(symmetric)
             continue
         scale = scales.get(order, OrderScale(1.0, 1.0))
-        priors.append(order_precision(basis.variances(term), basis.odd(term), scale))
+        priors.append(order_precision(basis.prior_variances_of(term), basis.odd(term), scale))
     return priors

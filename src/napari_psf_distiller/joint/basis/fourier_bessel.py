@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from napari_psf_distiller.joint.basis.rings import Rings
-from napari_psf_distiller.joint.basis.terms import MOST_COMBINATIONS, Term, products
+from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS, Term, products
 from napari_psf_distiller.optics import Band, ball_form_factor
 
 __all__ = ["FourierBessel"]
@@ -22,11 +22,11 @@ Floats = NDArray[np.float64]
 OVERSAMPLING = 1.25
 
 # Weights of a frequency and its neighbours, in a spectrum's power.
-SMOOTHING = (0.25, 0.5, 0.25)
+POWER_SMOOTHING = (0.25, 0.5, 0.25)
 
 # Steps a voxel of the tables of Bessel functions. By straight lines between them a function of the
 # highest frequency that voxels can sample is known to 0.1 % of its maximum.
-STEPS = 32
+TABLE_STEPS_PER_VOXEL = 32
 
 
 class FourierBessel:
@@ -81,7 +81,7 @@ class FourierBessel:
         diameter: float = 0.0,
         orders: Sequence[int] = (0,),
         envelope: Floats | None = None,
-        most: int = MOST_COMBINATIONS,
+        most: int = MAX_COMBINATIONS,
     ) -> None:
         self.window = tuple(int(n) for n in window)
         self.spacing = tuple(float(s) for s in spacing)
@@ -117,7 +117,7 @@ class FourierBessel:
         frequency = np.hypot(self.waves[:, None], self.radial[None])
         self.ball = ball_form_factor(frequency, self.diameter)
         self._separate_ball()
-        self.step = min(self.spacing[1:]) / STEPS
+        self.step = min(self.spacing[1:]) / TABLE_STEPS_PER_VOXEL
 
     def table(self, order: int) -> NDArray[np.float32]:
         """Return the values of an order's functions, (places, k), also of one it does not have.
@@ -129,20 +129,20 @@ class FourierBessel:
         return self._tables[order]
 
     @property
-    def places(self) -> int:
+    def table_length(self) -> int:
         """Number of places in a table."""
         reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
         return math.ceil(reach / self.step) + 2
 
-    def variances(self, term: int) -> Floats:
-        """Return the variances of a term's coefficients by the envelope; see `Term.expected`.
+    def prior_variances_of(self, term: int) -> Floats:
+        """Return the prior variances of a term's coefficients; see `Term.prior_variances`.
 
         Raises
         ------
         ValueError
             The term was made without one.
         """
-        expected = self._parts[term].expected
+        expected = self._parts[term].prior_variances
         if expected is None:
             raise ValueError(f"Of the term {self.terms[term]} nothing is expected.")
         return expected
@@ -195,7 +195,7 @@ class FourierBessel:
 
         Parameters
         ----------
-        places : numpy.ndarray
+        table_length : numpy.ndarray
             (..., places), in voxels from a bead's centre.
         derivative : bool
 
@@ -234,7 +234,7 @@ class FourierBessel:
         ]
         return np.concatenate(parts, axis=1)
 
-    def amplitudes_adjoint(self, amplitudes: Floats) -> Floats:
+    def bead_spectrum_adjoint(self, amplitudes: Floats) -> Floats:
         """Return the adjoint of `amplitudes`."""
         parts = np.split(amplitudes, len(self.terms), axis=1)
         return np.concatenate(
@@ -249,16 +249,18 @@ class FourierBessel:
         result = np.zeros(self.window)
         waves = self.waves_at(displacement)
         for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
-            values = waves @ term.axial @ part @ term.rings.T
+            values = waves @ term.axial @ part @ term.ring_values.T
             result += self._pixels.planes(values, term.order, term.sine)
         return result
 
-    def psf_centre(self, coefficients: Floats, displacement: float) -> float:
+    def value_at_middle(self, coefficients: Floats, displacement: float) -> float:
         """Return the PSF in the middle of the window when it is displaced along z, in voxels."""
         # What turns is 0 on the axis.
-        still = self._parts[0]
-        middle = self.waves_at(displacement)[self.window[0] // 2] @ still.axial
-        return float(middle @ still.expanded(self.split(coefficients)[0]) @ still.rings[0])
+        symmetric = self._parts[0]
+        middle = self.waves_at(displacement)[self.window[0] // 2] @ symmetric.axial
+        return float(
+            middle @ symmetric.expanded(self.split(coefficients)[0]) @ symmetric.ring_values[0]
+        )
 
     def bead(self, coefficients: Floats) -> Floats:
         """Return the image of a bead at the window's centre with this PSF, float64."""
@@ -281,13 +283,15 @@ class FourierBessel:
         return np.concatenate(
             [
                 term.reduced(
-                    term.along.T @ self._pixels.sums(array, term.order, term.sine) @ term.rings
+                    term.axial_values.T
+                    @ self._pixels.sums(array, term.order, term.sine)
+                    @ term.ring_values
                 )
                 for term in self._parts
             ]
         )
 
-    def converted(self, other: FourierBessel, coefficients: Floats, planes: int = 0) -> Floats:
+    def projected(self, other: FourierBessel, coefficients: Floats, planes: int = 0) -> Floats:
         """Return the coefficients of the PSF that another sum is, as near as these functions come.
 
         Parameters
@@ -321,11 +325,11 @@ class FourierBessel:
                 found.append(np.zeros(term.size))
                 continue
             old, part = parts[term.order, term.sine]
-            values = np.roll(waves @ old.axial @ part @ old.rings.T, planes, axis=0)
+            values = np.roll(waves @ old.axial @ part @ old.ring_values.T, planes, axis=0)
             if planes:
                 values[slice(None, planes) if planes > 0 else slice(planes, None)] = 0
             weighted = values * self._pixels.weights(term.order, term.sine)
-            found.append(term.reduced(term.along.T @ weighted @ term.rings))
+            found.append(term.reduced(term.axial_values.T @ weighted @ term.ring_values))
         return np.concatenate(found)
 
     def profile_gradient(
@@ -356,10 +360,10 @@ class FourierBessel:
         waves = np.atleast_2d(self.waves_at(displacement)[z])
         parts = []
         for term in self._parts:
-            across = term.rings[number]
+            across = term.ring_values[number]
             if term.order:
-                turn = np.atleast_1d(self._pixels.turn(term.order, term.sine)[y, x])
-                across = across * turn[:, None]
+                angular = np.atleast_1d(self._pixels.angular_factor(term.order, term.sine)[y, x])
+                across = across * angular[:, None]
             # Either there are many planes and one pixel, or one plane and many pixels.
             block = (waves @ term.axial)[:, :, None] * across[:, None, :]
             parts.append(term.reduced(block))
@@ -381,8 +385,8 @@ class FourierBessel:
         for term, factor in zip(self._parts, factors, strict=True):
             variance = term.variance(waves, factor)
             plane = self._pixels.planes(variance)
-            turn = self._pixels.turn(term.order, term.sine) if term.order else 1.0
-            result += plane * turn**2
+            angular = self._pixels.angular_factor(term.order, term.sine) if term.order else 1.0
+            result += plane * angular**2
         return result
 
     def bead_adjoint(
@@ -432,8 +436,12 @@ class FourierBessel:
         numpy.ndarray
             (Z, rings)
         """
-        still = self._parts[0]
-        mean = still.along @ still.expanded(self.split(coefficients)[0]) @ still.rings.T
+        symmetric = self._parts[0]
+        mean = (
+            symmetric.axial_values
+            @ symmetric.expanded(self.split(coefficients)[0])
+            @ symmetric.ring_values.T
+        )
         # Over half a period of the highest frequencies.
         radii = self._pixels.radii
         near = np.abs(radii[:, None] - radii) < 0.5 / self.band.lateral
@@ -466,7 +474,7 @@ class FourierBessel:
             power += (term.axial @ part @ term.lateral.T) ** 2
         power = (power + power[::-1]) / 2
         for axis in (0, 1):
-            power = ndimage.correlate1d(power, SMOOTHING, axis=axis, mode="nearest")
+            power = ndimage.correlate1d(power, POWER_SMOOTHING, axis=axis, mode="nearest")
         return power
 
     def covariance(self, power: Floats, term: int) -> Floats:
@@ -484,7 +492,7 @@ class FourierBessel:
             Of the window's shape.
         term : int
         displaced : numpy.ndarray, optional
-            See `displaced_products`. With it, the matrix is about what it is in the mean of
+            See `displacement_gram`. With it, the matrix is about what it is in the mean of
             displaced beads, as if the weights were the same all along z.
 
         Returns
@@ -494,7 +502,7 @@ class FourierBessel:
         """
         part = self._parts[term]
         if part.order:
-            weights = weights * self._pixels.turn(part.order, part.sine) ** 2
+            weights = weights * self._pixels.angular_factor(part.order, part.sine) ** 2
         rings = self._pixels.sums(np.asarray(weights, np.float64))
         combined = self._combined(term, displaced)
         high, wide = (values.shape[1] for values in combined[0])
@@ -508,10 +516,10 @@ class FourierBessel:
     def _combined(self, term: int, displaced: Floats | None) -> list[tuple[Floats, Floats]]:
         if displaced is None:
             return self._blurred[term]
-        root = self.displaced_root(displaced, term)
+        root = self.displacement_gram_root(displaced, term)
         return [(along @ root, across) for along, across in self._blurred[term]]
 
-    def displaced_products(self, waves: Sequence[Floats]) -> Floats:
+    def displacement_gram(self, waves: Sequence[Floats]) -> Floats:
         """Return the mean products of the waves along the windows of displaced beads.
 
         A function that is faint in the window, and rises beyond its ends, is bright in the windows
@@ -532,13 +540,13 @@ class FourierBessel:
             products += displaced.T @ displaced
         return products / len(waves)
 
-    def displaced_root(self, displaced: Floats, term: int) -> Floats:
+    def displacement_gram_root(self, displaced: Floats, term: int) -> Floats:
         """Return by how much brighter a term's combinations along the axis are in such windows.
 
         Parameters
         ----------
         displaced : numpy.ndarray
-            See `displaced_products`.
+            See `displacement_gram`.
         term : int
 
         Returns
@@ -551,7 +559,7 @@ class FourierBessel:
         root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         return root
 
-    def rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
+    def table_rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
         """Return where in the tables places in the plane lie, in micrometres from the axis.
 
         Returns
@@ -566,7 +574,7 @@ class FourierBessel:
         return rows, places - rows
 
     def _arguments(self) -> Floats:
-        places = np.arange(self.places) * self.step
+        places = np.arange(self.table_length) * self.step
         arguments: Floats = 2 * np.pi * places[:, None] * self.radial
         return arguments
 
@@ -579,8 +587,8 @@ class FourierBessel:
 
     def _sums(self, term: Term) -> Floats:
         """Return what each of a term's coefficients adds to the PSF's sum."""
-        plane = self._pixels.planes(term.rings.T, term.order, term.sine)
-        return term.reduced(np.outer(term.along.sum(axis=0), plane.sum(axis=(1, 2))))
+        plane = self._pixels.planes(term.ring_values.T, term.order, term.sine)
+        return term.reduced(np.outer(term.axial_values.sum(axis=0), plane.sum(axis=(1, 2))))
 
     def _separate_ball(self) -> None:
         """Write the ball as few products of a function of f and one of k, for `hessian`."""

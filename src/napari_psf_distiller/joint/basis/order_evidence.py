@@ -19,11 +19,11 @@ __all__ = ["OrderEvidence", "OrderScale", "order_evidence", "order_precision", "
 Floats = NDArray[np.float64]
 
 # The scales looked at: an order's power, in units of what the envelope lets through.
-RANGE = (1e-6, 1e4)
+SCALE_BOUNDS = (1e-6, 1e4)
 
 # Coefficients that are expected to be less than this part of the strongest one's variance are
 # expected to be as much as that: in the tails the envelope is a rough guess.
-LEAST_EXPECTED = 1e-4
+MIN_RELATIVE_VARIANCE = 1e-4
 
 
 class OrderScale(NamedTuple):
@@ -81,7 +81,7 @@ def order_evidence(
     those that are odd; the scales that make the residuals likeliest are taken.
     """
     terms = [n for n, (order, _) in enumerate(basis.terms) if order not in known]
-    whitened = in_turn(partial(_whitened, basis, state), terms)
+    whitened = in_turn(partial(_whitened_gradients, basis, state), terms)
     found = {}
     for order in basis.orders:
         if order in known:
@@ -92,7 +92,7 @@ def order_evidence(
             if basis.terms[term][0] == order
         ]
         (even, even_nats), (odd, odd_nats) = (
-            _likeliest([sides[side] for sides in data]) for side in (0, 1)
+            _likeliest_scale([sides[side] for sides in data]) for side in (0, 1)
         )
         found[order] = OrderEvidence(OrderScale(even, odd), even_nats + odd_nats)
     return found
@@ -127,8 +127,8 @@ def order_scale(
     for variances, values, matrix, is_odd in zip(
         expected, coefficients, precision, odd, strict=True
     ):
-        uncertain = linalg.inv(matrix, check_finite=False).diagonal()
-        powers = (values**2 + uncertain) / _held(variances)
+        posterior_variance = linalg.inv(matrix, check_finite=False).diagonal()
+        powers = (values**2 + posterior_variance) / _floored(variances)
         for side, members in enumerate((~is_odd, is_odd)):
             totals[side] += float(powers[members].sum())
             counts[side] += int(members.sum())
@@ -141,51 +141,53 @@ def order_precision(variances: Floats, odd: NDArray[np.bool_], scale: OrderScale
 
     Parameters
     ----------
-    variances : numpy.ndarray
-        Those that are expected; see `FourierBessel.variances`.
+    prior_variances_of : numpy.ndarray
+        Those that are expected; see `FourierBessel.prior_variances_of`.
     odd : numpy.ndarray
         Which of the coefficients are odd along z.
     scale : OrderScale
     """
-    precision: Floats = 1 / (np.maximum(scale.of(odd), RANGE[0]) * _held(variances))
+    precision: Floats = 1 / (np.maximum(scale.of(odd), SCALE_BOUNDS[0]) * _floored(variances))
     return precision
 
 
-def _held(variances: Floats) -> Floats:
+def _floored(variances: Floats) -> Floats:
     """Return variances of which none is less than a part of the largest."""
-    held: Floats = np.maximum(variances, LEAST_EXPECTED * variances.max())
+    held: Floats = np.maximum(variances, MIN_RELATIVE_VARIANCE * variances.max())
     return held
 
 
-def _likeliest(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:
+def _likeliest_scale(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:
     """Return the scale that makes the residuals likeliest, and by how many nats it does."""
-    low, high = np.log(RANGE[0]), np.log(RANGE[1])
+    low, high = np.log(SCALE_BOUNDS[0]), np.log(SCALE_BOUNDS[1])
     best = optimize.minimize_scalar(
-        partial(_minus_evidence, data=data), bounds=(low, high), method="bounded"
+        partial(_negative_evidence, data=data), bounds=(low, high), method="bounded"
     )
     return float(np.exp(best.x)), -float(best.fun)
 
 
-def _minus_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> float:
+def _negative_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> float:
     """Return by how many nats less likely the residuals are with a scale than without any."""
     scale = float(np.exp(logarithm))
     return sum(
-        float(np.log1p(scale * known).sum() - (push**2 * scale / (1 + scale * known)).sum()) / 2
-        for known, push in data
+        float(np.log1p(scale * known).sum() - (gradient**2 * scale / (1 + scale * known)).sum()) / 2
+        for known, gradient in data
     )
 
 
-def _whitened(basis: FourierBessel, state: Linearised, term: int) -> list[tuple[Floats, Floats]]:
+def _whitened_gradients(
+    basis: FourierBessel, state: Linearised, term: int
+) -> list[tuple[Floats, Floats]]:
     """Return what is known of a term's combinations, and the residuals' push on them.
 
     First of those that are even along z, then of those that are odd.
     """
-    deviations = np.sqrt(basis.variances(term))
-    matrix = basis.hessian(state.density, term) * deviations[:, None] * deviations
-    push = deviations * basis.bead_adjoint(state.residual, term)
+    deviations = np.sqrt(basis.prior_variances_of(term))
+    matrix = basis.hessian(state.stacked_weight, term) * deviations[:, None] * deviations
+    gradient = deviations * basis.bead_adjoint(state.residual, term)
     odd = basis.odd(term)
     found = []
     for side in (~odd, odd):
-        known, turned = np.linalg.eigh(matrix[np.ix_(side, side)])
-        found.append((np.maximum(known, 0), turned.T @ push[side]))
+        known, vectors = np.linalg.eigh(matrix[np.ix_(side, side)])
+        found.append((np.maximum(known, 0), vectors.T @ gradient[side]))
     return found

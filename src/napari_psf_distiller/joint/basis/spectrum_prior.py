@@ -15,7 +15,7 @@ __all__ = ["expected_spectrum", "prior_precision", "prior_times"]
 Floats = NDArray[np.float64]
 
 # What a prior expects less than this part of the largest from is held as firmly as that.
-LEAST_EXPECTED = 1e-4
+MIN_RELATIVE_VARIANCE = 1e-4
 
 
 def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
@@ -56,12 +56,14 @@ def prior_precision(covariance: Floats) -> Floats:
     """
     precision: Floats
     if covariance.ndim == 1:
-        precision = 1 / np.maximum(covariance, LEAST_EXPECTED * covariance.max())
+        precision = 1 / np.maximum(covariance, MIN_RELATIVE_VARIANCE * covariance.max())
         return precision
-    held = covariance.copy()
+    floored = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
-    held[np.diag_indices_from(held)] += LEAST_EXPECTED * np.abs(covariance).sum(axis=1).max()
-    factor, _ = linalg.cho_factor(held, lower=True, check_finite=False, overwrite_a=True)
+    floored[np.diag_indices_from(floored)] += (
+        MIN_RELATIVE_VARIANCE * np.abs(covariance).sum(axis=1).max()
+    )
+    factor, _ = linalg.cho_factor(floored, lower=True, check_finite=False, overwrite_a=True)
     # Of a factor the inverse is half as much work as the solution for a unit matrix.
     inverse, failed = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed:

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Censoring", "censored", "cut_normal", "score_variance"]
+__all__ = ["Censoring", "censored", "normal_below_bound", "score_variance"]
 
 Array = NDArray[np.float32]
 Floating = NDArray[np.floating[Any]]
 
 # A voxel far below the bound tells nothing, which leaves equations without a solution: it weighs at
 # least this part of a voxel that was not cut off.
-LEAST_WEIGHT = 1e-5
+MIN_RELATIVE_WEIGHT = 1e-5
 
 
 class Censoring(NamedTuple):
@@ -49,7 +49,7 @@ class Censoring(NamedTuple):
     variance: float = math.nan
 
     @property
-    def dark_is_told(self) -> bool:
+    def dark_level_known(self) -> bool:
         """Whether enough of the dark is left to tell how dark it was."""
         return math.isfinite(self.level)
 
@@ -88,7 +88,7 @@ def censored(below: Floating, weight: Floating) -> tuple[NDArray[np.float64], ND
     """
     inverse = np.sqrt(np.asarray(weight, np.float64))
     hazard, slack = _hazard(np.asarray(below, np.float64) * inverse)
-    part = np.maximum(hazard * slack, LEAST_WEIGHT)
+    part = np.maximum(hazard * slack, MIN_RELATIVE_WEIGHT)
     return -hazard / (part * inverse), part * inverse**2
 
 
@@ -108,18 +108,18 @@ def score_variance(below: Floating, weight: Floating) -> NDArray[np.float64]:
     above = np.asarray(below, np.float64) * np.sqrt(np.asarray(weight, np.float64))
     hazard, slack = _hazard(above)
     cut = special.ndtr(above)
-    told: NDArray[np.float64] = (1 - cut) + cut * hazard * slack
-    return told
+    information: NDArray[np.float64] = (1 - cut) + cut * hazard * slack
+    return information
 
 
-def cut_normal(
+def normal_below_bound(
     levels: NDArray[np.float64], counts: NDArray[np.intp], bound: float, step: float
 ) -> tuple[float, float]:
     """Return mean and standard deviation of a normal distribution that was cut off below a bound.
 
     Parameters
     ----------
-    levels, counts : numpy.ndarray
+    background_at_beads, measured : numpy.ndarray
         The values that there are, increasing, and how often each is there. The first one is that of
         all that lay below the bound.
     bound : float

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.bead_core import inverse_of, reach_of
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION
+from napari_psf_distiller.joint.bead_core import inverse_information, reach_in_voxels
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.model.model import JointModel
 
 __all__ = ["BeadShapes", "bead_shapes"]
@@ -97,16 +97,18 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
     bell-shaped image look like. With amplitude and place they are fitted to the residuals by
     weighted least squares.
     """
-    flat = model.field.image.shape[0] == 1
+    flat = model.bead_image.intensity.shape[0] == 1
     deviations = (
-        np.where(np.arange(3) == 0, 1.0, widths * DEVIATION) if flat else widths * DEVIATION
+        np.where(np.arange(3) == 0, 1.0, widths * SIGMAS_PER_FWHM)
+        if flat
+        else widths * SIGMAS_PER_FWHM
     )
     most = max(ORDERS)
     numbers, alongs = range(most + 1), range(1 if flat else most + 1)
     orders = tuple(
         order for order in itertools.product(alongs, numbers, numbers) if sum(order) in ORDERS
     )
-    reach = reach_of(widths)
+    reach = reach_in_voxels(widths)
     bead = model.basis.bead(model.coefficients)
     peak = float(bead.max())
     unit = float(np.sqrt((bead**2).sum())) / peak
@@ -115,7 +117,7 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
     for row, number in enumerate(beads):
         box = model.places.middle(number, reach)
         light = model.light[box]
-        off, weight = model.told(number, box)
+        residual, weight = model.weighted_residual(number, box)
         along = [
             np.stack([_hermite(n, places, s) for n in range(most + 1)])
             for places, s in zip(model.places.offsets(number, box), deviations, strict=True)
@@ -131,8 +133,8 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
         rows = np.stack([*(part * scale for part in patterns), light, *moved])
         rows = rows.reshape(len(rows), -1).astype(np.float64)
         weighted = rows * weight.ravel().astype(np.float64)
-        vector = weighted @ off.ravel()
-        inverse = inverse_of(weighted @ rows.T)
+        vector = weighted @ residual.ravel()
+        inverse = inverse_information(weighted @ rows.T)
         coefficients[row] = (inverse @ vector)[: len(orders)]
         variances[row] = np.diag(inverse)[: len(orders)]
     return BeadShapes(np.asarray(beads, np.intp), orders, coefficients, variances, unit, deviations)

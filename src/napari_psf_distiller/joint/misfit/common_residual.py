@@ -10,11 +10,11 @@ from scipy import stats
 
 from napari_psf_distiller.joint.basis.beyond_band import (
     PowerBeyond,
-    middle_of_window,
+    core_of_window,
     powers_beyond,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.bead_core import CORE
+from napari_psf_distiller.joint.bead_core import CORE_WIDTHS
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.misfit.bead_shapes import BeadShapes
 from napari_psf_distiller.joint.misfit.lean import Lean
@@ -24,7 +24,7 @@ __all__ = ["CommonMisfit", "common_misfit"]
 Floats = NDArray[np.float64]
 
 # It is not chance if it is less likely than this.
-CHANCE = 1e-4
+MAX_P_VALUE = 1e-4
 
 
 class CommonMisfit(NamedTuple):
@@ -32,11 +32,11 @@ class CommonMisfit(NamedTuple):
 
     Attributes
     ----------
-    harm : float
+    relative_l2 : float
         The relative L2 error of a bead's image that it amounts to, less what noise makes of it.
     ratio : float
         Its root mean square near a bead's middle, in its own standard errors: 1 is noise.
-    chance : float
+    p_value : float
         Probability that noise alone made as much.
     beyond : tuple of PowerBeyond
         Along z and in the plane.
@@ -44,16 +44,16 @@ class CommonMisfit(NamedTuple):
         By how much the beads lean more than the PSF does.
     """
 
-    harm: float
+    relative_l2: float
     ratio: float
-    chance: float
+    p_value: float
     beyond: tuple[PowerBeyond, PowerBeyond]
     lean: Lean
 
     @property
     def significant(self) -> bool:
         """Whether it is not chance."""
-        return self.chance < CHANCE
+        return self.p_value < MAX_P_VALUE
 
 
 def common_misfit(
@@ -85,24 +85,24 @@ def common_misfit(
     """
     bead = basis.bead(coefficients)
     squares = float((bead**2).sum())
-    core = middle_of_window(basis.window, widths, CORE)
+    core = core_of_window(basis.window, widths, CORE_WIDTHS)
     weighted = state.residual[core].astype(np.float64)
-    known = np.maximum(state.density[core].astype(np.float64), 1e-300)
+    known = np.maximum(state.stacked_weight[core].astype(np.float64), 1e-300)
     square = weighted**2 / known
     by_voxel = max(float(((square - 1) / known).sum()) / squares, 0)
-    chances = [float(stats.chi2.sf(square.sum(), square.size))]
+    p_values = [float(stats.chi2.sf(square.sum(), square.size))]
     by_pattern, lean = 0.0, Lean((0.0, 0.0), (0.0, 0.0))
     if len(shapes.beads):
         precision = 1 / shapes.variances
         variance = 1 / precision.sum(axis=0)
         mean = (precision * shapes.coefficients).sum(axis=0) * variance
         by_pattern = max(float((mean**2 - variance).sum()), 0)
-        chances.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
+        p_values.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
         lean = _lean(shapes, mean, variance)
     return CommonMisfit(
         float(np.sqrt(max(by_voxel, by_pattern))),
         float(np.sqrt(square.mean())),
-        min(1.0, len(chances) * min(chances)),
+        min(1.0, len(p_values) * min(p_values)),
         powers_beyond(basis, state, widths),
         lean,
     )

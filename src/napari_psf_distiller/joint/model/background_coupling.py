@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.model.positions import Placement
+from napari_psf_distiller.joint.model.positions import BeadPositions
 
-__all__ = ["BackgroundCoupling", "Met"]
+__all__ = ["BackgroundCoupling", "BackgroundOverlap"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 
-class Met(NamedTuple):
+class BackgroundOverlap(NamedTuple):
     """What of the background meets one bead's window.
 
     Attributes
@@ -41,9 +41,9 @@ class BackgroundCoupling:
     Parameters
     ----------
     basis : FourierBessel
-    places : Placement
+    places : BeadPositions
     displaced : numpy.ndarray
-        See `FourierBessel.displaced_products`.
+        See `FourierBessel.displacement_gram`.
     elsewhere : numpy.ndarray
         The background's precision by what lies outside all windows.
 
@@ -59,11 +59,11 @@ class BackgroundCoupling:
     Where windows overlap, the halos add up to a haze that the background meets as a whole. That the
     beads' light meets itself there is not in the PSF's precision: for beads that lie anywhere it is
     in the mean what haze and background have in common. So that must not be taken from the
-    precision; `lost` is what the background takes from each window's own share.
+    precision; `schur_term` is what the background takes from each window's own share.
     """
 
     def __init__(
-        self, basis: FourierBessel, places: Placement, displaced: Floats, elsewhere: Floats
+        self, basis: FourierBessel, places: BeadPositions, displaced: Floats, elsewhere: Floats
     ) -> None:
         self._basis, self._places, self._displaced = basis, places, displaced
         self._planes = np.arange(basis.window[0]) - basis.window[0] // 2
@@ -71,7 +71,9 @@ class BackgroundCoupling:
         shape = len(elsewhere), basis.sizes[0]
         self.coupling, self._own_coupling = np.zeros(shape), np.zeros(shape)
 
-    def met(self, bead: int, weight: Array, share: Array | None, brightness: float) -> Met:
+    def met(
+        self, bead: int, weight: Array, share: Array | None, brightness: float
+    ) -> BackgroundOverlap:
         """Return what meets in a bead's window.
 
         Parameters
@@ -87,10 +89,10 @@ class BackgroundCoupling:
         shared = weight if share is None else weight * share
         moments = self._places.moments(bead, shared)
         if not brightness:
-            return Met(moments, None, None)
+            return BackgroundOverlap(moments, None, None)
         whole = self._of_light(bead, weight, brightness)
         own = whole if share is None else self._of_light(bead, shared, brightness)
-        return Met(moments, own, whole)
+        return BackgroundOverlap(moments, own, whole)
 
     def _of_light(self, bead: int, weight: Array, brightness: float) -> Floats:
         """Return what the bead's light has to do with the background's value and its slope."""
@@ -100,9 +102,9 @@ class BackgroundCoupling:
         along = np.stack([np.ones_like(off), off])
         return self._basis.bead_adjoint(window, 0, self._displaced, planes=along)
 
-    def add(self, bead: int, met: Met) -> None:
+    def add(self, bead: int, met: BackgroundOverlap) -> None:
         """Count a bead in."""
-        told = self._places.told[bead]
+        told = self._places.weighted_residual[bead]
         # Few of the background's coefficients have to do with one place.
         near = np.flatnonzero(told.any(axis=0))
         told, square = told[:, near], np.ix_(near, near)
@@ -113,7 +115,7 @@ class BackgroundCoupling:
             self._own_coupling[near] += told[:2].T @ met.own
 
     @property
-    def lost(self) -> Floats:
+    def schur_term(self) -> Floats:
         """What of the precision of the PSF's symmetric part the background takes."""
         factor = linalg.cho_factor(self._own_precision, check_finite=False)
         through = linalg.cho_solve(factor, self._own_coupling, check_finite=False)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Descended", "conjugate_gradients"]
+__all__ = ["Descent", "conjugate_gradients"]
 
 Floats = NDArray[np.float64]
 Linear = Callable[[Floats], Floats]
 
 
-class Descended(NamedTuple):
+class Descent(NamedTuple):
     """An iteration's result.
 
     Attributes
@@ -38,7 +38,7 @@ def conjugate_gradients(
     relative: float,
     least: float,
     enough: float = 0.0,
-) -> Generator[Descended, None, None]:
+) -> Generator[Descent, None, None]:
     """Solve ``matrix @ step = target`` for a symmetric, positive definite matrix.
 
     SciPy's solver ends by the residual's norm, which says nothing of what there is to gain, and it
@@ -80,7 +80,7 @@ def conjugate_gradients(
         remaining -= length * push
         gain = length * slope / 2
         gained += gain
-        yield Descended(step, gain)
+        yield Descent(step, gain)
         towards = preconditioned(remaining)
         after = float(remaining @ towards)
         direction = towards + after / slope * direction

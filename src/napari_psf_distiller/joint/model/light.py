@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.threads import in_turn, slabs
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.model.positions import Placement, within
+from napari_psf_distiller.joint.model.positions import BeadPositions, within
 
 __all__ = ["BeadLight", "batches"]
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 # Windows are computed for so many beads at a time.
-BATCH = 16
+BEADS_AT_ONCE = 16
 
 
 class BeadLight:
@@ -28,13 +28,13 @@ class BeadLight:
     ----------
     basis : FourierBessel
     windows : BeadWindows
-    places : Placement
+    places : BeadPositions
     """
 
-    def __init__(self, basis: FourierBessel, windows: BeadWindows, places: Placement) -> None:
+    def __init__(self, basis: FourierBessel, windows: BeadWindows, places: BeadPositions) -> None:
         self._basis, self._windows, self._places = basis, windows, places
-        windows.place(places.displaced[:, 1:])
-        self._space = np.empty((min(BATCH, len(places)), *basis.window), np.float32)
+        windows.set_displacements(places.displaced[:, 1:])
+        self._space = np.empty((min(BEADS_AT_ONCE, len(places)), *basis.window), np.float32)
 
     def render(self, amplitudes: Floats, brightness: Floats, out: Array) -> None:
         """Write the beads' light into an image, where it has windows.
@@ -50,7 +50,7 @@ class BeadLight:
         """
         places = self._places
         parts = slabs(len(out))
-        self._windows.take(amplitudes)
+        self._windows.set_spectrum(amplitudes)
 
         # Where windows cover most of the image it is faster to clear all of it.
         covered = sum(math.prod(part.stop - part.start for part in box) for box in places.boxes)
@@ -112,4 +112,6 @@ class BeadLight:
 
 def batches(count: int) -> list[range]:
     """Return which beads' windows are computed together."""
-    return [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
+    return [
+        range(first, min(first + BEADS_AT_ONCE, count)) for first in range(0, count, BEADS_AT_ONCE)
+    ]

@@ -20,17 +20,24 @@ from napari_psf_distiller.joint.basis.spectrum_prior import (
     prior_precision,
     prior_times,
 )
-from napari_psf_distiller.joint.image.background import Normal
-from napari_psf_distiller.joint.image.bead_image import BeadField
+from napari_psf_distiller.joint.image.background import NormalEquations
+from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.model.background_coupling import BackgroundCoupling, Met
+from napari_psf_distiller.joint.model.background_coupling import (
+    BackgroundCoupling,
+    BackgroundOverlap,
+)
 from napari_psf_distiller.joint.model.conjugate_gradients import conjugate_gradients
 from napari_psf_distiller.joint.model.light import BeadLight, batches
-from napari_psf_distiller.joint.model.positions import Placement
-from napari_psf_distiller.joint.model.residual_noise import OUTLIER, Noise, residual_noise
+from napari_psf_distiller.joint.model.positions import BeadPositions
+from napari_psf_distiller.joint.model.residual_noise import (
+    OUTLIER_SIGMAS,
+    ResidualNoise,
+    fit_residual_noise,
+)
 from napari_psf_distiller.joint.model.surroundings import Surroundings
 
-__all__ = ["Fitted", "JointModel"]
+__all__ = ["FittedUnknowns", "JointModel"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -38,23 +45,23 @@ Slices = tuple[slice, ...]
 
 # So many voxels in the middle of every bead's window tell how large the residuals are; where these
 # are more than enough, of every second to fourth row.
-SAMPLE, ALL_SAMPLES, THINNEST = 20_000, 400_000, 4
+NOISE_VOXELS_PER_BEAD, NOISE_VOXELS, MAX_ROW_STEP = 20_000, 400_000, 4
 
 # A prior so weak that only what the data do not tell at all follows it.
-LEAST_PRECISION = 1e-7
+MIN_RELATIVE_PRECISION = 1e-7
 
 # The PSF may have so many times as much power anywhere as its spectrum by now.
-LOOSER = 10.0
+PRIOR_POWER_FACTOR = 10.0
 
 # A variance is found in so many steps at most, to this part of itself.
-MOST_STEPS, CONVERGED = 16, 0.1
+VARIANCE_MAX_ITERATIONS, VARIANCE_RELATIVE_GAIN = 16, 0.1
 
 # What would make the image likelier by less than this, in nats an unknown, changes nothing: the
 # noise alone is worth half of one.
-LEAST_GAIN = 0.01
+MIN_NATS_PER_UNKNOWN = 0.01
 
 
-class Fitted(NamedTuple):
+class FittedUnknowns(NamedTuple):
     """What a model has learnt but its beads.
 
     Attributes
@@ -68,7 +75,7 @@ class Fitted(NamedTuple):
 
     coefficients: Floats
     background: Floats
-    noise: Noise
+    noise: ResidualNoise
     priors: list[Floats | None]
 
 
@@ -81,7 +88,7 @@ class JointModel:
 
     Parameters
     ----------
-    field : BeadField
+    bead_image : BeadImage
     basis : FourierBessel
     windows : BeadWindows
     centres : numpy.ndarray
@@ -92,31 +99,31 @@ class JointModel:
 
     def __init__(
         self,
-        field: BeadField,
+        bead_image: BeadImage,
         basis: FourierBessel,
         windows: BeadWindows,
         centres: Floats,
         coefficients: Floats,
     ) -> None:
-        self.field, self.basis, self.windows = field, basis, windows
-        self.coefficients, self.background = coefficients, field.coefficients.copy()
-        self.noise = Noise()
-        self._height = basis.psf_centre(coefficients, 0.0)
+        self.bead_image, self.basis, self.windows = bead_image, basis, windows
+        self.coefficients, self.background = coefficients, bead_image.coefficients.copy()
+        self.noise = ResidualNoise()
+        self._height = basis.value_at_middle(coefficients, 0.0)
         self.priors: list[Floats | None] = [None] * len(basis.terms)
-        self.light = np.zeros(field.image.shape, np.float32)
-        self._surroundings = Surroundings(field)
+        self.light = np.zeros(bead_image.intensity.shape, np.float32)
+        self._surroundings = Surroundings(bead_image)
         self._put(centres, np.ones(len(centres)))
         heights = [
-            float(field.image[tuple(voxel)]) - level
-            for voxel, level in zip(self.nearest, self.levels, strict=True)
+            float(bead_image.intensity[tuple(voxel)]) - level
+            for voxel, level in zip(self.nearest, self.background_at_beads, strict=True)
         ]
         peak = float(basis.bead(coefficients).max())
-        self.amplitudes = np.maximum(heights, np.sqrt(field.floor)) / peak
+        self.amplitudes = np.maximum(heights, np.sqrt(bead_image.floor)) / peak
         self.used = np.ones(len(centres), bool)
-        self.attended = len(centres)
+        self.active_count = len(centres)
         # How far the iterations have come that are under way.
         self._step: Floats = np.zeros(0)
-        self.observe()
+        self.invalidate_surroundings()
 
     @property
     def centres(self) -> Floats:
@@ -134,14 +141,14 @@ class JointModel:
         return self.places.boxes
 
     @property
-    def shaping(self) -> NDArray[np.bool_]:
+    def fits_psf(self) -> NDArray[np.bool_]:
         """Which beads shape the PSF: those used among the attended ones."""
-        return self.used & (np.arange(len(self.used)) < self.attended)
+        return self.used & (np.arange(len(self.used)) < self.active_count)
 
     @property
-    def levels(self) -> Floats:
+    def background_at_beads(self) -> Floats:
         """The background at the beads' centres."""
-        return self.places.levels(self.background)
+        return self.places.background_at_beads(self.background)
 
     def move(self, centres: Floats, amplitudes: Floats) -> None:
         """Give the beads new centres and amplitudes."""
@@ -153,7 +160,7 @@ class JointModel:
                 self.light[box] = 0
 
     def _put(self, centres: Floats, amplitudes: Floats) -> None:
-        self.places = Placement(centres, self.basis, self.field.background)
+        self.places = BeadPositions(centres, self.basis, self.bead_image.background)
         self._beads = BeadLight(self.basis, self.windows, self.places)
         self.amplitudes = amplitudes
         self._rendered = False
@@ -163,11 +170,11 @@ class JointModel:
         """The PSF's coefficients as the iterations under way have improved them."""
         return self.coefficients + self._step[: self.basis.size]
 
-    def fitted(self) -> Fitted:
+    def fitted(self) -> FittedUnknowns:
         """Return what was learnt, for another model of the same image."""
-        return Fitted(self.coefficients, self.background, self.noise, list(self.priors))
+        return FittedUnknowns(self.coefficients, self.background, self.noise, list(self.priors))
 
-    def resume(self, fitted: Fitted) -> None:
+    def resume(self, fitted: FittedUnknowns) -> None:
         """Take what another model of the same image, with the same PSF's terms, has learnt."""
         self.coefficients, self.background = fitted.coefficients, fitted.background
         self.noise, self.priors = fitted.noise, list(fitted.priors)
@@ -183,12 +190,12 @@ class JointModel:
         """Let the PSF be a sum of other functions, with these coefficients and priors."""
         if basis.window != self.basis.window:
             self._observed = False
-            self._surroundings.forget()
+            self._surroundings.invalidate()
         self.basis, self.windows, self.priors = basis, windows, priors
         self.coefficients = coefficients
         self.move(self.centres, self.amplitudes)
 
-    def observe(self) -> None:
+    def invalidate_surroundings(self) -> None:
         """Have the voxels outside all windows tell of the background, as soon as it is improved."""
         self._observed = False
 
@@ -199,11 +206,11 @@ class JointModel:
         # How many windows cover a voxel is counted where else the light is: an image's memory less.
         counts = self.light
         self._rendered = False
-        self._shares = self._surroundings.shares(self.places, self.attended, counts)
-        matrix, vector = self._surroundings.normal(
+        self._shares = self._surroundings.shares(self.places, self.active_count, counts)
+        matrix, vector = self._surroundings.normal_equations(
             self.places, self.background, counts, self.halo()
         )
-        self._outside = Normal(matrix / self.noise.scale, vector / self.noise.scale)
+        self._outside = NormalEquations(matrix / self.noise.scale, vector / self.noise.scale)
 
     def halo(self) -> Floats:
         """Return how bright the beads' light is at their windows' sides, in each plane."""
@@ -223,7 +230,7 @@ class JointModel:
     def variance(self, light: Array, level: Array) -> Array:
         """Return the variance of voxels with so much light from beads, and this background."""
         light = np.maximum(light, 0)
-        spread = self.field.variance(light + level)
+        spread = self.bead_image.variance(light + level)
         scale, gain, misfit = (np.float32(value) for value in self.noise)
         if scale != 1:
             spread *= scale
@@ -236,18 +243,18 @@ class JointModel:
     def local_background(self, bead: int, box: Slices, coefficients: Floats | None = None) -> Array:
         """Return the background of a part of the image near a bead, as a plane through it."""
         used = self.background if coefficients is None else coefficients
-        return self.places.plane(bead, self.places.told[bead] @ used, box)
+        return self.places.plane(bead, self.places.weighted_residual[bead] @ used, box)
 
-    def told(self, bead: int, box: Slices) -> tuple[Array, Array]:
+    def weighted_residual(self, bead: int, box: Slices) -> tuple[Array, Array]:
         """Return what a part of the image near a bead tells: what the model leaves, and its weight.
 
-        Voxels that do not count weigh nothing; see `BeadField.settle`.
+        Voxels that do not count weigh nothing; see `BeadImage.mask_and_censor`.
         """
         level = self.local_background(bead, box)
-        off: Array = self.field.image[box] - self.light[box] - level
+        off: Array = self.bead_image.intensity[box] - self.light[box] - level
         weight = np.float32(1) / self.variance(self.light[box], level)
-        self.field.settle(box, off, weight)
-        return off, weight * self.field.independent
+        self.bead_image.mask_and_censor(box, off, weight)
+        return off, weight * self.bead_image.independent
 
     def solve(
         self, most: int, relative: float, enough: float = 0.0
@@ -274,7 +281,7 @@ class JointModel:
             As it was before.
         """
         state = self.linearise()
-        least = LEAST_GAIN * len(state.gradient)
+        least = MIN_NATS_PER_UNKNOWN * len(state.gradient)
         step = yield from self._descended(state, state.gradient, most, relative, least, enough)
         if not step.any():
             return state
@@ -283,7 +290,7 @@ class JointModel:
         self.background = self.background + step[size:]
         # The scale belongs to the amplitudes. It is told by the PSF's middle, as its sum is known
         # only as well as the background.
-        self._scale(self.basis.psf_centre(self.coefficients, 0.0) / self._height)
+        self._scale(self.basis.value_at_middle(self.coefficients, 0.0) / self._height)
         return state
 
     def variance_of(self, state: Linearised, functional: Floats) -> float:
@@ -296,7 +303,9 @@ class JointModel:
         functional : numpy.ndarray
             Its derivative by the PSF's and the background's coefficients.
         """
-        steps = self._descended(state, functional, MOST_STEPS, CONVERGED, 0.0)
+        steps = self._descended(
+            state, functional, VARIANCE_MAX_ITERATIONS, VARIANCE_RELATIVE_GAIN, 0.0
+        )
         # What the steps gain adds up to half of the functional times the covariance times itself.
         return 2 * sum(steps)
 
@@ -312,7 +321,7 @@ class JointModel:
         """Solve for the step whose push on the model is the target, by conjugate gradients."""
         steps = conjugate_gradients(
             lambda vector: self._normal(vector, state.weights),
-            state.nearly_inverse,
+            state.preconditioner,
             target,
             most=most,
             relative=relative,
@@ -356,25 +365,25 @@ class JointModel:
         self._observe()
         self.render()
         weights: list[Array] = []
-        elsewhere = self._outside.matrix + self.field.background.penalty
+        elsewhere = self._outside.matrix + self.bead_image.background.penalty
         downwards = self._outside.vector - elsewhere @ self.background
         residual = np.zeros(basis.window, np.float32)
         density = np.zeros(basis.window, np.float32)
         turned = np.zeros((len(basis.waves), basis.columns))
         places, brightness = self.places, np.where(self.used, self.amplitudes, 0.0)
-        shaping = np.flatnonzero(self.shaping)
-        displaced = basis.displaced_products([places.waves[bead] for bead in shaping])
+        shaping = np.flatnonzero(self.fits_psf)
+        displaced = basis.displacement_gram([places.waves[bead] for bead in shaping])
         coupling = BackgroundCoupling(basis, places, displaced, elsewhere)
         planes = places.planes(self.background)
-        for beads in batches(self.attended):
+        for beads in batches(self.active_count):
             pushes = self._beads.space(beads)
 
             def weigh(
                 bead: int, pushes: Array = pushes, first: int = beads.start
-            ) -> tuple[Array, Floats, Met]:
+            ) -> tuple[Array, Floats, BackgroundOverlap]:
                 box, inside = places.boxes[bead], places.inside[bead]
                 level = places.plane(bead, planes[bead])
-                off: Array = self.field.image[box] - self.light[box]
+                off: Array = self.bead_image.intensity[box] - self.light[box]
                 off -= level
                 weight = self._weights(box, off, level)
                 push = pushes[bead - first][inside]
@@ -387,18 +396,20 @@ class JointModel:
 
             for bead, (weight, plane, met) in zip(beads, in_turn(weigh, beads), strict=True):
                 weights.append(weight)
-                downwards += places.told[bead].T @ plane
+                downwards += places.weighted_residual[bead].T @ plane
                 coupling.add(bead, met)
                 if self.used[bead]:
                     inside, amplitude = places.inside[bead], float(self.amplitudes[bead])
                     density[inside] += np.float32(amplitude**2) * weight
                     residual += np.float32(amplitude) * pushes[bead - beads.start]
             turned += self._beads.adjoint(pushes, brightness, beads)
-        gradient = basis.amplitudes_adjoint(turned)
+        gradient = basis.bead_spectrum_adjoint(turned)
         precision = []
         for term, prior in enumerate(self.priors):
             matrix = basis.hessian(density, term, displaced)
-            matrix[np.diag_indices_from(matrix)] += LEAST_PRECISION * np.trace(matrix) / len(matrix)
+            matrix[np.diag_indices_from(matrix)] += (
+                MIN_RELATIVE_PRECISION * np.trace(matrix) / len(matrix)
+            )
             if prior is not None:
                 matrix += np.diag(prior) if prior.ndim == 1 else prior
             precision.append(matrix)
@@ -409,12 +420,12 @@ class JointModel:
             precision,
             coupling.precision,
             coupling.coupling,
-            coupling.lost,
+            coupling.schur_term,
             residual,
             density,
         )
 
-    def expect_alike(self) -> None:
+    def update_spectrum_prior(self) -> None:
         """Expect of the PSF the spectrum that it has by now.
 
         Of the symmetric part that decides only where the image tells nothing: at frequencies that
@@ -422,16 +433,16 @@ class JointModel:
         is what keeps the noise out.
         """
         covariance = self.basis.covariance(expected_spectrum(self.basis, self.coefficients), 0)
-        self.priors[0] = prior_precision(LOOSER * covariance)
+        self.priors[0] = prior_precision(PRIOR_POWER_FACTOR * covariance)
 
-    def expect_orders(self, state: Linearised) -> None:
+    def update_order_priors(self, state: Linearised) -> None:
         """Learn how strong each order that turns is, from its fit."""
         parts = self.basis.split(self.coefficients)
         for order in self.basis.orders:
             if order == 0:
                 continue
             terms = [n for n, (turns, _) in enumerate(self.basis.terms) if turns == order]
-            expected = [self.basis.variances(term) for term in terms]
+            expected = [self.basis.prior_variances_of(term) for term in terms]
             odd = [self.basis.odd(term) for term in terms]
             scale = order_scale(
                 expected, [parts[n] for n in terms], [state.precision[n] for n in terms], odd
@@ -439,16 +450,21 @@ class JointModel:
             for term, variances, is_odd in zip(terms, expected, odd, strict=True):
                 self.priors[term] = order_precision(variances, is_odd, scale)
 
-    def calibrate(self) -> None:
+    def update_noise(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""
         self.render()
         top = max(float(self.light[box].max()) for box in self.boxes)
         # The middle of a window, as large as a sample is.
         window = self.basis.window
-        part = min(1.0, (SAMPLE / np.prod(window)) ** (1 / sum(n > 1 for n in window)))
+        part = min(
+            1.0, (NOISE_VOXELS_PER_BEAD / np.prod(window)) ** (1 / sum(n > 1 for n in window))
+        )
         reach = [max(1, int(part * n / 2)) for n in window]
-        beads = np.flatnonzero(self.shaping).tolist()
-        thin = min(THINNEST, -(-len(beads) * min(SAMPLE, math.prod(window)) // ALL_SAMPLES))
+        beads = np.flatnonzero(self.fits_psf).tolist()
+        thin = min(
+            MAX_ROW_STEP,
+            -(-len(beads) * min(NOISE_VOXELS_PER_BEAD, math.prod(window)) // NOISE_VOXELS),
+        )
 
         def sampled(bead: int) -> tuple[Slices, Array]:
             z, y, x = self.places.middle(bead, reach)
@@ -456,17 +472,17 @@ class JointModel:
             rows = slice(y.start + (int(self.nearest[bead, 1]) - y.start) % thin, y.stop, thin)
             return (z, rows, x), self.local_background(bead, (z, rows, x))
 
-        self.noise = residual_noise(self.field, self.light, top, sampled, beads)
+        self.noise = fit_residual_noise(self.bead_image, self.light, top, sampled, beads)
 
     def _weights(self, box: Slices, off: Array, level: Array) -> Array:
         spread = self.variance(self.light[box], level)
         weight = np.float32(1) / spread
-        self.field.settle(box, off, weight)
+        self.bead_image.mask_and_censor(box, off, weight)
         # Huber's weights, for what no bead explains.
         far = off * off * weight
-        doubted = far > OUTLIER**2
-        weight[doubted] *= np.float32(OUTLIER) / np.sqrt(far[doubted])
-        weight *= self.field.independent
+        doubted = far > OUTLIER_SIGMAS**2
+        weight[doubted] *= np.float32(OUTLIER_SIGMAS) / np.sqrt(far[doubted])
+        weight *= self.bead_image.independent
         return weight
 
     def _normal(self, vector: Floats, weights: list[Array]) -> Floats:
@@ -475,13 +491,13 @@ class JointModel:
         # The light of beads that are not used is held, as their windows do not shape the PSF. The
         # trial's light takes the place of the model's.
         self._rendered = False
-        shaping = np.where(self.shaping, self.amplitudes, 0.0)
+        shaping = np.where(self.fits_psf, self.amplitudes, 0.0)
         self._beads.render(basis.amplitudes(vector[:size]), shaping, self.light)
         change = vector[size:]
         planes = places.planes(change)
-        below = (self._outside.matrix + self.field.background.penalty) @ change
+        below = (self._outside.matrix + self.bead_image.background.penalty) @ change
         turned = np.zeros((len(basis.waves), basis.columns))
-        for beads in batches(self.attended):
+        for beads in batches(self.active_count):
             pushes = self._beads.space(beads)
 
             def push(bead: int, pushes: Array = pushes, first: int = beads.start) -> Floats:
@@ -495,8 +511,8 @@ class JointModel:
                 return places.plane_adjoint(bead, pushed)
 
             for bead, plane in zip(beads, in_turn(push, beads), strict=True):
-                below += places.told[bead].T @ plane
+                below += places.weighted_residual[bead].T @ plane
             turned += self._beads.adjoint(pushes, shaping, beads)
         result = prior_times(self.priors, basis.split(vector[:size]))
-        result += basis.amplitudes_adjoint(turned)
+        result += basis.bead_spectrum_adjoint(turned)
         return np.concatenate([result, below])

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.image.background import SplineBackground
 
-__all__ = ["Placement", "Slices", "within"]
+__all__ = ["BeadPositions", "Slices", "within"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
 
-class Placement:
+class BeadPositions:
     """Beads at their places in an image.
 
     Parameters
@@ -44,7 +44,7 @@ class Placement:
         and the part of each window that lies in the image.
     waves : list of numpy.ndarray
         See `FourierBessel.waves_at`.
-    told : numpy.ndarray
+    weighted_residual : numpy.ndarray
         (beads, 4, coefficients): how the background's value at a centre, and its slopes along z, y
         and x, depend on its coefficients.
     """
@@ -59,19 +59,19 @@ class Placement:
         self.boxes = [_slices(a, b) for a, b in zip(low, high, strict=True)]
         self.inside = [_slices(a, b) for a, b in zip(low - corners, high - corners, strict=True)]
         self.waves = [basis.waves_at(z) for z in self.displaced[:, 0]]
-        self.told = background.at(self.centres)
+        self.weighted_residual = background.design_at(self.centres)
         self._offsets = [self.offsets(bead, box) for bead, box in enumerate(self.boxes)]
 
     def __len__(self) -> int:
         return len(self.centres)
 
-    def levels(self, background: Floats) -> Floats:
+    def background_at_beads(self, background: Floats) -> Floats:
         """Return a background with these coefficients at the centres."""
-        return self.told[:, 0] @ background
+        return self.weighted_residual[:, 0] @ background
 
     def planes(self, background: Floats) -> Floats:
         """Return its value at each centre and its slopes: (beads, 4); see `plane`."""
-        return self.told @ background
+        return self.weighted_residual @ background
 
     def plane(self, bead: int, value_and_slopes: Floats, box: Slices | None = None) -> Array:
         """Return a plane through a bead, in its window or in another part of the image."""
