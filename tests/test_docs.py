@@ -34,7 +34,17 @@ WARNINGS = {
         "psf_warnings",
         "bead_warnings",
     ),
-    "joint/advice/fit.py": ("joint_warnings",),
+    "joint/advice/fit.py": (
+        "_optics_warnings",
+        "_undersampling_warnings",
+        "_width_warnings",
+        "_second_peak_warnings",
+        "_diameter_warnings",
+        "_depth_warnings",
+        "_saturation_warnings",
+        "_convergence_warnings",
+        "_chi_squared_warnings",
+    ),
     "joint/advice/light.py": ("light_warnings",),
     "joint/advice/misfit.py": (
         "_common_warnings",

@@ -147,7 +147,7 @@ def test_a_displaced_bead(open_windows, name):
     of = basis(name)
     windows, displacement, dz = open_windows(of), np.array([0.31, -0.43]), 0.2
     coefficients = np.random.default_rng(5).standard_normal(of.size)
-    amplitudes = of.amplitudes(coefficients)
+    amplitudes = of.bead_spectrum(coefficients)
     windows.set_displacements(displacement[None])
     windows.set_spectrum(amplitudes)
     found = windows.light(of.waves_at(dz)[None], 0)[0]

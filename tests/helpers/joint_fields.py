@@ -17,14 +17,15 @@ from napari_psf_distiller.joint.image.background import SplineBackground
 from napari_psf_distiller.joint.image.bead_image import BeadImage, Camera, bead_image_from
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.measure.noise import NoiseModel
-from napari_psf_distiller.optics import optics_band
+from napari_psf_distiller.optics import Widefield
 
 Floats = NDArray[np.float64]
 
 # What `simulate_beads` does unless told otherwise, on a coarse grid.
 SPACING = (0.3, 0.1, 0.1)
 APERTURE, WAVELENGTH, INDEX = 1.2, 0.52, 1.33
-BAND = optics_band(APERTURE, WAVELENGTH, INDEX)
+SUPPORT = Widefield(APERTURE, WAVELENGTH, INDEX)
+BAND = SUPPORT.band
 DIAMETER = 0.1
 OFFSET, READ_NOISE = 100.0, 1.6
 
@@ -116,7 +117,7 @@ def light_of(
 ) -> Floats:
     """Sum beads' images function by function, in double precision, in each one's window."""
     image = np.zeros(shape)
-    symmetric = basis.amplitudes(coefficients)[:, : len(basis.radial)]
+    symmetric = basis.bead_spectrum(coefficients)[:, : len(basis.radial)]
     for centre, amplitude in zip(np.asarray(centres, float), amplitudes, strict=True):
         middle = np.floor(centre + 0.5).astype(int)
         low = middle - np.array(basis.window) // 2

@@ -587,8 +587,8 @@ def test_a_fit_goes_on_from_another(field, found):
 
 
 def test_a_fit_that_does_not_settle_ends_all_the_same(field, found, symmetric, monkeypatch):
-    monkeypatch.setattr(joint, "ROUNDS", 1)
-    monkeypatch.setattr(joint, "ENOUGH", 0.0)
+    monkeypatch.setattr(joint, "MAX_ROUNDS", 1)
+    monkeypatch.setattr(joint, "CONVERGED_NATS_PER_COEFFICIENT", 0.0)
     fit = finish(joint_pipeline.joint_step(field.image, found, quick(spacing=field.spacing)))
     assert error_of(fit.psf, symmetric.psf) < 0.02
     assert np.isfinite(fit.psf_error).all()

@@ -16,20 +16,20 @@ __all__ = ["PSFErrors", "psf_errors"]
 
 Floats = NDArray[np.float64]
 
-# So many columns of a triangular matrix are solved for together.
+# Columns of a triangular matrix that are solved for together.
 COLUMNS_AT_ONCE = 64
 
-# Where the window's outermost twentieth begins.
+# Where the window's outermost twentieth begins, as a part of the way from its middle to its side.
 RIM_START = 0.95
 
 
 class PSFErrors(NamedTuple):
-    """Standard errors.
+    """Standard errors of a PSF.
 
     Attributes
     ----------
     voxels : numpy.ndarray
-        Of the window's shape, for the PSF with the sum 1.
+        float32, (Z, Y, X): of each voxel of the PSF with the sum 1.
     widths : tuple of float
         Of the full width at half maximum along each axis, in voxels; NaN where there is no width.
     """
@@ -51,7 +51,7 @@ def psf_errors(
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF, of any sum.
+        Of the PSF, whose sum may be any.
     state : Linearised
         At these coefficients.
     total_variance : float
@@ -64,9 +64,9 @@ def psf_errors(
     -----
     The covariance is the inverse of the Fisher information. What the background and the PSF's halo
     share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
-    the light that the window does not reach is taken for background, the sum is doubted by as much
-    as lies in the window's outermost twentieth. Beads that differ by more than the camera's noise
-    are in the weights, and so in the errors: see `JointModel.update_noise`.
+    the light that the window does not reach is taken for background, the sum is uncertain by as
+    much as lies in the window's outermost twentieth. What beads differ by more than the camera's
+    noise is in the weights, and so in the errors: see `JointModel.update_noise`.
     """
     starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
     factors = []

@@ -30,7 +30,7 @@ from napari_psf_distiller.joint.image.detection import (
 from napari_psf_distiller.joint.image.plausibility import check_plausible
 from napari_psf_distiller.joint.results import SAME_BEAD_WIDTHS, JointFit, JointState, Settings
 from napari_psf_distiller.measure.widths import fwhm
-from napari_psf_distiller.optics import optics_band
+from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
@@ -63,7 +63,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     bead_image = raw_bead_image(original, recipe)
     candidates = find_candidates(bead_image, recipe.find_beads.significance)
     candidates = _with_saturated(bead_image, candidates, recipe)
-    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.band)
+    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
     yield Progress("Find beads", 1, 1)
     clock.note("find_beads")
     curve: list[tuple[int, float]] = []
@@ -107,7 +107,7 @@ def _postprocessed_error(
 
 
 def raw_bead_image(image: ArrayLike, recipe: Recipe) -> BeadImage:
-    """Tell noise and background of a raw image; see `bead_image_from`."""
+    """Return a raw image with its noise and its background; see `bead_image_from`."""
     original = array = check_array(image)
     # Small whole numbers stay as they are, which takes half of the memory or less.
     if original.dtype.kind == "f" or original.dtype.itemsize > 2:
@@ -178,13 +178,13 @@ def joint_step(
     bead_voxels(centres, original.shape)
     if original.ndim == 2:
         centres = np.insert(centres, 0, 0.0, axis=1)
-    verdicts = _verdicts(beads, centres, state)
-    if not np.isin(verdicts, ["", KEPT]).any():
+    preset = _preset_status(beads, centres, state)
+    if not np.isin(preset, ["", KEPT]).any():
         raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
     widths = state.widths if state is not None else None
-    candidates = _without_doubles(candidates_at(bead_image, centres, verdicts, widths))
+    candidates = _without_doubles(candidates_at(bead_image, centres, preset, widths))
     candidates = _with_saturated(bead_image, candidates, recipe)
-    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.band)
+    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
     device = choose_device(recipe.device)
     return (
         yield from distill_jointly(bead_image, candidates, settings, device, preview_every, state)
@@ -201,26 +201,26 @@ def _with_saturated(bead_image: BeadImage, candidates: Candidates, recipe: Recip
     """
     if not recipe.distill.judge:
         return candidates
-    verdicts = candidates.preset_status
-    if verdicts is None:
-        verdicts = np.full(len(candidates.voxels), "", "U16")
-    saturated = (verdicts == "") & bead_image.saturated(candidates.voxels)
-    if saturated.any() and not (np.isin(verdicts, ["", KEPT]) & ~saturated).any():
+    preset = candidates.preset_status
+    if preset is None:
+        preset = np.full(len(candidates.voxels), "", "U16")
+    saturated = (preset == "") & bead_image.saturated(candidates.voxels)
+    if saturated.any() and not (np.isin(preset, ["", KEPT]) & ~saturated).any():
         raise InputError(
             f"None of the {len(saturated)} beads can be used: {int(saturated.sum())} are "
             f"saturated, at {bead_image.saturation:g}. Expose for a shorter time, or use the image "
             "before its contrast was changed."
         )
-    return candidates._replace(preset_status=np.where(saturated, "saturated", verdicts))
+    return candidates._replace(preset_status=np.where(saturated, "saturated", preset))
 
 
 def _without_doubles(candidates: Candidates) -> Candidates:
     """Leave out the excluded beads that another one was put in the place of."""
     assert candidates.preset_status is not None
-    shaping = np.isin(candidates.preset_status, ["", KEPT])
+    usable = np.isin(candidates.preset_status, ["", KEPT])
     places = candidates.voxels / candidates.widths
-    apart, _ = cKDTree(places[shaping]).query(places)
-    kept = shaping | (np.asarray(apart) > SAME_BEAD_WIDTHS)
+    apart, _ = cKDTree(places[usable]).query(places)
+    kept = usable | (np.asarray(apart) > SAME_BEAD_WIDTHS)
     return candidates._replace(
         voxels=candidates.voxels[kept],
         heights=candidates.heights[kept],
@@ -229,27 +229,26 @@ def _without_doubles(candidates: Candidates) -> Candidates:
     )
 
 
-def _verdicts(
+def _preset_status(
     beads: pd.DataFrame, centres: NDArray[np.float64], state: JointState | None
 ) -> NDArray[np.str_]:
     """Return what a table of beads decides for each; see `Candidates`."""
-    verdicts = np.full(len(beads), "", "U16")
+    preset = np.full(len(beads), "", "U16")
     if state is not None:
         nearest = state.nearest(centres)
         refused = (state.reasons != "") | (state.preset_status == KEPT)
-        verdicts[(nearest >= 0) & refused[nearest]] = KEPT
+        preset[(nearest >= 0) & refused[nearest]] = KEPT
     if "used" in beads:
         out = ~beads["used"].to_numpy(bool)
-        verdicts[out] = EXCLUDED
+        preset[out] = EXCLUDED
         if "reason" in beads:
-            told = beads["reason"].to_numpy(str)
-            verdicts = np.where(out & (told != ""), told, verdicts).astype("U16")
-    return verdicts
+            given = beads["reason"].to_numpy(str)
+            preset = np.where(out & (given != ""), given, preset).astype("U16")
+    return preset
 
 
 def _settings(recipe: Recipe, ndim: int) -> Settings:
-    figures, part = recipe.optics.figures, recipe.distill
-    band = None if figures is None else optics_band(*figures)
+    part, support = recipe.distill, support_of(recipe.optics.figures)
     window = part.window
     if window is not None:
         if len(window) < ndim:
@@ -257,4 +256,4 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
                 f"The window {window} has {len(window)} values, but the image has {ndim} axes."
             )
         window = (*((1.0,) * (3 - ndim)), *window[-ndim:])
-    return Settings(recipe.bead_diameter or 0.0, band, window, part.judge, part.angular_orders)
+    return Settings(recipe.bead_diameter or 0.0, support, window, part.judge, part.angular_orders)

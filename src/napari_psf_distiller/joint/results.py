@@ -1,4 +1,4 @@
-"""What a joint fit is told, what it finds, and where another one goes on from."""
+"""The settings of a joint fit, what it finds, and the state that another one goes on from."""
 
 from __future__ import annotations
 
@@ -15,37 +15,36 @@ from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.misfit.second_peak import SecondPeak
 from napari_psf_distiller.joint.misfit.summary import Misfit
 from napari_psf_distiller.joint.model.model import FittedUnknowns
-from napari_psf_distiller.optics import Band
+from napari_psf_distiller.optics import Band, Support
 
 __all__ = ["SAME_BEAD_WIDTHS", "JointFit", "JointState", "Settings"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# Two places are those of one bead if they lie within so many of its widths.
+# Two centres are of one bead if they lie within this many of its widths.
 SAME_BEAD_WIDTHS = 0.7
 
 
 class Settings(NamedTuple):
-    """What joint distilling is told.
+    """The settings of a joint fit.
 
     Attributes
     ----------
     bead_diameter : float
         In micrometres; 0 is a point.
-    band : Band or None
-        What the optics pass; None estimates it from the beads' width.
+    support : Support or None
+        Which frequencies the microscope passes; None takes them from the beads.
     window : tuple of float or None
         Extent of the PSF along z, y and x in micrometres; None chooses it from the beads' width.
     judge : bool
         Whether beads that do not look single are refused.
     max_angular_order : int or None
-        The PSF has parts that turn up to so many times about its axis; None leaves it to the
-        evidence.
+        The PSF has all angular orders up to this one; None leaves it to the evidence.
     """
 
     bead_diameter: float = 0.0
-    band: Band | None = None
+    support: Support | None = None
     window: tuple[float, ...] | None = None
     judge: bool = True
     max_angular_order: int | None = None
@@ -62,15 +61,18 @@ class JointState(NamedTuple):
         See `Candidates`.
     basis : FourierBessel
     fitted : FittedUnknowns
-    centres, amplitudes : numpy.ndarray
-        Of all beads, (beads, 3) and (beads,); in front of the PSF's by
+    centres : numpy.ndarray
+        (beads, 3): of all beads, in voxels, in the model: the table's less `displacement` along z.
+    amplitudes : numpy.ndarray
+        (beads,): of all beads.
     displacement : float
-        voxels along z.
-    preset_status, reasons : numpy.ndarray
-        str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
-        is not used.
+        Of the PSF's peak along z from the middle of its window, in voxels.
+    preset_status : numpy.ndarray
+        str, (beads,): what was decided before the fit; see `Candidates`.
+    reasons : numpy.ndarray
+        str, (beads,): why a bead is not used; empty for those that are.
     sum_variance : float
-        Relative, of the sum of a PSF from a single bead.
+        The variance, relative to the sum's square, of the sum of a PSF from a single bead.
     """
 
     bead_image: BeadImage
@@ -96,7 +98,7 @@ class JointState(NamedTuple):
 
 @dataclass(frozen=True)
 class JointFit:
-    """What joint distilling found.
+    """What a joint fit found.
 
     Attributes
     ----------

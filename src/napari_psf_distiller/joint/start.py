@@ -1,4 +1,4 @@
-"""Where a joint fit begins: the frequencies a PSF may have, how far it reaches, the first beads."""
+"""How a joint fit begins: the PSF's band, its window, the first beads and the first PSF."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.image.detection import Candidates
 from napari_psf_distiller.joint.image.observed_band import observed_band
-from napari_psf_distiller.optics import Band, highest_band
+from napari_psf_distiller.optics import Band, Support, sampled_band
 
 __all__ = [
     "gaussian",
@@ -25,42 +25,45 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# The window reaches so many widths of a bead to each side, along z and in the plane. What light is
-# beyond is taken for background, which errs the more the denser the beads are: where more than so
-# many windows lie over each other in the plane, they are made larger, by up to so much.
+# The window reaches this many widths of a bead to each side, along z and in the plane. Light beyond
+# it is taken for background, which errs the more the denser the beads are: where more than this
+# many windows lie over each other in the plane, they are made larger, by up to this factor.
 WINDOW_REACH_WIDTHS, MAX_OVERLAP, MAX_ENLARGEMENT = (6.5, 9.0), 1.2, 1.35
 
-# From so many beads on one of them may be something else.
+# From this many beads on one of them may be something else.
 MANY_BEADS = 5
 
 # A window is no larger than this part of the image.
 MAX_WINDOW_OF_IMAGE = 0.65
 
 
-# The optics' figures are known to a few per cent.
+# The optics' figures are known to a few per cent: the band is wider by these factors, along z and
+# in the plane.
 OPTICS_TOLERANCE = (1.05, 1.02)
 
-# Without them the band is taken this much wider than the bead's width asks for.
+# Without optics the band is wider than the bead's width asks for by these factors, along z and in
+# the plane.
 UNKNOWN_OPTICS_MARGIN = (1.6, 1.3)
 
-# And than what is seen of it in the beads' images, which is at most so many times the former.
+# And wider by the first factor than what is seen of it in the beads' images, which counts up to the
+# second factor times what the width asks for.
 OBSERVED_BAND_MARGIN, MAX_OBSERVED_EXCESS = 1.1, 1.6
-# A microscope that passes the frequency k in the plane passes at least about so many micrometres
-# times k squared along the axis: wavelength / (8 index), of visible light in water. But in focus
-# that does not say so much where it is more than this, cycles a micrometre.
+# A microscope that passes the frequency k in the plane passes at least about this many micrometres
+# times k squared along the axis: wavelength / (8 index), of visible light in water. It is not taken
+# for more than the second, in cycles a micrometre.
 PARAXIAL_MICROMETRES, MAX_PARAXIAL_AXIAL = 0.047, 2.0
 
-# Beads are of usual brightness within this factor's logarithm of the median.
+# Beads are of typical height within this, as a logarithm, of the median.
 TYPICAL_LOG_AMPLITUDE = 0.7
 
 
-def initial_band(known: Band | None, bead_image: BeadImage, candidates: Candidates) -> Band:
+def initial_band(support: Support | None, bead_image: BeadImage, candidates: Candidates) -> Band:
     """Return the frequencies that a PSF may have.
 
     Parameters
     ----------
-    known : Band or None
-        What the optics pass; None takes it from the beads.
+    support : Support or None
+        Which frequencies the microscope passes; None takes them from the beads.
     bead_image : BeadImage
     candidates : Candidates
 
@@ -70,8 +73,9 @@ def initial_band(known: Band | None, bead_image: BeadImage, candidates: Candidat
     what is seen in the beads' images counts too.
     """
     spacing, widths = bead_image.spacing, candidates.widths
-    if known is not None:
-        lateral, axial = known.lateral * OPTICS_TOLERANCE[1], known.axial * OPTICS_TOLERANCE[0]
+    if support is not None:
+        lateral = support.band.lateral * OPTICS_TOLERANCE[1]
+        axial = support.band.axial * OPTICS_TOLERANCE[0]
     else:
         lateral = UNKNOWN_OPTICS_MARGIN[1] * 1.02 / (min(widths[1:]) * spacing[1])
         axial = UNKNOWN_OPTICS_MARGIN[0] * 0.88 / (widths[0] * spacing[0])
@@ -83,7 +87,7 @@ def initial_band(known: Band | None, bead_image: BeadImage, candidates: Candidat
             axial = max(axial, min(OBSERVED_BAND_MARGIN * seen.axial, MAX_OBSERVED_EXCESS * axial))
         # An aberrated PSF may be long along z, with all the frequencies of a short one.
         axial = max(axial, min(PARAXIAL_MICROMETRES * lateral**2, MAX_PARAXIAL_AXIAL))
-    most = highest_band(spacing)
+    most = sampled_band(spacing)
     return Band(min(lateral, most.lateral), min(axial, most.axial))
 
 
@@ -141,7 +145,7 @@ def _planes_seen(bead_image: BeadImage, candidates: Candidates) -> int:
 def inner_window(
     window: tuple[int, ...], widths: Floats, reach: tuple[float, float]
 ) -> tuple[int, int, int]:
-    """Return how large the middle of a window is.
+    """Return the shape of the inner part of a window, in voxels.
 
     Parameters
     ----------
@@ -157,14 +161,14 @@ def inner_window(
 
 
 def most_isolated_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
-    """Return an order of beads: of those of usual brightness the ones that stand alone come first.
+    """Return an order of beads: those of typical height first, the most isolated ones in front.
 
     Parameters
     ----------
     places : numpy.ndarray
         (beads, 3), in widths of a bead.
     heights : numpy.ndarray
-        Of each.
+        (beads,): intensities above the background.
     """
     logarithms = np.log(np.maximum(heights, 1e-300))
     unusual = np.abs(logarithms - np.median(logarithms)) > TYPICAL_LOG_AMPLITUDE
@@ -178,7 +182,7 @@ def most_isolated_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
 def initial_deviations(
     widths: Floats, band: Band, spacing: Sequence[float], diameter: float
 ) -> Floats:
-    """Return how wide a PSF looks to be at first, as a Gaussian's standard deviations in voxels.
+    """Return the standard deviations, in voxels, of the Gaussian that is the first PSF.
 
     Parameters
     ----------

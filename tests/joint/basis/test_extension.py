@@ -10,7 +10,7 @@ from napari_psf_distiller.joint.basis.extension import extended_basis, term_prio
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import OrderScale
 from napari_psf_distiller.joint.model.model import JointModel
-from napari_psf_distiller.optics import Band, highest_band
+from napari_psf_distiller.optics import Band, sampled_band
 from napari_psf_distiller.progress import finish
 
 WIDTHS = np.array([2.2, 2.3, 2.3])
@@ -41,11 +41,11 @@ def test_a_narrow_band_is_widened_where_beads_show_more():
     wider = wider_band(basis, state, WIDTHS)
     assert wider is not None
     assert wider.lateral == pytest.approx(1.5 * narrow.lateral)
-    assert wider.axial <= highest_band(SPACING).axial
+    assert wider.axial <= sampled_band(SPACING).axial
 
 
 def test_no_band_is_wider_than_the_voxels_can_show():
-    basis, state = fitted(highest_band(SPACING))
+    basis, state = fitted(sampled_band(SPACING))
     assert wider_band(basis, state, WIDTHS) is None
 
 

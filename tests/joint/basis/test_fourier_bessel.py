@@ -113,9 +113,9 @@ def test_amplitudes_and_their_adjoint(name, seed, diameter):
     of = basis(name, diameter)
     coefficients = some(of, seed)
     amplitudes = np.random.default_rng(seed + 1).standard_normal((len(of.waves), of.columns))
-    one = np.vdot(of.amplitudes(coefficients), amplitudes)
+    one = np.vdot(of.bead_spectrum(coefficients), amplitudes)
     other = np.vdot(coefficients, of.bead_spectrum_adjoint(amplitudes))
-    size = np.linalg.norm(of.amplitudes(coefficients)) * np.linalg.norm(amplitudes)
+    size = np.linalg.norm(of.bead_spectrum(coefficients)) * np.linalg.norm(amplitudes)
     assert abs(one - other) <= 1e-12 * size
 
 
@@ -124,7 +124,7 @@ def test_a_psf_is_the_sum_of_its_functions(name):
     of = basis(name)
     coefficients = some(of)
     found = of.psf(coefficients)
-    expected = at(of, of.amplitudes(coefficients), *voxels(of))
+    expected = at(of, of.bead_spectrum(coefficients), *voxels(of))
     assert relative_l2(found, expected) <= 1e-6
 
 
@@ -153,7 +153,9 @@ def test_a_bead_is_the_psf_convolved_with_a_ball(name):
         index = tuple((n // 2 + v) % n for n, v in zip(of.window, voxel, strict=True))
         z, y, x = ((i - n // 2) * s for i, n, s in zip(index, of.window, of.spacing, strict=True))
         y, x = y + dy, x + dx
-        values = at(point, point.amplitudes(coefficients), z + dz, np.hypot(y, x), np.arctan2(y, x))
+        values = at(
+            point, point.bead_spectrum(coefficients), z + dz, np.hypot(y, x), np.arctan2(y, x)
+        )
         expected.append((values * weight).sum())
         found.append(of.bead(coefficients)[index])
     assert relative_l2(found, expected) <= 1e-4
@@ -419,7 +421,7 @@ def test_variance_is_that_of_the_coefficients(name):
 
 def test_the_orders_that_turn_are_expected_within_the_envelope():
     of = basis("within an envelope")
-    with pytest.raises(ValueError, match="nothing is expected"):
+    with pytest.raises(ValueError, match="made without an envelope"):
         of.prior_variances_of(0)
     matrix = jacobian(of, of.psf)
     ends = np.cumsum([0, *of.sizes])
@@ -486,7 +488,7 @@ def test_power_is_the_squares_of_the_amplitudes(name):
     power = of.power(some(of))
     assert power.shape == (len(of.waves), len(of.radial))
     np.testing.assert_allclose(power, power[::-1])
-    squares = np.split(of.amplitudes(some(of)) ** 2, len(of.terms), axis=1)
+    squares = np.split(of.bead_spectrum(some(of)) ** 2, len(of.terms), axis=1)
     # Smoothing and making it symmetric moves power, but keeps it.
     assert power.sum() == pytest.approx(sum(part.sum() for part in squares), rel=1e-5)
     np.testing.assert_allclose(of.power(2 * some(of)), 4 * power)

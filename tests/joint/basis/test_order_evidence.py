@@ -131,9 +131,9 @@ def test_an_order_that_is_there_is_found_with_its_scale_and_no_other(order, scal
 
 def test_orders_that_are_known_are_not_looked_at():
     image = noisy(aberrated(astigmatism=0.06), 1)
-    assert tuple(evidence_of(image, known=(0, 2))) == (1, 3)
+    assert tuple(evidence_of(image, skip=(0, 2))) == (1, 3)
     every = evidence_of(image)
-    assert evidence_of(image, known=(0, 2))[1] == every[1]
+    assert evidence_of(image, skip=(0, 2))[1] == every[1]
 
 
 def test_a_symmetric_basis_has_nothing_to_ask_for():

@@ -80,7 +80,7 @@ def test_it_is_found_where_values_are_rounded(deviation):
 @given(st.floats(-20, 20), st.floats(0.5, 10))
 def test_what_is_shown_is_the_mean_of_voxels_cut_off(expected, deviation):
     cut = Censoring(lowest=0.0, bound=0.5, share=0.5)
-    shown = cut.shown(np.array([expected]), np.array([deviation**2]))[0]
+    shown = cut.mean_of(np.array([expected]), np.array([deviation**2]))[0]
     density = stats.norm(expected, deviation)
     mean, _ = integrate.quad(
         lambda v: v * density.pdf(v), 0.5, 0.5 + abs(expected) + 12 * deviation

@@ -21,7 +21,6 @@ def field(amplitudes=AMPLITUDES):
 def found(of, image, seed: int = 0):
     rng = np.random.default_rng(seed)
     model = of._replace(image=image + rng.normal(0, 1, image.shape)).model(deviation=1.0)
-    model.render()
     return find_compression(model, WIDTHS, range(len(PLACES)))
 
 
@@ -55,8 +54,6 @@ def test_a_gain_that_grows_is_the_other_sign():
 def test_few_beads_or_equal_ones_do_not_tell():
     of = field()
     model = of.model()
-    model.render()
     assert find_compression(model, WIDTHS, range(5)) is None
     equal = field(np.full(9, 1e4)).model()
-    equal.render()
     assert find_compression(equal, WIDTHS, range(9)) is None

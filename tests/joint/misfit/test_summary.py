@@ -18,7 +18,7 @@ from napari_psf_distiller.joint.misfit.field_variation import (
 from napari_psf_distiller.joint.misfit.lean import Lean, asymmetry_left, psf_lean
 from napari_psf_distiller.joint.misfit.plane_misfit import plane_misfit
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
-from napari_psf_distiller.optics import capped
+from napari_psf_distiller.optics import limited_by_sampling
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTHS = np.array([2.2, 2.3, 2.3])
@@ -31,7 +31,6 @@ def noisy(of, image, seed: int, deviation: float = 3.0):
     rng = np.random.default_rng(seed)
     changed = of._replace(image=image + rng.normal(0, deviation, image.shape))
     model = changed.model(deviation=deviation)
-    model.render()
     return model
 
 
@@ -271,8 +270,11 @@ def test_a_spectrum_that_does_not_end(width, coarse):
 
 
 def test_a_band_that_the_voxels_limit():
-    assert capped(BAND, SPACING) == (False, False)
-    assert capped(BAND._replace(axial=0.45 / 0.3, lateral=4.8), SPACING) == (True, True)
+    assert limited_by_sampling(BAND, SPACING) == (False, False)
+    assert limited_by_sampling(BAND._replace(axial=0.45 / 0.3, lateral=4.8), SPACING) == (
+        True,
+        True,
+    )
 
 
 # Sizes.

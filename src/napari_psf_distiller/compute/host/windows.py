@@ -1,4 +1,4 @@
-"""The light of beads in windows about them on the processor."""
+"""The light of beads in windows about them, computed on the processor."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ __all__ = ["HostWindows"]
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# What tells where windows' pixels lie in the tables is kept, as long as it takes no more bytes.
+# Bytes for matrices that interpolate windows' pixels in the tables, at most: while they take no
+# more, they are kept from one call to the next.
 KEPT_BYTES = 512 * 2**20
 
 
 class HostWindows:
     """Windows on the processor.
 
-    The functions are added up first, at the places of the tables, where each wave has one sum; a
-    pixel takes the two places next to it. So it hardly matters how many functions there are.
+    The functions are added up first, at the distances of the tables, where each wave has one sum; a
+    pixel is interpolated between two rows. So it hardly matters how many functions there are.
     """
 
     def __init__(self, basis: PSFBasis) -> None:
         self._basis = basis
         self._kept: dict[int, sparse.csr_array] = {}
         self._displacements: Floats = np.zeros((0, 2))
+        self._sums: Array = np.zeros(
+            (len(basis.terms) * basis.table_length, len(basis.waves)), np.float32
+        )
 
     def set_displacements(self, displacements: Floats) -> None:
         """Take new beads; see `BeadWindows`."""
         self._displacements = np.asarray(displacements, np.float64)
         self._kept.clear()
 
-    def set_spectrum(self, amplitudes: Floats) -> None:
-        """Take new amplitudes; see `BeadWindows`."""
-        self._sums = tabulate(self._basis, amplitudes)
+    def set_spectrum(self, spectrum: Floats) -> None:
+        """Take the functions' amplitudes; see `BeadWindows`."""
+        self._sums = tabulate(self._basis, spectrum)
 
     def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
@@ -60,12 +64,12 @@ class HostWindows:
         flat = windows.reshape(*windows.shape[:2], -1)
         factors = waves.astype(np.float32)
 
-        def pushed(index: int) -> Array:
+        def by_spectrum(index: int) -> Array:
             pixels = flat[index].T @ factors[index]
             return tabulate_adjoint(basis, self._pixels(first + index).T @ pixels)
 
         result = np.zeros((len(basis.waves), basis.columns))
-        for part in in_turn(pushed, range(len(windows))):
+        for part in in_turn(by_spectrum, range(len(windows))):
             result += part
         return result
 
@@ -74,7 +78,7 @@ class HostWindows:
         self._kept.clear()
 
     def _pixels(self, bead: int) -> sparse.csr_array:
-        """Return what of the tables' places each pixel of a bead's window is made of."""
+        """Return the matrix that interpolates a bead's window in the tables."""
         kept = self._kept.get(bead)
         if kept is None:
             kept = pixels_in_tables(self._basis, self._displacements[bead])
@@ -85,7 +89,7 @@ class HostWindows:
 
 
 def pixels_in_tables(basis: PSFBasis, displacement: Floats) -> sparse.csr_array:
-    """Return how the pixels of a window are made of the values in the functions' tables.
+    """Return the matrix that interpolates the pixels of a window in the functions' tables.
 
     Parameters
     ----------
@@ -96,8 +100,8 @@ def pixels_in_tables(basis: PSFBasis, displacement: Floats) -> sparse.csr_array:
     Returns
     -------
     scipy.sparse.csr_array
-        float32, (Y * X, terms * places): straight lines between two places of each term's table,
-        times how the term turns.
+        float32, (Y * X, terms * table_length): straight lines between two rows of each term's
+        table, times the term's angular factor.
     """
     _, ny, nx = basis.window
     y = (np.arange(ny) - ny // 2 - displacement[0]) * basis.spacing[1]

@@ -1,4 +1,4 @@
-"""The light of beads in windows about them on an OpenCL device."""
+"""The light of beads in windows about them, computed on an OpenCL device."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDTH, PIXELS = 8, 4
 # Work-items of a group.
 GROUP = 64
 
-# Windows go to the device and back in parts of about so many bytes.
+# Bytes of the parts, about, in which windows go to the device and back.
 PART_BYTES = 64 * 2**20
 
 
@@ -61,9 +61,9 @@ class OpenCLWindows:
             context = context_of(device)
             self._queue = cl.CommandQueue(context)
             # A kernel object carries its arguments, so each of these has its own.
-            self._spread, self._collect, self._light, self._light_adjoint = (
+            self._interpolate, self._interpolate_adjoint, self._light, self._light_adjoint = (
                 cl.Kernel(_program(context), name)
-                for name in ("spread", "collect", "light", "light_adjoint")
+                for name in ("interpolate", "interpolate_adjoint", "light", "light_adjoint")
             )
             self._upload("orders", np.array(basis.orders, np.uint32))
 
@@ -78,7 +78,7 @@ class OpenCLWindows:
         y = np.arange(self._height) - middle[0] - displacements[:, :1]
         x = np.arange(self._width) - middle[1] - displacements[:, 1:]
         across, along = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
-        # In double precision: in single, some pixels would take a place's neighbour.
+        # In double precision: in single, some pixels would take a row's neighbour.
         rows, fractions = (
             values.reshape(self._beads, -1) for values in basis.table_rows_at(across, along)
         )
@@ -95,9 +95,9 @@ class OpenCLWindows:
             self._upload("listed", listed.astype(np.int32))
             self._upload("starts", starts.astype(np.int32))
 
-    def set_spectrum(self, amplitudes: Floats) -> None:
-        """Take new amplitudes; see `BeadWindows`."""
-        sums = tabulate(self._basis, amplitudes)
+    def set_spectrum(self, spectrum: Floats) -> None:
+        """Take the functions' amplitudes; see `BeadWindows`."""
+        sums = tabulate(self._basis, spectrum)
         padded = np.zeros((len(sums), self._pitch), np.float32)
         padded[:, : sums.shape[1]] = sums
         with self._reported_errors():
@@ -118,7 +118,7 @@ class OpenCLWindows:
                 self._reserve("values", 4 * count * self._pixels * self._pitch)
                 self._reserve("windows", result[part].nbytes)
                 self._run(
-                    self._spread,
+                    self._interpolate,
                     (self._pixels * self._pitch // WIDTH, count),
                     *(
                         "sums",
@@ -158,7 +158,7 @@ class OpenCLWindows:
                     *("windows", self._pitch, "waves", self._depth, self._pixels, "values"),
                 )
                 self._run(
-                    self._collect,
+                    self._interpolate_adjoint,
                     (basis.table_length * self._pitch // WIDTH, len(basis.orders)),
                     *("values", "orders", basis.table_length, self._pitch, "listed", "starts"),
                     *("fractions", "units", first + part.start, self._pixels, count),
@@ -186,7 +186,7 @@ class OpenCLWindows:
             yield slice(start, min(start + most, count))
 
     def _run(self, kernel: cl.Kernel, items: tuple[int, ...], *arguments: str | int) -> None:
-        """Run a kernel on buffers, told by their names, and numbers; in full groups."""
+        """Run a kernel on buffers, given by their names, and numbers; in full groups."""
         kernel(
             self._queue,
             (_rounded_up(items[0], GROUP), *items[1:]),
@@ -199,7 +199,7 @@ class OpenCLWindows:
         cl.enqueue_copy(self._queue, self._buffers[name], np.ascontiguousarray(array))
 
     def _reserve(self, name: str, nbytes: int) -> None:
-        """Have a buffer of so many bytes at least, whatever it holds."""
+        """Have a buffer of at least some number of bytes, whatever it holds."""
         if self._closed:
             raise DeviceError("The windows have been closed.")
         held = self._buffers.get(name)

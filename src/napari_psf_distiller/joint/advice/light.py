@@ -11,6 +11,7 @@ from napari_psf_distiller.joint.misfit.haze import haze_level, uneven_light
 from napari_psf_distiller.joint.misfit.negative_light import negative_light
 from napari_psf_distiller.joint.misfit.plane_light import plane_light
 from napari_psf_distiller.joint.results import JointFit
+from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.recipe import Optics
 
 __all__ = ["light_warnings"]
@@ -18,8 +19,8 @@ __all__ = ["light_warnings"]
 # Light that is neither beads nor background, as a part of a typical bead's height.
 MIN_HAZE_OF_HEIGHT = 0.01
 
-# The same over the PSF's window, as a part of a typical bead's light; and twice what is doubted of
-# the PSF anyhow.
+# The same summed over the PSF's window, as a part of a typical bead's light, that is worth a word;
+# or twice the PSF's own relative error, if that is more.
 MIN_UNEVEN_OF_LIGHT = 0.25
 
 # Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
@@ -71,8 +72,9 @@ def light_warnings(fit: JointFit, spacing: Sequence[float], optics: Optics) -> t
             "or give a smaller window."
         )
     part = None
-    if optics.figures is not None and len(spacing) == 3:
-        part = plane_light(fit.psf, spacing, *optics.figures)
+    figures, support = optics.figures, support_of(optics.figures)
+    if figures is not None and support is not None and support.equal_plane_light:
+        part = plane_light(fit.psf, spacing, *figures) if len(spacing) == 3 else None
     if part is not None and part < MIN_PLANE_LIGHT:
         found.append(
             f"Just above and below its focus the PSF has {100 * part:.0f} % of its light, where a "

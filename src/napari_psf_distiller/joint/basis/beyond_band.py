@@ -1,4 +1,4 @@
-"""Whether beads show detail of higher frequencies than a PSF may have."""
+"""Whether the residuals show detail of higher frequencies than the PSF's band."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ __all__ = ["PowerBeyond", "core_of_window", "powers_beyond"]
 
 Floats = NDArray[np.float64]
 
-# The residuals are looked at within so many widths of a bead to each side,
+# The residuals are looked at within this many widths of a bead to each side.
 REACH_WIDTHS = 2.5
 
-# up to so many times the band's own frequencies, along z and in the plane.
+# And up to this many times the band's highest frequency, along z and in the plane.
 MAX_FREQUENCY_RATIO = (1.6, 1.35)
 
-# So many of the transform's numbers tell a power.
+# Values of the Fourier transform that are needed to tell a power.
 MIN_VALUES = 12
 
-# There is this much more power than noise makes, and it is not chance.
+# From this ratio to the noise's power on, and below this p-value, power beyond the band is
+# significant.
 MIN_POWER_RATIO, MAX_P_VALUE = 1.3, 1e-6
 
 
@@ -52,19 +53,19 @@ class PowerBeyond(NamedTuple):
 def powers_beyond(
     basis: FourierBessel, state: Linearised, widths: Floats
 ) -> tuple[PowerBeyond, PowerBeyond]:
-    """Return the power of what all beads leave alike, beyond the band along z and in the plane.
+    """Return the power of the mean residual beyond the band, along z and in the plane.
 
     Parameters
     ----------
     basis : FourierBessel
     state : Linearised
-        Its residuals are those of the beads laid on their nearest voxels.
+        Of the model; its `stacked_residual` is looked at.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     """
     part = core_of_window(basis.window, widths, REACH_WIDTHS)
     known = np.maximum(state.stacked_weight[part].astype(np.float64), 1e-300)
-    white = state.residual[part] / np.sqrt(known)
+    white = state.stacked_residual[part] / np.sqrt(known)
     power = np.abs(np.fft.fftn(white)) ** 2 / white.size
     z, y, x = (np.fft.fftfreq(n, size) for n, size in zip(white.shape, basis.spacing, strict=True))
     along = np.abs(z)[:, None, None] / basis.band.axial
@@ -76,7 +77,7 @@ def powers_beyond(
 
 
 def _power(chosen: Floats) -> PowerBeyond:
-    """Return the power of some of a transform's numbers, of which noise has 1 each."""
+    """Return the power of some values of a transform, of which noise has 1 each in the mean."""
     numbers = chosen.size
     if numbers < MIN_VALUES:
         return PowerBeyond(1.0, 1.0)
@@ -86,7 +87,17 @@ def _power(chosen: Floats) -> PowerBeyond:
 
 
 def core_of_window(window: tuple[int, ...], widths: Floats, reach: float) -> tuple[slice, ...]:
-    """Return the part of a window within so many widths of its middle."""
+    """Return the part of a window about its middle.
+
+    Parameters
+    ----------
+    window : tuple of int
+        (Z, Y, X) voxels.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    reach : float
+        In widths to each side.
+    """
     halves = reach_in_voxels(widths, reach)
     return tuple(
         slice(max(n // 2 - half, 0), min(n // 2 + half + 1, n))

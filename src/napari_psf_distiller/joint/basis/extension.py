@@ -1,4 +1,4 @@
-"""How much freedom the beads ask a PSF to have: orders that turn, and higher frequencies."""
+"""What the residuals show that a PSF's basis lacks: angular orders, and higher frequencies."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from napari_psf_distiller.joint.basis.order_evidence import (
 )
 from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.optics import Band, highest_band
+from napari_psf_distiller.optics import Band, sampled_band
 
 __all__ = ["extended_basis", "orders_with_evidence", "term_priors", "wider_band"]
 
 Floats = NDArray[np.float64]
 
-# Of the parts that turn about the axis those with up to so many turns are looked at first: coma has
-# one, astigmatism two, trefoil three. Where these are strong, there are multiples of that: so where
-# any was found, up to more.
+# Angular orders up to the first of these are looked at first: coma has 1, astigmatism 2, trefoil 3.
+# Where these are strong, there are multiples of them: so where any was found, up to the second.
 FIRST_MAX_ORDER, MAX_ANGULAR_ORDER = 6, 12
 
-# The evidence must speak for an order by so many nats: what is less changes the PSF by less than
-# its noise, and beads that lie in each other's light can feign it.
+# An order is admitted with this much evidence: what has less changes the PSF by less than its
+# noise, and beads that lie in each other's light can feign it.
 MIN_EVIDENCE_NATS = 50.0
 
-# The evidence looks at so many combinations of functions of each, those that are expected to be
-# strongest.
+# Combinations of each order's functions that the evidence looks at: those of the largest prior
+# variance.
 EVIDENCE_COMBINATIONS = 100
 
-# Where the residuals show so much more power beyond the band than noise makes, and it is not
-# chance, the band is widened. A band that is too wide costs little, so that less asks for it than
+# From this ratio to the noise's power beyond the band on, and below this p-value, the band is
+# widened by this factor. A band that is too wide costs little, so that less asks for it than
 # for a warning.
 MIN_POWER_RATIO, MAX_P_VALUE, WIDENING_FACTOR = 1.03, 1e-6, 1.5
 
@@ -44,7 +43,7 @@ MIN_POWER_RATIO, MAX_P_VALUE, WIDENING_FACTOR = 1.03, 1e-6, 1.5
 def orders_with_evidence(
     basis: FourierBessel, coefficients: Floats, state: Linearised, max_order: int | None
 ) -> dict[int, OrderScale]:
-    """Return the orders that the residuals ask for and the PSF lacks, and how strong each is.
+    """Return the angular orders that the PSF lacks and the residuals have evidence for.
 
     Parameters
     ----------
@@ -54,12 +53,12 @@ def orders_with_evidence(
     state : Linearised
         At these coefficients.
     max_order : int or None
-        The PSF is to have the orders up to this one; None leaves it to the evidence.
+        The PSF is to have all orders up to this one; None leaves it to the evidence.
 
     Returns
     -------
     dict
-        The scale of each order's coefficients; see `order_evidence`.
+        The scale of the coefficients of each order; see `order_evidence`.
     """
     if max_order is not None:
         searches = [range(1, max_order + 1)]
@@ -106,7 +105,7 @@ def wider_band(basis: FourierBessel, state: Linearised, widths: Floats) -> Band 
         power.ratio > MIN_POWER_RATIO and power.p_value < MAX_P_VALUE
         for power in powers_beyond(basis, state, widths)
     )
-    most = highest_band(basis.spacing)
+    most = sampled_band(basis.spacing)
     wider = Band(
         min(basis.band.lateral * (WIDENING_FACTOR if lateral else 1), most.lateral),
         min(basis.band.axial * (WIDENING_FACTOR if axial else 1), most.axial),
@@ -121,16 +120,19 @@ def extended_basis(
     orders: tuple[int, ...],
     most: int = MAX_COMBINATIONS,
 ) -> FourierBessel:
-    """Return functions for a PSF of another band and other orders.
+    """Return a basis for a PSF of another band and other angular orders.
 
     Parameters
     ----------
-    basis, coefficients
-        Of the present PSF: the orders that turn keep within its light, see `envelope`.
+    basis : FourierBessel
+        Of the present PSF.
+    coefficients : numpy.ndarray
+        Of the present PSF: its light is the envelope of orders beyond 0; see
+        `FourierBessel.envelope`.
     band : Band
     orders : tuple of int
     most : int
-        Combinations of functions of each order that turns.
+        Combinations of functions of each order beyond 0.
     """
     parts = basis.window, basis.spacing, band, basis.diameter
     if orders == (0,):
@@ -147,9 +149,9 @@ def term_priors(
     ----------
     basis : FourierBessel
     symmetric : numpy.ndarray or None
-        That of the part that is the same all around the axis.
+        The prior precision of order 0; None expects nothing of it.
     scales : mapping
-        Of the orders that are new, see `order_evidence`; what the others' is worth is learnt next.
+        Of the orders that are new, see `order_evidence`; those of the others are learnt next.
     """
     priors: list[Floats | None] = []
     for term, (order, _) in enumerate(basis.terms):

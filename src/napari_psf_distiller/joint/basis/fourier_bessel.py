@@ -17,8 +17,8 @@ __all__ = ["FourierBessel"]
 
 Floats = NDArray[np.float64]
 
-# Frequencies stand this much closer than the window's extent asks for, so that what is periodic in
-# the sum lies outside the window.
+# Frequencies stand this many times closer than the window's extent asks for, so that what is
+# periodic in the sum lies outside the window.
 OVERSAMPLING = 1.25
 
 # Weights of a frequency and its neighbours, in a spectrum's power.
@@ -34,13 +34,13 @@ class FourierBessel:
 
     At the distance r and the angle phi from the optical axis and z along it they are
     ``J_m(2 pi k r) cos(m phi)``, or the sine, times ``cos(2 pi f z)``, or the sine, with k and f
-    within the optics' band: an image that the optics can have made, as the sum of parts that turn m
-    times in a full turn. One of these shifted by a fraction of a voxel is computed, not
-    interpolated, and convolving with a ball multiplies it by a number.
+    within the optics' band: an image that the optics can have made, as a sum over angular orders m.
+    One of these functions shifted by a fraction of a voxel is computed, not interpolated, and
+    convolving it with a ball multiplies it by a number.
 
-    Many of these sums are all but the same inside the window. So a PSF is told by the coefficients
-    of few of them, in each term orthonormal, the *coefficients*; by `amplitudes` these become those
-    of all.
+    Many of these functions are all but the same inside the window. So a PSF is described by the
+    *coefficients* of few combinations of them, orthonormal in each term; `bead_spectrum` turns
+    these into the *spectrum*, the amplitudes of all functions, of the image of a bead.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ class FourierBessel:
     diameter : float
         Of the ball, in micrometres; 0 is a point.
     orders : sequence of int
-        The numbers of turns m; without repetition, 0 first.
+        The angular orders m; without repetition, 0 first.
     envelope : numpy.ndarray, optional
-        See `envelope`: the variance that is expected of the orders beyond 0. Their coefficients are
-        then those of the combinations that are expected to have most of it; without it, of all.
+        (Z, rings): the prior variance of the orders beyond 0; see `envelope`. Their coefficients
+        are then those of the combinations with the largest prior variance; without it, of all.
     most : int
-        Of each term, so many combinations.
+        Combinations that are kept of each term with an envelope, at most.
 
     Attributes
     ----------
@@ -68,9 +68,9 @@ class FourierBessel:
     sizes : tuple of int
         Number of each term's coefficients.
     size : int
-        Of all coefficients.
+        Number of all coefficients.
     sums : numpy.ndarray
-        Of the PSF over the window, what each coefficient adds.
+        (size,): what each coefficient adds to the PSF's sum over the window.
     """
 
     def __init__(
@@ -120,9 +120,10 @@ class FourierBessel:
         self.step = min(self.spacing[1:]) / TABLE_STEPS_PER_VOXEL
 
     def table(self, order: int) -> NDArray[np.float32]:
-        """Return the values of an order's functions, (places, k), also of one it does not have.
+        """Return the values of an order's functions, (table_length, k).
 
-        The places are multiples of `step` from the axis.
+        The order may be one that the basis does not have. The rows are at multiples of `step` from
+        the axis.
         """
         if order not in self._tables:
             self._tables[order] = _bessel(order, self._arguments()).astype(np.float32)
@@ -130,7 +131,7 @@ class FourierBessel:
 
     @property
     def table_length(self) -> int:
-        """Number of places in a table."""
+        """Number of rows of a table."""
         reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
         return math.ceil(reach / self.step) + 2
 
@@ -144,7 +145,7 @@ class FourierBessel:
         """
         expected = self._parts[term].prior_variances
         if expected is None:
-            raise ValueError(f"Of the term {self.terms[term]} nothing is expected.")
+            raise ValueError(f"The term {self.terms[term]} was made without an envelope.")
         return expected
 
     def odd(self, term: int) -> NDArray[np.bool_]:
@@ -205,7 +206,7 @@ class FourierBessel:
             (..., places, waves).
         """
         size = self.spacing[0]
-        # A sine is a cosine a quarter of a turn later.
+        # A sine is a cosine a quarter of a period later.
         phase = 2 * np.pi * size * places[..., None] * self.waves
         phase -= np.where(self.waves < 0, np.pi / 2, 0)
         if derivative:
@@ -215,8 +216,8 @@ class FourierBessel:
             result = np.cos(phase)
         return result
 
-    def amplitudes(self, coefficients: Floats) -> Floats:
-        """Return the amplitude of each function in the image of a bead with this PSF.
+    def bead_spectrum(self, coefficients: Floats) -> Floats:
+        """Return the spectrum of a bead's image with this PSF: the amplitude of each function.
 
         Parameters
         ----------
@@ -226,7 +227,7 @@ class FourierBessel:
         Returns
         -------
         numpy.ndarray
-            (waves, columns); the columns are the terms' functions one after the other.
+            (waves, columns); the columns are the terms' functions of k, one term after the other.
         """
         parts = [
             self.ball * (term.axial @ part @ term.lateral.T)
@@ -234,9 +235,9 @@ class FourierBessel:
         ]
         return np.concatenate(parts, axis=1)
 
-    def bead_spectrum_adjoint(self, amplitudes: Floats) -> Floats:
-        """Return the adjoint of `amplitudes`."""
-        parts = np.split(amplitudes, len(self.terms), axis=1)
+    def bead_spectrum_adjoint(self, spectrum: Floats) -> Floats:
+        """Return the adjoint of `bead_spectrum`: (size,)."""
+        parts = np.split(spectrum, len(self.terms), axis=1)
         return np.concatenate(
             [
                 term.reduced(term.axial.T @ (self.ball * part) @ term.lateral)
@@ -245,7 +246,7 @@ class FourierBessel:
         )
 
     def psf(self, coefficients: Floats, displacement: float = 0.0) -> Floats:
-        """Return the PSF on the window's voxels, float64, displaced along z by so many voxels."""
+        """Return the PSF on the window's voxels, float64, displaced along z (in voxels)."""
         result = np.zeros(self.window)
         waves = self.waves_at(displacement)
         for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
@@ -255,7 +256,7 @@ class FourierBessel:
 
     def value_at_middle(self, coefficients: Floats, displacement: float) -> float:
         """Return the PSF in the middle of the window when it is displaced along z, in voxels."""
-        # What turns is 0 on the axis.
+        # Orders beyond 0 are 0 on the axis.
         symmetric = self._parts[0]
         middle = self.waves_at(displacement)[self.window[0] // 2] @ symmetric.axial
         return float(
@@ -264,11 +265,11 @@ class FourierBessel:
 
     def bead(self, coefficients: Floats) -> Floats:
         """Return the image of a bead at the window's centre with this PSF, float64."""
-        amplitudes = self.amplitudes(coefficients)
+        spectrum = self.bead_spectrum(coefficients)
         waves = self.waves_at(0.0)
         result = np.zeros(self.window)
         for (order, sine), part in zip(
-            self.terms, np.split(amplitudes, len(self.terms), axis=1), strict=True
+            self.terms, np.split(spectrum, len(self.terms), axis=1), strict=True
         ):
             bessel = self._bessel[order]
             result += self._pixels.planes(waves @ part @ bessel.T, order, sine)
@@ -302,7 +303,7 @@ class FourierBessel:
         coefficients : numpy.ndarray
             (other.size,)
         planes : int
-            The PSF is displaced along z by so many; what enters at the window's end is 0.
+            By which the PSF is displaced along z; what enters at the window's end is 0.
 
         Returns
         -------
@@ -420,11 +421,11 @@ class FourierBessel:
         return adjoint[0] if planes is None else adjoint
 
     def envelope(self, coefficients: Floats) -> Floats:
-        """Return what the parts of a PSF that turn keep within, as variances.
+        """Return the envelope of a PSF's orders beyond 0: a prior variance of their values.
 
-        A PSF is nowhere negative. So what turns is nowhere more than twice its mean around the
-        axis, and that mean, squared, is the envelope; between its dark rings it is as bright as the
-        rings are.
+        A PSF is nowhere negative. So its orders beyond 0 are nowhere more than twice its mean
+        around the axis, and that mean, squared, is the envelope; between the PSF's dark rings the
+        envelope is as bright as the rings are.
 
         Parameters
         ----------
@@ -454,9 +455,9 @@ class FourierBessel:
     def power(self, coefficients: Floats) -> Floats:
         """Return the power of a PSF's spectrum at each frequency, added up over all orders.
 
-        Aberrations turn and move light, but not beyond the optics' support: where one order has
-        power, the others may. The part of an order that is even in z and the part that is odd are
-        taken for alike, since an aberration may be either.
+        Aberrations move light between angular orders, but not beyond the optics' support: where one
+        order has power, the others may. Power is the same at a frequency f along z and at -f, so
+        that what is even in z and what is odd have the same, since an aberration may be either.
 
         Parameters
         ----------
@@ -520,7 +521,7 @@ class FourierBessel:
         return [(along @ root, across) for along, across in self._blurred[term]]
 
     def displacement_gram(self, waves: Sequence[Floats]) -> Floats:
-        """Return the mean products of the waves along the windows of displaced beads.
+        """Return the waves' Gram matrix, averaged over the windows of displaced beads.
 
         A function that is faint in the window, and rises beyond its ends, is bright in the windows
         of beads that are displaced along z.
@@ -541,7 +542,9 @@ class FourierBessel:
         return products / len(waves)
 
     def displacement_gram_root(self, displaced: Floats, term: int) -> Floats:
-        """Return by how much brighter a term's combinations along the axis are in such windows.
+        """Return the square root of a displacement's Gram matrix in a term's axial combinations.
+
+        It says by how much brighter these are in the windows of displaced beads.
 
         Parameters
         ----------
@@ -552,7 +555,7 @@ class FourierBessel:
         Returns
         -------
         numpy.ndarray
-            The square root of the matrix of the combinations' products over these windows.
+            (axial combinations, axial combinations).
         """
         axial = self._parts[term].axial
         values, vectors = np.linalg.eigh(axial.T @ displaced @ axial)
@@ -565,9 +568,9 @@ class FourierBessel:
         Returns
         -------
         numpy.ndarray
-            The row before each place,
+            The table's row before each place.
         numpy.ndarray
-            and how far it is on the way to the next one: between 0 and 1.
+            The part of the way from that row to the next, between 0 and 1.
         """
         places = np.hypot(across, along) / self.step
         rows = places.astype(np.intp)

@@ -14,15 +14,22 @@ from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.linearised import Linearised
 
-__all__ = ["OrderEvidence", "OrderScale", "order_evidence", "order_precision", "order_scale"]
+__all__ = [
+    "OrderEvidence",
+    "OrderScale",
+    "order_evidence",
+    "order_precision",
+    "order_priors",
+    "order_scale",
+]
 
 Floats = NDArray[np.float64]
 
 # The scales looked at: an order's power, in units of what the envelope lets through.
 SCALE_BOUNDS = (1e-6, 1e4)
 
-# Coefficients that are expected to be less than this part of the strongest one's variance are
-# expected to be as much as that: in the tails the envelope is a rough guess.
+# No coefficient's prior variance is taken for less than this part of the largest: in the tails the
+# envelope is a rough guess.
 MIN_RELATIVE_VARIANCE = 1e-4
 
 
@@ -32,15 +39,15 @@ class OrderScale(NamedTuple):
     Attributes
     ----------
     even, odd : float
-        Of those that are even along z, and of those that are odd. Coma and trefoil are nearly even,
-        astigmatism nearly odd; with spherical aberration they are both.
+        The power of the coefficients that are even along z, and of those that are odd. Coma and
+        trefoil are nearly even, astigmatism nearly odd; with spherical aberration they are both.
     """
 
     even: float
     odd: float
 
     def of(self, odd: NDArray[np.bool_]) -> Floats:
-        """Return each coefficient's, of those of which some are odd."""
+        """Return each coefficient's power, by which of the coefficients are odd."""
         return np.where(odd, self.odd, self.even)
 
 
@@ -60,17 +67,17 @@ class OrderEvidence(NamedTuple):
 
 
 def order_evidence(
-    basis: FourierBessel, state: Linearised, known: Collection[int] = (0,)
+    basis: FourierBessel, state: Linearised, skip: Collection[int] = (0,)
 ) -> dict[int, OrderEvidence]:
     """Return what the residuals of a model say of orders that its PSF does not have.
 
     Parameters
     ----------
     basis : FourierBessel
-        With the orders to be looked at, and what is expected of them.
+        With the orders to be looked at, and their envelope.
     state : Linearised
         Of the model with a PSF without these orders.
-    known : collection of int
+    skip : collection of int
         Orders that are not looked at.
 
     Notes
@@ -80,11 +87,11 @@ def order_evidence(
     (see `FourierBessel.envelope`) and with unknown scales of those that are even along z and of
     those that are odd; the scales that make the residuals likeliest are taken.
     """
-    terms = [n for n, (order, _) in enumerate(basis.terms) if order not in known]
+    terms = [n for n, (order, _) in enumerate(basis.terms) if order not in skip]
     whitened = in_turn(partial(_whitened_gradients, basis, state), terms)
     found = {}
     for order in basis.orders:
-        if order in known:
+        if order in skip:
             continue
         data = [
             sides
@@ -109,13 +116,13 @@ def order_scale(
     Parameters
     ----------
     expected : sequence of numpy.ndarray
-        Of each of the order's terms, the variances that are expected.
+        For each of the order's terms, the coefficients' prior variances.
     coefficients : sequence of numpy.ndarray
-        Of each, as they were fitted.
+        For each term, the coefficients as they were fitted.
     precision : sequence of numpy.ndarray
-        Of each, the matrix of half of chi squared with the prior.
+        For each term, the curvature of half of chi squared with the prior.
     odd : sequence of numpy.ndarray
-        Of each, which coefficients are odd along z.
+        For each term, which of the coefficients are odd along z.
 
     Notes
     -----
@@ -136,15 +143,51 @@ def order_scale(
     return OrderScale(float(even), float(scale_of_odd))
 
 
+def order_priors(
+    basis: FourierBessel, coefficients: Floats, precision: Sequence[Floats]
+) -> list[Floats | None]:
+    """Return the prior precision of the terms of each angular order beyond 0, by its fit.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+        With an envelope.
+    coefficients : numpy.ndarray
+        (coefficients,): of the PSF, as it was fitted.
+    precision : sequence of numpy.ndarray
+        For each term, the curvature with the priors of before; see `Linearised`.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        For each term but that of order 0 the coefficients' precision, (coefficients of the term,);
+        see `order_scale`.
+    """
+    parts = basis.split(coefficients)
+    priors: list[Floats | None] = []
+    for order in basis.orders:
+        if order == 0:
+            continue
+        terms = [n for n, (of, _) in enumerate(basis.terms) if of == order]
+        expected = [basis.prior_variances_of(term) for term in terms]
+        odd = [basis.odd(term) for term in terms]
+        scale = order_scale(expected, [parts[n] for n in terms], [precision[n] for n in terms], odd)
+        priors += [
+            order_precision(variances, is_odd, scale)
+            for variances, is_odd in zip(expected, odd, strict=True)
+        ]
+    return priors
+
+
 def order_precision(variances: Floats, odd: NDArray[np.bool_], scale: OrderScale) -> Floats:
     """Return the prior precision of a term's coefficients.
 
     Parameters
     ----------
     prior_variances_of : numpy.ndarray
-        Those that are expected; see `FourierBessel.prior_variances_of`.
+        (coefficients,): the prior variances; see `FourierBessel.prior_variances_of`.
     odd : numpy.ndarray
-        Which of the coefficients are odd along z.
+        bool, (coefficients,): which are odd along z.
     scale : OrderScale
     """
     precision: Floats = 1 / (np.maximum(scale.of(odd), SCALE_BOUNDS[0]) * _floored(variances))
@@ -167,27 +210,31 @@ def _likeliest_scale(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:
 
 
 def _negative_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> float:
-    """Return by how many nats less likely the residuals are with a scale than without any."""
+    """Return minus the evidence for a scale's logarithm, in nats: see the method's formula."""
     scale = float(np.exp(logarithm))
     return sum(
-        float(np.log1p(scale * known).sum() - (gradient**2 * scale / (1 + scale * known)).sum()) / 2
-        for known, gradient in data
+        float(
+            np.log1p(scale * information).sum()
+            - (gradient**2 * scale / (1 + scale * information)).sum()
+        )
+        / 2
+        for information, gradient in data
     )
 
 
 def _whitened_gradients(
     basis: FourierBessel, state: Linearised, term: int
 ) -> list[tuple[Floats, Floats]]:
-    """Return what is known of a term's combinations, and the residuals' push on them.
+    """Return the information and the gradient of a term's combinations, made independent.
 
-    First of those that are even along z, then of those that are odd.
+    First of those that are even along z, then of those that are odd; each of prior variance 1.
     """
     deviations = np.sqrt(basis.prior_variances_of(term))
     matrix = basis.hessian(state.stacked_weight, term) * deviations[:, None] * deviations
-    gradient = deviations * basis.bead_adjoint(state.residual, term)
+    gradient = deviations * basis.bead_adjoint(state.stacked_residual, term)
     odd = basis.odd(term)
     found = []
     for side in (~odd, odd):
-        known, vectors = np.linalg.eigh(matrix[np.ix_(side, side)])
-        found.append((np.maximum(known, 0), vectors.T @ gradient[side]))
+        information, vectors = np.linalg.eigh(matrix[np.ix_(side, side)])
+        found.append((np.maximum(information, 0), vectors.T @ gradient[side]))
     return found

@@ -10,12 +10,34 @@ from scipy import linalg
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 
-__all__ = ["expected_spectrum", "prior_precision", "prior_times"]
+__all__ = ["expected_spectrum", "prior_precision", "prior_times", "spectrum_prior"]
 
 Floats = NDArray[np.float64]
 
-# What a prior expects less than this part of the largest from is held as firmly as that.
+# Combinations of coefficients whose expected variance is less than this part of the largest are
+# held as firmly as if it were this part.
 MIN_RELATIVE_VARIANCE = 1e-4
+
+# The PSF may have this many times as much power at any frequency as its spectrum by now.
+PRIOR_POWER_FACTOR = 10.0
+
+
+def spectrum_prior(basis: FourierBessel, coefficients: Floats) -> Floats:
+    """Return the prior precision of a PSF's symmetric part by the spectrum that the PSF has.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        (coefficients,): of the PSF.
+
+    Returns
+    -------
+    numpy.ndarray
+        (coefficients of order 0, the same).
+    """
+    covariance = basis.covariance(expected_spectrum(basis, coefficients), 0)
+    return prior_precision(PRIOR_POWER_FACTOR * covariance)
 
 
 def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:

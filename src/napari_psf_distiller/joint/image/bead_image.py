@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,19 +21,21 @@ from napari_psf_distiller.recipe.parts import Camera
 
 __all__ = ["BeadImage", "Camera", "bead_image_from"]
 
+logger = logging.getLogger(__name__)
+
 Array = NDArray[np.float32]
 Image = NDArray[Any]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
-# So many voxels at the highest value of an image are a plateau, not a peak of the noise.
+# This many voxels at the highest value of an image are a plateau, not a peak of the noise.
 PLATEAU_VOXELS = 8
 
 # The noise of an image without any is taken for this fraction of its range, so that something
 # weighs the voxels.
 MIN_NOISE_OF_RANGE = 1e-4
 
-# So many parts of the image tell its noise well enough: the joint fit corrects it.
+# Parts of the image that tell its noise well enough: the joint fit corrects it.
 NOISE_TILES = 12
 
 # The variance of rounding, in squared steps of the grey levels.
@@ -75,24 +78,26 @@ class BeadImage:
     defective: NDArray[np.bool_] | None = None
 
     def variance(self, intensity: Array) -> Array:
-        """Return the variance of the noise of voxels that are as bright as this."""
+        """Return the variance of the noise of voxels of some intensities, float32."""
         result: Array = np.multiply(intensity, np.float32(self.noise.gain))
         result += np.float32(self.noise.at_zero)
         return np.maximum(result, np.float32(self.floor), out=result)
 
     def mask_and_censor(self, part: Slices, residual: Array, weight: Array) -> None:
-        """Let voxels tell no more than they do: in place, of a part of the image.
+        """Correct residuals and weights, in place, where intensities are not what they seem.
 
-        Saturated ones and those that were never measured weigh nothing. Of those that were cut off
-        at a lowest value a bound is known; see `censored`.
+        Saturated voxels and those that were never measured weigh nothing. Of those that were cut
+        off at a lowest value only a bound is known: they get the residual and the weight that
+        stand for it; see `censored`.
 
         Parameters
         ----------
         part : tuple of slice
+            Of the image.
         residual : numpy.ndarray
-            What the voxels have above what is expected of them.
+            float32: the intensities less what is expected of them.
         weight : numpy.ndarray
-            One over the variance of their noise.
+            float32: one over the variance of the noise.
         """
         shown, history = self.intensity[part], self.history
         if np.isfinite(self.saturation):
@@ -108,11 +113,12 @@ class BeadImage:
                     residual[cut] + self._rounded_off, weight[cut]
                 )
 
-    def squares(self, part: Slices, residual: Array, variance: Array) -> tuple[Array, Array]:
-        """Return the squares of what voxels tell, and their expected values; see `mask_and_censor`.
+    def score_squares(self, part: Slices, residual: Array, variance: Array) -> tuple[Array, Array]:
+        """Return the squares of voxels' scores, and their expected values.
 
-        Those of voxels that are not cut off are the squares of what is off, and its variance. The
-        voxels that do not count are 0 in both.
+        A score is the derivative of the log-likelihood by the expected value, times the variance:
+        of a voxel that was not cut off it is the residual, and its square's expected value the
+        variance. Voxels that do not count are 0 in both.
         """
         if self._censoring is None:
             kept = self.measured(part)
@@ -122,8 +128,8 @@ class BeadImage:
         below = residual + self._rounded_off - (self.intensity[part] - self._censoring.lowest)
         expected = variance * score_variance(below, weight)
         self.mask_and_censor(part, residual, weight)
-        told: Array = residual * weight * variance
-        return told * told, np.where(weight > 0, expected, 0).astype(np.float32)
+        score: Array = residual * weight * variance
+        return score * score, np.where(weight > 0, expected, 0).astype(np.float32)
 
     def measured(self, part: Slices) -> NDArray[np.bool_]:
         """Return which voxels of a part of the image were measured."""
@@ -146,13 +152,13 @@ class BeadImage:
         return found
 
     @property
-    def independent(self) -> np.float32:
-        """What part of the voxels tells something of its own: less than 1 where noise is alike."""
+    def independent_fraction(self) -> np.float32:
+        """The number of independent voxels over that of all: below 1 where noise is correlated."""
         return np.float32(1 / self.history.correlation.excess)
 
     @property
     def _censoring(self) -> Censoring | None:
-        """Where the image was cut off, if it tells what the noise was there."""
+        """Where the image was cut off below, if the rest tells the level and the noise there."""
         censoring = self.history.censoring
         return censoring if censoring is not None and censoring.dark_level_known else None
 
@@ -167,25 +173,27 @@ class BeadImage:
         values: Floats = (
             self.background.design_at(np.asarray(points, np.float64))[:, 0] @ self.coefficients
         )
-        return self.shown(values)
+        return self.censored_mean(values)
 
     def plane(self, z: int, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
         """Return what the image shows of the background of one plane, or of a part of it."""
-        return self.shown(self.background.plane(self.coefficients, z, rows, columns))
+        return self.censored_mean(self.background.plane(self.coefficients, z, rows, columns))
 
-    def shown(self, expected: NDArray[Any]) -> NDArray[Any]:
-        """Return what the image shows in the mean where so much is expected: not less than its cut.
+    def censored_mean(self, expected: NDArray[Any]) -> NDArray[Any]:
+        """Return the mean of what the image shows where intensities are expected.
+
+        It is the expected value, unless the image was cut off below.
 
         Parameters
         ----------
         expected : numpy.ndarray
-            float32 or float64.
+            float32 or float64: the expected intensities before the image was cut off.
         """
         censoring = self._censoring
         if censoring is None:
             return expected
         variance = self.variance(expected.astype(np.float32))
-        return censoring.shown(expected, variance).astype(expected.dtype)
+        return censoring.mean_of(expected, variance).astype(expected.dtype)
 
 
 def bead_image_from(
@@ -195,7 +203,7 @@ def bead_image_from(
     scale: float,
     dtype: np.dtype[Any] | None = None,
 ) -> BeadImage:
-    """Tell the noise and the background of a bead image.
+    """Return a bead image, with the noise and the background that it shows.
 
     Parameters
     ----------
@@ -205,7 +213,7 @@ def bead_image_from(
         Voxel size in micrometres.
     camera : Camera
     scale : float
-        See `SplineBackground`.
+        Distance of the background's knots in micrometres; see `SplineBackground`.
     dtype : numpy.dtype, optional
         In which the image was recorded: whole numbers are rounded, and end at a highest one.
 
@@ -250,6 +258,16 @@ def bead_image_from(
         defective,
     )
     coefficients = first_background(planes, background, blank.variance, blank.mask_and_censor)
+    logger.info(
+        "image: %s voxels, gain %.3g, background about %.4g above the offset, saturation %g, "
+        "%d defective pixels, %s",
+        "x".join(map(str, planes.shape)),
+        noise.gain,
+        level,
+        saturation,
+        0 if defective is None else int(defective.sum()),
+        "noise independent" if history.correlation.independent else "noise correlated",
+    )
     return replace(blank, coefficients=coefficients)
 
 
@@ -263,7 +281,7 @@ def _noise_before_processing(
         noise = noise._replace(at_zero=censoring.variance - noise.gain * censoring.level)
     variance = max(noise.gain * lowest + noise.at_zero, floor)
     if correlated > variance:
-        # Neighbours that are alike show less of the noise than there is.
+        # Correlated neighbours show less of the noise than there is.
         more = correlated / variance
         noise = noise._replace(gain=noise.gain * more, at_zero=noise.at_zero * more)
         floor *= more

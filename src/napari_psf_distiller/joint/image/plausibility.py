@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.optics import Band
+from napari_psf_distiller.optics import Support
 
 __all__ = ["check_plausible"]
 
 Floats = NDArray[np.float64]
 
-# A ball's image is as wide as the ball, or wider: at half of its maximum 0.87 of its diameter, and
-# widths are known at first to a part only.
+# A bead's diameter, in widths of its image, at most: the image is as wide as the ball or wider, at
+# half of its maximum 0.87 of the diameter, and widths are at first not well known.
 MAX_DIAMETER_WIDTHS = 2.0
 
-# Of a widefield microscope the narrowest image is about half as wide as its highest frequency's
-# period. STED's is a tenth of that.
+# The narrowest image is about half as wide as the period of the highest lateral frequency; STED's
+# is a factor narrower.
 MIN_WIDTH_PERIODS, STED_FACTOR = 0.5, 0.05
 
 # Astigmatism of 0.3 waves makes a bead's image 6 times as wide along one axis of the plane as along
@@ -28,7 +28,7 @@ MAX_WIDTH_RATIO = 12.0
 
 
 def check_plausible(
-    widths: Floats, spacing: Sequence[float], bead_diameter: float, band: Band | None
+    widths: Floats, spacing: Sequence[float], bead_diameter: float, support: Support | None
 ) -> None:
     """Refuse a diameter or optics that are not of the beads' order of magnitude, and stripes.
 
@@ -40,8 +40,8 @@ def check_plausible(
         Voxel size in micrometres, three values.
     bead_diameter : float
         In micrometres.
-    band : Band or None
-        What the optics pass.
+    support : Support or None
+        Which frequencies the microscope passes.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def check_plausible(
             f"The bead diameter is {bead_diameter:g} um, and a bead's image only {width:.3g} um "
             "wide: give the diameter and the voxel size in micrometres."
         )
-    finest = None if band is None else MIN_WIDTH_PERIODS / band.lateral
+    finest = None if support is None else MIN_WIDTH_PERIODS / support.band.lateral
     if finest is not None and width < STED_FACTOR * finest:
         raise InputError(
             f"A bead's image is {width:.3g} um wide, and the optics pass nothing that is narrower "

@@ -1,4 +1,4 @@
-"""What a joint model leaves of all beads alike, and whether the optics forbid it."""
+"""The residual that all beads have in common, and whether the optics forbid it."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ __all__ = ["CommonMisfit", "common_misfit"]
 
 Floats = NDArray[np.float64]
 
-# It is not chance if it is less likely than this.
+# It is significant below this p-value.
 MAX_P_VALUE = 1e-4
 
 
 class CommonMisfit(NamedTuple):
-    """What is left of all used beads alike.
+    """The residual that all used beads have in common.
 
     Attributes
     ----------
     relative_l2 : float
-        The relative L2 error of a bead's image that it amounts to, less what noise makes of it.
+        Its L2 norm relative to that of a bead's image, less what noise makes of it.
     ratio : float
-        Its root mean square near a bead's middle, in its own standard errors: 1 is noise.
+        Its root mean square in a bead's core, in its own standard errors: 1 is noise.
     p_value : float
         Probability that noise alone made as much.
     beyond : tuple of PowerBeyond
-        Along z and in the plane.
+        Its power at frequencies beyond the band, along z and in the plane.
     lean : Lean
         By how much the beads lean more than the PSF does.
     """
@@ -63,7 +63,7 @@ def common_misfit(
     shapes: BeadShapes,
     widths: Floats,
 ) -> CommonMisfit:
-    """Tell how much of what the model leaves is the same at all used beads.
+    """Measure the residual that all used beads have in common.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def common_misfit(
     coefficients : numpy.ndarray
         Of the PSF, of any sum.
     state : Linearised
-        At these coefficients: its residuals are those of the beads laid on their nearest voxels.
+        At these coefficients; its `stacked_residual` is looked at.
     shapes : BeadShapes
         Of the used beads.
     widths : numpy.ndarray
@@ -81,12 +81,12 @@ def common_misfit(
     -----
     Two measures: the mean of the beads' smooth patterns, which finds what is weak and wide, and the
     mean of their residuals voxel by voxel, which finds all. Within the band a PSF that is fitted to
-    the end leaves nothing; a PSF with frequencies that it was not allowed leaves these.
+    the end leaves nothing; where the microscope passes more than the band, that is left.
     """
     bead = basis.bead(coefficients)
     squares = float((bead**2).sum())
     core = core_of_window(basis.window, widths, CORE_WIDTHS)
-    weighted = state.residual[core].astype(np.float64)
+    weighted = state.stacked_residual[core].astype(np.float64)
     known = np.maximum(state.stacked_weight[core].astype(np.float64), 1e-300)
     square = weighted**2 / known
     by_voxel = max(float(((square - 1) / known).sum()) / squares, 0)
@@ -109,7 +109,7 @@ def common_misfit(
 
 
 def _lean(shapes: BeadShapes, mean: Floats, variance: Floats) -> Lean:
-    """Return by how much beads lean whose patterns have this mean.
+    """Return the lean of beads whose patterns have this mean.
 
     Of a Gaussian in its deviations u, ``u_z u_x`` times it is half of the pattern of the first
     order along z and x.

@@ -16,17 +16,17 @@ __all__ = ["Compression", "find_compression"]
 
 Floats = NDArray[np.float64]
 
-# So many beads tell a slope over their brightness.
+# Beads that are needed to tell a slope over their amplitude.
 MIN_BEADS = 6
 
 
 class Compression(NamedTuple):
-    """What is missing of light the more the brighter it is.
+    """The part of the brightest light that is missing.
 
     Attributes
     ----------
     missing_fraction : float
-        Of the light at a mean bead's peak; less than 0 where there is more.
+        The part of the light at a mean bead's peak that is missing; negative where there is more.
     p_value : float
         Probability that noise alone makes as much seem to be missing.
     """
@@ -36,12 +36,11 @@ class Compression(NamedTuple):
 
 
 def find_compression(model: JointModel, widths: Floats, beads: Sequence[int]) -> Compression | None:
-    """Fit to the residuals of each bead what its own light's square is, and how it grows.
+    """Fit the square of each bead's light to its residual, and its slope over the amplitude.
 
     Parameters
     ----------
     model : JointModel
-        Its light is rendered.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     beads : sequence of int
@@ -65,7 +64,7 @@ def find_compression(model: JointModel, widths: Floats, beads: Sequence[int]) ->
     peak = float(model.basis.bead(model.coefficients).max())
     found, variances = np.zeros(len(beads)), np.zeros(len(beads))
     for row, bead in enumerate(beads):
-        box = model.places.middle(bead, reach)
+        box = model.positions.inner_box(bead, reach)
         light = model.light[box].astype(np.float64)
         residual, weight = model.weighted_residual(bead, box)
         square = light**2 / (float(model.amplitudes[bead]) * peak)

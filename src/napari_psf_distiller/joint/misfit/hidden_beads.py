@@ -19,30 +19,30 @@ __all__ = ["HiddenBeads", "hidden_beads"]
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# A peak in a bead's halo is a bead if it exceeds what the model says by so many of its own errors,
-# of which this part of the light there is one.
+# A peak in a bead's halo is a bead if it exceeds the model by this many standard errors. They are
+# those of the noise and of the model, which errs by this part of the beads' light there.
 MIN_SIGMAS, MODEL_ERROR_FRACTION = 6.0, 0.15
 
-# It does not lie within so many widths of a bead that is known.
+# And if no bead is known within this many widths.
 MIN_DISTANCE_WIDTHS = 0.8
 
-# Beyond its window a bead's halo has no peak of more than so many times what is brightest at the
+# Beyond its window a bead's halo has no peak of more than this many times what is brightest at the
 # window's sides.
 MAX_RISE_BEYOND_WINDOW = 2.0
 
-# Fewer beads than this do not tell what dim lobes belong to the PSF: then they do.
+# With fewer beads than this, dim lobes are taken for parts of the PSF.
 MIN_BEADS = 3
 
 
 class HiddenBeads(NamedTuple):
-    """Peaks that are more than the halo they lie in.
+    """Beads that were found in others' halos.
 
     Attributes
     ----------
     voxels : numpy.ndarray
-        (beads, 3)
+        (beads, 3): their brightest voxels.
     amplitudes : numpy.ndarray
-        (beads,)
+        (beads,): about all light of each, in the image's unit.
     """
 
     voxels: Places
@@ -55,7 +55,6 @@ def hidden_beads(model: JointModel, candidates: Places, widths: Floats) -> Hidde
     Parameters
     ----------
     model : JointModel
-        Its light is rendered, in all of the beads' windows.
     candidates : numpy.ndarray
         (peaks, 3), voxels.
     widths : numpy.ndarray
@@ -71,7 +70,7 @@ def hidden_beads(model: JointModel, candidates: Places, widths: Floats) -> Hidde
     levels = bead_image.background.design_at(candidates.astype(np.float64))[:, 0] @ model.background
     around = np.round(NEIGHBOUR_DIRECTIONS * widths * NEIGHBOUR_DISTANCE_WIDTHS).astype(np.intp)
     psf_beads = np.flatnonzero(model.used)
-    # With one bead its own lobes, with many what is dim among them, cannot be told from beads.
+    # With one bead or two, dim lobes of their own cannot be told from beads.
     least = (
         HALO_FRACTION * float(model.amplitudes[psf_beads].max())
         if len(psf_beads) < MIN_BEADS

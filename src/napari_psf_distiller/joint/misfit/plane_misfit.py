@@ -17,25 +17,25 @@ __all__ = ["PlaneMisfit", "plane_misfit"]
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# The planes' offsets are not chance if they are less likely than this.
+# The planes' displacements are significant below this p-value.
 MAX_P_VALUE = 1e-4
 
 # With fewer planes there is nothing to compare.
 MIN_PLANES = 4
 
-# A slope from five voxels: their factors by distance.
+# A slope from five voxels: the factors of those one and two voxels away.
 SLOPE_FACTORS = (8 / 12, -1 / 12)
 
 
 class PlaneMisfit(NamedTuple):
-    """How planes differ from the model, in the root of the mean square, less what noise makes.
+    """How planes differ from the model, in the root mean square, less what noise makes.
 
     Attributes
     ----------
     displaced : tuple of float
-        Along y and x, in voxels.
+        Displacements along y and x, in voxels.
     flicker : float
-        Of the brightness, as a part of it.
+        Changes of the brightness, as a part of it.
     relative_l2 : float
         The relative L2 error that the displacements make in a bead's image.
     p_value : float
@@ -49,7 +49,7 @@ class PlaneMisfit(NamedTuple):
 
     @property
     def significant(self) -> bool:
-        """Whether it is not chance."""
+        """Whether it is more than chance."""
         return self.p_value < MAX_P_VALUE
 
 
@@ -59,7 +59,6 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     Parameters
     ----------
     model : JointModel
-        Its light is rendered.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     beads : sequence of int
@@ -82,7 +81,7 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     reach = [shape[0], *reach_in_voxels(widths[1:])]
     squares = np.zeros(3)
     for bead in beads:
-        box = model.places.middle(bead, reach)
+        box = model.positions.inner_box(bead, reach)
         light = model.light[box]
         residual, weight = model.weighted_residual(bead, box)
         rows = np.stack([light, -_slope(model.light, box, 1), -_slope(model.light, box, 2)])
@@ -102,9 +101,9 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     excess = (light_in * (values**2 - variances)).sum(axis=0) / light_in.sum(axis=0)
     found = np.sqrt(np.maximum(excess, 0))
     chances = stats.chi2.sf((values**2 / variances).sum(axis=0), len(values))
-    harm = float(np.sqrt((squares / max(len(beads), 1) * found**2)[1:].sum()))
+    relative_l2 = float(np.sqrt((squares / max(len(beads), 1) * found**2)[1:].sum()))
     return PlaneMisfit(
-        (float(found[1]), float(found[2])), float(found[0]), harm, float(3 * chances.min())
+        (float(found[1]), float(found[2])), float(found[0]), relative_l2, float(3 * chances.min())
     )
 
 

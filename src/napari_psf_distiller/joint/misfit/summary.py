@@ -20,7 +20,7 @@ from napari_psf_distiller.joint.misfit.field_variation import (
 from napari_psf_distiller.joint.misfit.lean import Lean, asymmetry_left, psf_lean
 from napari_psf_distiller.joint.misfit.plane_misfit import PlaneMisfit, plane_misfit
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
-from napari_psf_distiller.optics import capped
+from napari_psf_distiller.optics import limited_by_sampling
 
 if TYPE_CHECKING:
     from napari_psf_distiller.joint.linearised import Linearised
@@ -31,11 +31,11 @@ __all__ = ["Misfit", "find_misfit"]
 
 Floats = NDArray[np.float64]
 
-# So many beads tell it: more take longer, and tell no more.
+# Beads that are looked at, at most: more take longer, and tell no more.
 MAX_BEADS = 400
 
-# Where so many beads were refused for their shape, they are looked at with the others: a PSF that
-# changes across the field refuses its own corners.
+# From this many beads on that were refused for their shape, these are looked at with the others:
+# where the PSF changes across the field, the beads in its corners are refused.
 MIN_REFUSED = 3
 
 
@@ -48,9 +48,9 @@ class Misfit:
     image_shape : tuple of int
         (Z, Y, X).
     common : CommonMisfit
-        What is left of all beads alike.
+        The residual that all beads have in common.
     across, along : Variation or None
-        How beads' shapes change across the field, and with depth.
+        How beads' shapes change across the field, and with depth; None where too few beads tell.
     refused_p_value : float
         Probability that it does not depend on the place which beads were refused for their shape.
     planes : PlaneMisfit or None
@@ -60,11 +60,11 @@ class Misfit:
     sizes : SizeMisfit or None
         Whether there are beads of two sizes.
     lean : Lean
-        By how much the beads lean, in the PSF and in what it leaves,
+        By how much the beads lean: the PSF, and what it leaves of them.
     lean_fraction : float
-        and which part of their width in the plane that is within their width along z.
+        By what part of their width in the plane the beads lean within their width along z.
     asymmetry_left : float
-        What part of the planes' unevenness the lean does not explain; see `asymmetry_left`.
+        The part of the planes' asymmetry that the lean does not explain; see `asymmetry_left`.
     spectrum_at_limit : tuple of float
         How strong the PSF's spectrum still is at the highest frequencies that the voxels can show,
         along z, y and x; see `sampling_edge`.
@@ -100,7 +100,6 @@ def find_misfit(
     Parameters
     ----------
     model : JointModel
-        Its light is that of its coefficients.
     fit : BeadFit
     state : Linearised
         Of the model.
@@ -109,13 +108,12 @@ def find_misfit(
     reasons : numpy.ndarray
         Why each bead is not used; empty for those that are.
     errors : numpy.ndarray
-        Of the voxels of the PSF with the sum 1.
+        (Z, Y, X): standard errors of the voxels of the PSF with the sum 1.
 
     Notes
     -----
     It takes a few per cent of the fit's time: each bead's core is looked at once.
     """
-    model.render()
     shape, basis = model.bead_image.intensity.shape, model.basis
     used = np.flatnonzero(fit.whole & (reasons == ""))
     refused = np.flatnonzero(fit.whole & (reasons == "touching"))
@@ -150,11 +148,11 @@ def find_misfit(
         lean.part(widths),
         asymmetry_left(psf, lean, widths),
         sampling_edge(psf, psf_error),
-        capped(basis.band, basis.spacing),
+        limited_by_sampling(basis.band, basis.spacing),
     )
 
 
 def _some(beads: NDArray[np.intp], share: float) -> NDArray[np.intp]:
-    """Return a part of some beads, from all of them alike."""
+    """Return a share of some beads, evenly spread over them."""
     count = int(np.ceil(share * len(beads)))
     return beads[np.linspace(0, len(beads) - 1, count).astype(np.intp)] if count else beads
