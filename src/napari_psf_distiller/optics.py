@@ -114,9 +114,9 @@ class Widefield(Support):
     ----------
     numerical_aperture : float
     wavelength : float
-        Of emission, in micrometres.
+        The emission wavelength, in micrometres.
     refractive_index : float
-        Of the immersion.
+        The immersion's.
 
     Raises
     ------

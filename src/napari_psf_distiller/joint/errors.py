@@ -29,9 +29,10 @@ class PSFErrors(NamedTuple):
     Attributes
     ----------
     voxels : numpy.ndarray
-        float32, (Z, Y, X): of each voxel of the PSF with the sum 1.
+        float32, (Z, Y, X): standard errors of the voxels of the PSF with the sum 1.
     widths : tuple of float
-        Of the full width at half maximum along each axis, in voxels; NaN where there is no width.
+        Standard errors of the full width at half maximum along each axis, in voxels; NaN where
+        there is no width.
     """
 
     voxels: NDArray[np.float32]
@@ -51,14 +52,14 @@ def psf_errors(
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF, whose sum may be any.
+        The PSF's coefficients; its sum may be any.
     state : Linearised
         At these coefficients.
     total_variance : float
-        Of the PSF's sum over the window, relative to its square, when the background is fitted
-        with it.
+        Variance of the PSF's sum over the window, relative to the sum's square, when the
+        background is fitted with the PSF.
     displacement : float
-        Of the PSF along z, in voxels: where it is looked at.
+        By which the PSF is displaced along z, in voxels, where it is looked at.
 
     Notes
     -----

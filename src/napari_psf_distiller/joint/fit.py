@@ -83,8 +83,8 @@ def distill_jointly(
     preview_every : int
         Iterations from one preview of the PSF to the next; 0 is none.
     before : JointState, optional
-        Of a fit to the same image with the same settings, and other beads: this one goes on from
-        it, which takes a fraction of the time. The angular orders are those it had.
+        Where a fit to the same image with the same settings, and other beads, ended: this one goes
+        on from there, which takes a fraction of the time. The angular orders are those it had.
 
     Yields
     ------

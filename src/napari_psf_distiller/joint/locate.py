@@ -240,7 +240,7 @@ class _LightDerivatives:
     model : JointModel
     cores : _Cores
     spectra : sequence of AmplitudesByOrder
-        Of each of the field model's modes.
+        A bead's spectrum with the PSF of each of the field model's modes.
     """
 
     def __init__(

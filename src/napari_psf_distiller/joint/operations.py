@@ -85,7 +85,7 @@ class FitOperations:
     preview_every : int
         Iterations from one preview of the PSF to the next; 0 is none.
     before : JointState or None
-        Of an earlier fit that this one goes on from.
+        Where an earlier fit ended that this one goes on from.
 
     Attributes
     ----------

@@ -51,7 +51,7 @@ def finished_fit(
     model : JointModel
         Fitted.
     state : Linearised
-        Of the model, before a last step that changed next to nothing.
+        The model's linearisation before a last step that changed next to nothing.
     bead_fit : BeadFit
     reasons : numpy.ndarray
         str, (beads,): why each bead is not used; empty for those that are.
@@ -64,7 +64,7 @@ def finished_fit(
         str, (beads,): what was decided before the fit; see `Candidates`.
     device : Device
     before : JointState or None
-        Of the earlier fit that this one went on from.
+        Where the earlier fit ended that this one went on from.
     iterations : int
     converged : bool
         Whether the iterations ended because they gained nothing more.
@@ -130,7 +130,7 @@ def axial_peak(basis: FourierBessel, coefficients: Floats, farthest: int) -> flo
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF.
+        The PSF's coefficients.
     farthest : int
         Planes from the middle; what is higher beyond is not looked at.
     """

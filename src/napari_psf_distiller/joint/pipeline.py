@@ -164,7 +164,7 @@ def joint_step(
     recipe : Recipe
     preview_every : int
     before : JointFit, optional
-        Of the same image and recipe, with other beads: it goes on from there. Beads that it
+        A fit of the same image and recipe, with other beads: it goes on from there. Beads that it
         refused and that are ``used`` now are not judged again.
     """
     original = np.asarray(image)

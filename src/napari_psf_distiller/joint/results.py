@@ -58,7 +58,7 @@ class JointState(NamedTuple):
     bead_image : BeadImage
     settings : Settings
     widths : numpy.ndarray
-        See `Candidates`.
+        Full width at half maximum of a bead's image along each axis, in voxels.
     basis : FourierBessel
     fitted : FittedUnknowns
     centres : numpy.ndarray
@@ -66,7 +66,7 @@ class JointState(NamedTuple):
     amplitudes : numpy.ndarray
         (beads,): of all beads.
     displacement : float
-        Of the PSF's peak along z from the middle of its window, in voxels.
+        Displacement of the PSF's peak along z from the middle of its window, in voxels.
     preset_status : numpy.ndarray
         str, (beads,): what was decided before the fit; see `Candidates`.
     reasons : numpy.ndarray

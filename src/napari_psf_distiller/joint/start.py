@@ -131,7 +131,7 @@ def window_shape(
 def _planes_seen(bead_image: BeadImage, candidates: Candidates) -> int:
     """Return how many planes of a bead are seen both before its focus and behind it.
 
-    Of the bead that shows most, or where they are many of the next one to it.
+    It is the bead that shows most that counts, or where beads are many the next one to it.
     """
     planes = candidates.voxels[~candidates.in_halo, 0]
     last = len(bead_image.intensity) - 1
@@ -189,11 +189,11 @@ def initial_deviations(
     widths : numpy.ndarray
         Full width at half maximum of a bead's image along each axis, in voxels.
     band : Band
-        See `initial_band`.
+        The PSF's; see `initial_band`.
     spacing : sequence of float
         Voxel size in micrometres.
     diameter : float
-        Of a bead, in micrometres.
+        A bead's, in micrometres.
 
     Notes
     -----

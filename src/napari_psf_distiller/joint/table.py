@@ -42,7 +42,7 @@ def bead_table(
     Returns
     -------
     pandas.DataFrame
-        See `JointFit`.
+        A row for each bead; see `JointFit`.
     """
     flat = model.bead_image.intensity.shape[0] == 1
     free = [0, 2, 3] if flat else [0, 1, 2, 3]

@@ -95,7 +95,7 @@ def pixels_in_tables(basis: PSFBasis, displacement: Floats) -> sparse.csr_array:
     ----------
     basis : PSFBasis
     displacement : numpy.ndarray
-        Of the functions' centre from the window's, along y and x, in voxels.
+        The functions' centre less the window's, along y and x, in voxels.
 
     Returns
     -------

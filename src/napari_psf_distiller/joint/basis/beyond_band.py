@@ -59,7 +59,7 @@ def powers_beyond(
     ----------
     basis : FourierBessel
     state : Linearised
-        Of the model; its `stacked_residual` is looked at.
+        The model's linearisation; its `stacked_residual` is looked at.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     """

@@ -49,7 +49,7 @@ def orders_with_evidence(
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF.
+        The PSF's coefficients.
     state : Linearised
         At these coefficients.
     max_order : int or None
@@ -92,7 +92,7 @@ def wider_band(basis: FourierBessel, state: Linearised, widths: Floats) -> Band 
     ----------
     basis : FourierBessel
     state : Linearised
-        Of the present PSF.
+        The linearisation of the model with the present PSF.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
 
@@ -125,9 +125,9 @@ def extended_basis(
     Parameters
     ----------
     basis : FourierBessel
-        Of the present PSF.
+        The present PSF's.
     coefficients : numpy.ndarray
-        Of the present PSF: its light is the envelope of orders beyond 0; see
+        The present PSF's: its light is the envelope of orders beyond 0; see
         `FourierBessel.envelope`.
     band : Band
     orders : tuple of int
@@ -151,7 +151,7 @@ def term_priors(
     symmetric : numpy.ndarray or None
         The prior precision of order 0; None expects nothing of it.
     scales : mapping
-        Of the orders that are new, see `order_evidence`; those of the others are learnt next.
+        The scales of the orders that are new, see `order_evidence`; the others' are learnt next.
     """
     priors: list[Floats | None] = []
     for term, (order, _) in enumerate(basis.terms):

@@ -50,7 +50,7 @@ class FourierBessel:
         Voxel size in micrometres.
     band : Band
     diameter : float
-        Of the ball, in micrometres; 0 is a point.
+        The bead's, in micrometres; 0 is a point.
     orders : sequence of int
         The angular orders m; without repetition, 0 first.
     envelope : numpy.ndarray, optional
@@ -298,8 +298,8 @@ class FourierBessel:
         Parameters
         ----------
         other : FourierBessel
-            Of the same window and spacing. Orders that it does not have are 0, and those that these
-            functions do not have are left out.
+            A basis of the same window and spacing. Orders that it does not have are 0,
+            and those that these functions do not have are left out.
         coefficients : numpy.ndarray
             (other.size,)
         planes : int
@@ -342,7 +342,7 @@ class FourierBessel:
         ----------
         axis : int
         displacement : float
-            Of the PSF along z, in voxels.
+            By which the PSF is displaced along z, in voxels.
         through : sequence of int, optional
             A voxel on the line, (z, y, x); without it the window's middle.
 
@@ -379,7 +379,7 @@ class FourierBessel:
         factors : sequence of numpy.ndarray
             For each term, R with the covariance of its coefficients ``R R^T``.
         displacement : float
-            Of the PSF along z, in voxels.
+            By which the PSF is displaced along z, in voxels.
         """
         result = np.zeros(self.window)
         waves = self.waves_at(displacement)
@@ -402,10 +402,10 @@ class FourierBessel:
         Parameters
         ----------
         array : numpy.ndarray
-            Of the window's shape.
+            (Z, Y, X), of the window's shape.
         term : int
         displaced : numpy.ndarray, optional
-            See `hessian`.
+            Gram matrix of the waves of displaced beads; see `displacement_gram`.
         planes : numpy.ndarray, optional
             (arrays, Z): the array is many, its planes times these factors. The result is one row
             for each.
@@ -490,11 +490,12 @@ class FourierBessel:
         Parameters
         ----------
         weights : numpy.ndarray
-            Of the window's shape.
+            (Z, Y, X), of the window's shape.
         term : int
         displaced : numpy.ndarray, optional
-            See `displacement_gram`. With it, the matrix is about what it is in the mean of
-            displaced beads, as if the weights were the same all along z.
+            Gram matrix of the waves of displaced beads; see `displacement_gram`. With it,
+            the matrix is about what it is in the mean of displaced beads, as if the weights were
+            the same all along z.
 
         Returns
         -------
@@ -529,7 +530,7 @@ class FourierBessel:
         Parameters
         ----------
         waves : sequence of numpy.ndarray
-            See `waves_at`: along the windows of displaced beads, at least one.
+            The waves along the windows of displaced beads, at least one; see `waves_at`.
 
         Returns
         -------
@@ -549,7 +550,7 @@ class FourierBessel:
         Parameters
         ----------
         displaced : numpy.ndarray
-            See `displacement_gram`.
+            Gram matrix of the waves of displaced beads; see `displacement_gram`.
         term : int
 
         Returns

@@ -76,7 +76,7 @@ def order_evidence(
     basis : FourierBessel
         With the orders to be looked at, and their envelope.
     state : Linearised
-        Of the model with a PSF without these orders.
+        The linearisation of the model whose PSF lacks these orders.
     skip : collection of int
         Orders that are not looked at.
 

@@ -23,7 +23,7 @@ class Rings:
     shape : sequence of int
         (Y, X), odd.
     spacing : sequence of float
-        Of the pixels along y and x, in micrometres.
+        Pixel size along y and x, in micrometres.
 
     Attributes
     ----------

@@ -47,7 +47,7 @@ def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF.
+        The PSF's coefficients.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def prior_precision(covariance: Floats) -> Floats:
     Returns
     -------
     numpy.ndarray
-        Of the same shape.
+        The precision, of the same shape.
     """
     precision: Floats
     if covariance.ndim == 1:

@@ -174,7 +174,7 @@ class SplineBackground:
         Parameters
         ----------
         coefficients : numpy.ndarray
-            Of a background near to the one that is looked for: of the difference, squares are taken
+            A background's near to the one that is looked for: of the difference, squares are taken
             for constant, also where only some of their voxels count.
         sampled : callable
             Takes a plane's number and a step; returns the weights of every step-th voxel along y

@@ -59,7 +59,7 @@ class BeadImage:
         Voxels of this intensity or more do not count; infinity where none is saturated.
     background : SplineBackground
     coefficients : numpy.ndarray
-        Of the background.
+        The background's coefficients.
     history : ImageHistory
         What was done to the image before.
     defective : numpy.ndarray or None
@@ -93,7 +93,7 @@ class BeadImage:
         Parameters
         ----------
         part : tuple of slice
-            Of the image.
+            The part of the image that the arrays are of.
         residual : numpy.ndarray
             float32: the intensities less what is expected of them.
         weight : numpy.ndarray

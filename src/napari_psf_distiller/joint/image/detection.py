@@ -191,7 +191,7 @@ def candidates_at(
     centres : numpy.ndarray
         (beads, 3), voxels, inside the image.
     preset_status : numpy.ndarray, optional
-        See `Candidates`.
+        What was decided before the fit; see `Candidates`.
     widths : numpy.ndarray, optional
         If they are known.
 

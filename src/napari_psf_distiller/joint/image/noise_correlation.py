@@ -85,7 +85,7 @@ def filtered_variance(kernel: Floats, along: Floats) -> float:
     Parameters
     ----------
     kernel : numpy.ndarray
-        Of the filter, of the sum 1.
+        The filter's, of the sum 1.
     along : numpy.ndarray
         The noise's correlation at each distance along the axis, in voxels; 1 at 0.
     """

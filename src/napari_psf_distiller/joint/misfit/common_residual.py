@@ -69,11 +69,11 @@ def common_misfit(
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF, of any sum.
+        The PSF's coefficients; its sum may be any.
     state : Linearised
         At these coefficients; its `stacked_residual` is looked at.
     shapes : BeadShapes
-        Of the used beads.
+        The used beads' shapes.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
 

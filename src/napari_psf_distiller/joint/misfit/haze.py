@@ -71,7 +71,7 @@ def uneven_light(residual: NDArray[np.floating], window: tuple[int, int]) -> flo
     residual : numpy.ndarray
         (Z, Y, X) or (Y, X), an image less its model.
     window : tuple of int
-        Of the PSF along y and x, in voxels.
+        The PSF's extent along y and x, in voxels.
 
     Returns
     -------

@@ -39,7 +39,8 @@ def negative_light(psf: Array, error: Array) -> NegativeLight:
     Parameters
     ----------
     psf, error : numpy.ndarray
-        Of one shape: the PSF, before negative values are cut off, and its voxels' standard errors.
+        The PSF, before negative values are cut off, and, of the same shape, its voxels' standard
+        errors.
 
     Notes
     -----

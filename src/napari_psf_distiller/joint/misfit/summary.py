@@ -102,7 +102,7 @@ def find_misfit(
     model : JointModel
     fit : BeadFit
     state : Linearised
-        Of the model.
+        The model's linearisation.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     reasons : numpy.ndarray

@@ -46,7 +46,7 @@ class Curvature:
     positions : BeadPositions
     bead_light : BeadLight
     outside : NormalEquations
-        Of the background, by what lies outside all windows.
+        The background's normal equations by what lies outside all windows.
     shares : list of (numpy.ndarray or None)
         For each active bead, which part of each voxel of its window is this window's; see
         `Surroundings.shares`.
@@ -92,7 +92,7 @@ class Curvature:
         background : numpy.ndarray
             The background's coefficients.
         variance : callable
-            Of voxels' light and background; see `JointModel.variance`.
+            Takes voxels' light and background, returns their variance; see `JointModel.variance`.
         """
         basis, positions, amplitudes = self.basis, self.positions, self._psf_amplitudes
         intensity = self.bead_image.intensity
@@ -156,7 +156,7 @@ class Curvature:
         vector : numpy.ndarray
             (unknowns,): a change of PSF and background.
         weights : sequence of numpy.ndarray
-            Of the voxels of each active bead's window; see `Linearised`.
+            For each active bead, the weights of its window's voxels; see `Linearised`.
         light : numpy.ndarray
             float32, of the image's shape, 0 outside the windows: written over there.
         """

@@ -402,7 +402,7 @@ class JointModel:
         Parameters
         ----------
         state : Linearised
-            Of the model as it is.
+            The model's linearisation as it is.
         functional : numpy.ndarray
             (unknowns,): its derivative by the unknowns, as `Linearised` orders them.
         """

@@ -29,7 +29,7 @@ class BeadPositions:
     basis : FourierBessel
         Its window is laid about the voxel nearest to each centre.
     background : SplineBackground
-        Of the image.
+        The image's.
     field_model : FieldModel
 
     Attributes

@@ -41,7 +41,7 @@ class _LastFit(NamedTuple):
     planes : numpy.ndarray
         bool, (Z,): which planes counted.
     equations : NormalEquations
-        Of the background; weights are one over the variance of the camera's noise.
+        The background's; the weights are one over the variance of the camera's noise.
     """
 
     positions: BeadPositions
