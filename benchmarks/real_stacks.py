@@ -19,7 +19,7 @@ import numpy as np
 
 import napari_psf_distiller as pd
 from napari_psf_distiller.io import StoredImage
-from napari_psf_distiller.joint.pipeline import raw_field
+from napari_psf_distiller.joint.pipeline import raw_bead_image
 from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
 
 CORE, WINDOW = 1.2, 5.0
@@ -65,7 +65,7 @@ def main() -> None:
 def left_of(result: pd.Result, stack: StoredImage) -> MeanResidual:
     """Return the mean residual of a result's used beads."""
     assert result.residual is not None
-    field = raw_field(stack.image, pd.Recipe(spacing=stack.spacing))
+    field = raw_bead_image(stack.image, pd.Recipe(spacing=stack.spacing))
     variance = field.variance((stack.image - result.residual).astype(np.float32))
     beads = result.beads[result.beads["used"]]
     widths = np.array(result.fwhm) / stack.spacing

@@ -113,9 +113,9 @@ def in_lines(of: FourierBessel, displacement):
 def test_light_and_its_adjoint(open_windows, name, seed, count):
     of = basis(name)
     windows = open_windows(of)
-    windows.place(places(count, seed))
+    windows.set_displacements(places(count, seed))
     amplitudes, waves, images = sample(of, count, seed)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     light, adjoint = windows.light(waves, 0), windows.light_adjoint(images, waves, 0)
     assert (light.dtype, adjoint.dtype) == (np.float32, np.float64)
     assert (light.shape, adjoint.shape) == (images.shape, amplitudes.shape)
@@ -129,9 +129,9 @@ def test_light_and_its_adjoint(open_windows, name, seed, count):
 def test_light_is_the_sum_of_the_functions(open_windows, name):
     of = basis(name)
     windows, displacements = open_windows(of), places(2)
-    windows.place(displacements)
+    windows.set_displacements(displacements)
     amplitudes, waves, images = sample(of, 2)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     # With straight lines between the tables' places all but rounding is the same; that is near to
     # the functions themselves.
     for between, tolerance in [(in_lines, 1e-5), (functions, 5e-3)]:
@@ -147,16 +147,16 @@ def test_a_displaced_bead(open_windows, name):
     of = basis(name)
     windows, displacement, dz = open_windows(of), np.array([0.31, -0.43]), 0.2
     coefficients = np.random.default_rng(5).standard_normal(of.size)
-    amplitudes = of.amplitudes(coefficients)
-    windows.place(displacement[None])
-    windows.take(amplitudes)
+    amplitudes = of.bead_spectrum(coefficients)
+    windows.set_displacements(displacement[None])
+    windows.set_spectrum(amplitudes)
     found = windows.light(of.waves_at(dz)[None], 0)[0]
     z = (np.arange(of.window[0]) - of.window[0] // 2 - dz)[:, None] * of.spacing[0]
     phase = 2 * np.pi * of.waves * z
     waves = np.where(of.waves < 0, np.sin(phase), np.cos(phase))
     expected = np.einsum("zw,wc,cyx->zyx", waves, amplitudes, functions(of, displacement))
     assert relative_l2(found, expected) <= 5e-3
-    windows.place(np.zeros((1, 2)))
+    windows.set_displacements(np.zeros((1, 2)))
     found = windows.light(of.waves_at(0.0)[None], 0)[0]
     assert relative_l2(found, of.bead(coefficients)) <= 5e-3
 
@@ -166,11 +166,11 @@ def test_a_whole_voxel_moves_all_by_one(open_windows, name, seed, other):
     of = basis(name)
     windows = open_windows(of)
     amplitudes, waves, _ = sample(of, 1, seed)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     for axis in (0, 1):
         displacement = np.full((2, 2), other)
         displacement[:, axis] = -0.5, 0.5
-        windows.place(displacement)
+        windows.set_displacements(displacement)
         before, after = windows.light(np.repeat(waves, 2, axis=0), 0)
         before = np.roll(before, 1, axis=1 + axis)
         inside = (slice(None),) * (1 + axis) + (slice(1, None),)
@@ -181,9 +181,9 @@ def test_a_whole_voxel_moves_all_by_one(open_windows, name, seed, other):
 def test_some_of_the_beads(open_windows, name):
     of = basis(name)
     windows = open_windows(of)
-    windows.place(places(6))
+    windows.set_displacements(places(6))
     amplitudes, waves, images = sample(of, 6)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     light, adjoint = windows.light(waves, 0), windows.light_adjoint(images, waves, 0)
     assert relative_l2(windows.light(waves[2:5], 2), light[2:5]) <= 1e-6
     parts = [
@@ -197,16 +197,16 @@ def test_other_beads_take_the_place_of_the_first(open_windows):
     of = basis("uneven")
     windows = open_windows(of)
     amplitudes, waves, _ = sample(of, 3)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     expected = []
     for seed in (1, 2):
         fresh = HostWindows(of)
-        fresh.place(places(3, seed))
-        fresh.take(amplitudes)
+        fresh.set_displacements(places(3, seed))
+        fresh.set_spectrum(amplitudes)
         expected.append(fresh.light(waves, 0))
     assert relative_l2(*expected) > 0.01
     for seed in (1, 2):
-        windows.place(places(3, seed))
+        windows.set_displacements(places(3, seed))
         assert relative_l2(windows.light(waves, 0), expected[seed - 1]) <= 1e-5
 
 
@@ -214,12 +214,12 @@ def test_other_amplitudes_take_the_place_of_the_first(open_windows):
     of = basis("turning")
     windows = open_windows(of)
     amplitudes, waves, _ = sample(of, 2)
-    windows.place(places(2))
-    windows.take(amplitudes)
+    windows.set_displacements(places(2))
+    windows.set_spectrum(amplitudes)
     first = windows.light(waves, 0)
-    windows.take(sample(of, 2, 1).amplitudes)
+    windows.set_spectrum(sample(of, 2, 1).amplitudes)
     assert relative_l2(windows.light(waves, 0), first) > 0.1
-    windows.take(-2 * amplitudes)
+    windows.set_spectrum(-2 * amplitudes)
     np.testing.assert_allclose(windows.light(waves, 0), -2 * first, rtol=1e-5, atol=1e-5)
 
 
@@ -229,8 +229,8 @@ def test_pixels_that_are_not_kept(monkeypatch, kept):
     amplitudes, waves, images = sample(of, 4)
     whole, part = HostWindows(of), HostWindows(of)
     for windows in (whole, part):
-        windows.place(places(4))
-        windows.take(amplitudes)
+        windows.set_displacements(places(4))
+        windows.set_spectrum(amplitudes)
     # Of each term two places, with a number each, and where a pixel's begin.
     bytes_of_one = 4 * (13 * 13 * (4 * len(of.terms) + 1) + 1)
     light, adjoint = whole.light(waves, 0), whole.light_adjoint(images, waves, 0)
@@ -250,8 +250,8 @@ def test_opencl_is_numpy(opencl, name, seed):
     host, device = HostWindows(of), opencl(of)
     amplitudes, waves, images = sample(of, 3, seed)
     for windows in (host, device):
-        windows.place(places(3, seed))
-        windows.take(amplitudes)
+        windows.set_displacements(places(3, seed))
+        windows.set_spectrum(amplitudes)
     assert relative_l2(device.light(waves, 0), host.light(waves, 0)) <= 1e-5
     found, expected = device.light_adjoint(images, waves, 0), host.light_adjoint(images, waves, 0)
     assert relative_l2(found, expected) <= 1e-5
@@ -262,9 +262,9 @@ def test_opencl_is_numpy(opencl, name, seed):
 def test_opencl_in_parts(monkeypatch, opencl, windows_a_part):
     of = basis("turning, uneven")
     windows = opencl(of)
-    windows.place(places(5))
+    windows.set_displacements(places(5))
     amplitudes, waves, images = sample(of, 5)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     light, adjoint = windows.light(waves, 0), windows.light_adjoint(images, waves, 0)
     from napari_psf_distiller.compute.opencl import windows as opencl_windows
 
@@ -282,9 +282,9 @@ def test_opencl_in_parts(monkeypatch, opencl, windows_a_part):
 def test_opencl_takes_strided_arrays(opencl):
     of = basis("turning")
     windows = opencl(of)
-    windows.place(places(2))
+    windows.set_displacements(places(2))
     amplitudes, waves, images = sample(of, 4)
-    windows.take(np.asfortranarray(amplitudes))
+    windows.set_spectrum(np.asfortranarray(amplitudes))
     light = windows.light(waves[::2].copy(), 0)
     adjoint = windows.light_adjoint(images[:2], waves[:2], 0)
     np.testing.assert_array_equal(windows.light(waves[::2], 0), light)
@@ -298,9 +298,9 @@ def test_opencl_takes_strided_arrays(opencl):
 def test_opencl_knows_which_beads_there_are(opencl, first):
     of = basis("uneven")
     windows = opencl(of)
-    windows.place(places(3))
+    windows.set_displacements(places(3))
     amplitudes, waves, images = sample(of, 2)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     with pytest.raises(ValueError, match="Of 3 beads there are no 2 from number"):
         windows.light(waves, first)
     with pytest.raises(ValueError, match="Of 3 beads there are no 2 from number"):
@@ -311,9 +311,9 @@ def test_opencl_knows_which_beads_there_are(opencl, first):
 def test_opencl_without_beads(opencl):
     of = basis("uneven")
     windows = opencl(of)
-    windows.place(np.zeros((0, 2)))
+    windows.set_displacements(np.zeros((0, 2)))
     amplitudes, waves, images = sample(of, 0)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     assert windows.light(waves, 0).shape == images.shape
     adjoint = windows.light_adjoint(images, waves, 0)
     assert adjoint.shape == amplitudes.shape
@@ -332,9 +332,9 @@ def test_opencl_frees_its_memory(held, module, opencl_device):
     of = basis("uneven")
     windows = module.OpenCLWindows(opencl_device, of)
     amplitudes, waves, images = sample(of, 3)
-    windows.take(amplitudes)
+    windows.set_spectrum(amplitudes)
     for count in (2, 3, 1):
-        windows.place(places(count))
+        windows.set_displacements(places(count))
         windows.light(waves[:count], 0)
         windows.light_adjoint(images[:count], waves[:count], 0)
     assert 0 < held.count() <= 11
@@ -344,9 +344,9 @@ def test_opencl_frees_its_memory(held, module, opencl_device):
     with pytest.raises(DeviceError, match="closed"):
         windows.light(waves[:1], 0)
     with pytest.raises(DeviceError, match="closed"):
-        windows.place(places(1))
+        windows.set_displacements(places(1))
     with pytest.raises(DeviceError, match="closed"):
-        windows.take(amplitudes)
+        windows.set_spectrum(amplitudes)
 
 
 @pytest.mark.opencl
@@ -393,7 +393,7 @@ def test_opencl_that_fails_on_the_way(monkeypatch, held, module, opencl_device, 
 
 def use(windows, of: FourierBessel, count: int) -> None:
     amplitudes, waves, images = sample(of, count)
-    windows.place(places(count))
-    windows.take(amplitudes)
+    windows.set_displacements(places(count))
+    windows.set_spectrum(amplitudes)
     windows.light(waves, 0)
     windows.light_adjoint(images, waves, 0)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from napari_psf_distiller import InputError, figures, fwhm, simulate_psf
 from napari_psf_distiller.measure.comparison import compare_psfs
-from napari_psf_distiller.measure.otf import widefield_band
+from napari_psf_distiller.optics import Widefield
 
 SPACING = (0.3, 0.1, 0.08)
 
@@ -349,15 +349,15 @@ def test_the_otf_is_drawn_with_the_optics_band(psf):
     figure = Figure()
     figures.draw_otf(figure, psf, SPACING)
     assert len(figure.axes[0].lines) == 0
-    band = widefield_band(0.8, 0.52, 1.0)
-    figures.draw_otf(figure, psf, SPACING, band=band)
+    support = Widefield(0.8, 0.52, 1.0)
+    figures.draw_otf(figure, psf, SPACING, support=support)
     figure.draw_without_rendering()
     section, lines, _ = figure.axes
     (picture,) = section.images
     assert picture.get_extent()[1] == pytest.approx(0.5 / 0.08, rel=0.02)
     upper, lower = section.lines
     np.testing.assert_array_equal(upper.get_ydata(), -lower.get_ydata())
-    assert upper.get_ydata().max() == pytest.approx(band.axial, rel=1e-3)
+    assert upper.get_ydata().max() == pytest.approx(support.band.axial, rel=1e-3)
     cutoff = lines.lines[-1]
     assert cutoff.get_xdata() == pytest.approx([2 * 0.8 / 0.52] * 2)
     legend = [text.get_text() for text in lines.get_legend().get_texts()]

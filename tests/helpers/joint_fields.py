@@ -14,17 +14,18 @@ from napari_psf_distiller import SimulatedBeads, simulate_beads, simulate_psf
 from napari_psf_distiller.compute.host.windows import HostWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.image.background import SplineBackground
-from napari_psf_distiller.joint.image.field import BeadField, Camera, bead_field
+from napari_psf_distiller.joint.image.bead_image import BeadImage, Camera, bead_image_from
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.measure.noise import NoiseModel
-from napari_psf_distiller.optics import optics_band
+from napari_psf_distiller.optics import Widefield
 
 Floats = NDArray[np.float64]
 
 # What `simulate_beads` does unless told otherwise, on a coarse grid.
 SPACING = (0.3, 0.1, 0.1)
 APERTURE, WAVELENGTH, INDEX = 1.2, 0.52, 1.33
-BAND = optics_band(APERTURE, WAVELENGTH, INDEX)
+SUPPORT = Widefield(APERTURE, WAVELENGTH, INDEX)
+BAND = SUPPORT.band
 DIAMETER = 0.1
 OFFSET, READ_NOISE = 100.0, 1.6
 
@@ -43,10 +44,10 @@ def simulated(shape: tuple[int, ...] = (16, 64, 64), **options) -> SimulatedBead
     return simulate_beads(shape, SPACING[-len(shape) :], **options)
 
 
-def observed(image, camera: Camera | None = None, *, spacing=None, dtype=None) -> BeadField:
+def observed(image, camera: Camera | None = None, *, spacing=None, dtype=None) -> BeadImage:
     """Return an image as the joint fit sees it, its noise and its background estimated."""
     image = np.asarray(image)
-    return bead_field(
+    return bead_image_from(
         image.astype(np.float32),
         SPACING[-image.ndim :] if spacing is None else spacing,
         camera or Camera(),
@@ -116,7 +117,7 @@ def light_of(
 ) -> Floats:
     """Sum beads' images function by function, in double precision, in each one's window."""
     image = np.zeros(shape)
-    symmetric = basis.amplitudes(coefficients)[:, : len(basis.radial)]
+    symmetric = basis.bead_spectrum(coefficients)[:, : len(basis.radial)]
     for centre, amplitude in zip(np.asarray(centres, float), amplitudes, strict=True):
         middle = np.floor(centre + 0.5).astype(int)
         low = middle - np.array(basis.window) // 2
@@ -138,7 +139,9 @@ def spline_of(background: SplineBackground, values: Callable[[Floats], Floats]) 
     """Return the coefficients of the spline nearest to a function of points, in voxels."""
     axes = [np.linspace(-0.5, n - 0.5, min(9, 2 * n)) if n > 1 else [0.0] for n in background.shape]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    found: Floats = np.linalg.lstsq(background.at(points)[:, 0], values(points), rcond=None)[0]
+    found: Floats = np.linalg.lstsq(background.design_at(points)[:, 0], values(points), rcond=None)[
+        0
+    ]
     return found
 
 
@@ -150,14 +153,14 @@ def known_field(
     saturation: float = float("inf"),
     spacing: tuple[float, ...] = SPACING,
     level: Callable[[Floats], Floats] = lambda points: np.full(len(points), 10.0),
-) -> BeadField:
+) -> BeadImage:
     """Return a field of which nothing has to be estimated; its noise is that of 0, and a gain."""
     image = np.asarray(image, np.float32)
     background = SplineBackground(image.shape, spacing, 30.0, 10.0)
     noise = NoiseModel(gain, deviation**2)
     floor = 0.1 * deviation**2
     coefficients = spline_of(background, level)
-    return BeadField(image, spacing, noise, floor, saturation, background, coefficients)
+    return BeadImage(image, spacing, noise, floor, saturation, background, coefficients)
 
 
 class Scene(NamedTuple):
@@ -177,7 +180,7 @@ class Scene(NamedTuple):
         model = JointModel(field, self.basis, windows(self.basis), places, start.copy())
         if len(places) == len(self.centres):
             model.move(places, self.amplitudes.copy())
-            model.observe()
+            model.invalidate_surroundings()
         return model
 
 

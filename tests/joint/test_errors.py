@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from joint_fields import BAND, DIAMETER, basis_of, image_of, observed, scene, solved
+from joint_fields import DIAMETER, SUPPORT, basis_of, image_of, observed, scene, solved
 
 from napari_psf_distiller import fwhm, simulate_psf
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint.errors import psf_errors
-from napari_psf_distiller.joint.fit import distil_jointly
+from napari_psf_distiller.joint.fit import distill_jointly
 from napari_psf_distiller.joint.image.detection import find_candidates
 from napari_psf_distiller.joint.results import Settings
 from napari_psf_distiller.progress import finish
@@ -26,9 +26,9 @@ def fits():
     for seed in range(REALISATIONS):
         image = image_of(psf, places, [4000] * 9, (1, 60, 60), seed)[0]
         field = observed(image)
-        settings = Settings(0.0, BAND, (1.0, 2.0, 2.0), judge=False, turns=0)
+        settings = Settings(0.0, SUPPORT, (1.0, 2.0, 2.0), judge=False, max_angular_order=0)
         candidates = find_candidates(field, 6.0)
-        found.append(finish(distil_jointly(field, candidates, settings, choose_device("numpy"))))
+        found.append(finish(distill_jointly(field, candidates, settings, choose_device("numpy"))))
     return found
 
 

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 from joint_fields import (
-    APERTURE,
-    BAND,
     DIAMETER,
-    INDEX,
     SPACING,
-    WAVELENGTH,
+    SUPPORT,
     centres_3d,
     nearest,
     observed,
@@ -18,23 +15,22 @@ from joint_fields import (
 
 from napari_psf_distiller import InputError, Recipe, fwhm
 from napari_psf_distiller.compute import choose_device
-from napari_psf_distiller.joint import fit as joint_steps
+from napari_psf_distiller.joint import outcome
 from napari_psf_distiller.joint.advice.fit import joint_warnings
-from napari_psf_distiller.joint.fit import distil_jointly
+from napari_psf_distiller.joint.fit import distill_jointly
+from napari_psf_distiller.joint.image.bead_image import Camera
 from napari_psf_distiller.joint.image.detection import candidates_at, find_candidates
-from napari_psf_distiller.joint.image.field import Camera
-from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
+from napari_psf_distiller.joint.misfit.second_peak import SecondPeak
 from napari_psf_distiller.joint.results import Settings
-from napari_psf_distiller.optics import optics_band
 from napari_psf_distiller.progress import Progress, finish
 
-SMALL = Settings(DIAMETER, BAND, (3.0, 2.4, 2.4), turns=0)
+SMALL = Settings(DIAMETER, SUPPORT, (3.0, 2.4, 2.4), max_angular_order=0)
 
 
 def distil(field, settings=SMALL, candidates=None, preview_every: int = 0):
     found = find_candidates(field, 6.0) if candidates is None else candidates
     seen: list[Progress] = []
-    steps = distil_jointly(field, found, settings, choose_device("numpy"), preview_every)
+    steps = distill_jointly(field, found, settings, choose_device("numpy"), preview_every)
     return finish(steps, seen.append), seen
 
 
@@ -46,20 +42,6 @@ def field():
 @pytest.fixture(scope="module")
 def joint(field):
     return distil(observed(field.image), preview_every=4)
-
-
-def test_optics_band():
-    band = optics_band(1.2, 0.5, 1.33)
-    assert band.lateral == pytest.approx(4.8)
-    angle = np.arcsin(1.2 / 1.33)
-    assert band.axial == pytest.approx(1.33 * (1 - np.cos(angle)) / 0.5)
-    assert optics_band(APERTURE, WAVELENGTH, INDEX) == BAND
-
-
-@pytest.mark.parametrize(("aperture", "index"), [(1.4, 1.33), (1.33, 1.33), (0, 1.33), (-1, 1.5)])
-def test_optics_that_cannot_be(aperture, index):
-    with pytest.raises(InputError, match="must be positive and below the index"):
-        optics_band(aperture, 0.5, index)
 
 
 def test_the_window_is_the_one_that_was_asked_for(joint):
@@ -124,7 +106,7 @@ def test_a_bead_that_others_psf_fits_is_not_refused_again(field, monkeypatch):
         reasons[0] = "touching" if used[0] else ""
         return reasons
 
-    monkeypatch.setattr("napari_psf_distiller.joint.fit.judge", undecided)
+    monkeypatch.setattr("napari_psf_distiller.joint.operations.judge", undecided)
     result, _ = distil(observed(field.image))
     assert asked[:2] == [True, False]
     assert result.beads["used"].all()
@@ -178,8 +160,8 @@ def test_two_peaks_of_one_height_are_told_and_doubted(field, joint, monkeypatch)
     wider = tuple(
         2 * width / size for width, size in zip(fwhm(plain.psf, SPACING), SPACING, strict=True)
     )[1:]
-    rival = RivalPeak(4, 0.95, wider)
-    monkeypatch.setattr(joint_steps, "rival_peak", lambda psf, error: rival)
+    second = SecondPeak(4, 0.95, wider)
+    monkeypatch.setattr(outcome, "second_peak", lambda psf, error: second)
     doubted, _ = distil(observed(field.image))
     assert doubted.fwhm_error[0] == plain.fwhm_error[0]
     expected = np.array(fwhm(plain.psf, SPACING))[1:] / 2

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION
-from napari_psf_distiller.joint.image.detection import OVERSHADOWED
-from napari_psf_distiller.joint.judging import REASONS, check_alike, judge
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
+from napari_psf_distiller.joint.image.detection import IN_HALO
+from napari_psf_distiller.joint.judging import REASONS, check_one_kind, judge
 from napari_psf_distiller.joint.locate import MOMENTS, BeadFit
 
 WIDTHS = np.array([3.0, 2.5, 2.5])
 # A unit of each moment: a part of the PSF's own.
-UNITS = np.array([WIDTHS[i] * WIDTHS[j] for i, j in MOMENTS]) * DEVIATION**2
+UNITS = np.array([WIDTHS[i] * WIDTHS[j] for i, j in MOMENTS]) * SIGMAS_PER_FWHM**2
 NOISE = 0.05
 seeds = st.integers(0, 2**32 - 1)
 
@@ -60,7 +60,7 @@ def spoil(fit, amplitudes, bead: int, reason: str) -> None:
         fit.moments[bead, 2] += 0.6 * UNITS[2]
 
 
-@pytest.mark.parametrize("reason", [reason for reason in REASONS if reason != OVERSHADOWED])
+@pytest.mark.parametrize("reason", [reason for reason in REASONS if reason != IN_HALO])
 def test_each_reason(reason):
     fit, amplitudes = beads(20)
     spoil(fit, amplitudes, 3, reason)
@@ -179,12 +179,12 @@ def test_one_bead_is_like_itself():
 
 def test_every_reason_has_words():
     # That a peak may be a halo is said by who finds it.
-    assert set(REASONS) == {"saturated", "border", "bright", "dim", "touching", OVERSHADOWED}
+    assert set(REASONS) == {"saturated", "border", "bright", "dim", "touching", IN_HALO}
     assert all(REASONS.values())
 
 
 def test_beads_of_two_kinds_are_told_where_they_leave_no_psf():
     reasons = np.array([""] * 14 + ["bright"] * 6 + ["touching"] * 2)
     with pytest.raises(InputError, match="8 of 22 beads are of another brightness or shape"):
-        check_alike(reasons)
-    check_alike(np.array([""] * 20 + ["bright"]))
+        check_one_kind(reasons)
+    check_one_kind(np.array([""] * 20 + ["bright"]))

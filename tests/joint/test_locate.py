@@ -15,7 +15,7 @@ from joint_fields import (
 )
 
 from napari_psf_distiller.compute.host.windows import HostWindows
-from napari_psf_distiller.joint.locate import MOMENTS, fit_beads, improve_places
+from napari_psf_distiller.joint.locate import MOMENTS, fit_beads, position_steps
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTHS = np.array([2.2, 2.3, 2.3])
@@ -24,10 +24,8 @@ FLAT = [(0, 10.2, 9.7), (0, 11.4, 30.2), (0, 28.7, 20.1)]
 
 def improve(model, times: int = 1):
     for _ in range(times):
-        model.render()
-        places = improve_places(model, WIDTHS)
+        places = position_steps(model, WIDTHS)
         model.move(model.centres + places.steps[:, 1:], model.amplitudes + places.steps[:, 0])
-    model.render()
     return places
 
 
@@ -54,8 +52,7 @@ def test_one_step_is_nearly_all_where_little_is_wrong(seed):
     model = of.model()
     away = rng.uniform(-0.1, 0.1, of.centres.shape)
     model.move(of.centres + away, of.amplitudes)
-    model.render()
-    steps = improve_places(model, WIDTHS).steps
+    steps = position_steps(model, WIDTHS).steps
     np.testing.assert_allclose(steps[:, 1:], -away, atol=0.02)
     # It changes nothing itself.
     np.testing.assert_allclose(model.centres, of.centres + away)
@@ -71,7 +68,7 @@ def turning(of):
         noise = rng.standard_normal(part.size)
         part[:] = 0.2 * np.linalg.norm(parts[0]) * noise / np.linalg.norm(noise)
     model = of.model()
-    model.take(basis, HostWindows(basis), coefficients, [None] * len(parts))
+    model.change_basis(basis, HostWindows(basis), coefficients, [None] * len(parts))
     return model
 
 
@@ -80,7 +77,6 @@ def test_steps_lead_to_the_true_centre_of_what_turns(seed):
     rng = np.random.default_rng(seed)
     of = scene()
     truth = turning(of)
-    truth.render()
     model = turning(of._replace(image=10 + truth.light.astype(float)))
     away = rng.uniform(-0.3, 0.3, of.centres.shape)
     model.move(of.centres + away, of.amplitudes * rng.uniform(0.8, 1.2, len(away)))
@@ -96,13 +92,11 @@ def test_steps_lead_to_the_true_centre_of_what_turns(seed):
 def test_slopes_and_second_moments_of_what_turns():
     of = scene()
     truth = turning(of)
-    truth.render()
     # Two halves of each bead, apart along y and x, have a second moment there and nothing else.
     apart = np.array([0, 0.3, 0.2])
     light = np.zeros(of.image.shape)
     for sign in (-1, 1):
         truth.move(of.centres + sign * apart / 2, of.amplitudes / 2)
-        truth.render()
         light += truth.light
     model = turning(of._replace(image=10 + light))
     improve(model, 4)
@@ -125,14 +119,11 @@ def test_a_step_is_not_longer_than_it_can_be_trusted():
     of = scene()
     model = of.model()
     model.move(of.centres + np.array([0, 1, 0]), of.amplitudes / 5)
-    model.render()
-    np.testing.assert_allclose(improve_places(model, WIDTHS).steps[:, 2], -0.7)
+    np.testing.assert_allclose(position_steps(model, WIDTHS).steps[:, 2], -0.7)
     model.move(of.centres, 10 * of.amplitudes)
-    model.render()
-    np.testing.assert_allclose(improve_places(model, WIDTHS).steps[:, 0], -5 * of.amplitudes)
+    np.testing.assert_allclose(position_steps(model, WIDTHS).steps[:, 0], -5 * of.amplitudes)
     model.move(of.centres, of.amplitudes / 100)
-    model.render()
-    np.testing.assert_allclose(improve_places(model, WIDTHS).steps[:, 0], of.amplitudes / 100)
+    np.testing.assert_allclose(position_steps(model, WIDTHS).steps[:, 0], of.amplitudes / 100)
 
 
 @given(seed=seeds)
@@ -165,8 +156,7 @@ def test_information_is_that_of_the_light(flat):
         # Off the voxels by less than half, so that the windows stay.
         of = scene([(6.1, 9.8, 10.2), (7.2, 30.1, 9.7)])
     model = of.model(deviation=5, gain=0.5)
-    model.render()
-    found = improve_places(model, whole).information
+    found = position_steps(model, whole).information
     for bead, box in enumerate(model.boxes):
         level = model.local_background(bead, box)
         variance = model.variance(model.light[box], level).astype(float)
@@ -190,7 +180,6 @@ def test_information_is_that_of_the_light(flat):
         limit = 0.02 * np.outer(scale, scale)
         assert (np.abs(found[bead] - expected) <= limit).all()
     assert (found[:, 0, 0] > 0).all()
-    model.render()
     np.testing.assert_array_equal(fit_beads(model, whole).information, found)
 
 
@@ -237,7 +226,6 @@ def test_chi_squared_is_about_1_where_the_model_is_right(noisy):
     of = noisy[0]
     wrong = of._replace(image=of.image + np.random.default_rng(0).normal(0, 8, of.image.shape))
     model = wrong.model(deviation=4)
-    model.render()
     assert fit_beads(model, WIDTHS).chi_squared == pytest.approx(4, rel=0.2)
 
 
@@ -266,10 +254,8 @@ def fitted_pair(displacement, spacing, *, flat: bool = False, share: float = 0.5
     model = of.model(deviation=2, centres=[middle])
     model.move(middle[None], np.array([2e4]))
     for _ in range(6):
-        model.render()
-        steps = improve_places(model, finer * WIDTHS).steps
+        steps = position_steps(model, finer * WIDTHS).steps
         model.move(model.centres + steps[:, 1:], model.amplitudes + steps[:, 0])
-    model.render()
     fit = fit_beads(model, finer * WIDTHS)
     return fit.moments[0] / finer**2, fit.covariance[0]
 
@@ -316,7 +302,6 @@ def test_two_beads_on_a_coarse_grid(axis):
 def test_single_beads_have_none(centres):
     of = scene(centres)
     model = of.model()
-    model.render()
     fit = fit_beads(model, WIDTHS)
     np.testing.assert_allclose(fit.moments, 0, atol=0.01)
     assert fit.whole.all()
@@ -343,14 +328,12 @@ def test_a_core_cut_by_the_border_is_not_whole(centre, whole):
     # Its middle must be seen: a voxel to each side.
     of = scene([np.add(centre, 0.1)])
     model = of.model()
-    model.render()
     assert fit_beads(model, WIDTHS).whole[0] == whole
 
 
 def test_the_middle_of_a_wide_bead_is_wider():
     of = scene([(6.1, 20.1, 1.1)])
     model = of.model()
-    model.render()
     assert fit_beads(model, WIDTHS).whole[0]
     assert not fit_beads(model, 3 * WIDTHS).whole[0]
 
@@ -358,12 +341,10 @@ def test_the_middle_of_a_wide_bead_is_wider():
 def test_in_a_plane_z_cuts_nothing():
     of = scene([*FLAT, (0, 20.2, 0.3)], shape=(1, 40, 40), window=FLAT_WINDOW)
     model = of.model()
-    model.render()
     assert list(fit_beads(model, WIDTHS).whole) == [True, True, True, False]
 
 
 def test_a_saturated_core_is_seen():
     of = scene(amplitudes=[1e4, 1e4, 3e4, 1e4])
     model = of.model(saturation=0.5 * of.image.max())
-    model.render()
     assert list(fit_beads(model, WIDTHS).saturated) == [False, False, True, False]

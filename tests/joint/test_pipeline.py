@@ -476,7 +476,7 @@ def test_what_cannot_be_is_said_before_the_work(monkeypatch, field, changes, wor
     def fail(*args, **kwargs):
         raise AssertionError("the work began")
 
-    monkeypatch.setattr(joint_pipeline, "raw_field", fail)
+    monkeypatch.setattr(joint_pipeline, "raw_bead_image", fail)
     with pytest.raises(InputError, match=words):
         pd.distill(field.image, recipe=told(**{"spacing": field.spacing} | changes))
 
@@ -594,8 +594,8 @@ def test_a_fit_goes_on_from_another(field, found):
 
 
 def test_a_fit_that_does_not_settle_ends_all_the_same(field, found, symmetric, monkeypatch):
-    monkeypatch.setattr(joint, "ROUNDS", 1)
-    monkeypatch.setattr(joint, "ENOUGH", 0.0)
+    monkeypatch.setattr(joint, "MAX_ROUNDS", 1)
+    monkeypatch.setattr(joint, "CONVERGED_NATS_PER_COEFFICIENT", 0.0)
     fit = finish(joint_pipeline.joint_step(field.image, found, quick(spacing=field.spacing)))
     assert error_of(fit.psf, symmetric.psf) < 0.02
     assert np.isfinite(fit.psf_error).all()
@@ -614,7 +614,7 @@ def test_a_refused_bead_that_somebody_wants_is_used(field, found):
     assert again.beads["used"].all()
     # And it stays so in the fits after that.
     later = finish(joint_pipeline.joint_step(field.image, again.beads, recipe, before=again))
-    assert later.state.verdicts.tolist().count("kept") == 1
+    assert later.state.preset_status.tolist().count("kept") == 1
 
 
 def test_no_bead_is_marked_as_used(field, found):

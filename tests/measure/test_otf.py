@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_psf_distiller import InputError, simulate_psf
-from napari_psf_distiller.measure.otf import otf_lines, otf_section, widefield_band
+from napari_psf_distiller.measure.otf import otf_lines, otf_section
+from napari_psf_distiller.optics import Widefield
 
 SPACING = (0.2, 0.1, 0.08)
 SIGMA = (0.5, 0.25, 0.2)
@@ -53,22 +54,22 @@ def test_a_2d_psf_has_its_whole_otf(gaussian):
 
 
 def test_the_band_has_the_textbooks_cutoffs():
-    band = widefield_band(1.2, 0.52, 1.33)
+    support = Widefield(1.2, 0.52, 1.33)
+    band = support.band
     assert band.lateral == pytest.approx(2 * 1.2 / 0.52)
     assert band.axial == pytest.approx((1.33 - np.sqrt(1.33**2 - 1.2**2)) / 0.52)
-    ends = band.axial_at(np.array([0, -band.lateral, band.lateral, 2 * band.lateral]))
+    ends = support.axial_at(np.array([0, -band.lateral, band.lateral, 2 * band.lateral]))
     np.testing.assert_allclose(ends, 0, atol=1e-12)
-    assert band.axial_at(np.array([-band.lateral / 2]))[0] == pytest.approx(band.axial)
+    assert support.axial_at(np.array([-band.lateral / 2]))[0] == pytest.approx(band.axial)
     # The missing cone opens at the angle of the outermost ray.
-    slope = band.axial_at(np.array([1e-6]))[0] / 1e-6
+    slope = support.axial_at(np.array([1e-6]))[0] / 1e-6
     assert slope == pytest.approx(1.2 / np.sqrt(1.33**2 - 1.2**2), rel=1e-4)
 
 
 def test_a_simulated_psf_keeps_to_the_band():
     psf = simulate_psf((64, 96, 96), (0.15, 0.08, 0.08), numerical_aperture=1.2, wavelength=0.52)
     section = otf_section(psf, (0.15, 0.08, 0.08))
-    band = widefield_band(1.2, 0.52, 1.33)
-    height = band.axial_at(section.across)[None]
+    height = Widefield(1.2, 0.52, 1.33).axial_at(section.across)[None]
     # A window cuts the PSF, so that a little leaks over the edge.
     outside = np.abs(section.down)[:, None] > height + 0.4
     lateral = np.abs(section.across)[None] > 0.5
@@ -78,6 +79,6 @@ def test_a_simulated_psf_keeps_to_the_band():
 
 def test_what_has_no_otf_is_refused():
     with pytest.raises(InputError, match="must be below the refractive index"):
-        widefield_band(1.4, 0.52, 1.33)
+        Widefield(1.4, 0.52, 1.33)
     with pytest.raises(InputError, match="sum is not positive"):
         otf_section(-np.eye(9), (0.1, 0.1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import NoReturn, Self, TextIO
 
 from tqdm import tqdm
 
+import napari_psf_distiller
 from napari_psf_distiller.cli import commands
 from napari_psf_distiller.cli.parser import argument_parser
 from napari_psf_distiller.errors import DistillerError
@@ -51,7 +53,9 @@ def _run(argv: Sequence[str] | None) -> int:
         arguments = argument_parser().parse_args(argv)
         with _Terminal() as terminal, warnings.catch_warnings():
             warnings.showwarning = terminal.show_warning
-            text = arguments.command(arguments, commands.Outlet(terminal.warn, terminal.progress))
+            with _logging_to(terminal, arguments.verbose):
+                outlet = commands.Outlet(terminal.warn, terminal.progress)
+                text = arguments.command(arguments, outlet)
         _print(text)
     except SystemExit as end:
         # argparse ends so after --help and --version.
@@ -125,6 +129,34 @@ def _print(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
+class _LogHandler(logging.Handler):
+    """Hands the package's log to the terminal."""
+
+    def __init__(self, terminal: _Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._terminal.log(self.format(record))
+
+
+@contextmanager
+def _logging_to(terminal: _Terminal, verbosity: int) -> Iterator[None]:
+    """Print the package's log meanwhile: nothing at 0, phases at 1, rounds too from 2 on."""
+    if not verbosity:
+        yield
+        return
+    package, handler = logging.getLogger(napari_psf_distiller.__name__), _LogHandler(terminal)
+    level = package.level
+    package.addHandler(handler)
+    package.setLevel(logging.INFO if verbosity == 1 else logging.DEBUG)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+
+
 class _Terminal:
     """Warnings and progress on stderr: bars if someone looks at it, else a line for each step."""
 
@@ -176,6 +208,14 @@ class _Terminal:
                 )
         if self._bar is not None:
             self._bar.update(progress.iteration - self._bar.n)
+
+    def log(self, text: str) -> None:
+        """Print a line of the log above the bar, if there is one."""
+        if self._bar is None:
+            _say(text)
+            return
+        with tqdm.external_write_mode(file=sys.stderr):
+            _say(text)
 
     def _end_bar(self) -> None:
         if self._bar is not None:

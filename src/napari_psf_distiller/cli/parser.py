@@ -53,6 +53,10 @@ def argument_parser() -> argparse.ArgumentParser:
     text = "list what can compute on this machine, and why something cannot"
     part = subparsers.add_parser("devices", help=text, description=_sentence(text))
     part.set_defaults(command=commands.list_devices)
+    _add_verbose(parser, 0)
+    for part in subparsers.choices.values():
+        # One given before the command stays.
+        _add_verbose(part, argparse.SUPPRESS)
     return parser
 
 
@@ -172,6 +176,17 @@ def _add_ome(part: argparse.ArgumentParser) -> None:
         "--ome",
         action="store_true",
         help="write OME-TIFF: psf.ome.tif in the place of psf.tif, ...",
+    )
+
+
+def _add_verbose(part: argparse.ArgumentParser, default: int | str) -> None:
+    part.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=default,
+        help="say on stderr what each phase found, such as beads, noise and iterations; "
+        "twice (-vv): each round too",
     )
 
 

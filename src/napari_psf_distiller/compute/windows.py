@@ -1,4 +1,4 @@
-"""The light of beads in windows about them, and its adjoint: the heart of joint distilling."""
+"""The light of beads in windows about them, and its adjoint: the heart of the joint fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.psf_basis import PSFBasis
 
-__all__ = ["BeadWindows", "sums_at_places", "sums_at_places_adjoint"]
+__all__ = ["BeadWindows", "tabulate", "tabulate_adjoint"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -18,12 +18,12 @@ Floats = NDArray[np.float64]
 class BeadWindows(Protocol):
     """Sums of functions in windows about beads, and the adjoint of that.
 
-    A window's voxel (z, y, x) is ``sum over waves and columns of waves[z, wave] * amplitudes[wave,
+    A window's voxel (z, y, x) is ``sum over waves and columns of waves[z, wave] * spectrum[wave,
     column] * function[column](y, x)``. The waves and columns are those of a `PSFBasis`, the
     columns' centre displaced by a fraction of a voxel.
     """
 
-    def place(self, displacements: Floats) -> None:
+    def set_displacements(self, displacements: Floats) -> None:
         """Take new beads.
 
         Parameters
@@ -33,8 +33,8 @@ class BeadWindows(Protocol):
             -0.5 and 0.5.
         """
 
-    def take(self, amplitudes: Floats) -> None:
-        """Take new amplitudes of the functions, (waves, columns), for the light of all beads."""
+    def set_spectrum(self, spectrum: Floats) -> None:
+        """Take the amplitudes of all functions, (waves, columns), for the light of all beads."""
 
     def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows.
@@ -42,9 +42,9 @@ class BeadWindows(Protocol):
         Parameters
         ----------
         waves : numpy.ndarray
-            (windows, Z, waves): along each window's axis, times its bead's brightness.
+            (windows, Z, waves): along each window's axis, times its bead's amplitude.
         first : int
-            Number of the first of these beads; they follow one another.
+            Number of the first window's bead; the others follow it.
         out : numpy.ndarray, optional
             Written over with the result: memory that is new each time has to be cleared each time.
 
@@ -55,34 +55,36 @@ class BeadWindows(Protocol):
         """
 
     def light_adjoint(self, windows: Array, waves: Floats, first: int) -> Floats:
-        """Return the adjoint of `light` by the amplitudes: (waves, columns), of all windows."""
+        """Return the adjoint of `light` by the spectrum: (waves, columns), summed over windows."""
 
     def close(self) -> None:
         """Give back what the windows hold on a device."""
 
 
-def sums_at_places(basis: PSFBasis, amplitudes: Floats) -> Array:
-    """Return the sums of functions at the tables' places.
+def tabulate(basis: PSFBasis, spectrum: Floats) -> Array:
+    """Return each term's sum of functions, tabulated over the distance from the axis.
+
+    What a term's table has of each of its functions is added up, wave by wave.
 
     Parameters
     ----------
     basis : PSFBasis
-    amplitudes : numpy.ndarray
+    spectrum : numpy.ndarray
         (waves, columns).
 
     Returns
     -------
     numpy.ndarray
-        float32, (terms * places, waves).
+        float32, (terms * table_length, waves).
     """
-    parts = np.split(amplitudes.astype(np.float32), len(basis.terms), axis=1)
+    parts = np.split(spectrum.astype(np.float32), len(basis.terms), axis=1)
     return np.concatenate(
         [basis.table(order) @ part.T for (order, _), part in zip(basis.terms, parts, strict=True)]
     )
 
 
-def sums_at_places_adjoint(basis: PSFBasis, sums: Array) -> Array:
-    """Return the adjoint of `sums_at_places`."""
+def tabulate_adjoint(basis: PSFBasis, sums: Array) -> Array:
+    """Return the adjoint of `tabulate`: (waves, columns)."""
     parts = np.split(sums, len(basis.terms))
     return np.concatenate(
         [part.T @ basis.table(order) for (order, _), part in zip(basis.terms, parts, strict=True)],

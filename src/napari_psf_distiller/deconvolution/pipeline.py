@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.results import Deconvolved
 
 __all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of"]
+
+logger = logging.getLogger(__name__)
 
 
 def deconvolve_step(
@@ -57,6 +60,14 @@ def deconvolve_step(
             if mask is None
             else deconvolve_steps.check_mask(mask, unsaturated.shape) & unsaturated
         )
+    logger.info(
+        "deconvolution: an image of %s voxels with a PSF of %s, %s, %s, total variation %g",
+        "x".join(map(str, np.shape(image))),
+        "x".join(map(str, np.shape(psf))),
+        part.method,
+        part.boundary,
+        part.total_variation,
+    )
     steps = deconvolve_steps.deconvolve_image(
         image,
         psf,
@@ -72,7 +83,14 @@ def deconvolve_step(
         memory=bytes_of(recipe.memory),
         preview_every=preview_every,
     )
-    return (yield from steps)
+    done = yield from steps
+    logger.info(
+        "deconvolution: ended after %d iterations, %s, on %s",
+        done.iterations,
+        "where noise begins to be fitted" if part.iterations is None else "as many as asked for",
+        done.device,
+    )
+    return done
 
 
 def deconvolve(

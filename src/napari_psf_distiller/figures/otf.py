@@ -21,7 +21,8 @@ from napari_psf_distiller.figures.style import (
     legend,
     plain,
 )
-from napari_psf_distiller.measure.otf import Band, otf_lines, otf_section
+from napari_psf_distiller.measure.otf import otf_lines, otf_section
+from napari_psf_distiller.optics import Support
 
 __all__ = ["draw_otf"]
 
@@ -37,7 +38,7 @@ def draw_otf(
     psf: ArrayLike,
     spacing: Sequence[float],
     *,
-    band: Band | None = None,
+    support: Support | None = None,
     unit: str = MICROMETRES,
     foreground: str = "black",
 ) -> None:
@@ -51,7 +52,7 @@ def draw_otf(
         (Z, Y, X), of which the section ky = 0 is drawn, or (Y, X).
     spacing : sequence of float
         Voxel size in micrometres.
-    band : Band, optional
+    support : Support, optional
         What the optics pass; its outline and cutoffs are drawn in.
     unit : {"µm", "voxels"}
         What the spacing is in.
@@ -78,8 +79,8 @@ def draw_otf(
     _draw_section(above, section.magnitude, section.down, section.across, foreground)
     label_axes(above, f"kx ({per})", f"k{names[0]} ({per})", foreground)
     _draw_colours(axes_at(figure, LEFT + across + 0.08, RIM, 0.12, tall), above, foreground)
-    if band is not None:
-        _outline(above, band, flat=len(lines) == 2)
+    if support is not None:
+        _outline(above, support, flat=len(lines) == 2)
     for name, (frequency, magnitude) in zip(names, lines, strict=True):
         below.plot(
             frequency,
@@ -90,8 +91,10 @@ def draw_otf(
             label=f"k{name}",
         )
     last = max(float(frequency[-1]) for frequency, _ in lines)
-    if band is not None and band.lateral <= last:
-        below.axvline(band.lateral, color=CUTOFF, linewidth=1.3, linestyle="--", label="cutoff")
+    if support is not None and support.band.lateral <= last:
+        below.axvline(
+            support.band.lateral, color=CUTOFF, linewidth=1.3, linestyle="--", label="cutoff"
+        )
     plain(below, foreground)
     below.set_yscale("log")
     below.set_ylim(LEAST_SHOWN, 1.5)
@@ -138,15 +141,16 @@ def _draw_section(
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
 
 
-def _outline(axes: Axes, band: Band, *, flat: bool) -> None:
-    """Draw where the band ends; what lies beyond the sampling is cut off."""
+def _outline(axes: Axes, support: Support, *, flat: bool) -> None:
+    """Draw where the OTF's support ends; what lies beyond the sampling is cut off."""
     limits = axes.get_xlim(), axes.get_ylim()
+    cutoff = support.band.lateral
     if flat:
         angle = np.linspace(0, 2 * np.pi, 361)
-        edges = [(band.lateral * np.cos(angle), band.lateral * np.sin(angle))]
+        edges = [(cutoff * np.cos(angle), cutoff * np.sin(angle))]
     else:
-        lateral = np.linspace(-band.lateral, band.lateral, 401)
-        height = band.axial_at(lateral)
+        lateral = np.linspace(-cutoff, cutoff, 401)
+        height = support.axial_at(lateral)
         edges = [(lateral, height), (lateral, -height)]
     for x, y in edges:
         axes.plot(x, y, color=CUTOFF, linewidth=1.3, linestyle="--")

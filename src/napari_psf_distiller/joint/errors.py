@@ -16,22 +16,23 @@ __all__ = ["PSFErrors", "psf_errors"]
 
 Floats = NDArray[np.float64]
 
-# So many columns of a triangular matrix are solved for together.
-COLUMNS = 64
+# Columns of a triangular matrix that are solved for together.
+COLUMNS_AT_ONCE = 64
 
-# Where the window's outermost twentieth begins.
-RIM = 0.95
+# Where the window's outermost twentieth begins, as a part of the way from its middle to its side.
+RIM_START = 0.95
 
 
 class PSFErrors(NamedTuple):
-    """Standard errors.
+    """Standard errors of a PSF.
 
     Attributes
     ----------
     voxels : numpy.ndarray
-        Of the window's shape, for the PSF with the sum 1.
+        float32, (Z, Y, X): standard errors of the voxels of the PSF with the sum 1.
     widths : tuple of float
-        Of the full width at half maximum along each axis, in voxels; NaN where there is no width.
+        Standard errors of the full width at half maximum along each axis, in voxels; NaN where
+        there is no width.
     """
 
     voxels: NDArray[np.float32]
@@ -51,22 +52,22 @@ def psf_errors(
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF, of any sum.
+        The PSF's coefficients; its sum may be any.
     state : Linearised
         At these coefficients.
     total_variance : float
-        Of the PSF's sum over the window, relative to its square, when the background is fitted
-        with it.
+        Variance of the PSF's sum over the window, relative to the sum's square, when the
+        background is fitted with the PSF.
     displacement : float
-        Of the PSF along z, in voxels: where it is looked at.
+        By which the PSF is displaced along z, in voxels, where it is looked at.
 
     Notes
     -----
     The covariance is the inverse of the Fisher information. What the background and the PSF's halo
     share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
-    the light that the window does not reach is taken for background, the sum is doubted by as much
-    as lies in the window's outermost twentieth. Beads that differ by more than the camera's noise
-    are in the weights, and so in the errors: see `JointModel.calibrate`.
+    the light that the window does not reach is taken for background, the sum is uncertain by as
+    much as lies in the window's outermost twentieth. What beads differ by more than the camera's
+    noise is in the weights, and so in the errors: see `JointModel.update_noise`.
     """
     starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
     factors = []
@@ -74,12 +75,12 @@ def psf_errors(
         lower = linalg.cholesky(matrix, lower=True, check_finite=False)
         # R with the covariance R R^T. Some columns at a time: SciPy keeps Python's lock meanwhile,
         # and a viewer would stand still.
-        columns = np.array_split(np.eye(len(lower)), -(-len(lower) // COLUMNS), axis=1)
+        columns = np.array_split(np.eye(len(lower)), -(-len(lower) // COLUMNS_AT_ONCE), axis=1)
         solved = [linalg.solve_triangular(lower, some, lower=True, trans="T") for some in columns]
         factors.append(np.concatenate(solved, axis=1))
     psf, total = basis.psf(coefficients, displacement), basis.total(coefficients)
-    doubt = total_variance + _rim(psf) ** 2
-    variance = basis.variance(factors, displacement) + doubt * psf**2
+    sum_doubt = total_variance + _light_at_rim(psf) ** 2
+    variance = basis.variance(factors, displacement) + sum_doubt * psf**2
     voxels = (np.sqrt(variance) / total).astype(np.float32)
     # Through the brightest voxel, as widths are measured.
     top = tuple(int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
@@ -96,11 +97,11 @@ def psf_errors(
     return PSFErrors(voxels, tuple(widths))
 
 
-def _rim(psf: Floats) -> float:
+def _light_at_rim(psf: Floats) -> float:
     """Return how much of a PSF lies in the outermost twentieth of its window."""
     distance = [
         np.abs(np.arange(n) - n // 2) / max(n // 2, 1) if n > 1 else np.zeros(1) for n in psf.shape
     ]
     across = np.hypot(distance[1][:, None], distance[2])
-    outer = (distance[0][:, None, None] > RIM) | ((across > RIM) & (across <= 1))
+    outer = (distance[0][:, None, None] > RIM_START) | ((across > RIM_START) & (across <= 1))
     return float(np.abs(psf[outer]).sum() / np.abs(psf).sum())

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION
-from napari_psf_distiller.joint.image.detection import OVERSHADOWED
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
+from napari_psf_distiller.joint.image.detection import IN_HALO
 from napari_psf_distiller.joint.locate import MOMENTS, BeadFit
 
-__all__ = ["REASONS", "SIGNIFICANT", "check_alike", "judge", "none_used"]
+__all__ = ["MAX_AMPLITUDE_ERROR", "REASONS", "check_one_kind", "judge", "why_none_is_used"]
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ REASONS = {
     "border": "cut off by the image's border",
     "bright": "much brighter than the others",
     "dim": "too dim to tell its shape",
-    OVERSHADOWED: "perhaps only another one's halo",
+    IN_HALO: "perhaps only another one's halo",
     "touching": "of another shape than the others: touching, clumped or out of focus",
 }
 
@@ -34,22 +34,22 @@ ADVICE = {
     "dim": "Use an image with brighter beads.",
 }
 
-# Of single beads so many in a hundred are taken for touching ones.
-REFUSED = 0.01
+# The part of single beads that is taken for touching ones by chance.
+FALSE_REFUSAL_RATE = 0.01
 
-# Beads are of one kind if their amplitudes are within this factor of the median.
-BRIGHT = 3.0
+# A bead whose amplitude is more than this many times the median is of another kind.
+MAX_AMPLITUDE_RATIO = 3.0
 
-# A bead counts if its amplitude is known to this part of itself, or better.
-SIGNIFICANT = 1 / 6
+# A bead counts if its amplitude's standard error is no more than this part of the amplitude.
+MAX_AMPLITUDE_ERROR = 1 / 6
 
-# Single beads differ in brightness by at least this factor's logarithm, and in their second moments
-# by this part of the PSF's: what is less cannot be told from the model's own errors.
-LEAST_SPREAD, LEAST_CHANGE = 0.15, 0.01
+# Single beads scatter in the logarithm of their amplitude by at least this, and in their second
+# moments by this part of the PSF's: less cannot be told from the model's own errors.
+MIN_LOG_SCATTER, MIN_MOMENT_SCATTER = 0.15, 0.01
 
 
-# Where at least this part of the beads is of another kind, the image has two.
-MANY_OTHERS = 0.2
+# Where at least this part of the beads is of another kind, the image has two kinds.
+MIN_SHARE_OF_OTHERS = 0.2
 
 
 def judge(
@@ -76,29 +76,29 @@ def judge(
     """
     reasons = np.full(len(amplitudes), "", dtype="U16")
     deviation = 1 / np.sqrt(np.maximum(fit.information[:, 0, 0], 1e-300))
-    dim = ~(deviation < SIGNIFICANT * amplitudes)
+    dim = ~(deviation < MAX_AMPLITUDE_ERROR * amplitudes)
     candidates = used & fit.whole & ~fit.saturated & ~dim
     if not candidates.any():
         candidates = fit.whole & ~dim
     logarithms = np.log(np.maximum(amplitudes, 1e-300))
     typical = float(np.median(logarithms[candidates])) if candidates.any() else 0.0
     excess = logarithms - typical
-    spread = max(LEAST_SPREAD, _spread(excess[candidates]))
-    distance, freedom = _shape_distance(fit, widths, candidates)
-    distance = distance + np.maximum(excess / spread, 0) ** 2
-    limit = float(stats.chi2.isf(REFUSED, freedom + 1))
+    log_scatter = max(MIN_LOG_SCATTER, _robust_deviation(excess[candidates]))
+    distance, moment_count = _shape_distance(fit, widths, candidates)
+    distance = distance + np.maximum(excess / log_scatter, 0) ** 2
+    limit = float(stats.chi2.isf(FALSE_REFUSAL_RATE, moment_count + 1))
     for reason, which in (
         ("saturated", fit.saturated),
         ("border", ~fit.whole),
         ("dim", dim),
-        ("bright", excess > np.log(BRIGHT)),
+        ("bright", excess > np.log(MAX_AMPLITUDE_RATIO)),
         ("touching", distance > limit),
     ):
         reasons[(reasons == "") & which] = reason
     return reasons
 
 
-def none_used(reasons: NDArray[np.str_]) -> str:
+def why_none_is_used(reasons: NDArray[np.str_]) -> str:
     """Return the sentences that say why no bead is used, and what to do about it."""
     counts = Counter(reasons.tolist()).most_common()
     found = ", ".join(f"{n} {REASONS.get(reason, reason)}" for reason, n in counts)
@@ -109,8 +109,8 @@ def none_used(reasons: NDArray[np.str_]) -> str:
     return f"{beads} be used: {found}. {advice}"
 
 
-def check_alike(reasons: NDArray[np.str_]) -> None:
-    """Raise where so many beads are of another kind that their light leaves no PSF.
+def check_one_kind(reasons: NDArray[np.str_]) -> None:
+    """Raise where many beads are of another kind, and their light leaves no PSF.
 
     Parameters
     ----------
@@ -120,10 +120,10 @@ def check_alike(reasons: NDArray[np.str_]) -> None:
     Raises
     ------
     InputError
-        They are.
+        `MIN_SHARE_OF_OTHERS` of them or more are.
     """
     other = int(np.isin(reasons, ["bright", "touching"]).sum())
-    if other >= MANY_OTHERS * len(reasons):
+    if other >= MIN_SHARE_OF_OTHERS * len(reasons):
         raise InputError(
             f"{other} of {len(reasons)} beads are of another brightness or shape than the rest, "
             "and their light covers the image, so that the PSF's halo cannot be told: there are "
@@ -135,26 +135,30 @@ def check_alike(reasons: NDArray[np.str_]) -> None:
 def _shape_distance(
     fit: BeadFit, widths: Floats, candidates: NDArray[np.bool_]
 ) -> tuple[Floats, int]:
-    """Return the squared distances of the beads' shapes from the typical one, and their freedom."""
-    deviations = widths * DEVIATION
+    """Return the beads' squared distances from the typical shape, and the degrees of freedom."""
+    deviations = widths * SIGMAS_PER_FWHM
     units = np.array([deviations[i] * deviations[j] for i, j in MOMENTS])
     # In a plane there are no moments along z.
-    told = np.flatnonzero(fit.covariance.diagonal(axis1=1, axis2=2).max(axis=0, initial=0.0) > 0)
-    moments = fit.moments[:, told] / units[told]
-    covariance = fit.covariance[:, told][:, :, told] / np.multiply.outer(units[told], units[told])
+    measured_moments = np.flatnonzero(
+        fit.covariance.diagonal(axis1=1, axis2=2).max(axis=0, initial=0.0) > 0
+    )
+    moments = fit.moments[:, measured_moments] / units[measured_moments]
+    covariance = fit.covariance[:, measured_moments][:, :, measured_moments] / np.multiply.outer(
+        units[measured_moments], units[measured_moments]
+    )
     if not candidates.any():
-        return np.zeros(len(moments)), len(told)
-    off = moments - np.median(moments[candidates], axis=0)
+        return np.zeros(len(moments)), len(measured_moments)
+    excess_moments = moments - np.median(moments[candidates], axis=0)
     noise = np.median(covariance.diagonal(axis1=1, axis2=2)[candidates], axis=0)
-    scatter = np.array([_spread(column[candidates]) for column in off.T])
-    own = np.maximum(scatter**2 - noise, 0) + LEAST_CHANGE**2
+    scatter = np.array([_robust_deviation(column[candidates]) for column in excess_moments.T])
+    scatter_variance = np.maximum(scatter**2 - noise, 0) + MIN_MOMENT_SCATTER**2
     distances = [
-        float(vector @ np.linalg.solve(matrix + np.diag(own), vector))
-        for vector, matrix in zip(off, covariance, strict=True)
+        float(vector @ np.linalg.solve(matrix + np.diag(scatter_variance), vector))
+        for vector, matrix in zip(excess_moments, covariance, strict=True)
     ]
-    return np.array(distances), len(told)
+    return np.array(distances), len(measured_moments)
 
 
-def _spread(values: Floats) -> float:
-    """Return a standard deviation that a third of outliers does not change much."""
+def _robust_deviation(values: Floats) -> float:
+    """Return a standard deviation that is robust against a third of outliers."""
     return float(stats.median_abs_deviation(values, scale="normal")) if len(values) else 0.0

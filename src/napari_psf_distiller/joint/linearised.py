@@ -1,4 +1,4 @@
-"""A joint model about its present state, and about the inverse of its matrix."""
+"""The joint model linearised about its present state, and a preconditioner of its curvature."""
 
 from __future__ import annotations
 
@@ -15,33 +15,44 @@ __all__ = ["Linearised"]
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# What the background takes from the PSF's halo is taken for a little less than it is, so that
-# something is left of what nothing else tells.
-COUPLED = 0.98
+# The part of the Schur term that is subtracted: a little less than all, so that the complement
+# stays positive definite where the PSF's halo and the background cannot be told apart.
+SCHUR_FRACTION = 0.98
 
 
 @dataclass(frozen=True)
 class Linearised:
-    """The model about its present state: weighted least squares in its linear unknowns.
+    """Weighted least squares in the model's linear unknowns: PSF and background.
+
+    The unknowns are one vector: the PSF's parameters mode by mode (see `FieldModel`), each term by
+    term of the basis, then the background's coefficients. The curvature is the second derivative
+    of half of chi squared, with the priors.
 
     Attributes
     ----------
     gradient : numpy.ndarray
-        Of half of chi squared, downwards, by the PSF's and the background's coefficients.
+        (unknowns,): minus the derivative of half of chi squared.
     weights : list of numpy.ndarray
-        One a voxel of each bead's window, inside the image.
+        float32, one array a bead: the weights of the voxels of its window that lie in the image.
     precision : list of numpy.ndarray
-        For each of the PSF's terms the (approximate) matrix of half of chi squared.
+        For each of the basis's terms (modes * its coefficients, the same): about the curvature by
+        its coefficients, as if each bead stood alone on its nearest voxel.
     background_precision : numpy.ndarray
-        The same for the background,
+        (background, background): the curvature by the background.
     coupling : numpy.ndarray
-        and between the background and the PSF's symmetric part.
-    lost : numpy.ndarray
-        What of the precision of the PSF's symmetric part that coupling takes; see
+        (background, modes * coefficients of order 0): about the curvature by the background and the
+        PSF's symmetric part.
+    schur_term : numpy.ndarray
+        What the background takes from the precision of the PSF's symmetric part; see
         `BackgroundCoupling`.
-    residual, density : numpy.ndarray
-        Of the window's shape: the used beads' weighted residuals and weights, times the amplitude
-        and its square, added up on their nearest voxels.
+    stacked_residual : numpy.ndarray
+        float32, of the window's shape: the used beads' weighted residuals times their amplitudes,
+        summed over the beads, laid upon each other by their nearest voxels.
+    stacked_weight : numpy.ndarray
+        float32, of the window's shape: the used beads' weights times their squared amplitudes,
+        summed likewise. Where noise is all, `stacked_residual` has this variance.
+    modes : int
+        Number of the field model's vectors of parameters.
     """
 
     gradient: Floats
@@ -49,33 +60,40 @@ class Linearised:
     precision: list[Floats]
     background_precision: Floats
     coupling: Floats
-    lost: Floats
-    residual: Array
-    density: Array
+    schur_term: Floats
+    stacked_residual: Array
+    stacked_weight: Array
+    modes: int = 1
 
     @cached_property
-    def nearly_inverse(self) -> Callable[[Floats], Floats]:
-        """About the inverse of the matrix of half of chi squared, times a vector.
+    def preconditioner(self) -> Callable[[Floats], Floats]:
+        """A function that multiplies a vector by about the inverse of the curvature.
 
-        Between the PSF's symmetric part and the background it knows the coupling: the PSF's halo
-        and the background trade for each other.
+        With A the PSF's symmetric part, B the background and C their coupling (see
+        `BackgroundCoupling`), it eliminates the background: ``S = A - C' B^-1 C`` is solved for the
+        symmetric part, and B for the background. Other orders are solved term by term.
         """
-        ends = np.cumsum([len(matrix) for matrix in self.precision])
+        sizes = [len(matrix) // self.modes for matrix in self.precision]
+        ends = np.cumsum(sizes)[:-1]
+        unknowns = self.modes * sum(sizes)
         background = linalg.cho_factor(self.background_precision, check_finite=False)
         through = linalg.cho_solve(background, self.coupling, check_finite=False)
-        first = self.precision[0] - COUPLED * self.lost
+        complement = self.precision[0] - SCHUR_FRACTION * self.schur_term
         factors = [
-            linalg.cho_factor(matrix, check_finite=False) for matrix in (first, *self.precision[1:])
+            linalg.cho_factor(matrix, check_finite=False)
+            for matrix in (complement, *self.precision[1:])
         ]
 
         def times(vector: Floats) -> Floats:
-            *parts, level = np.split(vector, ends)
+            psf, level = vector[:unknowns].reshape(self.modes, -1), vector[unknowns:]
+            parts = [part.ravel() for part in np.split(psf, ends, axis=1)]
             parts[0] = parts[0] - through.T @ level
             solved = [
                 linalg.cho_solve(factor, part, check_finite=False)
                 for factor, part in zip(factors, parts, strict=True)
             ]
             level = linalg.cho_solve(background, level, check_finite=False) - through @ solved[0]
-            return np.concatenate([*solved, level])
+            by_mode = [part.reshape(self.modes, -1) for part in solved]
+            return np.concatenate([np.concatenate(by_mode, axis=1).ravel(), level])
 
         return times

@@ -17,20 +17,25 @@ from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
-from napari_psf_distiller.joint.fit import distil_jointly
+from napari_psf_distiller.joint.fit import distill_jointly
+from napari_psf_distiller.joint.image.bead_image import BeadImage, bead_image_from
 from napari_psf_distiller.joint.image.detection import (
     EXCLUDED,
+    IN_HALO,
     KEPT,
-    OVERSHADOWED,
     Candidates,
     candidates_at,
     find_candidates,
 )
-from napari_psf_distiller.joint.image.field import BeadField, bead_field
-from napari_psf_distiller.joint.image.plausible import check_plausible
-from napari_psf_distiller.joint.results import SAME, Joint, JointState, Settings
+from napari_psf_distiller.joint.image.plausibility import check_plausible
+from napari_psf_distiller.joint.results import (
+    SAME_BEAD_WIDTHS,
+    JointFitResult,
+    JointState,
+    Settings,
+)
 from napari_psf_distiller.measure.widths import fwhm
-from napari_psf_distiller.optics import optics_band
+from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import JointFit, MatchedFilter, Recipe
@@ -61,14 +66,14 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     settings = _settings(recipe, original.ndim)
     device = choose_device(recipe.device)
     yield Progress(StepId.FIND_BEADS, 0, 1)
-    field = raw_field(original, recipe)
-    candidates = find_candidates(field, _filter_of(recipe).significance)
-    candidates = _with_saturated(field, candidates, recipe)
-    check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
+    bead_image = raw_bead_image(original, recipe)
+    candidates = find_candidates(bead_image, _filter_of(recipe).significance)
+    candidates = _with_saturated(bead_image, candidates, recipe)
+    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
     yield Progress(StepId.FIND_BEADS, 1, 1)
     clock.note(StepId.FIND_BEADS)
     curve: list[tuple[int, float]] = []
-    fit = yield from noting(distil_jointly(field, candidates, settings, device), curve)
+    fit = yield from noting(distill_jointly(bead_image, candidates, settings, device), curve)
     clock.note(StepId.DISTILL)
     psf = yield from postprocess_step(fit.psf, recipe)
     clock.note(StepId.POSTPROCESS)
@@ -87,7 +92,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
         warnings=(
             *bead_warnings(fit.beads),
             *joint_warnings(fit, spacing, recipe),
-            *history_warnings(fit.state.field.history, fit.widths),
+            *history_warnings(fit.state.bead_image.history, fit.widths),
             *psf_warnings(original.shape, psf, recipe),
         ),
         residual=fit.residual,
@@ -96,7 +101,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
 
 
 def _postprocessed_error(
-    fit: Joint, psf: NDArray[np.float32], recipe: Recipe
+    fit: JointFitResult, psf: NDArray[np.float32], recipe: Recipe
 ) -> NDArray[np.float32]:
     """Return the errors of a PSF's voxels, moved, cropped and scaled as it was itself."""
     peak = np.unravel_index(int(fit.psf.argmax()), fit.psf.shape)
@@ -107,13 +112,13 @@ def _postprocessed_error(
     return crop_about_centre(error, psf.shape) * scale
 
 
-def raw_field(image: ArrayLike, recipe: Recipe) -> BeadField:
-    """Tell noise and background of a raw image; see `bead_field`."""
+def raw_bead_image(image: ArrayLike, recipe: Recipe) -> BeadImage:
+    """Return a raw image with its noise and its background; see `bead_image_from`."""
     original = array = check_array(image)
     # Small whole numbers stay as they are, which takes half of the memory or less.
     if original.dtype.kind == "f" or original.dtype.itemsize > 2:
         array = np.ascontiguousarray(array, np.float32)
-    return bead_field(
+    return bead_image_from(
         array,
         check_spacing(recipe.spacing, array.ndim),
         recipe.camera,
@@ -132,15 +137,15 @@ def find_raw_beads_step(image: ArrayLike, recipe: Recipe) -> Steps[pd.DataFrame]
         amplitudes, and on which are used. What may be another bead's halo is not yet.
     """
     yield Progress(StepId.FIND_BEADS, 0, 1)
-    field = raw_field(image, recipe)
-    found = find_candidates(field, _filter_of(recipe).significance)
+    bead_image = raw_bead_image(image, recipe)
+    found = find_candidates(bead_image, _filter_of(recipe).significance)
     axes = AXES[-np.ndim(np.asarray(image)) :]
     beads = pd.DataFrame(found.voxels[:, -len(axes) :].astype(float), columns=list(axes))
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")
     beads["amplitude"] = found.heights
-    beads["background"] = field.level(found.voxels)
-    beads["used"] = ~found.overshadowed
-    beads["reason"] = np.where(found.overshadowed, OVERSHADOWED, "").astype(object)
+    beads["background"] = bead_image.level(found.voxels)
+    beads["used"] = ~found.in_halo
+    beads["reason"] = np.where(found.in_halo, IN_HALO, "").astype(object)
     yield Progress(StepId.FIND_BEADS, 1, 1)
     return beads
 
@@ -150,9 +155,9 @@ def joint_step(
     beads: pd.DataFrame,
     recipe: Recipe,
     preview_every: int = 0,
-    before: Joint | None = None,
-) -> Steps[Joint]:
-    """Distil the PSF from a raw image and its beads; see `distil_jointly`.
+    before: JointFitResult | None = None,
+) -> Steps[JointFitResult]:
+    """Distil the PSF from a raw image and its beads; see `distill_jointly`.
 
     Parameters
     ----------
@@ -164,33 +169,35 @@ def joint_step(
         not explain them.
     recipe : Recipe
     preview_every : int
-    before : Joint, optional
-        Of the same image and recipe, with other beads: it goes on from there. Beads that it
+    before : JointFitResult, optional
+        A fit of the same image and recipe, with other beads: it goes on from there. Beads that it
         refused and that are ``used`` now are not judged again.
     """
     original = np.asarray(image)
     state = before.state if before is not None else None
     if state is None:
-        field, settings = raw_field(original, recipe), _settings(recipe, original.ndim)
+        bead_image, settings = raw_bead_image(original, recipe), _settings(recipe, original.ndim)
     else:
-        field, settings = state.field, state.settings
+        bead_image, settings = state.bead_image, state.settings
     centres = centres_of(beads)
     # A bead outside the image is an error with a sentence.
     bead_voxels(centres, original.shape)
     if original.ndim == 2:
         centres = np.insert(centres, 0, 0.0, axis=1)
-    verdicts = _verdicts(beads, centres, state)
-    if not np.isin(verdicts, ["", KEPT]).any():
+    preset = _preset_status(beads, centres, state)
+    if not np.isin(preset, ["", KEPT]).any():
         raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
     widths = state.widths if state is not None else None
-    candidates = _without_doubles(candidates_at(field, centres, verdicts, widths))
-    candidates = _with_saturated(field, candidates, recipe)
-    check_plausible(candidates.widths, field.spacing, settings.bead_diameter, settings.band)
+    candidates = _without_doubles(candidates_at(bead_image, centres, preset, widths))
+    candidates = _with_saturated(bead_image, candidates, recipe)
+    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
     device = choose_device(recipe.device)
-    return (yield from distil_jointly(field, candidates, settings, device, preview_every, state))
+    return (
+        yield from distill_jointly(bead_image, candidates, settings, device, preview_every, state)
+    )
 
 
-def _with_saturated(field: BeadField, candidates: Candidates, recipe: Recipe) -> Candidates:
+def _with_saturated(bead_image: BeadImage, candidates: Candidates, recipe: Recipe) -> Candidates:
     """Refuse beads whose peaks are saturated at once, as a PSF from them has no top.
 
     Raises
@@ -200,50 +207,50 @@ def _with_saturated(field: BeadField, candidates: Candidates, recipe: Recipe) ->
     """
     if not _fit_of(recipe).judge:
         return candidates
-    verdicts = candidates.verdicts
-    if verdicts is None:
-        verdicts = np.full(len(candidates.voxels), "", "U16")
-    saturated = (verdicts == "") & field.saturated(candidates.voxels)
-    if saturated.any() and not (np.isin(verdicts, ["", KEPT]) & ~saturated).any():
+    preset = candidates.preset_status
+    if preset is None:
+        preset = np.full(len(candidates.voxels), "", "U16")
+    saturated = (preset == "") & bead_image.saturated(candidates.voxels)
+    if saturated.any() and not (np.isin(preset, ["", KEPT]) & ~saturated).any():
         raise InputError(
             f"None of the {len(saturated)} beads can be used: {int(saturated.sum())} are "
-            f"saturated, at {field.saturation:g}. Expose for a shorter time, or use the image "
+            f"saturated, at {bead_image.saturation:g}. Expose for a shorter time, or use the image "
             "before its contrast was changed."
         )
-    return candidates._replace(verdicts=np.where(saturated, "saturated", verdicts))
+    return candidates._replace(preset_status=np.where(saturated, "saturated", preset))
 
 
 def _without_doubles(candidates: Candidates) -> Candidates:
     """Leave out the excluded beads that another one was put in the place of."""
-    assert candidates.verdicts is not None
-    shaping = np.isin(candidates.verdicts, ["", KEPT])
+    assert candidates.preset_status is not None
+    usable = np.isin(candidates.preset_status, ["", KEPT])
     places = candidates.voxels / candidates.widths
-    apart, _ = cKDTree(places[shaping]).query(places)
-    kept = shaping | (np.asarray(apart) > SAME)
+    apart, _ = cKDTree(places[usable]).query(places)
+    kept = usable | (np.asarray(apart) > SAME_BEAD_WIDTHS)
     return candidates._replace(
         voxels=candidates.voxels[kept],
         heights=candidates.heights[kept],
-        overshadowed=candidates.overshadowed[kept],
-        verdicts=candidates.verdicts[kept],
+        in_halo=candidates.in_halo[kept],
+        preset_status=candidates.preset_status[kept],
     )
 
 
-def _verdicts(
+def _preset_status(
     beads: pd.DataFrame, centres: NDArray[np.float64], state: JointState | None
 ) -> NDArray[np.str_]:
     """Return what a table of beads decides for each; see `Candidates`."""
-    verdicts = np.full(len(beads), "", "U16")
+    preset = np.full(len(beads), "", "U16")
     if state is not None:
         nearest = state.nearest(centres)
-        refused = (state.reasons != "") | (state.verdicts == KEPT)
-        verdicts[(nearest >= 0) & refused[nearest]] = KEPT
+        refused = (state.reasons != "") | (state.preset_status == KEPT)
+        preset[(nearest >= 0) & refused[nearest]] = KEPT
     if "used" in beads:
         out = ~beads["used"].to_numpy(bool)
-        verdicts[out] = EXCLUDED
+        preset[out] = EXCLUDED
         if "reason" in beads:
-            told = beads["reason"].to_numpy(str)
-            verdicts = np.where(out & (told != ""), told, verdicts).astype("U16")
-    return verdicts
+            given = beads["reason"].to_numpy(str)
+            preset = np.where(out & (given != ""), given, preset).astype("U16")
+    return preset
 
 
 # Beads can be found in a raw image, and fitted, whatever its recipe does else.
@@ -260,8 +267,7 @@ def _fit_of(recipe: Recipe) -> JointFit:
 
 
 def _settings(recipe: Recipe, ndim: int) -> Settings:
-    figures, part = recipe.optics.figures, _fit_of(recipe)
-    band = None if figures is None else optics_band(*figures)
+    part, support = _fit_of(recipe), support_of(recipe.optics.figures)
     window = part.window
     if window is not None:
         if len(window) < ndim:
@@ -271,7 +277,7 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
         window = (*((1.0,) * (3 - ndim)), *window[-ndim:])
     return Settings(
         recipe.bead_diameter or 0.0,
-        band,
+        support,
         window,
         part.judge,
         part.angular_orders,

@@ -1,4 +1,4 @@
-"""What a joint fit is told, what it finds, and where another one goes on from."""
+"""The settings of a joint fit, what it finds, and the state that another one goes on from."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.image.field import BeadField
-from napari_psf_distiller.joint.misfit.rival_peak import RivalPeak
+from napari_psf_distiller.joint.image.bead_image import BeadImage
+from napari_psf_distiller.joint.misfit.second_peak import SecondPeak
 from napari_psf_distiller.joint.misfit.summary import Misfit
-from napari_psf_distiller.joint.model.model import Fitted
-from napari_psf_distiller.optics import Band
+from napari_psf_distiller.joint.model.model import FittedUnknowns
+from napari_psf_distiller.optics import Band, Support
 from napari_psf_distiller.recipe import JointFit
 
-__all__ = ["SAME", "Joint", "JointState", "Settings"]
+__all__ = ["SAME_BEAD_WIDTHS", "JointFitResult", "JointState", "Settings"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# Two places are those of one bead if they lie within so many of its widths.
-SAME = 0.7
+# Two centres are of one bead if they lie within this many of its widths.
+SAME_BEAD_WIDTHS = 0.7
 
 
 class Settings(NamedTuple):
-    """What joint distilling is told.
+    """The settings of a joint fit.
 
     Attributes
     ----------
     bead_diameter : float
         In micrometres; 0 is a point.
-    band : Band or None
-        What the optics pass; None estimates it from the beads' width.
+    support : Support or None
+        Which frequencies the microscope passes; None takes them from the beads.
     window : tuple of float or None
         Extent of the PSF along z, y and x in micrometres; None chooses it from the beads' width.
     judge : bool
         Whether beads that do not look single are refused.
-    turns : int or None
-        The PSF has parts that turn up to so many times about its axis; None leaves it to the
-        evidence.
+    max_angular_order : int or None
+        The PSF has all angular orders up to this one; None leaves it to the evidence.
     most_iterations : int
-        What all iterations may cost, admissions of orders included, in iterations of a PSF that
-        does not turn: each order makes one dearer.
+        What all iterations may cost, admissions of orders included, in iterations of a PSF that is
+        the same all around its axis: each angular order makes one dearer; see
+        `FitOperations.cost`.
     """
 
     bead_diameter: float = 0.0
-    band: Band | None = None
+    support: Support | None = None
     window: tuple[float, ...] | None = None
     judge: bool = True
-    turns: int | None = None
+    max_angular_order: int | None = None
     most_iterations: int = JointFit().most_iterations
 
 
@@ -61,32 +61,35 @@ class JointState(NamedTuple):
 
     Attributes
     ----------
-    field : BeadField
+    bead_image : BeadImage
     settings : Settings
     widths : numpy.ndarray
-        See `Candidates`.
+        Full width at half maximum of a bead's image along each axis, in voxels.
     basis : FourierBessel
-    fitted : Fitted
-    centres, amplitudes : numpy.ndarray
-        Of all beads, (beads, 3) and (beads,); in front of the PSF's by
+    fitted : FittedUnknowns
+    centres : numpy.ndarray
+        (beads, 3): of all beads, in voxels, in the model: the table's less `displacement` along z.
+    amplitudes : numpy.ndarray
+        (beads,): of all beads.
     displacement : float
-        voxels along z.
-    verdicts, reasons : numpy.ndarray
-        str, of all beads: what was decided beforehand, see `Candidates`, and in the end why a bead
-        is not used.
+        Displacement of the PSF's peak along z from the middle of its window, in voxels.
+    preset_status : numpy.ndarray
+        str, (beads,): what was decided before the fit; see `Candidates`.
+    reasons : numpy.ndarray
+        str, (beads,): why a bead is not used; empty for those that are.
     sum_variance : float
-        Relative, of the sum of a PSF from a single bead.
+        The variance, relative to the sum's square, of the sum of a PSF from a single bead.
     """
 
-    field: BeadField
+    bead_image: BeadImage
     settings: Settings
     widths: Floats
     basis: FourierBessel
-    fitted: Fitted
+    fitted: FittedUnknowns
     centres: Floats
     amplitudes: Floats
     displacement: float
-    verdicts: NDArray[np.str_]
+    preset_status: NDArray[np.str_]
     reasons: NDArray[np.str_]
     sum_variance: float
 
@@ -96,12 +99,12 @@ class JointState(NamedTuple):
             return np.full(len(centres), -1)
         shown = self.centres + np.array([self.displacement, 0.0, 0.0])
         apart, nearest = cKDTree(shown / self.widths).query(centres / self.widths)
-        return np.where(np.asarray(apart) < SAME, nearest, -1)
+        return np.where(np.asarray(apart) < SAME_BEAD_WIDTHS, nearest, -1)
 
 
 @dataclass(frozen=True)
-class Joint:
-    """What joint distilling found.
+class JointFitResult:
+    """What a joint fit found.
 
     Attributes
     ----------
@@ -118,7 +121,7 @@ class Joint:
     residual : numpy.ndarray
         float32, of the image's shape: what the model leaves.
     iterations : int
-    settled : bool
+    converged : bool
         Whether the iterations ended because they gained nothing more, and not for their number.
     band : Band
         The frequencies that the PSF may have.
@@ -126,7 +129,7 @@ class Joint:
         Full width at half maximum of a bead's image along z, y and x, in voxels.
     misfit : Misfit
         What the model does not say of the beads.
-    rival : RivalPeak or None
+    second_peak : SecondPeak or None
         A second peak of the PSF along z that may be the higher one.
     state : JointState
     """
@@ -137,9 +140,9 @@ class Joint:
     beads: pd.DataFrame
     residual: Array
     iterations: int
-    settled: bool
+    converged: bool
     band: Band
     widths: Floats
     misfit: Misfit
-    rival: RivalPeak | None
+    second_peak: SecondPeak | None
     state: JointState

@@ -1,4 +1,4 @@
-"""Where a joint fit begins: the frequencies a PSF may have, how far it reaches, the first beads."""
+"""How a joint fit begins: the PSF's band, its window, the first beads and the first PSF."""
 
 from __future__ import annotations
 
@@ -8,53 +8,63 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION
+from napari_psf_distiller.joint.image.bead_image import BeadImage
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.image.detection import Candidates
-from napari_psf_distiller.joint.image.field import BeadField
-from napari_psf_distiller.joint.image.seen_band import seen_band
-from napari_psf_distiller.optics import Band, highest_band
+from napari_psf_distiller.joint.image.observed_band import observed_band
+from napari_psf_distiller.optics import Band, Support, sampled_band
 
-__all__ = ["alone_first", "band_of", "first_deviations", "gaussian", "middle_of", "window_of"]
+__all__ = [
+    "gaussian",
+    "initial_band",
+    "initial_deviations",
+    "inner_window",
+    "most_isolated_first",
+    "window_shape",
+]
 
 Floats = NDArray[np.float64]
 
-# The window reaches so many widths of a bead to each side, along z and in the plane. What light is
-# beyond is taken for background, which errs the more the denser the beads are: where more than so
-# many windows lie over each other in the plane, they are made larger, by up to so much.
-REACH, OVERLAP, LARGER = (6.5, 9.0), 1.2, 1.35
+# The window reaches this many widths of a bead to each side, along z and in the plane. Light beyond
+# it is taken for background, which errs the more the denser the beads are: where more than this
+# many windows lie over each other in the plane, they are made larger, by up to this factor.
+WINDOW_REACH_WIDTHS, MAX_OVERLAP, MAX_ENLARGEMENT = (6.5, 9.0), 1.2, 1.35
 
-# From so many beads on one of them may be something else.
-MANY = 5
+# From this many beads on one of them may be something else.
+MANY_BEADS = 5
 
 # A window is no larger than this part of the image.
-LARGEST = 0.65
+MAX_WINDOW_OF_IMAGE = 0.65
 
 
-# The optics' figures are known to a few per cent.
-TOLERANCE = (1.05, 1.02)
+# The optics' figures are known to a few per cent: the band is wider by these factors, along z and
+# in the plane.
+OPTICS_TOLERANCE = (1.05, 1.02)
 
-# Without them the band is taken this much wider than the bead's width asks for.
-UNKNOWN = (1.6, 1.3)
+# Without optics the band is wider than the bead's width asks for by these factors, along z and in
+# the plane.
+UNKNOWN_OPTICS_MARGIN = (1.6, 1.3)
 
-# And than what is seen of it in the beads' images, which is at most so many times the former.
-WIDER, MOST_WIDER = 1.1, 1.6
-# A microscope that passes the frequency k in the plane passes at least about so many micrometres
-# times k squared along the axis: wavelength / (8 index), of visible light in water. But in focus
-# that does not say so much where it is more than this, cycles a micrometre.
-PARAXIAL, MOST_AXIAL = 0.047, 2.0
+# And wider by the first factor than what is seen of it in the beads' images, which counts up to the
+# second factor times what the width asks for.
+OBSERVED_BAND_MARGIN, MAX_OBSERVED_EXCESS = 1.1, 1.6
+# A microscope that passes the frequency k in the plane passes at least about this many micrometres
+# times k squared along the axis: wavelength / (8 index), of visible light in water. It is not taken
+# for more than the second, in cycles a micrometre.
+PARAXIAL_MICROMETRES, MAX_PARAXIAL_AXIAL = 0.047, 2.0
 
-# Beads are of usual brightness within this factor's logarithm of the median.
-USUAL = 0.7
+# Beads are of typical height within this, as a logarithm, of the median.
+TYPICAL_LOG_AMPLITUDE = 0.7
 
 
-def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Band:
+def initial_band(support: Support | None, bead_image: BeadImage, candidates: Candidates) -> Band:
     """Return the frequencies that a PSF may have.
 
     Parameters
     ----------
-    known : Band or None
-        What the optics pass; None takes it from the beads.
-    field : BeadField
+    support : Support or None
+        Which frequencies the microscope passes; None takes them from the beads.
+    bead_image : BeadImage
     candidates : Candidates
 
     Notes
@@ -62,24 +72,27 @@ def band_of(known: Band | None, field: BeadField, candidates: Candidates) -> Ban
     An aberrated PSF is wide and has fine detail all the same: so where the optics are not known,
     what is seen in the beads' images counts too.
     """
-    spacing, widths = field.spacing, candidates.widths
-    if known is not None:
-        lateral, axial = known.lateral * TOLERANCE[1], known.axial * TOLERANCE[0]
+    spacing, widths = bead_image.spacing, candidates.widths
+    if support is not None:
+        lateral = support.band.lateral * OPTICS_TOLERANCE[1]
+        axial = support.band.axial * OPTICS_TOLERANCE[0]
     else:
-        lateral = UNKNOWN[1] * 1.02 / (min(widths[1:]) * spacing[1])
-        axial = UNKNOWN[0] * 0.88 / (widths[0] * spacing[0])
-        seen = seen_band(field, candidates)
+        lateral = UNKNOWN_OPTICS_MARGIN[1] * 1.02 / (min(widths[1:]) * spacing[1])
+        axial = UNKNOWN_OPTICS_MARGIN[0] * 0.88 / (widths[0] * spacing[0])
+        seen = observed_band(bead_image, candidates)
         if seen is not None:
-            lateral = max(lateral, min(WIDER * seen.lateral, MOST_WIDER * lateral))
-            axial = max(axial, min(WIDER * seen.axial, MOST_WIDER * axial))
+            lateral = max(
+                lateral, min(OBSERVED_BAND_MARGIN * seen.lateral, MAX_OBSERVED_EXCESS * lateral)
+            )
+            axial = max(axial, min(OBSERVED_BAND_MARGIN * seen.axial, MAX_OBSERVED_EXCESS * axial))
         # An aberrated PSF may be long along z, with all the frequencies of a short one.
-        axial = max(axial, min(PARAXIAL * lateral**2, MOST_AXIAL))
-    most = highest_band(spacing)
+        axial = max(axial, min(PARAXIAL_MICROMETRES * lateral**2, MAX_PARAXIAL_AXIAL))
+    most = sampled_band(spacing)
     return Band(min(lateral, most.lateral), min(axial, most.axial))
 
 
-def window_of(
-    extent: tuple[float, ...] | None, field: BeadField, candidates: Candidates
+def window_shape(
+    extent: tuple[float, ...] | None, bead_image: BeadImage, candidates: Candidates
 ) -> tuple[int, int, int]:
     """Return how many voxels a PSF has along each axis.
 
@@ -87,47 +100,52 @@ def window_of(
     ----------
     extent : tuple of float or None
         In micrometres; None takes it from the beads.
-    field : BeadField
+    bead_image : BeadImage
     candidates : Candidates
     """
-    shape, spacing, widths = field.image.shape, field.spacing, candidates.widths
+    shape, spacing, widths = bead_image.intensity.shape, bead_image.spacing, candidates.widths
     if extent is not None:
         halves = [reach / size / 2 for reach, size in zip(extent, spacing, strict=True)]
     else:
-        across = REACH[1] * max(widths[1:] * spacing[1:])
+        across = WINDOW_REACH_WIDTHS[1] * max(widths[1:] * spacing[1:])
         plane = shape[1] * spacing[1] * shape[2] * spacing[2]
         overlap = len(candidates.voxels) * (2 * across) ** 2 / plane
-        across *= float(np.clip(np.sqrt(overlap / OVERLAP), 1, LARGER))
+        across *= float(np.clip(np.sqrt(overlap / MAX_OVERLAP), 1, MAX_ENLARGEMENT))
         # Beside a bead there must be background.
-        across = min(across, LARGEST * min(shape[1] * spacing[1], shape[2] * spacing[2]) / 2)
-        halves = [REACH[0] * widths[0], across / spacing[1], across / spacing[2]]
+        across = min(
+            across, MAX_WINDOW_OF_IMAGE * min(shape[1] * spacing[1], shape[2] * spacing[2]) / 2
+        )
+        halves = [WINDOW_REACH_WIDTHS[0] * widths[0], across / spacing[1], across / spacing[2]]
     nz, ny, nx = (
         2 * max(least, min(int(np.ceil(half)), limit)) + 1
         for half, least, limit in zip(
-            halves, (1, 2, 2), (_seen_along(field, candidates), shape[1], shape[2]), strict=True
+            halves,
+            (1, 2, 2),
+            (_planes_seen(bead_image, candidates), shape[1], shape[2]),
+            strict=True,
         )
     )
     return (1 if shape[0] == 1 else nz, ny, nx)
 
 
-def _seen_along(field: BeadField, candidates: Candidates) -> int:
+def _planes_seen(bead_image: BeadImage, candidates: Candidates) -> int:
     """Return how many planes of a bead are seen both before its focus and behind it.
 
-    Of the bead that shows most, or where they are many of the next one to it.
+    It is the bead that shows most that counts, or where beads are many the next one to it.
     """
-    planes = candidates.voxels[~candidates.overshadowed, 0]
-    last = len(field.image) - 1
+    planes = candidates.voxels[~candidates.in_halo, 0]
+    last = len(bead_image.intensity) - 1
     if len(planes) == 0:
         return last // 2
-    rank = -2 if len(planes) >= MANY else -1
+    rank = -2 if len(planes) >= MANY_BEADS else -1
     seen = min(int(np.sort(side)[rank]) for side in (planes, last - planes))
     return min(last // 2, seen)
 
 
-def middle_of(
+def inner_window(
     window: tuple[int, ...], widths: Floats, reach: tuple[float, float]
 ) -> tuple[int, int, int]:
-    """Return how large the middle of a window is.
+    """Return the shape of the inner part of a window, in voxels.
 
     Parameters
     ----------
@@ -142,18 +160,18 @@ def middle_of(
     return nz, ny, nx
 
 
-def alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
-    """Return an order of beads: of those of usual brightness the ones that stand alone come first.
+def most_isolated_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
+    """Return an order of beads: those of typical height first, the most isolated ones in front.
 
     Parameters
     ----------
     places : numpy.ndarray
         (beads, 3), in widths of a bead.
     heights : numpy.ndarray
-        Of each.
+        (beads,): intensities above the background.
     """
     logarithms = np.log(np.maximum(heights, 1e-300))
-    unusual = np.abs(logarithms - np.median(logarithms)) > USUAL
+    unusual = np.abs(logarithms - np.median(logarithms)) > TYPICAL_LOG_AMPLITUDE
     nearest = np.full(len(places), np.inf)
     if len(places) > 1:
         apart, _ = cKDTree(places).query(places, [2])
@@ -161,21 +179,21 @@ def alone_first(places: Floats, heights: Floats) -> NDArray[np.intp]:
     return np.lexsort((-nearest, unusual))
 
 
-def first_deviations(
+def initial_deviations(
     widths: Floats, band: Band, spacing: Sequence[float], diameter: float
 ) -> Floats:
-    """Return how wide a PSF looks to be at first, as a Gaussian's standard deviations in voxels.
+    """Return the standard deviations, in voxels, of the Gaussian that is the first PSF.
 
     Parameters
     ----------
     widths : numpy.ndarray
         Full width at half maximum of a bead's image along each axis, in voxels.
     band : Band
-        See `band_of`.
+        The PSF's; see `initial_band`.
     spacing : sequence of float
         Voxel size in micrometres.
     diameter : float
-        Of a bead, in micrometres.
+        A bead's, in micrometres.
 
     Notes
     -----
@@ -185,8 +203,8 @@ def first_deviations(
     """
     sizes = np.asarray(spacing)
     finest = np.array([0.88 / max(band.axial, 1e-9), 1.02 / band.lateral, 1.02 / band.lateral])
-    left = (widths * DEVIATION) ** 2 - (diameter / sizes) ** 2 / 20
-    least = np.minimum(finest / sizes, widths) * DEVIATION
+    left = (widths * SIGMAS_PER_FWHM) ** 2 - (diameter / sizes) ** 2 / 20
+    least = np.minimum(finest / sizes, widths) * SIGMAS_PER_FWHM
     deviations: Floats = np.sqrt(np.maximum(left, least**2))
     return deviations
 

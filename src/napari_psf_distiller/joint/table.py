@@ -1,4 +1,4 @@
-"""What a joint fit tells of its beads."""
+"""The table of a joint fit's beads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.beads import AXES
-from napari_psf_distiller.joint.judging import SIGNIFICANT
+from napari_psf_distiller.joint.judging import MAX_AMPLITUDE_ERROR
 from napari_psf_distiller.joint.locate import BeadFit
 from napari_psf_distiller.joint.model.model import JointModel
 
@@ -15,8 +15,8 @@ __all__ = ["bead_table"]
 
 Floats = NDArray[np.float64]
 
-# Of what the typical bead is bright, a ripple on its halo is less than this part.
-RIPPLE = 0.06
+# A ripple on a typical bead's halo is dimmer than this part of the bead.
+RIPPLE_FRACTION = 0.06
 
 
 def bead_table(
@@ -42,9 +42,9 @@ def bead_table(
     Returns
     -------
     pandas.DataFrame
-        See `Joint`.
+        A row for each bead; see `JointFitResult`.
     """
-    flat = model.field.image.shape[0] == 1
+    flat = model.bead_image.intensity.shape[0] == 1
     free = [0, 2, 3] if flat else [0, 1, 2, 3]
     deviations = np.full((len(centres), 4), np.nan)
     for row, matrix in zip(deviations, fit.information, strict=True):
@@ -55,7 +55,7 @@ def bead_table(
         if not (flat and axis == 0):
             columns[name] = centres[:, axis]
     columns["amplitude"] = model.amplitudes
-    columns["background"] = model.levels
+    columns["background"] = model.background_at_beads
     for axis, name in enumerate(AXES):
         if not (flat and axis == 0):
             columns[f"{name}_error"] = deviations[:, 1 + axis]
@@ -66,8 +66,8 @@ def bead_table(
     beads = pd.DataFrame(columns)
     # What is hardly there, or hardly brighter than a ripple on the others' halos, is no bead.
     typical = float(np.median(model.amplitudes[model.used]))
-    certain = model.amplitudes > deviations[:, 0] / SIGNIFICANT
-    beads = beads[model.used | (certain & (model.amplitudes > RIPPLE * typical))]
+    certain = model.amplitudes > deviations[:, 0] / MAX_AMPLITUDE_ERROR
+    beads = beads[model.used | (certain & (model.amplitudes > RIPPLE_FRACTION * typical))]
     # As they were found; what was found later is behind.
     beads = beads.rename(index=dict(enumerate(order.tolist()))).sort_index()
     beads.index = pd.RangeIndex(1, len(beads) + 1, name="bead")

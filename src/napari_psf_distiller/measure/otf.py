@@ -1,10 +1,8 @@
-"""The optical transfer function of a PSF, and the frequencies that a microscope passes."""
+"""The optical transfer function of a PSF."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +12,7 @@ from scipy import fft as scipy_fft
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["Band", "OTFSection", "otf_lines", "otf_section", "widefield_band"]
+__all__ = ["OTFSection", "otf_lines", "otf_section"]
 
 Floats = NDArray[np.float64]
 
@@ -37,72 +35,6 @@ class OTFSection(NamedTuple):
     magnitude: Floats
     down: Floats
     across: Floats
-
-
-@dataclass(frozen=True)
-class Band:
-    """The frequencies that a wide-field microscope passes, in cycles per micrometre.
-
-    Attributes
-    ----------
-    lateral : float
-        2 NA / wavelength; nothing finer passes in the plane.
-    axial : float
-        (n - sqrt(n^2 - NA^2)) / wavelength, which passes at half of the lateral cutoff only.
-    numerical_aperture, wavelength, refractive_index : float
-        The optics; the wavelength in micrometres.
-
-    References
-    ----------
-    B. R. Frieden, Optical transfer of the three-dimensional object, J. Opt. Soc. Am. 57 (1967) 56.
-    """
-
-    lateral: float
-    axial: float
-    numerical_aperture: float
-    wavelength: float
-    refractive_index: float
-
-    def axial_at(self, lateral: Floats) -> Floats:
-        """Return the highest axial frequency at lateral ones; near 0 they leave the missing cone.
-
-        It is 0 from the lateral cutoff on.
-        """
-        rim = self.numerical_aperture / self.wavelength
-        sphere = self.refractive_index / self.wavelength
-        inside = np.minimum(np.abs(np.abs(lateral) - rim), rim)
-        height: Floats = np.sqrt(sphere**2 - inside**2) - math.sqrt(sphere**2 - rim**2)
-        return height
-
-
-def widefield_band(numerical_aperture: float, wavelength: float, refractive_index: float) -> Band:
-    """Return the band of a wide-field fluorescence microscope.
-
-    Parameters
-    ----------
-    numerical_aperture : float
-    wavelength : float
-        Emission wavelength in micrometres.
-    refractive_index : float
-
-    Raises
-    ------
-    InputError
-        The numerical aperture is not below the refractive index.
-    """
-    if not numerical_aperture < refractive_index:
-        raise InputError(
-            f"The numerical aperture {numerical_aperture:g} must be below the refractive index "
-            f"{refractive_index:g}, so no cutoff is drawn."
-        )
-    inner = math.sqrt(refractive_index**2 - numerical_aperture**2)
-    return Band(
-        lateral=2 * numerical_aperture / wavelength,
-        axial=(refractive_index - inner) / wavelength,
-        numerical_aperture=numerical_aperture,
-        wavelength=wavelength,
-        refractive_index=refractive_index,
-    )
 
 
 def otf_section(psf: ArrayLike, spacing: Sequence[float]) -> OTFSection:

@@ -11,7 +11,7 @@ from napari_psf_distiller import Optics, Recipe, distill, simulate_beads, simula
 from napari_psf_distiller.joint.advice.misfit import misfit_warnings, spacing_warnings
 from napari_psf_distiller.joint.basis.beyond_band import PowerBeyond
 from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit
-from napari_psf_distiller.joint.misfit.common import CommonMisfit
+from napari_psf_distiller.joint.misfit.common_residual import CommonMisfit
 from napari_psf_distiller.joint.misfit.compression import Compression
 from napari_psf_distiller.joint.misfit.field_variation import Variation
 from napari_psf_distiller.joint.misfit.lean import Lean
@@ -100,15 +100,15 @@ GOOD = Misfit(
     common=CommonMisfit(0.0, 1.0, 1.0, (NOTHING, NOTHING), UPRIGHT),
     across=None,
     along=None,
-    refused_chance=1.0,
+    refused_p_value=1.0,
     planes=None,
     compression=None,
     sizes=None,
     lean=UPRIGHT,
-    leaning=0.0,
-    uneven=0.0,
-    edge=(0.05, 0.01, 0.01),
-    capped=(True, True),
+    lean_fraction=0.0,
+    asymmetry_left=0.0,
+    spectrum_at_limit=(0.05, 0.01, 0.01),
+    limited_by_sampling=(True, True),
 )
 
 
@@ -135,7 +135,7 @@ def test_good_beads_need_no_word():
     assert sentences(table(16, 5)) == ()
 
 
-@pytest.mark.parametrize("changed", [{"chance": 0.01}, {"harm": 0.01}])
+@pytest.mark.parametrize("changed", [{"p_value": 0.01}, {"relative_l2": 0.01}])
 def test_what_is_chance_or_harmless_needs_no_word(changed):
     assert sentences(across=variation(**changed), along=variation(**changed)) == ()
 
@@ -187,7 +187,7 @@ def test_two_sizes_are_told_with_both():
 def test_many_refused_beads_are_told():
     (many,) = sentences(table(10, 12))
     assert "12 of 22 beads were refused for their shape: they are clumped" in many
-    (placed,) = sentences(table(20, 6), refused_chance=1e-5)
+    (placed,) = sentences(table(20, 6), refused_p_value=1e-5)
     assert "depends on their place in the field" in placed
 
 
@@ -201,10 +201,10 @@ def test_planes_are_told():
 
 def test_beads_that_lean_are_told():
     leaning = Lean((0.3, -0.1), (0.01, 0.01))
-    (said,) = sentences(lean=leaning, leaning=0.3)
+    (said,) = sentences(lean=leaning, lean_fraction=0.3)
     assert "lean by 0.30 voxels along y and -0.10 along x" in said
-    assert sentences(lean=leaning, leaning=0.05) == ()
-    assert sentences(lean=leaning._replace(errors=(0.1, 0.1)), leaning=0.3) == ()
+    assert sentences(lean=leaning, lean_fraction=0.05) == ()
+    assert sentences(lean=leaning._replace(errors=(0.1, 0.1)), lean_fraction=0.3) == ()
 
 
 def test_the_order_of_a_voxel_size():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from problems import relative_l2, seeds
 from scipy import special
 
-from napari_psf_distiller.joint.basis.fourier_bessel import STEPS, FourierBessel
+from napari_psf_distiller.joint.basis.fourier_bessel import TABLE_STEPS_PER_VOXEL, FourierBessel
 from napari_psf_distiller.joint.basis.rings import Rings
 from napari_psf_distiller.optics import Band, ball_form_factor
 
@@ -113,9 +113,9 @@ def test_amplitudes_and_their_adjoint(name, seed, diameter):
     of = basis(name, diameter)
     coefficients = some(of, seed)
     amplitudes = np.random.default_rng(seed + 1).standard_normal((len(of.waves), of.columns))
-    one = np.vdot(of.amplitudes(coefficients), amplitudes)
-    other = np.vdot(coefficients, of.amplitudes_adjoint(amplitudes))
-    size = np.linalg.norm(of.amplitudes(coefficients)) * np.linalg.norm(amplitudes)
+    one = np.vdot(of.bead_spectrum(coefficients), amplitudes)
+    other = np.vdot(coefficients, of.bead_spectrum_adjoint(amplitudes))
+    size = np.linalg.norm(of.bead_spectrum(coefficients)) * np.linalg.norm(amplitudes)
     assert abs(one - other) <= 1e-12 * size
 
 
@@ -124,7 +124,7 @@ def test_a_psf_is_the_sum_of_its_functions(name):
     of = basis(name)
     coefficients = some(of)
     found = of.psf(coefficients)
-    expected = at(of, of.amplitudes(coefficients), *voxels(of))
+    expected = at(of, of.bead_spectrum(coefficients), *voxels(of))
     assert relative_l2(found, expected) <= 1e-6
 
 
@@ -153,7 +153,9 @@ def test_a_bead_is_the_psf_convolved_with_a_ball(name):
         index = tuple((n // 2 + v) % n for n, v in zip(of.window, voxel, strict=True))
         z, y, x = ((i - n // 2) * s for i, n, s in zip(index, of.window, of.spacing, strict=True))
         y, x = y + dy, x + dx
-        values = at(point, point.amplitudes(coefficients), z + dz, np.hypot(y, x), np.arctan2(y, x))
+        values = at(
+            point, point.bead_spectrum(coefficients), z + dz, np.hypot(y, x), np.arctan2(y, x)
+        )
         expected.append((values * weight).sum())
         found.append(of.bead(coefficients)[index])
     assert relative_l2(found, expected) <= 1e-4
@@ -181,7 +183,7 @@ def test_sums_are_orthonormal_and_fitted_finds_them(name):
 @pytest.mark.parametrize("name", BASES)
 def test_a_psf_is_the_same_in_its_own_functions(name):
     of = basis(name)
-    np.testing.assert_allclose(of.converted(of, some(of)), some(of), atol=1e-8)
+    np.testing.assert_allclose(of.projected(of, some(of)), some(of), atol=1e-8)
 
 
 def test_orders_that_are_not_orthogonal_on_pixels_do_not_mix():
@@ -191,9 +193,9 @@ def test_orders_that_are_not_orthogonal_on_pixels_do_not_mix():
         FourierBessel(window, spacing, BAND, 0.0, orders) for orders in ((0, 3), (0, 1, 3, 9))
     )
     psf = few.psf(some(few))
-    found = many.converted(few, some(few))
+    found = many.projected(few, some(few))
     assert relative_l2(many.psf(found), psf) <= 1e-9
-    assert relative_l2(few.converted(many, found), some(few)) <= 1e-9
+    assert relative_l2(few.projected(many, found), some(few)) <= 1e-9
     # All functions together find that which they add up to in other ones too.
     assert relative_l2(many.psf(many.fitted(psf)), psf) > 1e-3
 
@@ -205,7 +207,7 @@ def test_a_psf_is_displaced_by_planes(planes):
     moved = np.roll(of.psf(coefficients), planes, axis=0)
     moved[slice(None, planes) if planes > 0 else slice(planes, None)] = 0
     # As near as a sum of these functions comes.
-    found = of.psf(of.converted(of, coefficients, planes))
+    found = of.psf(of.projected(of, coefficients, planes))
     assert relative_l2(found, of.psf(of.fitted(moved))) < 0.02
 
 
@@ -236,7 +238,7 @@ def test_fitted_reproduces_an_airy_pattern():
 def test_displaced_functions_are_hardly_brighter(planes):
     # What is faint in the window and bright beyond its ends would be told by noise.
     of = FourierBessel((planes, 21, 21), (0.2, 0.08, 0.08), Band(4.7, 1.53))
-    root = of.displaced_root(of.displaced_products([of.waves_at(-0.5), of.waves_at(0.5)]), 0)
+    root = of.displacement_gram_root(of.displacement_gram([of.waves_at(-0.5), of.waves_at(0.5)]), 0)
     assert np.linalg.eigvalsh(root).max() < 8
 
 
@@ -273,8 +275,8 @@ def test_the_derivative_of_waves(name, displacement):
 @pytest.mark.parametrize("name", ["uneven", "turning"])
 def test_tables(name):
     of = basis(name)
-    assert of.step == pytest.approx(0.1 / STEPS)
-    places = np.arange(of.places) * of.step
+    assert of.step == pytest.approx(0.1 / TABLE_STEPS_PER_VOXEL)
+    places = np.arange(of.table_length) * of.step
     # They reach as far as a displaced window's corner, and a place further.
     corner = [(n // 2 + 0.5) * s for n, s in zip(of.window[1:], of.spacing[1:], strict=True)]
     assert places[-1] >= np.hypot(*corner) + of.step
@@ -289,7 +291,7 @@ def test_straight_lines_in_tables(order):
     # With the highest frequency that voxels can sample.
     of = FourierBessel((1, 31, 31), (1.0, 0.1, 0.12), Band(0.5 / 0.12, 0.0))
     across, along = np.random.default_rng(order).uniform(-1.5, 1.5, (2, 10_000))
-    rows, part = of.rows_at(across, along)
+    rows, part = of.table_rows_at(across, along)
     assert ((part >= 0) & (part < 1)).all()
     np.testing.assert_allclose((rows + part) * of.step, np.hypot(across, along), atol=1e-12)
     table, part = of.table(order).astype(float), part[:, None]
@@ -326,7 +328,7 @@ def test_hessian_of_displaced_beads(name):
         jacobian(of, lambda coefficients, d=d: of.psf(coefficients, d)) for d in displacements
     ]
     mean = np.mean([j.T @ (weights.ravel()[:, None] * j) for j in jacobians], axis=0)
-    displaced = of.displaced_products([of.waves_at(d) for d in displacements])
+    displaced = of.displacement_gram([of.waves_at(d) for d in displacements])
     ends = np.cumsum([0, *of.sizes])
     for term, (start, stop) in enumerate(itertools.pairwise(ends)):
         found = of.hessian(weights, term, displaced)
@@ -334,7 +336,7 @@ def test_hessian_of_displaced_beads(name):
         assert relative_l2(found, mean[start:stop, start:stop]) <= 1e-6
         # The functions that rise beyond the window's ends are brighter there.
         assert np.trace(found) > 1.2 * np.trace(of.hessian(weights, term))
-        root = of.displaced_root(of.displaced_products([of.waves_at(0.0)] * 2), term)
+        root = of.displacement_gram_root(of.displacement_gram([of.waves_at(0.0)] * 2), term)
         np.testing.assert_allclose(root, np.eye(len(root)), atol=1e-9)
 
 
@@ -355,7 +357,7 @@ def test_a_bead_and_its_adjoint(name, seed, diameter):
 def test_the_adjoint_of_many_arrays(name):
     of, rng = basis(name, 0.4), np.random.default_rng(2)
     array, planes = rng.standard_normal(of.window), rng.standard_normal((3, of.window[0]))
-    displaced = of.displaced_products([of.waves_at(d) for d in (-0.3, 0.2)])
+    displaced = of.displacement_gram([of.waves_at(d) for d in (-0.3, 0.2)])
     for term in range(len(of.terms)):
         found = of.bead_adjoint(array, term, displaced, planes)
         assert found.shape == (3, of.sizes[term])
@@ -367,10 +369,10 @@ def test_the_adjoint_of_many_arrays(name):
 def test_bead_adjoint_of_displaced_beads_goes_with_the_hessian():
     of = basis("uneven")
     weights = np.abs(some(of)).sum() * np.ones(of.window)
-    displaced = of.displaced_products([of.waves_at(d) for d in (-0.3, 0.2)])
+    displaced = of.displacement_gram([of.waves_at(d) for d in (-0.3, 0.2)])
     # The weights times the bead of a displaced sum of functions, seen by the same functions.
     coefficients = some(of)
-    root = of.displaced_root(displaced, 0)
+    root = of.displacement_gram_root(displaced, 0)
     moved = (root @ of.split(coefficients)[0].reshape(len(root), -1)).ravel()
     found = of.bead_adjoint(weights * of.bead(moved), 0, displaced)
     expected = of.hessian(weights, 0, displaced) @ coefficients
@@ -419,8 +421,8 @@ def test_variance_is_that_of_the_coefficients(name):
 
 def test_the_orders_that_turn_are_expected_within_the_envelope():
     of = basis("within an envelope")
-    with pytest.raises(ValueError, match="nothing is expected"):
-        of.variances(0)
+    with pytest.raises(ValueError, match="made without an envelope"):
+        of.prior_variances_of(0)
     matrix = jacobian(of, of.psf)
     ends = np.cumsum([0, *of.sizes])
     still = FourierBessel(of.window, of.spacing, BAND)
@@ -430,7 +432,7 @@ def test_the_orders_that_turn_are_expected_within_the_envelope():
     inside = rings.planes(envelope).ravel()[:, None]
     for term in range(1, len(of.terms)):
         part = matrix[:, ends[term] : ends[term + 1]]
-        expected = np.diag(of.variances(term))
+        expected = np.diag(of.prior_variances_of(term))
         np.testing.assert_allclose(part.T @ (inside * part), expected, atol=1e-8 * expected.max())
 
 
@@ -486,7 +488,7 @@ def test_power_is_the_squares_of_the_amplitudes(name):
     power = of.power(some(of))
     assert power.shape == (len(of.waves), len(of.radial))
     np.testing.assert_allclose(power, power[::-1])
-    squares = np.split(of.amplitudes(some(of)) ** 2, len(of.terms), axis=1)
+    squares = np.split(of.bead_spectrum(some(of)) ** 2, len(of.terms), axis=1)
     # Smoothing and making it symmetric moves power, but keeps it.
     assert power.sum() == pytest.approx(sum(part.sum() for part in squares), rel=1e-5)
     np.testing.assert_allclose(of.power(2 * some(of)), 4 * power)

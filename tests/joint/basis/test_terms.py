@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from problems import relative_l2, seeds
 from scipy import special
 
-from napari_psf_distiller.joint.basis.terms import MORE_PRODUCTS, Term, products
+from napari_psf_distiller.joint.basis.terms import PRODUCTS_PER_COMBINATION, Term, products
 
 # Planes, rings, waves and functions of the plane.
 SIZES = [(9, 20, 13, 12), (1, 15, 1, 10), (7, 30, 9, 25)]
@@ -43,7 +43,9 @@ def term(size, envelope=None, most: int = 300) -> Term:
 
 def values_of(of: Term):
     """Return what each coefficient adds, (planes * rings, size), and the rings' pixels."""
-    each = [(of.along @ of.expanded(unit) @ of.rings.T).ravel() for unit in np.eye(of.size)]
+    each = [
+        (of.axial_values @ of.expanded(unit) @ of.ring_values.T).ravel() for unit in np.eye(of.size)
+    ]
     return np.stack(each, axis=1)
 
 
@@ -63,14 +65,16 @@ def test_combinations_are_orthonormal(size):
 def test_what_is_expected_is_the_variance_within_the_envelope(size, seed, most):
     envelope = envelope_of(size[0], size[1], seed)
     of = term(size, envelope, most)
-    assert of.size == len(of.expected) <= most
-    assert (np.diff(of.expected) <= 0).all()
-    assert of.expected[-1] > 0
+    assert of.size == len(of.prior_variances) <= most
+    assert (np.diff(of.prior_variances) <= 0).all()
+    assert of.prior_variances[-1] > 0
     values = values_of(of)
     inside = (even(envelope) * functions(*size)[2]).ravel()[:, None]
     # They are independent.
     found = values.T @ (inside * values)
-    np.testing.assert_allclose(found, np.diag(of.expected), atol=1e-9 * of.expected[0])
+    np.testing.assert_allclose(
+        found, np.diag(of.prior_variances), atol=1e-9 * of.prior_variances[0]
+    )
 
 
 @given(size=st.sampled_from(SIZES), seed=seeds)
@@ -79,13 +83,13 @@ def test_the_strongest_combinations_are_kept(size, seed):
     every = term(size)
     strongest = np.linalg.eigvalsh(every.products(even(envelope) * functions(*size)[2]))[::-1]
     most = 30
-    found = term(size, envelope, most).expected
+    found = term(size, envelope, most).prior_variances
     # Less than all of it, as they are looked for among few products.
     assert (found <= strongest[: len(found)] * (1 + 1e-9)).all()
     assert found.sum() >= 0.95 * strongest[:most].sum()
     # Among all of them they are the same.
-    found = term(size, envelope, 10**4).expected
-    assert round(MORE_PRODUCTS * 10**4) > every.size
+    found = term(size, envelope, 10**4).prior_variances
+    assert round(PRODUCTS_PER_COMBINATION * 10**4) > every.size
     np.testing.assert_allclose(found, strongest[: len(found)], atol=1e-9 * strongest[0])
 
 
@@ -111,7 +115,7 @@ def test_the_variance_is_that_of_the_values(size, seed):
 @pytest.mark.parametrize("size", SIZES)
 def test_without_an_envelope_all_are_kept(size):
     of, few = both(size, most=5)
-    assert of.expected is None
+    assert of.prior_variances is None
     assert of.odd is None
     assert of.size == of.axial.shape[1] * of.lateral.shape[1]
     assert few.size == 5

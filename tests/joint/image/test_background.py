@@ -36,7 +36,7 @@ def fitted(of: SplineBackground, image, weights=1.0) -> np.ndarray:
         return part, part * (image[z, ::step, ::step] - of.plane(start, z)[::step, ::step])
 
     start = np.zeros(of.size)
-    matrix, vector = of.normal(start, sampled)
+    matrix, vector = of.normal_equations(start, sampled)
     assert matrix.shape == (of.size, of.size)
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-9 * np.abs(matrix).max())
     found: np.ndarray = np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]
@@ -61,17 +61,17 @@ def test_at_is_the_plane_and_its_slopes(seed, scale, shape):
     of = spline(shape, scale)
     coefficients = rng.standard_normal(of.size)
     at = points(shape)[rng.integers(0, np.prod(shape), 40)]
-    values = of.at(at)
+    values = of.design_at(at)
     assert values.shape == (40, 4, of.size)
     whole = planes(of, coefficients)
     found = values @ coefficients
     np.testing.assert_allclose(found[:, 0], whole[tuple(at.astype(int).T)], atol=1e-5)
     # Within the image, half a voxel about a place between voxels.
     at = rng.uniform(0.3, np.maximum(np.array(shape) - 1.3, 0.31), (40, 3))
-    found = of.at(at) @ coefficients
+    found = of.design_at(at) @ coefficients
     for axis, n in enumerate(shape):
         step = 0.25 * np.eye(3)[axis] if n > 1 else np.zeros(3)
-        rise = (of.at(at + step)[:, 0] - of.at(at - step)[:, 0]) @ coefficients
+        rise = (of.design_at(at + step)[:, 0] - of.design_at(at - step)[:, 0]) @ coefficients
         np.testing.assert_allclose(found[:, 1 + axis], 2 * rise, atol=1e-9)
 
 
@@ -79,11 +79,11 @@ def test_slopes_at_the_border_and_beyond():
     of = spline()
     coefficients = spline_of(of, lambda at: 5 + at @ [0.5, -0.2, 0.1])
     corners = np.array([[-0.5, -0.5, -0.5], [9.5, 69.5, 83.5]])
-    np.testing.assert_allclose(of.at(corners)[:, 1:] @ coefficients, [[0.5, -0.2, 0.1]] * 2)
+    np.testing.assert_allclose(of.design_at(corners)[:, 1:] @ coefficients, [[0.5, -0.2, 0.1]] * 2)
     # Beyond, it stays as it is at the border.
     outside = np.array([[-3.0, -9, -4], [20, 90, 100]])
     np.testing.assert_allclose(
-        of.at(outside)[:, 0] @ coefficients, of.at(corners)[:, 0] @ coefficients
+        of.design_at(outside)[:, 0] @ coefficients, of.design_at(corners)[:, 0] @ coefficients
     )
 
 
@@ -160,7 +160,7 @@ def test_of_a_large_image_every_other_voxel_is_enough(monkeypatch):
     assert of.step == 1
     image = (100 + points(shape) @ [0.5, 0.1, -0.2]).reshape(shape)
     every = planes(of, fitted(of, image))
-    monkeypatch.setattr(module, "SAMPLE", np.prod(shape) // 4)
+    monkeypatch.setattr(module, "MAX_SAMPLED_VOXELS", np.prod(shape) // 4)
     assert of.step == 2
     np.testing.assert_allclose(planes(of, fitted(of, image)), every, atol=0.05)
     assert np.abs(every - image).max() < 0.05
@@ -177,7 +177,7 @@ def test_beads_do_not_disturb_it(monkeypatch, shape, sampled):
     slopes = np.array([0.0, 0.05, -0.03])
     image += (points(image.shape) @ slopes).reshape(image.shape).astype(np.float32)
     of = SplineBackground(image.shape, (0.3, 0.1, 0.1), 30.0, 40.0)
-    monkeypatch.setattr(module, "SAMPLE", image.size // sampled)
+    monkeypatch.setattr(module, "MAX_SAMPLED_VOXELS", image.size // sampled)
 
     def variance(intensity):
         return intensity - 100 + np.float32(1.6**2)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from joint_fields import known_field
 
 from napari_psf_distiller import InputError
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION, typical_widths
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM, typical_widths
 
 TRUE = np.array([4.0, 3.0, 3.5])
 SHAPE = (24, 40, 40)
@@ -17,7 +17,9 @@ def gaussians(places, shape=SHAPE, widths=TRUE, height=1000.0) -> np.ndarray:
     image = np.full(shape, 10.0)
     grid = np.indices(shape)
     for place in places:
-        apart = [(g - c) / (w * DEVIATION) for g, c, w in zip(grid, place, widths, strict=True)]
+        apart = [
+            (g - c) / (w * SIGMAS_PER_FWHM) for g, c, w in zip(grid, place, widths, strict=True)
+        ]
         image += height * np.exp(-0.5 * sum(a**2 for a in apart))
     return image
 
@@ -25,7 +27,7 @@ def gaussians(places, shape=SHAPE, widths=TRUE, height=1000.0) -> np.ndarray:
 def measured(image, places, deviation: float = 1.0, expected=(2.8, 2.8, 2.8)) -> np.ndarray:
     field = known_field(image, deviation)
     voxels = np.round(places).astype(np.intp)
-    heights = field.image[tuple(voxels.T)] - field.level(voxels)
+    heights = field.intensity[tuple(voxels.T)] - field.level(voxels)
     return typical_widths(field, voxels, heights, np.array(expected))
 
 

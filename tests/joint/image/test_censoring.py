@@ -9,7 +9,7 @@ from scipy import integrate, stats
 from napari_psf_distiller.joint.image.censoring import (
     Censoring,
     censored,
-    cut_normal,
+    normal_below_bound,
     score_variance,
 )
 
@@ -64,7 +64,7 @@ def test_the_distribution_before_it_was_cut_off_is_found(share):
     values = np.sort(np.maximum(rng.normal(mean, deviation, 40_000), bound))
     # Some beads.
     values[-400:] += 200
-    found = cut_normal(*np.unique(values, return_counts=True), bound, 0.0)
+    found = normal_below_bound(*np.unique(values, return_counts=True), bound, 0.0)
     assert found[0] == pytest.approx(mean, abs=0.08 * deviation)
     assert found[1] == pytest.approx(deviation, rel=0.12)
 
@@ -73,14 +73,14 @@ def test_the_distribution_before_it_was_cut_off_is_found(share):
 def test_it_is_found_where_values_are_rounded(deviation):
     rng = np.random.default_rng(4)
     values = np.maximum(np.round(rng.normal(-0.5, deviation, 40_000)), 0)
-    found = cut_normal(*np.unique(values, return_counts=True), 0.5, 1.0)
+    found = normal_below_bound(*np.unique(values, return_counts=True), 0.5, 1.0)
     assert found == pytest.approx((-0.5, deviation), abs=0.05 * deviation)
 
 
 @given(st.floats(-20, 20), st.floats(0.5, 10))
 def test_what_is_shown_is_the_mean_of_voxels_cut_off(expected, deviation):
     cut = Censoring(lowest=0.0, bound=0.5, share=0.5)
-    shown = cut.shown(np.array([expected]), np.array([deviation**2]))[0]
+    shown = cut.mean_of(np.array([expected]), np.array([deviation**2]))[0]
     density = stats.norm(expected, deviation)
     mean, _ = integrate.quad(
         lambda v: v * density.pdf(v), 0.5, 0.5 + abs(expected) + 12 * deviation

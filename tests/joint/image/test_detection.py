@@ -30,7 +30,7 @@ def found_in(image, **options):
 
 def places(candidates) -> np.ndarray:
     """Those that are beads for sure."""
-    return candidates.voxels[~candidates.overshadowed]
+    return candidates.voxels[~candidates.in_halo]
 
 
 def assert_all(candidates, field, away: float = 1.5) -> None:
@@ -105,7 +105,7 @@ def test_beads_that_lie_apart_do_not_overshadow_each_other(seed):
     field = simulated(beads=8, photons=1e6, seed=seed)
     found = found_in(field.image)
     _, index = nearest(found.voxels, centres_3d(field))
-    assert not found.overshadowed[index].any()
+    assert not found.in_halo[index].any()
 
 
 def test_two_bright_beads_are_enough():
@@ -119,7 +119,7 @@ def test_tiles_change_nothing(monkeypatch, voxels):
     image = simulated((16, 150, 130), beads=25, photons=3e4).image
     field = observed(image)
     whole = find_candidates(field, SIGNIFICANCE)
-    monkeypatch.setattr(detection, "TILE", voxels)
+    monkeypatch.setattr(detection, "TILE_VOXELS", voxels)
     parts = find_candidates(field, SIGNIFICANCE)
     for one, other in zip(whole[:4], parts[:4], strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-6)
@@ -157,9 +157,9 @@ def test_given_places(shape):
     candidates = candidates_at(known, centres_3d(field))
     expected = np.floor(centres_3d(field) + 0.5)
     np.testing.assert_array_equal(candidates.voxels, expected)
-    assert not candidates.overshadowed.any()
+    assert not candidates.in_halo.any()
     levels = known.level(candidates.voxels)
-    values = known.image[tuple(candidates.voxels.T)]
+    values = known.intensity[tuple(candidates.voxels.T)]
     np.testing.assert_allclose(candidates.heights, values - levels)
     axes = len(shape)
     found = find_candidates(known, SIGNIFICANCE)
@@ -206,7 +206,7 @@ def test_a_ring_is_no_bead_but_a_dim_bead_far_away_may_be_one():
     away, index = nearest(found.voxels, at)
     assert (away < 2).all()
     assert len(places(found)) <= 2
-    assert not found.overshadowed[index[0]]
+    assert not found.in_halo[index[0]]
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_nothing_but_beads_left_does_not_tell_the_dark():
     cut = np.maximum(beads() - 160.0, 0)
     censoring = image_history(cut).censoring
     assert censoring is not None
-    assert not censoring.dark_is_told
+    assert not censoring.dark_level_known
     assert censoring.share > 0.97
 
 

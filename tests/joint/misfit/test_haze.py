@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, stats
 
 from napari_psf_distiller.joint.misfit import haze
-from napari_psf_distiller.joint.misfit.haze import haze_of, uneven_light
+from napari_psf_distiller.joint.misfit.haze import haze_level, uneven_light
 
 SHAPES = st.sampled_from([(24, 72, 84), (150, 170), (2, 60, 7), (5, 60, 60)])
 
@@ -24,25 +24,25 @@ def blobs(shape, seed: int) -> np.ndarray:
 
 @given(SHAPES, st.integers(0, 2**32 - 1))
 def test_noise_is_no_haze(shape, seed):
-    assert haze_of(noise(shape, seed)) < 3.5
+    assert haze_level(noise(shape, seed)) < 3.5
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_haze_is_as_strong_as_it_is(seed):
     shape = (36, 180, 180)
     image = noise(shape, seed) + 5 * blobs(shape, seed + 10)
-    assert haze_of(image) == pytest.approx(5, rel=0.3)
+    assert haze_level(image) == pytest.approx(5, rel=0.3)
     # A few bright specks do not count.
     image[:, 40:60, 40:60] += 1000
-    assert haze_of(image) == pytest.approx(5, rel=0.3)
+    assert haze_level(image) == pytest.approx(5, rel=0.3)
 
 
 def test_of_a_large_image_some_planes_are_enough(monkeypatch):
     shape = (60, 120, 120)
     image = noise(shape, 1) + 5 * blobs(shape, 2)
-    every = haze_of(image)
-    monkeypatch.setattr(haze, "ENOUGH", image.size // 4)
-    assert haze_of(image) == pytest.approx(every, rel=0.2)
+    every = haze_level(image)
+    monkeypatch.setattr(haze, "MAX_VOXELS", image.size // 4)
+    assert haze_level(image) == pytest.approx(every, rel=0.2)
 
 
 @given(st.sampled_from([(24, 132, 144), (150, 170)]), st.integers(0, 2**32 - 1))

@@ -17,7 +17,6 @@ def model_of(of: Scene, known: int):
     rng = np.random.default_rng(1)
     noisy = of._replace(image=of.image + rng.normal(0, 1, of.image.shape))
     model = noisy._replace(centres=of.centres[:known], amplitudes=of.amplitudes[:known]).model()
-    model.render()
     return model
 
 

@@ -9,16 +9,16 @@ from joint_fields import APART, BAND, DIAMETER, SPACING, scene
 from napari_psf_distiller.joint.locate import BeadFit
 from napari_psf_distiller.joint.misfit.bead_shapes import BeadShapes, bead_shapes
 from napari_psf_distiller.joint.misfit.bead_sizes import size_misfit
-from napari_psf_distiller.joint.misfit.common import common_misfit
+from napari_psf_distiller.joint.misfit.common_residual import common_misfit
 from napari_psf_distiller.joint.misfit.field_variation import (
     field_variation,
     place_in_words,
     refused_by_place,
 )
-from napari_psf_distiller.joint.misfit.lean import Lean, psf_lean, uneven_part
+from napari_psf_distiller.joint.misfit.lean import Lean, asymmetry_left, psf_lean
 from napari_psf_distiller.joint.misfit.plane_misfit import plane_misfit
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
-from napari_psf_distiller.optics import capped
+from napari_psf_distiller.optics import limited_by_sampling
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTHS = np.array([2.2, 2.3, 2.3])
@@ -31,7 +31,6 @@ def noisy(of, image, seed: int, deviation: float = 3.0):
     rng = np.random.default_rng(seed)
     changed = of._replace(image=image + rng.normal(0, deviation, image.shape))
     model = changed.model(deviation=deviation)
-    model.render()
     return model
 
 
@@ -98,8 +97,8 @@ def test_beads_that_are_alike_everywhere_show_no_law(seed, error, beads):
         law = field_variation(shapes, places(rng, beads), SHAPE, PROFILES, depth=depth)
         assert law is not None
         # One in ten thousand images is allowed to.
-        assert law.chance > 1e-6
-        assert law.harm < 4 * error
+        assert law.p_value > 1e-6
+        assert law.relative_l2 < 4 * error
 
 
 @pytest.mark.parametrize("degree", [1, 2])
@@ -115,8 +114,8 @@ def test_a_law_is_found_with_its_size(degree, seed):
     )
     assert law is not None
     assert law.significant
-    assert law.harm == pytest.approx(np.std(true[:, 0]), rel=0.3)
-    assert law.apart >= 0.8 * np.ptp(true[:, 0])
+    assert law.relative_l2 == pytest.approx(np.std(true[:, 0]), rel=0.3)
+    assert law.largest_difference >= 0.8 * np.ptp(true[:, 0])
     assert law.axis == 2
     assert law.width > 0.1
 
@@ -197,7 +196,7 @@ def test_a_model_that_fits_leaves_noise():
     found = common_of(noisy(of, of.image, 3))
     assert not found.significant
     assert found.ratio == pytest.approx(1, abs=0.1)
-    assert min(power.chance for power in found.beyond) > 1e-3
+    assert min(power.p_value for power in found.beyond) > 1e-3
 
 
 def test_what_all_beads_have_in_common_is_measured():
@@ -207,7 +206,7 @@ def test_what_all_beads_have_in_common_is_measured():
     found = common_of(noisy(of, of.image + ring, 3))
     assert found.significant
     assert found.ratio > 1.5
-    assert 0.02 < found.harm < 0.15
+    assert 0.02 < found.relative_l2 < 0.15
 
 
 # A PSF that leans.
@@ -236,11 +235,11 @@ def test_what_a_drift_made_uneven_is_even_once_moved_back(slope):
     widths = np.array([7.1, 4.7, 4.7])
     drifted, upright = planes(slope), planes(0.0)
     lean = Lean((0.0, slope), (0.01, 0.01))
-    assert uneven_part(drifted, lean, widths) < 0.1
-    assert uneven_part(upright, lean, widths) == 0
+    assert asymmetry_left(drifted, lean, widths) < 0.1
+    assert asymmetry_left(upright, lean, widths) == 0
     # A side lobe, as coma makes.
     lobe = drifted + 0.6 * np.roll(upright, 3, axis=1)
-    assert uneven_part(lobe, lean, widths) > 0.5
+    assert asymmetry_left(lobe, lean, widths) > 0.5
 
 
 def test_beads_that_lean_more_than_the_psf():
@@ -271,8 +270,11 @@ def test_a_spectrum_that_does_not_end(width, coarse):
 
 
 def test_a_band_that_the_voxels_limit():
-    assert capped(BAND, SPACING) == (False, False)
-    assert capped(BAND._replace(axial=0.45 / 0.3, lateral=4.8), SPACING) == (True, True)
+    assert limited_by_sampling(BAND, SPACING) == (False, False)
+    assert limited_by_sampling(BAND._replace(axial=0.45 / 0.3, lateral=4.8), SPACING) == (
+        True,
+        True,
+    )
 
 
 # Sizes.
@@ -302,8 +304,8 @@ def test_smaller_beads_among_larger_ones():
     reasons = [""] * 8 + ["touching"] * 4
     found = sizes_of([0.0] * 8 + [-difference] * 4, [8e4] * 8 + [1e4] * 4, reasons)
     assert found is not None
-    assert found.narrower == 4
-    assert found.dimmer == pytest.approx(8)
+    assert found.narrower_count == 4
+    assert found.brightness_ratio == pytest.approx(8)
     assert found.larger(DIAMETER) == pytest.approx(0.2)
 
 

@@ -22,10 +22,10 @@ def descended(matrix, target, *, inverse=None, most=1000, relative=0.0, least=0.
         lambda vector: matrix @ vector,
         lambda vector: inverse @ vector,
         target,
-        most=most,
-        relative=relative,
-        least=least,
-        enough=enough,
+        max_iterations=most,
+        relative_gain=relative,
+        least_gain=least,
+        worthwhile_gain=enough,
     )
     return [(step.copy(), gain) for step, gain in iterations]
 

@@ -27,7 +27,7 @@ from napari_psf_distiller import InputError
 from napari_psf_distiller.compute.host.windows import HostWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.model import JointModel
-from napari_psf_distiller.joint.model.residual_noise import Noise
+from napari_psf_distiller.joint.model.residual_noise import ResidualNoise
 from napari_psf_distiller.joint.model.surroundings import dark_planes
 from napari_psf_distiller.progress import finish
 
@@ -56,9 +56,10 @@ def psf_error(model, of) -> float:
 
 def residual_of(model) -> np.ndarray:
     """What the model leaves of the whole image."""
-    model.render()
-    planes = [model.field.background.plane(model.background, z) for z in range(len(model.light))]
-    return model.field.image.astype(float) - model.light - np.stack(planes)
+    planes = [
+        model.bead_image.background.plane(model.background, z) for z in range(len(model.light))
+    ]
+    return model.bead_image.intensity.astype(float) - model.light - np.stack(planes)
 
 
 # What it renders.
@@ -71,15 +72,12 @@ def test_light_is_the_sum_of_the_beads(seed):
     centres = of.centres + rng.uniform(-3, 3, of.centres.shape)
     amplitudes = rng.uniform(1e3, 1e4, len(centres))
     model = of.model()
-    model.render()
     model.move(centres, amplitudes)
-    model.render()
     expected = light_of(of.basis, of.coefficients, centres, amplitudes, of.image.shape)
     # Nothing is left where the beads were. Between the tables' places are straight lines.
     assert np.abs(model.light - expected).max() < 3e-3 * expected.max()
     assert relative_l2(model.light, expected) < 2e-3
     model.move(of.centres, of.amplitudes)
-    model.render()
     assert relative_l2(model.light, of.image - 10) < 2e-3
 
 
@@ -87,7 +85,6 @@ def test_light_is_the_sum_of_the_beads(seed):
 def test_a_bead_on_a_voxel_is_the_bead_of_the_basis(centre):
     of = scene([centre], [5e3])
     model = of.model()
-    model.render()
     (box,) = model.boxes
     low = np.array(centre, int) - np.array(WINDOW) // 2
     part = tuple(slice(b.start - a, b.stop - a) for a, b in zip(low, box, strict=True))
@@ -101,7 +98,6 @@ def test_a_bead_cannot_leave_the_image():
     model = of.model()
     model.move(np.array([[-0.5, 39.5, 39.49]]), of.amplitudes)
     np.testing.assert_array_equal(model.nearest, [[0, 39, 39]])
-    model.render()
     assert np.isfinite(model.light).all()
 
 
@@ -110,10 +106,9 @@ def test_the_right_model_leaves_nothing(centres):
     of = scene(centres)
     model = of.model()
     for bead, box in enumerate(model.boxes):
-        model.render()
         # The background near a bead, too.
-        assert np.abs(model.told(bead, box)[0]).max() < 3e-3 * of.image.max()
-    np.testing.assert_allclose(model.levels, 10, rtol=1e-5)
+        assert np.abs(model.weighted_residual(bead, box)[0]).max() < 3e-3 * of.image.max()
+    np.testing.assert_allclose(model.background_at_beads, 10, rtol=1e-5)
 
 
 def test_the_first_amplitudes_are_about_the_true_ones():
@@ -172,7 +167,7 @@ def test_what_it_says_it_gained_is_half_the_drop_of_chi_squared(centres, most):
     model = of.model(deviation=NOISY / 2, coefficients=gaussian_coefficients(of.basis, 1.1))
     model.background = model.background + 3.0
     model.move(model.centres, model.amplitudes)
-    model.observe()
+    model.invalidate_surroundings()
     # Outside the windows only the planes count in which the beads' halo is least.
     counting = np.zeros(of.image.shape, bool)
     counting[dark_planes(model.halo())] = True
@@ -186,7 +181,7 @@ def test_what_it_says_it_gained_is_half_the_drop_of_chi_squared(centres, most):
     assert (gains > 0).all()
     after = residual_of(model) * counting
     drop = float((before**2).sum() - (after**2).sum()) / (NOISY / 2) ** 2
-    penalty = model.field.background.penalty
+    penalty = model.bead_image.background.penalty
     old, new = start[of.basis.size :], model.background
     drop += float(old @ penalty @ old - new @ penalty @ new)
     # The background near a bead is a plane, and of the rest only sums over squares are looked at.
@@ -211,8 +206,8 @@ def test_solved_without_noise_the_gradient_is_0_and_the_psf_is_true(centres):
     # There is nothing left that could be gained.
     assert solved(model).sum() < 1e-5 * gains.sum()
     # The scale is the amplitudes', and the PSF's middle as high as it was.
-    middle = of.basis.psf_centre(gaussian_coefficients(of.basis, 1.1), 0.0)
-    assert of.basis.psf_centre(model.coefficients, 0.0) == pytest.approx(middle)
+    middle = of.basis.value_at_middle(gaussian_coefficients(of.basis, 1.1), 0.0)
+    assert of.basis.value_at_middle(model.coefficients, 0.0) == pytest.approx(middle)
     assert psf_error(model, of) < 0.01
     assert of.basis.total(model.coefficients) == pytest.approx(1, abs=1e-9)
     np.testing.assert_allclose(model.amplitudes, of.amplitudes, rtol=0.01)
@@ -227,7 +222,6 @@ def test_normalised_it_says_the_same():
     model.normalise()
     assert of.basis.total(model.coefficients) == pytest.approx(1, abs=1e-9)
     np.testing.assert_allclose(model.amplitudes, of.amplitudes)
-    model.render()
     assert relative_l2(model.light, of.image - 10) < 2e-3
 
 
@@ -255,9 +249,9 @@ def test_nothing_is_changed_where_there_is_little_to_gain():
     model = of.model(coefficients=gaussian_coefficients(of.basis, 1.3))
     before = model.coefficients.copy()
     # Half of chi squared falls by some hundred thousand.
-    assert list(model.solve(10, 0.0, enough=1e7)) == []
+    assert list(model.solve(10, 0.0, worthwhile_nats=1e7)) == []
     np.testing.assert_array_equal(model.coefficients, before)
-    assert len(list(model.solve(10, 0.0, enough=1e3))) > 0
+    assert len(list(model.solve(10, 0.0, worthwhile_nats=1e3))) > 0
 
 
 def test_in_a_plane():
@@ -288,9 +282,9 @@ def test_a_slope_of_the_background_is_found(steep):
     model = of.model(deviation=3, coefficients=gaussian_coefficients(of.basis, 1.1))
     for _ in range(4):
         solved(model, relative=1e-4, most=60)
-        model.observe()
-    at = model.field.background.at(of.centres)
-    np.testing.assert_allclose(model.levels, 10 + of.centres @ slopes, atol=0.1)
+        model.invalidate_surroundings()
+    at = model.bead_image.background.design_at(of.centres)
+    np.testing.assert_allclose(model.background_at_beads, 10 + of.centres @ slopes, atol=0.1)
     np.testing.assert_allclose(at[:, 1:] @ model.background, np.tile(slopes, (4, 1)), atol=0.01)
     assert psf_error(model, of) < 0.02
 
@@ -415,7 +409,7 @@ def test_saturated_voxels_count_for_nothing(seed):
             coefficients=gaussian_coefficients(of.basis, 1.1), saturation=saturation
         )
         gains = solved(model, most=10)
-        model.observe()
+        model.invalidate_surroundings()
         found.append((gains, model.coefficients, model.background, model.amplitudes))
         rng = np.random.default_rng(seed)
     for one, other in zip(*found, strict=True):
@@ -450,14 +444,13 @@ def test_hot_pixels_weigh_little():
         assert np.median(weight[~hot]) == pytest.approx(1, rel=1e-6)
     solved(model, times=3)
     assert psf_error(model, of) < 0.08
-    assert model.levels == pytest.approx(10, abs=0.3)
+    assert model.background_at_beads == pytest.approx(10, abs=0.3)
 
 
 def test_brighter_voxels_weigh_less():
     of = scene()
     model = of.model(gain=2.0)
     box = model.boxes[0]
-    model.render()
     weight = model.linearise().weights[0]
     np.testing.assert_allclose(weight, 1 / (1 + 2 * of.image[box]), rtol=0.02)
 
@@ -474,7 +467,7 @@ def test_calibrate_measures_the_noise(more):
         rng = np.random.default_rng(seed)
         image = of.image + rng.normal(0, np.sqrt(4 * more), of.image.shape)
         model = of._replace(image=image).model(deviation=2)
-        model.calibrate()
+        model.update_noise()
         found.append(model.variance(light, level)[0])
     dark, bright = np.median(found, axis=0)
     assert dark == pytest.approx(4 * more, rel=0.1)
@@ -485,8 +478,8 @@ def test_calibrate_measures_the_noise(more):
 def test_calibrate_measures_what_the_psf_misses():
     of = scene()
     model = of.model(deviation=2, coefficients=gaussian_coefficients(of.basis, 1.1))
-    assert model.noise == Noise()
-    model.calibrate()
+    assert model.noise == ResidualNoise()
+    model.update_noise()
     assert 0.02 < model.noise.misfit < 1
     light, level = np.full((1, 1), 300, np.float32), np.full((1, 1), 10, np.float32)
     noise = model.noise
@@ -503,17 +496,15 @@ def turned(model, prior: float) -> None:
     priors = [None, *(prior * np.eye(size) for size in basis.sizes[1:])]
     added = np.zeros(basis.size - model.basis.size)
     coefficients = np.concatenate([model.coefficients, added])
-    model.take(basis, HostWindows(basis), coefficients, priors)
+    model.change_basis(basis, HostWindows(basis), coefficients, priors)
 
 
 def test_new_terms_change_nothing_by_themselves():
     of = scene(TOGETHER)
     model = of.model()
-    model.render()
     before = model.light.copy()
     turned(model, 1.0)
     assert len(model.coefficients) == basis_of(orders=(0, 1)).size
-    model.render()
     np.testing.assert_allclose(model.light, before, atol=1e-4 * before.max())
 
 
@@ -549,7 +540,7 @@ def test_orders_are_expected_as_strong_as_they_are():
     scale, terms = 0.1, basis.terms
     rng = np.random.default_rng(3)
     for term in (3, 4):
-        deviations = np.sqrt(scale * basis.variances(term))
+        deviations = np.sqrt(scale * basis.prior_variances_of(term))
         basis.split(truth)[term][:] = deviations * rng.standard_normal(len(deviations))
     image = np.full(of.image.shape, 10.0)
     for (z, y, x), amplitude in zip(of.centres.astype(int), of.amplitudes, strict=True):
@@ -557,16 +548,16 @@ def test_orders_are_expected_as_strong_as_they_are():
     image += rng.normal(0, 2, image.shape)
     model = of._replace(image=image).model(deviation=2)
     symmetric = basis.fitted(of.basis.psf(of.coefficients))
-    priors = [None, *(1 / basis.variances(term) for term in range(1, len(terms)))]
-    model.take(basis, HostWindows(basis), symmetric, priors)
+    priors = [None, *(1 / basis.prior_variances_of(term) for term in range(1, len(terms)))]
+    model.change_basis(basis, HostWindows(basis), symmetric, priors)
     for _ in range(4):
-        model.expect_orders(finish(model.solve(100, 1e-4)))
+        model.update_order_priors(finish(model.solve(100, 1e-4)))
     # It is not of those that do not turn.
     assert model.priors[0] is None
     for term, (order, _) in enumerate(terms):
         if order:
-            found = 1 / (model.priors[term] * basis.variances(term))
-            strong = basis.variances(term) > 1e-4 * basis.variances(term)[0]
+            found = 1 / (model.priors[term] * basis.prior_variances_of(term))
+            strong = basis.prior_variances_of(term) > 1e-4 * basis.prior_variances_of(term)[0]
             for side in (basis.odd(term), ~basis.odd(term)):
                 those = found[side & strong]
                 np.testing.assert_allclose(those, those[0])
@@ -600,4 +591,4 @@ def test_the_background_of_a_spline_is_its_own():
     background = known_field(np.zeros((14, 40, 40))).background
     coefficients = spline_of(background, lambda points: 3 + points @ [0.1, 0.2, -0.1])
     point = np.array([[3.0, 10.0, 20.0]])
-    assert background.at(point)[0, 0] @ coefficients == pytest.approx(3.3)
+    assert background.design_at(point)[0, 0] @ coefficients == pytest.approx(3.3)

@@ -25,7 +25,7 @@ from napari_psf_distiller import (
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.pipeline import joint_step
-from napari_psf_distiller.joint.results import Joint
+from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.recipe.provenance import provenance_of
@@ -44,7 +44,7 @@ def beads(user: Any, bead_layer: Image) -> Points:
     return user.makes("Find beads", image=bead_layer)
 
 
-def fitted_to(image: Image, points: Any, recipe: Recipe) -> Joint:
+def fitted_to(image: Image, points: Any, recipe: Recipe) -> JointFitResult:
     table = pd.DataFrame(np.asarray(points), columns=AXES[-image.ndim :])
     return finish(joint_step(image.data, table, recipe))
 

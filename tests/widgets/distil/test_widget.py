@@ -232,18 +232,18 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     gui = user.opens(NAME, image=source, **QUICK)
     scale = {"scale": source.scale, "units": source.units}
     good = viewer.add_points([[12, 14]], **scale)
-    none_used = viewer.add_points([[12, 14]], features={"used": [False]}, **scale)
+    why_none_is_used = viewer.add_points([[12, 14]], features={"used": [False]}, **scale)
     outside = viewer.add_points([[12, 14], [50, 60]], **scale)
     flat = viewer.add_points([[1, 12, 14]])
     empty = viewer.add_points(ndim=2, **scale)
     with gui.changed.blocked():
         gui.beads.value = good
-    for beads in (none_used, outside, flat, empty):
+    for beads in (why_none_is_used, outside, flat, empty):
         assert user.runs(user.chooses(gui, beads=beads)) == []
     assert user.runs(user.chooses(gui, beads=good, iterations=0)) == []
     negative = viewer.add_image(source.data - 50, **scale)
     assert user.runs(user.chooses(gui, image=negative, iterations=3)) == []
-    for layer in (good, none_used, outside, flat, empty):
+    for layer in (good, why_none_is_used, outside, flat, empty):
         viewer.layers.remove(layer)
     assert user.runs(gui) == []
     expected = (

@@ -1,4 +1,4 @@
-"""The light of beads in windows about them on the processor."""
+"""The light of beads in windows about them, computed on the processor."""
 
 from __future__ import annotations
 
@@ -6,39 +6,43 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from napari_psf_distiller.compute.psf_basis import PSFBasis, turn_of
+from napari_psf_distiller.compute.psf_basis import PSFBasis, angular_factor
 from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.compute.windows import sums_at_places, sums_at_places_adjoint
+from napari_psf_distiller.compute.windows import tabulate, tabulate_adjoint
 
 __all__ = ["HostWindows"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# What tells where windows' pixels lie in the tables is kept, as long as it takes no more bytes.
+# Bytes for matrices that interpolate windows' pixels in the tables, at most: while they take no
+# more, they are kept from one call to the next.
 KEPT_BYTES = 512 * 2**20
 
 
 class HostWindows:
     """Windows on the processor.
 
-    The functions are added up first, at the places of the tables, where each wave has one sum; a
-    pixel takes the two places next to it. So it hardly matters how many functions there are.
+    The functions are added up first, at the distances of the tables, where each wave has one sum; a
+    pixel is interpolated between two rows. So it hardly matters how many functions there are.
     """
 
     def __init__(self, basis: PSFBasis) -> None:
         self._basis = basis
         self._kept: dict[int, sparse.csr_array] = {}
         self._displacements: Floats = np.zeros((0, 2))
+        self._sums: Array = np.zeros(
+            (len(basis.terms) * basis.table_length, len(basis.waves)), np.float32
+        )
 
-    def place(self, displacements: Floats) -> None:
+    def set_displacements(self, displacements: Floats) -> None:
         """Take new beads; see `BeadWindows`."""
         self._displacements = np.asarray(displacements, np.float64)
         self._kept.clear()
 
-    def take(self, amplitudes: Floats) -> None:
-        """Take new amplitudes; see `BeadWindows`."""
-        self._sums = sums_at_places(self._basis, amplitudes)
+    def set_spectrum(self, spectrum: Floats) -> None:
+        """Take the functions' amplitudes; see `BeadWindows`."""
+        self._sums = tabulate(self._basis, spectrum)
 
     def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
@@ -60,12 +64,12 @@ class HostWindows:
         flat = windows.reshape(*windows.shape[:2], -1)
         factors = waves.astype(np.float32)
 
-        def pushed(index: int) -> Array:
+        def by_spectrum(index: int) -> Array:
             pixels = flat[index].T @ factors[index]
-            return sums_at_places_adjoint(basis, self._pixels(first + index).T @ pixels)
+            return tabulate_adjoint(basis, self._pixels(first + index).T @ pixels)
 
         result = np.zeros((len(basis.waves), basis.columns))
-        for part in in_turn(pushed, range(len(windows))):
+        for part in in_turn(by_spectrum, range(len(windows))):
             result += part
         return result
 
@@ -74,7 +78,7 @@ class HostWindows:
         self._kept.clear()
 
     def _pixels(self, bead: int) -> sparse.csr_array:
-        """Return what of the tables' places each pixel of a bead's window is made of."""
+        """Return the matrix that interpolates a bead's window in the tables."""
         kept = self._kept.get(bead)
         if kept is None:
             kept = pixels_in_tables(self._basis, self._displacements[bead])
@@ -85,33 +89,33 @@ class HostWindows:
 
 
 def pixels_in_tables(basis: PSFBasis, displacement: Floats) -> sparse.csr_array:
-    """Return how the pixels of a window are made of the values in the functions' tables.
+    """Return the matrix that interpolates the pixels of a window in the functions' tables.
 
     Parameters
     ----------
     basis : PSFBasis
     displacement : numpy.ndarray
-        Of the functions' centre from the window's, along y and x, in voxels.
+        The functions' centre less the window's, along y and x, in voxels.
 
     Returns
     -------
     scipy.sparse.csr_array
-        float32, (Y * X, terms * places): straight lines between two places of each term's table,
-        times how the term turns.
+        float32, (Y * X, terms * table_length): straight lines between two rows of each term's
+        table, times the term's angular factor.
     """
     _, ny, nx = basis.window
     y = (np.arange(ny) - ny // 2 - displacement[0]) * basis.spacing[1]
     x = (np.arange(nx) - nx // 2 - displacement[1]) * basis.spacing[2]
-    rows, part = (values.ravel() for values in basis.rows_at(y[:, None], x))
-    places, terms, pixels = basis.places, len(basis.terms), ny * nx
+    rows, part = (values.ravel() for values in basis.table_rows_at(y[:, None], x))
+    places, terms, pixels = basis.table_length, len(basis.terms), ny * nx
     lines = np.stack([1 - part, part], axis=1).astype(np.float32)
     near = np.stack([rows, rows + 1], axis=1).astype(np.int32)
     weights = np.empty((pixels, terms, 2), np.float32)
     columns = np.empty((pixels, terms, 2), np.int32)
     angle = np.arctan2(y[:, None], x).ravel()
     for index, (order, sine) in enumerate(basis.terms):
-        turn = turn_of(order, sine, angle).astype(np.float32)[:, None]
-        weights[:, index] = lines * turn
+        angular = angular_factor(order, sine, angle).astype(np.float32)[:, None]
+        weights[:, index] = lines * angular
         columns[:, index] = near + index * places
     starts = np.arange(pixels + 1, dtype=np.int32) * (2 * terms)
     return sparse.csr_array(

@@ -1,4 +1,4 @@
-/* The light of beads in windows about them, and its adjoint, as windows.py says them.
+/* The light of beads in windows about them, and its adjoint, as `BeadWindows` in windows.py says.
  *
  * The host defines
  *   WIDTH   values that a work-item has side by side in a vector: 4, 8 or 16
@@ -19,12 +19,12 @@ typedef NAMED(float, WIDTH) vector;
 /* The first table is that of one term, and each after it that of two, cosine and sine. */
 #define TERM(table) ((table) ? 2 * (table) - 1 : 0)
 
-/* Return the cosine and the sine of so many times an angle, of those of the angle. */
-float2 turned(float2 unit, uint times)
+/* Return cos m phi and sin m phi for the angular order m, from cos phi and sin phi. */
+float2 angular_factors(float2 unit, uint order)
 {
     float2 result = (float2)(1.0f, 0.0f);
-    for (; times; times >>= 1) {
-        if (times & 1)
+    for (; order; order >>= 1) {
+        if (order & 1)
             result = (float2)(result.x * unit.x - result.y * unit.y,
                               result.x * unit.y + result.y * unit.x);
         unit = (float2)(unit.x * unit.x - unit.y * unit.y, 2 * unit.x * unit.y);
@@ -34,10 +34,10 @@ float2 turned(float2 unit, uint times)
 
 /* values <- the sums of functions at the pixels, (windows, pixels, pitch). A work-item has WIDTH
  * waves of a pixel. */
-kernel void spread(global const float *sums, global const uint *orders, const uint tables,
-                   const uint places, const uint pitch, global const int *rows,
-                   global const float *fractions, global const float2 *units, const uint first,
-                   const uint pixels, global float *values)
+kernel void interpolate(global const float *sums, global const uint *orders, const uint tables,
+                        const uint places, const uint pitch, global const int *rows,
+                        global const float *fractions, global const float2 *units,
+                        const uint first, const uint pixels, global float *values)
 {
     const uint blocks = pitch / WIDTH, item = get_global_id(0);
     const uint pixel = item / blocks, wave = item % blocks * WIDTH;
@@ -49,25 +49,26 @@ kernel void spread(global const float *sums, global const uint *orders, const ui
     global const float *near = sums + (size_t)rows[place] * pitch + wave;
     vector result = 0.0f;
     for (uint table = 0; table < tables; ++table) {
-        const float2 turn = turned(units[place], orders[table]);
+        const float2 factor = angular_factors(units[place], orders[table]);
         global const float *sum = near + TERM(table) * term;
-        result += turn.x * (before * LOAD(sum) + after * LOAD(sum + pitch));
+        result += factor.x * (before * LOAD(sum) + after * LOAD(sum + pitch));
         if (table) {
             sum += term;
-            result += turn.y * (before * LOAD(sum) + after * LOAD(sum + pitch));
+            result += factor.y * (before * LOAD(sum) + after * LOAD(sum + pitch));
         }
     }
     STORE(result, values + (window * pixels + pixel) * pitch + wave);
 }
 
-/* sums <- the adjoint of `spread`, of so many windows, added to what is there unless they are the
+/* sums <- the adjoint of `interpolate`, of some windows, added to what is there unless they are the
  * first ones. A work-item has WIDTH waves at a place, and adds up the pixels about it: those after
  * it, and those after the place before. For that the pixels are listed by their rows, (beads,
  * pixels), from each row's start on, (beads, places + 1). */
-kernel void collect(global const float *values, global const uint *orders, const uint places,
-                    const uint pitch, global const int *listed, global const int *starts,
-                    global const float *fractions, global const float2 *units, const uint first,
-                    const uint pixels, const uint windows, const uint more, global float *sums)
+kernel void interpolate_adjoint(global const float *values, global const uint *orders,
+                                const uint places, const uint pitch, global const int *listed,
+                                global const int *starts, global const float *fractions,
+                                global const float2 *units, const uint first, const uint pixels,
+                                const uint windows, const uint more, global float *sums)
 {
     const uint blocks = pitch / WIDTH, item = get_global_id(0);
     const uint place = item / blocks, wave = item % blocks * WIDTH, table = get_global_id(1);
@@ -82,11 +83,11 @@ kernel void collect(global const float *values, global const uint *orders, const
         for (int i = place ? start[-1] : middle; i < stop; ++i) {
             const uint pixel = listed[bead * pixels + i];
             const float after = fractions[bead * pixels + pixel];
-            const float2 turn = turned(units[bead * pixels + pixel], orders[table]);
+            const float2 factor = angular_factors(units[bead * pixels + pixel], orders[table]);
             const vector value = LOAD(values + (window * pixels + pixel) * pitch + wave)
                                  * (i < middle ? after : 1.0f - after);
-            result[0] += turn.x * value;
-            result[1] += turn.y * value;
+            result[0] += factor.x * value;
+            result[1] += factor.y * value;
         }
     }
     global float *sum = sums + ((size_t)TERM(table) * places + place) * pitch + wave;

@@ -1,4 +1,4 @@
-"""The light of beads in windows about them on an OpenCL device."""
+"""The light of beads in windows about them, computed on an OpenCL device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.devices import Device, kernel_source
 from napari_psf_distiller.compute.opencl.context import context_of, reported_errors
 from napari_psf_distiller.compute.psf_basis import PSFBasis
-from napari_psf_distiller.compute.windows import sums_at_places, sums_at_places_adjoint
+from napari_psf_distiller.compute.windows import tabulate, tabulate_adjoint
 from napari_psf_distiller.errors import DeviceError
 
 __all__ = ["OpenCLWindows"]
@@ -28,7 +28,7 @@ WIDTH, PIXELS = 8, 4
 # Work-items of a group.
 GROUP = 64
 
-# Windows go to the device and back in parts of about so many bytes.
+# Bytes of the parts, about, in which windows go to the device and back.
 PART_BYTES = 64 * 2**20
 
 
@@ -61,13 +61,13 @@ class OpenCLWindows:
             context = context_of(device)
             self._queue = cl.CommandQueue(context)
             # A kernel object carries its arguments, so each of these has its own.
-            self._spread, self._collect, self._light, self._light_adjoint = (
+            self._interpolate, self._interpolate_adjoint, self._light, self._light_adjoint = (
                 cl.Kernel(_program(context), name)
-                for name in ("spread", "collect", "light", "light_adjoint")
+                for name in ("interpolate", "interpolate_adjoint", "light", "light_adjoint")
             )
             self._upload("orders", np.array(basis.orders, np.uint32))
 
-    def place(self, displacements: Floats) -> None:
+    def set_displacements(self, displacements: Floats) -> None:
         """Take new beads; see `BeadWindows`."""
         basis = self._basis
         displacements = np.asarray(displacements, np.float64)
@@ -78,13 +78,13 @@ class OpenCLWindows:
         y = np.arange(self._height) - middle[0] - displacements[:, :1]
         x = np.arange(self._width) - middle[1] - displacements[:, 1:]
         across, along = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
-        # In double precision: in single, some pixels would take a place's neighbour.
+        # In double precision: in single, some pixels would take a row's neighbour.
         rows, fractions = (
-            values.reshape(self._beads, -1) for values in basis.rows_at(across, along)
+            values.reshape(self._beads, -1) for values in basis.table_rows_at(across, along)
         )
         angle = np.arctan2(across, along)
         units = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        numbers = np.arange(basis.places + 1)
+        numbers = np.arange(basis.table_length + 1)
         listed = np.argsort(rows, axis=1, kind="stable")
         ordered = np.take_along_axis(rows, listed, axis=1)
         starts = np.stack([np.searchsorted(own, numbers) for own in ordered])
@@ -95,9 +95,9 @@ class OpenCLWindows:
             self._upload("listed", listed.astype(np.int32))
             self._upload("starts", starts.astype(np.int32))
 
-    def take(self, amplitudes: Floats) -> None:
-        """Take new amplitudes; see `BeadWindows`."""
-        sums = sums_at_places(self._basis, amplitudes)
+    def set_spectrum(self, spectrum: Floats) -> None:
+        """Take the functions' amplitudes; see `BeadWindows`."""
+        sums = tabulate(self._basis, spectrum)
         padded = np.zeros((len(sums), self._pitch), np.float32)
         padded[:, : sums.shape[1]] = sums
         with self._reported_errors():
@@ -118,9 +118,15 @@ class OpenCLWindows:
                 self._reserve("values", 4 * count * self._pixels * self._pitch)
                 self._reserve("windows", result[part].nbytes)
                 self._run(
-                    self._spread,
+                    self._interpolate,
                     (self._pixels * self._pitch // WIDTH, count),
-                    *("sums", "orders", len(self._basis.orders), self._basis.places, self._pitch),
+                    *(
+                        "sums",
+                        "orders",
+                        len(self._basis.orders),
+                        self._basis.table_length,
+                        self._pitch,
+                    ),
                     *("rows", "fractions", "units", first + part.start, self._pixels, "values"),
                 )
                 self._run(
@@ -136,7 +142,7 @@ class OpenCLWindows:
         """Return the adjoint of `light`; see `BeadWindows`."""
         self._check(len(windows), first)
         basis = self._basis
-        sums = np.zeros((len(basis.terms) * basis.places, self._pitch), np.float32)
+        sums = np.zeros((len(basis.terms) * basis.table_length, self._pitch), np.float32)
         with self._reported_errors():
             self._reserve("collected", sums.nbytes)
             for part in self._parts(len(windows)):
@@ -152,15 +158,15 @@ class OpenCLWindows:
                     *("windows", self._pitch, "waves", self._depth, self._pixels, "values"),
                 )
                 self._run(
-                    self._collect,
-                    (basis.places * self._pitch // WIDTH, len(basis.orders)),
-                    *("values", "orders", basis.places, self._pitch, "listed", "starts"),
+                    self._interpolate_adjoint,
+                    (basis.table_length * self._pitch // WIDTH, len(basis.orders)),
+                    *("values", "orders", basis.table_length, self._pitch, "listed", "starts"),
                     *("fractions", "units", first + part.start, self._pixels, count),
                     *(part.start > 0, "collected"),
                 )
             if len(windows):
                 cl.enqueue_copy(self._queue, sums, self._buffers["collected"])
-        adjoint = sums_at_places_adjoint(basis, sums[:, : len(basis.waves)])
+        adjoint = tabulate_adjoint(basis, sums[:, : len(basis.waves)])
         return adjoint.astype(np.float64)
 
     def close(self) -> None:
@@ -180,7 +186,7 @@ class OpenCLWindows:
             yield slice(start, min(start + most, count))
 
     def _run(self, kernel: cl.Kernel, items: tuple[int, ...], *arguments: str | int) -> None:
-        """Run a kernel on buffers, told by their names, and numbers; in full groups."""
+        """Run a kernel on buffers, given by their names, and numbers; in full groups."""
         kernel(
             self._queue,
             (_rounded_up(items[0], GROUP), *items[1:]),
@@ -193,7 +199,7 @@ class OpenCLWindows:
         cl.enqueue_copy(self._queue, self._buffers[name], np.ascontiguousarray(array))
 
     def _reserve(self, name: str, nbytes: int) -> None:
-        """Have a buffer of so many bytes at least, whatever it holds."""
+        """Have a buffer of at least some number of bytes, whatever it holds."""
         if self._closed:
             raise DeviceError("The windows have been closed.")
         held = self._buffers.get(name)

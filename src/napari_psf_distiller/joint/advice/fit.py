@@ -10,130 +10,189 @@ import numpy as np
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.joint.advice.light import light_warnings
 from napari_psf_distiller.joint.advice.misfit import misfit_warnings, spacing_warnings
-from napari_psf_distiller.joint.results import Joint
+from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.measure.widths import fwhm
-from napari_psf_distiller.optics import Band, optics_band
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.optics import Band, support_of
+from napari_psf_distiller.recipe import Optics, Recipe
 
 __all__ = ["joint_warnings"]
 
 # Twice the highest frequency times the voxel size: 1 is Nyquist's limit, near which there is hardly
 # anything to be lost.
-FINEST = 1.05
+MAX_NYQUIST_RATIO = 1.05
 
-# Beads of more than this part of their image's width leave the PSF to guesswork. Of smaller ones
-# its errors tell what is not known.
-LARGEST_BEAD = 1.05
+# Beads of a larger diameter than this, in widths of their image, leave the PSF to guesswork. Of
+# smaller ones its errors tell what is not known.
+MAX_DIAMETER_WIDTHS = 1.05
 
-# With fewer planes than so many of a bead's widths the light's fall along z is hardly seen.
-LEAST_DEPTH = 2.0
+# In fewer planes than this, in widths of a bead's image, the light's fall along z is hardly seen.
+MIN_DEPTH_WIDTHS = 2.0
 
 # A width's standard error, as a part of it, that makes the PSF doubtful.
-DOUBTED = 0.05
+MAX_RELATIVE_WIDTH_ERROR = 0.05
 
 # The median bead's residuals, in units of the noise's variance. Beads that are alike, of a raw
 # image, have 0.9 to 1.1; what a denoiser left has 1.3 or more.
-POOR_FIT = 1.25
+MAX_MEDIAN_CHI_SQUARED = 1.25
 
 
-def joint_warnings(fit: Joint, spacing: Sequence[float], recipe: Recipe) -> tuple[str, ...]:
+def joint_warnings(
+    fit: JointFitResult, spacing: Sequence[float], recipe: Recipe
+) -> tuple[str, ...]:
     """Return what a user should know of a joint fit.
 
     Parameters
     ----------
-    fit : Joint
+    fit : JointFitResult
     spacing : sequence of float
-        Voxel size in micrometres.
+        Voxel size in micrometres, of as many axes as the image has.
     recipe : Recipe
     """
-    found = []
-    axes = AXES[-len(spacing) :]
-    optics = dataclasses.asdict(recipe.optics)
-    missing = [name.replace("_", " ") for name, value in optics.items() if value is None]
-    if 0 < len(missing) < len(optics):
-        found.append(
-            f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
-            "given, so that none of them counts: give all three."
-        )
-    figures = recipe.optics.figures
-    coarse = [] if figures is None else _too_coarse(optics_band(*figures), spacing)
-    if coarse:
-        found.append(
-            f"The voxels are too large for the optics along {', '.join(coarse)}: what "
-            "the PSF has of fine detail is lost or folded. Use smaller voxels."
-        )
+    support = support_of(recipe.optics.figures)
+    coarse = [] if support is None else _undersampled_axes(support.band, spacing)
+    # With a wrong voxel size the other figures say nothing.
+    against_the_model = spacing_warnings(fit.widths.tolist(), spacing) or misfit_warnings(
+        fit.misfit,
+        fit.beads,
+        recipe.bead_diameter,
+        optics=support is not None,
+        undersampled=bool(coarse),
+    )
+    return (
+        *_optics_warnings(recipe.optics),
+        *_undersampling_warnings(coarse),
+        *_width_warnings(fit, spacing),
+        *_second_peak_warnings(fit, spacing),
+        *_diameter_warnings(fit, spacing, recipe.bead_diameter),
+        *_depth_warnings(fit, spacing),
+        *_saturation_warnings(fit),
+        *light_warnings(fit, spacing, recipe.optics),
+        *_convergence_warnings(fit),
+        *_chi_squared_warnings(fit),
+        *against_the_model,
+    )
+
+
+def _optics_warnings(optics: Optics) -> list[str]:
+    """Return whether some of the optics' figures are given, and others are not."""
+    figures = dataclasses.asdict(optics)
+    missing = [name.replace("_", " ") for name, value in figures.items() if value is None]
+    if not 0 < len(missing) < len(figures):
+        return []
+    return [
+        f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
+        "given, so that none of them counts: give all three."
+    ]
+
+
+def _undersampling_warnings(axes: Sequence[str]) -> list[str]:
+    """Return along which axes the voxels are too large for the optics."""
+    if not axes:
+        return []
+    return [
+        f"The voxels are too large for the optics along {', '.join(axes)}: what "
+        "the PSF has of fine detail is lost or folded. Use smaller voxels."
+    ]
+
+
+def _width_warnings(fit: JointFitResult, spacing: Sequence[float]) -> list[str]:
+    """Return whether the PSF's widths are known too badly."""
     # As parts of the PSF's widths, where it has such.
-    doubts = np.array(fit.fwhm_error) / fwhm(fit.psf, spacing)
-    if fit.rival is not None:
+    relative = np.array(fit.fwhm_error) / fwhm(fit.psf, spacing)
+    if fit.second_peak is not None:
         # In the plane the widths of two peaks differ, however well each is known.
-        doubts[1:] = 0
-    if np.nanmax(doubts, initial=0.0) > DOUBTED:
-        worst = int(np.nanargmax(doubts))
-        found.append(
-            f"The PSF's width along {axes[worst]} is known to {100 * doubts[worst]:.0f} % only: "
-            "its beads are few or dim. Use more beads, brighter ones, or more images."
-        )
-    if fit.rival is not None:
-        distance = abs(fit.rival.planes) * spacing[0]
-        found.append(
-            f"The PSF has two peaks along z, {distance:.2g} um apart, of which the errors do not "
-            f"tell the higher one: the second has {100 * fit.rival.height:.0f} % of the first. Its "
-            "middle and its widths may be those of either. Look for aberrations: spherical ones "
-            "from the correction collar, the cover glass or the immersion, or astigmatism."
-        )
+        relative[1:] = 0
+    if not np.nanmax(relative, initial=0.0) > MAX_RELATIVE_WIDTH_ERROR:
+        return []
+    worst = int(np.nanargmax(relative))
+    axis = AXES[-len(spacing) :][worst]
+    return [
+        f"The PSF's width along {axis} is known to {100 * relative[worst]:.0f} % only: "
+        "its beads are few or dim. Use more beads, brighter ones, or more images."
+    ]
+
+
+def _second_peak_warnings(fit: JointFitResult, spacing: Sequence[float]) -> list[str]:
+    """Return whether the PSF may have its peak elsewhere."""
+    second = fit.second_peak
+    if second is None:
+        return []
+    distance = abs(second.planes) * spacing[0]
+    return [
+        f"The PSF has two peaks along z, {distance:.2g} um apart, of which the errors do not "
+        f"tell the higher one: the second has {100 * second.height:.0f} % of the first. Its "
+        "middle and its widths may be those of either. Look for aberrations: spherical ones "
+        "from the correction collar, the cover glass or the immersion, or astigmatism."
+    ]
+
+
+def _diameter_warnings(
+    fit: JointFitResult, spacing: Sequence[float], diameter: float | None
+) -> list[str]:
+    """Return whether the beads' diameter is missing, or as large as their images."""
     widths = [w * s for w, s in zip(fit.widths[-len(spacing) :], spacing, strict=True)]
-    diameter = recipe.bead_diameter
     if diameter is None:
-        found.append(
+        return [
             "The beads' diameter is not given: the PSF is as wide as a bead's image. Give the "
             "diameter that the beads' maker states."
-        )
-    elif diameter > LARGEST_BEAD * min(widths):
-        found.append(
+        ]
+    if diameter > MAX_DIAMETER_WIDTHS * min(widths):
+        return [
             f"The beads of {1000 * diameter:.0f} nm are as large as their images of "
             f"{1000 * min(widths):.0f} nm: little of the PSF's width is left to be told. Use "
             "smaller beads, or check the diameter and the voxel size."
-        )
+        ]
+    return []
+
+
+def _depth_warnings(fit: JointFitResult, spacing: Sequence[float]) -> list[str]:
+    """Return whether the image has too few planes."""
     depth = len(fit.residual) if len(spacing) == 3 else 0
-    if 0 < depth < LEAST_DEPTH * fit.widths[0]:
-        found.append(
-            f"The image has {depth} planes, and a bead's image is {fit.widths[0]:.1f} planes wide: "
-            "the PSF's width along z is a guess between few values, off by more than its error "
-            "says. Take more planes, above and below the beads."
-        )
-    used = fit.beads[fit.beads["used"]]
+    if not 0 < depth < MIN_DEPTH_WIDTHS * fit.widths[0]:
+        return []
+    return [
+        f"The image has {depth} planes, and a bead's image is {fit.widths[0]:.1f} planes wide: "
+        "the PSF's width along z is a guess between few values, off by more than its error "
+        "says. Take more planes, above and below the beads."
+    ]
+
+
+def _saturation_warnings(fit: JointFitResult) -> list[str]:
+    """Return whether more beads are saturated than used."""
     saturated = int((fit.beads["reason"] == "saturated").sum())
-    if saturated > len(used):
-        found.append(
-            f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."
-        )
-    found += light_warnings(fit, spacing, recipe.optics)
-    if not fit.settled:
-        found.append(
-            f"The fit was ended after {fit.iterations} iterations while it still became better: "
-            "the PSF is wrong by more than its errors say. Look at the residual image; leave out "
-            "beads that are not single ones, or use a smaller window."
-        )
-    poor = float(used["chi_squared"].median())
-    if poor > POOR_FIT:
-        found.append(
-            f"The beads differ from the model by {np.sqrt(poor):.1f} times the noise that the "
-            "image's dark part shows (median): they are not alike, the PSF changes across the "
-            "image, or the image was denoised. Look at the residual image; use the raw image."
-        )
-    disordered = spacing_warnings(fit.widths.tolist(), spacing)
-    # With a wrong voxel size the other figures say nothing.
-    found += disordered or misfit_warnings(
-        fit.misfit, fit.beads, diameter, optics=not missing, undersampled=bool(coarse)
-    )
-    return tuple(found)
+    if saturated <= int(fit.beads["used"].sum()):
+        return []
+    return [f"{saturated} of {len(fit.beads)} beads are saturated. Expose for a shorter time."]
 
 
-def _too_coarse(band: Band, spacing: Sequence[float]) -> list[str]:
+def _convergence_warnings(fit: JointFitResult) -> list[str]:
+    """Return whether the fit ended before its end."""
+    if fit.converged:
+        return []
+    return [
+        f"The fit was ended after {fit.iterations} iterations while it still became better: "
+        "the PSF is wrong by more than its errors say. Look at the residual image; leave out "
+        "beads that are not single ones, or use a smaller window."
+    ]
+
+
+def _chi_squared_warnings(fit: JointFitResult) -> list[str]:
+    """Return whether the typical bead differs from the model by more than noise."""
+    median = float(fit.beads.loc[fit.beads["used"], "chi_squared"].median())
+    if not median > MAX_MEDIAN_CHI_SQUARED:
+        return []
+    return [
+        f"The beads differ from the model by {np.sqrt(median):.1f} times the noise that the "
+        "image's dark part shows (median): they are not alike, the PSF changes across the "
+        "image, or the image was denoised. Look at the residual image; use the raw image."
+    ]
+
+
+def _undersampled_axes(band: Band, spacing: Sequence[float]) -> list[str]:
     """Return the axes along which voxels are too large for what the optics pass."""
     bands = (band.axial, band.lateral, band.lateral)[-len(spacing) :]
     return [
         axis
         for axis, size, highest in zip(AXES[-len(spacing) :], spacing, bands, strict=True)
-        if 2 * highest * size > FINEST
+        if 2 * highest * size > MAX_NYQUIST_RATIO
     ]

@@ -7,13 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.image.history import ImageHistory
 
 __all__ = ["history_warnings"]
 
 # A PSF that is wider than the microscope's by this part is another one.
-WIDER = 0.02
+MIN_WIDENING = 0.02
 
 
 def history_warnings(history: ImageHistory, widths: NDArray[np.float64]) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def history_warnings(history: ImageHistory, widths: NDArray[np.float64]) -> tupl
         "z": _widening(z, float(widths[0])),
         "y, x": _widening(across, float(widths[1:].min())),
     }
-    where = [axis for axis, part in wider.items() if part > WIDER]
+    where = [axis for axis, part in wider.items() if part > MIN_WIDENING]
     if where:
         most = max(wider.values())
         found.append(
@@ -43,7 +43,7 @@ def history_warnings(history: ImageHistory, widths: NDArray[np.float64]) -> tupl
             "that were treated alike."
         )
     censoring = history.censoring
-    if censoring is not None and not censoring.dark_is_told:
+    if censoring is not None and not censoring.dark_level_known:
         found.append(
             f"{100 * censoring.share:.0f} % of the dark voxels have the image's lowest value of "
             f"{censoring.lowest:g}: its background was cut off, or rounded away, and the beads' "
@@ -55,5 +55,5 @@ def history_warnings(history: ImageHistory, widths: NDArray[np.float64]) -> tupl
 
 def _widening(blur: float, width: float) -> float:
     """Return by what part a blur made an image's width larger, both as variances."""
-    part = min((blur / max(width * DEVIATION, 1e-9)) ** 2, 0.99)
+    part = min((blur / max(width * SIGMAS_PER_FWHM, 1e-9)) ** 2, 0.99)
     return float((1 - part) ** -0.5 - 1)

@@ -7,62 +7,65 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.misfit.haze import haze_of, uneven_light
+from napari_psf_distiller.joint.misfit.haze import haze_level, uneven_light
 from napari_psf_distiller.joint.misfit.negative_light import negative_light
 from napari_psf_distiller.joint.misfit.plane_light import plane_light
-from napari_psf_distiller.joint.results import Joint
+from napari_psf_distiller.joint.results import JointFitResult
+from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.recipe import Optics
 
 __all__ = ["light_warnings"]
 
 # Light that is neither beads nor background, as a part of a typical bead's height.
-HAZY = 0.01
+MIN_HAZE_OF_HEIGHT = 0.01
 
-# The same over the PSF's window, as a part of a typical bead's light; and twice what is doubted of
-# the PSF anyhow.
-UNEVEN = 0.25
+# The same summed over the PSF's window, as a part of a typical bead's light, that is worth a word;
+# or twice the PSF's own relative error, if that is more.
+MIN_UNEVEN_OF_LIGHT = 0.25
 
 # Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
 # noise and background are not well known.
-LEAST_LIGHT = 0.8
+MIN_PLANE_LIGHT = 0.8
 
 # Light below 0: this part of the PSF's, or so deep, relative to its peak and in standard errors.
 # Raw images make less than 0.04, and 0.014 of the peak.
-NEGATIVE, DEEP, DEEP_ERRORS = 0.1, 0.015, 8.0
+MAX_NEGATIVE_LIGHT, MAX_NEGATIVE_DEPTH, MIN_DEPTH_SIGMAS = 0.1, 0.015, 8.0
 
 
-def light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics) -> tuple[str, ...]:
+def light_warnings(
+    fit: JointFitResult, spacing: Sequence[float], optics: Optics
+) -> tuple[str, ...]:
     """Return what a joint fit's PSF and residual say of light that beads do not make.
 
     Parameters
     ----------
-    fit : Joint
+    fit : JointFitResult
     spacing : sequence of float
         Voxel size in micrometres.
     optics : Optics
     """
     used = fit.beads[fit.beads["used"]]
     light = float(used["amplitude"].median())
-    haze = haze_of(fit.residual) / (light * float(fit.psf.max()))
+    haze = haze_level(fit.residual) / (light * float(fit.psf.max()))
     found = []
-    if haze > HAZY:
+    if haze > MIN_HAZE_OF_HEIGHT:
         found.append(
             f"There is haze that is as narrow as the beads' halos, of {100 * haze:.0f} % "
             "of a typical bead's height: it is part of the PSF now. Use an image of beads alone, "
             "or a smaller window."
         )
     negative = negative_light(fit.psf, fit.psf_error)
-    deep = negative.depth > DEEP and negative.significance > DEEP_ERRORS
+    deep = negative.depth > MAX_NEGATIVE_DEPTH and negative.significance > MIN_DEPTH_SIGMAS
     uneven = uneven_light(_around_beads(fit), fit.psf.shape[-2:]) * fit.psf.size / light
     known = float(np.linalg.norm(fit.psf_error) / np.linalg.norm(fit.psf))
-    if negative.part > NEGATIVE or deep:
+    if negative.part > MAX_NEGATIVE_LIGHT or deep:
         found.append(
             f"The PSF is negative, down to -{100 * negative.depth:.1f} % of its peak and by "
             f"{negative.significance:.0f} of its standard errors, which no light is: the image was "
             "sharpened, filtered (difference of Gaussians, mean subtracted) or deconvolved, or the "
             "beads are smaller than the diameter given. Use the raw image; check the diameter."
         )
-    elif uneven > max(UNEVEN, 2 * known) and haze <= HAZY:
+    elif uneven > max(MIN_UNEVEN_OF_LIGHT, 2 * known) and haze <= MIN_HAZE_OF_HEIGHT:
         found.append(
             "The background is not smooth: within the PSF's window what the fit leaves of it is "
             f"{100 * uneven:.0f} % of a typical bead's light, from place to place, and the PSF's "
@@ -71,9 +74,10 @@ def light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics) -> tupl
             "or give a smaller window."
         )
     part = None
-    if optics.figures is not None and len(spacing) == 3:
-        part = plane_light(fit.psf, spacing, *optics.figures)
-    if part is not None and part < LEAST_LIGHT:
+    figures, support = optics.figures, support_of(optics.figures)
+    if figures is not None and support is not None and support.equal_plane_light:
+        part = plane_light(fit.psf, spacing, *figures) if len(spacing) == 3 else None
+    if part is not None and part < MIN_PLANE_LIGHT:
         found.append(
             f"Just above and below its focus the PSF has {100 * part:.0f} % of its light, where a "
             "widefield microscope's has all of it: the background was subtracted with a filter "
@@ -84,7 +88,7 @@ def light_warnings(fit: Joint, spacing: Sequence[float], optics: Optics) -> tupl
     return tuple(found)
 
 
-def _around_beads(fit: Joint) -> NDArray[np.float32]:
+def _around_beads(fit: JointFitResult) -> NDArray[np.float32]:
     """Return the residual of the planes in the beads' windows: beyond lies the beads' light."""
     if fit.psf.ndim < 3:
         return fit.residual

@@ -15,45 +15,46 @@ from napari_psf_distiller.joint.misfit.summary import Misfit
 
 __all__ = ["misfit_warnings", "spacing_warnings"]
 
-# What is less than this part of a bead's image is not worth a word: of what is left of all beads
-# alike, of what changes with the place, and of what planes are displaced by.
-COMMON, VARYING, PLANES = 0.05, 0.04, 0.17
+# Relative L2 differences of a bead's image that are worth a word: of the residual that all beads
+# have in common, of what changes with the place, and of the planes' displacements.
+MIN_COMMON_L2, MIN_VARIATION_L2, MIN_DISPLACED_PLANES_L2 = 0.05, 0.04, 0.17
 
-# What the optics forbid is not there by chance, and so is told sooner.
-FORBIDDEN = 0.015
+# The same of a common residual with frequencies beyond the band, which is not there by chance.
+MIN_COMMON_L2_BEYOND_BAND = 0.015
 
-# A width that differs by less is not the sentence's figure.
-WIDTH = 0.05
+# A relative change of a width from which on it is the sentence's figure.
+MIN_WIDTH_CHANGE = 0.05
 
-# By this part of its width in the plane a PSF moves within its width along z, and so many standard
-# errors, if it leans; and then no more than this part of its planes' unevenness is left if they are
-# moved back: aberrations that go together make a PSF lean, too, and leave most.
-LEANING, CERTAIN, UNEVEN = 0.12, 6.0, 0.4
+# A PSF leans if it moves by this part of its width in the plane within its width along z, by this
+# many standard errors, and if moving its planes back leaves no more than this part of their
+# asymmetry: aberrations that go together make a PSF lean, too, and leave most.
+MIN_LEAN_FRACTION, MIN_LEAN_SIGMAS, MAX_ASYMMETRY_LEFT = 0.12, 6.0, 0.4
 
-# The planes' brightness may vary by this part.
-FLICKER = 0.1
+# A relative variation of the planes' brightness that is worth a word.
+MIN_FLICKER = 0.1
 
-PARTS = ("along z", "in the plane")
+DIRECTIONS = ("along z", "in the plane")
 
-# Light that is missing at a mean bead's peak, and how likely noise makes as much.
-MISSING, MISSING_CHANCE = 0.1, 2e-3
+# The part of the light that is missing at a mean bead's peak that is worth a word, and the p-value
+# below which it is.
+MIN_MISSING_FRACTION, MAX_MISSING_P_VALUE = 0.1, 2e-3
 
-# So many beads, and this part of all, are many.
-MANY, MOST = 4, 0.5
+# Refused beads that are many, and which part of all is.
+MIN_REFUSED_BEADS, MIN_REFUSED_SHARE = 4, 0.5
 
-# The beads that were refused for their shape have their places if chance is less likely than this.
-PLACED = 1e-3
+# Which beads were refused for their shape depends on their place below this p-value.
+MAX_PLACE_P_VALUE = 1e-3
 
 # Images of beads are round: in the plane, up to this factor, and in another order of the voxel size
 # up to the lesser one.
-ROUND, ROUNDER = 1.35, 1.15
+MAX_WIDTH_RATIO, MAX_WIDTH_RATIO_REORDERED = 1.35, 1.15
 
 # The spectrum's end, relative to its beginning, where voxels are too large, along z and in the
 # plane; see `sampling_edge`.
-EDGES = (0.2, 0.055)
+MAX_SPECTRUM_AT_LIMIT = (0.2, 0.055)
 
 # The same along z where all beads differ from the model, too.
-FOLDED_EDGE = 0.13
+MAX_AXIAL_SPECTRUM_IF_COMMON = 0.13
 
 
 def misfit_warnings(
@@ -74,29 +75,30 @@ def misfit_warnings(
     bead_diameter : float or None
         In micrometres.
     optics : bool
-        Whether the band is that of optics which were given,
+        Whether the band is that of optics which were given.
     undersampled : bool
-        and the voxels are known to be too large for them, which explains what beads have in common.
+        Whether the voxels are known to be too large for the optics, which explains what beads have
+        in common.
     """
-    displaced = _displaced(misfit)
+    displaced = _planes_displaced(misfit)
     varies = _harmful(misfit.across)
     return (
-        *_of_all(misfit, optics=optics, undersampled=undersampled),
-        *_of_places(misfit, depth=not displaced),
-        *_of_brightness(misfit),
-        *_of_refused(
+        *_common_warnings(misfit, optics=optics, undersampled=undersampled),
+        *_place_warnings(misfit, depth=not displaced),
+        *_brightness_warnings(misfit),
+        *_refused_warnings(
             misfit, beads, bead_diameter, varies=varies, sizes=None if displaced else misfit.sizes
         ),
     )
 
 
-def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
+def _common_warnings(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
     """Return what all beads or all planes show, by its likeliest cause."""
-    common, planes, part = misfit.common, misfit.planes, _percent(misfit.common.harm)
-    forbidden = [power.evident for power in common.beyond]
-    least = FORBIDDEN if any(forbidden) else COMMON
-    harmful = common.significant and common.harm > least and not undersampled
-    coarse = _coarse(misfit, harmful=harmful, folded=harmful and forbidden[1])
+    common, planes, part = misfit.common, misfit.planes, _percent(misfit.common.relative_l2)
+    forbidden = [power.significant for power in common.beyond]
+    least = MIN_COMMON_L2_BEYOND_BAND if any(forbidden) else MIN_COMMON_L2
+    harmful = common.significant and common.relative_l2 > least and not undersampled
+    coarse = _undersampled_axes(misfit, harmful=harmful, folded=harmful and forbidden[1])
     if coarse and not optics:
         return [
             f"The PSF's spectrum goes on beyond what the voxels can show along {', '.join(coarse)}:"
@@ -104,14 +106,16 @@ def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
             "smaller voxels."
         ]
     if harmful and any(forbidden) and optics:
-        names = [name for name, told in zip(PARTS, forbidden, strict=True) if told]
+        names = [
+            name for name, beyond_band in zip(DIRECTIONS, forbidden, strict=True) if beyond_band
+        ]
         return [
             f"The image has finer detail {' and '.join(names)} than the optics pass, and the "
             f"PSF lacks it: an error of {part}. Check the numerical aperture, the wavelength, the "
             "refractive index and the voxel size; if the microscope is not a widefield one "
             "(confocal, light sheet, STED), leave the optics out."
         ]
-    if planes is not None and _displaced(misfit):
+    if planes is not None and _planes_displaced(misfit):
         y, x = planes.displaced
         return [
             f"The planes are displaced against each other by {y:.2f} voxels along y and "
@@ -119,12 +123,12 @@ def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
             "by it. Take the image again on a steady stage."
         ]
     found = []
-    leans = misfit.leaning > LEANING and misfit.lean.significance > CERTAIN
-    if leans and misfit.uneven < UNEVEN:
+    leans = misfit.lean_fraction > MIN_LEAN_FRACTION and misfit.lean.significance > MIN_LEAN_SIGMAS
+    if leans and misfit.asymmetry_left < MAX_ASYMMETRY_LEFT:
         y, x = misfit.lean.slopes
         found.append(
             f"The beads lean by {y:.2f} voxels along y and {x:.2f} along x from one plane to the "
-            f"next, {_percent(misfit.leaning)} of their width within their depth: the slide "
+            f"next, {_percent(misfit.lean_fraction)} of their width within their depth: the slide "
             "drifted during the stack, or the optical axis is tilted. Take the image again once "
             "it stands still."
         )
@@ -135,7 +139,7 @@ def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
             "residual image; check the bead diameter, the voxel size, also whether it is small "
             "enough, and the optics, which mean a widefield microscope."
         )
-    if planes is not None and planes.significant and planes.flicker > FLICKER:
+    if planes is not None and planes.significant and planes.flicker > MIN_FLICKER:
         found.append(
             f"The planes' brightness varies by {_percent(planes.flicker)} (root mean square): "
             "the light flickers or the beads bleach. Take the image again with steady light."
@@ -143,7 +147,7 @@ def _of_all(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
     return found
 
 
-def _of_places(misfit: Misfit, *, depth: bool) -> list[str]:
+def _place_warnings(misfit: Misfit, *, depth: bool) -> list[str]:
     """Return how the PSF changes from place to place."""
     found = []
     across, along = misfit.across, misfit.along
@@ -151,37 +155,38 @@ def _of_places(misfit: Misfit, *, depth: bool) -> list[str]:
         a, b = (place_in_words(place, misfit.image_shape) for place in across.places)
         between = f"between the {a} and the {b}" if a != b else f"within the {a}"
         found.append(
-            f"The PSF changes across the field: {_change(across)} {between}. The PSF is a mean: "
-            "distil parts of the image."
+            f"The PSF changes across the field: {_change_in_words(across)} {between}. The PSF is a "
+            "mean: distil parts of the image."
         )
     if along is not None and _harmful(along) and depth:
         low, high = sorted(round(place[0]) for place in along.places)
         found.append(
-            f"The PSF changes with depth: {_change(along)} between planes {low} and {high}. "
-            "The PSF is a mean: distil beads of one depth."
+            f"The PSF changes with depth: {_change_in_words(along)} between planes {low} and "
+            f"{high}. The PSF is a mean: distil beads of one depth."
         )
     return found
 
 
-def _of_brightness(misfit: Misfit) -> list[str]:
+def _brightness_warnings(misfit: Misfit) -> list[str]:
     """Return how beads' images change with their brightness."""
     compression = misfit.compression
     if (
         compression is None
-        or compression.part < MISSING
-        or compression.chance > MISSING_CHANCE
+        or compression.missing_fraction < MIN_MISSING_FRACTION
+        or compression.p_value > MAX_MISSING_P_VALUE
         or misfit.sizes is not None
     ):
         return []
+    missing = _percent(compression.missing_fraction)
     return [
-        f"The brighter a bead, the flatter is its image: {_percent(compression.part)} of the light "
+        f"The brighter a bead, the flatter is its image: {missing} of the light "
         "is missing at the peak of a mean one. The camera saturates softly, its levels were "
         "changed (gamma, contrast), or the brighter beads are larger ones. Take the image with "
         "less light, or use the dimmer beads alone."
     ]
 
 
-def _of_refused(
+def _refused_warnings(
     misfit: Misfit,
     beads: pd.DataFrame,
     bead_diameter: float | None,
@@ -191,22 +196,23 @@ def _of_refused(
 ) -> list[str]:
     """Return what the beads that were refused for their shape tell of the others."""
     whole = beads["used"] | (beads["reason"] == "touching")
-    unlike, count = int((beads["reason"] == "touching").sum()), int(whole.sum())
+    refused, count = int((beads["reason"] == "touching").sum()), int(whole.sum())
     if sizes is not None:
-        larger = "" if bead_diameter is None else _larger(sizes, bead_diameter)
+        dimmer = sizes.brightness_ratio
+        larger = "" if bead_diameter is None else _larger_size_in_words(sizes, bead_diameter)
         return [
-            f"{sizes.narrower} of {count} beads are narrower and {sizes.dimmer:.1f} times dimmer "
+            f"{sizes.narrower_count} of {count} beads are narrower and {dimmer:.1f} times dimmer "
             f"than those that the PSF was made from: there are beads of two sizes{larger}. Use "
             "beads of one size, or mark the larger ones as not used."
         ]
-    if unlike >= MANY and misfit.refused_chance < PLACED:
+    if refused >= MIN_REFUSED_BEADS and misfit.refused_p_value < MAX_PLACE_P_VALUE:
         return [
-            f"{unlike} of {count} beads were refused for their shape, and it depends on their "
+            f"{refused} of {count} beads were refused for their shape, and it depends on their "
             "place in the field which: the PSF changes across it. Distil parts of the image."
         ]
-    if unlike >= MANY and unlike >= MOST * count and not varies:
+    if refused >= MIN_REFUSED_BEADS and refused >= MIN_REFUSED_SHARE * count and not varies:
         return [
-            f"{unlike} of {count} beads were refused for their shape: they are clumped or of "
+            f"{refused} of {count} beads were refused for their shape: they are clumped or of "
             "several sizes, or the PSF changes from one to the other. Look at them, and use an "
             "image with single beads."
         ]
@@ -225,10 +231,12 @@ def spacing_warnings(widths: Sequence[float], spacing: Sequence[float]) -> tuple
     """
     if len(spacing) < 3:
         return ()
-    ratio = _out_of_round(widths, spacing)
+    ratio = _lateral_width_ratio(widths, spacing)
     others = {order for order in itertools.permutations(spacing) if order != tuple(spacing)}
-    better = [order for order in others if _out_of_round(widths, order) < ROUNDER]
-    if ratio < ROUND or not better:
+    better = [
+        order for order in others if _lateral_width_ratio(widths, order) < MAX_WIDTH_RATIO_REORDERED
+    ]
+    if ratio < MAX_WIDTH_RATIO or not better:
         return ()
     given = ", ".join(f"{size:g}" for size in spacing)
     wide, narrow = ("x", "y") if widths[2] * spacing[2] > widths[1] * spacing[1] else ("y", "x")
@@ -238,48 +246,53 @@ def spacing_warnings(widths: Sequence[float], spacing: Sequence[float]) -> tuple
     )
 
 
-def _out_of_round(widths: Sequence[float], spacing: Sequence[float]) -> float:
+def _lateral_width_ratio(widths: Sequence[float], spacing: Sequence[float]) -> float:
     y, x = widths[1] * spacing[1], widths[2] * spacing[2]
     return max(x / y, y / x)
 
 
-def _coarse(misfit: Misfit, *, harmful: bool, folded: bool) -> list[str]:
+def _undersampled_axes(misfit: Misfit, *, harmful: bool, folded: bool) -> list[str]:
     """Return the axes along which voxels are too large."""
-    along, across = misfit.edge[0], max(misfit.edge[1:])
+    along, across = misfit.spectrum_at_limit[0], max(misfit.spectrum_at_limit[1:])
     found = [
-        misfit.capped[0] and along > (FOLDED_EDGE if harmful else EDGES[0]),
-        misfit.capped[1] and (across > EDGES[1] or folded),
+        misfit.limited_by_sampling[0]
+        and along > (MAX_AXIAL_SPECTRUM_IF_COMMON if harmful else MAX_SPECTRUM_AT_LIMIT[0]),
+        misfit.limited_by_sampling[1] and (across > MAX_SPECTRUM_AT_LIMIT[1] or folded),
     ]
     return [axis for axis, which in zip(AXES, (0, 1, 1), strict=True) if found[which]]
 
 
-def _displaced(misfit: Misfit) -> bool:
+def _planes_displaced(misfit: Misfit) -> bool:
     """Whether planes are displaced against each other so that it harms."""
     planes = misfit.planes
-    return planes is not None and planes.significant and planes.harm > PLANES
+    return (
+        planes is not None and planes.significant and planes.relative_l2 > MIN_DISPLACED_PLANES_L2
+    )
 
 
 def _harmful(variation: Variation | None) -> bool:
     """Whether a change is worth a word."""
-    return variation is not None and variation.significant and variation.harm > VARYING
-
-
-def _change(variation: Variation) -> str:
-    """Return by how much two PSFs differ."""
-    whole = f"it differs by {_percent(variation.apart)}"
-    if variation.width < WIDTH or not np.isfinite(variation.width):
-        return whole
     return (
-        f"its width along {AXES[variation.axis]} differs by {_percent(variation.width)}, "
-        f"all of it by {_percent(variation.apart)},"
+        variation is not None and variation.significant and variation.relative_l2 > MIN_VARIATION_L2
     )
 
 
-def _larger(sizes: SizeMisfit, told: float) -> str:
-    """Return what the used beads' diameter is if the others have the one that was told."""
+def _change_in_words(variation: Variation) -> str:
+    """Return by how much two PSFs differ."""
+    whole = f"it differs by {_percent(variation.largest_difference)}"
+    if variation.width < MIN_WIDTH_CHANGE or not np.isfinite(variation.width):
+        return whole
     return (
-        f", and if {1000 * told:.0f} nm is the smaller one, the PSF was made from beads of about "
-        f"{1000 * sizes.larger(told):.0f} nm and is too wide"
+        f"its width along {AXES[variation.axis]} differs by {_percent(variation.width)}, "
+        f"all of it by {_percent(variation.largest_difference)},"
+    )
+
+
+def _larger_size_in_words(sizes: SizeMisfit, diameter: float) -> str:
+    """Return what the used beads' diameter is if the others have the one that was given."""
+    return (
+        f", and if {1000 * diameter:.0f} nm is the smaller one, the PSF was made from beads of "
+        f"about {1000 * sizes.larger(diameter):.0f} nm and is too wide"
     )
 
 

@@ -1,1 +1,1 @@
-"""The functions of which a PSF is a sum, and how free their coefficients are."""
+"""The functions of which a PSF is a sum, and the priors of their coefficients."""

@@ -1,4 +1,4 @@
-"""Whether beads show detail of higher frequencies than a PSF may have."""
+"""Whether the residuals show detail of higher frequencies than the PSF's band."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.core import reach_of
+from napari_psf_distiller.joint.bead_core import reach_in_voxels
 from napari_psf_distiller.joint.linearised import Linearised
 
-__all__ = ["PowerBeyond", "middle_of_window", "powers_beyond"]
+__all__ = ["PowerBeyond", "core_of_window", "powers_beyond"]
 
 Floats = NDArray[np.float64]
 
-# The residuals are looked at within so many widths of a bead to each side,
-AROUND = 2.5
+# The residuals are looked at within this many widths of a bead to each side.
+REACH_WIDTHS = 2.5
 
-# up to so many times the band's own frequencies, along z and in the plane.
-BEYOND = (1.6, 1.35)
+# And up to this many times the band's highest frequency, along z and in the plane.
+MAX_FREQUENCY_RATIO = (1.6, 1.35)
 
-# So many of the transform's numbers tell a power.
-LEAST_NUMBERS = 12
+# Values of the Fourier transform that are needed to tell a power.
+MIN_VALUES = 12
 
-# There is this much more power than noise makes, and it is not chance.
-EXCESS, CHANCE = 1.3, 1e-6
+# From this ratio to the noise's power on, and below this p-value, power beyond the band is
+# significant.
+MIN_POWER_RATIO, MAX_P_VALUE = 1.3, 1e-6
 
 
 class PowerBeyond(NamedTuple):
@@ -36,58 +37,68 @@ class PowerBeyond(NamedTuple):
     ----------
     ratio : float
         Over that of noise; 1 where the sampling shows none.
-    chance : float
+    p_value : float
         Probability that noise alone made as much.
     """
 
     ratio: float
-    chance: float
+    p_value: float
 
     @property
-    def evident(self) -> bool:
+    def significant(self) -> bool:
         """Whether beads have finer detail than the PSF may have."""
-        return self.ratio > EXCESS and self.chance < CHANCE
+        return self.ratio > MIN_POWER_RATIO and self.p_value < MAX_P_VALUE
 
 
 def powers_beyond(
     basis: FourierBessel, state: Linearised, widths: Floats
 ) -> tuple[PowerBeyond, PowerBeyond]:
-    """Return the power of what all beads leave alike, beyond the band along z and in the plane.
+    """Return the power of the mean residual beyond the band, along z and in the plane.
 
     Parameters
     ----------
     basis : FourierBessel
     state : Linearised
-        Its residuals are those of the beads laid on their nearest voxels.
+        The model's linearisation; its `stacked_residual` is looked at.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     """
-    part = middle_of_window(basis.window, widths, AROUND)
-    known = np.maximum(state.density[part].astype(np.float64), 1e-300)
-    white = state.residual[part] / np.sqrt(known)
+    part = core_of_window(basis.window, widths, REACH_WIDTHS)
+    known = np.maximum(state.stacked_weight[part].astype(np.float64), 1e-300)
+    white = state.stacked_residual[part] / np.sqrt(known)
     power = np.abs(np.fft.fftn(white)) ** 2 / white.size
     z, y, x = (np.fft.fftfreq(n, size) for n, size in zip(white.shape, basis.spacing, strict=True))
     along = np.abs(z)[:, None, None] / basis.band.axial
     across = np.hypot(y[:, None], x)[None] / basis.band.lateral
     return (
-        _power(power[(along > 1) & (along <= BEYOND[0]) & (across <= 1)]),
-        _power(power[(across > 1) & (across <= BEYOND[1]) & (along <= 1)]),
+        _power(power[(along > 1) & (along <= MAX_FREQUENCY_RATIO[0]) & (across <= 1)]),
+        _power(power[(across > 1) & (across <= MAX_FREQUENCY_RATIO[1]) & (along <= 1)]),
     )
 
 
 def _power(chosen: Floats) -> PowerBeyond:
-    """Return the power of some of a transform's numbers, of which noise has 1 each."""
+    """Return the power of some values of a transform, of which noise has 1 each in the mean."""
     numbers = chosen.size
-    if numbers < LEAST_NUMBERS:
+    if numbers < MIN_VALUES:
         return PowerBeyond(1.0, 1.0)
     total = float(chosen.sum())
     # Each number comes twice, as the residuals are real; two of them are real and imaginary part.
     return PowerBeyond(total / numbers, float(stats.chi2.sf(total, numbers)))
 
 
-def middle_of_window(window: tuple[int, ...], widths: Floats, reach: float) -> tuple[slice, ...]:
-    """Return the part of a window within so many widths of its middle."""
-    halves = reach_of(widths, reach)
+def core_of_window(window: tuple[int, ...], widths: Floats, reach: float) -> tuple[slice, ...]:
+    """Return the part of a window about its middle.
+
+    Parameters
+    ----------
+    window : tuple of int
+        (Z, Y, X) voxels.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    reach : float
+        In widths to each side.
+    """
+    halves = reach_in_voxels(widths, reach)
     return tuple(
         slice(max(n // 2 - half, 0), min(n // 2 + half + 1, n))
         for n, half in zip(window, halves, strict=True)

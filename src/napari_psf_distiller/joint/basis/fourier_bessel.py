@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from napari_psf_distiller.joint.basis.rings import Rings
-from napari_psf_distiller.joint.basis.terms import MOST_COMBINATIONS, Term, products
+from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS, Term, products
 from napari_psf_distiller.optics import Band, ball_form_factor
 
 __all__ = ["FourierBessel"]
 
 Floats = NDArray[np.float64]
 
-# Frequencies stand this much closer than the window's extent asks for, so that what is periodic in
-# the sum lies outside the window.
+# Frequencies stand this many times closer than the window's extent asks for, so that what is
+# periodic in the sum lies outside the window.
 OVERSAMPLING = 1.25
 
 # Weights of a frequency and its neighbours, in a spectrum's power.
-SMOOTHING = (0.25, 0.5, 0.25)
+POWER_SMOOTHING = (0.25, 0.5, 0.25)
 
 # Steps a voxel of the tables of Bessel functions. By straight lines between them a function of the
 # highest frequency that voxels can sample is known to 0.1 % of its maximum.
-STEPS = 32
+TABLE_STEPS_PER_VOXEL = 32
 
 
 class FourierBessel:
@@ -34,13 +34,13 @@ class FourierBessel:
 
     At the distance r and the angle phi from the optical axis and z along it they are
     ``J_m(2 pi k r) cos(m phi)``, or the sine, times ``cos(2 pi f z)``, or the sine, with k and f
-    within the optics' band: an image that the optics can have made, as the sum of parts that turn m
-    times in a full turn. One of these shifted by a fraction of a voxel is computed, not
-    interpolated, and convolving with a ball multiplies it by a number.
+    within the optics' band: an image that the optics can have made, as a sum over angular orders m.
+    One of these functions shifted by a fraction of a voxel is computed, not interpolated, and
+    convolving it with a ball multiplies it by a number.
 
-    Many of these sums are all but the same inside the window. So a PSF is told by the coefficients
-    of few of them, in each term orthonormal, the *coefficients*; by `amplitudes` these become those
-    of all.
+    Many of these functions are all but the same inside the window. So a PSF is described by the
+    *coefficients* of few combinations of them, orthonormal in each term; `bead_spectrum` turns
+    these into the *spectrum*, the amplitudes of all functions, of the image of a bead.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ class FourierBessel:
         Voxel size in micrometres.
     band : Band
     diameter : float
-        Of the ball, in micrometres; 0 is a point.
+        The bead's, in micrometres; 0 is a point.
     orders : sequence of int
-        The numbers of turns m; without repetition, 0 first.
+        The angular orders m; without repetition, 0 first.
     envelope : numpy.ndarray, optional
-        See `envelope`: the variance that is expected of the orders beyond 0. Their coefficients are
-        then those of the combinations that are expected to have most of it; without it, of all.
+        (Z, rings): the prior variance of the orders beyond 0; see `envelope`. Their coefficients
+        are then those of the combinations with the largest prior variance; without it, of all.
     most : int
-        Of each term, so many combinations.
+        Combinations that are kept of each term with an envelope, at most.
 
     Attributes
     ----------
@@ -68,9 +68,9 @@ class FourierBessel:
     sizes : tuple of int
         Number of each term's coefficients.
     size : int
-        Of all coefficients.
+        Number of all coefficients.
     sums : numpy.ndarray
-        Of the PSF over the window, what each coefficient adds.
+        (size,): what each coefficient adds to the PSF's sum over the window.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class FourierBessel:
         diameter: float = 0.0,
         orders: Sequence[int] = (0,),
         envelope: Floats | None = None,
-        most: int = MOST_COMBINATIONS,
+        most: int = MAX_COMBINATIONS,
     ) -> None:
         self.window = tuple(int(n) for n in window)
         self.spacing = tuple(float(s) for s in spacing)
@@ -117,34 +117,35 @@ class FourierBessel:
         frequency = np.hypot(self.waves[:, None], self.radial[None])
         self.ball = ball_form_factor(frequency, self.diameter)
         self._separate_ball()
-        self.step = min(self.spacing[1:]) / STEPS
+        self.step = min(self.spacing[1:]) / TABLE_STEPS_PER_VOXEL
 
     def table(self, order: int) -> NDArray[np.float32]:
-        """Return the values of an order's functions, (places, k), also of one it does not have.
+        """Return the values of an order's functions, (table_length, k).
 
-        The places are multiples of `step` from the axis.
+        The order may be one that the basis does not have. The rows are at multiples of `step` from
+        the axis.
         """
         if order not in self._tables:
             self._tables[order] = _bessel(order, self._arguments()).astype(np.float32)
         return self._tables[order]
 
     @property
-    def places(self) -> int:
-        """Number of places in a table."""
+    def table_length(self) -> int:
+        """Number of rows of a table."""
         reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
         return math.ceil(reach / self.step) + 2
 
-    def variances(self, term: int) -> Floats:
-        """Return the variances of a term's coefficients by the envelope; see `Term.expected`.
+    def prior_variances_of(self, term: int) -> Floats:
+        """Return the prior variances of a term's coefficients; see `Term.prior_variances`.
 
         Raises
         ------
         ValueError
             The term was made without one.
         """
-        expected = self._parts[term].expected
+        expected = self._parts[term].prior_variances
         if expected is None:
-            raise ValueError(f"Of the term {self.terms[term]} nothing is expected.")
+            raise ValueError(f"The term {self.terms[term]} was made without an envelope.")
         return expected
 
     def odd(self, term: int) -> NDArray[np.bool_]:
@@ -195,7 +196,7 @@ class FourierBessel:
 
         Parameters
         ----------
-        places : numpy.ndarray
+        table_length : numpy.ndarray
             (..., places), in voxels from a bead's centre.
         derivative : bool
 
@@ -205,7 +206,7 @@ class FourierBessel:
             (..., places, waves).
         """
         size = self.spacing[0]
-        # A sine is a cosine a quarter of a turn later.
+        # A sine is a cosine a quarter of a period later.
         phase = 2 * np.pi * size * places[..., None] * self.waves
         phase -= np.where(self.waves < 0, np.pi / 2, 0)
         if derivative:
@@ -215,8 +216,8 @@ class FourierBessel:
             result = np.cos(phase)
         return result
 
-    def amplitudes(self, coefficients: Floats) -> Floats:
-        """Return the amplitude of each function in the image of a bead with this PSF.
+    def bead_spectrum(self, coefficients: Floats) -> Floats:
+        """Return the spectrum of a bead's image with this PSF: the amplitude of each function.
 
         Parameters
         ----------
@@ -226,7 +227,7 @@ class FourierBessel:
         Returns
         -------
         numpy.ndarray
-            (waves, columns); the columns are the terms' functions one after the other.
+            (waves, columns); the columns are the terms' functions of k, one term after the other.
         """
         parts = [
             self.ball * (term.axial @ part @ term.lateral.T)
@@ -234,9 +235,9 @@ class FourierBessel:
         ]
         return np.concatenate(parts, axis=1)
 
-    def amplitudes_adjoint(self, amplitudes: Floats) -> Floats:
-        """Return the adjoint of `amplitudes`."""
-        parts = np.split(amplitudes, len(self.terms), axis=1)
+    def bead_spectrum_adjoint(self, spectrum: Floats) -> Floats:
+        """Return the adjoint of `bead_spectrum`: (size,)."""
+        parts = np.split(spectrum, len(self.terms), axis=1)
         return np.concatenate(
             [
                 term.reduced(term.axial.T @ (self.ball * part) @ term.lateral)
@@ -245,28 +246,30 @@ class FourierBessel:
         )
 
     def psf(self, coefficients: Floats, displacement: float = 0.0) -> Floats:
-        """Return the PSF on the window's voxels, float64, displaced along z by so many voxels."""
+        """Return the PSF on the window's voxels, float64, displaced along z (in voxels)."""
         result = np.zeros(self.window)
         waves = self.waves_at(displacement)
         for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
-            values = waves @ term.axial @ part @ term.rings.T
+            values = waves @ term.axial @ part @ term.ring_values.T
             result += self._pixels.planes(values, term.order, term.sine)
         return result
 
-    def psf_centre(self, coefficients: Floats, displacement: float) -> float:
+    def value_at_middle(self, coefficients: Floats, displacement: float) -> float:
         """Return the PSF in the middle of the window when it is displaced along z, in voxels."""
-        # What turns is 0 on the axis.
-        still = self._parts[0]
-        middle = self.waves_at(displacement)[self.window[0] // 2] @ still.axial
-        return float(middle @ still.expanded(self.split(coefficients)[0]) @ still.rings[0])
+        # Orders beyond 0 are 0 on the axis.
+        symmetric = self._parts[0]
+        middle = self.waves_at(displacement)[self.window[0] // 2] @ symmetric.axial
+        return float(
+            middle @ symmetric.expanded(self.split(coefficients)[0]) @ symmetric.ring_values[0]
+        )
 
     def bead(self, coefficients: Floats) -> Floats:
         """Return the image of a bead at the window's centre with this PSF, float64."""
-        amplitudes = self.amplitudes(coefficients)
+        spectrum = self.bead_spectrum(coefficients)
         waves = self.waves_at(0.0)
         result = np.zeros(self.window)
         for (order, sine), part in zip(
-            self.terms, np.split(amplitudes, len(self.terms), axis=1), strict=True
+            self.terms, np.split(spectrum, len(self.terms), axis=1), strict=True
         ):
             bessel = self._bessel[order]
             result += self._pixels.planes(waves @ part @ bessel.T, order, sine)
@@ -281,24 +284,26 @@ class FourierBessel:
         return np.concatenate(
             [
                 term.reduced(
-                    term.along.T @ self._pixels.sums(array, term.order, term.sine) @ term.rings
+                    term.axial_values.T
+                    @ self._pixels.sums(array, term.order, term.sine)
+                    @ term.ring_values
                 )
                 for term in self._parts
             ]
         )
 
-    def converted(self, other: FourierBessel, coefficients: Floats, planes: int = 0) -> Floats:
+    def projected(self, other: FourierBessel, coefficients: Floats, planes: int = 0) -> Floats:
         """Return the coefficients of the PSF that another sum is, as near as these functions come.
 
         Parameters
         ----------
         other : FourierBessel
-            Of the same window and spacing. Orders that it does not have are 0, and those that these
-            functions do not have are left out.
+            A basis of the same window and spacing. Orders that it does not have are 0,
+            and those that these functions do not have are left out.
         coefficients : numpy.ndarray
             (other.size,)
         planes : int
-            The PSF is displaced along z by so many; what enters at the window's end is 0.
+            By which the PSF is displaced along z; what enters at the window's end is 0.
 
         Returns
         -------
@@ -321,11 +326,11 @@ class FourierBessel:
                 found.append(np.zeros(term.size))
                 continue
             old, part = parts[term.order, term.sine]
-            values = np.roll(waves @ old.axial @ part @ old.rings.T, planes, axis=0)
+            values = np.roll(waves @ old.axial @ part @ old.ring_values.T, planes, axis=0)
             if planes:
                 values[slice(None, planes) if planes > 0 else slice(planes, None)] = 0
             weighted = values * self._pixels.weights(term.order, term.sine)
-            found.append(term.reduced(term.along.T @ weighted @ term.rings))
+            found.append(term.reduced(term.axial_values.T @ weighted @ term.ring_values))
         return np.concatenate(found)
 
     def profile_gradient(
@@ -337,7 +342,7 @@ class FourierBessel:
         ----------
         axis : int
         displacement : float
-            Of the PSF along z, in voxels.
+            By which the PSF is displaced along z, in voxels.
         through : sequence of int, optional
             A voxel on the line, (z, y, x); without it the window's middle.
 
@@ -356,10 +361,10 @@ class FourierBessel:
         waves = np.atleast_2d(self.waves_at(displacement)[z])
         parts = []
         for term in self._parts:
-            across = term.rings[number]
+            across = term.ring_values[number]
             if term.order:
-                turn = np.atleast_1d(self._pixels.turn(term.order, term.sine)[y, x])
-                across = across * turn[:, None]
+                angular = np.atleast_1d(self._pixels.angular_factor(term.order, term.sine)[y, x])
+                across = across * angular[:, None]
             # Either there are many planes and one pixel, or one plane and many pixels.
             block = (waves @ term.axial)[:, :, None] * across[:, None, :]
             parts.append(term.reduced(block))
@@ -374,15 +379,15 @@ class FourierBessel:
         factors : sequence of numpy.ndarray
             For each term, R with the covariance of its coefficients ``R R^T``.
         displacement : float
-            Of the PSF along z, in voxels.
+            By which the PSF is displaced along z, in voxels.
         """
         result = np.zeros(self.window)
         waves = self.waves_at(displacement)
         for term, factor in zip(self._parts, factors, strict=True):
             variance = term.variance(waves, factor)
             plane = self._pixels.planes(variance)
-            turn = self._pixels.turn(term.order, term.sine) if term.order else 1.0
-            result += plane * turn**2
+            angular = self._pixels.angular_factor(term.order, term.sine) if term.order else 1.0
+            result += plane * angular**2
         return result
 
     def bead_adjoint(
@@ -397,10 +402,10 @@ class FourierBessel:
         Parameters
         ----------
         array : numpy.ndarray
-            Of the window's shape.
+            (Z, Y, X), of the window's shape.
         term : int
         displaced : numpy.ndarray, optional
-            See `hessian`.
+            Gram matrix of the waves of displaced beads; see `displacement_gram`.
         planes : numpy.ndarray, optional
             (arrays, Z): the array is many, its planes times these factors. The result is one row
             for each.
@@ -416,11 +421,11 @@ class FourierBessel:
         return adjoint[0] if planes is None else adjoint
 
     def envelope(self, coefficients: Floats) -> Floats:
-        """Return what the parts of a PSF that turn keep within, as variances.
+        """Return the envelope of a PSF's orders beyond 0: a prior variance of their values.
 
-        A PSF is nowhere negative. So what turns is nowhere more than twice its mean around the
-        axis, and that mean, squared, is the envelope; between its dark rings it is as bright as the
-        rings are.
+        A PSF is nowhere negative. So its orders beyond 0 are nowhere more than twice its mean
+        around the axis, and that mean, squared, is the envelope; between the PSF's dark rings the
+        envelope is as bright as the rings are.
 
         Parameters
         ----------
@@ -432,8 +437,12 @@ class FourierBessel:
         numpy.ndarray
             (Z, rings)
         """
-        still = self._parts[0]
-        mean = still.along @ still.expanded(self.split(coefficients)[0]) @ still.rings.T
+        symmetric = self._parts[0]
+        mean = (
+            symmetric.axial_values
+            @ symmetric.expanded(self.split(coefficients)[0])
+            @ symmetric.ring_values.T
+        )
         # Over half a period of the highest frequencies.
         radii = self._pixels.radii
         near = np.abs(radii[:, None] - radii) < 0.5 / self.band.lateral
@@ -446,9 +455,9 @@ class FourierBessel:
     def power(self, coefficients: Floats) -> Floats:
         """Return the power of a PSF's spectrum at each frequency, added up over all orders.
 
-        Aberrations turn and move light, but not beyond the optics' support: where one order has
-        power, the others may. The part of an order that is even in z and the part that is odd are
-        taken for alike, since an aberration may be either.
+        Aberrations move light between angular orders, but not beyond the optics' support: where one
+        order has power, the others may. Power is the same at a frequency f along z and at -f, so
+        that what is even in z and what is odd have the same, since an aberration may be either.
 
         Parameters
         ----------
@@ -466,7 +475,7 @@ class FourierBessel:
             power += (term.axial @ part @ term.lateral.T) ** 2
         power = (power + power[::-1]) / 2
         for axis in (0, 1):
-            power = ndimage.correlate1d(power, SMOOTHING, axis=axis, mode="nearest")
+            power = ndimage.correlate1d(power, POWER_SMOOTHING, axis=axis, mode="nearest")
         return power
 
     def covariance(self, power: Floats, term: int) -> Floats:
@@ -481,11 +490,12 @@ class FourierBessel:
         Parameters
         ----------
         weights : numpy.ndarray
-            Of the window's shape.
+            (Z, Y, X), of the window's shape.
         term : int
         displaced : numpy.ndarray, optional
-            See `displaced_products`. With it, the matrix is about what it is in the mean of
-            displaced beads, as if the weights were the same all along z.
+            Gram matrix of the waves of displaced beads; see `displacement_gram`. With it,
+            the matrix is about what it is in the mean of displaced beads, as if the weights were
+            the same all along z.
 
         Returns
         -------
@@ -494,7 +504,7 @@ class FourierBessel:
         """
         part = self._parts[term]
         if part.order:
-            weights = weights * self._pixels.turn(part.order, part.sine) ** 2
+            weights = weights * self._pixels.angular_factor(part.order, part.sine) ** 2
         rings = self._pixels.sums(np.asarray(weights, np.float64))
         combined = self._combined(term, displaced)
         high, wide = (values.shape[1] for values in combined[0])
@@ -508,11 +518,11 @@ class FourierBessel:
     def _combined(self, term: int, displaced: Floats | None) -> list[tuple[Floats, Floats]]:
         if displaced is None:
             return self._blurred[term]
-        root = self.displaced_root(displaced, term)
+        root = self.displacement_gram_root(displaced, term)
         return [(along @ root, across) for along, across in self._blurred[term]]
 
-    def displaced_products(self, waves: Sequence[Floats]) -> Floats:
-        """Return the mean products of the waves along the windows of displaced beads.
+    def displacement_gram(self, waves: Sequence[Floats]) -> Floats:
+        """Return the waves' Gram matrix, averaged over the windows of displaced beads.
 
         A function that is faint in the window, and rises beyond its ends, is bright in the windows
         of beads that are displaced along z.
@@ -520,7 +530,7 @@ class FourierBessel:
         Parameters
         ----------
         waves : sequence of numpy.ndarray
-            See `waves_at`: along the windows of displaced beads, at least one.
+            The waves along the windows of displaced beads, at least one; see `waves_at`.
 
         Returns
         -------
@@ -532,41 +542,43 @@ class FourierBessel:
             products += displaced.T @ displaced
         return products / len(waves)
 
-    def displaced_root(self, displaced: Floats, term: int) -> Floats:
-        """Return by how much brighter a term's combinations along the axis are in such windows.
+    def displacement_gram_root(self, displaced: Floats, term: int) -> Floats:
+        """Return the square root of a displacement's Gram matrix in a term's axial combinations.
+
+        It says by how much brighter these are in the windows of displaced beads.
 
         Parameters
         ----------
         displaced : numpy.ndarray
-            See `displaced_products`.
+            Gram matrix of the waves of displaced beads; see `displacement_gram`.
         term : int
 
         Returns
         -------
         numpy.ndarray
-            The square root of the matrix of the combinations' products over these windows.
+            (axial combinations, axial combinations).
         """
         axial = self._parts[term].axial
         values, vectors = np.linalg.eigh(axial.T @ displaced @ axial)
         root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         return root
 
-    def rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
+    def table_rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
         """Return where in the tables places in the plane lie, in micrometres from the axis.
 
         Returns
         -------
         numpy.ndarray
-            The row before each place,
+            The table's row before each place.
         numpy.ndarray
-            and how far it is on the way to the next one: between 0 and 1.
+            The part of the way from that row to the next, between 0 and 1.
         """
         places = np.hypot(across, along) / self.step
         rows = places.astype(np.intp)
         return rows, places - rows
 
     def _arguments(self) -> Floats:
-        places = np.arange(self.places) * self.step
+        places = np.arange(self.table_length) * self.step
         arguments: Floats = 2 * np.pi * places[:, None] * self.radial
         return arguments
 
@@ -579,8 +591,8 @@ class FourierBessel:
 
     def _sums(self, term: Term) -> Floats:
         """Return what each of a term's coefficients adds to the PSF's sum."""
-        plane = self._pixels.planes(term.rings.T, term.order, term.sine)
-        return term.reduced(np.outer(term.along.sum(axis=0), plane.sum(axis=(1, 2))))
+        plane = self._pixels.planes(term.ring_values.T, term.order, term.sine)
+        return term.reduced(np.outer(term.axial_values.sum(axis=0), plane.sum(axis=(1, 2))))
 
     def _separate_ball(self) -> None:
         """Write the ball as few products of a function of f and one of k, for `hessian`."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from napari_psf_distiller.compute.psf_basis import turn_of
+from napari_psf_distiller.compute.psf_basis import angular_factor
 
 __all__ = ["Rings"]
 
@@ -23,12 +23,12 @@ class Rings:
     shape : sequence of int
         (Y, X), odd.
     spacing : sequence of float
-        Of the pixels along y and x, in micrometres.
+        Pixel size along y and x, in micrometres.
 
     Attributes
     ----------
     radii : numpy.ndarray
-        Of the rings, in micrometres, the smallest first.
+        (rings,): distances from the centre, in micrometres, the smallest first.
     number : numpy.ndarray
         (Y, X): in which ring each pixel is.
     """
@@ -48,26 +48,26 @@ class Rings:
         self._in_ring = {dtype: in_ring.astype(dtype) for dtype in (np.float32, np.float64)}
         self._angle = np.arctan2(y[:, None], x[None])
 
-    def turn(self, order: int, sine: bool) -> Floats:
-        """Return how a term depends on the angle, (Y, X)."""
-        return turn_of(order, sine, self._angle)
+    def angular_factor(self, order: int, sine: bool) -> Floats:
+        """Return cos m phi, or sin m phi, of each pixel, (Y, X)."""
+        return angular_factor(order, sine, self._angle)
 
     def planes(self, values: Floats, order: int = 0, sine: bool = False) -> Floats:
-        """Return planes, (Z, Y, X), that have values on their rings, (Z, rings), times a turn."""
+        """Return planes, (Z, Y, X), from values on rings, (Z, rings), times an angular factor."""
         planes = values[:, self.number]
-        return planes * self.turn(order, sine) if order else planes
+        return planes * self.angular_factor(order, sine) if order else planes
 
     def sums(self, array: NDArray[np.floating], order: int = 0, sine: bool = False) -> Floats:
-        """Return the adjoint of `planes`: the sums over each plane's rings of an array's turn.
+        """Return the adjoint of `planes`: sums over rings of an array times an angular factor.
 
-        The array is float32 or float64.
+        The array is float32 or float64, (Z, Y, X); the result is (Z, rings).
         """
-        planes = array * self.turn(order, sine) if order else array
+        planes = array * self.angular_factor(order, sine) if order else array
         in_ring = self._in_ring[planes.dtype.type]
         return np.asarray((in_ring @ planes.reshape(len(planes), -1).T).T, np.float64)
 
     def weights(self, order: int, sine: bool) -> Floats:
-        """Return each ring's sum of a term's squared turn."""
-        squared = self.turn(order, sine) ** 2 if order else np.ones(self.number.shape)
+        """Return each ring's sum of the squared angular factor, (rings,)."""
+        squared = self.angular_factor(order, sine) ** 2 if order else np.ones(self.number.shape)
         sums = np.bincount(self.number.ravel(), squared.ravel(), len(self.radii))
         return np.asarray(sums, np.float64)

@@ -10,12 +10,34 @@ from scipy import linalg
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 
-__all__ = ["expected_spectrum", "prior_precision", "prior_times"]
+__all__ = ["expected_spectrum", "prior_precision", "prior_times", "spectrum_prior"]
 
 Floats = NDArray[np.float64]
 
-# What a prior expects less than this part of the largest from is held as firmly as that.
-LEAST_EXPECTED = 1e-4
+# Combinations of coefficients whose expected variance is less than this part of the largest are
+# held as firmly as if it were this part.
+MIN_RELATIVE_VARIANCE = 1e-4
+
+# The PSF may have this many times as much power at any frequency as its spectrum by now.
+PRIOR_POWER_FACTOR = 10.0
+
+
+def spectrum_prior(basis: FourierBessel, coefficients: Floats) -> Floats:
+    """Return the prior precision of a PSF's symmetric part by the spectrum that the PSF has.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        (coefficients,): of the PSF.
+
+    Returns
+    -------
+    numpy.ndarray
+        (coefficients of order 0, the same).
+    """
+    covariance = basis.covariance(expected_spectrum(basis, coefficients), 0)
+    return prior_precision(PRIOR_POWER_FACTOR * covariance)
 
 
 def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
@@ -25,7 +47,7 @@ def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF.
+        The PSF's coefficients.
 
     Returns
     -------
@@ -52,16 +74,18 @@ def prior_precision(covariance: Floats) -> Floats:
     Returns
     -------
     numpy.ndarray
-        Of the same shape.
+        The precision, of the same shape.
     """
     precision: Floats
     if covariance.ndim == 1:
-        precision = 1 / np.maximum(covariance, LEAST_EXPECTED * covariance.max())
+        precision = 1 / np.maximum(covariance, MIN_RELATIVE_VARIANCE * covariance.max())
         return precision
-    held = covariance.copy()
+    floored = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
-    held[np.diag_indices_from(held)] += LEAST_EXPECTED * np.abs(covariance).sum(axis=1).max()
-    factor, _ = linalg.cho_factor(held, lower=True, check_finite=False, overwrite_a=True)
+    floored[np.diag_indices_from(floored)] += (
+        MIN_RELATIVE_VARIANCE * np.abs(covariance).sum(axis=1).max()
+    )
+    factor, _ = linalg.cho_factor(floored, lower=True, check_finite=False, overwrite_a=True)
     # Of a factor the inverse is half as much work as the solution for a unit matrix.
     inverse, failed = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed:

@@ -1,28 +1,30 @@
-"""One term of a PSF's sum of functions: those that turn so many times about the axis."""
+"""One term of a PSF's sum of functions: those of one angular order, with cosine or sine."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_COMBINATIONS", "Term", "products"]
+__all__ = ["MAX_COMBINATIONS", "Term", "products"]
 
 Floats = NDArray[np.float64]
 
-# Combinations of functions that the window tells apart by less than this are left out. What is
-# faint along z may be bright half a voxel beyond the window's ends, where displaced beads' windows
-# reach: as long as there is much of it, fits to dim beads do not settle.
-LEAST_ACROSS, LEAST_ALONG = 1e-3, 5e-3
+# Combinations of functions with a smaller singular value than this, relative to the largest, are
+# left out: in the window they are all but 0. What is faint along z may be bright half a voxel
+# beyond the window's ends, where displaced beads' windows reach: as long as there is much of it,
+# fits to dim beads do not converge.
+MIN_LATERAL_SINGULAR, MIN_AXIAL_SINGULAR = 1e-3, 5e-3
 
-# Of a term that is expected to keep within an envelope, combinations are left out that are expected
-# to have less than this part of the strongest one's variance.
-LEAST_EXPECTED = 1e-7
+# Of a term with an envelope, combinations are left out whose prior variance is less than this part
+# of the largest.
+MIN_RELATIVE_VARIANCE = 1e-7
 
-# Of each term at most so many are kept.
-MOST_COMBINATIONS = 500
+# Combinations that are kept of each term, at most.
+MAX_COMBINATIONS = 500
 
-# They are looked for among so many times as many products of a function of z and one of the plane.
-MORE_PRODUCTS = 1.6
+# They are looked for among this many times as many products of a function of z and one of the
+# plane.
+PRODUCTS_PER_COMBINATION = 1.6
 
 
 class Term:
@@ -31,39 +33,40 @@ class Term:
     Parameters
     ----------
     order : int
-        How many times the functions turn about the axis.
+        The angular order m.
     sine : bool
-        Whether they turn as a sine.
+        Whether the functions vary as sin m phi; otherwise as cos m phi.
     waves : numpy.ndarray
         (Z, waves): along the window's axis.
     bessel : numpy.ndarray
         (rings, radial): along the distance from the axis.
     weights : numpy.ndarray
-        (rings,): each ring's sum of the squared turn.
+        (rings,): each ring's sum of the squared angular factor.
     envelope : numpy.ndarray, optional
-        (Z, rings): the variance expected of the term's values there, in the mean of a plane and
-        its mirror image along z. The coefficients are then those of the combinations expected to
-        have most of the power; without it, of all.
+        (Z, rings): the prior variance of the term's values there; of a plane and its mirror image
+        along z the mean counts. The coefficients are then those of the combinations with the
+        largest prior variance; without an envelope, of all.
     most : int
-        So many of them.
+        Combinations that are kept with an envelope, at most.
 
     Attributes
     ----------
     axial : numpy.ndarray
-        (waves, combinations along the axis),
+        (waves, axial combinations): how waves combine to orthonormal functions along the axis.
     lateral : numpy.ndarray
-        (radial, combinations in the plane),
-    along : numpy.ndarray
-        (Z, combinations along the axis): their values there,
-    rings : numpy.ndarray
-        (rings, combinations in the plane): and there.
+        (radial, lateral combinations): how Bessel functions combine to orthonormal ones.
+    axial_values : numpy.ndarray
+        (Z, axial combinations): the values of these along the window's axis.
+    ring_values : numpy.ndarray
+        (rings, lateral combinations): the values of these on the rings.
     size : int
         Number of coefficients.
-    expected : numpy.ndarray or None
-        (size,): the coefficients' variances by the envelope, the largest first; they are
-        independent.
+    prior_variances : numpy.ndarray or None
+        (size,): the coefficients' prior variances by the envelope, the largest first; they are
+        independent. None without an envelope.
     odd : numpy.ndarray or None
-        (size,): which of these are of combinations that are odd along z; the others are even.
+        bool, (size,): which coefficients are of combinations that are odd along z; the others are
+        even. None without an envelope.
     """
 
     def __init__(
@@ -74,25 +77,25 @@ class Term:
         bessel: Floats,
         weights: Floats,
         envelope: Floats | None = None,
-        most: int = MOST_COMBINATIONS,
+        most: int = MAX_COMBINATIONS,
     ) -> None:
         self.order, self.sine = order, sine
         self._waves, self._bessel, self._weights = waves, bessel, weights
-        self.axial = _combinations(waves, LEAST_ALONG)
-        self.lateral = _combinations(np.sqrt(weights)[:, None] * bessel, LEAST_ACROSS)
-        self._place()
-        self.expected: Floats | None = None
+        self.axial = _combinations(waves, MIN_AXIAL_SINGULAR)
+        self.lateral = _combinations(np.sqrt(weights)[:, None] * bessel, MIN_LATERAL_SINGULAR)
+        self._evaluate()
+        self.prior_variances: Floats | None = None
         self.odd: NDArray[np.bool_] | None = None
-        self._mixed: Floats | None = None
+        self._mixing: Floats | None = None
         self.size = self.axial.shape[1] * self.lateral.shape[1]
         if envelope is not None:
-            self._choose(envelope, most)
+            self._select_within(envelope, most)
 
-    def _place(self) -> None:
-        self.along = self._waves @ self.axial
-        self.rings = self._bessel @ self.lateral
+    def _evaluate(self) -> None:
+        self.axial_values = self._waves @ self.axial
+        self.ring_values = self._bessel @ self.lateral
 
-    def _choose(self, envelope: Floats, most: int) -> None:
+    def _select_within(self, envelope: Floats, most: int) -> None:
         """Keep the combinations that have most of what an envelope lets through.
 
         Those that are even along z and those that are odd are kept apart, as most aberrations have
@@ -100,28 +103,28 @@ class Term:
         """
         inside = (envelope + envelope[::-1]) / 2 * self._weights
         odd = (self._waves * self._waves[::-1]).sum(axis=0) < 0
-        sides = [_combinations(self._waves[:, part], LEAST_ALONG) for part in (~odd, odd)]
+        sides = [_combinations(self._waves[:, part], MIN_AXIAL_SINGULAR) for part in (~odd, odd)]
         self.axial = np.zeros((len(odd), sum(side.shape[1] for side in sides)))
         along = inside.sum(axis=1)
         first = 0
         for part, side in zip((~odd, odd), sides, strict=True):
             values = self._waves[:, part] @ side
-            _, turned = np.linalg.eigh((values.T * along) @ values)
-            self.axial[part, first : first + side.shape[1]] = side @ turned
+            _, axes = np.linalg.eigh((values.T * along) @ values)
+            self.axial[part, first : first + side.shape[1]] = side @ axes
             first += side.shape[1]
-        across = self.rings
-        _, turned = np.linalg.eigh((across.T * inside.sum(axis=0)) @ across)
-        self.lateral = self.lateral @ turned
-        self._place()
+        across = self.ring_values
+        _, axes = np.linalg.eigh((across.T * inside.sum(axis=0)) @ across)
+        self.lateral = self.lateral @ axes
+        self._evaluate()
         # By functions of z and of the plane that the envelope tells apart, most of what it lets
         # through is in few of their products.
-        strength = (self.along**2).T @ inside @ self.rings**2
-        count = min(strength.size, round(MORE_PRODUCTS * most))
+        strength = (self.axial_values**2).T @ inside @ self.ring_values**2
+        count = min(strength.size, round(PRODUCTS_PER_COMBINATION * most))
         chosen = strength >= np.sort(strength, axis=None)[-count]
         parts = [chosen.any(axis=1), chosen.any(axis=0)]
         is_odd = (np.arange(first) >= sides[0].shape[1])[parts[0]]
         self.axial, self.lateral = self.axial[:, parts[0]], self.lateral[:, parts[1]]
-        self._place()
+        self._evaluate()
         places = np.flatnonzero(chosen[np.ix_(*parts)])
         place_is_odd = np.repeat(is_odd, parts[1].sum())[places]
         matrix = self.products(inside)
@@ -132,8 +135,8 @@ class Term:
             values[own], vectors = np.linalg.eigh(matrix[np.ix_(places[own], places[own])])
             mixed[np.ix_(places[own], own)] = vectors
         best = np.argsort(-values, kind="stable")[:most]
-        best = best[values[best] > LEAST_EXPECTED * values.max()]
-        self._mixed, self.expected = mixed[:, best], values[best]
+        best = best[values[best] > MIN_RELATIVE_VARIANCE * values.max()]
+        self._mixing, self.prior_variances = mixed[:, best], values[best]
         self.odd = place_is_odd[best]
         self.size = len(best)
 
@@ -145,28 +148,30 @@ class Term:
         weights : numpy.ndarray
             (Z, rings): each ring's sum of the voxels' weights.
         """
-        return products(weights, (self.along, self.rings), (self.along, self.rings))
+        return products(
+            weights, (self.axial_values, self.ring_values), (self.axial_values, self.ring_values)
+        )
 
     def expanded(self, coefficients: Floats) -> Floats:
         """Return coefficients, (size,), as a matrix: along the axis, in the plane."""
-        whole = coefficients if self._mixed is None else self._mixed @ coefficients
+        whole = coefficients if self._mixing is None else self._mixing @ coefficients
         return whole.reshape(self.axial.shape[1], self.lateral.shape[1])
 
     def reduced(self, matrices: Floats) -> Floats:
         """Return the adjoint of `expanded`: of (..., along the axis, in the plane), (..., size)."""
         whole = matrices.reshape(*matrices.shape[:-2], -1)
-        reduced: Floats = whole if self._mixed is None else whole @ self._mixed
+        reduced: Floats = whole if self._mixing is None else whole @ self._mixing
         return reduced
 
     def congruent(self, matrix: Floats) -> Floats:
         """Return a matrix of the expanded coefficients as one of the coefficients."""
-        if self._mixed is None:
+        if self._mixing is None:
             return matrix
-        congruent: Floats = self._mixed.T @ matrix @ self._mixed
+        congruent: Floats = self._mixing.T @ matrix @ self._mixing
         return congruent
 
     def variance(self, waves: Floats, factor: Floats) -> Floats:
-        """Return the variance of the term's values, but for how it turns.
+        """Return the variance of the term's values, without its angular factor.
 
         Parameters
         ----------
@@ -180,9 +185,9 @@ class Term:
         numpy.ndarray
             (planes, rings).
         """
-        along, rings = waves @ self.axial, self.rings
+        along, rings = waves @ self.axial, self.ring_values
         (planes, high), wide = along.shape, rings.shape[1]
-        whole = factor if self._mixed is None else self._mixed @ factor
+        whole = factor if self._mixing is None else self._mixing @ factor
         covariance = (whole @ whole.T).reshape(high, wide, high, wide).transpose(0, 2, 1, 3)
         pairs = (along[:, :, None] * along[:, None, :]).reshape(planes, -1)
         across = (pairs @ covariance.reshape(high * high, -1)).reshape(planes, wide, wide)
@@ -211,7 +216,9 @@ class Term:
 
     def _projected(self) -> tuple[Floats, Floats]:
         """Return the functions' products with the combinations: along the axis, in the plane."""
-        return self.along.T @ self._waves, (self._weights[:, None] * self.rings).T @ self._bessel
+        return self.axial_values.T @ self._waves, (
+            self._weights[:, None] * self.ring_values
+        ).T @ self._bessel
 
 
 def products(weights: Floats, one: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> Floats:

@@ -13,32 +13,40 @@ from scipy.interpolate import BSpline
 
 from napari_psf_distiller.compute.threads import in_turn
 
-__all__ = ["Normal", "SplineBackground", "first_background"]
+__all__ = ["NormalEquations", "SplineBackground", "first_background"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# Voxels are summed over squares of so many before the spline looks at them: it is smooth there.
-BLOCK = 16
+# Pixels are summed over squares of this side before the spline is fitted to them: it is smooth
+# there.
+BLOCK_PIXELS = 16
 
-# The mean of so many voxels is known to a thousandth of their noise: more do not tell more.
-SAMPLE = 4_000_000
+# Voxels that the spline is fitted to, at most: their mean is known to a thousandth of their noise.
+MAX_SAMPLED_VOXELS = 4_000_000
 
-# And these are enough to tell where the beads are.
-FIRST_SAMPLE = 1_000_000
+# Voxels that the first spline is fitted to, at most: enough to tell where the beads are.
+MAX_SAMPLED_VOXELS_AT_FIRST = 1_000_000
 
-# A spline of more coefficients takes longer than all the rest, and tells nothing more of a haze; at
-# the usual scale it would be an image of 1.5 mm. Its knots lie farther apart there.
-MOST_COEFFICIENTS = 2500
+# Coefficients of a spline, at most: of more its knots lie farther apart. A larger one takes longer
+# than all the rest, and tells nothing more of a haze; at the usual scale that is an image of 1.5
+# mm.
+MAX_COEFFICIENTS = 2500
 
-# Nor do knots tell more that lie nearer to each other than this: in the plane than the squares.
-LEAST_PLANES = 4
+# Knots do not lie nearer to each other along z than this many planes, nor in the plane than the
+# squares: they tell nothing more.
+MIN_KNOT_PLANES = 4
 
-# The slopes change by about so much of the background's level from one knot to the next.
-CHANGE = 0.01
+# By about this part of the background's level its slopes change from one knot to the next.
+SLOPE_CHANGE = 0.01
 
 
-class Normal(NamedTuple):
+# The first spline is fitted this many times, each time to what lies less than this many standard
+# deviations of the noise above the one before.
+FIRST_FITS, BEAD_SIGMAS = 4, 2
+
+
+class NormalEquations(NamedTuple):
     """Normal equations of a weighted least-squares fit: ``matrix @ coefficients = vector``."""
 
     matrix: Floats
@@ -60,18 +68,19 @@ class SplineBackground:
         Voxel size in micrometres.
     scale : float
         Distance of the knots in micrometres, in the plane; along z it is twice that. It is at
-        least `BLOCK` voxels, along z `LEAST_PLANES`, and more where there would be more than
-        `MOST_COEFFICIENTS`.
+        least `BLOCK_PIXELS` voxels, along z `MIN_KNOT_PLANES`, and more where there would be
+        more than `MAX_COEFFICIENTS` coefficients.
     level : float
-        What the background is about, above the camera's offset, in intensity units.
+        About the background's intensity above the camera's offset.
 
     Attributes
     ----------
     size : int
         Number of coefficients.
     penalty : numpy.ndarray
-        (size, size): minus the logarithm of the prior is half of it between coefficients.
-    loosely : float
+        (size, size): minus the logarithm of the prior is half of ``c' penalty c`` for the
+        coefficients c.
+    weak_precision : float
         The precision of a coefficient that is only known to be about as high as the background.
     """
 
@@ -89,8 +98,8 @@ class SplineBackground:
         self._designs = [self._design(axis, np.arange(n)) for axis, n in enumerate(shape)]
         self._counts = [design.shape[1] for design in self._designs]
         self.size = math.prod(self._counts)
-        self.loosely = 1 / level**2
-        self.penalty = self._second_differences() / (CHANGE * level) ** 2
+        self.weak_precision = 1 / level**2
+        self.penalty = self._second_differences() / (SLOPE_CHANGE * level) ** 2
 
     def _pieces(self, spacing: Sequence[float], scale: float) -> list[int]:
         """Return how many pieces the spline has along each axis."""
@@ -102,12 +111,12 @@ class SplineBackground:
                     extents,
                     (2 * scale, scale, scale),
                     self.shape,
-                    (LEAST_PLANES, BLOCK, BLOCK),
+                    (MIN_KNOT_PLANES, BLOCK_PIXELS, BLOCK_PIXELS),
                     strict=True,
                 )
             ]
             counts = (p + degree for p, degree in zip(pieces, self._degrees, strict=True))
-            if math.prod(counts) <= MOST_COEFFICIENTS or max(pieces) == 1:
+            if math.prod(counts) <= MAX_COEFFICIENTS or max(pieces) == 1:
                 return pieces
             scale *= 1.1
 
@@ -124,8 +133,8 @@ class SplineBackground:
         y, x = self._designs[1][rows], self._designs[2][columns]
         return (y @ flat).astype(np.float32) @ x.T.astype(np.float32)
 
-    def at(self, points: Floats) -> Floats:
-        """Return how value and slopes at points depend on the coefficients.
+    def design_at(self, points: Floats) -> Floats:
+        """Return the design matrix of the background's value and slopes at some points.
 
         Parameters
         ----------
@@ -135,7 +144,8 @@ class SplineBackground:
         Returns
         -------
         numpy.ndarray
-            (points, 4, size): the value, and its change a voxel along z, y and x.
+            (points, 4, size): times the coefficients, the value and its slopes a voxel along z, y
+            and x.
         """
         values, slopes = [], []
         for axis, n in enumerate(self.shape):
@@ -153,22 +163,22 @@ class SplineBackground:
         rows = [np.einsum("pi,pj,pk->pijk", *factor).reshape(len(points), -1) for factor in factors]
         return np.stack(rows, axis=1)
 
-    def normal(
+    def normal_equations(
         self,
         coefficients: Floats,
         sampled: Callable[[int, int], tuple[Array, Array]],
         step: int | None = None,
-    ) -> Normal:
+    ) -> NormalEquations:
         """Return the normal equations of a fit to voxels of the whole image.
 
         Parameters
         ----------
         coefficients : numpy.ndarray
-            Of a background near to the one that is looked for: where only some voxels of a square
-            count, the others' place is taken for theirs, which matters to the difference only.
+            A background's near to the one that is looked for: of the difference, squares are taken
+            for constant, also where only some of their voxels count.
         sampled : callable
-            Of a plane's number and a step: the weights of every step-th voxel along y and x, and
-            times these what its intensity exceeds this background by.
+            Takes a plane's number and a step; returns the weights of every step-th voxel along y
+            and x, and the weights times what the intensities exceed this background by.
         step : int, optional
             The step; None is `step`.
         """
@@ -190,15 +200,15 @@ class SplineBackground:
         matrix = np.einsum("zpq,zi,zl->iplq", flat, z_design, z_design, optimize="greedy")
         vector = np.einsum("zab,zi,aj,bk->ijk", np.array(values), z_design, y, x, optimize="greedy")
         square = matrix.reshape(self.size, -1)
-        return Normal(square, vector.ravel() + square @ coefficients)
+        return NormalEquations(square, vector.ravel() + square @ coefficients)
 
     @property
     def step(self) -> int:
-        """Every so many-th voxel along y and x is enough to tell the background."""
-        return self.step_for(SAMPLE)
+        """The step from voxel to voxel along y and x that is fine enough for the background."""
+        return self.step_for(MAX_SAMPLED_VOXELS)
 
     def step_for(self, voxels: int) -> int:
-        """Return the step along y and x with which about so many voxels are looked at."""
+        """Return the step along y and x that leaves about some number of voxels."""
         return max(1, math.isqrt(math.prod(self.shape) // voxels))
 
     def _design(self, axis: int, places: NDArray[np.floating] | NDArray[np.integer]) -> Floats:
@@ -224,12 +234,12 @@ def first_background(
     image: Array,
     background: SplineBackground,
     variance: Callable[[Array], Array],
-    settle: Callable[[tuple[slice, ...], Array, Array], None] | None = None,
+    mask_and_censor: Callable[[tuple[slice, ...], Array, Array], None] | None = None,
 ) -> Floats:
     """Return the coefficients of a background below the beads.
 
-    What lies two standard deviations of the noise above the background is taken for bead, and the
-    background is fitted to the rest, four times over.
+    What lies `BEAD_SIGMAS` standard deviations of the noise above the background is taken for
+    bead, and the background is fitted to the rest, `FIRST_FITS` times over.
 
     Parameters
     ----------
@@ -237,16 +247,16 @@ def first_background(
         (Z, Y, X), numbers.
     background : SplineBackground
     variance : callable
-        Of the noise, of intensities.
-    settle : callable, optional
-        See `BeadField.settle`; without it all voxels count.
+        Takes intensities, returns the variance of their noise.
+    mask_and_censor : callable, optional
+        See `BeadImage.mask_and_censor`; without it all voxels count.
     """
-    step = background.step_for(FIRST_SAMPLE)
+    step = background.step_for(MAX_SAMPLED_VOXELS_AT_FIRST)
     # The beads are the bright part of an image, seldom more than half of it.
     some = (slice(None, None, 1 + len(image) // 16), *(slice(None, None, step),) * 2)
     counted = np.ones(image[some].shape, np.float32)
-    if settle is not None:
-        settle(some, np.zeros_like(counted), counted)
+    if mask_and_censor is not None:
+        mask_and_censor(some, np.zeros_like(counted), counted)
     lowest = float(np.percentile(image[some][counted > 0], 25)) if counted.any() else 0.0
     # The splines add up to 1 everywhere.
     coefficients = np.full(background.size, lowest)
@@ -255,15 +265,15 @@ def first_background(
         plane = image[z, ::every, ::every]
         part = slice(None, None, every)
         level = background.plane(coefficients, z, part, part)
-        spread, off = variance(level), plane - level
-        dark = off < 2 * np.sqrt(spread)
-        weights = dark * (np.float32(1) / spread)
-        if settle is not None:
-            settle((slice(z, z + 1), part, part), off[None], weights[None])
-        return weights, weights * off
+        noise_variance, excess = variance(level), plane - level
+        dark = excess < BEAD_SIGMAS * np.sqrt(noise_variance)
+        weights = dark * (np.float32(1) / noise_variance)
+        if mask_and_censor is not None:
+            mask_and_censor((slice(z, z + 1), part, part), excess[None], weights[None])
+        return weights, weights * excess
 
-    for _ in range(4):
-        matrix, vector = background.normal(coefficients, sampled, step)
+    for _ in range(FIRST_FITS):
+        matrix, vector = background.normal_equations(coefficients, sampled, step)
         matrix = matrix + background.penalty
         # Where no voxel counts, such as in a hole of the image, the penalty alone cannot tell.
         matrix[np.diag_indices_from(matrix)] += 1e-9 * np.trace(matrix) / len(matrix)
@@ -272,10 +282,12 @@ def first_background(
 
 
 def _in_blocks(count: int) -> sparse.csr_array:
-    """Return which of so many voxels are in which block: (blocks, voxels), 1 or 0."""
+    """Return which voxels of a line are in which block: (blocks, voxels), 1 or 0."""
     voxels = np.arange(count)
-    return sparse.csr_array((np.ones(count, np.float32), (voxels // BLOCK, voxels)))
+    return sparse.csr_array((np.ones(count, np.float32), (voxels // BLOCK_PIXELS, voxels)))
 
 
 def _block_means(design: Floats) -> Floats:
-    return np.stack([design[i : i + BLOCK].mean(axis=0) for i in range(0, len(design), BLOCK)])
+    return np.stack(
+        [design[i : i + BLOCK_PIXELS].mean(axis=0) for i in range(0, len(design), BLOCK_PIXELS)]
+    )

@@ -11,45 +11,48 @@ from scipy import optimize
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.image.bead_image import BeadImage
 
-__all__ = ["DEVIATION", "typical_widths"]
+__all__ = ["SIGMAS_PER_FWHM", "typical_widths"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# A standard deviation of a Gaussian, as a part of its full width at half maximum.
-DEVIATION = 1 / 2.3548
+# A Gaussian's standard deviation over its full width at half maximum.
+SIGMAS_PER_FWHM = 1 / 2.3548
 
-# Windows in which the width of typical beads is measured, in voxels to each side, and their number.
-HALF = (8, 10, 10)
-TYPICAL = 30
+# Windows in which the width of typical beads is measured, in voxels to each side, and the number of
+# beads, at most.
+WINDOW_HALF_VOXELS = (8, 10, 10)
+MAX_TYPICAL_BEADS = 30
 
-# Where the noise is more than this part of the beads' height, a line through their middle tells
-# their width no more.
-NOISY = 0.1
+# Where the noise is more than this part of the beads' height, lines through their middles do not
+# tell their width.
+MAX_RELATIVE_NOISE = 0.1
 
 # What is about a bead is haze if it is brighter than this part of the bead's height.
-HAZE = 0.15
+HAZE_FRACTION = 0.15
 
-# A Gaussian is fitted to what is not further from its middle than so many of its deviations.
-FITTED = 1.8
+# A Gaussian is fitted to what lies within this many of its standard deviations.
+FIT_REACH_SIGMAS = 1.8
 
 # The least and the largest width that is believed, in voxels.
-NARROWEST, WIDEST = 1.0, 40.0
+MIN_WIDTH_VOXELS, MAX_WIDTH_VOXELS = 1.0, 40.0
 
 
-def typical_widths(field: BeadField, voxels: Places, heights: Floats, expected: Floats) -> Floats:
+def typical_widths(
+    bead_image: BeadImage, voxels: Places, heights: Floats, expected: Floats
+) -> Floats:
     """Return the widths of the median of bright beads that stand alone.
 
     Parameters
     ----------
-    field : BeadField
+    bead_image : BeadImage
     voxels : numpy.ndarray
         (beads, 3): their brightest voxels, the brightest bead first.
     heights : numpy.ndarray
-        Of each.
+        (beads,): their intensities above the background.
     expected : numpy.ndarray
         About what the widths are, in voxels.
 
@@ -65,12 +68,12 @@ def typical_widths(field: BeadField, voxels: Places, heights: Floats, expected: 
     InputError
         All beads lie on the image's sides.
     """
-    half = np.array(HALF)
+    half = np.array(WINDOW_HALF_VOXELS)
     tree = cKDTree(voxels)
     # Ripples and dim specks are not what is typical.
     strong = heights[heights > 0.1 * np.median(heights[:3])]
-    reference = float(np.median(strong[: 2 * TYPICAL]))
-    levels = field.level(voxels)
+    reference = float(np.median(strong[: 2 * MAX_TYPICAL_BEADS]))
+    levels = bead_image.level(voxels)
     windows: list[Array] = []
     noise: list[float] = []
     for cut, alone in itertools.product((False, True), (True, False)):
@@ -80,20 +83,20 @@ def typical_widths(field: BeadField, voxels: Places, heights: Floats, expected: 
             near = tree.query_ball_point(voxel, float(half.max()))
             if alone and any(heights[j] > 0.3 * heights[index] for j in near if j != index):
                 continue
-            window = _window(field.image, voxel, half, cut)
+            window = _window(bead_image.intensity, voxel, half, cut)
             if window is None:
                 continue
             # On haze that the background does not follow, a bead stands on what is about it.
             level, around = float(levels[index]), float(np.nanpercentile(window, 20))
-            if around - level > HAZE * (float(window[tuple(half)]) - level):
+            if around - level > HAZE_FRACTION * (float(window[tuple(half)]) - level):
                 level = around
             window -= np.float32(level)
             top = float(window[tuple(half)])
             if top > 0:
                 windows.append(window / np.float32(top))
-                spread = field.variance(np.array([top + level], np.float32))
-                noise.append(float(np.sqrt(spread[0])) / top)
-            if len(windows) == TYPICAL:
+                noise_variance = bead_image.variance(np.array([top + level], np.float32))
+                noise.append(float(np.sqrt(noise_variance[0])) / top)
+            if len(windows) == MAX_TYPICAL_BEADS:
                 break
         if windows:
             break
@@ -110,9 +113,9 @@ def typical_widths(field: BeadField, voxels: Places, heights: Floats, expected: 
     lines = [
         median[tuple(slice(None) if a == axis else half[a] for a in range(3))] for axis in range(3)
     ]
-    axes = [axis for axis, n in enumerate(field.image.shape) if n > 1]
+    axes = [axis for axis, n in enumerate(bead_image.intensity.shape) if n > 1]
     widths = np.array([_width(line) for line in lines])
-    if np.median(noise) / np.sqrt(len(noise)) > NOISY or np.isnan(widths[axes]).any():
+    if np.median(noise) / np.sqrt(len(noise)) > MAX_RELATIVE_NOISE or np.isnan(widths[axes]).any():
         fitted = _gaussian_widths(median, axes, expected)
         widths = np.where(np.isnan(fitted), widths, fitted)
     return np.where(np.isnan(widths), expected, widths)
@@ -164,25 +167,27 @@ def _gaussian_widths(window: Floats, axes: Sequence[int], expected: Floats) -> F
     values = window.ravel()
     grid, values = grid[:, ~np.isnan(values)], values[~np.isnan(values)]
     count = len(axes)
-    deviations = expected[axes] * DEVIATION
-    low = np.r_[0.0, -1.0, np.full(count, -2.0), np.full(count, NARROWEST * DEVIATION)]
-    high = np.r_[5.0, 1.0, np.full(count, 2.0), np.full(count, WIDEST * DEVIATION)]
+    deviations = expected[axes] * SIGMAS_PER_FWHM
+    low = np.r_[0.0, -1.0, np.full(count, -2.0), np.full(count, MIN_WIDTH_VOXELS * SIGMAS_PER_FWHM)]
+    high = np.r_[5.0, 1.0, np.full(count, 2.0), np.full(count, MAX_WIDTH_VOXELS * SIGMAS_PER_FWHM)]
     start = np.r_[1.0, 0.0, np.zeros(count), deviations]
     for _ in range(3):
         centre, deviations = start[2 : 2 + count], start[2 + count :]
-        near = (((grid - centre[:, None]) / deviations[:, None]) ** 2).sum(axis=0) < FITTED**2
+        near = (((grid - centre[:, None]) / deviations[:, None]) ** 2).sum(
+            axis=0
+        ) < FIT_REACH_SIGMAS**2
         if np.count_nonzero(near) < 3 * len(start):
             break
         places, heights = grid[:, near], values[near]
 
-        def off(p: Floats, places: Floats = places, heights: Floats = heights) -> Floats:
+        def residuals(p: Floats, places: Floats = places, heights: Floats = heights) -> Floats:
             apart = (places - p[2 : 2 + count, None]) / p[2 + count :, None]
             result: Floats = p[0] * np.exp(-0.5 * (apart**2).sum(axis=0)) + p[1] - heights
             return result
 
         start = optimize.least_squares(
-            off, np.clip(start, low + 1e-3, high - 1e-3), bounds=(low, high)
+            residuals, np.clip(start, low + 1e-3, high - 1e-3), bounds=(low, high)
         ).x
     result = np.full(3, np.nan)
-    result[axes] = start[2 + count :] / DEVIATION
+    result[axes] = start[2 + count :] / SIGMAS_PER_FWHM
     return result

@@ -11,17 +11,17 @@ __all__ = ["blank_areas"]
 
 Mask = NDArray[np.bool_]
 
-# An area is of one value within squares of so many voxels to each side of a voxel, and what was
-# interpolated between it and the image reaches so many voxels further.
-HALF, BLURRED = 2, 2
+# A blank area is of one value within this many pixels to each side of a pixel, and what was
+# interpolated between it and the image reaches this many pixels further.
+HALF_SQUARE_PIXELS, BLURRED_PIXELS = 2, 2
 
 # Less than this part of the image matters to nobody.
-LEAST_SHARE = 2e-3
+MIN_SHARE = 2e-3
 
-# Beside an area that was not measured at most this part of the voxels has its value. Elsewhere
-# hardly any voxel, less than the second part, is nearer to it than the third part of what is usual:
-# an image that was cut off has many that are just above.
-ALIKE, NEAR, GAP = 0.2, 0.05, 0.4
+# Beside a blank area at most this part of the pixels has its value; and elsewhere this quantile of
+# the distances from its value is more than this part of the median one: an image that was cut off
+# has many values just above.
+MAX_EDGE_SHARE, NEAR_QUANTILE, MIN_GAP = 0.2, 0.05, 0.4
 
 
 def blank_areas(image: NDArray[Any]) -> Mask | None:
@@ -41,48 +41,48 @@ def blank_areas(image: NDArray[Any]) -> Mask | None:
     lowest = image.min()
     # Filled areas are 0, or as dark as the image gets.
     for value in dict.fromkeys([float(lowest), 0.0]):
-        found = _area_of(image, value)
+        found = _area_of_value(image, value)
         if found is not None:
             return found
     return None
 
 
-def _area_of(image: NDArray[Any], value: float) -> Mask | None:
+def _area_of_value(image: NDArray[Any], value: float) -> Mask | None:
     area = np.zeros(image.shape, bool)
-    beside = alike = 0
+    beside = same_beside = 0
     for z, plane in enumerate(image):
         same = plane == value
-        if np.count_nonzero(same) < LEAST_SHARE * same.size:
+        if np.count_nonzero(same) < MIN_SHARE * same.size:
             continue
-        core = _eroded(same, HALF)
+        core = _eroded(same, HALF_SQUARE_PIXELS)
         if not core.any():
             continue
-        area[z] = _dilated(core, HALF)
+        area[z] = _dilated(core, HALF_SQUARE_PIXELS)
         edge = _dilated(area[z], 1) & ~area[z]
         beside += int(np.count_nonzero(edge))
-        alike += int(np.count_nonzero(edge & same))
+        same_beside += int(np.count_nonzero(edge & same))
     share = np.count_nonzero(area) / area.size
-    if not LEAST_SHARE < share < 1 or alike > ALIKE * beside:
+    if not MIN_SHARE < share < 1 or same_beside > MAX_EDGE_SHARE * beside:
         return None
     others = image[::4][~area[::4]] if len(image) > 4 else image[~area]
     if others.size == 0:
         return None
-    near, usual = np.abs(np.quantile(others.astype(np.float64), [NEAR, 0.5]) - value)
-    if near <= GAP * usual:
+    near, usual = np.abs(np.quantile(others.astype(np.float64), [NEAR_QUANTILE, 0.5]) - value)
+    if near <= MIN_GAP * usual:
         return None
     # So what else has this value, at the tips of the areas, was not measured either.
     for z, plane in enumerate(image):
-        area[z] |= _dilated(plane == value, BLURRED)
+        area[z] |= _dilated(plane == value, BLURRED_PIXELS)
     return area
 
 
 def _eroded(mask: Mask, reach: int) -> Mask:
-    """Return which pixels have none but true ones so many to each side; beyond the edge is true."""
+    """Return the pixels with only true ones within a reach; beyond the edge is true."""
     return ~_dilated(~mask, reach)
 
 
 def _dilated(mask: Mask, reach: int) -> Mask:
-    """Return which pixels have a true one within so many to each side."""
+    """Return the pixels with a true one within a reach to each side."""
     for axis in (0, 1):
         whole = mask.copy()
         for step in range(1, reach + 1):

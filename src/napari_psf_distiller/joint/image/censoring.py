@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Censoring", "censored", "cut_normal", "score_variance"]
+__all__ = ["Censoring", "censored", "normal_below_bound", "score_variance"]
 
 Array = NDArray[np.float32]
 Floating = NDArray[np.floating[Any]]
 
-# A voxel far below the bound tells nothing, which leaves equations without a solution: it weighs at
-# least this part of a voxel that was not cut off.
-LEAST_WEIGHT = 1e-5
+# A voxel whose expected value is far below the bound tells nothing, which leaves equations without
+# a solution: it weighs at least this part of a voxel that was not cut off.
+MIN_RELATIVE_WEIGHT = 1e-5
 
 
 class Censoring(NamedTuple):
@@ -37,9 +37,11 @@ class Censoring(NamedTuple):
     bound : float
         They were below this: half a step of the grey levels above, where these are rounded.
     share : float
-        Of the darker voxels, those that were cut off.
-    level, variance : float
-        Of the dark part of the image, before it was cut off; NaN where too little is left of it.
+        The part of the darker voxels that was cut off.
+    level : float
+        The mean of the dark part of the image before it was cut off; NaN where too little is left.
+    variance : float
+        The variance of the dark part before it was cut off; NaN where too little is left.
     """
 
     lowest: float
@@ -49,17 +51,19 @@ class Censoring(NamedTuple):
     variance: float = math.nan
 
     @property
-    def dark_is_told(self) -> bool:
+    def dark_level_known(self) -> bool:
         """Whether enough of the dark is left to tell how dark it was."""
         return math.isfinite(self.level)
 
-    def shown(self, expected: Floating, variance: Floating) -> Floating:
-        """Return the mean of what an image shows where so much was expected before it was cut off.
+    def mean_of(self, expected: Floating, variance: Floating) -> Floating:
+        """Return the mean of what an image shows, by what was expected before it was cut off.
 
         Parameters
         ----------
-        expected, variance : numpy.ndarray
-            Of voxels before they were cut off.
+        expected : numpy.ndarray
+            The expected values of voxels before they were cut off.
+        variance : numpy.ndarray
+            The variances of these voxels' noise.
         """
         deviation = np.sqrt(variance)
         above = (self.bound - expected) / deviation
@@ -82,13 +86,14 @@ def censored(below: Floating, weight: Floating) -> tuple[NDArray[np.float64], ND
     Returns
     -------
     residual : numpy.ndarray
-        Residual times weight is the derivative of the log-likelihood by the expected value,
+        Times the weight it is the derivative of the log-likelihood by the expected value.
     weight : numpy.ndarray
-        and this minus its second derivative: between 0 and the weight of a voxel that is known.
+        Minus the log-likelihood's second derivative: between 0 and the weight of a voxel that was
+        not cut off.
     """
     inverse = np.sqrt(np.asarray(weight, np.float64))
     hazard, slack = _hazard(np.asarray(below, np.float64) * inverse)
-    part = np.maximum(hazard * slack, LEAST_WEIGHT)
+    part = np.maximum(hazard * slack, MIN_RELATIVE_WEIGHT)
     return -hazard / (part * inverse), part * inverse**2
 
 
@@ -97,8 +102,10 @@ def score_variance(below: Floating, weight: Floating) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    below, weight : numpy.ndarray
-        See `censored`.
+    below : numpy.ndarray
+        By how much the expected value lies below the bound; negative where it lies above.
+    weight : numpy.ndarray
+        One over the variance of the noise.
 
     Notes
     -----
@@ -108,18 +115,18 @@ def score_variance(below: Floating, weight: Floating) -> NDArray[np.float64]:
     above = np.asarray(below, np.float64) * np.sqrt(np.asarray(weight, np.float64))
     hazard, slack = _hazard(above)
     cut = special.ndtr(above)
-    told: NDArray[np.float64] = (1 - cut) + cut * hazard * slack
-    return told
+    information: NDArray[np.float64] = (1 - cut) + cut * hazard * slack
+    return information
 
 
-def cut_normal(
+def normal_below_bound(
     levels: NDArray[np.float64], counts: NDArray[np.intp], bound: float, step: float
 ) -> tuple[float, float]:
     """Return mean and standard deviation of a normal distribution that was cut off below a bound.
 
     Parameters
     ----------
-    levels, counts : numpy.ndarray
+    background_at_beads, measured : numpy.ndarray
         The values that there are, increasing, and how often each is there. The first one is that of
         all that lay below the bound.
     bound : float
@@ -141,6 +148,6 @@ def cut_normal(
 
 
 def _hazard(above: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a normal density over the probability below, and that plus where the bound lies."""
+    """Return the hazard, a normal density over the probability below, and it plus the argument."""
     hazard = math.sqrt(2 / math.pi) / special.erfcx(-above / math.sqrt(2))
     return hazard, hazard + above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,58 +15,65 @@ from scipy.spatial import cKDTree
 from napari_psf_distiller.compute.threads import host_threads, in_turn
 from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION, typical_widths
-from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.image.bead_image import BeadImage
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM, typical_widths
 from napari_psf_distiller.joint.image.lobes import single_lobes
 from napari_psf_distiller.joint.image.noise_correlation import filtered_variance
 
-__all__ = ["EXCLUDED", "KEPT", "OVERSHADOWED", "Candidates", "candidates_at", "find_candidates"]
+__all__ = ["EXCLUDED", "IN_HALO", "KEPT", "Candidates", "candidates_at", "find_candidates"]
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-# Where nothing is known of the PSF: the filter for an image sampled at Nyquist's rate, in voxels;
-# and, where it finds nothing, those for finer voxels.
-SIGMA, FINER = 1.2, (1.0, 1.7, 2.9)
+# The standard deviation of the filter's Gaussian where nothing is known of the PSF: for an image
+# sampled at Nyquist's rate, in voxels; and its multiples, for finer voxels, that are tried in turn
+# where it finds nothing.
+NYQUIST_SIGMA_VOXELS, SIGMA_FACTORS = 1.2, (1.0, 1.7, 2.9)
 
-# The filter's Gaussian ends at so many standard deviations.
-REACH = 2.5
+# The filter's Gaussian ends at this many standard deviations.
+FILTER_REACH_SIGMAS = 2.5
 
-# A bead stands out from its surroundings at so many of its widths, in six and eight directions.
-SHELL_RADIUS = 1.25
-SHELL = np.array(
+# A bead's surroundings are this many of its widths away, in six and eight directions.
+NEIGHBOUR_DISTANCE_WIDTHS = 1.25
+NEIGHBOUR_DIRECTIONS = np.array(
     [
         *(np.eye(3) * sign for sign in (-1, 1)),
     ]
 ).reshape(-1, 3)
-SHELL = np.concatenate(
-    [SHELL, [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)]]
+NEIGHBOUR_DIRECTIONS = np.concatenate(
+    [
+        NEIGHBOUR_DIRECTIONS,
+        [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)],
+    ]
 )
 
-# So many places of an image tell how uneven its background is, from which peaks must stand out that
-# rise by less than this part of the median of so many brightest ones.
-ANYWHERE, DIM, BRIGHTEST = 2000, 0.3, 8
+# Places of an image that tell how uneven its background is. From that, peaks must stand out that
+# rise by less than this part of the median of this many of the brightest ones.
+UNEVENNESS_SAMPLES, MIN_FRACTION_OF_BRIGHT, BRIGHTEST_COUNT = 2000, 0.3, 8
 
-# A bead's middle reaches so many of its widths to each side.
-MIDDLE = 0.3
+# A bead's middle reaches this many of its widths to each side.
+MIDDLE_WIDTHS = 0.3
 
-# By at least this part of its own height: less is a ripple on another bead's halo.
-LEAST_CONTRAST = 0.25
+# A peak that rises above its surroundings by less than this part of its own height is a ripple on
+# another bead's halo.
+MIN_CONTRAST = 0.25
 
-# Where halos meet, their rings may be as bright as this part of a bead that is so many of its
-# widths away; twice as many along z. Further out a ring of all the light of a plane would be this
-# part over the distance.
-HALO, HALO_REACH, FAR = 0.1, 12.0, 0.5
+# Where halos meet, their rings may be as bright as this part of a bead that is up to this many of
+# its widths away; twice as many along z. Further out a ring of all the light of a plane would be as
+# bright as the bead times this many widths over the distance.
+HALO_FRACTION, HALO_REACH_WIDTHS, FAR_HALO_WIDTHS = 0.1, 12.0, 0.5
 
-# The image is filtered in tiles of at most about so many voxels. That bounds the memory; and what
+# Voxels of the tiles that the image is filtered in, at most about. That bounds the memory; and what
 # is much larger an allocator takes anew from the system for each tile, which has to clear it.
-TILE = 3_000_000
+TILE_VOXELS = 3_000_000
 
 
-# The verdicts on a bead that is used whatever it looks like, on one that somebody left out, and on
-# a peak that the fit is to tell from a halo.
-KEPT, EXCLUDED, OVERSHADOWED = "kept", "excluded", "halo"
+# What may be decided of a bead before the fit: it is used whatever it looks like; somebody left it
+# out; it may be another bead's halo, which the fit is to tell.
+KEPT, EXCLUDED, IN_HALO = "kept", "excluded", "halo"
 
 
 class Candidates(NamedTuple):
@@ -76,33 +84,34 @@ class Candidates(NamedTuple):
     voxels : numpy.ndarray
         (candidates, 3): their brightest voxels, the brightest bead first.
     heights : numpy.ndarray
-        Of the filtered image above the background.
-    overshadowed : numpy.ndarray
-        bool: so near to a much brighter one that it may be that one's halo.
+        (candidates,): intensity of the filtered image above the background there.
+    in_halo : numpy.ndarray
+        bool, (candidates,): so near to a much brighter one that it may be that one's halo.
     widths : numpy.ndarray
         Full width at half maximum of a typical one along each axis, in voxels.
-    verdicts : numpy.ndarray, optional
-        str: why each must not shape the PSF, which it is modelled for all the same; `KEPT` if it
-        must; empty if that is to be judged.
+    preset_status : numpy.ndarray, optional
+        str, (candidates,): what was decided before the fit. `KEPT`: it is used. Empty: it is
+        judged. Anything else is the reason why it must not shape the PSF; it is modelled all the
+        same.
     """
 
     voxels: Places
     heights: Floats
-    overshadowed: NDArray[np.bool_]
+    in_halo: NDArray[np.bool_]
     widths: Floats
-    verdicts: NDArray[np.str_] | None = None
+    preset_status: NDArray[np.str_] | None = None
 
 
 def find_candidates(
-    field: BeadField, significance: float, widths: Floats | None = None
+    bead_image: BeadImage, significance: float, widths: Floats | None = None
 ) -> Candidates:
     """Find what may be beads: local maxima that stand out from noise and surroundings.
 
     Parameters
     ----------
-    field : BeadField
+    bead_image : BeadImage
     significance : float
-        By how many standard deviations of the noise.
+        By how many standard deviations of the noise they stand out.
     widths : numpy.ndarray, optional
         What the width of a bead is expected to be along each axis, in voxels.
 
@@ -111,11 +120,20 @@ def find_candidates(
     InputError
         There is no candidate, or none whose width could be measured.
     """
-    flat = field.image.shape[0] == 1
-    sigma = np.full(3, SIGMA) if widths is None else np.clip(widths * DEVIATION, 0.6, 6.0)
+    flat = bead_image.intensity.shape[0] == 1
+    sigma = (
+        np.full(3, NYQUIST_SIGMA_VOXELS)
+        if widths is None
+        else np.clip(widths * SIGMAS_PER_FWHM, 0.6, 6.0)
+    )
     for _ in range(2):
-        for wider in FINER:
-            voxels, heights = _maxima(field, sigma * wider, significance)
+        for wider in SIGMA_FACTORS:
+            voxels, heights = _maxima(bead_image, sigma * wider, significance)
+            logger.debug(
+                "finding beads: %d maxima with a filter of %s voxels (standard deviation)",
+                len(voxels),
+                np.round(sigma * wider, 2).tolist(),
+            )
             if len(voxels):
                 sigma = sigma * wider
                 break
@@ -125,20 +143,20 @@ def find_candidates(
                 f"{significance:g} of its standard deviations. Use a brighter image, or a lower "
                 "significance."
             )
-        expected = sigma / DEVIATION
+        expected = sigma / SIGMAS_PER_FWHM
         # A bright bead's rings may be many: they are not what is typical.
-        leading = ~_overshadowed(voxels, heights, expected)
-        measured = typical_widths(field, voxels[leading], heights[leading], expected)
-        better = np.clip(measured * DEVIATION, 0.6, 6.0)
+        leading = ~_within_halo(voxels, heights, expected)
+        measured = typical_widths(bead_image, voxels[leading], heights[leading], expected)
+        better = np.clip(measured * SIGMAS_PER_FWHM, 0.6, 6.0)
         if flat:
             better[0] = sigma[0]
         if np.all(np.abs(np.log(better / sigma)) < 0.5):
             break
         # The beads are much smaller or larger in voxels than the filter.
         sigma = better
-    kept = _stands_out(field, voxels, measured, significance)
+    kept = _exceeds_noise(bead_image, voxels, measured, significance)
     voxels, heights = voxels[kept], heights[kept]
-    kept = _alone_at_the_top(voxels, heights, measured)
+    kept = _isolated_maxima(voxels, heights, measured)
     voxels, heights = voxels[kept], heights[kept]
     if len(voxels) == 0:
         raise InputError(
@@ -147,24 +165,33 @@ def find_candidates(
         )
     kept = single_lobes(voxels / measured, heights)
     voxels, heights = voxels[kept], heights[kept]
-    return Candidates(voxels, heights, _overshadowed(voxels, heights, measured), measured)
+    in_halo = _within_halo(voxels, heights, measured)
+    logger.info(
+        "finding beads: %d candidates above %g standard deviations of the noise, %d more that may "
+        "be halos; a bead's image is %s voxels wide (z, y, x)",
+        int((~in_halo).sum()),
+        significance,
+        int(in_halo.sum()),
+        " x ".join(f"{width:.2f}" for width in measured),
+    )
+    return Candidates(voxels, heights, in_halo, measured)
 
 
 def candidates_at(
-    field: BeadField,
+    bead_image: BeadImage,
     centres: Floats,
-    verdicts: NDArray[np.str_] | None = None,
+    preset_status: NDArray[np.str_] | None = None,
     widths: Floats | None = None,
 ) -> Candidates:
     """Return candidates at given places, such as those that a user chose.
 
     Parameters
     ----------
-    field : BeadField
+    bead_image : BeadImage
     centres : numpy.ndarray
         (beads, 3), voxels, inside the image.
-    verdicts : numpy.ndarray, optional
-        See `Candidates`.
+    preset_status : numpy.ndarray, optional
+        What was decided before the fit; see `Candidates`.
     widths : numpy.ndarray, optional
         If they are known.
 
@@ -176,37 +203,42 @@ def candidates_at(
     if len(centres) == 0:
         raise InputError("There is no bead: the list of beads is empty.")
     voxels = np.floor(np.asarray(centres, np.float64) + 0.5).astype(np.intp)
-    heights = field.image[tuple(voxels.T)] - field.level(voxels)
+    heights = bead_image.intensity[tuple(voxels.T)] - bead_image.level(voxels)
     if widths is None:
         order = np.argsort(-heights, kind="stable")
-        expected = np.full(3, SIGMA / DEVIATION)
-        widths = typical_widths(field, voxels[order], heights[order], expected)
-    shaded = np.zeros(len(voxels), bool) if verdicts is None else verdicts == OVERSHADOWED
-    return Candidates(voxels, heights, shaded, widths, verdicts)
+        expected = np.full(3, NYQUIST_SIGMA_VOXELS / SIGMAS_PER_FWHM)
+        widths = typical_widths(bead_image, voxels[order], heights[order], expected)
+    in_halo = np.zeros(len(voxels), bool) if preset_status is None else preset_status == IN_HALO
+    return Candidates(voxels, heights, in_halo, widths, preset_status)
 
 
 def _filtered(image: NDArray[Any], sigma: Floats) -> Array:
     for axis, deviation in enumerate(sigma):
         if image.shape[axis] > 1:
             image = ndimage.gaussian_filter1d(
-                image, deviation, axis=axis, truncate=REACH, mode="nearest", output=np.float32
+                image,
+                deviation,
+                axis=axis,
+                truncate=FILTER_REACH_SIGMAS,
+                mode="nearest",
+                output=np.float32,
             )
     return image
 
 
-def _noise_gains(sigma: Floats, field: BeadField) -> list[Floats]:
+def _noise_gains(sigma: Floats, bead_image: BeadImage) -> list[Floats]:
     """Return by what the filter multiplies the variance of the noise, along each axis.
 
     At the image's sides by more: there it looks at fewer voxels.
     """
     gains = []
     for deviation, n, line in zip(
-        sigma, field.image.shape, field.history.correlation.along, strict=True
+        sigma, bead_image.intensity.shape, bead_image.history.correlation.along, strict=True
     ):
         if n == 1:
             gains.append(np.ones(1))
             continue
-        reach = int(REACH * deviation + 0.5)
+        reach = int(FILTER_REACH_SIGMAS * deviation + 0.5)
         kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
         kernel /= kernel.sum()
         gain = np.full(n, filtered_variance(kernel, line))
@@ -219,14 +251,16 @@ def _noise_gains(sigma: Floats, field: BeadField) -> list[Floats]:
     return gains
 
 
-def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Places, Floats]:
+def _maxima(bead_image: BeadImage, sigma: Floats, significance: float) -> tuple[Places, Floats]:
     """Return the local maxima of the filtered image that stand out, the highest first."""
-    image = field.image
+    image = bead_image.intensity
     nz = len(image)
-    gains = _noise_gains(sigma, field)
-    widths = sigma / DEVIATION
+    gains = _noise_gains(sigma, bead_image)
+    widths = sigma / SIGMAS_PER_FWHM
     margins = [
-        int(np.ceil(REACH * sigma[axis] + SHELL_RADIUS * widths[axis])) + 2 for axis in (1, 2)
+        int(np.ceil(FILTER_REACH_SIGMAS * sigma[axis] + NEIGHBOUR_DISTANCE_WIDTHS * widths[axis]))
+        + 2
+        for axis in (1, 2)
     ]
 
     def peaks(part: Tile) -> tuple[Places, Floats]:
@@ -236,11 +270,11 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
         bright = np.zeros(tile.shape, bool)
         across = gains[1][part.window[1], None] * gains[2][part.window[2]]
         for z in range(nz):
-            level = field.plane(z, *part.window[1:])
+            level = bead_image.plane(z, *part.window[1:])
             tile[z] -= level
-            spread = field.variance(np.maximum(tile[z], 0) + level)
-            spread *= (gains[0][z] * across).astype(np.float32)
-            stands_out = tile[z] > significance * np.sqrt(spread)
+            noise_variance = bead_image.variance(np.maximum(tile[z], 0) + level)
+            noise_variance *= (gains[0][z] * across).astype(np.float32)
+            stands_out = tile[z] > significance * np.sqrt(noise_variance)
             bright[z][inside] = stands_out[inside]
         # Most of what is bright is seen at once not to be a peak.
         for axis in (1, 2):
@@ -253,25 +287,25 @@ def _maxima(field: BeadField, sigma: Floats, significance: float) -> tuple[Place
         if len(voxels) == 0:
             return np.zeros((0, 3), np.intp), np.zeros(0)
         values = tile[tuple(voxels.T)].astype(np.float64)
-        surroundings = _shell_mean(tile, voxels, widths)
-        levels = field.level(voxels + corner)
+        surroundings = _surrounding_mean(tile, voxels, widths)
+        levels = bead_image.level(voxels + corner)
         # Half of the light is the bead's own, in the mean over peak and surroundings.
-        spread = field.variance((0.5 * values + levels).astype(np.float32))
+        noise_variance = bead_image.variance((0.5 * values + levels).astype(np.float32))
         gain = gains[0][voxels[:, 0]] * across[tuple(voxels[:, 1:].T)]
-        kept = values - surroundings > significance * np.sqrt(1.1 * gain * spread)
+        kept = values - surroundings > significance * np.sqrt(1.1 * gain * noise_variance)
         return voxels[kept] + corner, values[kept]
 
     found = in_turn(peaks, _tiles(image.shape, margins))
-    places, tops = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(-tops, kind="stable")
-    return places[order], tops[order]
+    places, heights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(-heights, kind="stable")
+    return places[order], heights[order]
 
 
 def _tiles(shape: tuple[int, ...], margins: Sequence[int]) -> list[Tile]:
-    """Return tiles that, with margins in the plane, hold about `TILE` voxels."""
+    """Return tiles that, with margins in the plane, hold about `TILE_VOXELS` voxels."""
     nz, ny, nx = shape
-    columns = min(nx, max(4 * margins[1], math.isqrt(TILE // nz) - 2 * margins[1]))
-    rows = TILE // (nz * min(nx, columns + 2 * margins[1])) - 2 * margins[0]
+    columns = min(nx, max(4 * margins[1], math.isqrt(TILE_VOXELS // nz) - 2 * margins[1]))
+    rows = TILE_VOXELS // (nz * min(nx, columns + 2 * margins[1])) - 2 * margins[0]
     rows = max(4 * margins[0], min(rows, -(-ny // host_threads())))
     counts = [1, -(-ny // rows), -(-nx // columns)]
     return tiles_of(whole(shape), shape, (0, *margins), counts)
@@ -294,9 +328,11 @@ def _local_maxima(image: Array, voxels: Places) -> Places:
     return voxels
 
 
-def _shell_mean(image: NDArray[Any], voxels: Places, widths: Floats) -> Floats:
+def _surrounding_mean(image: NDArray[Any], voxels: Places, widths: Floats) -> Floats:
     """Return the mean intensity around voxels, at some widths' distance."""
-    places = np.round(voxels[:, None] + SHELL * widths * SHELL_RADIUS).astype(np.intp)
+    places = np.round(
+        voxels[:, None] + NEIGHBOUR_DIRECTIONS * widths * NEIGHBOUR_DISTANCE_WIDTHS
+    ).astype(np.intp)
     shape = np.array(image.shape)
     inside = ((places >= 0) & (places < shape)).all(axis=2)
     # In a plane what lies before and behind does not exist.
@@ -307,7 +343,7 @@ def _shell_mean(image: NDArray[Any], voxels: Places, widths: Floats) -> Floats:
 
 
 def _mean_at(image: NDArray[Any], places: Places) -> Floats:
-    """Return the mean of each row of voxels, of those in the image; NaN where there is none."""
+    """Return the mean intensity of each row of voxels; NaN where none is in the image."""
     shape = np.array(image.shape)
     inside = ((places >= 0) & (places < shape)).all(axis=2)
     values = image[tuple(np.moveaxis(np.clip(places, 0, shape - 1), 2, 0))]
@@ -317,54 +353,63 @@ def _mean_at(image: NDArray[Any], places: Places) -> Floats:
     return means
 
 
-def _stands_out(
-    field: BeadField, voxels: Places, widths: Floats, significance: float
+def _exceeds_noise(
+    bead_image: BeadImage, voxels: Places, widths: Floats, significance: float
 ) -> NDArray[np.bool_]:
     """Return which peaks rise above their surroundings, now that a bead's width is known."""
-    peak, around, count = _middle_and_around(field, voxels, widths)
-    levels = field.level(voxels)
-    spread = field.variance((0.5 * np.maximum(peak - levels, 0) + levels).astype(np.float32))
-    # Places around overlap, so that they are worth about half as many; where noise is alike, it is
-    # more.
-    own = min(1.0, field.history.correlation.excess / count)
-    deviation = np.sqrt(spread * own * (1 + 2 / len(SHELL)))
+    peak, around, count = _middle_and_around(bead_image, voxels, widths)
+    levels = bead_image.level(voxels)
+    noise_variance = bead_image.variance(
+        (0.5 * np.maximum(peak - levels, 0) + levels).astype(np.float32)
+    )
+    # Places around overlap, so that they are worth about half as many; correlated noise averages
+    # out less.
+    own = min(1.0, bead_image.history.correlation.excess / count)
+    deviation = np.sqrt(noise_variance * own * (1 + 2 / len(NEIGHBOUR_DIRECTIONS)))
     contrast = peak - around
     kept: NDArray[np.bool_] = (contrast > 0.7 * significance * deviation) & (
-        contrast > LEAST_CONTRAST * (peak - levels)
+        contrast > MIN_CONTRAST * (peak - levels)
     )
     # On a background that is uneven on the scale of beads anything stands out from the noise.
-    shape = field.image.shape
-    step = max(1, round((field.image.size / ANYWHERE) ** (1 / sum(n > 1 for n in shape))))
+    shape = bead_image.intensity.shape
+    step = max(
+        1,
+        round((bead_image.intensity.size / UNEVENNESS_SAMPLES) ** (1 / sum(n > 1 for n in shape))),
+    )
     grid = np.moveaxis(np.mgrid[tuple(slice(min(step, n) // 2, n, step) for n in shape)], 0, -1)
-    inside, beside, _ = _middle_and_around(field, grid.reshape(-1, 3), widths)
-    anywhere = inside - beside
+    inside, beside, _ = _middle_and_around(bead_image, grid.reshape(-1, 3), widths)
+    contrasts = inside - beside
     # As a standard deviation, by the twentieth that rises most: the rest may be even.
-    middle, high = np.nanpercentile(anywhere, (50, 95))
-    uneven = float(high - middle) / 1.645
-    bright = np.median(np.sort(contrast[kept])[-BRIGHTEST:]) if kept.any() else 0.0
-    kept &= (contrast > 0.7 * significance * uneven) | (contrast > DIM * bright)
+    middle, high = np.nanpercentile(contrasts, (50, 95))
+    unevenness = float(high - middle) / 1.645
+    bright = np.median(np.sort(contrast[kept])[-BRIGHTEST_COUNT:]) if kept.any() else 0.0
+    kept &= (contrast > 0.7 * significance * unevenness) | (
+        contrast > MIN_FRACTION_OF_BRIGHT * bright
+    )
     return kept
 
 
 def _middle_and_around(
-    field: BeadField, voxels: Places, widths: Floats
+    bead_image: BeadImage, voxels: Places, widths: Floats
 ) -> tuple[Floats, Floats, int]:
     """Return the mean intensity of beads' middles and of places as large around them.
 
     The last is how many voxels a middle has.
     """
-    reach = np.maximum(np.round(MIDDLE * widths), 1).astype(np.intp)
+    reach = np.maximum(np.round(MIDDLE_WIDTHS * widths), 1).astype(np.intp)
     sides = tuple((2 * reach + 1).tolist())
     middle = np.array(list(np.ndindex(sides))) - reach
-    peak = _mean_at(field.image, voxels[:, None] + middle)
-    shell = np.round(SHELL * widths * SHELL_RADIUS).astype(np.intp)
-    around = np.stack([_mean_at(field.image, (voxels + far)[:, None] + middle) for far in shell])
+    peak = _mean_at(bead_image.intensity, voxels[:, None] + middle)
+    shell = np.round(NEIGHBOUR_DIRECTIONS * widths * NEIGHBOUR_DISTANCE_WIDTHS).astype(np.intp)
+    around = np.stack(
+        [_mean_at(bead_image.intensity, (voxels + far)[:, None] + middle) for far in shell]
+    )
     outside = np.isnan(around)
     around = np.where(outside, 0, around).sum(axis=0) / np.maximum((~outside).sum(axis=0), 1)
     return peak, around, len(middle)
 
 
-def _alone_at_the_top(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
+def _isolated_maxima(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
     """Return which peaks have no higher one within about half a width: those are the noise's."""
     scaled = voxels / widths
     pairs = cKDTree(scaled).query_pairs(0.6, output_type="ndarray")
@@ -374,17 +419,17 @@ def _alone_at_the_top(voxels: Places, heights: Floats, widths: Floats) -> NDArra
     return kept
 
 
-def _overshadowed(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
+def _within_halo(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np.bool_]:
     """Return which peaks are so low, for their distance, that they may be a brighter one's halo."""
     scaled = voxels / widths
     # A halo reaches further along the axis.
     tree = cKDTree(scaled * [0.5, 1.0, 1.0])
-    shaded = np.zeros(len(voxels), bool)
+    in_halo = np.zeros(len(voxels), bool)
     lowest = float(heights.min(initial=np.inf))
     for index, place in enumerate(tree.data):
-        if shaded[index]:
+        if in_halo[index]:
             continue
-        reach = max(HALO_REACH, FAR * heights[index] / lowest)
+        reach = max(HALO_REACH_WIDTHS, FAR_HALO_WIDTHS * heights[index] / lowest)
         near = np.array(tree.query_ball_point(place, reach), np.intp)
         near = near[near > index]
         if len(near) == 0:
@@ -398,8 +443,10 @@ def _overshadowed(voxels: Places, heights: Floats, widths: Floats) -> NDArray[np
             np.exp(-4 * np.log(2) * (lateral + axial)),
             np.maximum(
                 0.5 / (1 + 1.5 * lateral + axial) ** 1.5,
-                np.where(away <= HALO_REACH, HALO, FAR / np.maximum(away, 1)),
+                np.where(
+                    away <= HALO_REACH_WIDTHS, HALO_FRACTION, FAR_HALO_WIDTHS / np.maximum(away, 1)
+                ),
             ),
         )
-        shaded[near[heights[near] < halo * heights[index]]] = True
-    return shaded
+        in_halo[near[heights[near] < halo * heights[index]]] = True
+    return in_halo

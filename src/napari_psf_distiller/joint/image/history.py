@@ -10,31 +10,32 @@ from numpy.typing import NDArray
 from scipy import special
 
 from napari_psf_distiller.joint.image.blank_areas import blank_areas
-from napari_psf_distiller.joint.image.censoring import Censoring, cut_normal
+from napari_psf_distiller.joint.image.censoring import Censoring, normal_below_bound
 from napari_psf_distiller.joint.image.noise_correlation import NoiseCorrelation, noise_correlation
 
 __all__ = ["ImageHistory", "image_history"]
 
 Mask = NDArray[np.bool_]
 
-# The grey levels of so many voxels are looked at, in squares of so many to each side.
-SAMPLE, SQUARE = 400_000, 8
+# Voxels whose grey levels are looked at, and the side of the squares that they are taken in.
+SAMPLED_VOXELS, SQUARE_PIXELS = 400_000, 8
 
-# An image was cut off at its lowest value if more than this part of the dark voxels has it, and so
-# many times more than a distribution has that falls off on both sides, as those of photons and of
-# read-out noise do: of three neighbouring levels the middle one's square exceeds the others'
-# product.
-LEAST_CUT, HEAPED = 0.02, 1.3
+# An image was cut off at its lowest value if more than this part of the dark voxels has it, and
+# this many times more than a distribution has that falls off on both sides, as those of photons and
+# of read-out noise do (log-concave ones: of three neighbouring levels the square of the middle
+# one's frequency exceeds the product of the others').
+MIN_CENSORED_SHARE, MIN_LOG_CONCAVITY_EXCESS = 0.02, 1.3
 
 # Half a standard deviation above there is at least this part of what a normal distribution has.
-LEAST_ABOVE = 0.3
+MIN_DENSITY_ABOVE = 0.3
 
 # Where more is cut off than this part, the rest is beads' light and does not tell of the dark.
-MOST_CUT = 0.97
+MAX_CENSORED_SHARE = 0.97
 
-# An image has steps if its voxels have no more different values than this part of their number; of
-# those, neighbours are sought among the ones that are at least so often there as the most frequent.
-FEW_LEVELS, OFTEN = 0.1, 0.02
+# An image has grey levels if its voxels have no more different values than this part of their
+# number. Of the levels, neighbours are sought among those that are at least this part as frequent
+# as the most frequent one.
+MAX_LEVELS_PER_VOXEL, MIN_RELATIVE_FREQUENCY = 0.1, 0.02
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def _sampled(image: NDArray[Any], blank: Mask | None) -> tuple[NDArray[Any], NDA
     darkest that happen to have the lowest noise.
     """
     nz, ny, nx = image.shape
-    side = min(SQUARE, ny, nx)
+    side = min(SQUARE_PIXELS, ny, nx)
     first = 1 if nz > 1 else 0
-    most = max(1, SAMPLE // (ny * nx))
+    most = max(1, SAMPLED_VOXELS // (ny * nx))
     chosen = np.unique(np.linspace(first, nz - 1, min(most, nz)).astype(int))
     values, ranks = [], []
     for z in chosen:
@@ -119,13 +120,13 @@ def _step(voxels: NDArray[Any]) -> float:
     least = float((np.rint(levels) == levels).all())
     # At the lowest level there may be most, if the image was cut off; the others tell.
     levels, counts = levels[1:].astype(np.float64), counts[1:]
-    if len(levels) < 2 or len(levels) > FEW_LEVELS * counts.sum():
+    if len(levels) < 2 or len(levels) > MAX_LEVELS_PER_VOXEL * counts.sum():
         return least
     # A level that few voxels have may have neighbours that none has.
-    often = counts >= OFTEN * counts.max()
-    if np.count_nonzero(often) < 2:
+    frequent = counts >= MIN_RELATIVE_FREQUENCY * counts.max()
+    if np.count_nonzero(frequent) < 2:
         return least
-    return max(least, float(np.median(np.diff(levels[often]))))
+    return max(least, float(np.median(np.diff(levels[frequent]))))
 
 
 def _censoring(
@@ -133,24 +134,27 @@ def _censoring(
 ) -> Censoring | None:
     """Return where an image was cut off below, if it was."""
     lowest = image.min() if mask is None else image.min(where=mask, initial=image.max())
-    heaped = int(np.count_nonzero(dark == lowest))
-    if heaped < LEAST_CUT * dark.size or heaped == 0:
+    at_lowest = int(np.count_nonzero(dark == lowest))
+    if at_lowest < MIN_CENSORED_SHARE * dark.size or at_lowest == 0:
         return None
     levels, counts = np.unique(dark, return_counts=True)
-    if len(counts) >= 3 and counts[0] * counts[2] < HEAPED * float(counts[1]) ** 2:
+    if (
+        len(counts) >= 3
+        and counts[0] * counts[2] < MIN_LOG_CONCAVITY_EXCESS * float(counts[1]) ** 2
+    ):
         return None
     above = voxels[voxels > lowest]
     bound = float(lowest)
     if step and above.size:
         # What was rounded to the lowest level was less than half a step below the next one.
         bound = max(bound, float(above.min()) - step / 2)
-    found = Censoring(float(lowest), bound, heaped / dark.size)
-    if found.share > MOST_CUT:
+    found = Censoring(float(lowest), bound, at_lowest / dark.size)
+    if found.share > MAX_CENSORED_SHARE:
         return found
-    level, deviation = cut_normal(levels.astype(np.float64), counts, bound, step)
+    level, deviation = normal_below_bound(levels.astype(np.float64), counts, bound, step)
     # Of dead pixels' value, far below all others, there are as many, but none just above it.
     above_it = np.count_nonzero((dark > lowest) & (dark < bound + deviation / 2)) / dark.size
     first = (bound - level) / deviation
-    if above_it < LEAST_ABOVE * float(special.ndtr(first + 0.5) - special.ndtr(first)):
+    if above_it < MIN_DENSITY_ABOVE * float(special.ndtr(first + 0.5) - special.ndtr(first)):
         return None
     return found._replace(level=level, variance=deviation**2)

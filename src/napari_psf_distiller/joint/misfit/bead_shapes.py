@@ -1,4 +1,4 @@
-"""By what each bead's image differs from the model's: the coefficients of a few smooth patterns."""
+"""How each bead's image differs from the model's: the coefficients of a few smooth patterns."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.core import inverse_of, reach_of
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION
+from napari_psf_distiller.joint.bead_core import inverse_information, reach_in_voxels
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.model.model import JointModel
 
 __all__ = ["BeadShapes", "bead_shapes"]
 
 Floats = NDArray[np.float64]
 
-# Patterns of these orders: the second are widths and tilts, the third coma, astigmatism through the
-# focus and spherical aberration, the fourth rings.
+# Patterns of these total orders: 2 are widths and tilts, 3 coma, astigmatism through the focus and
+# spherical aberration, 4 rings.
 ORDERS = (2, 3, 4)
 
 
 class BeadShapes(NamedTuple):
-    """What the model leaves of beads, as sums of patterns.
+    """The residuals of beads, as sums of patterns.
 
     The patterns are orthonormal over the voxels, in units of a bead whose squares have the sum 1:
     a bead of coefficients c differs from the model's by the part ``|c|``.
@@ -32,15 +32,17 @@ class BeadShapes(NamedTuple):
     Attributes
     ----------
     beads : numpy.ndarray
-        (beads,): which these are.
+        (beads,): their numbers in the model.
     orders : tuple of (int, int, int)
-        Of each pattern along z, y and x.
-    coefficients, variances : numpy.ndarray
+        The order of each pattern's Hermite function along z, y and x.
+    coefficients : numpy.ndarray
         (beads, patterns).
+    variances : numpy.ndarray
+        (beads, patterns): the coefficients' variances that noise makes.
     unit : float
         The root of the sum of squares of a bead's image, relative to its peak.
     deviations : numpy.ndarray
-        Of the patterns' Gaussian along each axis, in voxels.
+        (3,): standard deviations of the patterns' Gaussian along each axis, in voxels.
     """
 
     beads: NDArray[np.intp]
@@ -85,7 +87,6 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
     Parameters
     ----------
     model : JointModel
-        Its light is rendered.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     beads : sequence of int
@@ -97,28 +98,30 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
     bell-shaped image look like. With amplitude and place they are fitted to the residuals by
     weighted least squares.
     """
-    flat = model.field.image.shape[0] == 1
+    flat = model.bead_image.intensity.shape[0] == 1
     deviations = (
-        np.where(np.arange(3) == 0, 1.0, widths * DEVIATION) if flat else widths * DEVIATION
+        np.where(np.arange(3) == 0, 1.0, widths * SIGMAS_PER_FWHM)
+        if flat
+        else widths * SIGMAS_PER_FWHM
     )
     most = max(ORDERS)
     numbers, alongs = range(most + 1), range(1 if flat else most + 1)
     orders = tuple(
         order for order in itertools.product(alongs, numbers, numbers) if sum(order) in ORDERS
     )
-    reach = reach_of(widths)
+    reach = reach_in_voxels(widths)
     bead = model.basis.bead(model.coefficients)
     peak = float(bead.max())
     unit = float(np.sqrt((bead**2).sum())) / peak
     coefficients = np.zeros((len(beads), len(orders)))
     variances = np.ones_like(coefficients)
     for row, number in enumerate(beads):
-        box = model.places.middle(number, reach)
+        box = model.positions.inner_box(number, reach)
         light = model.light[box]
-        off, weight = model.told(number, box)
+        residual, weight = model.weighted_residual(number, box)
         along = [
             np.stack([_hermite(n, places, s) for n in range(most + 1)])
-            for places, s in zip(model.places.offsets(number, box), deviations, strict=True)
+            for places, s in zip(model.positions.offsets(number, box), deviations, strict=True)
         ]
         if flat:
             along[0] = np.ones((1, light.shape[0]))
@@ -131,8 +134,8 @@ def bead_shapes(model: JointModel, widths: Floats, beads: Sequence[int]) -> Bead
         rows = np.stack([*(part * scale for part in patterns), light, *moved])
         rows = rows.reshape(len(rows), -1).astype(np.float64)
         weighted = rows * weight.ravel().astype(np.float64)
-        vector = weighted @ off.ravel()
-        inverse = inverse_of(weighted @ rows.T)
+        vector = weighted @ residual.ravel()
+        inverse = inverse_information(weighted @ rows.T)
         coefficients[row] = (inverse @ vector)[: len(orders)]
         variances[row] = np.diag(inverse)[: len(orders)]
     return BeadShapes(np.asarray(beads, np.intp), orders, coefficients, variances, unit, deviations)

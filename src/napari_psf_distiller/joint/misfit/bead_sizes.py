@@ -15,17 +15,17 @@ __all__ = ["SizeMisfit", "size_misfit"]
 
 Floats = NDArray[np.float64]
 
-# The variance of a ball of diameter 1 along any axis is one over this.
-BALL = 20.0
+# The variance along any axis of a uniform ball of diameter 1 is one over this.
+BALL_VARIANCE_DIVISOR = 20.0
 
-# So many beads, and this part of all, must be of the other size,
-LEAST_BEADS, LEAST_PART = 3, 0.15
+# Beads that must be of the other size, and which part of all.
+MIN_BEADS, MIN_SHARE = 3, 0.15
 
-# narrower by so many standard errors together.
-SIGNIFICANT = 6.0
+# By how many standard errors they must be narrower, together.
+MIN_SIGMAS = 6.0
 
-# A ball's light grows with its surface or its volume: the smaller ones are dimmer by this much.
-DIMMER = 1.5
+# A ball's light grows with its surface or its volume: the smaller ones are this many times dimmer.
+MIN_BRIGHTNESS_RATIO = 1.5
 
 
 class SizeMisfit(NamedTuple):
@@ -33,21 +33,21 @@ class SizeMisfit(NamedTuple):
 
     Attributes
     ----------
-    narrower : int
-        How many of the beads that were refused for their shape or their brightness these are.
+    narrower_count : int
+        Number of these beads; they were refused for their shape.
     variance : float
         By how much their second moment in the plane is smaller, in square micrometres.
-    dimmer : float
-        The used beads' brightness over theirs, medians.
+    brightness_ratio : float
+        The median amplitude of the used beads over theirs.
     """
 
-    narrower: int
+    narrower_count: int
     variance: float
-    dimmer: float
+    brightness_ratio: float
 
     def larger(self, diameter: float) -> float:
         """Return the diameter of the used beads if the narrower ones have this one."""
-        return float(np.sqrt(diameter**2 + BALL * self.variance))
+        return float(np.sqrt(diameter**2 + BALL_VARIANCE_DIVISOR * self.variance))
 
 
 def size_misfit(model: JointModel, fit: BeadFit, reasons: NDArray[np.str_]) -> SizeMisfit | None:
@@ -70,8 +70,8 @@ def size_misfit(model: JointModel, fit: BeadFit, reasons: NDArray[np.str_]) -> S
     Clumped beads and those out of focus are wider than single ones. What is narrower, and dimmer,
     is a smaller bead: a ball's second moment is a twentieth of its squared diameter.
     """
-    spacing = model.field.spacing
-    # Along y and x alike.
+    spacing = model.bead_image.spacing
+    # The mean of y and x.
     moments = (fit.moments[:, 1] * spacing[1] ** 2 + fit.moments[:, 2] * spacing[2] ** 2) / 2
     errors = np.diagonal(fit.covariance, axis1=1, axis2=2)[:, 1:3] @ np.square(
         np.square(spacing[1:])
@@ -79,12 +79,12 @@ def size_misfit(model: JointModel, fit: BeadFit, reasons: NDArray[np.str_]) -> S
     used = fit.whole & (reasons == "")
     other = fit.whole & ~fit.saturated & (reasons == "touching") & (moments < 0)
     count = int(other.sum())
-    if count < max(LEAST_BEADS, LEAST_PART * (count + used.sum())) or not used.any():
+    if count < max(MIN_BEADS, MIN_SHARE * (count + used.sum())) or not used.any():
         return None
     weights = 4 / np.maximum(errors, 1e-300)
     typical = float(np.average(moments[used], weights=weights[used]))
     mean = float(np.average(moments[other], weights=weights[other])) - typical
-    if -mean < SIGNIFICANT / np.sqrt(weights[other].sum()):
+    if -mean < MIN_SIGMAS / np.sqrt(weights[other].sum()):
         return None
     dimmer = float(np.median(model.amplitudes[used]) / np.median(model.amplitudes[other]))
-    return SizeMisfit(count, -mean, dimmer) if dimmer > DIMMER else None
+    return SizeMisfit(count, -mean, dimmer) if dimmer > MIN_BRIGHTNESS_RATIO else None

@@ -9,39 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from napari_psf_distiller.joint.core import inverse_of, reach_of
+from napari_psf_distiller.joint.bead_core import inverse_information, reach_in_voxels
 from napari_psf_distiller.joint.model.model import JointModel
 
-__all__ = ["Compression", "compression_of"]
+__all__ = ["Compression", "find_compression"]
 
 Floats = NDArray[np.float64]
 
-# So many beads tell a slope over their brightness.
-LEAST_BEADS = 6
+# Beads that are needed to tell a slope over their amplitude.
+MIN_BEADS = 6
 
 
 class Compression(NamedTuple):
-    """What is missing of light the more the brighter it is.
+    """The part of the brightest light that is missing.
 
     Attributes
     ----------
-    part : float
-        Of the light at a mean bead's peak; less than 0 where there is more.
-    chance : float
+    missing_fraction : float
+        The part of the light at a mean bead's peak that is missing; negative where there is more.
+    p_value : float
         Probability that noise alone makes as much seem to be missing.
     """
 
-    part: float
-    chance: float
+    missing_fraction: float
+    p_value: float
 
 
-def compression_of(model: JointModel, widths: Floats, beads: Sequence[int]) -> Compression | None:
-    """Fit to the residuals of each bead what its own light's square is, and how it grows.
+def find_compression(model: JointModel, widths: Floats, beads: Sequence[int]) -> Compression | None:
+    """Fit the square of each bead's light to its residual, and its slope over the amplitude.
 
     Parameters
     ----------
     model : JointModel
-        Its light is rendered.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     beads : sequence of int
@@ -58,32 +57,32 @@ def compression_of(model: JointModel, widths: Floats, beads: Sequence[int]) -> C
     bead of amplitude A the part ``c (A - mean A)`` of the square is left. So the slope over the
     amplitude tells c. The beads' own scatter about it makes its error.
     """
-    if len(beads) < LEAST_BEADS:
+    if len(beads) < MIN_BEADS:
         return None
-    axes = [axis for axis, n in enumerate(model.field.image.shape) if n > 1]
-    reach = reach_of(widths)
+    axes = [axis for axis, n in enumerate(model.bead_image.intensity.shape) if n > 1]
+    reach = reach_in_voxels(widths)
     peak = float(model.basis.bead(model.coefficients).max())
     found, variances = np.zeros(len(beads)), np.zeros(len(beads))
     for row, bead in enumerate(beads):
-        box = model.places.middle(bead, reach)
+        box = model.positions.inner_box(bead, reach)
         light = model.light[box].astype(np.float64)
-        off, weight = model.told(bead, box)
+        residual, weight = model.weighted_residual(bead, box)
         square = light**2 / (float(model.amplitudes[bead]) * peak)
         moved = [np.gradient(light, axis=axis) for axis in axes if light.shape[axis] > 1]
         rows = np.stack([square, light, np.ones_like(light), *moved]).reshape(3 + len(moved), -1)
         weighted = rows * weight.ravel().astype(np.float64)
-        inverse = inverse_of(weighted @ rows.T)
-        found[row] = inverse[0] @ (weighted @ off.ravel())
+        inverse = inverse_information(weighted @ rows.T)
+        found[row] = inverse[0] @ (weighted @ residual.ravel())
         variances[row] = inverse[0, 0]
     brightness = model.amplitudes[list(beads)] / model.amplitudes[list(beads)].mean()
-    own = max(float(np.var(found) - np.median(variances)), 0.0)
-    weights = 1 / (variances + own)
+    own_variance = max(float(np.var(found) - np.median(variances)), 0.0)
+    weights = 1 / (variances + own_variance)
     middle = np.average(brightness, weights=weights)
-    spread = float((weights * (brightness - middle) ** 2).sum())
-    if not spread > 0:
+    scatter = float((weights * (brightness - middle) ** 2).sum())
+    if not scatter > 0:
         return None
-    slope = float((weights * (brightness - middle) * found).sum()) / spread
+    slope = float((weights * (brightness - middle) * found).sum()) / scatter
     left = found - np.average(found, weights=weights) - slope * (brightness - middle)
-    freedom = len(beads) - 2
-    error = np.sqrt(float((weights * left**2).sum()) / freedom / spread)
-    return Compression(-slope, float(stats.t.sf(-slope / max(error, 1e-300), freedom)))
+    degrees_of_freedom = len(beads) - 2
+    error = np.sqrt(float((weights * left**2).sum()) / degrees_of_freedom / scatter)
+    return Compression(-slope, float(stats.t.sf(-slope / max(error, 1e-300), degrees_of_freedom)))

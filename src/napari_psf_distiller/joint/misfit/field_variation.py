@@ -16,14 +16,14 @@ __all__ = ["Variation", "field_variation", "place_in_words", "refused_by_place"]
 
 Floats = NDArray[np.float64]
 
-# It is not chance if it is less likely than this, all patterns and polynomials together.
-CHANCE = 1e-4
+# It is significant below this p-value, all patterns and polynomials together.
+MAX_P_VALUE = 1e-4
 
-# So many beads more than unknowns tell whether there is a law.
-SPARE_BEADS = 6
+# Beads, more than the unknowns, that are needed to tell whether there is a law.
+MIN_DEGREES_OF_FREEDOM = 6
 
-# Beads within so much of the middle, from -1 to 1 across the image, lie in the middle.
-MIDDLE = 1 / 3
+# Beads within this part of the way from the image's middle to its sides lie in the middle.
+MIDDLE_THIRD = 1 / 3
 
 
 class Variation(NamedTuple):
@@ -31,32 +31,33 @@ class Variation(NamedTuple):
 
     Attributes
     ----------
-    harm : float
-        The beads' relative L2 difference from the mean, in the root of the mean square, as far as
-        their places tell it, less what noise makes of it.
+    relative_l2 : float
+        The beads' relative L2 difference from the mean, in the root mean square, as far as a law
+        of their places describes it, less what noise makes of it.
     places : tuple of tuple of float
         The centres of the two beads that differ most, in voxels.
-    apart : float
-        Their relative L2 difference.
+    largest_difference : float
+        The relative L2 difference of these two beads.
     axis : int
-        Along which the widths of these two differ most,
+        The axis along which the widths of these two beads differ most.
     width : float
-        and by how much, as a part of the smaller; 0 where that cannot be told.
-    chance : float
+        By how much they differ along this axis, as a part of the smaller; 0 where that cannot be
+        told.
+    p_value : float
         Probability that noise alone made as much.
     """
 
-    harm: float
+    relative_l2: float
     places: tuple[tuple[float, ...], tuple[float, ...]]
-    apart: float
+    largest_difference: float
     axis: int
     width: float
-    chance: float
+    p_value: float
 
     @property
     def significant(self) -> bool:
-        """Whether it is not chance."""
-        return self.chance < CHANCE
+        """Whether it is more than chance."""
+        return self.p_value < MAX_P_VALUE
 
 
 def field_variation(
@@ -76,7 +77,7 @@ def field_variation(
         (beads, 3), voxels: of the same beads.
     image_shape : sequence of int
     profiles : sequence of numpy.ndarray
-        A bead's, through its centre along z, y and x.
+        A bead's intensity along lines through its centre along z, y and x.
     depth : bool
         Along z instead of across the field.
 
@@ -101,59 +102,59 @@ def field_variation(
         first = np.stack([one, y, x], 1)
         designs = [first, np.column_stack([first, y**2, x**2, x * y])]
     tested = [
-        _without_one(shapes, design)
+        _law_without_extreme(shapes, design)
         for design in designs
-        if len(place) > design.shape[1] + SPARE_BEADS
+        if len(place) > design.shape[1] + MIN_DEGREES_OF_FREEDOM
     ]
     if not tested:
         return None
-    chance, fitted, noise = min(tested, key=lambda test: test[0])
-    off = fitted - fitted.mean(axis=0)
-    harm = float(np.sqrt(max((off**2).sum(axis=1).mean() - noise, 0)))
-    distances = np.linalg.norm(off[:, None] - off[None], axis=2)
+    p_value, fitted, noise = min(tested, key=lambda test: test[0])
+    deviation = fitted - fitted.mean(axis=0)
+    relative_l2 = float(np.sqrt(max((deviation**2).sum(axis=1).mean() - noise, 0)))
+    distances = np.linalg.norm(deviation[:, None] - deviation[None], axis=2)
     a, b = (int(i) for i in np.unravel_index(distances.argmax(), distances.shape))
     widths = np.array([_widths(shapes, row, profiles) for row in fitted[[a, b]]])
     differences = np.nan_to_num(widths.max(axis=0) / widths.min(axis=0) - 1)
     axis = int(differences.argmax())
     return Variation(
-        harm,
+        relative_l2,
         (tuple(centres[a].tolist()), tuple(centres[b].tolist())),
         float(distances[a, b]),
         axis,
         float(differences[axis]),
-        min(1.0, chance * len(tested)),
+        min(1.0, p_value * len(tested)),
     )
 
 
-def _without_one(shapes: BeadShapes, design: Floats) -> tuple[float, Floats, float]:
-    """Return the same as `_law`, which a single bead must not make: the one that is most apart."""
-    chance, fitted, noise = _law(shapes, design)
+def _law_without_extreme(shapes: BeadShapes, design: Floats) -> tuple[float, Floats, float]:
+    """Return `_polynomial_law`, its p-value that without the bead whose place weighs most."""
+    p_value, fitted, noise = _polynomial_law(shapes, design)
     root, _ = np.linalg.qr(design)
     others = np.delete(np.arange(len(design)), int((root**2).sum(axis=1).argmax()))
-    return max(chance, _law(shapes.some(others), design[others])[0]), fitted, noise
+    return max(p_value, _polynomial_law(shapes.some(others), design[others])[0]), fitted, noise
 
 
-def _law(shapes: BeadShapes, design: Floats) -> tuple[float, Floats, float]:
-    """Return how likely a law is by chance, what it says of each bead, and noise's part in that."""
+def _polynomial_law(shapes: BeadShapes, design: Floats) -> tuple[float, Floats, float]:
+    """Return a law's p-value, what it says of each bead, and noise's part in that."""
     beads, unknowns = design.shape
     fitted = np.zeros_like(shapes.coefficients)
-    chances, noise = [], 0.0
+    p_values, noise = [], 0.0
     for column, values in enumerate(shapes.coefficients.T):
         variance = shapes.variances[:, column]
-        own = max(float(np.var(values) - np.median(variance)), 0.0)
-        weight = 1 / np.sqrt(variance + own)
+        own_variance = max(float(np.var(values) - np.median(variance)), 0.0)
+        weight = 1 / np.sqrt(variance + own_variance)
         rows = design * weight[:, None]
         solution = np.linalg.lstsq(rows, values * weight, rcond=None)[0]
         left = float((((values - design @ solution) * weight) ** 2).sum())
         level = float(np.average(values, weights=weight**2))
         without = float((((values - level) * weight) ** 2).sum())
-        freedom = beads - unknowns
-        ratio = max(without - left, 0) / (unknowns - 1) / max(left / freedom, 1e-300)
-        chances.append(float(stats.f.sf(ratio, unknowns - 1, freedom)))
+        degrees_of_freedom = beads - unknowns
+        ratio = max(without - left, 0) / (unknowns - 1) / max(left / degrees_of_freedom, 1e-300)
+        p_values.append(float(stats.f.sf(ratio, unknowns - 1, degrees_of_freedom)))
         fitted[:, column] = design @ solution
-        scatter = float(((values - fitted[:, column]) ** 2).sum()) / freedom
+        scatter = float(((values - fitted[:, column]) ** 2).sum()) / degrees_of_freedom
         noise += scatter * (unknowns - 1) / beads
-    return min(chances) * len(chances), fitted, noise
+    return min(p_values) * len(p_values), fitted, noise
 
 
 def _widths(shapes: BeadShapes, row: Floats, profiles: Sequence[Floats]) -> list[float]:
@@ -182,21 +183,21 @@ def refused_by_place(
     place = 2 * centres / np.maximum(np.array(image_shape) - 1, 1) - 1
     y, x = place[:, 1], place[:, 2]
     design = np.column_stack([np.ones(len(y)), y, x, y**2 + x**2])
-    freedom = len(y) - design.shape[1]
-    if freedom < SPARE_BEADS or refused.all() or not refused.any():
+    degrees_of_freedom = len(y) - design.shape[1]
+    if degrees_of_freedom < MIN_DEGREES_OF_FREEDOM or refused.all() or not refused.any():
         return 1.0
     values = refused.astype(np.float64)
-    off = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
-    left, without = float((off**2).sum()), float(((values - values.mean()) ** 2).sum())
-    ratio = (without - left) / 3 / max(left / freedom, 1e-300)
-    return float(stats.f.sf(ratio, 3, freedom))
+    deviation = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    left, without = float((deviation**2).sum()), float(((values - values.mean()) ** 2).sum())
+    ratio = (without - left) / 3 / max(left / degrees_of_freedom, 1e-300)
+    return float(stats.f.sf(ratio, 3, degrees_of_freedom))
 
 
 def place_in_words(centre: Sequence[float], image_shape: Sequence[int]) -> str:
     """Return where in the plane of an image a place lies, as the image is shown."""
     y, x = (2 * centre[axis] / max(image_shape[axis] - 1, 1) - 1 for axis in (1, 2))
-    vertical = "" if abs(y) < MIDDLE else ("upper" if y < 0 else "lower")
-    horizontal = "" if abs(x) < MIDDLE else ("left" if x < 0 else "right")
+    vertical = "" if abs(y) < MIDDLE_THIRD else ("upper" if y < 0 else "lower")
+    horizontal = "" if abs(x) < MIDDLE_THIRD else ("left" if x < 0 else "right")
     if vertical and horizontal:
         return f"{vertical} {horizontal}"
     if vertical:

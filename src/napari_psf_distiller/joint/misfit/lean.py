@@ -8,21 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_psf_distiller.joint.image.bead_widths import DEVIATION
+from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 
-__all__ = ["Lean", "psf_lean", "uneven_part"]
+__all__ = ["Lean", "asymmetry_left", "psf_lean"]
 
 Floats = NDArray[np.float64]
 
-# Planes within so many widths of the middle are looked at, with a Gaussian's weight in the plane
-# that is wider than the PSF by so much.
-PLANES, WIDER = 1.0, 1.5
+# Planes within this many widths of the middle are looked at, weighted in the plane by a Gaussian
+# this many times as wide as the PSF.
+PLANE_REACH_WIDTHS, WEIGHT_WIDTH_FACTOR = 1.0, 1.5
 
-LEAST_PLANES = 3
+# Planes that are needed to tell a slope.
+MIN_PLANES = 3
 
-# Planes are compared with themselves within so many widths to each side. What they differ by less
-# than this is nothing.
-AROUND, LEAST_UNEVEN = 2.0, 1e-5
+# Planes are compared with themselves, turned by half, within this many widths to each side. A
+# relative difference of their squares below this is nothing.
+COMPARED_REACH_WIDTHS, MIN_ASYMMETRY = 2.0, 1e-5
 
 
 class Lean(NamedTuple):
@@ -30,15 +31,17 @@ class Lean(NamedTuple):
 
     Attributes
     ----------
-    slopes, errors : tuple of float
-        Of its centre of light along y and x, in voxels a plane; their standard errors.
+    slopes : tuple of float
+        Displacement of the centre of light along y and x, in voxels a plane.
+    errors : tuple of float
+        The slopes' standard errors, in voxels a plane.
     """
 
     slopes: tuple[float, float]
     errors: tuple[float, float]
 
     def plus(self, other: Lean) -> Lean:
-        """Return both together."""
+        """Return the lean of a sum: of the PSF and of what it leaves."""
         slopes, errors = np.add(self.slopes, other.slopes), np.hypot(self.errors, other.errors)
         return Lean((float(slopes[0]), float(slopes[1])), (float(errors[0]), float(errors[1])))
 
@@ -74,37 +77,39 @@ def psf_lean(psf: Floats, errors: Floats, widths: Floats) -> Lean:
     No aberration of phase moves the centre of light along z: it goes by the mean direction of the
     rays (M. Born and E. Wolf, Principles of Optics, 1999). A slide that drifts during the stack and
     an axis that is not that of the steps do. Within a window that cuts the halo coma moves it, but
-    to both sides of the focus alike.
+    to both sides of the focus in the same way.
     """
     z, y, x = (np.arange(n) - n // 2 for n in psf.shape)
-    near = np.abs(z) <= PLANES * widths[0]
-    if near.sum() < LEAST_PLANES:
+    near = np.abs(z) <= PLANE_REACH_WIDTHS * widths[0]
+    if near.sum() < MIN_PLANES:
         return Lean((0.0, 0.0), (0.0, 0.0))
-    part, doubt, along = psf[near], errors[near], z[near].astype(np.float64)
-    sy, sx = WIDER * widths[1:] * DEVIATION
+    part, part_errors, along = psf[near], errors[near], z[near].astype(np.float64)
+    sy, sx = WEIGHT_WIDTH_FACTOR * widths[1:] * SIGMAS_PER_FWHM
     window = np.exp(-0.5 * ((y[:, None] / sy) ** 2 + (x / sx) ** 2))
     light = (part * window).sum(axis=(1, 2))
     # What a Gaussian's weight takes of a displacement.
-    shrunk = WIDER**2 / (1 + WIDER**2)
+    shrunk = WEIGHT_WIDTH_FACTOR**2 / (1 + WEIGHT_WIDTH_FACTOR**2)
     slopes, deviations = [], []
     # A plane without light has no place of its own.
     lit = light > 0
     if not lit.any():
         return Lean((0.0, 0.0), (0.0, 0.0))
-    part, along, light, doubt = part[lit], along[lit], light[lit], doubt[lit]
+    part, along, light, part_errors = part[lit], along[lit], light[lit], part_errors[lit]
     weight = light**2 / (light**2).sum()
-    off = along - (weight * along).sum()
-    spread = (weight * off**2).sum()
+    along_centred = along - (weight * along).sum()
+    along_variance = (weight * along_centred**2).sum()
     for places in (y[:, None] * np.ones_like(window), x * np.ones_like(window)):
         moment = (part * window * places).sum(axis=(1, 2)) / light / shrunk
-        variance = ((doubt * window * places) ** 2).sum(axis=(1, 2))
+        variance = ((part_errors * window * places) ** 2).sum(axis=(1, 2))
         variance = variance / (light * shrunk) ** 2
-        slopes.append(float((weight * off * moment).sum() / spread))
-        deviations.append(float(np.sqrt((weight**2 * off**2 * variance).sum()) / spread))
+        slopes.append(float((weight * along_centred * moment).sum() / along_variance))
+        deviations.append(
+            float(np.sqrt((weight**2 * along_centred**2 * variance).sum()) / along_variance)
+        )
     return Lean((slopes[0], slopes[1]), (deviations[0], deviations[1]))
 
 
-def uneven_part(psf: Floats, lean: Lean, widths: Floats) -> float:
+def asymmetry_left(psf: Floats, lean: Lean, widths: Floats) -> float:
     """Return what is left of a PSF's difference from itself turned by half once it stands upright.
 
     Parameters
@@ -119,13 +124,16 @@ def uneven_part(psf: Floats, lean: Lean, widths: Floats) -> float:
     Returns
     -------
     float
-        Of the squares' sum near the middle: about 0 where a drift is all that makes planes uneven,
-        1 where coma does. 0 where they are even.
+        The part of the squared difference near the middle that is left: about 0 where a drift
+        makes the planes asymmetric, 1 where coma does. 0 where they are symmetric.
     """
     planes = np.arange(len(psf)) - len(psf) // 2
-    near = np.abs(planes) <= PLANES * widths[0]
+    near = np.abs(planes) <= PLANE_REACH_WIDTHS * widths[0]
     middle = tuple(
-        slice(max(n // 2 - round(AROUND * width), 0), n // 2 + round(AROUND * width) + 1)
+        slice(
+            max(n // 2 - round(COMPARED_REACH_WIDTHS * width), 0),
+            n // 2 + round(COMPARED_REACH_WIDTHS * width) + 1,
+        )
         for n, width in zip(psf.shape[1:], widths[1:], strict=True)
     )
 
@@ -141,4 +149,4 @@ def uneven_part(psf: Floats, lean: Lean, widths: Floats) -> float:
         ]
     )
     before = uneven(psf[near])
-    return uneven(upright) / before if before > LEAST_UNEVEN else 0.0
+    return uneven(upright) / before if before > MIN_ASYMMETRY else 0.0

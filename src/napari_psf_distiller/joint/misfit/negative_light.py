@@ -11,8 +11,8 @@ __all__ = ["NegativeLight", "negative_light"]
 
 Array = NDArray[np.float32]
 
-# A voxel is negative if it is so by this many of its standard errors.
-BELOW = 3.0
+# A voxel is negative if it is below 0 by this many of its standard errors.
+MIN_SIGMAS_BELOW = 3.0
 
 
 class NegativeLight(NamedTuple):
@@ -23,9 +23,9 @@ class NegativeLight(NamedTuple):
     part : float
         Light of the voxels that are negative beyond their errors, over that of the positive ones.
     depth : float
-        How far the lowest voxel lies below 0, relative to the peak;
+        How far the lowest voxel lies below 0, relative to the peak.
     significance : float
-        and of the voxel that lies lowest in its standard errors, by how many of them.
+        The largest number of its own standard errors by which a voxel lies below 0.
     """
 
     part: float
@@ -39,7 +39,8 @@ def negative_light(psf: Array, error: Array) -> NegativeLight:
     Parameters
     ----------
     psf, error : numpy.ndarray
-        Of one shape: the PSF, before negative values are cut off, and its voxels' standard errors.
+        The PSF, before negative values are cut off, and, of the same shape, its voxels' standard
+        errors.
 
     Notes
     -----
@@ -52,7 +53,7 @@ def negative_light(psf: Array, error: Array) -> NegativeLight:
     positive = float(values[values > 0].sum())
     if not positive > 0:
         return NegativeLight(0.0, 0.0, 0.0)
-    part = -float(values[pulls < -BELOW].sum()) / positive
+    part = -float(values[pulls < -MIN_SIGMAS_BELOW].sum()) / positive
     return NegativeLight(
         part, max(-float(values.min() / values.max()), 0.0), max(-float(pulls.min()), 0.0)
     )

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 __all__ = ["plane_light"]
 
 # A defocused plane's disc must fill no more than this part of the window, so that it is all seen.
-SEEN = 0.6
+MAX_DISC_OF_WINDOW = 0.6
 
-# At half of its maximum a PSF is about so long along z, times the period of its highest frequency.
-LENGTH = 0.88
+# A PSF's width along z at half maximum is about this many periods of its highest axial frequency.
+AXIAL_WIDTH_PERIODS = 0.88
 
 
 def plane_light(
@@ -55,12 +55,12 @@ def plane_light(
     >>> bool(plane_light(psf, (0.2, 0.08, 0.08), 1.2, 0.52, 1.33) > 0.95)
     True
     """
-    length = LENGTH * wavelength / (index - math.sqrt(index**2 - aperture**2))
+    length = AXIAL_WIDTH_PERIODS * wavelength / (index - math.sqrt(index**2 - aperture**2))
     planes = max(1, round(length / spacing[0]))
     middle = len(psf) // 2
     radius = planes * spacing[0] * aperture / math.sqrt(index**2 - aperture**2)
     half = min(n * size for n, size in zip(psf.shape[1:], spacing[1:], strict=True)) / 2
-    if planes > middle or radius > SEEN * half:
+    if planes > middle or radius > MAX_DISC_OF_WINDOW * half:
         return None
     sums = psf.sum(axis=(1, 2), dtype=np.float64)
     if not sums[middle] > 0:

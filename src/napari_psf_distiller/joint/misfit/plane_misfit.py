@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from napari_psf_distiller.joint.core import reach_of
+from napari_psf_distiller.joint.bead_core import reach_in_voxels
 from napari_psf_distiller.joint.model.model import JointModel
 
 __all__ = ["PlaneMisfit", "plane_misfit"]
@@ -17,40 +17,40 @@ __all__ = ["PlaneMisfit", "plane_misfit"]
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# The planes' offsets are not chance if they are less likely than this.
-CHANCE = 1e-4
+# The planes' displacements are significant below this p-value.
+MAX_P_VALUE = 1e-4
 
 # With fewer planes there is nothing to compare.
-LEAST_PLANES = 4
+MIN_PLANES = 4
 
-# A slope from five voxels: their factors by distance.
-SLOPE = (8 / 12, -1 / 12)
+# A slope from five voxels: the factors of those one and two voxels away.
+SLOPE_FACTORS = (8 / 12, -1 / 12)
 
 
 class PlaneMisfit(NamedTuple):
-    """How planes differ from the model, in the root of the mean square, less what noise makes.
+    """How planes differ from the model, in the root mean square, less what noise makes.
 
     Attributes
     ----------
     displaced : tuple of float
-        Along y and x, in voxels.
+        Displacements along y and x, in voxels.
     flicker : float
-        Of the brightness, as a part of it.
-    harm : float
+        Changes of the brightness, as a part of it.
+    relative_l2 : float
         The relative L2 error that the displacements make in a bead's image.
-    chance : float
+    p_value : float
         Probability that noise alone made the largest of the three.
     """
 
     displaced: tuple[float, float]
     flicker: float
-    harm: float
-    chance: float
+    relative_l2: float
+    p_value: float
 
     @property
     def significant(self) -> bool:
-        """Whether it is not chance."""
-        return self.chance < CHANCE
+        """Whether it is more than chance."""
+        return self.p_value < MAX_P_VALUE
 
 
 def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> PlaneMisfit | None:
@@ -59,7 +59,6 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     Parameters
     ----------
     model : JointModel
-        Its light is rendered.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     beads : sequence of int
@@ -75,36 +74,36 @@ def plane_misfit(model: JointModel, widths: Floats, beads: Sequence[int]) -> Pla
     at different depths by at least a part of a plane, and not all at whole ones, the rest of what a
     plane does alone is left to be seen.
     """
-    shape = model.field.image.shape
-    if shape[0] < LEAST_PLANES:
+    shape = model.bead_image.intensity.shape
+    if shape[0] < MIN_PLANES:
         return None
-    information, pushes = np.zeros((shape[0], 3, 3)), np.zeros((shape[0], 3))
-    reach = [shape[0], *reach_of(widths[1:])]
+    information, gradients = np.zeros((shape[0], 3, 3)), np.zeros((shape[0], 3))
+    reach = [shape[0], *reach_in_voxels(widths[1:])]
     squares = np.zeros(3)
     for bead in beads:
-        box = model.places.middle(bead, reach)
+        box = model.positions.inner_box(bead, reach)
         light = model.light[box]
-        off, weight = model.told(bead, box)
+        residual, weight = model.weighted_residual(bead, box)
         rows = np.stack([light, -_slope(model.light, box, 1), -_slope(model.light, box, 2)])
         rows = rows.reshape(3, len(light), -1).astype(np.float64)
         flat = weight.reshape(len(light), -1)
         information[box[0]] += np.einsum("izp,zp,jzp->zij", rows, flat, rows)
-        pushes[box[0]] += np.einsum("izp,zp->zi", rows, flat * off.reshape(len(light), -1))
+        gradients[box[0]] += np.einsum("izp,zp->zi", rows, flat * residual.reshape(len(light), -1))
         squares += (rows**2).sum(axis=(1, 2)) / float((light.astype(np.float64) ** 2).sum())
     known = np.diagonal(information, axis1=1, axis2=2).min(axis=1) > 0
-    if known.sum() < LEAST_PLANES:
+    if known.sum() < MIN_PLANES:
         return None
     inverse = np.linalg.inv(information[known])
-    values = np.einsum("zij,zj->zi", inverse, pushes[known])
+    values = np.einsum("zij,zj->zi", inverse, gradients[known])
     variances = np.diagonal(inverse, axis1=1, axis2=2)
     # A plane counts by the beads' light in it.
     light_in = np.diagonal(information[known], axis1=1, axis2=2)
     excess = (light_in * (values**2 - variances)).sum(axis=0) / light_in.sum(axis=0)
     found = np.sqrt(np.maximum(excess, 0))
     chances = stats.chi2.sf((values**2 / variances).sum(axis=0), len(values))
-    harm = float(np.sqrt((squares / max(len(beads), 1) * found**2)[1:].sum()))
+    relative_l2 = float(np.sqrt((squares / max(len(beads), 1) * found**2)[1:].sum()))
     return PlaneMisfit(
-        (float(found[1]), float(found[2])), float(found[0]), harm, float(3 * chances.min())
+        (float(found[1]), float(found[2])), float(found[0]), relative_l2, float(3 * chances.min())
     )
 
 
@@ -115,7 +114,7 @@ def _slope(image: Array, box: tuple[slice, ...], axis: int) -> Array:
 
     part = image[tuple(slice(None) if a == axis else b for a, b in enumerate(box))]
     slope = np.zeros([b.stop - b.start for b in box], np.float32)
-    for step, factor in enumerate(SLOPE, 1):
+    for step, factor in enumerate(SLOPE_FACTORS, 1):
         for side in (1, -1):
             beside = np.clip(places + side * step, 0, n - 1)
             slope += np.float32(side * factor) * np.take(part, beside, axis=axis)

@@ -9,14 +9,15 @@ __all__ = ["sampling_edge"]
 
 Floats = NDArray[np.float64]
 
-# The highest frequencies that a fitted PSF has, in cycles a voxel, and the lowest.
-HIGHEST, LOWEST = (0.4, 0.45), 0.06
+# The range of the highest frequencies of a fitted PSF, and the end of the lowest, in cycles a
+# voxel.
+HIGH_FREQUENCIES, LOW_FREQUENCY = (0.4, 0.45), 0.06
 
-# Less than so many times the errors' own power is nothing.
-LEAST_POWER = 2.0
+# Less than this many times the errors' own power is nothing.
+MIN_POWER_RATIO = 2.0
 
-# A spectrum needs so many voxels.
-LEAST_VOXELS = 9
+# Voxels along an axis that a spectrum needs.
+MIN_VOXELS = 9
 
 
 def sampling_edge(psf: Floats, errors: Floats) -> tuple[float, ...]:
@@ -27,7 +28,7 @@ def sampling_edge(psf: Floats, errors: Floats) -> tuple[float, ...]:
     psf : numpy.ndarray
         (Z, Y, X).
     errors : numpy.ndarray
-        Of its voxels.
+        (Z, Y, X): the standard errors of its voxels.
 
     Returns
     -------
@@ -43,20 +44,20 @@ def sampling_edge(psf: Floats, errors: Floats) -> tuple[float, ...]:
     IRE 37, 1949).
     """
     power = np.abs(np.fft.fftn(psf)) ** 2
-    # Of errors that know nothing of each other.
+    # Of errors that are independent of each other.
     noise = float((errors**2).sum())
     found = []
     for axis, n in enumerate(psf.shape):
-        if n < LEAST_VOXELS:
+        if n < MIN_VOXELS:
             found.append(0.0)
             continue
         frequency = np.abs(np.fft.fftfreq(n))
         along = power.mean(axis=tuple(a for a in range(psf.ndim) if a != axis))
         # Of few voxels none may lie between.
-        middle = (HIGHEST[0] + HIGHEST[1]) / 2
-        high = np.abs(frequency - middle) <= max(HIGHEST[1] - middle, 0.5 / n)
-        low = frequency <= max(LOWEST, 1 / n)
-        if along[high].mean() < LEAST_POWER * noise:
+        middle = (HIGH_FREQUENCIES[0] + HIGH_FREQUENCIES[1]) / 2
+        high = np.abs(frequency - middle) <= max(HIGH_FREQUENCIES[1] - middle, 0.5 / n)
+        low = frequency <= max(LOW_FREQUENCY, 1 / n)
+        if along[high].mean() < MIN_POWER_RATIO * noise:
             found.append(0.0)
             continue
         found.append(float(np.sqrt(along[high].mean() / along[low].mean())))

@@ -10,33 +10,33 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.misfit.bead_shapes import bead_shapes
 from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit, size_misfit
-from napari_psf_distiller.joint.misfit.common import CommonMisfit, common_misfit
-from napari_psf_distiller.joint.misfit.compression import Compression, compression_of
+from napari_psf_distiller.joint.misfit.common_residual import CommonMisfit, common_misfit
+from napari_psf_distiller.joint.misfit.compression import Compression, find_compression
 from napari_psf_distiller.joint.misfit.field_variation import (
     Variation,
     field_variation,
     refused_by_place,
 )
-from napari_psf_distiller.joint.misfit.lean import Lean, psf_lean, uneven_part
+from napari_psf_distiller.joint.misfit.lean import Lean, asymmetry_left, psf_lean
 from napari_psf_distiller.joint.misfit.plane_misfit import PlaneMisfit, plane_misfit
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
-from napari_psf_distiller.optics import capped
+from napari_psf_distiller.optics import limited_by_sampling
 
 if TYPE_CHECKING:
     from napari_psf_distiller.joint.linearised import Linearised
     from napari_psf_distiller.joint.locate import BeadFit
     from napari_psf_distiller.joint.model.model import JointModel
 
-__all__ = ["Misfit", "misfit_of"]
+__all__ = ["Misfit", "find_misfit"]
 
 Floats = NDArray[np.float64]
 
-# So many beads tell it: more take longer, and tell no more.
-MOST_BEADS = 400
+# Beads that are looked at, at most: more take longer, and tell no more.
+MAX_BEADS = 400
 
-# Where so many beads were refused for their shape, they are looked at with the others: a PSF that
-# changes across the field refuses its own corners.
-MANY_REFUSED = 3
+# From this many beads on that were refused for their shape, these are looked at with the others:
+# where the PSF changes across the field, the beads in its corners are refused.
+MIN_REFUSED = 3
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Misfit:
     image_shape : tuple of int
         (Z, Y, X).
     common : CommonMisfit
-        What is left of all beads alike.
+        The residual that all beads have in common.
     across, along : Variation or None
-        How beads' shapes change across the field, and with depth.
-    refused_chance : float
+        How beads' shapes change across the field, and with depth; None where too few beads tell.
+    refused_p_value : float
         Probability that it does not depend on the place which beads were refused for their shape.
     planes : PlaneMisfit or None
         How single planes differ.
@@ -60,15 +60,15 @@ class Misfit:
     sizes : SizeMisfit or None
         Whether there are beads of two sizes.
     lean : Lean
-        By how much the beads lean, in the PSF and in what it leaves,
-    leaning : float
-        and which part of their width in the plane that is within their width along z.
-    uneven : float
-        What part of the planes' unevenness the lean does not explain; see `uneven_part`.
-    edge : tuple of float
+        By how much the beads lean: the PSF, and what it leaves of them.
+    lean_fraction : float
+        By what part of their width in the plane the beads lean within their width along z.
+    asymmetry_left : float
+        The part of the planes' asymmetry that the lean does not explain; see `asymmetry_left`.
+    spectrum_at_limit : tuple of float
         How strong the PSF's spectrum still is at the highest frequencies that the voxels can show,
         along z, y and x; see `sampling_edge`.
-    capped : tuple of bool
+    limited_by_sampling : tuple of bool
         Whether voxels and not the microscope limit the PSF's frequencies, along z and in the plane.
     """
 
@@ -76,18 +76,18 @@ class Misfit:
     common: CommonMisfit
     across: Variation | None
     along: Variation | None
-    refused_chance: float
+    refused_p_value: float
     planes: PlaneMisfit | None
     compression: Compression | None
     sizes: SizeMisfit | None
     lean: Lean
-    leaning: float
-    uneven: float
-    edge: tuple[float, ...]
-    capped: tuple[bool, bool]
+    lean_fraction: float
+    asymmetry_left: float
+    spectrum_at_limit: tuple[float, ...]
+    limited_by_sampling: tuple[bool, bool]
 
 
-def misfit_of(
+def find_misfit(
     model: JointModel,
     fit: BeadFit,
     state: Linearised,
@@ -100,28 +100,26 @@ def misfit_of(
     Parameters
     ----------
     model : JointModel
-        Its light is that of its coefficients.
     fit : BeadFit
     state : Linearised
-        Of the model.
+        The model's linearisation.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     reasons : numpy.ndarray
         Why each bead is not used; empty for those that are.
     errors : numpy.ndarray
-        Of the voxels of the PSF with the sum 1.
+        (Z, Y, X): standard errors of the voxels of the PSF with the sum 1.
 
     Notes
     -----
     It takes a few per cent of the fit's time: each bead's core is looked at once.
     """
-    model.render()
-    shape, basis = model.field.image.shape, model.basis
+    shape, basis = model.bead_image.intensity.shape, model.basis
     used = np.flatnonzero(fit.whole & (reasons == ""))
-    unlike = np.flatnonzero(fit.whole & (reasons == "touching"))
-    share = min(1.0, MOST_BEADS / max(len(used) + len(unlike), 1))
-    used, unlike = (_some(beads, share) for beads in (used, unlike))
-    shapes = bead_shapes(model, widths, [*used.tolist(), *unlike.tolist()])
+    refused = np.flatnonzero(fit.whole & (reasons == "touching"))
+    share = min(1.0, MAX_BEADS / max(len(used) + len(refused), 1))
+    used, refused = (_some(beads, share) for beads in (used, refused))
+    shapes = bead_shapes(model, widths, [*used.tolist(), *refused.tolist()])
     of_used = shapes.some(np.arange(len(used)))
     bead = basis.bead(model.coefficients)
     centre = [n // 2 for n in bead.shape]
@@ -129,32 +127,32 @@ def misfit_of(
         bead[tuple(slice(None) if a == axis else c for a, c in enumerate(centre))]
         for axis in range(3)
     ]
-    parts = [of_used, shapes] if len(unlike) >= MANY_REFUSED else [of_used]
+    parts = [of_used, shapes] if len(refused) >= MIN_REFUSED else [of_used]
     laws = [field_variation(part, model.centres[part.beads], shape, profiles) for part in parts]
     found = [law for law in laws if law is not None]
     common = common_misfit(basis, model.coefficients, state, of_used, widths)
-    psf, doubt = basis.psf(model.coefficients), errors.astype(np.float64) * model.total
-    lean = psf_lean(psf, doubt, widths).plus(common.lean)
+    psf, psf_error = basis.psf(model.coefficients), errors.astype(np.float64) * model.total
+    lean = psf_lean(psf, psf_error, widths).plus(common.lean)
     return Misfit(
         tuple(shape),
         common,
-        min(found, key=lambda law: law.chance) if found else None,
+        min(found, key=lambda law: law.p_value) if found else None,
         field_variation(of_used, model.centres[used], shape, profiles, depth=True),
         refused_by_place(
             np.arange(len(shapes.beads)) >= len(used), model.centres[shapes.beads], shape
         ),
         plane_misfit(model, widths, used.tolist()),
-        compression_of(model, widths, used.tolist()),
+        find_compression(model, widths, used.tolist()),
         size_misfit(model, fit, reasons),
         lean,
         lean.part(widths),
-        uneven_part(psf, lean, widths),
-        sampling_edge(psf, doubt),
-        capped(basis.band, basis.spacing),
+        asymmetry_left(psf, lean, widths),
+        sampling_edge(psf, psf_error),
+        limited_by_sampling(basis.band, basis.spacing),
     )
 
 
 def _some(beads: NDArray[np.intp], share: float) -> NDArray[np.intp]:
-    """Return a part of some beads, from all of them alike."""
+    """Return a share of some beads, evenly spread over them."""
     count = int(np.ceil(share * len(beads)))
     return beads[np.linspace(0, len(beads) - 1, count).astype(np.intp)] if count else beads

@@ -1,4 +1,4 @@
-"""How a PSF's halo and the background trade for each other in the beads' windows."""
+"""The part of the normal equations in which the background meets the PSF's halo."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.model.placement import Placement
+from napari_psf_distiller.joint.model.positions import BeadPositions
 
-__all__ = ["BackgroundCoupling", "Met"]
+__all__ = ["BackgroundCoupling", "BackgroundOverlap"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 
-class Met(NamedTuple):
-    """What of the background meets one bead's window.
+class BackgroundOverlap(NamedTuple):
+    """The weighted products of the background, as a plane, and of a bead's light in its window.
 
     Attributes
     ----------
     moments : numpy.ndarray
-        (4, 4): of the background's value at the bead and its slopes, in the window's share,
+        (4, 4): products of the background's value at the bead and its slopes along z, y and x,
+        over the window's share of the voxels.
     own : numpy.ndarray or None
-        (2, coefficients): of the bead's light with the value and with the slope along z, there,
+        (2, coefficients of order 0): products of the bead's light with the background's value and
+        with its slope along z, over the window's share. None where the bead does not shape the
+        PSF.
     whole : numpy.ndarray or None
-        and in all of the window. None where the bead does not shape the PSF.
+        The same products as `own`, but over all voxels of the window: they count those of the
+        voxels that several windows cover once for each window.
     """
 
     moments: Floats
@@ -36,86 +40,112 @@ class Met(NamedTuple):
 
 
 class BackgroundCoupling:
-    """The parts of the matrix of half of chi squared that have to do with the background.
+    """The blocks of the curvature (half of chi squared's second derivative) with the background.
 
     Parameters
     ----------
     basis : FourierBessel
-    places : Placement
-    displaced : numpy.ndarray
-        See `FourierBessel.displaced_products`.
+    positions : BeadPositions
+    displacement_gram : numpy.ndarray
+        See `FourierBessel.displacement_gram`.
     elsewhere : numpy.ndarray
-        The background's precision by what lies outside all windows.
+        The background's precision by what lies outside all windows, with its penalty.
 
     Attributes
     ----------
     precision : numpy.ndarray
-        The background's,
+        (background, background): B below.
     coupling : numpy.ndarray
-        and between the background and the PSF's symmetric part.
+        (background, modes * coefficients of order 0): C below.
 
     Notes
     -----
-    Where windows overlap, the halos add up to a haze that the background meets as a whole. That the
-    beads' light meets itself there is not in the PSF's precision: for beads that lie anywhere it is
-    in the mean what haze and background have in common. So that must not be taken from the
-    precision; `lost` is what the background takes from each window's own share.
+    In blocks of the PSF's symmetric part (order 0) and of the background the curvature is
+
+    ::
+
+        | A   C' |
+        | C   B  |
+
+    The preconditioner (see `Linearised`) solves it by the Schur complement ``A - C' B^-1 C``: what
+    the image tells of the PSF once the background is free. Its A is summed up over the beads as if
+    each stood alone: voxels where windows overlap enter once for each window by itself, without
+    the products of one bead's light with another's. B and C, as the equations have them, count
+    such a voxel's background once. For beads that lie anywhere, the products that A leaves out are
+    in the mean what the background takes of the overlapping halos: both describe one smooth haze.
+    So neither may be counted alone, and in the complement C and B are those of each window's own
+    share of the voxels (`schur_term`): with the C above, the complement would lose more than A
+    has and could become indefinite.
     """
 
     def __init__(
-        self, basis: FourierBessel, places: Placement, displaced: Floats, elsewhere: Floats
+        self,
+        basis: FourierBessel,
+        positions: BeadPositions,
+        displacement_gram: Floats,
+        elsewhere: Floats,
     ) -> None:
-        self._basis, self._places, self._displaced = basis, places, displaced
+        self._basis, self._positions = basis, positions
+        self._displacement_gram = displacement_gram
         self._planes = np.arange(basis.window[0]) - basis.window[0] // 2
         self.precision, self._own_precision = elsewhere.copy(), elsewhere.copy()
-        shape = len(elsewhere), basis.sizes[0]
+        modes = positions.field_weights.shape[1]
+        shape = len(elsewhere), modes * basis.sizes[0]
         self.coupling, self._own_coupling = np.zeros(shape), np.zeros(shape)
 
-    def met(self, bead: int, weight: Array, share: Array | None, brightness: float) -> Met:
-        """Return what meets in a bead's window.
+    def overlap(
+        self, bead: int, weight: Array, share: Array | None, amplitude: float
+    ) -> BackgroundOverlap:
+        """Return the products of background and light in a bead's window.
 
         Parameters
         ----------
         bead : int
         weight : numpy.ndarray
-            Of the window's voxels in the image.
+            float32: of the window's voxels in the image.
         share : numpy.ndarray or None
-            Which part of them is this window's; see `Surroundings.shares`.
-        brightness : float
+            Which part of these voxels is this window's; see `Surroundings.shares`. None is all.
+        amplitude : float
             0 where the bead does not shape the PSF.
         """
         shared = weight if share is None else weight * share
-        moments = self._places.moments(bead, shared)
-        if not brightness:
-            return Met(moments, None, None)
-        whole = self._of_light(bead, weight, brightness)
-        own = whole if share is None else self._of_light(bead, shared, brightness)
-        return Met(moments, own, whole)
+        moments = self._positions.plane_moments(bead, shared)
+        if not amplitude:
+            return BackgroundOverlap(moments, None, None)
+        whole = self._light_products(bead, weight, amplitude)
+        own = whole if share is None else self._light_products(bead, shared, amplitude)
+        return BackgroundOverlap(moments, own, whole)
 
-    def _of_light(self, bead: int, weight: Array, brightness: float) -> Floats:
-        """Return what the bead's light has to do with the background's value and its slope."""
+    def _light_products(self, bead: int, weight: Array, amplitude: float) -> Floats:
+        """Return the products of a bead's light with the background's value and slope along z."""
         window = np.zeros(self._basis.window, np.float32)
-        np.multiply(weight, np.float32(brightness), out=window[self._places.inside[bead]])
-        off = self._planes - self._places.displaced[bead, 0]
-        along = np.stack([np.ones_like(off), off])
-        return self._basis.bead_adjoint(window, 0, self._displaced, planes=along)
+        np.multiply(weight, np.float32(amplitude), out=window[self._positions.inside[bead]])
+        offsets = self._planes - self._positions.subvoxel[bead, 0]
+        along = np.stack([np.ones_like(offsets), offsets])
+        return self._basis.bead_adjoint(window, 0, self._displacement_gram, planes=along)
 
-    def add(self, bead: int, met: Met) -> None:
-        """Count a bead in."""
-        told = self._places.told[bead]
+    def add(self, bead: int, overlap: BackgroundOverlap) -> None:
+        """Add a bead's window to the blocks."""
+        design = self._positions.background_design[bead]
         # Few of the background's coefficients have to do with one place.
-        near = np.flatnonzero(told.any(axis=0))
-        told, square = told[:, near], np.ix_(near, near)
-        self.precision[square] += told.T @ met.moments @ told
-        self._own_precision[square] += told[:2].T @ met.moments[:2, :2] @ told[:2]
-        if met.own is not None and met.whole is not None:
-            self.coupling[near] += told[:2].T @ met.whole
-            self._own_coupling[near] += told[:2].T @ met.own
+        near = np.flatnonzero(design.any(axis=0))
+        design, square = design[:, near], np.ix_(near, near)
+        self.precision[square] += design.T @ overlap.moments @ design
+        self._own_precision[square] += design[:2].T @ overlap.moments[:2, :2] @ design[:2]
+        if overlap.own is not None and overlap.whole is not None:
+            weights = self._positions.field_weights[bead]
+            self.coupling[near] += design[:2].T @ _by_modes(weights, overlap.whole)
+            self._own_coupling[near] += design[:2].T @ _by_modes(weights, overlap.own)
 
     @property
-    def lost(self) -> Floats:
-        """What of the precision of the PSF's symmetric part the background takes."""
+    def schur_term(self) -> Floats:
+        """``C' B^-1 C`` of each window's own share: what the background takes from A; see Notes."""
         factor = linalg.cho_factor(self._own_precision, check_finite=False)
         through = linalg.cho_solve(factor, self._own_coupling, check_finite=False)
-        lost: Floats = self._own_coupling.T @ through
-        return lost
+        term: Floats = self._own_coupling.T @ through
+        return term
+
+
+def _by_modes(weights: Floats, products: Floats) -> Floats:
+    """Return products by a bead's coefficients as those by the field model's parameters."""
+    return np.concatenate([weight * products for weight in weights], axis=1)

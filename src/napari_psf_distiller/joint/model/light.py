@@ -10,106 +10,130 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.threads import in_turn, slabs
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.model.placement import Placement, within
+from napari_psf_distiller.joint.model.positions import BeadPositions, planes_of_box
 
 __all__ = ["BeadLight", "batches"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# Windows are computed for so many beads at a time.
-BATCH = 16
+# Beads whose windows are computed together.
+BEADS_AT_ONCE = 16
 
 
 class BeadLight:
-    """What beads at some places add to an image.
+    """What beads at their positions add to an image, by the parameters of a field model.
 
     Parameters
     ----------
     basis : FourierBessel
     windows : BeadWindows
-    places : Placement
+    positions : BeadPositions
     """
 
-    def __init__(self, basis: FourierBessel, windows: BeadWindows, places: Placement) -> None:
-        self._basis, self._windows, self._places = basis, windows, places
-        windows.place(places.displaced[:, 1:])
-        self._space = np.empty((min(BATCH, len(places)), *basis.window), np.float32)
+    def __init__(
+        self, basis: FourierBessel, windows: BeadWindows, positions: BeadPositions
+    ) -> None:
+        self._basis, self._windows, self._positions = basis, windows, positions
+        windows.set_displacements(positions.subvoxel[:, 1:])
+        self._buffer = np.empty((min(BEADS_AT_ONCE, len(positions)), *basis.window), np.float32)
 
-    def render(self, amplitudes: Floats, brightness: Floats, out: Array) -> None:
-        """Write the beads' light into an image, where it has windows.
+    def render(self, parameters: Floats, amplitudes: Floats, out: Array) -> None:
+        """Write the beads' light into an image, in their windows; elsewhere it is left alone.
 
         Parameters
         ----------
+        parameters : numpy.ndarray
+            (modes, coefficients): of the PSF; see `FieldModel`.
         amplitudes : numpy.ndarray
-            See `FourierBessel.amplitudes`.
-        brightness : numpy.ndarray
-            (beads,); who has 0 adds nothing.
+            (beads,); beads with amplitude 0 contribute nothing.
         out : numpy.ndarray
-            float32.
+            float32, of the image's shape.
         """
-        places = self._places
+        positions = self._positions
         parts = slabs(len(out))
-        self._windows.take(amplitudes)
 
         # Where windows cover most of the image it is faster to clear all of it.
-        covered = sum(math.prod(part.stop - part.start for part in box) for box in places.boxes)
+        covered = sum(math.prod(part.stop - part.start for part in box) for box in positions.boxes)
 
         def clear(slab: slice) -> None:
             if covered > out.size // 2:
                 out[slab] = 0
                 return
-            for box in places.boxes:
-                out[within(box, slab)] = 0
+            for box in positions.boxes:
+                out[planes_of_box(box, slab)] = 0
 
         in_turn(clear, parts)
-        for beads in batches(len(places)):
-            if not brightness[beads].any():
-                continue
-            waves = self._waves(brightness, beads)
-            windows = self._windows.light(waves, beads.start, self._space[: len(beads)])
+        for coefficients, strengths in zip(parameters, self._strengths(amplitudes), strict=True):
+            self._windows.set_spectrum(self._basis.bead_spectrum(coefficients))
+            for beads in batches(len(positions)):
+                if not strengths[beads].any():
+                    continue
+                waves = self._waves(strengths, beads)
+                windows = self._windows.light(waves, beads.start, self._buffer[: len(beads)])
 
-            def add(slab: slice, windows: Array = windows, beads: range = beads) -> None:
-                for window, bead in zip(windows, beads, strict=True):
-                    if brightness[bead]:
-                        box, inside = places.boxes[bead], places.inside[bead]
-                        part = within(box, slab)
-                        skipped = part[0].start - box[0].start
-                        rows = slice(inside[0].start + skipped, None)
-                        light = window[rows, *inside[1:]]
-                        out[part] += light[: max(0, part[0].stop - part[0].start)]
+                def add(
+                    slab: slice,
+                    windows: Array = windows,
+                    beads: range = beads,
+                    strengths: Floats = strengths,
+                ) -> None:
+                    for window, bead in zip(windows, beads, strict=True):
+                        if strengths[bead]:
+                            box, inside = positions.boxes[bead], positions.inside[bead]
+                            part = planes_of_box(box, slab)
+                            skipped = part[0].start - box[0].start
+                            rows = slice(inside[0].start + skipped, None)
+                            light = window[rows, *inside[1:]]
+                            out[part] += light[: max(0, part[0].stop - part[0].start)]
 
-            in_turn(add, parts)
+                in_turn(add, parts)
 
-    def space(self, beads: range) -> Array:
+    def window_buffer(self, beads: range) -> Array:
         """Return an array for these beads' windows, (beads, Z, Y, X), 0 outside the image.
 
         It is the same memory each time, and what `render` uses.
         """
-        space = self._space[: len(beads)]
-        for window, bead in zip(space, beads, strict=True):
-            if window[self._places.inside[bead]].shape != window.shape:
+        buffer = self._buffer[: len(beads)]
+        for window, bead in zip(buffer, beads, strict=True):
+            if window[self._positions.inside[bead]].shape != window.shape:
                 window[...] = 0
-        return space
+        return buffer
 
-    def adjoint(self, windows: Array, brightness: Floats, beads: range) -> Floats:
-        """Return the adjoint of `render` by the functions' amplitudes.
+    def adjoint(self, windows: Array, amplitudes: Floats, beads: range) -> list[Floats]:
+        """Return the adjoint of `render`, but for the basis, by some of the beads.
 
         Parameters
         ----------
         windows : numpy.ndarray
-            float32, (beads, Z, Y, X): the image in the windows of
-        brightness : numpy.ndarray
+            float32, (beads, Z, Y, X): an image in these beads' windows.
+        amplitudes : numpy.ndarray
+            (all beads,)
         beads : range
-            these beads.
-        """
-        return self._windows.light_adjoint(windows, self._waves(brightness, beads), beads.start)
+            Which of the beads the windows are.
 
-    def _waves(self, brightness: Floats, beads: range) -> Floats:
-        """Return the waves along some windows, times the beads' brightness."""
-        return np.stack([brightness[bead] * self._places.waves[bead] for bead in beads])
+        Returns
+        -------
+        list of numpy.ndarray
+            For each mode (waves, columns): the gradient by its spectrum. Sum these over the
+            batches, then apply `FourierBessel.bead_spectrum_adjoint`.
+        """
+        return [
+            self._windows.light_adjoint(windows, self._waves(strengths, beads), beads.start)
+            for strengths in self._strengths(amplitudes)
+        ]
+
+    def _strengths(self, amplitudes: Floats) -> Floats:
+        """Return by what each mode's PSF is multiplied at each bead, (modes, beads)."""
+        return (amplitudes[:, None] * self._positions.field_weights).T
+
+    def _waves(self, strengths: Floats, beads: range) -> Floats:
+        """Return the waves along some windows, times the beads' strengths: (beads, Z, waves)."""
+        return np.stack([strengths[bead] * self._positions.waves[bead] for bead in beads])
 
 
 def batches(count: int) -> list[range]:
     """Return which beads' windows are computed together."""
-    return [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
+    return [
+        range(first, min(first + BEADS_AT_ONCE, count)) for first in range(0, count, BEADS_AT_ONCE)
+    ]

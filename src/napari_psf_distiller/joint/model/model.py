@@ -1,4 +1,4 @@
-"""The joint model of a bead image: one PSF, each bead's place and amplitude, and the background."""
+"""The joint model of a bead image: the PSF, the beads' centres and amplitudes, the background."""
 
 from __future__ import annotations
 
@@ -10,319 +10,170 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.basis.asymmetry import order_precision, order_scale
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.basis.spectrum_prior import (
-    expected_spectrum,
-    prior_precision,
-    prior_times,
-)
-from napari_psf_distiller.joint.image.background import Normal
-from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.basis.order_evidence import order_priors
+from napari_psf_distiller.joint.basis.spectrum_prior import spectrum_prior
+from napari_psf_distiller.joint.image.background import NormalEquations
+from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.model.background_coupling import BackgroundCoupling, Met
 from napari_psf_distiller.joint.model.conjugate_gradients import conjugate_gradients
-from napari_psf_distiller.joint.model.light import BeadLight, batches
-from napari_psf_distiller.joint.model.placement import Placement
-from napari_psf_distiller.joint.model.residual_noise import OUTLIER, Noise, residual_noise
+from napari_psf_distiller.joint.model.curvature import Curvature
+from napari_psf_distiller.joint.model.field_model import ConstantField, FieldModel
+from napari_psf_distiller.joint.model.light import BeadLight
+from napari_psf_distiller.joint.model.positions import BeadPositions
+from napari_psf_distiller.joint.model.residual_noise import ResidualNoise, fit_residual_noise
 from napari_psf_distiller.joint.model.surroundings import Surroundings
 
-__all__ = ["Fitted", "JointModel"]
+__all__ = ["FittedUnknowns", "JointModel"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
-# So many voxels in the middle of every bead's window tell how large the residuals are; where these
-# are more than enough, of every second to fourth row.
-SAMPLE, ALL_SAMPLES, THINNEST = 20_000, 400_000, 4
+# Voxels in the middle of each bead's window that tell how large the residuals are; and of all beads
+# together: where there are more, only every second to fourth row is looked at.
+NOISE_VOXELS_PER_BEAD, NOISE_VOXELS, MAX_ROW_STEP = 20_000, 400_000, 4
 
-# A prior so weak that only what the data do not tell at all follows it.
-LEAST_PRECISION = 1e-7
+# A variance is found in at most this many iterations, to this part of itself.
+VARIANCE_MAX_ITERATIONS, VARIANCE_RELATIVE_GAIN = 16, 0.1
 
-# The PSF may have so many times as much power anywhere as its spectrum by now.
-LOOSER = 10.0
-
-# A variance is found in so many steps at most, to this part of itself.
-MOST_STEPS, CONVERGED = 16, 0.1
-
-# What would make the image likelier by less than this, in nats an unknown, changes nothing: the
-# noise alone is worth half of one.
-LEAST_GAIN = 0.01
+# Iterations end where less is left to gain than this, in nats an unknown: it changes nothing, as
+# the noise alone is worth half a nat.
+MIN_NATS_PER_UNKNOWN = 0.01
 
 
-class Fitted(NamedTuple):
-    """What a model has learnt but its beads.
+class FittedUnknowns(NamedTuple):
+    """What a model has learnt of an image, but for its beads.
 
     Attributes
     ----------
-    coefficients, background : numpy.ndarray
-        Of the PSF and of the background.
-    noise : Noise
+    parameters : numpy.ndarray
+        (modes, coefficients): of the PSF; see `FieldModel`.
+    background : numpy.ndarray
+        The background's coefficients.
+    noise : ResidualNoise
     priors : list of (numpy.ndarray or None)
-        The precision expected of each of the PSF's terms.
+        The prior precision of the coefficients of each of the basis's terms.
     """
 
-    coefficients: Floats
+    parameters: Floats
     background: Floats
-    noise: Noise
+    noise: ResidualNoise
     priors: list[Floats | None]
+
+    @property
+    def coefficients(self) -> Floats:
+        """The PSF's coefficients, where it is the same everywhere."""
+        coefficients: Floats
+        (coefficients,) = self.parameters
+        return coefficients
 
 
 class JointModel:
     """A model of a bead image, and how it is improved.
 
-    Every voxel is the background plus, for each bead, its amplitude times the PSF convolved with
-    the bead's ball, at the bead's fractional centre. The unknowns that enter linearly, the PSF's
-    coefficients and the background's, are found together by `solve`.
+    Every voxel is the background plus, for each bead, its amplitude times the PSF at its place
+    convolved with the bead's ball, at the bead's sub-voxel centre. The unknowns that enter
+    linearly, the PSF's parameters and the background's coefficients, are found together by `solve`.
 
     Parameters
     ----------
-    field : BeadField
+    bead_image : BeadImage
     basis : FourierBessel
     windows : BeadWindows
     centres : numpy.ndarray
         (beads, 3), voxels.
     coefficients : numpy.ndarray
-        The PSF to start from, with the sum 1 in the window.
+        The PSF to start from, with the sum 1 in the window: (coefficients,), or
+        (modes, coefficients) for a field model of several modes.
+    field_model : FieldModel, optional
+        How the PSF depends on the place; without one it is the same everywhere.
+
+    Attributes
+    ----------
+    amplitudes : numpy.ndarray
+        (beads,): all light of each bead, in the image's unit, if the PSF has the sum 1.
+    background : numpy.ndarray
+        The background's coefficients.
+    noise : ResidualNoise
+    priors : list of (numpy.ndarray or None)
+        The prior precision of the coefficients of each of the basis's terms, one for all modes;
+        None expects nothing.
+    used : numpy.ndarray
+        bool, (beads,): those that may shape the PSF.
+    active_count : int
+        The first this many beads take part in `solve`; the others' light is modelled, and held.
     """
 
     def __init__(
         self,
-        field: BeadField,
+        bead_image: BeadImage,
         basis: FourierBessel,
         windows: BeadWindows,
         centres: Floats,
         coefficients: Floats,
+        field_model: FieldModel | None = None,
     ) -> None:
-        self.field, self.basis, self.windows = field, basis, windows
-        self.coefficients, self.background = coefficients, field.coefficients.copy()
-        self.noise = Noise()
-        self._height = basis.psf_centre(coefficients, 0.0)
+        self.bead_image, self.basis, self.windows = bead_image, basis, windows
+        self.field_model = ConstantField() if field_model is None else field_model
+        self.background = bead_image.coefficients.copy()
+        self.noise = ResidualNoise()
         self.priors: list[Floats | None] = [None] * len(basis.terms)
-        self.light = np.zeros(field.image.shape, np.float32)
-        self._surroundings = Surroundings(field)
-        self._put(centres, np.ones(len(centres)))
+        # Voxels of the image's size that are computed into: see `light` and `_borrowed_buffer`.
+        self._buffer = np.zeros(bead_image.intensity.shape, np.float32)
+        self._buffer_holds_light = False
+        self._surroundings = Surroundings(bead_image)
+        self._surroundings_known = False
+        self._shares: list[Array | None] = []
+        self._outside: NormalEquations | None = None
+        self._parameters = np.atleast_2d(np.asarray(coefficients, np.float64))
+        self._place(centres, np.ones(len(centres)))
+        self._height = basis.value_at_middle(self.coefficients, 0.0)
         heights = [
-            float(field.image[tuple(voxel)]) - level
-            for voxel, level in zip(self.nearest, self.levels, strict=True)
+            float(bead_image.intensity[tuple(voxel)]) - level
+            for voxel, level in zip(self.nearest, self.background_at_beads, strict=True)
         ]
-        peak = float(basis.bead(coefficients).max())
-        self.amplitudes = np.maximum(heights, np.sqrt(field.floor)) / peak
+        peak = float(basis.bead(self.coefficients).max())
+        self.amplitudes = np.maximum(heights, np.sqrt(bead_image.floor)) / peak
         self.used = np.ones(len(centres), bool)
-        self.attended = len(centres)
+        self.active_count = len(centres)
         # How far the iterations have come that are under way.
         self._step: Floats = np.zeros(0)
-        self.observe()
+
+    # The PSF.
 
     @property
-    def centres(self) -> Floats:
-        """The beads' centres, (beads, 3) in voxels."""
-        return self.places.centres
+    def parameters(self) -> Floats:
+        """The PSF's vectors of parameters, (modes, coefficients); see `FieldModel`."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: Floats) -> None:
+        self._parameters = parameters
+        self._buffer_holds_light = False
 
     @property
-    def nearest(self) -> NDArray[np.intp]:
-        """The voxels nearest to them."""
-        return self.places.nearest
+    def coefficients(self) -> Floats:
+        """The PSF's coefficients; of one that depends on the place, their mean over the beads."""
+        return self._mean_psf(self._parameters)
 
-    @property
-    def boxes(self) -> list[Slices]:
-        """The parts of the image that the beads' windows cover."""
-        return self.places.boxes
-
-    @property
-    def shaping(self) -> NDArray[np.bool_]:
-        """Which beads shape the PSF: those used among the attended ones."""
-        return self.used & (np.arange(len(self.used)) < self.attended)
-
-    @property
-    def levels(self) -> Floats:
-        """The background at the beads' centres."""
-        return self.places.levels(self.background)
-
-    def move(self, centres: Floats, amplitudes: Floats) -> None:
-        """Give the beads new centres and amplitudes."""
-        before = self.boxes
-        self._put(centres, amplitudes)
-        # Where windows still are it is written over.
-        for box, now in itertools.zip_longest(before, self.boxes[: len(before)]):
-            if box != now:
-                self.light[box] = 0
-
-    def _put(self, centres: Floats, amplitudes: Floats) -> None:
-        self.places = Placement(centres, self.basis, self.field.background)
-        self._beads = BeadLight(self.basis, self.windows, self.places)
-        self.amplitudes = amplitudes
-        self._rendered = False
+    @coefficients.setter
+    def coefficients(self, coefficients: Floats) -> None:
+        if self.field_model.modes != 1:
+            raise ValueError("A PSF that depends on the place has parameters: set these.")
+        self.parameters = np.asarray(coefficients, np.float64)[None]
 
     @property
     def coefficients_so_far(self) -> Floats:
-        """The PSF's coefficients as the iterations under way have improved them."""
-        return self.coefficients + self._step[: self.basis.size]
+        """`coefficients`, as the iterations under way have improved them."""
+        step = self._step[: self._parameters.size]
+        return self._mean_psf(self._parameters + step.reshape(self._parameters.shape))
 
-    def fitted(self) -> Fitted:
-        """Return what was learnt, for another model of the same image."""
-        return Fitted(self.coefficients, self.background, self.noise, list(self.priors))
-
-    def resume(self, fitted: Fitted) -> None:
-        """Take what another model of the same image, with the same PSF's terms, has learnt."""
-        self.coefficients, self.background = fitted.coefficients, fitted.background
-        self.noise, self.priors = fitted.noise, list(fitted.priors)
-        self._rendered = False
-
-    def take(
-        self,
-        basis: FourierBessel,
-        windows: BeadWindows,
-        coefficients: Floats,
-        priors: list[Floats | None],
-    ) -> None:
-        """Let the PSF be a sum of other functions, with these coefficients and priors."""
-        if basis.window != self.basis.window:
-            self._observed = False
-            self._surroundings.forget()
-        self.basis, self.windows, self.priors = basis, windows, priors
-        self.coefficients = coefficients
-        self.move(self.centres, self.amplitudes)
-
-    def observe(self) -> None:
-        """Have the voxels outside all windows tell of the background, as soon as it is improved."""
-        self._observed = False
-
-    def _observe(self) -> None:
-        if self._observed:
-            return
-        self._observed = True
-        # How many windows cover a voxel is counted where else the light is: an image's memory less.
-        counts = self.light
-        self._rendered = False
-        self._shares = self._surroundings.shares(self.places, self.attended, counts)
-        matrix, vector = self._surroundings.normal(
-            self.places, self.background, counts, self.halo()
-        )
-        self._outside = Normal(matrix / self.noise.scale, vector / self.noise.scale)
-
-    def halo(self) -> Floats:
-        """Return how bright the beads' light is at their windows' sides, in each plane."""
-        image = self.basis.bead(self.coefficients)
-        sides = (image[:, [0, -1]].mean(axis=(1, 2)) + image[:, :, [0, -1]].mean(axis=(1, 2))) / 2
-        planes = np.arange(len(self.light)) - self.nearest[:, :1] + len(sides) // 2
-        halo: Floats = self.amplitudes @ sides[np.clip(planes, 0, len(sides) - 1)]
-        return halo
-
-    def render(self) -> None:
-        """Compute the beads' light in their windows, if it changed."""
-        if self._rendered:
-            return
-        self._rendered = True
-        self._beads.render(self.basis.amplitudes(self.coefficients), self.amplitudes, self.light)
-
-    def variance(self, light: Array, level: Array) -> Array:
-        """Return the variance of voxels with so much light from beads, and this background."""
-        light = np.maximum(light, 0)
-        spread = self.field.variance(light + level)
-        scale, gain, misfit = (np.float32(value) for value in self.noise)
-        if scale != 1:
-            spread *= scale
-        if misfit:
-            spread += (gain + misfit * misfit * light) * light
-        elif gain:
-            spread += gain * light
-        return spread
-
-    def local_background(self, bead: int, box: Slices, coefficients: Floats | None = None) -> Array:
-        """Return the background of a part of the image near a bead, as a plane through it."""
-        used = self.background if coefficients is None else coefficients
-        return self.places.plane(bead, self.places.told[bead] @ used, box)
-
-    def told(self, bead: int, box: Slices) -> tuple[Array, Array]:
-        """Return what a part of the image near a bead tells: what the model leaves, and its weight.
-
-        Voxels that do not count weigh nothing; see `BeadField.settle`.
-        """
-        level = self.local_background(bead, box)
-        off: Array = self.field.image[box] - self.light[box] - level
-        weight = np.float32(1) / self.variance(self.light[box], level)
-        self.field.settle(box, off, weight)
-        return off, weight * self.field.independent
-
-    def solve(
-        self, most: int, relative: float, enough: float = 0.0
-    ) -> Generator[float, None, Linearised]:
-        """Improve PSF and background by conjugate gradients, weights and beads held.
-
-        Parameters
-        ----------
-        most : int
-            Iterations.
-        relative : float
-            It ends where less than this part of what was gained looks to be left, or nothing.
-        enough : float
-            Nothing is changed where all that there is to gain looks to be less than this, in nats.
-
-        Yields
-        ------
-        float
-            By how many nats each iteration made the image likelier.
-
-        Returns
-        -------
-        Linearised
-            As it was before.
-        """
-        state = self.linearise()
-        least = LEAST_GAIN * len(state.gradient)
-        step = yield from self._descended(state, state.gradient, most, relative, least, enough)
-        if not step.any():
-            return state
-        size = self.basis.size
-        self.coefficients = self.coefficients + step[:size]
-        self.background = self.background + step[size:]
-        # The scale belongs to the amplitudes. It is told by the PSF's middle, as its sum is known
-        # only as well as the background.
-        self._scale(self.basis.psf_centre(self.coefficients, 0.0) / self._height)
-        return state
-
-    def variance_of(self, state: Linearised, functional: Floats) -> float:
-        """Return the variance of a linear functional of PSF and background.
-
-        Parameters
-        ----------
-        state : Linearised
-            The present one.
-        functional : numpy.ndarray
-            Its derivative by the PSF's and the background's coefficients.
-        """
-        steps = self._descended(state, functional, MOST_STEPS, CONVERGED, 0.0)
-        # What the steps gain adds up to half of the functional times the covariance times itself.
-        return 2 * sum(steps)
-
-    def _descended(
-        self,
-        state: Linearised,
-        target: Floats,
-        most: int,
-        relative: float,
-        least: float,
-        enough: float = 0.0,
-    ) -> Generator[float, None, Floats]:
-        """Solve for the step whose push on the model is the target, by conjugate gradients."""
-        steps = conjugate_gradients(
-            lambda vector: self._normal(vector, state.weights),
-            state.nearly_inverse,
-            target,
-            most=most,
-            relative=relative,
-            least=least,
-            enough=enough,
-        )
-        self._step = np.zeros_like(target)
-        for self._step, gain in steps:
-            yield gain
-        return self._step
+    def _mean_psf(self, parameters: Floats) -> Floats:
+        mean: Floats = self.positions.field_weights.mean(axis=0) @ parameters
+        return mean
 
     @property
     def total(self) -> float:
@@ -342,161 +193,320 @@ class JointModel:
         return total
 
     def normalise(self) -> None:
-        """Scale the PSF to the sum 1; see `total`."""
-        self._scale(self.total)
+        """Scale the PSF to the sum 1, and the amplitudes by the inverse; see `total`."""
+        self._divide_psf_by(self.total)
 
-    def _scale(self, factor: float) -> None:
-        self.coefficients = self.coefficients / factor
+    def _divide_psf_by(self, factor: float) -> None:
+        self.parameters = self._parameters / factor
         self.amplitudes = self.amplitudes * factor
-        self._rendered = False
+
+    def change_basis(
+        self,
+        basis: FourierBessel,
+        windows: BeadWindows,
+        parameters: Floats,
+        priors: list[Floats | None],
+    ) -> None:
+        """Let the PSF be a sum of other functions, with these parameters and priors."""
+        if basis.window != self.basis.window:
+            self.invalidate_surroundings()
+            self._surroundings.invalidate()
+        self.basis, self.windows, self.priors = basis, windows, priors
+        self.parameters = np.atleast_2d(parameters)
+        self.move(self.centres, self.amplitudes)
+
+    def fitted(self) -> FittedUnknowns:
+        """Return what was learnt, for another model of the same image."""
+        return FittedUnknowns(self._parameters, self.background, self.noise, list(self.priors))
+
+    def resume(self, fitted: FittedUnknowns) -> None:
+        """Take over what another model of the same image, with the same basis, has learnt."""
+        self.parameters, self.background = fitted.parameters, fitted.background
+        self.noise, self.priors = fitted.noise, list(fitted.priors)
+
+    # The beads.
+
+    @property
+    def centres(self) -> Floats:
+        """The beads' centres, (beads, 3) in voxels."""
+        return self.positions.centres
+
+    @property
+    def nearest(self) -> NDArray[np.intp]:
+        """The voxels nearest to the beads' centres, (beads, 3)."""
+        return self.positions.nearest
+
+    @property
+    def boxes(self) -> list[Slices]:
+        """The parts of the image that the beads' windows cover."""
+        return self.positions.boxes
+
+    @property
+    def fits_psf(self) -> NDArray[np.bool_]:
+        """Which beads the PSF is fitted to, (beads,): those used among the active ones."""
+        return self.used & (np.arange(len(self.used)) < self.active_count)
+
+    def move(self, centres: Floats, amplitudes: Floats) -> None:
+        """Give the beads new centres, (beads, 3) in voxels, and amplitudes, (beads,)."""
+        before = self.boxes
+        self._place(centres, amplitudes)
+        # Where windows still are it is written over.
+        for box, now in itertools.zip_longest(before, self.boxes[: len(before)]):
+            if box != now:
+                self._buffer[box] = 0
+
+    def _place(self, centres: Floats, amplitudes: Floats) -> None:
+        self.positions = BeadPositions(
+            centres, self.basis, self.bead_image.background, self.field_model
+        )
+        self._bead_light = BeadLight(self.basis, self.windows, self.positions)
+        self.amplitudes = amplitudes
+        self._buffer_holds_light = False
+
+    # The image.
+
+    @property
+    def light(self) -> Array:
+        """The beads' light, float32, of the image's shape.
+
+        It is computed when it is asked for after the model changed. The array is the model's own:
+        it holds the light until the model is changed or solved, and must not be written to.
+        """
+        if not self._buffer_holds_light:
+            self._bead_light.render(self._parameters, self.amplitudes, self._buffer)
+            self._buffer_holds_light = True
+        return self._buffer
+
+    def _borrowed_buffer(self) -> Array:
+        """Return the array that `light` is in, for something else: an image's memory less.
+
+        Outside the beads' windows it is 0. The light is computed anew when it is next asked for.
+        """
+        self._buffer_holds_light = False
+        return self._buffer
+
+    def residual_image(self) -> Array:
+        """Return the image less the model, float32, in the memory where the light was.
+
+        The model cannot be used any more. What was never measured is 0; where the image was cut
+        off at a lowest value, it is compared with the mean of what the model makes of it then.
+        """
+        residual, bead_image = self.light, self.bead_image
+        self._buffer_holds_light = False
+        for z in range(len(residual)):
+            residual[z] += bead_image.background.plane(self.background, z)
+            np.subtract(
+                bead_image.intensity[z], bead_image.censored_mean(residual[z]), out=residual[z]
+            )
+        if bead_image.history.blank is not None:
+            residual[bead_image.history.blank] = 0
+        return residual
+
+    @property
+    def background_at_beads(self) -> Floats:
+        """The background at the beads' centres, (beads,)."""
+        return self.positions.background_at_centres(self.background)
+
+    def local_background(self, bead: int, box: Slices) -> Array:
+        """Return the background of a part of the image near a bead, as a plane through it."""
+        plane = self.positions.background_design[bead] @ self.background
+        return self.positions.plane(bead, plane, box)
+
+    def halo(self) -> Floats:
+        """Return how bright the beads' light is at their windows' sides, in each plane: (Z,)."""
+        image = self.basis.bead(self.coefficients)
+        sides = (image[:, [0, -1]].mean(axis=(1, 2)) + image[:, :, [0, -1]].mean(axis=(1, 2))) / 2
+        planes = np.arange(len(self._buffer)) - self.nearest[:, :1] + len(sides) // 2
+        halo: Floats = self.amplitudes @ sides[np.clip(planes, 0, len(sides) - 1)]
+        return halo
+
+    def variance(self, light: Array, background: Array) -> Array:
+        """Return the expected variance of voxels by the beads' light in them, and the background.
+
+        Parameters
+        ----------
+        light, background : numpy.ndarray
+            float32, of one shape.
+        """
+        light = np.maximum(light, 0)
+        variance = self.bead_image.variance(light + background)
+        scale, gain, misfit = (np.float32(value) for value in self.noise)
+        if scale != 1:
+            variance *= scale
+        if misfit:
+            variance += (gain + misfit * misfit * light) * light
+        elif gain:
+            variance += gain * light
+        return variance
+
+    def weighted_residual(self, bead: int, box: Slices) -> tuple[Array, Array]:
+        """Return what the model leaves of a part of the image near a bead, and the voxels' weights.
+
+        Voxels that do not count weigh nothing; see `BeadImage.mask_and_censor`.
+        """
+        level = self.local_background(bead, box)
+        residual: Array = self.bead_image.intensity[box] - self.light[box] - level
+        weight = np.float32(1) / self.variance(self.light[box], level)
+        self.bead_image.mask_and_censor(box, residual, weight)
+        return residual, weight * self.bead_image.independent_fraction
+
+    # What is learnt.
+
+    def solve(
+        self, max_iterations: int, relative_gain: float, worthwhile_nats: float = 0.0
+    ) -> Generator[float, None, Linearised]:
+        """Improve PSF and background by conjugate gradients, weights and beads held.
+
+        Parameters
+        ----------
+        max_iterations : int
+        relative_gain : float
+            It ends where less than this part of what was gained seems to be left to gain, or less
+            than `MIN_NATS_PER_UNKNOWN`.
+        worthwhile_nats : float
+            Nothing is changed where less than this seems to be there to gain.
+
+        Yields
+        ------
+        float
+            By how many nats each iteration made the image likelier.
+
+        Returns
+        -------
+        Linearised
+            The model as it was before.
+        """
+        state = self.linearise()
+        steps = self._conjugate_gradients(
+            state,
+            state.gradient,
+            max_iterations,
+            relative_gain,
+            MIN_NATS_PER_UNKNOWN * len(state.gradient),
+            worthwhile_nats,
+        )
+        step = yield from steps
+        if not step.any():
+            return state
+        size = self._parameters.size
+        self.parameters = self._parameters + step[:size].reshape(self._parameters.shape)
+        self.background = self.background + step[size:]
+        # The scale belongs to the amplitudes. It is told by the PSF's middle, as its sum is known
+        # only as well as the background.
+        self._divide_psf_by(self.basis.value_at_middle(self.coefficients, 0.0) / self._height)
+        return state
+
+    def variance_of(self, state: Linearised, functional: Floats) -> float:
+        """Return the variance of a linear functional of PSF and background.
+
+        Parameters
+        ----------
+        state : Linearised
+            The model's linearisation as it is.
+        functional : numpy.ndarray
+            (unknowns,): its derivative by the unknowns, as `Linearised` orders them.
+        """
+        gains = self._conjugate_gradients(
+            state, functional, VARIANCE_MAX_ITERATIONS, VARIANCE_RELATIVE_GAIN, 0.0
+        )
+        # What the steps gain adds up to half of the functional times the covariance times itself.
+        return 2 * sum(gains)
+
+    def _conjugate_gradients(
+        self,
+        state: Linearised,
+        target: Floats,
+        max_iterations: int,
+        relative_gain: float,
+        least_gain: float,
+        worthwhile_gain: float = 0.0,
+    ) -> Generator[float, None, Floats]:
+        """Solve ``curvature @ step = target``; yield the gains, return the step."""
+        curvature = self._curvature()
+        light = self._borrowed_buffer()
+        self._step = np.zeros_like(target)
+        for self._step, gain in conjugate_gradients(
+            lambda vector: curvature.times(vector, state.weights, light),
+            state.preconditioner,
+            target,
+            max_iterations=max_iterations,
+            relative_gain=relative_gain,
+            least_gain=least_gain,
+            worthwhile_gain=worthwhile_gain,
+        ):
+            yield gain
+        return self._step
 
     def linearise(self) -> Linearised:
-        """Compute weights, gradient and curvature at the present state."""
-        basis = self.basis
-        self._observe()
-        self.render()
-        weights: list[Array] = []
-        elsewhere = self._outside.matrix + self.field.background.penalty
-        downwards = self._outside.vector - elsewhere @ self.background
-        residual = np.zeros(basis.window, np.float32)
-        density = np.zeros(basis.window, np.float32)
-        turned = np.zeros((len(basis.waves), basis.columns))
-        places, brightness = self.places, np.where(self.used, self.amplitudes, 0.0)
-        shaping = np.flatnonzero(self.shaping)
-        displaced = basis.displaced_products([places.waves[bead] for bead in shaping])
-        coupling = BackgroundCoupling(basis, places, displaced, elsewhere)
-        planes = places.planes(self.background)
-        for beads in batches(self.attended):
-            pushes = self._beads.space(beads)
-
-            def weigh(
-                bead: int, pushes: Array = pushes, first: int = beads.start
-            ) -> tuple[Array, Floats, Met]:
-                box, inside = places.boxes[bead], places.inside[bead]
-                level = places.plane(bead, planes[bead])
-                off: Array = self.field.image[box] - self.light[box]
-                off -= level
-                weight = self._weights(box, off, level)
-                push = pushes[bead - first][inside]
-                off = np.multiply(off, weight, out=push)
-                share = self._shares[bead]
-                if share is not None:
-                    off = off * share
-                met = coupling.met(bead, weight, share, float(brightness[bead]))
-                return weight, places.plane_adjoint(bead, off), met
-
-            for bead, (weight, plane, met) in zip(beads, in_turn(weigh, beads), strict=True):
-                weights.append(weight)
-                downwards += places.told[bead].T @ plane
-                coupling.add(bead, met)
-                if self.used[bead]:
-                    inside, amplitude = places.inside[bead], float(self.amplitudes[bead])
-                    density[inside] += np.float32(amplitude**2) * weight
-                    residual += np.float32(amplitude) * pushes[bead - beads.start]
-            turned += self._beads.adjoint(pushes, brightness, beads)
-        gradient = basis.amplitudes_adjoint(turned)
-        precision = []
-        for term, prior in enumerate(self.priors):
-            matrix = basis.hessian(density, term, displaced)
-            matrix[np.diag_indices_from(matrix)] += LEAST_PRECISION * np.trace(matrix) / len(matrix)
-            if prior is not None:
-                matrix += np.diag(prior) if prior.ndim == 1 else prior
-            precision.append(matrix)
-        gradient -= prior_times(self.priors, basis.split(self.coefficients))
-        return Linearised(
-            np.concatenate([gradient, downwards]),
-            weights,
-            precision,
-            coupling.precision,
-            coupling.coupling,
-            coupling.lost,
-            residual,
-            density,
+        """Compute weights, gradient and (about) the curvature at the present state."""
+        return self._curvature().linearise(
+            self.light, self._parameters, self.background, self.variance
         )
 
-    def expect_alike(self) -> None:
-        """Expect of the PSF the spectrum that it has by now.
+    def _curvature(self) -> Curvature:
+        self._look_around()
+        assert self._outside is not None
+        return Curvature(
+            self.bead_image,
+            self.basis,
+            self.positions,
+            self._bead_light,
+            self._outside,
+            self._shares,
+            self.priors,
+            self.amplitudes,
+            self.used,
+        )
 
-        Of the symmetric part that decides only where the image tells nothing: at frequencies that
-        the optics do not pass after all, or that the beads are too large to show. Of what turns it
-        is what keeps the noise out.
+    def invalidate_surroundings(self) -> None:
+        """Have what lies outside all windows looked at again, before PSF and background are solved.
+
+        It tells of the background; where windows moved or beads joined it is another part.
         """
-        covariance = self.basis.covariance(expected_spectrum(self.basis, self.coefficients), 0)
-        self.priors[0] = prior_precision(LOOSER * covariance)
+        self._surroundings_known = False
 
-    def expect_orders(self, state: Linearised) -> None:
-        """Learn how strong each order that turns is, from its fit."""
-        parts = self.basis.split(self.coefficients)
-        for order in self.basis.orders:
-            if order == 0:
-                continue
-            terms = [n for n, (turns, _) in enumerate(self.basis.terms) if turns == order]
-            expected = [self.basis.variances(term) for term in terms]
-            odd = [self.basis.odd(term) for term in terms]
-            scale = order_scale(
-                expected, [parts[n] for n in terms], [state.precision[n] for n in terms], odd
-            )
-            for term, variances, is_odd in zip(terms, expected, odd, strict=True):
-                self.priors[term] = order_precision(variances, is_odd, scale)
+    def _look_around(self) -> None:
+        """Look at the voxels outside all windows, and at those that windows share, if need be."""
+        if self._surroundings_known:
+            return
+        self._surroundings_known = True
+        halo = self.halo()
+        counts = self._borrowed_buffer()
+        self._shares = self._surroundings.shares(self.positions, self.active_count, counts)
+        matrix, vector = self._surroundings.normal_equations(
+            self.positions, self.background, counts, halo
+        )
+        self._outside = NormalEquations(matrix / self.noise.scale, vector / self.noise.scale)
 
-    def calibrate(self) -> None:
+    def update_spectrum_prior(self) -> None:
+        """Expect of the PSF's symmetric part the spectrum that the PSF has by now.
+
+        It decides only where the image tells nothing: at frequencies that the optics do not pass
+        after all, or that the beads are too large to show.
+        """
+        self.priors[0] = spectrum_prior(self.basis, self.coefficients)
+
+    def update_order_priors(self, state: Linearised) -> None:
+        """Learn from the fit how strong each angular order beyond 0 is; see `order_priors`."""
+        self.priors[1:] = order_priors(self.basis, self.coefficients, state.precision)
+
+    def update_noise(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""
-        self.render()
-        top = max(float(self.light[box].max()) for box in self.boxes)
+        light = self.light
+        top = max(float(light[box].max()) for box in self.boxes)
         # The middle of a window, as large as a sample is.
         window = self.basis.window
-        part = min(1.0, (SAMPLE / np.prod(window)) ** (1 / sum(n > 1 for n in window)))
+        axes = sum(n > 1 for n in window)
+        part = min(1.0, (NOISE_VOXELS_PER_BEAD / np.prod(window)) ** (1 / axes))
         reach = [max(1, int(part * n / 2)) for n in window]
-        beads = np.flatnonzero(self.shaping).tolist()
-        thin = min(THINNEST, -(-len(beads) * min(SAMPLE, math.prod(window)) // ALL_SAMPLES))
+        beads = np.flatnonzero(self.fits_psf).tolist()
+        voxels = len(beads) * min(NOISE_VOXELS_PER_BEAD, math.prod(window))
+        every = min(MAX_ROW_STEP, -(-voxels // NOISE_VOXELS))
 
         def sampled(bead: int) -> tuple[Slices, Array]:
-            z, y, x = self.places.middle(bead, reach)
+            z, y, x = self.positions.inner_box(bead, reach)
             # The bead's own row is among them.
-            rows = slice(y.start + (int(self.nearest[bead, 1]) - y.start) % thin, y.stop, thin)
+            rows = slice(y.start + (int(self.nearest[bead, 1]) - y.start) % every, y.stop, every)
             return (z, rows, x), self.local_background(bead, (z, rows, x))
 
-        self.noise = residual_noise(self.field, self.light, top, sampled, beads)
-
-    def _weights(self, box: Slices, off: Array, level: Array) -> Array:
-        spread = self.variance(self.light[box], level)
-        weight = np.float32(1) / spread
-        self.field.settle(box, off, weight)
-        # Huber's weights, for what no bead explains.
-        far = off * off * weight
-        doubted = far > OUTLIER**2
-        weight[doubted] *= np.float32(OUTLIER) / np.sqrt(far[doubted])
-        weight *= self.field.independent
-        return weight
-
-    def _normal(self, vector: Floats, weights: list[Array]) -> Floats:
-        """Return the matrix of half of chi squared times a vector."""
-        basis, places, size = self.basis, self.places, self.basis.size
-        # The light of beads that are not used is held, as their windows do not shape the PSF. The
-        # trial's light takes the place of the model's.
-        self._rendered = False
-        shaping = np.where(self.shaping, self.amplitudes, 0.0)
-        self._beads.render(basis.amplitudes(vector[:size]), shaping, self.light)
-        change = vector[size:]
-        planes = places.planes(change)
-        below = (self._outside.matrix + self.field.background.penalty) @ change
-        turned = np.zeros((len(basis.waves), basis.columns))
-        for beads in batches(self.attended):
-            pushes = self._beads.space(beads)
-
-            def push(bead: int, pushes: Array = pushes, first: int = beads.start) -> Floats:
-                change_here = places.plane(bead, planes[bead])
-                change_here += self.light[places.boxes[bead]]
-                pushed = pushes[bead - first][places.inside[bead]]
-                np.multiply(change_here, weights[bead], out=pushed)
-                share = self._shares[bead]
-                if share is not None:
-                    pushed = np.multiply(pushed, share, out=change_here)
-                return places.plane_adjoint(bead, pushed)
-
-            for bead, plane in zip(beads, in_turn(push, beads), strict=True):
-                below += places.told[bead].T @ plane
-            turned += self._beads.adjoint(pushes, shaping, beads)
-        result = prior_times(self.priors, basis.split(vector[:size]))
-        result += basis.amplitudes_adjoint(turned)
-        return np.concatenate([result, below])
+        self.noise = fit_residual_noise(self.bead_image, light, top, sampled, beads)

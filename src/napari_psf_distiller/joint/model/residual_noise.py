@@ -10,29 +10,38 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from napari_psf_distiller.compute.threads import in_turn
-from napari_psf_distiller.joint.image.field import BeadField
+from napari_psf_distiller.joint.image.bead_image import BeadImage
 
-__all__ = ["OUTLIER", "Noise", "residual_noise"]
+__all__ = ["OUTLIER_SIGMAS", "ResidualNoise", "fit_residual_noise"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
-# What lies so many standard deviations off the model is a speck or a hot pixel, and weighs less.
-OUTLIER = 5.0
+# A voxel this many standard deviations off the model is a speck or a hot pixel, and weighs less.
+OUTLIER_SIGMAS = 5.0
+
+# Voxels of about the same light that are needed to tell their variance.
+MIN_VOXELS = 20
+
+# The noise is never taken for less than this part of the camera's.
+MIN_SCALE = 0.1
 
 
-class Noise(NamedTuple):
+class ResidualNoise(NamedTuple):
     """The variance of what a model leaves of an image.
+
+    Where the camera's noise has the variance v and the beads' light is l, it is ``scale * v + gain
+    * l + (misfit * l)^2``.
 
     Attributes
     ----------
     scale : float
-        Times the camera's noise.
+        By what the camera's variance is multiplied.
     gain : float
-        And so much times the beads' light.
+        Variance a unit of the beads' light, in the image's unit.
     misfit : float
-        And this part of the beads' light, squared: what the model of a bead misses.
+        The part of a bead's light that the model of it misses, in the root mean square.
     """
 
     scale: float = 1.0
@@ -40,24 +49,24 @@ class Noise(NamedTuple):
     misfit: float = 0.0
 
 
-def residual_noise(
-    field: BeadField,
+def fit_residual_noise(
+    bead_image: BeadImage,
     light: Array,
     brightest: float,
     sampled: Callable[[int], tuple[Slices, Array]],
     beads: Sequence[int],
-) -> Noise:
+) -> ResidualNoise:
     """Return the noise that the residuals about some beads show.
 
     Parameters
     ----------
-    field : BeadField
+    bead_image : BeadImage
     light : numpy.ndarray
-        The model's light from beads, of the image's shape.
+        float32, of the image's shape: the model's light from beads.
     brightest : float
-        Its maximum.
+        The maximum of `light`.
     sampled : callable
-        Of a bead: the part of the image about it to look at, and the background there.
+        Takes a bead; returns the part of the image about it to look at, and the background there.
     beads : sequence of int
     """
     bins = np.geomspace(1e-3, 1, 13)
@@ -66,26 +75,33 @@ def residual_noise(
     def sums(bead: int) -> list[NDArray[np.integer] | NDArray[np.floating]]:
         box, level = sampled(bead)
         shown = np.maximum(light[box], 0)
-        spread = field.variance(shown + level)
-        off = field.image[box] - level - shown
-        kept = field.counts(box) & (off * off < OUTLIER**2 * (spread + (0.2 * shown) ** 2))
-        told, expected = field.squares(box, off, spread)
+        noise_variance = bead_image.variance(shown + level)
+        residual = bead_image.intensity[box] - level - shown
+        kept = bead_image.measured(box) & (
+            residual * residual < OUTLIER_SIGMAS**2 * (noise_variance + (0.2 * shown) ** 2)
+        )
+        squares_here, expected = bead_image.score_squares(box, residual, noise_variance)
         # What is known of a voxel only in part counts as a part of one.
-        whole = (expected / spread)[kept].astype(np.float64)
+        whole = (expected / noise_variance)[kept].astype(np.float64)
         place = np.digitize(shown[kept], edges)
-        weights = (whole, told[kept].astype(np.float64), shown[kept] * whole, expected[kept])
+        weights = (
+            whole,
+            squares_here[kept].astype(np.float64),
+            shown[kept] * whole,
+            expected[kept],
+        )
         return [np.bincount(place, w, len(bins)) for w in weights]
 
-    counts, squares, lights, declared = np.sum(in_turn(sums, beads), axis=0)
-    filled = counts > 20
+    counts, squares, lights, expected = np.sum(in_turn(sums, beads), axis=0)
+    filled = counts > MIN_VOXELS
     if not filled.any():
         # So few voxels tell nothing.
-        return Noise()
+        return ResidualNoise()
     n = counts[filled]
-    variance, level, known = squares[filled] / n, lights[filled] / n, declared[filled] / n
+    variance, level, known = squares[filled] / n, lights[filled] / n, expected[filled] / n
     # The variance of a variance from n squares is 2 / n of its square.
     weight = np.sqrt(n / 2) / np.maximum(variance, known)
     columns = np.stack([known, level, level**2], axis=1)
     found, _ = optimize.nnls(columns * weight[:, None], variance * weight)
     scale, gain, misfit = (float(value) for value in found)
-    return Noise(max(scale, 0.1), gain, float(np.sqrt(misfit)))
+    return ResidualNoise(max(scale, MIN_SCALE), gain, float(np.sqrt(misfit)))

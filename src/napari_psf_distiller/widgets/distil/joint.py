@@ -14,7 +14,7 @@ from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
 from napari_psf_distiller.joint.pipeline import joint_step
-from napari_psf_distiller.joint.results import Joint
+from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.postprocess import crop_about_centre
 from napari_psf_distiller.progress import Progress, Steps, passed_on
@@ -89,7 +89,7 @@ class JointRun:
     beads: Source
     recipe: Recipe
     device: str
-    fit: Joint
+    fit: JointFitResult
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -182,7 +182,7 @@ def joint_outcome(run: JointRun) -> Outcome:
     warnings = (
         *bead_warnings(fit.beads),
         *joint_warnings(fit, recipe.spacing, recipe),
-        *history_warnings(fit.state.field.history, fit.widths),
+        *history_warnings(fit.state.bead_image.history, fit.widths),
         *not_raw(source, "the joint fit"),
         *found_elsewhere(source, run.beads),
     )
@@ -261,7 +261,7 @@ def _symmetric_limits(residual: NDArray[np.float32]) -> tuple[float, float]:
     return -limit, limit
 
 
-def _widths_text(fit: Joint, spacing: Sequence[float]) -> str:
+def _widths_text(fit: JointFitResult, spacing: Sequence[float]) -> str:
     """Return the FWHM along each axis with its standard error."""
     shown = [
         f"{axis} {width_text(width, error)}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_psf_distiller.measure.comparison import Comparison
-    from napari_psf_distiller.measure.otf import Band
+    from napari_psf_distiller.optics import Support
     from napari_psf_distiller.widgets.inspect.picture import Draw
 
 __all__ = [
@@ -201,8 +201,10 @@ def draw_psf_otf(subject: Subject) -> Draw:
         from napari_psf_distiller.figures import draw_otf
 
         psf = subject.psf()
-        band, text = _band(subject)
-        draw_otf(figure, psf, subject.sizes, band=band, unit=subject.unit, foreground=foreground)
+        support, text = _support(subject)
+        draw_otf(
+            figure, psf, subject.sizes, support=support, unit=subject.unit, foreground=foreground
+        )
         return text
 
     return draw
@@ -332,9 +334,9 @@ def _numbers(subject: Subject, psf: NDArray[np.float32]) -> str:
     return "<br>".join(lines)
 
 
-def _band(subject: Subject) -> tuple[Band | None, str]:
-    """Return the band of the optics, and what is to be read beside the OTF."""
-    from napari_psf_distiller.measure.otf import widefield_band
+def _support(subject: Subject) -> tuple[Support | None, str]:
+    """Return which frequencies the optics pass, and what is to be read beside the OTF."""
+    from napari_psf_distiller.optics import Widefield
 
     optics = subject.optics
     if subject.spacing is None:
@@ -348,9 +350,10 @@ def _band(subject: Subject) -> tuple[Band | None, str]:
     assert optics.wavelength is not None
     assert optics.refractive_index is not None
     try:
-        band = widefield_band(optics.numerical_aperture, optics.wavelength, optics.refractive_index)
+        support = Widefield(optics.numerical_aperture, optics.wavelength, optics.refractive_index)
     except InputError as error:
-        return None, str(error)
+        return None, f"No cutoff: {error}"
+    band = support.band
     cutoffs = [("lateral", band.lateral, subject.sizes[-1])]
     if len(subject.sizes) == 3:
         cutoffs.append(("axial", band.axial, subject.sizes[0]))
@@ -360,7 +363,7 @@ def _band(subject: Subject) -> tuple[Band | None, str]:
     coarse = [name for name, value, size in cutoffs if value > 0.5 / size]
     if coarse:
         text += f"<br>The voxels are too large for the {' and '.join(coarse)} cutoff."
-    return band, text
+    return support, text
 
 
 def _bold(text: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from joint_fields import OFFSET, READ_NOISE, SPACING, observed, scene, simulated
 
 from napari_psf_distiller import InputError
-from napari_psf_distiller.joint.image.field import Camera
+from napari_psf_distiller.joint.image.bead_image import Camera
 
 INFINITY = float("inf")
 
@@ -145,7 +145,7 @@ def test_the_unit_and_the_offset_do_not_matter(scale, shift):
 def test_a_plane_is_a_volume_of_one():
     image = simulated((96, 96)).image
     field = observed(image)
-    assert field.image.shape == (1, 96, 96)
+    assert field.intensity.shape == (1, 96, 96)
     assert len(field.spacing) == 3
     assert field.spacing[1:] == SPACING[1:]
-    np.testing.assert_array_equal(field.image[0], image)
+    np.testing.assert_array_equal(field.intensity[0], image)

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.measure.widths import profile_width
 
-__all__ = ["RivalPeak", "rival_peak"]
+__all__ = ["SecondPeak", "second_peak"]
 
 Array = NDArray[np.float32]
 
-# A peak is another one if the line between it and the highest falls below it by so many standard
-# errors; and it may be the highest if it is lower by no more than so many.
-APART, RIVAL = 2.0, 2.0
+# A peak is another one if the line between it and the highest falls below it by this many standard
+# errors; and it may be the highest if it is lower by no more than this many.
+VALLEY_SIGMAS, HEIGHT_SIGMAS = 2.0, 2.0
 
 
-class RivalPeak(NamedTuple):
+class SecondPeak(NamedTuple):
     """A second peak along z that is as high as the first within the errors.
 
     Attributes
@@ -36,7 +36,7 @@ class RivalPeak(NamedTuple):
     widths: tuple[float, float]
 
 
-def rival_peak(psf: Array, error: Array) -> RivalPeak | None:
+def second_peak(psf: Array, error: Array) -> SecondPeak | None:
     """Look for a second peak on the line along z through a PSF's brightest voxel.
 
     Parameters
@@ -46,7 +46,7 @@ def rival_peak(psf: Array, error: Array) -> RivalPeak | None:
 
     Returns
     -------
-    RivalPeak or None
+    SecondPeak or None
         The highest that there is; None where there is none.
 
     Notes
@@ -55,19 +55,23 @@ def rival_peak(psf: Array, error: Array) -> RivalPeak | None:
     in each.
     """
     highest, y, x = (int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
-    line, doubt = psf[:, y, x], error[:, y, x]
+    line, line_error = psf[:, y, x], error[:, y, x]
     found = []
     for z in range(1, len(line) - 1):
         if z == highest or line[z] < max(line[z - 1], line[z + 1]):
             continue
         between = line[min(z, highest) : max(z, highest) + 1]
         valley = min(z, highest) + int(between.argmin())
-        apart = line[z] - line[valley] > APART * np.hypot(doubt[z], doubt[valley])
-        near = line[highest] - line[z] < RIVAL * np.hypot(doubt[z], doubt[highest])
-        if apart and near:
+        set_off = line[z] - line[valley] > VALLEY_SIGMAS * np.hypot(
+            line_error[z], line_error[valley]
+        )
+        as_high = line[highest] - line[z] < HEIGHT_SIGMAS * np.hypot(
+            line_error[z], line_error[highest]
+        )
+        if set_off and as_high:
             found.append(z)
     if not found:
         return None
     z = max(found, key=lambda plane: float(line[plane]))
     across = profile_width(psf[z, :, x]), profile_width(psf[z, y])
-    return RivalPeak(z - highest, float(line[z] / line[highest]), across)
+    return SecondPeak(z - highest, float(line[z] / line[highest]), across)

@@ -1,4 +1,4 @@
-"""Where beads lie in an image: their windows, and by which fraction of a voxel they are off."""
+"""Where beads lie in an image: their windows, and all that follows from their centres alone."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.image.background import SplineBackground
+from napari_psf_distiller.joint.model.field_model import FieldModel
 
-__all__ = ["Placement", "Slices", "within"]
+__all__ = ["BeadPositions", "Slices", "planes_of_box"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Slices = tuple[slice, ...]
 
 
-class Placement:
-    """Beads at their places in an image.
+class BeadPositions:
+    """Beads at their centres in an image, and all that follows from these alone.
 
     Parameters
     ----------
@@ -28,53 +29,77 @@ class Placement:
     basis : FourierBessel
         Its window is laid about the voxel nearest to each centre.
     background : SplineBackground
-        Of the image.
+        The image's.
+    field_model : FieldModel
 
     Attributes
     ----------
     centres : numpy.ndarray
-        float64.
+        float64, (beads, 3), in voxels.
     nearest : numpy.ndarray
-        (beads, 3): the voxels nearest to them.
-    displaced : numpy.ndarray
-        (beads, 3): of the centres from these.
+        (beads, 3): the voxels nearest to the centres.
+    subvoxel : numpy.ndarray
+        (beads, 3): displacements of the centres from their nearest voxels, in voxels.
     boxes : list of tuple of slice
-        The part of the image that each window covers,
+        The part of the image that each window covers.
     inside : list of tuple of slice
-        and the part of each window that lies in the image.
+        The part of each window that lies in the image: as large as its box.
     waves : list of numpy.ndarray
-        See `FourierBessel.waves_at`.
-    told : numpy.ndarray
-        (beads, 4, coefficients): how the background's value at a centre, and its slopes along z, y
-        and x, depend on its coefficients.
+        The waves along each window's axis, displaced as the bead is; see `FourierBessel.waves_at`.
+    background_design : numpy.ndarray
+        (beads, 4, background's coefficients): times the background's coefficients its value at
+        each centre, and its slopes along z, y and x.
+    field_weights : numpy.ndarray
+        (beads, modes): see `FieldModel.weights`.
     """
 
-    def __init__(self, centres: Floats, basis: FourierBessel, background: SplineBackground) -> None:
+    def __init__(
+        self,
+        centres: Floats,
+        basis: FourierBessel,
+        background: SplineBackground,
+        field_model: FieldModel,
+    ) -> None:
         shape, window = np.array(background.shape), np.array(basis.window)
         self.centres = np.asarray(centres, np.float64)
         self.nearest = np.clip(np.floor(self.centres + 0.5), 0, shape - 1).astype(np.intp)
-        self.displaced = self.centres - self.nearest
+        self.subvoxel = self.centres - self.nearest
         corners = self.nearest - window // 2
         low, high = np.maximum(corners, 0), np.minimum(corners + window, shape)
         self.boxes = [_slices(a, b) for a, b in zip(low, high, strict=True)]
         self.inside = [_slices(a, b) for a, b in zip(low - corners, high - corners, strict=True)]
-        self.waves = [basis.waves_at(z) for z in self.displaced[:, 0]]
-        self.told = background.at(self.centres)
+        self.waves = [basis.waves_at(z) for z in self.subvoxel[:, 0]]
+        self.background_design = background.design_at(self.centres)
+        self.field_weights = field_model.weights(self.centres)
         self._offsets = [self.offsets(bead, box) for bead, box in enumerate(self.boxes)]
 
     def __len__(self) -> int:
         return len(self.centres)
 
-    def levels(self, background: Floats) -> Floats:
-        """Return a background with these coefficients at the centres."""
-        return self.told[:, 0] @ background
+    def background_at_centres(self, background: Floats) -> Floats:
+        """Return a background with these coefficients at the centres, (beads,)."""
+        return self.background_design[:, 0] @ background
 
-    def planes(self, background: Floats) -> Floats:
-        """Return its value at each centre and its slopes: (beads, 4); see `plane`."""
-        return self.told @ background
+    def background_planes(self, background: Floats) -> Floats:
+        """Return a background's value and slopes at the centres: (beads, 4); see `plane`."""
+        return self.background_design @ background
 
     def plane(self, bead: int, value_and_slopes: Floats, box: Slices | None = None) -> Array:
-        """Return a plane through a bead, in its window or in another part of the image."""
+        """Return the plane ``value + slopes . (voxel - centre)`` about a bead.
+
+        Parameters
+        ----------
+        bead : int
+        value_and_slopes : numpy.ndarray
+            (4,): the value at the centre, and the slopes a voxel along z, y and x.
+        box : tuple of slice, optional
+            The part of the image to fill; without it the bead's window.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, of the box's shape.
+        """
         value, *slopes = value_and_slopes
         offsets = self._offsets[bead] if box is None else self.offsets(bead, box)
         z, y, x = (slope * along for slope, along in zip(slopes, offsets, strict=True))
@@ -83,15 +108,22 @@ class Placement:
         return plane
 
     def plane_adjoint(self, bead: int, values: Array) -> Floats:
-        """Return the adjoint of `plane` in a bead's window."""
+        """Return the adjoint of `plane` in a bead's window: (4,)."""
         # One product of matrices is faster than sums along three axes.
         sums = values.reshape(len(values), -1) @ _powers(*values.shape[1:])[:, :3]
         total, down, right = sums.sum(axis=0, dtype=np.float64)
         z, y, x = self._offsets[bead]
         return np.array([total, z @ sums[:, 0], down + y[0] * total, right + x[0] * total])
 
-    def moments(self, bead: int, weights: Array) -> Floats:
-        """Return the weighted squares of a bead's plane by its value and slopes, (4, 4)."""
+    def plane_moments(self, bead: int, weights: Array) -> Floats:
+        """Return the (4, 4) matrix of a weighted fit of a bead's plane in its window.
+
+        Parameters
+        ----------
+        bead : int
+        weights : numpy.ndarray
+            float32: of the voxels of the window that lie in the image.
+        """
         sums = weights.reshape(len(weights), -1) @ _powers(*weights.shape[1:])
         z, y, x = self._offsets[bead]
         one, row, column, row_row, row_column, column_column = sums.sum(axis=0, dtype=np.float64)
@@ -107,8 +139,15 @@ class Placement:
         result[1, 1] = z**2 @ sums[:, 0]
         return result
 
-    def middle(self, bead: int, reach: Sequence[int]) -> Slices:
-        """Return the part of a bead's window that is so many voxels near along each axis."""
+    def inner_box(self, bead: int, reach: Sequence[int]) -> Slices:
+        """Return the part of a bead's box within some voxels of its nearest voxel.
+
+        Parameters
+        ----------
+        bead : int
+        reach : sequence of int
+            Voxels to each side along z, y and x.
+        """
         return tuple(
             slice(max(whole.start, int(c) - r), min(whole.stop, int(c) + r + 1))
             for whole, c, r in zip(self.boxes[bead], self.nearest[bead], reach, strict=True)
@@ -134,7 +173,7 @@ def _slices(low: NDArray[np.intp], high: NDArray[np.intp]) -> Slices:
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
 
 
-def within(box: Slices, slab: slice) -> Slices:
-    """Return the part of a box that lies in some of the planes."""
+def planes_of_box(box: Slices, slab: slice) -> Slices:
+    """Return the part of a box that lies in some of the image's planes; it may be empty."""
     start = min(max(box[0].start, slab.start), box[0].stop)
     return (slice(start, max(start, min(box[0].stop, slab.stop))), *box[1:])

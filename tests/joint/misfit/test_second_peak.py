@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_psf_distiller.joint.misfit.rival_peak import rival_peak
+from napari_psf_distiller.joint.misfit.second_peak import second_peak
 
 
 def two_peaks(second: float, *, apart: int = 8, wider: float = 1.0) -> np.ndarray:
@@ -22,7 +22,7 @@ def two_peaks(second: float, *, apart: int = 8, wider: float = 1.0) -> np.ndarra
 @given(second=st.floats(0.9, 0.99), apart=st.sampled_from([-9, -7, 7, 8]))
 def test_a_second_peak_is_found_where_it_is(second, apart):
     psf = two_peaks(second, apart=apart, wider=1.4)
-    found = rival_peak(psf, np.full_like(psf, 0.08))
+    found = second_peak(psf, np.full_like(psf, 0.08))
     assert found is not None
     assert found.planes == apart
     assert found.height == pytest.approx(second, abs=0.01)
@@ -32,22 +32,22 @@ def test_a_second_peak_is_found_where_it_is(second, apart):
 @given(second=st.floats(0.0, 0.6))
 def test_a_lower_peak_is_no_rival(second):
     psf = two_peaks(second)
-    assert rival_peak(psf, np.full_like(psf, 0.08)) is None
+    assert second_peak(psf, np.full_like(psf, 0.08)) is None
 
 
 def test_small_errors_tell_which_is_higher():
     psf = two_peaks(0.9)
-    assert rival_peak(psf, np.full_like(psf, 0.01)) is None
+    assert second_peak(psf, np.full_like(psf, 0.01)) is None
 
 
 def test_noise_makes_no_peaks():
     # Its bumps are as high as its errors.
     rng = np.random.default_rng(1)
     psf = two_peaks(0.0) + rng.normal(0, 0.05, (31, 21, 21)).astype(np.float32)
-    assert rival_peak(psf, np.full_like(psf, 0.05)) is None
+    assert second_peak(psf, np.full_like(psf, 0.05)) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 9, 9), (2, 9, 9)])
 def test_few_planes_have_none(shape):
     psf = np.ones(shape, np.float32)
-    assert rival_peak(psf, psf) is None
+    assert second_peak(psf, psf) is None

@@ -8,10 +8,10 @@ import pytest
 from joint_fields import BAND, OFFSET, aberrated_psf, image_of, known_field
 from scipy import ndimage
 
+from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import Candidates
-from napari_psf_distiller.joint.image.field import BeadField
 from napari_psf_distiller.joint.image.history import ImageHistory, image_history
-from napari_psf_distiller.joint.image.seen_band import seen_band
+from napari_psf_distiller.joint.image.observed_band import observed_band
 
 # So fine that the voxels pass twice the band.
 SPACING = (0.15, 0.06, 0.06)
@@ -33,20 +33,20 @@ def noise(seed: int = 0, blur=0.0):
     return DEVIATION * made / made.std()
 
 
-def candidates(voxels=CENTRES, overshadowed=None) -> Candidates:
+def candidates(voxels=CENTRES, in_halo=None) -> Candidates:
     count = len(voxels)
-    shaded = np.zeros(count, bool) if overshadowed is None else overshadowed
+    shaded = np.zeros(count, bool) if in_halo is None else in_halo
     return Candidates(np.round(voxels).astype(np.intp), np.ones(count), shaded, WIDTHS)
 
 
-def field_of(image, saturation: float = np.inf) -> BeadField:
+def field_of(image, saturation: float = np.inf) -> BeadImage:
     field = known_field(10 + image, DEVIATION, spacing=SPACING, saturation=saturation)
-    return dataclasses.replace(field, history=image_history(field.image))
+    return dataclasses.replace(field, history=image_history(field.intensity))
 
 
 def seen(image) -> np.ndarray:
     """Return the band along z and in the plane."""
-    lateral, axial = seen_band(field_of(image), candidates())
+    lateral, axial = observed_band(field_of(image), candidates())
     return np.array([axial, lateral])
 
 
@@ -88,14 +88,16 @@ def test_alike_noise_is_told_by_its_correlation():
     image = 10 + noise(1, 0.7)
     field = known_field(image, DEVIATION, spacing=SPACING)
     assert field.history == ImageHistory()
-    assert seen_band(field, candidates()).lateral > 1.3 * BAND.lateral
+    assert observed_band(field, candidates()).lateral > 1.3 * BAND.lateral
 
 
 def test_in_a_plane():
     image = 1e5 * beads()[20:21] + noise()[20:21]
     field = known_field(10 + image, DEVIATION, spacing=(1.0, *SPACING[1:]))
     places = CENTRES * (0, 1, 1)
-    lateral, axial = seen_band(field, candidates(places)._replace(widths=np.array([1, 3.8, 3.8])))
+    lateral, axial = observed_band(
+        field, candidates(places)._replace(widths=np.array([1, 3.8, 3.8]))
+    )
     assert lateral == pytest.approx(BAND.lateral, abs=2 * STEPS[1])
     assert axial == 0
 
@@ -104,23 +106,25 @@ def test_only_whole_beads_count():
     image = 1e5 * beads() + noise()
     saturation = 0.9 * (10 + image.max())
     cut = np.array([(20, 3, 60), (20, 60, 128)])
-    assert seen_band(field_of(image), candidates(cut)) is None
-    assert seen_band(field_of(image, saturation), candidates(CENTRES[:1])) is None
+    assert observed_band(field_of(image), candidates(cut)) is None
+    assert observed_band(field_of(image, saturation), candidates(CENTRES[:1])) is None
     field, blank = field_of(image), np.zeros(SHAPE, bool)
     blank[:, :, 60:] = True
     masked = dataclasses.replace(field, history=ImageHistory(blank=blank))
-    assert seen_band(masked, candidates(CENTRES[4:5])) is None
-    assert seen_band(masked, candidates(CENTRES[3:4])) == seen_band(field, candidates(CENTRES[3:4]))
+    assert observed_band(masked, candidates(CENTRES[4:5])) is None
+    assert observed_band(masked, candidates(CENTRES[3:4])) == observed_band(
+        field, candidates(CENTRES[3:4])
+    )
     shaded = np.ones(len(CENTRES), bool)
-    assert seen_band(field_of(image), candidates(overshadowed=shaded)) is None
+    assert observed_band(field_of(image), candidates(in_halo=shaded)) is None
     shaded[4] = False
-    one = seen_band(field_of(image), candidates(overshadowed=shaded))
-    assert one == seen_band(field_of(image), candidates(CENTRES[4:5]))
+    one = observed_band(field_of(image), candidates(in_halo=shaded))
+    assert one == observed_band(field_of(image), candidates(CENTRES[4:5]))
 
 
 def test_pixels_of_very_unequal_sides_tell_nothing():
     # No ring of frequencies is as far as the longer side's own.
     field = dataclasses.replace(field_of(beads()), spacing=(0.15, 0.06, 0.0006))
-    band = seen_band(field, candidates())
+    band = observed_band(field, candidates())
     assert band.lateral == 0
     assert band.axial >= 0

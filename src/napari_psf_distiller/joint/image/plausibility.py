@@ -8,27 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.optics import Band
+from napari_psf_distiller.optics import Support
 
 __all__ = ["check_plausible"]
 
 Floats = NDArray[np.float64]
 
-# A ball's image is as wide as the ball, or wider: at half of its maximum 0.87 of its diameter, and
-# widths are known at first to a part only.
-WIDEST = 2.0
+# A bead's diameter, in widths of its image, at most: the image is as wide as the ball or wider, at
+# half of its maximum 0.87 of the diameter, and widths are at first not well known.
+MAX_DIAMETER_WIDTHS = 2.0
 
-# Of a widefield microscope the narrowest image is about half as wide as its highest frequency's
-# period. STED's is a tenth of that.
-NARROWEST, TENTH = 0.5, 0.05
+# The narrowest image is about half as wide as the period of the highest lateral frequency; STED's
+# is a factor narrower.
+MIN_WIDTH_PERIODS, STED_FACTOR = 0.5, 0.05
 
 # Astigmatism of 0.3 waves makes a bead's image 6 times as wide along one axis of the plane as along
 # the other; what is longer by this is no bead.
-UNEQUAL = 12.0
+MAX_WIDTH_RATIO = 12.0
 
 
 def check_plausible(
-    widths: Floats, spacing: Sequence[float], bead_diameter: float, band: Band | None
+    widths: Floats, spacing: Sequence[float], bead_diameter: float, support: Support | None
 ) -> None:
     """Refuse a diameter or optics that are not of the beads' order of magnitude, and stripes.
 
@@ -40,8 +40,8 @@ def check_plausible(
         Voxel size in micrometres, three values.
     bead_diameter : float
         In micrometres.
-    band : Band or None
-        What the optics pass.
+    support : Support or None
+        Which frequencies the microscope passes.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def check_plausible(
         They are not.
     """
     across = widths[1:] * np.array(spacing[1:])
-    if max(across) > UNEQUAL * min(across):
+    if max(across) > MAX_WIDTH_RATIO * min(across):
         raise InputError(
             f"What stands out in the image is {across[0]:.3g} um wide along y and "
             f"{across[1]:.3g} um along x, and no bead's image is so unequal: the image has "
@@ -57,14 +57,15 @@ def check_plausible(
             "the order z, y, x."
         )
     width = float(min(across))
-    if bead_diameter > WIDEST * width:
+    if bead_diameter > MAX_DIAMETER_WIDTHS * width:
         raise InputError(
             f"The bead diameter is {bead_diameter:g} um, and a bead's image only {width:.3g} um "
             "wide: give the diameter and the voxel size in micrometres."
         )
-    if band is not None and width < TENTH * NARROWEST / band.lateral:
+    finest = None if support is None else MIN_WIDTH_PERIODS / support.band.lateral
+    if finest is not None and width < STED_FACTOR * finest:
         raise InputError(
             f"A bead's image is {width:.3g} um wide, and the optics pass nothing that is narrower "
-            f"than {NARROWEST / band.lateral:.3g} um: give the wavelength and the voxel size in "
+            f"than {finest:.3g} um: give the wavelength and the voxel size in "
             "micrometres."
         )

@@ -19,13 +19,13 @@ from joint_fields import (
 from scipy import ndimage, optimize
 
 import napari_psf_distiller as pd
-from napari_psf_distiller.joint.basis.asymmetry import (
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.order_evidence import (
     OrderScale,
     order_evidence,
     order_precision,
     order_scale,
 )
-from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.model import JointModel
 
 ORDERS = (0, 1, 2, 3)
@@ -49,7 +49,7 @@ def fitted(image) -> JointModel:
     model = beads()._replace(image=image).model(deviation=DEVIATION)
     solved(model, most=8)
     # With weights that know by how much it errs.
-    model.calibrate()
+    model.update_noise()
     solved(model, most=8)
     return model
 
@@ -80,7 +80,7 @@ def turning(order: int, scale: float, seed: int = 2):
     rng = np.random.default_rng(seed)
     for term, (turns, _) in enumerate(basis.terms):
         if turns:
-            deviations = np.sqrt(scale * basis.variances(term)) * (turns == order)
+            deviations = np.sqrt(scale * basis.prior_variances_of(term)) * (turns == order)
             parts[term][:] = deviations * rng.standard_normal(len(deviations))
     image = np.full(of.image.shape, 10.0)
     bead = basis.bead(truth)
@@ -131,9 +131,9 @@ def test_an_order_that_is_there_is_found_with_its_scale_and_no_other(order, scal
 
 def test_orders_that_are_known_are_not_looked_at():
     image = noisy(aberrated(astigmatism=0.06), 1)
-    assert tuple(evidence_of(image, known=(0, 2))) == (1, 3)
+    assert tuple(evidence_of(image, skip=(0, 2))) == (1, 3)
     every = evidence_of(image)
-    assert evidence_of(image, known=(0, 2))[1] == every[1]
+    assert evidence_of(image, skip=(0, 2))[1] == every[1]
 
 
 def test_a_symmetric_basis_has_nothing_to_ask_for():

@@ -1,4 +1,4 @@
-"""What a joint model leaves of all beads alike, and whether the optics forbid it."""
+"""The residual that all beads have in common, and whether the optics forbid it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from scipy import stats
 
 from napari_psf_distiller.joint.basis.beyond_band import (
     PowerBeyond,
-    middle_of_window,
+    core_of_window,
     powers_beyond,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.core import CORE
+from napari_psf_distiller.joint.bead_core import CORE_WIDTHS
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.misfit.bead_shapes import BeadShapes
 from napari_psf_distiller.joint.misfit.lean import Lean
@@ -23,37 +23,37 @@ __all__ = ["CommonMisfit", "common_misfit"]
 
 Floats = NDArray[np.float64]
 
-# It is not chance if it is less likely than this.
-CHANCE = 1e-4
+# It is significant below this p-value.
+MAX_P_VALUE = 1e-4
 
 
 class CommonMisfit(NamedTuple):
-    """What is left of all used beads alike.
+    """The residual that all used beads have in common.
 
     Attributes
     ----------
-    harm : float
-        The relative L2 error of a bead's image that it amounts to, less what noise makes of it.
+    relative_l2 : float
+        Its L2 norm relative to that of a bead's image, less what noise makes of it.
     ratio : float
-        Its root mean square near a bead's middle, in its own standard errors: 1 is noise.
-    chance : float
+        Its root mean square in a bead's core, in its own standard errors: 1 is noise.
+    p_value : float
         Probability that noise alone made as much.
     beyond : tuple of PowerBeyond
-        Along z and in the plane.
+        Its power at frequencies beyond the band, along z and in the plane.
     lean : Lean
         By how much the beads lean more than the PSF does.
     """
 
-    harm: float
+    relative_l2: float
     ratio: float
-    chance: float
+    p_value: float
     beyond: tuple[PowerBeyond, PowerBeyond]
     lean: Lean
 
     @property
     def significant(self) -> bool:
         """Whether it is not chance."""
-        return self.chance < CHANCE
+        return self.p_value < MAX_P_VALUE
 
 
 def common_misfit(
@@ -63,17 +63,17 @@ def common_misfit(
     shapes: BeadShapes,
     widths: Floats,
 ) -> CommonMisfit:
-    """Tell how much of what the model leaves is the same at all used beads.
+    """Measure the residual that all used beads have in common.
 
     Parameters
     ----------
     basis : FourierBessel
     coefficients : numpy.ndarray
-        Of the PSF, of any sum.
+        The PSF's coefficients; its sum may be any.
     state : Linearised
-        At these coefficients: its residuals are those of the beads laid on their nearest voxels.
+        At these coefficients; its `stacked_residual` is looked at.
     shapes : BeadShapes
-        Of the used beads.
+        The used beads' shapes.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
 
@@ -81,35 +81,35 @@ def common_misfit(
     -----
     Two measures: the mean of the beads' smooth patterns, which finds what is weak and wide, and the
     mean of their residuals voxel by voxel, which finds all. Within the band a PSF that is fitted to
-    the end leaves nothing; a PSF with frequencies that it was not allowed leaves these.
+    the end leaves nothing; where the microscope passes more than the band, that is left.
     """
     bead = basis.bead(coefficients)
     squares = float((bead**2).sum())
-    core = middle_of_window(basis.window, widths, CORE)
-    weighted = state.residual[core].astype(np.float64)
-    known = np.maximum(state.density[core].astype(np.float64), 1e-300)
+    core = core_of_window(basis.window, widths, CORE_WIDTHS)
+    weighted = state.stacked_residual[core].astype(np.float64)
+    known = np.maximum(state.stacked_weight[core].astype(np.float64), 1e-300)
     square = weighted**2 / known
     by_voxel = max(float(((square - 1) / known).sum()) / squares, 0)
-    chances = [float(stats.chi2.sf(square.sum(), square.size))]
+    p_values = [float(stats.chi2.sf(square.sum(), square.size))]
     by_pattern, lean = 0.0, Lean((0.0, 0.0), (0.0, 0.0))
     if len(shapes.beads):
         precision = 1 / shapes.variances
         variance = 1 / precision.sum(axis=0)
         mean = (precision * shapes.coefficients).sum(axis=0) * variance
         by_pattern = max(float((mean**2 - variance).sum()), 0)
-        chances.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
+        p_values.append(float(stats.chi2.sf((mean**2 / variance).sum(), len(mean))))
         lean = _lean(shapes, mean, variance)
     return CommonMisfit(
         float(np.sqrt(max(by_voxel, by_pattern))),
         float(np.sqrt(square.mean())),
-        min(1.0, len(chances) * min(chances)),
+        min(1.0, len(p_values) * min(p_values)),
         powers_beyond(basis, state, widths),
         lean,
     )
 
 
 def _lean(shapes: BeadShapes, mean: Floats, variance: Floats) -> Lean:
-    """Return by how much beads lean whose patterns have this mean.
+    """Return the lean of beads whose patterns have this mean.
 
     Of a Gaussian in its deviations u, ``u_z u_x`` times it is half of the pattern of the first
     order along z and x.

@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from problems import seeds
 from scipy import special
 
-from napari_psf_distiller.joint.basis.turning import Turning, plane_slope, turning_parts
+from napari_psf_distiller.joint.basis.angular_derivatives import (
+    AmplitudesByOrder,
+    amplitudes_by_order,
+    plane_slope,
+)
 
 RADIAL = np.linspace(0, 2.0, 6)
 # Orders of a sum; each but 0 has cosine and sine.
@@ -18,7 +22,7 @@ def terms_of(orders):
     return [(m, sine) for m in orders for sine in ((False, True) if m else (False,))]
 
 
-def value(parts: Turning, y, x):
+def value(parts: AmplitudesByOrder, y, x):
     """Return a sum at places, (waves, places), by its orders."""
     r, angle = np.hypot(y, x), np.arctan2(y, x)
     total = 0.0
@@ -44,7 +48,7 @@ def test_parts_are_the_same_sum(orders, seed):
         for m, sine in terms
         for k in RADIAL
     ]
-    parts = turning_parts(terms, amplitudes)
+    parts = amplitudes_by_order(terms, amplitudes)
     assert tuple(parts) == orders
     np.testing.assert_allclose(value(parts, y, x), amplitudes @ np.array(columns), atol=1e-10)
 
@@ -52,7 +56,7 @@ def test_parts_are_the_same_sum(orders, seed):
 @given(orders=ORDERS, seed=seeds, scale=st.floats(0.1, 3))
 def test_slopes_are_differences(orders, seed, scale):
     terms, amplitudes, (y, x) = some(orders, seed)
-    parts, h = turning_parts(terms, amplitudes), 1e-5
+    parts, h = amplitudes_by_order(terms, amplitudes), 1e-5
     for sine, (dy, dx) in ((True, (h, 0)), (False, (0, h))):
         found = plane_slope(parts, RADIAL, sine=sine, scale=scale)
         difference = value(parts, y + dy, x + dx) - value(parts, y - dy, x - dx)
@@ -63,7 +67,7 @@ def test_slopes_are_differences(orders, seed, scale):
 @given(orders=ORDERS, seed=seeds)
 def test_it_does_not_matter_which_slope_comes_first(orders, seed):
     terms, amplitudes, (y, x) = some(orders, seed)
-    parts = turning_parts(terms, amplitudes)
+    parts = amplitudes_by_order(terms, amplitudes)
     down = plane_slope(parts, RADIAL, sine=True, scale=1.0)
     right = plane_slope(parts, RADIAL, sine=False, scale=1.0)
     one = value(plane_slope(down, RADIAL, sine=False, scale=1.0), y, x)
@@ -74,7 +78,7 @@ def test_it_does_not_matter_which_slope_comes_first(orders, seed):
 def test_the_slope_on_the_axis_is_that_of_one_turn():
     # Of what does not turn it is 0; what turns once is all there is.
     terms, amplitudes, _ = some((0, 1, 2), 3)
-    parts = turning_parts(terms, amplitudes)
+    parts = amplitudes_by_order(terms, amplitudes)
     cosine, sine = np.split(amplitudes, 5, axis=1)[1:3]
     for along_y, part in ((False, cosine), (True, sine)):
         found = value(plane_slope(parts, RADIAL, sine=along_y, scale=1.0), np.zeros(1), np.zeros(1))

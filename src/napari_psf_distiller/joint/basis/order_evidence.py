@@ -1,0 +1,240 @@
+"""Whether an image shows that its PSF is not the same all around its axis."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+
+from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.linearised import Linearised
+
+__all__ = [
+    "OrderEvidence",
+    "OrderScale",
+    "order_evidence",
+    "order_precision",
+    "order_priors",
+    "order_scale",
+]
+
+Floats = NDArray[np.float64]
+
+# The scales looked at: an order's power, in units of what the envelope lets through.
+SCALE_BOUNDS = (1e-6, 1e4)
+
+# No coefficient's prior variance is taken for less than this part of the largest: in the tails the
+# envelope is a rough guess.
+MIN_RELATIVE_VARIANCE = 1e-4
+
+
+class OrderScale(NamedTuple):
+    """The power of an order's coefficients, in units of what the envelope lets through.
+
+    Attributes
+    ----------
+    even, odd : float
+        The power of the coefficients that are even along z, and of those that are odd. Coma and
+        trefoil are nearly even, astigmatism nearly odd; with spherical aberration they are both.
+    """
+
+    even: float
+    odd: float
+
+    def of(self, odd: NDArray[np.bool_]) -> Floats:
+        """Return each coefficient's power, by which of the coefficients are odd."""
+        return np.where(odd, self.odd, self.even)
+
+
+class OrderEvidence(NamedTuple):
+    """What residuals say of an order of a PSF that the model does not have.
+
+    Attributes
+    ----------
+    scale : OrderScale
+        The powers that make the residuals likeliest.
+    nats : float
+        By how much likelier these make the residuals than the lack of the order.
+    """
+
+    scale: OrderScale
+    nats: float
+
+
+def order_evidence(
+    basis: FourierBessel, state: Linearised, skip: Collection[int] = (0,)
+) -> dict[int, OrderEvidence]:
+    """Return what the residuals of a model say of orders that its PSF does not have.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+        With the orders to be looked at, and their envelope.
+    state : Linearised
+        The linearisation of the model whose PSF lacks these orders.
+    skip : collection of int
+        Orders that are not looked at.
+
+    Notes
+    -----
+    Empirical Bayes (D. J. C. MacKay, "Bayesian interpolation", Neural Comput. 4, 1992): an order's
+    coefficients are normally distributed about 0, within the envelope of the PSF's symmetric part
+    (see `FourierBessel.envelope`) and with unknown scales of those that are even along z and of
+    those that are odd; the scales that make the residuals likeliest are taken.
+    """
+    terms = [n for n, (order, _) in enumerate(basis.terms) if order not in skip]
+    whitened = in_turn(partial(_whitened_gradients, basis, state), terms)
+    found = {}
+    for order in basis.orders:
+        if order in skip:
+            continue
+        data = [
+            sides
+            for sides, term in zip(whitened, terms, strict=True)
+            if basis.terms[term][0] == order
+        ]
+        (even, even_nats), (odd, odd_nats) = (
+            _likeliest_scale([sides[side] for sides in data]) for side in (0, 1)
+        )
+        found[order] = OrderEvidence(OrderScale(even, odd), even_nats + odd_nats)
+    return found
+
+
+def order_scale(
+    expected: Sequence[Floats],
+    coefficients: Sequence[Floats],
+    precision: Sequence[Floats],
+    odd: Sequence[NDArray[np.bool_]],
+) -> OrderScale:
+    """Return the power of an order that is fitted, in units of what is expected.
+
+    Parameters
+    ----------
+    expected : sequence of numpy.ndarray
+        For each of the order's terms, the coefficients' prior variances.
+    coefficients : sequence of numpy.ndarray
+        For each term, the coefficients as they were fitted.
+    precision : sequence of numpy.ndarray
+        For each term, the curvature of half of chi squared with the prior.
+    odd : sequence of numpy.ndarray
+        For each term, which of the coefficients are odd along z.
+
+    Notes
+    -----
+    One step of expectation maximisation: the mean of the squared coefficients, in units of the
+    expected variances, over what the image says of them, which is their fitted values and what is
+    left uncertain (A. P. Dempster, N. M. Laird and D. B. Rubin, J. R. Stat. Soc. B 39, 1977).
+    """
+    totals, counts = np.zeros(2), np.zeros(2)
+    for variances, values, matrix, is_odd in zip(
+        expected, coefficients, precision, odd, strict=True
+    ):
+        posterior_variance = linalg.inv(matrix, check_finite=False).diagonal()
+        powers = (values**2 + posterior_variance) / _floored(variances)
+        for side, members in enumerate((~is_odd, is_odd)):
+            totals[side] += float(powers[members].sum())
+            counts[side] += int(members.sum())
+    even, scale_of_odd = totals / np.maximum(counts, 1)
+    return OrderScale(float(even), float(scale_of_odd))
+
+
+def order_priors(
+    basis: FourierBessel, coefficients: Floats, precision: Sequence[Floats]
+) -> list[Floats | None]:
+    """Return the prior precision of the terms of each angular order beyond 0, by its fit.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+        With an envelope.
+    coefficients : numpy.ndarray
+        (coefficients,): of the PSF, as it was fitted.
+    precision : sequence of numpy.ndarray
+        For each term, the curvature with the priors of before; see `Linearised`.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        For each term but that of order 0 the coefficients' precision, (coefficients of the term,);
+        see `order_scale`.
+    """
+    parts = basis.split(coefficients)
+    priors: list[Floats | None] = []
+    for order in basis.orders:
+        if order == 0:
+            continue
+        terms = [n for n, (of, _) in enumerate(basis.terms) if of == order]
+        expected = [basis.prior_variances_of(term) for term in terms]
+        odd = [basis.odd(term) for term in terms]
+        scale = order_scale(expected, [parts[n] for n in terms], [precision[n] for n in terms], odd)
+        priors += [
+            order_precision(variances, is_odd, scale)
+            for variances, is_odd in zip(expected, odd, strict=True)
+        ]
+    return priors
+
+
+def order_precision(variances: Floats, odd: NDArray[np.bool_], scale: OrderScale) -> Floats:
+    """Return the prior precision of a term's coefficients.
+
+    Parameters
+    ----------
+    prior_variances_of : numpy.ndarray
+        (coefficients,): the prior variances; see `FourierBessel.prior_variances_of`.
+    odd : numpy.ndarray
+        bool, (coefficients,): which are odd along z.
+    scale : OrderScale
+    """
+    precision: Floats = 1 / (np.maximum(scale.of(odd), SCALE_BOUNDS[0]) * _floored(variances))
+    return precision
+
+
+def _floored(variances: Floats) -> Floats:
+    """Return variances of which none is less than a part of the largest."""
+    held: Floats = np.maximum(variances, MIN_RELATIVE_VARIANCE * variances.max())
+    return held
+
+
+def _likeliest_scale(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:
+    """Return the scale that makes the residuals likeliest, and by how many nats it does."""
+    low, high = np.log(SCALE_BOUNDS[0]), np.log(SCALE_BOUNDS[1])
+    best = optimize.minimize_scalar(
+        partial(_negative_evidence, data=data), bounds=(low, high), method="bounded"
+    )
+    return float(np.exp(best.x)), -float(best.fun)
+
+
+def _negative_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> float:
+    """Return minus the evidence for a scale's logarithm, in nats: see the method's formula."""
+    scale = float(np.exp(logarithm))
+    return sum(
+        float(
+            np.log1p(scale * information).sum()
+            - (gradient**2 * scale / (1 + scale * information)).sum()
+        )
+        / 2
+        for information, gradient in data
+    )
+
+
+def _whitened_gradients(
+    basis: FourierBessel, state: Linearised, term: int
+) -> list[tuple[Floats, Floats]]:
+    """Return the information and the gradient of a term's combinations, made independent.
+
+    First of those that are even along z, then of those that are odd; each of prior variance 1.
+    """
+    deviations = np.sqrt(basis.prior_variances_of(term))
+    matrix = basis.hessian(state.stacked_weight, term) * deviations[:, None] * deviations
+    gradient = deviations * basis.bead_adjoint(state.stacked_residual, term)
+    odd = basis.odd(term)
+    found = []
+    for side in (~odd, odd):
+        information, vectors = np.linalg.eigh(matrix[np.ix_(side, side)])
+        found.append((np.maximum(information, 0), vectors.T @ gradient[side]))
+    return found

@@ -1,0 +1,238 @@
+"""The joint model's gradient and curvature by its linear unknowns: PSF and background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.spectrum_prior import prior_times
+from napari_psf_distiller.joint.image.background import NormalEquations
+from napari_psf_distiller.joint.image.bead_image import BeadImage
+from napari_psf_distiller.joint.linearised import Linearised
+from napari_psf_distiller.joint.model.background_coupling import (
+    BackgroundCoupling,
+    BackgroundOverlap,
+)
+from napari_psf_distiller.joint.model.light import BeadLight, batches
+from napari_psf_distiller.joint.model.positions import BeadPositions, Slices
+from napari_psf_distiller.joint.model.residual_noise import OUTLIER_SIGMAS
+
+__all__ = ["Curvature"]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# A prior of this part of a term's mean precision: so weak that only what the data do not tell at
+# all follows it.
+MIN_RELATIVE_PRECISION = 1e-7
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Half of chi squared, with the priors, as a quadratic form of PSF and background.
+
+    Its unknowns are ordered as `Linearised` says. All beads are held.
+
+    Attributes
+    ----------
+    bead_image : BeadImage
+    basis : FourierBessel
+    positions : BeadPositions
+    bead_light : BeadLight
+    outside : NormalEquations
+        The background's normal equations by what lies outside all windows.
+    shares : list of (numpy.ndarray or None)
+        For each active bead, which part of each voxel of its window is this window's; see
+        `Surroundings.shares`.
+    priors : sequence of (numpy.ndarray or None)
+        The prior precision of each term's coefficients.
+    amplitudes : numpy.ndarray
+        (beads,)
+    used : numpy.ndarray
+        bool, (beads,): those that may shape the PSF.
+    """
+
+    bead_image: BeadImage
+    basis: FourierBessel
+    positions: BeadPositions
+    bead_light: BeadLight
+    outside: NormalEquations
+    shares: list[Array | None]
+    priors: Sequence[Floats | None]
+    amplitudes: Floats
+    used: NDArray[np.bool_]
+
+    @property
+    def _psf_amplitudes(self) -> Floats:
+        """The amplitudes of the beads that the PSF is fitted to; 0 of the others."""
+        active = np.arange(len(self.used)) < len(self.shares)
+        return np.where(self.used & active, self.amplitudes, 0.0)
+
+    def linearise(
+        self,
+        light: Array,
+        parameters: Floats,
+        background: Floats,
+        variance: Callable[[Array, Array], Array],
+    ) -> Linearised:
+        """Return weights, gradient and the blocks of a preconditioner.
+
+        Parameters
+        ----------
+        light : numpy.ndarray
+            float32, of the image's shape: the beads' light with these parameters.
+        parameters : numpy.ndarray
+            (modes, coefficients).
+        background : numpy.ndarray
+            The background's coefficients.
+        variance : callable
+            Takes voxels' light and background, returns their variance; see `JointModel.variance`.
+        """
+        basis, positions, amplitudes = self.basis, self.positions, self._psf_amplitudes
+        intensity = self.bead_image.intensity
+        weights: list[Array] = []
+        elsewhere = self.outside.matrix + self.bead_image.background.penalty
+        background_gradient = self.outside.vector - elsewhere @ background
+        stacked_residual = np.zeros(basis.window, np.float32)
+        stacked_weight = np.zeros(basis.window, np.float32)
+        psf_beads = np.flatnonzero(amplitudes)
+        gram = basis.displacement_gram([positions.waves[bead] for bead in psf_beads])
+        coupling = BackgroundCoupling(basis, positions, gram, elsewhere)
+        planes = positions.background_planes(background)
+        spectrum_gradient: list[Floats] = []
+        for beads in batches(len(self.shares)):
+            weighted = self.bead_light.window_buffer(beads)
+
+            def weigh(
+                bead: int, weighted: Array = weighted, first: int = beads.start
+            ) -> tuple[Array, Floats, BackgroundOverlap]:
+                box, inside = positions.boxes[bead], positions.inside[bead]
+                level = positions.plane(bead, planes[bead])
+                residual: Array = intensity[box] - light[box]
+                residual -= level
+                weight = self._weights(box, residual, variance(light[box], level))
+                residual = np.multiply(residual, weight, out=weighted[bead - first][inside])
+                share = self.shares[bead]
+                if share is not None:
+                    residual = residual * share
+                overlap = coupling.overlap(bead, weight, share, float(amplitudes[bead]))
+                return weight, positions.plane_adjoint(bead, residual), overlap
+
+            for bead, (weight, plane, overlap) in zip(beads, in_turn(weigh, beads), strict=True):
+                weights.append(weight)
+                background_gradient += positions.background_design[bead].T @ plane
+                coupling.add(bead, overlap)
+                if self.used[bead]:
+                    inside, amplitude = positions.inside[bead], float(self.amplitudes[bead])
+                    stacked_weight[inside] += np.float32(amplitude**2) * weight
+                    stacked_residual += np.float32(amplitude) * weighted[bead - beads.start]
+            spectrum_gradient = _added(
+                spectrum_gradient, self.bead_light.adjoint(weighted, amplitudes, beads)
+            )
+        psf_gradient = self._by_parameters(spectrum_gradient) - self._prior_times(parameters)
+        return Linearised(
+            np.concatenate([psf_gradient, background_gradient]),
+            weights,
+            self._precision(stacked_weight, gram),
+            coupling.precision,
+            coupling.coupling,
+            coupling.schur_term,
+            stacked_residual,
+            stacked_weight,
+            len(parameters),
+        )
+
+    def times(self, vector: Floats, weights: Sequence[Array], light: Array) -> Floats:
+        """Return the curvature times a vector.
+
+        Parameters
+        ----------
+        vector : numpy.ndarray
+            (unknowns,): a change of PSF and background.
+        weights : sequence of numpy.ndarray
+            For each active bead, the weights of its window's voxels; see `Linearised`.
+        light : numpy.ndarray
+            float32, of the image's shape, 0 outside the windows: written over there.
+        """
+        positions, amplitudes = self.positions, self._psf_amplitudes
+        modes = positions.field_weights.shape[1]
+        size = modes * self.basis.size
+        parameters, change = vector[:size].reshape(modes, -1), vector[size:]
+        # The light of beads that are not used is held, as their windows do not shape the PSF.
+        self.bead_light.render(parameters, amplitudes, light)
+        planes = positions.background_planes(change)
+        background = (self.outside.matrix + self.bead_image.background.penalty) @ change
+        spectrum_gradient: list[Floats] = []
+        for beads in batches(len(self.shares)):
+            weighted = self.bead_light.window_buffer(beads)
+
+            def weigh(bead: int, weighted: Array = weighted, first: int = beads.start) -> Floats:
+                change_here = positions.plane(bead, planes[bead])
+                change_here += light[positions.boxes[bead]]
+                result = weighted[bead - first][positions.inside[bead]]
+                np.multiply(change_here, weights[bead], out=result)
+                share = self.shares[bead]
+                if share is not None:
+                    result = np.multiply(result, share, out=change_here)
+                return positions.plane_adjoint(bead, result)
+
+            for bead, plane in zip(beads, in_turn(weigh, beads), strict=True):
+                background += positions.background_design[bead].T @ plane
+            spectrum_gradient = _added(
+                spectrum_gradient, self.bead_light.adjoint(weighted, amplitudes, beads)
+            )
+        psf = self._prior_times(parameters) + self._by_parameters(spectrum_gradient)
+        return np.concatenate([psf, background])
+
+    def _weights(self, box: Slices, residual: Array, variance: Array) -> Array:
+        """Return the voxels' weights; in place, make residuals of those that were cut off."""
+        weight: Array = np.float32(1) / variance
+        self.bead_image.mask_and_censor(box, residual, weight)
+        # Huber's weights, for what no bead explains.
+        squared = residual * residual * weight
+        outliers = squared > OUTLIER_SIGMAS**2
+        weight[outliers] *= np.float32(OUTLIER_SIGMAS) / np.sqrt(squared[outliers])
+        weight *= self.bead_image.independent_fraction
+        return weight
+
+    def _by_parameters(self, spectrum_gradient: Sequence[Floats]) -> Floats:
+        """Return the gradient by the parameters, all modes in one vector."""
+        return np.concatenate(
+            [self.basis.bead_spectrum_adjoint(spectrum) for spectrum in spectrum_gradient]
+        )
+
+    def _prior_times(self, parameters: Floats) -> Floats:
+        """Return the priors' precision times parameters, all modes in one vector."""
+        return np.concatenate(
+            [prior_times(self.priors, self.basis.split(row)) for row in parameters]
+        )
+
+    def _precision(self, stacked_weight: Array, gram: Floats) -> list[Floats]:
+        """Return about the curvature by each term's coefficients; see `Linearised`."""
+        # As if weights and modes varied independently: exact for a constant field.
+        squares = self._psf_amplitudes**2
+        columns = self.positions.field_weights.T
+        products = [[float((squares * one * other).sum()) for other in columns] for one in columns]
+        modes = np.array(products) / squares.sum()
+        precision = []
+        for term, prior in enumerate(self.priors):
+            one = self.basis.hessian(stacked_weight, term, gram)
+            matrix = np.kron(modes, one)
+            ridge = MIN_RELATIVE_PRECISION * np.trace(matrix) / len(matrix)
+            matrix[np.diag_indices_from(matrix)] += ridge
+            if prior is not None:
+                block = np.diag(prior) if prior.ndim == 1 else prior
+                matrix += linalg.block_diag(*[block] * len(modes))
+            precision.append(matrix)
+        return precision
+
+
+def _added(total: list[Floats], more: list[Floats]) -> list[Floats]:
+    """Return the sums of two lists' arrays; the first one may be empty."""
+    return [a + b for a, b in zip(total, more, strict=True)] if total else more
