@@ -81,6 +81,35 @@ def test_light_is_the_sum_of_the_beads(seed):
     assert relative_l2(model.light, of.image - 10) < 2e-3
 
 
+@layouts
+def test_the_light_is_always_that_of_the_model(centres):
+    of = scene(centres)
+    model = of.model(coefficients=gaussian_coefficients(of.basis, 1.1))
+
+    def expected() -> np.ndarray:
+        fresh = of.model(coefficients=model.coefficients, centres=model.centres)
+        fresh.move(model.centres, model.amplitudes)
+        return fresh.light
+
+    # Whatever its memory was used for.
+    np.testing.assert_array_equal(model.light, expected())
+    steps = model.solve(10, 0.0)
+    for _ in range(2):
+        next(steps)
+        np.testing.assert_array_equal(model.light, expected())
+    steps.close()
+    solved(model)
+    np.testing.assert_array_equal(model.light, expected())
+    model.coefficients = 2 * model.coefficients
+    np.testing.assert_array_equal(model.light, expected())
+    model.invalidate_surroundings()
+    model.linearise()
+    np.testing.assert_array_equal(model.light, expected())
+    model.update_noise()
+    model.normalise()
+    np.testing.assert_array_equal(model.light, expected())
+
+
 @pytest.mark.parametrize("centre", [(6.0, 20.0, 20.0), (0.0, 1.0, 38.0)], ids=["inside", "corner"])
 def test_a_bead_on_a_voxel_is_the_bead_of_the_basis(centre):
     of = scene([centre], [5e3])

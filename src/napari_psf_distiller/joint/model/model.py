@@ -423,10 +423,9 @@ class JointModel:
     ) -> Generator[float, None, Floats]:
         """Solve ``curvature @ step = target``; yield the gains, return the step."""
         curvature = self._curvature()
-        light = self._borrowed_buffer()
         self._step = np.zeros_like(target)
         for self._step, gain in conjugate_gradients(
-            lambda vector: curvature.times(vector, state.weights, light),
+            lambda vector: curvature.times(vector, state.weights, self._borrowed_buffer()),
             state.preconditioner,
             target,
             max_iterations=max_iterations,
