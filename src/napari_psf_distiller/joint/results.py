@@ -16,6 +16,7 @@ from napari_psf_distiller.joint.misfit.second_peak import SecondPeak
 from napari_psf_distiller.joint.misfit.summary import Misfit
 from napari_psf_distiller.joint.model.model import FittedUnknowns
 from napari_psf_distiller.optics import Band, Support
+from napari_psf_distiller.psf import FittedFunctions
 from napari_psf_distiller.recipe import JointFit
 
 __all__ = ["SAME_BEAD_WIDTHS", "JointFitResult", "JointState", "Settings"]
@@ -146,3 +147,20 @@ class JointFitResult:
     misfit: Misfit
     second_peak: SecondPeak | None
     state: JointState
+
+    @property
+    def functions(self) -> FittedFunctions:
+        """The functions that ``psf`` is the sum of."""
+        basis = self.state.basis
+        nz, ny, nx = basis.window
+        sz, sy, sx = basis.spacing
+        return FittedFunctions(
+            waves=basis.waves,
+            radial=basis.radial,
+            terms=basis.terms,
+            amplitudes=np.array(basis.psf_amplitudes(self.state.fitted.coefficients)),
+            spacing=(sz, sy, sx),
+            window=(nz, ny, nx),
+            centre=(self.state.displacement * sz, 0.0, 0.0),
+            clip=False,
+        )

@@ -229,11 +229,16 @@ class FourierBessel:
         numpy.ndarray
             (waves, columns); the columns are the terms' functions of k, one term after the other.
         """
-        parts = [
-            self.ball * (term.axial @ part @ term.lateral.T)
+        return np.concatenate(
+            [self.ball * part for part in self.psf_amplitudes(coefficients)], axis=1
+        )
+
+    def psf_amplitudes(self, coefficients: Floats) -> list[Floats]:
+        """Return the amplitude of each function in the PSF: of each term, (waves, radial)."""
+        return [
+            term.axial @ part @ term.lateral.T
             for term, part in zip(self._parts, self._expanded(coefficients), strict=True)
         ]
-        return np.concatenate(parts, axis=1)
 
     def bead_spectrum_adjoint(self, spectrum: Floats) -> Floats:
         """Return the adjoint of `bead_spectrum`: (size,)."""

@@ -1,0 +1,264 @@
+"""A fitted PSF as the functions that it is a sum of, which have a value at every place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from napari_psf_distiller.compute.psf_basis import angular_factor
+
+__all__ = ["Evaluated", "FittedFunctions"]
+
+Floats = NDArray[np.float64]
+
+# What a saved sum of this kind calls itself.
+KIND = "fourier-bessel"
+
+# On a circle of frequencies the pixels' filter is written as cosines of the direction: of up to so
+# many turns, and more for larger pixels. Such as are nowhere more than a part of 1 are left out.
+TURNS, LEAST_COSINE = 32, 1e-9
+
+# The brightest voxel is put into the middle so many times.
+MOST_MOVES = 3
+
+# Distances from the axis that differ by less, in micrometres, are the same.
+SAME_DISTANCE = 1e-7
+
+
+class Evaluated(NamedTuple):
+    """A PSF on a grid.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        float64, of the sum 1, or of any sum where that is not positive.
+    scale : float
+        What the functions were multiplied by.
+    """
+
+    values: Floats
+    scale: float
+
+
+@dataclass(frozen=True)
+class FittedFunctions:
+    """A PSF as a sum of waves along z times Bessel functions in the plane.
+
+    At the distance r and the angle phi from the optical axis and z along it, a function is
+    ``J_m(2 pi k r) cos(m phi)``, or the sine, times ``cos(2 pi f z)``, or the sine. Their sum is
+    what voxels of the fitted size measure, whose pixels take all light that falls on them. On
+    pixels of another size each frequency is scaled by the ratio of what the two pass.
+
+    Attributes
+    ----------
+    waves : numpy.ndarray
+        (waves,): the frequencies f in cycles a micrometre; negative ones are sines.
+    radial : numpy.ndarray
+        (radial,): the frequencies k in cycles a micrometre.
+    terms : tuple of (int, bool)
+        Each term's angular order m, and whether it is a sine.
+    amplitudes : numpy.ndarray
+        (terms, waves, radial).
+    spacing : tuple of float
+        Size of the fitted voxels along z, y and x in micrometres.
+    window : tuple of int
+        (Z, Y, X) voxels, odd, in which they were fitted; Z is 1 for a plane.
+    centre : tuple of float
+        Where the PSF's centre lies from the window's middle, (z, y, x) in micrometres.
+    background : float
+        This part of the highest value is subtracted.
+    clip : bool
+        What is then negative becomes 0.
+    """
+
+    waves: Floats = field(repr=False)
+    radial: Floats = field(repr=False)
+    terms: tuple[tuple[int, bool], ...]
+    amplitudes: Floats = field(repr=False)
+    spacing: tuple[float, float, float]
+    window: tuple[int, int, int]
+    centre: tuple[float, float, float]
+    background: float = 0.0
+    clip: bool = True
+
+    @property
+    def reach(self) -> tuple[tuple[float, float], ...]:
+        """How far the window's voxels reach from the PSF's centre: (low, high) along z, y and x.
+
+        Both are lengths in micrometres; a plane has no depth.
+        """
+        found = []
+        for n, size, centre in zip(self.window, self.spacing, self.centre, strict=True):
+            half = n / 2 * size if n > 1 else 0.0
+            found.append((half + centre, half - centre))
+        return tuple(found)
+
+    def evaluate(self, spacing: Sequence[float], shape: Sequence[int]) -> Evaluated:
+        """Return the PSF on voxels of another size, its brightest one at n // 2 on each axis.
+
+        Of two peaks that are as high, that which was brighter on the fitted voxels is taken.
+
+        Parameters
+        ----------
+        spacing : sequence of float
+            (z, y, x) in micrometres.
+        shape : sequence of int
+            (Z, Y, X) voxels.
+        """
+        centre = np.array(self.centre)
+        for _ in range(MOST_MOVES):
+            values = self.values(spacing, shape, centre)
+            peak = np.unravel_index(int(values.argmax()), values.shape)
+            moves = np.array([int(p) - n // 2 for p, n in zip(peak, shape, strict=True)])
+            # Of finer voxels the brightest may be a neighbour. One farther off is another peak's.
+            near = np.abs(moves) * spacing < self.spacing
+            if not moves.any() or not near.all():
+                break
+            centre = centre + moves * spacing
+        values -= self.background * values.max()
+        if self.clip:
+            np.maximum(values, 0, out=values)
+        total = float(values.sum())
+        scale = 1 / total if total > 0 else 1.0
+        return Evaluated(values * scale, scale)
+
+    def values(
+        self, spacing: Sequence[float], shape: Sequence[int], centre: Sequence[float] | Floats
+    ) -> Floats:
+        """Return the sum of the functions on voxels, as it is.
+
+        Parameters
+        ----------
+        spacing : sequence of float
+            (z, y, x) in micrometres.
+        shape : sequence of int
+            (Z, Y, X) voxels.
+        centre : sequence of float
+            Where the voxel at n // 2 lies from the window's middle, in micrometres.
+        """
+        z, y, x = (
+            (np.arange(n) - n // 2) * size + middle
+            for n, size, middle in zip(shape, spacing, centre, strict=True)
+        )
+        # A sine is a cosine a quarter of a turn later.
+        along = np.cos(2 * np.pi * z[:, None] * self.waves - np.where(self.waves < 0, np.pi / 2, 0))
+        distance = np.hypot(y[:, None], x)
+        angle = np.arctan2(y[:, None], np.broadcast_to(x, distance.shape))
+        _, first, ring = np.unique(
+            np.round(distance / SAME_DISTANCE), return_index=True, return_inverse=True
+        )
+        radii = distance.ravel()[first]
+        ring = ring.reshape(distance.shape)
+        values = np.zeros(tuple(shape))
+        bessel: dict[int, Floats] = {}
+        for (order, sine), part in self._on_pixels(spacing).items():
+            if order not in bessel:
+                bessel[order] = special.jv(order, 2 * np.pi * self.radial[:, None] * radii)
+            planes = (along @ part @ bessel[order])[:, ring]
+            values += planes * angular_factor(order, sine, angle) if order else planes
+        return values
+
+    def _on_pixels(self, spacing: Sequence[float]) -> dict[tuple[int, bool], Floats]:
+        """Return each term's amplitudes as pixels of another size see them.
+
+        Notes
+        -----
+        A function of the order m is the sum of plane waves from all directions, those from theta
+        times ``cos(m theta)``. The pixels' filter is even along y and along x: on each circle of
+        frequencies a sum of ``cos(n theta)`` with even n, which turns one of the order m into those
+        of the orders m + n and m - n.
+        """
+        filters = self._filter(spacing)
+        found: dict[tuple[int, bool], Floats] = {}
+
+        def add(order: int, sine: bool, part: Floats) -> None:
+            key = (order, sine)
+            found[key] = found[key] + part if key in found else part
+
+        for (order, sine), part in zip(self.terms, self.amplitudes, strict=True):
+            for n, factor in filters.items():
+                if n == 0:
+                    add(order, sine, part * factor)
+                    continue
+                # Of J_m, i^m comes with each plane wave; and J_-m cos(-m phi) is as J_m's, times
+                # (-1)^m.
+                each = part * factor / 2 * (-1) ** (n // 2)
+                add(order + n, sine, each)
+                lower = order - n
+                sign = (-1) ** abs(lower) if lower < 0 else 1
+                if sine:
+                    sign = -sign if lower < 0 else sign
+                    if lower == 0:
+                        continue
+                add(abs(lower), sine, sign * each)
+        return found
+
+    def _filter(self, spacing: Sequence[float]) -> dict[int, Floats]:
+        """Return the ratio of what two pixels pass as cosines of the direction, each (radial,)."""
+        _, y, x = spacing
+        _, own_y, own_x = self.spacing
+        largest = self.radial[-1] * max(y, x, own_y, own_x)
+        directions = 2 * (TURNS + math.ceil(2 * np.pi * largest))
+        theta = np.arange(directions) * (2 * np.pi / directions)
+        ky, kx = (self.radial[:, None] * turn(theta) for turn in (np.sin, np.cos))
+        ratio = np.sinc(ky * y) * np.sinc(kx * x) / (np.sinc(ky * own_y) * np.sinc(kx * own_x))
+        cosines = np.fft.rfft(ratio, axis=1).real / directions
+        found = {0: cosines[:, 0]}
+        for n in range(2, directions // 2, 2):
+            if np.abs(cosines[:, n]).max() > LEAST_COSINE:
+                found[n] = 2 * cosines[:, n]
+        return found
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a file needs to keep, by name; see `from_arrays`."""
+        return {
+            "kind": np.array(KIND),
+            "waves": self.waves,
+            "radial": self.radial,
+            "terms": np.array(self.terms, np.int32),
+            # They hardly cancel one another: what is lost is 1e-7 of the PSF.
+            "amplitudes": self.amplitudes.astype(np.float32),
+            "spacing": np.array(self.spacing),
+            "window": np.array(self.window, np.int32),
+            "centre": np.array(self.centre),
+            "background": np.array(self.background),
+            "clip": np.array(self.clip),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> FittedFunctions | None:
+        """Return the functions that `arrays` gave; None of those of a kind that is not known.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            They are damaged.
+        """
+        if str(arrays["kind"]) != KIND:
+            return None
+        waves, radial, amplitudes = (
+            np.asarray(arrays[name], np.float64) for name in ("waves", "radial", "amplitudes")
+        )
+        terms = tuple((int(order), bool(sine)) for order, sine in arrays["terms"])
+        if amplitudes.shape != (len(terms), len(waves), len(radial)):
+            raise ValueError("The functions and their amplitudes do not agree.")
+        sz, sy, sx = (float(size) for size in arrays["spacing"])
+        nz, ny, nx = (int(n) for n in arrays["window"])
+        cz, cy, cx = (float(place) for place in arrays["centre"])
+        return cls(
+            waves=waves,
+            radial=radial,
+            terms=terms,
+            amplitudes=amplitudes,
+            spacing=(sz, sy, sx),
+            window=(nz, ny, nx),
+            centre=(cz, cy, cx),
+            background=float(arrays["background"]),
+            clip=bool(arrays["clip"]),
+        )
