@@ -78,7 +78,16 @@ def test_importing_the_package_is_light():
     assert not loaded & (VIEWER | {"pyopencl", "pyvkfft", "npe2", "matplotlib"})
 
 
-@pytest.mark.parametrize("name", [NAME, f"{NAME}.pipeline", f"{NAME}.wording"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        NAME,
+        f"{NAME}.deconvolution.pipeline",
+        f"{NAME}.pipeline",
+        f"{NAME}.progress",
+        f"{NAME}.wording",
+    ],
+)
 def test_the_examples_in_the_documentation_run(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.DistillerWarning)  # their fields are small

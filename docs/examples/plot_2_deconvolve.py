@@ -79,7 +79,7 @@ print(f"After:  {difference(sharp):.2f} of the specimen off")
 # ----------------
 
 figure, rows = plt.subplots(2, 3, figsize=(9, 5), layout="constrained", height_ratios=(112, 100))
-pictures = {"image": image - background, "deconvolved": sharp, "specimen": specimen}
+pictures = {"image": image - background, "deconvolved": np.asarray(sharp), "specimen": specimen}
 for axes, (name, volume) in zip(rows.T, pictures.items(), strict=True):
     top = 0.5 * volume.max()
     axes[0].imshow(volume.max(axis=0), cmap="gray", vmin=0, vmax=top)

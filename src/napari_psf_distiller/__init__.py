@@ -34,7 +34,7 @@ from napari_psf_distiller.recipe import (
     Threshold,
     ThresholdedObjects,
 )
-from napari_psf_distiller.results import Result
+from napari_psf_distiller.results import Deconvolved, Result, WhyEnded
 from napari_psf_distiller.simulate import SimulatedBeads, simulate_beads, simulate_psf
 from napari_psf_distiller.steps import StepId
 
@@ -43,6 +43,7 @@ __version__ = version("napari-psf-distiller")
 __all__ = [
     "Camera",
     "Deconvolve",
+    "Deconvolved",
     "Device",
     "DeviceError",
     "DistillerError",
@@ -61,6 +62,7 @@ __all__ = [
     "StepId",
     "Threshold",
     "ThresholdedObjects",
+    "WhyEnded",
     "deconvolve",
     "devices",
     "distill",

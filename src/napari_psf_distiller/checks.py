@@ -15,6 +15,7 @@ from napari_psf_distiller.lengths import SPACING
 
 __all__ = [
     "check_array",
+    "check_callback",
     "check_choice",
     "check_image",
     "check_iterations",
@@ -282,6 +283,12 @@ def check_iterations(iterations: int) -> int:
             f"{MOST_ITERATIONS}."
         )
     return int(number)
+
+
+def check_callback(callback: object) -> None:
+    """Refuse what is to be called with each `Progress` and cannot be called."""
+    if callback is not None and not callable(callback):
+        raise InputError(f"The callback is {shown(callback)}; it should be a function, or None.")
 
 
 def check_choice(value: str, what: str, choices: Sequence[str]) -> None:

@@ -12,18 +12,23 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.steps import StepId
 
-__all__ = ["Progress", "Steps", "finish", "note_likelihood", "passed_on"]
+__all__ = ["Progress", "Steps", "finish", "note_likelihood", "noting", "passed_on"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a step stands.
+    """Where a step stands, as a callback is told.
+
+    Distilling calls it for the steps of finding beads, distilling and post-processing, and where a
+    recipe goes step by step for preprocessing and thresholding before these; deconvolving calls it
+    for its one step, at first while the number of iterations is sought, if it is not given.
 
     Attributes
     ----------
     step : StepId
+        Its ``title`` is for people.
     iteration, total : int
         ``iteration`` of ``total`` are done.
     log_likelihood : float or None
@@ -36,6 +41,17 @@ class Progress:
     phase : str
         Which part of the step it is that is counted, for people, such as ``"Median filter"``; "" of
         the whole step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_psf_distiller as psfd
+    >>> def show(progress):
+    ...     if progress.iteration == progress.total:
+    ...         print(progress.step.title, progress.total)
+    >>> image, psf = np.eye(16), np.full((3, 3), 1 / 9)
+    >>> sharp = psfd.deconvolve(image, psf, iterations=5, device="numpy", callback=show)
+    Deconvolve 5
     """
 
     step: StepId
@@ -110,6 +126,16 @@ def passed_on(
         return result
     finally:
         steps.close()
+
+
+def noting(steps: Steps[T], curve: list[tuple[int, float]]) -> Steps[T]:
+    """Pass a generator on, keeping the likelihoods that come by."""
+
+    def note(progress: Progress) -> Progress:
+        note_likelihood(curve, progress)
+        return progress
+
+    return passed_on(steps, note)
 
 
 def note_likelihood(curve: list[tuple[int, float]], progress: Progress) -> None:

@@ -4,23 +4,55 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import NamedTuple, TypeVar
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_psf_distiller.progress import Progress, Steps, note_likelihood, passed_on
+from napari_psf_distiller.arrays import HoldsArray
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["Clock", "Deconvolved", "Result", "noting"]
-
-T = TypeVar("T")
+__all__ = ["Clock", "Deconvolved", "Result", "WhyEnded"]
 
 
-class Deconvolved(NamedTuple):
-    """What Richardson-Lucy made of an image, or of a field of beads.
+class WhyEnded(StrEnum):
+    """Why a deconvolution ended where it did; each is a text, such as ``"noise"``.
+
+    Attributes
+    ----------
+    GIVEN
+        "given": as many iterations were asked for.
+    NOISE
+        "noise": with more, the image's noise would have been fitted.
+    LIMIT
+        "limit": the image bears more, but no more are done unasked.
+    CUT_BACKGROUND
+        "cut-background": the image's background was cut off, so that when to stop cannot be told.
+    NO_NOISE
+        "no-noise": the image has no noise that could be fitted.
+    FILTERED
+        "filtered": the image's noise is not independent from voxel to voxel.
+    UNFITTED
+        "unfitted": the noise was not fitted for so long that image and PSF do not agree.
+    """
+
+    GIVEN = "given"
+    NOISE = "noise"
+    LIMIT = "limit"
+    CUT_BACKGROUND = "cut-background"
+    NO_NOISE = "no-noise"
+    FILTERED = "filtered"
+    UNFITTED = "unfitted"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Deconvolved(HoldsArray):
+    """What Richardson-Lucy made of an image, or of a field of beads, and how.
+
+    NumPy, matplotlib and napari take it as an array: ``np.asarray(deconvolved)`` gives its voxels.
 
     Attributes
     ----------
@@ -35,6 +67,8 @@ class Deconvolved(NamedTuple):
         How many were done.
     warnings : tuple of str
         What a user should know of the way there.
+    why_ended : WhyEnded
+        Why there were no more iterations.
     """
 
     array: NDArray[np.float32]
@@ -42,6 +76,13 @@ class Deconvolved(NamedTuple):
     log_likelihood: tuple[tuple[int, float], ...]
     iterations: int
     warnings: tuple[str, ...]
+    why_ended: WhyEnded = WhyEnded.GIVEN
+
+    def __repr__(self) -> str:
+        return (
+            f"Deconvolved({sizes_text(self.shape)} voxels, {self.iterations} iterations, ended by: "
+            f"{self.why_ended}, on {self.device})"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,16 +130,6 @@ class Result:
     warnings: tuple[str, ...]
     residual: NDArray[np.float32] | None
     preprocessed: NDArray[np.float32] | None
-
-
-def noting(steps: Steps[T], curve: list[tuple[int, float]]) -> Steps[T]:
-    """Pass a generator on, keeping the likelihoods that come by."""
-
-    def note(progress: Progress) -> Progress:
-        note_likelihood(curve, progress)
-        return progress
-
-    return passed_on(steps, note)
 
 
 class Clock:

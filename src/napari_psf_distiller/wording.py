@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
-__all__ = ["reasons_text", "width_text"]
+__all__ = ["reasons_text", "sizes_text", "width_text"]
 
 # In nanometres: nobody needs to know a width better than this.
 FINEST = 0.1
@@ -35,6 +36,21 @@ def width_text(width: float, error: float = math.nan, unit: str = " nm") -> str:
         return f"{1000 * width:.0f}{unit}"
     digits = 0 if round(1000 * error, 1) >= 1 else 1
     return f"{1000 * width:.{digits}f} ± {max(1000 * error, FINEST):.{digits}f}{unit}"
+
+
+def sizes_text(sizes: Sequence[float]) -> str:
+    """Return one number an axis as people read them.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+
+    Examples
+    --------
+    >>> sizes_text((31, 65, 65)), sizes_text((0.2, 0.08, 0.08))
+    ('31 x 65 x 65', '0.2 x 0.08 x 0.08')
+    """
+    return " x ".join(f"{size:g}" for size in sizes)
 
 
 def reasons_text(beads: pd.DataFrame) -> str:

@@ -72,6 +72,7 @@ def test_it_stops_near_the_least_error(engine, photons, method):
     model = Model(method=method)
     enough = finish(enough_iterations(image, PSF, engine, model))
     assert enough.warnings == ()
+    assert enough.why == "noise"
     most = {"plain": 1000, "accelerated": 120}[method]
     found = errors(image, truth, model, engine, most)
     best = int(found.argmin()) + 1
@@ -122,6 +123,7 @@ def test_an_image_whose_noise_cannot_be_told(engine, spoiled, words, method):
     enough = finish(steps, seen.append)
     assert enough.iterations == ENOUGH[method]
     (warning,) = enough.warnings
+    assert enough.why == ("no-noise" if words == "no noise" else "filtered")
     assert words in warning
     assert f"{ENOUGH[method]} iterations were done" in warning
     assert [progress.iteration for progress in seen] == [0]
@@ -143,6 +145,7 @@ def test_a_psf_that_is_not_the_images_own_is_told(engine, method):
     enough = finish(enough_iterations(image, wide, engine, Model(method=method)), seen.append)
     assert enough.iterations == ENOUGH[method]
     (warning,) = enough.warnings
+    assert enough.why == "unfitted"
     assert "the PSF is not quite its own" in warning
     assert f"{ENOUGH[method]} iterations were done" in warning
     assert {(p.title, p.total) for p in seen} == {("Count iterations", module.SEARCHED)}
@@ -153,6 +156,7 @@ def test_a_limit_that_is_reached_is_told(monkeypatch, engine):
     monkeypatch.setitem(module.MOST, "plain", 12)
     enough = finish(enough_iterations(image_of(truth_of(), 3000), PSF, engine, Model()))
     assert enough.iterations == 12
+    assert enough.why == "limit"
     (warning,) = enough.warnings
     assert "ended at the limit of 12 iterations" in warning
     assert "accelerated" in warning
@@ -186,6 +190,7 @@ def test_a_background_that_was_cut_off_is_told(engine, method, more):
     enough = finish(enough_iterations(cut, PSF, engine, Model(method=method)))
     assert enough.iterations == ENOUGH_CUT[method]
     (warning,) = enough.warnings
+    assert enough.why == "cut-background"
     assert "background was cut off" in warning
 
 

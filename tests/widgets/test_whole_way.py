@@ -73,7 +73,7 @@ def test_the_way_by_clicks_is_the_pipelines(
     method = recipe_of(sharp).deconvolve.method
     assert method == ("plain" if name == "notebook" else "accelerated")
     expected = pd.deconvolve(clean.data, psf.data, iterations=3, method=method)
-    np.testing.assert_allclose(sharp.data, expected, atol=1e-6 * expected.max(), rtol=0)
+    np.testing.assert_allclose(sharp.data, expected, atol=1e-6 * np.max(expected), rtol=0)
     if name == "notebook":
         notebook = pd.Recipe.notebook()
         assert recipe.preprocess == notebook.preprocess

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,11 +24,16 @@ from napari_psf_distiller.compute import (
 )
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
 from napari_psf_distiller.deconvolution.richardson_lucy import METHODS, Method, Model
-from napari_psf_distiller.deconvolution.stopping import PHASE, SEARCHED, enough_iterations
+from napari_psf_distiller.deconvolution.stopping import (
+    PHASE,
+    SEARCHED,
+    Enough,
+    enough_iterations,
+)
 from napari_psf_distiller.deconvolution.tiled import deconvolution, memory_note
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.results import Deconvolved
+from napari_psf_distiller.results import Deconvolved, WhyEnded
 from napari_psf_distiller.steps import StepId
 
 __all__ = ["check_mask", "check_psf", "deconvolve_image"]
@@ -38,9 +44,9 @@ def deconvolve_image(
     psf: ArrayLike,
     engine: Engine,
     *,
-    iterations: int | None = 100,
+    iterations: int | None = None,
     boundary: Boundary = "noncirculant",
-    method: Method = "plain",
+    method: Method = "accelerated",
     total_variation: float = 0.0,
     spacing: Sequence[float] | None = None,
     compatibility: Compatibility | None = None,
@@ -133,20 +139,21 @@ def deconvolve_image(
         note = memory_note(array, kernel, model, engine, memory)
         yield Progress(StepId.DECONVOLVE, 0, SEARCHED, note=note, phase=PHASE)
         enough = yield from enough_iterations(array, kernel, engine, model, memory)
-        iterations = enough.iterations
-        warnings += enough.warnings
+    else:
+        enough = Enough(iterations, (), WhyEnded.GIVEN)
     done = yield from deconvolution(
         # A large image is not copied without need.
         np.maximum(array, 0) if array.min() < 0 else array,
         kernel,
-        iterations,
+        enough.iterations,
         model,
         engine,
         StepId.DECONVOLVE,
         preview_every,
         memory,
     )
-    return done._replace(warnings=(*warnings, *done.warnings))
+    found = (*warnings, *enough.warnings, *done.warnings)
+    return replace(done, why_ended=enough.why, warnings=found)
 
 
 def _assumptions(shape: tuple[int, ...]) -> tuple[str, ...]:

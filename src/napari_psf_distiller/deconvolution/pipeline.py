@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.checks import check_array, check_image, check_iterations, check_spacing
+from napari_psf_distiller.checks import (
+    check_array,
+    check_callback,
+    check_image,
+    check_iterations,
+    check_spacing,
+)
 from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, open_engine
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
-from napari_psf_distiller.progress import Steps, finish
+from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.results import Deconvolved
 
@@ -96,11 +103,11 @@ def deconvolve_step(
 def deconvolve(
     image: ArrayLike,
     psf: ArrayLike,
-    iterations: int | None = 100,
+    iterations: int | None = None,
     boundary: Boundary = "noncirculant",
     device: str = "auto",
     *,
-    method: Method = "plain",
+    method: Method = "accelerated",
     total_variation: float = 0.0,
     spacing: Sequence[float] | None = None,
     compatibility: Compatibility | None = None,
@@ -108,17 +115,19 @@ def deconvolve(
     mask: ArrayLike | None = None,
     fft: FFT = "auto",
     memory: float | None = None,
-) -> NDArray[np.float32]:
+    callback: Callable[[Progress], object] | None = None,
+) -> Deconvolved:
     """Deconvolve an image with a PSF by Richardson-Lucy.
 
     Parameters
     ----------
     image : array_like
         (Z, Y, X) or (Y, X), numbers; negative values count as 0.
-    psf : array_like
-        As many axes, any size, not negative, its centre at n // 2. Its scale does not matter.
+    psf : PSF or array_like
+        With the image's voxel size. As many axes, any number of voxels, not negative, its centre
+        at n // 2. Its scale does not matter.
     iterations : int or None
-        None stops where the image's noise begins to be fitted; see `enough_iterations`.
+        None stops where the image's noise would begin to be fitted.
     boundary : {"noncirculant", "circulant"}
         What lies beyond the image: unknown light, or its other side.
     device : str
@@ -143,11 +152,15 @@ def deconvolve(
         See `open_engine`.
     memory : float, optional
         GiB that may be used on the device; what needs more is done in tiles.
+    callback : callable, optional
+        Called with each `Progress`, in the thread that called this. What it raises ends the
+        deconvolution and is raised here.
 
     Returns
     -------
-    numpy.ndarray
-        float32, of the image's shape, not negative.
+    Deconvolved
+        An array, float32, of the image's shape and not negative, that says how many iterations
+        there were, why no more, and on which device.
 
     Raises
     ------
@@ -166,7 +179,20 @@ def deconvolve(
     See Also
     --------
     napari_psf_distiller.deconvolution.richardson_lucy : what is computed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_psf_distiller as psfd
+    >>> image = np.random.default_rng(0).poisson(20.0, (32, 32))
+    >>> psf = psfd.simulate_psf((15, 15), (0.08, 0.08))
+    >>> sharp = psfd.deconvolve(image, psf, iterations=10, device="numpy")
+    >>> sharp.shape, sharp.iterations, str(sharp.why_ended)
+    ((32, 32), 10, 'given')
+    >>> float(np.min(sharp)) >= 0
+    True
     """
+    check_callback(callback)
     array = check_image(image)
     kernel = deconvolve_steps.check_psf(psf, array.shape)
     settings = Deconvolve(
@@ -183,11 +209,12 @@ def deconvolve(
         compatibility=compatibility,
         deconvolve=settings,
     )
-    result = finish(deconvolve_step(array, kernel, recipe, background=background, mask=mask))
-    found = deconvolve_warnings(array, kernel, boundary, compatibility)
-    for warning in (*found, *result.warnings):
+    steps = deconvolve_step(array, kernel, recipe, background=background, mask=mask)
+    done = finish(steps, callback)
+    found = (*deconvolve_warnings(array, kernel, boundary, compatibility), *done.warnings)
+    for warning in found:
         warnings.warn(warning, DistillerWarning, stacklevel=2)
-    return result.array.reshape(np.shape(image))
+    return replace(done, array=done.array.reshape(np.shape(image)), warnings=found)
 
 
 def engine_of(recipe: Recipe) -> Engine:

@@ -26,6 +26,7 @@ from napari_psf_distiller.deconvolution.splitting import (
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.measure.noise import cut_share, noise_model, step_of
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.results import WhyEnded
 from napari_psf_distiller.steps import StepId
 
 __all__ = ["ENOUGH", "ENOUGH_CUT", "MOST", "PHASE", "SEARCHED", "Enough", "enough_iterations"]
@@ -81,10 +82,12 @@ class Enough(NamedTuple):
     iterations : int
     warnings : tuple of str
         Why the number is not the image's own, if it is not.
+    why : WhyEnded
     """
 
     iterations: int
     warnings: tuple[str, ...]
+    why: WhyEnded
 
 
 def enough_iterations(
@@ -128,7 +131,7 @@ def enough_iterations(
         block = _block_within(image, psf, engine, model, memory, voxels)
         try:
             enough = yield from _enough_for(image[block], psf, engine, model, block, image.shape)
-            return Enough(enough.iterations, (*warnings, *enough.warnings))
+            return enough._replace(warnings=(*warnings, *enough.warnings))
         except (DeviceMemoryError, MemoryError) as error:
             warnings = (
                 f"{error or 'This machine ran out of memory.'} Less of the image decided how many "
@@ -168,6 +171,7 @@ def _enough_for(
                 f"{ENOUGH_CUT[method]} iterations were done. Give a number of iterations, or the "
                 "image as it was measured, with its background as a parameter.",
             ),
+            WhyEnded.CUT_BACKGROUND,
         )
     if noise.absent or not noise.independent:
         found = "no noise" if noise.absent else "noise that is not independent from voxel to voxel"
@@ -178,6 +182,7 @@ def _enough_for(
                 f"cannot be told from it, and {ENOUGH[method]} iterations were done. Give a number "
                 "of iterations, or the image as it was measured.",
             ),
+            WhyEnded.NO_NOISE if noise.absent else WhyEnded.FILTERED,
         )
     # Noise that a filter made wider is larger where the PSF looks than from neighbours. Taken as
     # such, the parts share none: the iterations end early rather than late.
@@ -202,6 +207,7 @@ def _enough_for(
                 "filtered, or the PSF is not quite its own. When to stop cannot be told so, and "
                 f"{ENOUGH[method]} iterations were done. Give a number of iterations.",
             ),
+            WhyEnded.UNFITTED,
         )
     reach = FURTHER * max(best, 1)
     wanted = round(reach if method == "accelerated" else PLAIN * reach**2)
@@ -213,8 +219,9 @@ def _enough_for(
                 f"bears {wanted} of the method {method}. Choose the accelerated method, or give a "
                 "number of iterations.",
             ),
+            WhyEnded.LIMIT,
         )
-    return Enough(max(wanted, 1), ())
+    return Enough(max(wanted, 1), (), WhyEnded.NOISE)
 
 
 def _lift(image: NDArray[np.float32]) -> float:

@@ -16,8 +16,8 @@ from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
 from napari_psf_distiller.errors import DeviceMemoryError
-from napari_psf_distiller.progress import Progress, Steps, passed_on
-from napari_psf_distiller.results import Deconvolved, noting
+from napari_psf_distiller.progress import Progress, Steps, noting, passed_on
+from napari_psf_distiller.results import Deconvolved
 from napari_psf_distiller.steps import StepId
 
 __all__ = ["deconvolution", "memory_note"]

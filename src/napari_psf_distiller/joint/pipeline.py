@@ -37,10 +37,10 @@ from napari_psf_distiller.joint.results import (
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
-from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.progress import Progress, Steps, noting
 from napari_psf_distiller.recipe import JointFit, MatchedFilter, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
-from napari_psf_distiller.results import Clock, Result, noting
+from napari_psf_distiller.results import Clock, Result
 from napari_psf_distiller.steps import StepId
 
 __all__ = ["find_raw_beads_step", "joint_step", "joint_steps"]

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_fft_memory_and_warnings(
 
     def warned(*arguments: Any) -> Any:
         distilled = yield from distill_step(*arguments)
-        return distilled._replace(warnings=("It went otherwise.",))
+        return dataclasses.replace(distilled, warnings=("It went otherwise.",))
 
     monkeypatch.setattr("napari_psf_distiller.widgets.distil.widget.distill_step", warned)
     (layer,) = user.runs(gui)
