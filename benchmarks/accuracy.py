@@ -112,7 +112,7 @@ def distilled(image: NDArray[np.generic], case: Case, recipe: pd.Recipe) -> pd.R
     """Distil without the warnings, which the figures stand for."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.DistillerWarning)
-        return pd.distill(image, case.spacing, recipe)
+        return pd.distill(image, case.spacing, recipe=recipe)
 
 
 def by_default(field: Field) -> Found:

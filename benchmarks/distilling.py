@@ -63,7 +63,7 @@ def run(field: pd.SimulatedBeads, device: str) -> pd.Result:
     recipe = pd.Recipe(bead_diameter=DIAMETER, optics=OPTICS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.DistillerWarning)
-        return pd.distill(field.image, SPACING, recipe, device)
+        return pd.distill(field.image, SPACING, recipe=recipe, device=device)
 
 
 def total(result: pd.Result) -> float:

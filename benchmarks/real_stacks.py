@@ -49,7 +49,7 @@ def main() -> None:
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.DistillerWarning)
-            result = pd.distill(stack.image, stack.spacing, recipe)
+            result = pd.distill(stack.image, stack.spacing, recipe=recipe)
         seconds = time.perf_counter() - start
         left = left_of(result, stack)
         print(

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import platform
+import threading
 
 import numpy as np
 import pandas
@@ -168,38 +169,38 @@ def test_the_argument_wins_over_the_recipes_spacing(field):
 
 @pytest.mark.opencl
 def test_the_argument_wins_over_the_recipes_device(field, opencl_device):
-    again = pd.distill(field.image, field.spacing, quick(), device=opencl_device.name)
+    again = pd.distill(field.image, field.spacing, recipe=quick(), device=opencl_device.name)
     assert again.recipe.device == opencl_device.name
     assert opencl_device.name in again.recipe.provenance.device
 
 
 @pytest.mark.opencl
 def test_every_device_gives_the_same_psf(field, result, opencl_device):
-    again = pd.distill(field.image, field.spacing, quick(device=opencl_device.name))
+    again = pd.distill(field.image, field.spacing, recipe=quick(device=opencl_device.name))
     assert relative_l2(again.psf, result.psf) <= 1e-4
 
 
 @pytest.mark.parametrize("dtype", [">u2", np.int32, np.float32, np.float64])
 def test_any_dtype_is_the_same_image(field, result, dtype):
-    again = pd.distill(field.image.astype(dtype), field.spacing, quick())
+    again = pd.distill(field.image.astype(dtype), field.spacing, recipe=quick())
     np.testing.assert_array_equal(again.psf, result.psf)
 
 
 def test_the_byte_order_is_not_part_of_the_values(field, result):
-    swapped = pd.distill(field.image.astype(">u2"), field.spacing, quick())
+    swapped = pd.distill(field.image.astype(">u2"), field.spacing, recipe=quick())
     assert swapped.recipe.provenance.image_sha256 == result.recipe.provenance.image_sha256
 
 
 def test_the_image_is_not_changed(field):
     image = field.image.astype(np.float32)
     before = image.copy()
-    pd.distill(image, field.spacing, quick())
+    pd.distill(image, field.spacing, recipe=quick())
     np.testing.assert_array_equal(image, before)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_the_unit_of_the_intensity_does_not_matter(field, result, scale):
-    again = pd.distill(field.image * scale, field.spacing, quick())
+    again = pd.distill(field.image * scale, field.spacing, recipe=quick())
     assert len(again.beads) == len(result.beads)
     assert relative_l2(again.psf, result.psf) <= 1e-3
 
@@ -213,7 +214,7 @@ def test_the_saved_recipe_gives_the_same_psf(tmp_path, field, recipe):
         recipe, device="numpy", distill=dataclasses.replace(recipe.distill, iterations=10)
     )
     recipe = dataclasses.replace(recipe, postprocess=PostProcess(crop=(21, 33, 33)))
-    first = pd.distill(field.image, field.spacing, recipe)
+    first = pd.distill(field.image, field.spacing, recipe=recipe)
     first.recipe.save(tmp_path / "recipe.json")
     again = pd.distill(field.image, recipe=Recipe.load(tmp_path / "recipe.json"))
     assert relative_l2(again.psf, first.psf) <= 1e-6
@@ -314,7 +315,7 @@ def test_a_device_that_does_not_work_is_said_before_the_work(monkeypatch, field)
 
     monkeypatch.setattr(deconvolution_pipeline, "open_engine", broken)
     with pytest.raises(DeviceError, match="Old Card"):
-        pd.distill(field.image, field.spacing, quick())
+        pd.distill(field.image, field.spacing, recipe=quick())
 
 
 @pytest.mark.parametrize(
@@ -352,13 +353,13 @@ def test_a_spacing_that_cannot_be(field, spacing):
 )
 def test_steps_that_leave_nothing(field, changes, words):
     with pytest.raises(InputError, match=words):
-        pd.distill(field.image, field.spacing, quick(**changes))
+        pd.distill(field.image, field.spacing, recipe=quick(**changes))
 
 
 def test_a_field_without_beads():
     empty = pd.simulate_beads((20, 48, 48), beads=0, seed=1)
     with pytest.raises(InputError):
-        pd.distill(empty.image, empty.spacing, quick())
+        pd.distill(empty.image, empty.spacing, recipe=quick())
 
 
 # What a user should know.
@@ -367,7 +368,7 @@ def test_a_field_without_beads():
 def test_few_beads():
     few = pd.simulate_beads((24, 64, 64), beads=2, separation=1.5, seed=6)
     with pytest.warns(DistillerWarning, match=r"Only \d of \d beads could be used") as warned:
-        result = pd.distill(few.image, few.spacing, quick())
+        result = pd.distill(few.image, few.spacing, recipe=quick())
     assert [str(warning.message) for warning in warned] == list(result.warnings)
     assert warned[0].filename == __file__
 
@@ -375,7 +376,7 @@ def test_few_beads():
 def test_a_crop_larger_than_the_image(field):
     recipe = quick(postprocess=PostProcess(crop=(51, 65, 99)))
     with pytest.warns(DistillerWarning, match="larger than the image") as warned:
-        result = pd.distill(field.image, field.spacing, recipe)
+        result = pd.distill(field.image, field.spacing, recipe=recipe)
     assert len(warned) == 1
     assert "51 > 24 along z, 99 > 80 along x" in str(warned[0].message)
     assert_is_a_psf(result.psf, (24, 65, 80))
@@ -384,7 +385,7 @@ def test_a_crop_larger_than_the_image(field):
 def test_a_psf_that_does_not_fall_to_half(field):
     recipe = quick(postprocess=PostProcess(crop=(4, 33, 33)))
     with pytest.warns(DistillerWarning, match="does not fall to half of its maximum along z"):
-        result = pd.distill(field.image, field.spacing, recipe)
+        result = pd.distill(field.image, field.spacing, recipe=recipe)
     assert np.isnan(result.fwhm[0])
     assert np.isfinite(result.fwhm[1:]).all()
 
@@ -392,7 +393,7 @@ def test_a_psf_that_does_not_fall_to_half(field):
 def test_a_psf_of_too_few_planes(field):
     recipe = quick(postprocess=PostProcess(crop=(1, 33, 33)))
     with pytest.warns(DistillerWarning, match="too few voxels along z to measure"):
-        result = pd.distill(field.image, field.spacing, recipe)
+        result = pd.distill(field.image, field.spacing, recipe=recipe)
     assert np.isnan(result.fwhm[0])
 
 
@@ -412,7 +413,7 @@ def test_the_notebooks_fwhm_on_the_real_stack(shared_data, median, expected):
         notebook, preprocess=dataclasses.replace(notebook.preprocess, median=median)
     )
     with pytest.warns(DistillerWarning, match="50 > 34 along z"):
-        result = pd.distill(image, spacing, recipe)
+        result = pd.distill(image, spacing, recipe=recipe)
     assert result.fwhm == pytest.approx(expected, rel=0.02)
     assert_is_a_psf(result.psf, (34, 65, 65))
 
@@ -467,10 +468,10 @@ def test_a_stack_of_one_plane_is_a_plane():
 
 def test_byte_order_changes_nothing(field):
     recipe = Recipe.stepwise()
-    native = pd.distill(field.image, field.spacing, recipe, device="numpy")
+    native = pd.distill(field.image, field.spacing, recipe=recipe, device="numpy")
     swapped = field.image.astype(">u2")
     before = swapped.tobytes()
-    other = pd.distill(swapped, field.spacing, recipe, device="numpy")
+    other = pd.distill(swapped, field.spacing, recipe=recipe, device="numpy")
     assert swapped.tobytes() == before
     assert other.recipe == native.recipe
     assert other.recipe.provenance.image_dtype == "uint16"
@@ -480,7 +481,7 @@ def test_byte_order_changes_nothing(field):
 @pytest.mark.parametrize("recipe", ["abc", 5, {}, pd.JointFit()])
 def test_what_is_no_recipe(field, recipe):
     with pytest.raises(InputError, match="it should be a Recipe"):
-        pd.distill(field.image, field.spacing, recipe)
+        pd.distill(field.image, field.spacing, recipe=recipe)
 
 
 @pytest.mark.parametrize("psf_shape", [(5, 5), (1, 5, 5)])
@@ -516,3 +517,66 @@ def test_deconvolve_refuses_wrong_types_in_a_sentence(options):
     image = np.random.default_rng(0).poisson(9, (12, 14)).astype(np.float32)
     with pytest.raises(InputError, match=r"\.$"):
         pd.deconvolve(image, np.ones((3, 3)), **{"iterations": 2, "device": "numpy"} | options)
+
+
+# What the call gives beside the recipe, and whom it tells how far it is.
+
+
+def test_bead_diameter_and_optics_are_put_into_the_recipe(field):
+    optics = pd.Optics(1.2, 0.52, 1.33)
+    recipe = quick(bead_diameter=0.1, optics=optics)
+    expected = pd.distill(field.image, field.spacing, recipe=recipe)
+    for given in (quick(), quick(bead_diameter=0.1), recipe):
+        result = pd.distill(
+            field.image, field.spacing, bead_diameter=0.1, optics=optics, recipe=given
+        )
+        np.testing.assert_array_equal(result.psf, expected.psf)
+        assert (result.recipe.bead_diameter, result.recipe.optics) == (0.1, optics)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"bead_diameter": 0.2}, "has the bead_diameter 0.1, and 0.2 is given"),
+        ({"optics": pd.Optics(1.0, 0.52, 1.33)}, "has the optics Optics"),
+        ({"optics": "water"}, "should be a Optics"),
+        ({"bead_diameter": -1}, "bead_diameter"),
+        ({"callback": "print"}, "callback is 'print'; it should be a function"),
+    ],
+)
+def test_what_is_given_twice_or_wrong_is_refused(field, given, words):
+    recipe = quick(bead_diameter=0.1, optics=pd.Optics(1.2, 0.52, 1.33))
+    with pytest.raises(InputError, match=words):
+        pd.distill(field.image, field.spacing, recipe=recipe, **given)
+
+
+@pytest.mark.parametrize("steps", ["distill", "deconvolve"])
+def test_a_callback_is_told_and_can_end_it(field, steps):
+    seen, thread = [], threading.get_ident()
+
+    def run(callback):
+        if steps == "distill":
+            return pd.distill(field.image, field.spacing, recipe=quick(), callback=callback)
+        psf = field.psf[20:45, 20:60, 20:60]
+        return pd.deconvolve(field.image, psf, 4, device="numpy", callback=callback, method="plain")
+
+    def tell(progress):
+        assert threading.get_ident() == thread
+        seen.append(progress)
+
+    run(tell)
+    assert all(isinstance(progress, pd.Progress) for progress in seen)
+    assert seen[-1].iteration == seen[-1].total
+    last = "Post-process PSF" if steps == "distill" else "Deconvolve"
+    assert seen[-1].step == last
+    assert len(seen) > 4
+
+    def stop(progress):
+        seen.append(progress)
+        if progress.iteration == 2:
+            raise KeyError("enough")
+
+    seen.clear()
+    with pytest.raises(KeyError, match="enough"):
+        run(stop)
+    assert seen[-1].iteration == 2

@@ -91,7 +91,7 @@ def row_of(case: Case, told: str, seed: int) -> Row:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.DistillerWarning)
-            result = pd.distill(image, case.spacing(), case.recipe(told))
+            result = pd.distill(image, case.spacing(), recipe=case.recipe(told))
     except pd.DistillerError as error:
         return Row(**head, seconds=time.perf_counter() - begun, refused=str(error))
     seconds = time.perf_counter() - begun

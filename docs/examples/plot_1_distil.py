@@ -31,7 +31,7 @@ recipe = psfd.Recipe(
     bead_diameter=0.1,
     optics=psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33),
 )
-result = psfd.distill(image, spacing, recipe, device="numpy")
+result = psfd.distill(image, spacing, recipe=recipe, device="numpy")
 
 for axis, width, error in zip("zyx", result.fwhm, result.fwhm_error, strict=True):
     print(f"FWHM along {axis}: {1000 * width:.1f} ± {1000 * error:.1f} nm")

@@ -23,7 +23,7 @@ recipe = psfd.Recipe(
     bead_diameter=0.1,
     optics=psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33),
 )
-result = psfd.distill(field.image, field.spacing, recipe, device="numpy")
+result = psfd.distill(field.image, field.spacing, recipe=recipe, device="numpy")
 
 # %%
 # Widths

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from numpy.typing import ArrayLike
 
-from napari_psf_distiller.checks import check_array, check_spacing
+from napari_psf_distiller.checks import check_array, check_callback, check_spacing
 from napari_psf_distiller.deconvolution.pipeline import engine_of
 from napari_psf_distiller.errors import DistillerWarning, InputError, shown
 from napari_psf_distiller.joint.pipeline import joint_steps
-from napari_psf_distiller.progress import Steps, finish
-from napari_psf_distiller.recipe import Recipe, ThresholdedObjects
+from napari_psf_distiller.progress import Progress, Steps, finish
+from napari_psf_distiller.recipe import Optics, Recipe, ThresholdedObjects
 from napari_psf_distiller.results import Result
-from napari_psf_distiller.stepwise.pipeline import (
-    stepwise_steps,
-)
+from napari_psf_distiller.stepwise.pipeline import stepwise_steps
 
 __all__ = ["distill", "distill_steps_of"]
 
@@ -28,8 +27,12 @@ __all__ = ["distill", "distill_steps_of"]
 def distill(
     image: ArrayLike,
     spacing: Sequence[float] | None = None,
+    *,
+    bead_diameter: float | None = None,
+    optics: Optics | None = None,
     recipe: Recipe | None = None,
     device: str | None = None,
+    callback: Callable[[Progress], object] | None = None,
 ) -> Result:
     """Distil the PSF from an image of fluorescent beads.
 
@@ -39,10 +42,17 @@ def distill(
         (Z, Y, X) or (Y, X), numbers. A stack of one plane is taken as that plane.
     spacing : sequence of float, optional
         Voxel size in micrometres; by default the recipe's.
+    bead_diameter : float, optional
+        In micrometres; by default the recipe's, else a point.
+    optics : Optics, optional
+        What the microscope passes; by default the recipe's, else it is told from the beads.
     recipe : Recipe, optional
-        By default ``Recipe()``.
+        All other parameters; by default ``Recipe()``.
     device : str, optional
         See `choose_device`; by default the recipe's, which is "auto" unless set.
+    callback : callable, optional
+        Called with each `Progress`, in the thread that called this. What it raises ends the
+        distilling and is raised here.
 
     Returns
     -------
@@ -51,7 +61,8 @@ def distill(
     Raises
     ------
     InputError
-        The image, the spacing or the recipe cannot be used, or no bead was found.
+        The image, the spacing, the optics or the recipe cannot be used, no bead was found, or the
+        recipe has another bead diameter or other optics than those given.
     DeviceError
         The device cannot be used, or failed.
 
@@ -62,26 +73,46 @@ def distill(
 
     Examples
     --------
-    >>> import napari_psf_distiller as pd
-    >>> field = pd.simulate_beads((24, 64, 64), beads=4, seed=1)
-    >>> recipe = pd.Recipe(bead_diameter=0.1, optics=pd.Optics(1.2, 0.52, 1.33))
-    >>> result = pd.distill(field.image, spacing=field.spacing, recipe=recipe, device="numpy")
-    >>> result.psf.ndim, round(float(result.psf.sum()), 3), int(result.beads["used"].sum())
+    >>> import numpy as np
+    >>> import napari_psf_distiller as psfd
+    >>> field = psfd.simulate_beads((24, 64, 64), beads=4, seed=1)
+    >>> optics = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
+    >>> result = psfd.distill(
+    ...     field.image, spacing=field.spacing, bead_diameter=0.1, optics=optics, device="numpy"
+    ... )
+    >>> result.psf.ndim, round(float(np.sum(result.psf)), 3), int(result.beads["used"].sum())
     (3, 1.0, 4)
     """
     recipe = recipe if recipe is not None else Recipe()
     if not isinstance(recipe, Recipe):
         raise InputError(f"The recipe is {shown(recipe)}; it should be a Recipe.")
+    check_callback(callback)
     image = check_array(image)
     if spacing is not None:
         sizes = check_spacing(spacing, image.ndim)
         recipe = dataclasses.replace(recipe, spacing=sizes)
+    if bead_diameter is not None:
+        recipe = _with_given(recipe, "bead_diameter", bead_diameter, None)
+    if optics is not None:
+        recipe = _with_given(recipe, "optics", optics, Optics())
     if device is not None:
         recipe = dataclasses.replace(recipe, device=device)
-    result = finish(distill_steps_of(image, recipe))
+    result = finish(distill_steps_of(image, recipe), callback)
     for warning in result.warnings:
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result
+
+
+def _with_given(recipe: Recipe, name: str, given: Any, unset: Any) -> Recipe:
+    """Return the recipe with a parameter that the call gives, unless it has another one itself."""
+    changed = dataclasses.replace(recipe, **{name: given})
+    noted, wanted = getattr(recipe, name), getattr(changed, name)
+    if noted not in (unset, wanted):
+        raise InputError(
+            f"The recipe has the {name} {shown(noted)}, and {shown(wanted)} is given beside it; "
+            "give it in one place."
+        )
+    return changed
 
 
 def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:

@@ -184,7 +184,7 @@ def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     assert run("distill", sized, "-o", out, *STEPWISE) == 0
     recipe = dataclasses.replace(Recipe.stepwise(), distill=distiller.RichardsonLucy(iterations=3))
     with pytest.warns(distiller.DistillerWarning):
-        expected = distiller.distill(field.image, field.spacing, recipe, "numpy")
+        expected = distiller.distill(field.image, field.spacing, recipe=recipe, device="numpy")
     np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
     # It knows neither errors nor what a model would leave.
     assert {path.name for path in out.iterdir()} == RESULTS
@@ -295,7 +295,7 @@ def test_what_is_known_of_optics_and_camera_counts(field, sized, tmp_path):
     )
     image = distiller.read_image(sized).image
     with pytest.warns(distiller.DistillerWarning):
-        expected = distiller.distill(image, field.spacing, recipe, "numpy")
+        expected = distiller.distill(image, field.spacing, recipe=recipe, device="numpy")
     assert (expected.beads["reason"] == "saturated").any()
     np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
 

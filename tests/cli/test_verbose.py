@@ -73,7 +73,7 @@ def test_a_run_leaves_the_log_as_it_was(said):
 def test_from_python_the_log_is_the_packages(field, caplog):
     few = pytest.warns(DistillerWarning, match="Only 4 of 4 beads")
     with caplog.at_level(logging.INFO, logger="napari_psf_distiller"), few:
-        distill(field.image, field.spacing, Recipe(bead_diameter=0.1), "numpy")
+        distill(field.image, field.spacing, recipe=Recipe(bead_diameter=0.1), device="numpy")
     names = {record.name for record in caplog.records}
     assert {
         "napari_psf_distiller.joint.fit",

@@ -203,7 +203,7 @@ def distill_call(rng: Random, folder: Path) -> Call:
         recipe = psfd.Recipe.stepwise() if chance[0] < 0.3 else psfd.Recipe()
         if chance[1] < 0.5:
             recipe = some_recipe(np.random.default_rng(int(chance[2] * 2**32)), chance[0] < 0.3)
-        return psfd.distill(image, spacing, recipe, "numpy")
+        return psfd.distill(image, spacing, recipe=recipe, device="numpy")
 
     chance = rng.random(3)
     if rng.random() < 0.1:

@@ -32,7 +32,7 @@ def beads_of(seed: int, **options):
 def told(image, spacing=SPACING, optics=OPTICS) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = distill(image, spacing, Recipe(bead_diameter=0.1, optics=optics))
+        result = distill(image, spacing, recipe=Recipe(bead_diameter=0.1, optics=optics))
     return "\n".join(result.warnings)
 
 
