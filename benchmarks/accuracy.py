@@ -117,12 +117,12 @@ def distilled(image: NDArray[np.generic], case: Case, recipe: pd.Recipe) -> pd.R
 
 def by_default(field: Field) -> Found:
     result = distilled(field.image, field.case, recipe_of(field.case))
-    return Found(result.psf, result.beads)
+    return Found(result.psf.array, result.beads)
 
 
 def without_optics(field: Field) -> Found:
     result = distilled(field.image, field.case, recipe_of(field.case, optics=False))
-    return Found(result.psf, result.beads)
+    return Found(result.psf.array, result.beads)
 
 
 def by_notebook(field: Field) -> Found:
@@ -132,7 +132,7 @@ def by_notebook(field: Field) -> Found:
     for median in (recipe.preprocess.median, 1):
         steps = dataclasses.replace(recipe.preprocess, median=median)
         result = distilled(image, field.case, dataclasses.replace(recipe, preprocess=steps))
-        results.append(Found(result.psf, result.beads))
+        results.append(Found(result.psf.array, result.beads))
     return min(results, key=lambda found: score(found.psf, field.psf).l2)
 
 
@@ -297,7 +297,7 @@ def coverage(count: int, first: int) -> list[str]:
             held["FWHM z, y, x"].append(error <= NORMAL_95 * np.asarray(fwhm_error, float))
         psf_error = getattr(result, "psf_error", None)
         if psf_error is not None:
-            inside, bright = _voxels_held(result.psf, psf_error, field.psf)
+            inside, bright = _voxels_held(result.psf.array, psf_error, field.psf)
             held["PSF"].append(inside.mean())
             held[f"PSF above {BRIGHT:.0%}"].append(inside[bright].mean())
     return [

@@ -44,7 +44,7 @@ def main() -> None:
     psfs: dict[str, NDArray[np.float32]] = {}
     for device in given.devices:
         best = min((run(field, device) for _ in range(given.rounds)), key=total)
-        psfs[device] = best.psf
+        psfs[device] = best.psf.array
         for name, seconds in best.timings.items():
             share = f"1/{notebook / seconds:.0f}" if seconds > 1e-2 else ""
             rows.append(f"| joint fit, {device}: {name} | {seconds:.2f} | {share} |")

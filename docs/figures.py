@@ -37,7 +37,7 @@ def draw(case: Case, path: Path) -> None:
     figure = Figure(figsize=(10, 7.6), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
     above, below = parts
-    found = score(result.psf, field.psf)
+    found = score(result.psf.array, field.psf)
     _draw_psf(above.subplots(1, 6), found, case)
     _draw_image(below.subplots(1, 2), field, result)
     figure.suptitle(f"{case.name}: relative L2 error {found.l2:.3f}")

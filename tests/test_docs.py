@@ -55,6 +55,7 @@ WARNINGS = {
     ),
     "deconvolution/deconvolve.py": ("_assumptions",),
     "deconvolution/tiled.py": ("_tell",),
+    "export/registry.py": ("warn",),
     "joint/advice/image.py": ("history_warnings",),
     "deconvolution/stopping.py": ("enough_iterations", "_enough_for"),
     "io/tiff_images.py": ("append",),
@@ -154,7 +155,7 @@ def test_no_warning_is_explained_that_is_not_given():
 
 
 def test_each_reason_is_explained():
-    from napari_psf_distiller.joint.judging import REASONS
+    from napari_psf_distiller.beads import REASONS
 
     explained = chapter("4. Look at the beads")
     assert [reason for reason in REASONS if f"`{reason}`" not in explained] == []

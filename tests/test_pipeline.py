@@ -63,6 +63,7 @@ def flat_field() -> pd.SimulatedBeads:
 def assert_is_a_psf(psf, shape) -> None:
     assert psf.dtype == np.float32
     assert psf.shape == shape
+    psf = np.asarray(psf)
     assert psf.sum(dtype=np.float64) == pytest.approx(1, abs=1e-6)
     assert psf.min() >= 0
     assert np.unravel_index(psf.argmax(), shape) == tuple(n // 2 for n in shape)
@@ -222,10 +223,10 @@ def test_the_saved_recipe_gives_the_same_psf(tmp_path, field, recipe):
 
 
 def test_a_recipe_in_the_psfs_file_gives_the_same_psf(tmp_path, field, result):
-    pd.write_psf(tmp_path / "psf.tif", result.psf, spacing=result.spacing, recipe=result.recipe)
+    result.psf.save(tmp_path / "psf.tif")
     stored = pd.read_psf(tmp_path / "psf.tif")
     again = pd.distill(field.image, recipe=stored.recipe)
-    assert relative_l2(again.psf, stored.psf) <= 1e-6
+    assert relative_l2(again.psf, stored.array) <= 1e-6
 
 
 # The generator.
@@ -453,7 +454,7 @@ def test_what_went_otherwise_is_warned_of(field):
     psf = np.ones((3, 5, 5), np.float32)
     noiseless = ndimage.uniform_filter(field.image.astype(np.float32), 5)
     with pytest.warns(DistillerWarning, match="when to stop cannot be told"):
-        pd.deconvolve(noiseless, psf, None, device="numpy")
+        pd.deconvolve(noiseless, psf, None, device="numpy", method="plain")
 
 
 # What is said of so small a field is not what is looked at here.
@@ -488,7 +489,7 @@ def test_what_is_no_recipe(field, recipe):
 @pytest.mark.parametrize("shape", [(12, 14), (1, 12, 14), (1, 1, 12, 14)])
 def test_deconvolving_a_plane_keeps_its_axes(shape, psf_shape):
     image = np.random.default_rng(0).poisson(9, shape).astype(np.float32)
-    result = pd.deconvolve(image, np.ones(psf_shape), iterations=2, device="numpy")
+    result = pd.deconvolve(image, np.ones(psf_shape), iterations=2, device="numpy", method="plain")
     assert result.shape == shape
 
 

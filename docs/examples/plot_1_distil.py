@@ -13,6 +13,7 @@ An image of beads whose PSF is known is simulated; the PSF is distilled from it,
 # of your own, ``image, spacing = psfd.read_image("beads.tif")`` takes the place of this.
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 import napari_psf_distiller as psfd
 
@@ -24,17 +25,11 @@ print(f"{image.shape} voxels of {spacing} micrometres")
 # Distil
 # ------
 #
-# All that is known goes into the recipe: the beads' diameter, and the optics. Lengths are
-# micrometres.
+# All that is known is given: the beads' diameter, and the optics. Lengths are micrometres.
 
-recipe = psfd.Recipe(
-    bead_diameter=0.1,
-    optics=psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33),
-)
-result = psfd.distill(image, spacing, recipe=recipe, device="numpy")
-
-for axis, width, error in zip("zyx", result.fwhm, result.fwhm_error, strict=True):
-    print(f"FWHM along {axis}: {1000 * width:.1f} ± {1000 * error:.1f} nm")
+optics = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
+result = psfd.distill(image, spacing, bead_diameter=0.1, optics=optics, device="numpy")
+print(result.summary())
 
 # %%
 # The beads
@@ -57,15 +52,16 @@ axes.set(title="The brightest voxel along z, and the beads", xlabel="x (voxels)"
 #
 # Its sum is 1, and its peak lies at ``n // 2`` on each axis. The second row shows what is dim.
 
-z, y, x = (n // 2 for n in result.psf.shape)
-sections = {"y, x": result.psf[z], "z, x": result.psf[:, y], "z, y": result.psf[:, :, x]}
+psf = np.asarray(result.psf)
+z, y, x = (n // 2 for n in psf.shape)
+sections = {"y, x": psf[z], "z, x": psf[:, y], "z, y": psf[:, :, x]}
 heights = {"y, x": spacing[1], "z, x": spacing[0], "z, y": spacing[0]}
 
 figure, rows = plt.subplots(2, 3, figsize=(8, 5.5), layout="constrained")
 for row, gamma in zip(rows, (1, 0.4), strict=True):
     for axes, (name, section) in zip(row, sections.items(), strict=True):
         axes.imshow(
-            (section / result.psf.max()) ** gamma,
+            (section / psf.max()) ** gamma,
             cmap="magma",
             vmin=0,
             vmax=1,

@@ -18,11 +18,8 @@ from scipy import ndimage, signal
 import napari_psf_distiller as psfd
 
 field = psfd.simulate_beads((40, 128, 128), beads=12, seed=1)
-recipe = psfd.Recipe(
-    bead_diameter=0.1,
-    optics=psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33),
-)
-psf = psfd.distill(field.image, field.spacing, recipe=recipe, device="numpy").psf
+optics = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
+psf = psfd.distill(field.image, field.spacing, bead_diameter=0.1, optics=optics, device="numpy").psf
 
 # %%
 # A specimen
@@ -52,18 +49,11 @@ image = rng.poisson(blurred + background).astype(np.float32)
 # Deconvolve
 # ----------
 #
-# Richardson-Lucy, accelerated; with ``iterations=None`` it ends by itself where the image's noise
-# would begin to be fitted. The background is given, not subtracted.
+# Richardson-Lucy, accelerated; it ends by itself where the image's noise would begin to be fitted.
+# The background is given, not subtracted. What comes back is an array that says how it came about.
 
-sharp = psfd.deconvolve(
-    image,
-    psf,
-    iterations=None,
-    boundary="noncirculant",
-    device="numpy",
-    method="accelerated",
-    background=background,
-)
+sharp = psfd.deconvolve(image, psf, device="numpy", background=background)
+print(sharp)
 
 
 def difference(estimate):

@@ -19,11 +19,8 @@ import numpy as np
 import napari_psf_distiller as psfd
 
 field = psfd.simulate_beads((40, 128, 128), beads=12, seed=1)
-recipe = psfd.Recipe(
-    bead_diameter=0.1,
-    optics=psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33),
-)
-result = psfd.distill(field.image, field.spacing, recipe=recipe, device="numpy")
+optics = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
+result = psfd.distill(field.image, field.spacing, bead_diameter=0.1, optics=optics, device="numpy")
 
 # %%
 # Widths
@@ -55,7 +52,7 @@ def middle(array, shape):
 
 shape = np.min([result.psf.shape, field.psf.shape, (25, 33, 33)], axis=0)
 found, truth = middle(result.psf, shape), middle(field.psf, shape)
-error = middle(result.psf_error, shape) / found.sum()
+error = middle(result.psf.error, shape) / found.sum()
 found, truth = found / found.sum(), truth / truth.sum()
 
 off = np.linalg.norm(found - truth) / np.linalg.norm(truth)
@@ -89,17 +86,18 @@ panels[0].legend()
 # ------------------
 #
 # The file is an ImageJ TIFF that other programs read too, with the voxel size and with the recipe
-# that made it.
+# that made it. It also has what is needed to evaluate the PSF on voxels of another size.
 
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "beads.psf.tif")
-    psfd.write_psf(path, result.psf, spacing=result.spacing, recipe=result.recipe)
+    result.psf.save(path)
     back = psfd.read_psf(path)
     result.recipe.save(Path(folder, "recipe.json"))
     again = psfd.Recipe.load(Path(folder, "recipe.json"))
 
-print("The same voxels:", np.array_equal(back.psf, result.psf))
+print("The same voxels:", np.array_equal(back, result.psf))
 print("The same recipe:", back.recipe == again == result.recipe)
 print("Voxel size:", back.spacing)
 print("Made by:", back.recipe.provenance.device)
+print("On finer voxels:", back.evaluate(spacing=(0.1, 0.05, 0.05), with_error=True))
 plt.show()

@@ -3,8 +3,7 @@
 >>> import napari_psf_distiller as pd
 >>> field = pd.simulate_beads((32, 96, 96), beads=6, seed=3)
 >>> result = pd.distill(field.image, spacing=field.spacing)  # doctest: +SKIP
->>> pd.write_psf("psf.tif", result.psf, spacing=field.spacing, recipe=result.recipe)
-... # doctest: +SKIP
+>>> result.psf.save("psf.tif")  # doctest: +SKIP
 """
 
 from importlib.metadata import version
@@ -17,10 +16,13 @@ import napari_psf_distiller.starting  # noqa: F401
 from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.deconvolution.pipeline import deconvolve
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
-from napari_psf_distiller.io import read_image, read_psf, write_psf
+from napari_psf_distiller.export import Exporter, exporters
+from napari_psf_distiller.io import read_image
+from napari_psf_distiller.measure.otf import OTFSection
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill
 from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.psf import PSF, read_psf
 from napari_psf_distiller.recipe import (
     Camera,
     Deconvolve,
@@ -41,6 +43,7 @@ from napari_psf_distiller.steps import StepId
 __version__ = version("napari-psf-distiller")
 
 __all__ = [
+    "PSF",
     "Camera",
     "Deconvolve",
     "Deconvolved",
@@ -48,9 +51,11 @@ __all__ = [
     "DeviceError",
     "DistillerError",
     "DistillerWarning",
+    "Exporter",
     "InputError",
     "JointFit",
     "MatchedFilter",
+    "OTFSection",
     "Optics",
     "PostProcess",
     "Preprocess",
@@ -66,10 +71,10 @@ __all__ = [
     "deconvolve",
     "devices",
     "distill",
+    "exporters",
     "fwhm",
     "read_image",
     "read_psf",
     "simulate_beads",
     "simulate_psf",
-    "write_psf",
 ]

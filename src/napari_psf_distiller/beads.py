@@ -11,10 +11,23 @@ from numpy.typing import NDArray
 from napari_psf_distiller.checks import check_choice
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["AXES", "bead_voxels", "centres_of", "true_object"]
+__all__ = ["AXES", "IN_HALO", "REASONS", "bead_voxels", "centres_of", "true_object"]
 
 
 AXES = ("z", "y", "x")
+
+# A peak that may be the halo of a brighter bead.
+IN_HALO = "halo"
+
+# Why a bead is not used, and what that means to people.
+REASONS = {
+    "saturated": "saturated",
+    "border": "cut off by the image's border",
+    "bright": "much brighter than the others",
+    "dim": "too dim to tell its shape",
+    IN_HALO: "perhaps only another one's halo",
+    "touching": "of another shape than the others: touching, clumped or out of focus",
+}
 
 
 def centres_of(beads: pd.DataFrame) -> NDArray[np.float64]:

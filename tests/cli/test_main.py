@@ -101,8 +101,8 @@ def test_demo_writes_the_image_the_psf_and_the_report_and_says_where(demo):
 def test_demo_compares_the_width_with_the_true_one(demo):
     folder, printed, said = demo
     stored = read_psf(folder / "psf.tif")
-    assert stored.psf.sum() == pytest.approx(1, abs=1e-4)
-    widths = distiller.fwhm(stored.psf, stored.spacing)
+    assert stored.array.sum() == pytest.approx(1, abs=1e-4)
+    widths = distiller.fwhm(stored.array, stored.spacing)
     true = simulate_beads((64, 96, 96), stored.spacing, beads=1).psf
     expected = distiller.fwhm(true, stored.spacing)
     assert widths == pytest.approx(expected, rel=0.015)
@@ -133,7 +133,7 @@ def test_demo_can_be_replayed_on_the_image_it_wrote(demo, tmp_path, capsys):
     assert run("replay", folder / "recipe.json", folder / "beads.tif", "-o", again) == 0
     assert warnings_in(capsys.readouterr().err) == []
     first, second = read_psf(folder / "psf.tif"), read_psf(again / "psf.tif")
-    np.testing.assert_allclose(second.psf, first.psf, rtol=0, atol=1e-6 * first.psf.max())
+    np.testing.assert_allclose(second, first, rtol=0, atol=1e-6 * first.array.max())
 
 
 def test_demo_goes_to_a_folder_of_the_working_one_by_default(tmp_path, monkeypatch, capsys):
@@ -155,7 +155,7 @@ def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     with pytest.warns(distiller.DistillerWarning):
         expected = distiller.distill(image, field.spacing, device="numpy")
     stored = read_psf(out / "psf.tif")
-    np.testing.assert_array_equal(stored.psf, expected.psf)
+    np.testing.assert_array_equal(stored.array, expected.psf)
     assert stored.recipe == Recipe.load(out / "recipe.json") == expected.recipe
     for name in ("psf_error", "residual"):
         written = distiller.read_image(out / f"{name}.tif")
@@ -185,7 +185,7 @@ def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     recipe = dataclasses.replace(Recipe.stepwise(), distill=distiller.RichardsonLucy(iterations=3))
     with pytest.warns(distiller.DistillerWarning):
         expected = distiller.distill(field.image, field.spacing, recipe=recipe, device="numpy")
-    np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
+    np.testing.assert_array_equal(read_psf(out / "psf.tif").array, expected.psf)
     # It knows neither errors nor what a model would leave.
     assert {path.name for path in out.iterdir()} == RESULTS
     printed = capsys.readouterr()
@@ -297,7 +297,7 @@ def test_what_is_known_of_optics_and_camera_counts(field, sized, tmp_path):
     with pytest.warns(distiller.DistillerWarning):
         expected = distiller.distill(image, field.spacing, recipe=recipe, device="numpy")
     assert (expected.beads["reason"] == "saturated").any()
-    np.testing.assert_array_equal(read_psf(out / "psf.tif").psf, expected.psf)
+    np.testing.assert_array_equal(read_psf(out / "psf.tif").array, expected.psf)
 
 
 def test_a_2d_image_is_distilled(tmp_path):
@@ -306,10 +306,10 @@ def test_a_2d_image_is_distilled(tmp_path):
     tifffile.imwrite(path, field.image, photometric="minisblack")
     spacing = ["--spacing", "0.08", "0.08"]
     assert run("distill", path, "-o", tmp_path / "stepwise", *spacing, *STEPWISE) == 0
-    assert read_psf(tmp_path / "stepwise/psf.tif").psf.shape == (65, 65)
+    assert read_psf(tmp_path / "stepwise/psf.tif").array.shape == (65, 65)
     out = tmp_path / "joint"
     assert run("distill", path, "-o", out, *spacing, *HERE) == 0
-    psf = read_psf(out / "psf.tif").psf
+    psf = read_psf(out / "psf.tif").array
     assert psf.ndim == 2
     assert distiller.read_image(out / "psf_error.tif").image.shape == psf.shape
     assert distiller.read_image(out / "residual.tif").image.shape == (96, 96)
@@ -363,7 +363,7 @@ def test_a_failure_on_the_way_leaves_earlier_results_alone(sized, bare, tmp_path
 def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     psf, out = tmp_path / "psf.tif", tmp_path / "out.tif"
     kernel = field.psf[10:31, 15:36, 15:36].astype(np.float32)
-    distiller.write_psf(psf, kernel, spacing=field.spacing)
+    distiller.PSF(kernel, spacing=field.spacing).save(psf)
     options = ["--boundary", "circulant", "--method", "plain", *QUICK]
     assert run("deconvolve", sized, psf, "-o", out, *options) == 0
     stored = distiller.read_image(out)
@@ -381,7 +381,7 @@ def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys
 def kernel(field, tmp_path):
     """A small PSF, and its file."""
     array = field.psf[10:21, 21:42, 21:42].astype(np.float32)
-    distiller.write_psf(tmp_path / "kernel.tif", array, spacing=field.spacing)
+    distiller.PSF(array, spacing=field.spacing).save(tmp_path / "kernel.tif")
     return array, tmp_path / "kernel.tif"
 
 
@@ -428,7 +428,7 @@ def test_every_option_reaches_the_deconvolution(field, sized, kernel, tmp_path):
 
 def test_little_memory_is_tiles_and_both_are_told(field, sized, tmp_path, capsys):
     psf = tmp_path / "psf.tif"
-    distiller.write_psf(psf, field.psf[14:17, 29:34, 29:34], spacing=field.spacing)
+    distiller.PSF(field.psf[14:17, 29:34, 29:34], spacing=field.spacing).save(psf)
     options = [*QUICK, "--memory", 0.0022]
     assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *options) == 0
     printed = capsys.readouterr()
@@ -513,7 +513,7 @@ def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
     psf = tmp_path / "psf.tif"
     kernel = field.psf[10:31, 15:36, 15:36]
     for spacing, differ in (((0.2, 0.08, 0.0805), False), ((0.2, 0.08, 0.082), True)):
-        distiller.write_psf(psf, kernel, spacing=spacing)
+        distiller.PSF(kernel, spacing=spacing).save(psf)
         assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", "--overwrite", *QUICK) == 0
         told = warnings_in(capsys.readouterr().err)
         assert [("0.082" in text and str(psf) in text) for text in told] == [True] * differ
@@ -521,7 +521,7 @@ def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
 
 def test_a_psf_larger_than_the_image_is_told(field, sized, tmp_path, capsys):
     psf = tmp_path / "psf.tif"
-    distiller.write_psf(psf, np.pad(field.psf, 5), spacing=field.spacing)
+    distiller.PSF(np.pad(field.psf, 5), spacing=field.spacing).save(psf)
     assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *QUICK) == 0
     assert any("larger than the image" in text for text in warnings_in(capsys.readouterr().err))
 
@@ -530,7 +530,7 @@ def test_a_psf_larger_than_the_image_is_told(field, sized, tmp_path, capsys):
 def test_an_output_that_cannot_be_is_refused(field, sized, tmp_path, name, capsys):
     (tmp_path / "folder.tif").mkdir()
     psf = tmp_path / "psf.tif"
-    distiller.write_psf(psf, field.psf, spacing=field.spacing)
+    distiller.PSF(field.psf, spacing=field.spacing).save(psf)
     before = sorted(tmp_path.rglob("*")), sized.read_bytes()
     assert run("deconvolve", sized, psf, "-o", tmp_path / name, "--overwrite", *QUICK) == 2
     assert "Deconvolve" not in capsys.readouterr().err
@@ -552,7 +552,7 @@ def test_replay_gives_the_same_psf_and_nothing_to_say(recorded, sized, tmp_path,
     again = tmp_path / "again"
     assert run("replay", recorded, sized, "-o", again) == 0
     first, second = read_psf(recorded.parent / "psf.tif"), read_psf(again / "psf.tif")
-    np.testing.assert_allclose(second.psf, first.psf, rtol=0, atol=1e-6 * first.psf.max())
+    np.testing.assert_allclose(second, first, rtol=0, atol=1e-6 * first.array.max())
     assert second.recipe == first.recipe
     told = warnings_in(capsys.readouterr().err)
     assert not any("recipe" in text for text in told)

@@ -364,9 +364,9 @@ def test_an_image_without_light(iterations):
 
 
 def test_it_says_how_it_came_about():
-    psf = psf_of((7, 9))
+    psf = pd.PSF(psf_of((7, 9)), (0.1, 0.1))
     rng = np.random.default_rng(0)
-    image = rng.poisson(10 * blurred((60, 66), psf)[1])
+    image = rng.poisson(10 * blurred((60, 66), np.asarray(psf))[1])
     given = pd.deconvolve(image, psf, 7, device="numpy")
     assert (given.iterations, given.why_ended, given.warnings) == (7, pd.WhyEnded.GIVEN, ())
     assert [iteration for iteration, _ in given.log_likelihood] == list(range(1, 8))
@@ -382,6 +382,8 @@ def test_it_says_how_it_came_about():
     np.testing.assert_array_equal(automatic, same)
     default = pd.Recipe().deconvolve
     assert (default.iterations, default.method) == (None, "accelerated")
+    # An array is a PSF too.
+    np.testing.assert_array_equal(pd.deconvolve(image, psf.array, 7, device="numpy"), given)
 
 
 def test_a_recipe_and_the_call_have_the_same_defaults():

@@ -321,7 +321,7 @@ def some_file(rng: Random, path: Path) -> None:
     axes = "TZYX"[-image.ndim :]
     if kind == "psf":
         psf = image.astype("f4").reshape(-1, *image.shape[-2:]) + 1
-        psfd.write_psf(path, psf, spacing=(0.2, 0.1, 0.1), recipe=psfd.Recipe())
+        psfd.PSF(psf, spacing=(0.2, 0.1, 0.1), recipe=psfd.Recipe()).save(path)
     elif kind == "imagej":
         image = image.astype(pick(rng, "u1", "u2", "f4"))
         metadata = {"axes": axes, "unit": pick(rng, "um", "nm", "pixel"), "spacing": 0.3}
@@ -445,7 +445,7 @@ def cli_call(rng: Random, folder: Path) -> Call:
         tifffile.imwrite(image, PLANE.image, photometric="minisblack")
     if rng.random() < 0.2:
         some_file(rng, image)
-    psfd.write_psf(psf, PSF, spacing=(0.25, 0.1, 0.1))
+    psfd.PSF(PSF, spacing=(0.25, 0.1, 0.1)).save(psf)
     psfd.Recipe.stepwise().save(folder / "recipe.json")
     number = pick(
         rng, "0.1", "0", "-1", "nan", "inf", "1e400", "520", "x", "", "0,1", "1e-300", "9" * 5000

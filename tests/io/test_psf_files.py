@@ -13,12 +13,12 @@ import tifffile
 from PIL import Image
 
 from napari_psf_distiller import (
+    PSF,
     DistillerWarning,
     InputError,
     Recipe,
     read_image,
     read_psf,
-    write_psf,
 )
 from napari_psf_distiller.io import is_psf_file, psf_made_with, write_image
 from napari_psf_distiller.recipe import Provenance
@@ -41,6 +41,10 @@ def recipe_of(shape) -> Recipe:
     return Recipe(spacing=SPACING[-len(shape) :], device="numpy", provenance=provenance)
 
 
+def write_psf(path, psf, *, spacing, recipe=None):
+    PSF(psf, spacing, recipe=recipe).save(path)
+
+
 def tiff_written_elsewhere(path, array, **options):
     tifffile.imwrite(path, array, **options)
     return path
@@ -52,8 +56,8 @@ def test_a_round_trip_changes_nothing(tmp_path, name, shape):
     psf, spacing, recipe = psf_of(shape), SPACING[-len(shape) :], recipe_of(shape)
     write_psf(tmp_path / name, psf, spacing=spacing, recipe=recipe)
     stored = read_psf(tmp_path / name)
-    assert stored.psf.dtype == np.float32
-    np.testing.assert_array_equal(stored.psf, psf)
+    assert stored.array.dtype == np.float32
+    np.testing.assert_array_equal(stored.array, psf)
     assert stored.spacing == spacing
     assert stored.recipe == recipe
     assert is_psf_file(tmp_path / name)
@@ -72,7 +76,7 @@ def test_without_a_recipe(tmp_path, name):
 def test_a_file_is_replaced(tmp_path):
     for n in (5, 9):
         write_psf(tmp_path / "psf.tif", psf_of((n, 7, 9)), spacing=SPACING)
-    assert read_psf(tmp_path / "psf.tif").psf.shape == (9, 7, 9)
+    assert read_psf(tmp_path / "psf.tif").shape == (9, 7, 9)
 
 
 # What other programs see. tifffile reads the tags without any of this package's code; Pillow is a
@@ -352,7 +356,8 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, name, read):
             continue
         with contextlib.suppress(InputError):
             stored = read(tmp_path / name)
-            np.testing.assert_array_equal(stored[0], psf)
+            voxels = stored.array if read is read_psf else stored.image
+            np.testing.assert_array_equal(voxels, psf)
             assert stored.spacing == pytest.approx(SPACING, rel=1e-6)
         assert is_psf_file(tmp_path / name) in (True, False)
 
@@ -466,7 +471,7 @@ def test_what_cannot_be_written(tmp_path, psf, spacing, words):
 
 @pytest.mark.parametrize("name", ["psf", "psf.png", "psf.tif.gz", "tif", ".tif.txt"])
 def test_a_name_that_is_no_tiffs(tmp_path, name):
-    with pytest.raises(InputError, match=r"must end in \.tif or \.ome\.tif"):
+    with pytest.raises(InputError, match=r"must end in \.tif, \.tiff, \.ome\.tif or \.ome\.tiff"):
         write_psf(tmp_path / name, psf_of((5, 7, 9)), spacing=SPACING)
     assert list(tmp_path.iterdir()) == []
 
@@ -500,4 +505,4 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, name, there
             write_psf(path, psf[:, ::-1], spacing=SPACING)
     assert list(tmp_path.iterdir()) == ([path] if there_before else [])
     if there_before:
-        np.testing.assert_array_equal(read_psf(path).psf, psf)
+        np.testing.assert_array_equal(read_psf(path), psf)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_psf_distiller.beads import IN_HALO, REASONS
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
-from napari_psf_distiller.joint.image.detection import IN_HALO
-from napari_psf_distiller.joint.judging import REASONS, check_one_kind, judge
+from napari_psf_distiller.joint.judging import check_one_kind, judge
 from napari_psf_distiller.joint.locate import MOMENTS, BeadFit
 
 WIDTHS = np.array([3.0, 2.5, 2.5])

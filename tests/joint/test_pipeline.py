@@ -61,7 +61,7 @@ def error_of(found, truth) -> float:
 
 def assert_true(result, field, *, error=0.06, width=0.015) -> None:
     """The PSF is a PSF, and the microscope's."""
-    psf = result.psf
+    psf = result.psf.array
     assert psf.dtype == np.float32
     assert psf.sum(dtype=np.float64) == pytest.approx(1, abs=1e-6)
     assert psf.min() >= 0
@@ -301,7 +301,7 @@ def test_the_window_can_be_given(field):
 
 def test_a_psf_that_turns_by_no_angle_is_symmetric(symmetric):
     assert symmetric.recipe.distill.angular_orders == 0
-    psf = symmetric.psf
+    psf = symmetric.psf.array
     np.testing.assert_allclose(psf, psf.swapaxes(1, 2), rtol=0, atol=1e-6 * psf.max())
     np.testing.assert_allclose(psf, psf[:, ::-1], rtol=0, atol=1e-6 * psf.max())
 

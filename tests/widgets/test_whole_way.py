@@ -64,7 +64,7 @@ def test_the_way_by_clicks_is_the_pipelines(
     # The recipe in the PSF layer is all that is needed to make it again from the image.
     recipe = recipe_of(psf)
     result = pd.distill(bead_layer.data, recipe=recipe)
-    np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.max(), rtol=0)
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.array.max(), rtol=0)
     np.testing.assert_array_equal(clean.data, result.preprocessed)
     np.testing.assert_array_equal(beads.data, result.beads[["z", "y", "x"]])
     assert list(beads.features["used"]) == list(result.beads["used"])
@@ -96,7 +96,7 @@ def test_a_2d_field(viewer: napari.Viewer, walk: Callable[..., list[Any]], recip
     layer = viewer.add_image(field.image, scale=field.spacing, units=("micrometer",) * 2)
     psf = walk(layer, SETTINGS["best"])[-2]
     result = pd.distill(field.image, recipe=recipe_of(psf))
-    np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.max(), rtol=0)
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.array.max(), rtol=0)
 
 
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
@@ -115,7 +115,7 @@ def test_the_joint_way_by_clicks_is_the_pipelines(
     # The recipe in the PSF layer is all that is needed to make it again from the image.
     recipe = recipe_of(psf)
     result = pd.distill(bead_layer.data, recipe=recipe)
-    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.max(), rtol=0)
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.array.max(), rtol=0)
     np.testing.assert_allclose(fitted.data, result.beads[["z", "y", "x"]], atol=1e-3)
     assert list(fitted.features["used"]) == list(result.beads["used"])
     np.testing.assert_allclose(residual.data, result.residual, atol=0.1)
@@ -141,7 +141,7 @@ def test_the_joint_way_of_a_2d_field(user: Any, viewer: napari.Viewer, recipe_of
     distilled = user.runs(gui)[-1]
     psf = user.makes("Post-process PSF", image=distilled)
     result = pd.distill(field.image, recipe=recipe_of(psf))
-    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.max(), rtol=0)
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.array.max(), rtol=0)
 
 
 def test_each_step_starts_from_what_the_step_before_wrote(user: Any, bead_layer: Image) -> None:

@@ -17,12 +17,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.options import given, with_options
-from napari_psf_distiller.cli.results_folder import (
-    result_names,
-    results_in,
-    results_text,
-    write_results,
-)
+from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
@@ -34,6 +29,8 @@ from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Result
+from napari_psf_distiller.results.folder import result_names, write_results
+from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.simulate import simulate_beads
 
 __all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
@@ -94,7 +91,7 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
         image = read_image(staging / "beads.tif").image
         result = finish(distill_steps_of(image, recipe), outlet.progress)
         title = f"PSF from a simulated field of beads ({arguments.layout})"
-        write_results(staging, image, result, title)
+        write_results(staging, result, title)
     for warning in result.warnings:
         outlet.warn(warning)
     true = ", ".join(f"{1000 * width:.0f}" for width in fwhm(field.psf, field.spacing))
@@ -243,7 +240,7 @@ def _distill_file(
     ome = arguments.ome
     with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
         result = finish(distill_steps_of(image, recipe), outlet.progress)
-        write_results(staging, image, result, f"PSF from {arguments.image.name}", ome=ome)
+        write_results(staging, result, f"PSF from {arguments.image.name}", ome=ome)
     for warning in result.warnings:
         outlet.warn(warning)
     return results_text(folder, result, ome=ome), result

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,16 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller import figures
-from napari_psf_distiller.beads import AXES
+from napari_psf_distiller.beads import AXES, REASONS
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.files import write_whole
-from napari_psf_distiller.joint.judging import REASONS
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.section import Section
-from napari_psf_distiller.results import Result
 from napari_psf_distiller.wording import width_text
+
+if TYPE_CHECKING:
+    from napari_psf_distiller.results import Result
 
 __all__ = ["write_report"]
 
@@ -97,13 +98,13 @@ def write_report(
         The image cannot be used, or the file cannot be written.
     """
     array = check_image(image)
-    top = float(result.psf.max())
-    spacing = result.spacing
+    psf, spacing = result.psf.array, result.psf.spacing
+    top = float(psf.max())
     plain = _picture(
         (5.2, 5.2),
         "The PSF's maximum projections",
         "Maximum projections, intensity from 0 to the maximum.",
-        lambda figure: figures.draw_projections(figure, result.psf, spacing),
+        lambda figure: figures.draw_projections(figure, psf, spacing),
     )
     bright = _picture(
         (5.2, 5.2),
@@ -111,7 +112,7 @@ def write_report(
         f"The same to half of the maximum with gamma {ARTEFACT_GAMMA}, where artefacts show: a "
         "grainy or boxy surround, stripes, second peaks.",
         lambda figure: figures.draw_projections(
-            figure, result.psf, spacing, gamma=ARTEFACT_GAMMA, vmax=top / 2
+            figure, psf, spacing, gamma=ARTEFACT_GAMMA, vmax=top / 2
         ),
     )
     profiles = _picture(
@@ -119,7 +120,7 @@ def write_report(
         "Profiles through the PSF's peak",
         "Profiles through the peak: voxels, and the cubic spline on which the full width at half "
         "maximum is measured.",
-        lambda figure: figures.draw_profiles(figure, result.psf, spacing),
+        lambda figure: figures.draw_profiles(figure, psf, spacing),
     )
     gains = result.recipe.distill.method == "joint"
     likelihood = _picture(
@@ -196,7 +197,7 @@ def _residual(result: Result, size: tuple[float, float]) -> str:
         f"The image less the fitted model{where}. Where all is well it is noise; rings or spots at "
         "many beads say that the PSF changes across the image or that the beads are not alike. At "
         "bright beads there is more noise than beside them.",
-        lambda figure: figures.draw_residual(figure, residual, result.beads, result.spacing),
+        lambda figure: figures.draw_residual(figure, residual, result.beads, result.psf.spacing),
     )
 
 
@@ -206,10 +207,10 @@ def _bead_summary(result: Result) -> str:
     if "chi_squared" not in beads:
         return ""
     used, others = beads[beads["used"]], beads[~beads["used"]]
-    axes = AXES[-len(result.spacing) :]
+    axes = AXES[-len(result.psf.spacing) :]
     errors = ", ".join(
         f"{1000 * size * float(used[f'{axis}_error'].median()):.2g} nm along {axis}"
-        for axis, size in zip(axes, result.spacing, strict=True)
+        for axis, size in zip(axes, result.psf.spacing, strict=True)
     )
     part = 100 * float((used["amplitude_error"] / used["amplitude"]).median())
     chi_squared = used["chi_squared"].to_numpy(dtype=float)
@@ -320,7 +321,7 @@ def _record(result: Result) -> str:
         sections["image"] = {
             "shape": _numbers(made.image_shape, " x "),
             "dtype": made.image_dtype,
-            "spacing": f"{_numbers(result.spacing, ' x ')} µm",
+            "spacing": f"{_numbers(result.psf.spacing, ' x ')} µm",
             "SHA-256": made.image_sha256,
         }
         sections["versions"] = made.versions

@@ -6,7 +6,7 @@ from napari_psf_distiller.io.psf_files import (
     is_psf_file,
     psf_made_with,
     read_image,
-    read_psf,
+    read_stored_psf,
     write_image,
     write_psf,
 )
@@ -17,7 +17,7 @@ __all__ = [
     "is_psf_file",
     "psf_made_with",
     "read_image",
-    "read_psf",
+    "read_stored_psf",
     "write_image",
     "write_psf",
 ]

@@ -1,12 +1,13 @@
-"""TIFF in and out: PSFs with voxel size and recipe, bead images with their voxel size."""
+"""TIFF in and out: PSFs with all that is known of them, bead images with their voxel size."""
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,13 +28,21 @@ __all__ = [
     "is_psf_file",
     "psf_made_with",
     "read_image",
-    "read_psf",
+    "read_stored_psf",
     "write_image",
     "write_psf",
 ]
 
 FORMAT = "napari-psf-distiller psf"
 VERSION = 1
+
+# A private tag of the first page, from the range that TIFF leaves to everyone, holds what is no
+# text, as arrays in NumPy's own npz: programs that do not know it leave it alone.
+ARRAYS_TAG = 65361
+UNDEFINED = 7
+
+# In it the errors have this name, and those of the functions begin so.
+ERROR, FUNCTIONS = "error", "functions."
 
 
 class StoredPSF(NamedTuple):
@@ -47,11 +56,17 @@ class StoredPSF(NamedTuple):
         Voxel size in micrometres.
     recipe : Recipe or None
         What it was made with, where the file says so.
+    error : numpy.ndarray or None
+        float32, of its shape: the standard error of each voxel.
+    functions : dict of str to numpy.ndarray, or None
+        What is known of the functions that it is a sum of.
     """
 
     psf: NDArray[np.float32]
     spacing: tuple[float, ...]
     recipe: Recipe | None
+    error: NDArray[np.float32] | None
+    functions: dict[str, NDArray[Any]] | None
 
 
 class StoredImage(NamedTuple):
@@ -70,36 +85,44 @@ class StoredImage(NamedTuple):
 
 
 def write_psf(
-    path: str | Path,
-    psf: ArrayLike,
+    path: Path,
+    psf: NDArray[np.float32],
     *,
     spacing: Sequence[float],
     recipe: Recipe | None = None,
+    error: NDArray[np.float32] | None = None,
+    functions: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
-    """Write a PSF as float32 TIFF with its voxel size and recipe, whole or not at all.
+    """Write a PSF as float32 TIFF with all that is known of it.
 
     Parameters
     ----------
-    path : str or Path
+    path : Path
         ``.ome.tif`` and ``.ome.tiff`` give OME-TIFF, ``.tif`` and ``.tiff`` ImageJ's TIFF. ImageJ
         shows the recipe under Image > Show Info; in OME-TIFF it is the image's description.
-    psf : array_like
-        (Z, Y, X) or (Y, X).
+    psf : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X).
     spacing : sequence of float
         Voxel size in micrometres.
     recipe : Recipe, optional
-
-    Raises
-    ------
-    InputError
-        The PSF, the spacing or the path cannot be used.
+    error : numpy.ndarray, optional
+        float32, of the PSF's shape: the standard error of each voxel.
+    functions : mapping of str to numpy.ndarray, optional
+        See `StoredPSF`.
     """
-    array = check_image(psf, "The PSF")
-    sizes = check_spacing(spacing, array.ndim)
-    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(sizes)}
+    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(spacing)}
     if recipe is not None:
         note["recipe"] = json.loads(recipe.to_json())
-    _write(path, array, sizes, json.dumps(note, allow_nan=False))
+    options = _tiff_options(path, psf.ndim, tuple(spacing), json.dumps(note, allow_nan=False))
+    arrays = {FUNCTIONS + name: value for name, value in (functions or {}).items()}
+    if error is not None:
+        arrays[ERROR] = error
+    if arrays:
+        packed = io.BytesIO()
+        np.savez_compressed(packed, allow_pickle=False, **arrays)
+        value = packed.getvalue()
+        options["extratags"] = [(ARRAYS_TAG, UNDEFINED, len(value), value, True)]
+    tifffile.imwrite(path, psf, **options)
 
 
 def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] | None) -> None:
@@ -107,8 +130,12 @@ def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] 
 
     Parameters
     ----------
-    path, image, spacing
-        As of `write_psf`; a spacing of None writes none.
+    path : str or Path
+        See `write_psf`.
+    image : array_like
+        (Z, Y, X) or (Y, X).
+    spacing : sequence of float or None
+        Voxel size in micrometres; None writes none.
 
     Raises
     ------
@@ -116,10 +143,14 @@ def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] 
         The image, the spacing or the path cannot be used.
     """
     array = check_image(image)
-    _write(path, array, check_spacing(spacing, array.ndim) if spacing is not None else None, "")
+    sizes = check_spacing(spacing, array.ndim) if spacing is not None else None
+    if not Path(path).name.lower().endswith((".tif", ".tiff")):
+        raise InputError(f"{path} cannot be written: its name must end in .tif or .ome.tif.")
+    options = _tiff_options(Path(path), array.ndim, sizes, "")
+    write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
 
 
-def read_psf(path: str | Path) -> StoredPSF:
+def read_stored_psf(path: str | Path) -> StoredPSF:
     """Read a PSF from a TIFF file: one of ours, or any that has a voxel size.
 
     Raises
@@ -130,6 +161,7 @@ def read_psf(path: str | Path) -> StoredPSF:
     with _opened(path) as tiff:
         image, spacing, notes = found_image(tiff, path)
         note = _note(tiff)
+        arrays = {} if note is None else _arrays(tiff)
     _tell(notes)
     psf = check_image(image, f"The PSF in {path}")
     recipe = None
@@ -144,7 +176,13 @@ def read_psf(path: str | Path) -> StoredPSF:
             f"{path} does not say how large its voxels are. Save it with its voxel size, or open "
             "it as an image and set the layer's scale."
         )
-    return StoredPSF(psf, spacing, recipe)
+    error = arrays.pop(ERROR, None)
+    functions = {
+        name.removeprefix(FUNCTIONS): value
+        for name, value in arrays.items()
+        if name.startswith(FUNCTIONS)
+    }
+    return StoredPSF(psf, spacing, recipe, error, functions or None)
 
 
 def read_image(path: str | Path) -> StoredImage:
@@ -170,7 +208,7 @@ def read_image(path: str | Path) -> StoredImage:
 
 
 def is_psf_file(path: str | Path) -> bool:
-    """Return whether a file is a TIFF that `write_psf` wrote; never raises."""
+    """Return whether a file is a TIFF that `write_psf` filled; never raises."""
     try:
         with _listening(), tifffile.TiffFile(path) as tiff:
             return _note(tiff) is not None
@@ -184,7 +222,7 @@ def psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] |
     Returns
     -------
     tuple or None
-        None of any file that `write_psf` did not write.
+        None of any file that `write_psf` did not fill.
 
     Raises
     ------
@@ -216,15 +254,13 @@ def _made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...
     return spacing, recipe
 
 
-def _write(
-    path: str | Path, array: NDArray[np.float32], sizes: tuple[float, ...] | None, note: str
-) -> None:
-    name = Path(path).name.lower()
-    if not name.endswith((".tif", ".tiff")):
-        raise InputError(f"{path} cannot be written: its name must end in .tif or .ome.tif.")
-    axes = "ZYX"[-array.ndim :]
+def _tiff_options(
+    path: Path, ndim: int, sizes: tuple[float, ...] | None, note: str
+) -> dict[str, Any]:
+    """Return how tifffile is to write an image with a voxel size and a note of its own."""
+    axes = "ZYX"[-ndim:]
     options: dict[str, Any] = {"photometric": "minisblack"}
-    if name.endswith((".ome.tif", ".ome.tiff")):
+    if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
         metadata: dict[str, Any] = {"axes": axes}
         if note:
             metadata["Description"] = note
@@ -234,18 +270,16 @@ def _write(
             # For programs that know TIFF, but not OME.
             options["resolution"] = (1e4 / sizes[-1], 1e4 / sizes[-2])
             options["resolutionunit"] = "CENTIMETER"
-        options |= {"ome": True, "metadata": metadata}
-    else:
-        metadata = {"axes": axes}
-        if note:
-            metadata["Info"] = note
-        if sizes is not None:
-            metadata["unit"] = "um"
-            options["resolution"] = (1 / sizes[-1], 1 / sizes[-2])
-            if array.ndim == 3:
-                metadata["spacing"] = sizes[0]
-        options |= {"imagej": True, "metadata": metadata}
-    write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
+        return options | {"ome": True, "metadata": metadata}
+    metadata = {"axes": axes}
+    if note:
+        metadata["Info"] = note
+    if sizes is not None:
+        metadata["unit"] = "um"
+        options["resolution"] = (1 / sizes[-1], 1 / sizes[-2])
+        if ndim == 3:
+            metadata["spacing"] = sizes[0]
+    return options | {"imagej": True, "metadata": metadata}
 
 
 @contextmanager
@@ -326,6 +360,15 @@ def _note(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
     if not isinstance(note, dict) or note.get("format") != FORMAT:
         return None
     return note
+
+
+def _arrays(tiff: tifffile.TiffFile) -> dict[str, NDArray[Any]]:
+    """Return the arrays that `write_psf` left in the file beside its planes."""
+    tag = tiff.pages.first.tags.get(ARRAYS_TAG)
+    if tag is None:
+        return {}
+    with np.load(io.BytesIO(tag.value), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def _ome_description(xml: str) -> str | None:

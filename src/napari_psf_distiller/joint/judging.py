@@ -8,24 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from napari_psf_distiller.beads import REASONS
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
-from napari_psf_distiller.joint.image.detection import IN_HALO
 from napari_psf_distiller.joint.locate import MOMENTS, BeadFit
 
-__all__ = ["MAX_AMPLITUDE_ERROR", "REASONS", "check_one_kind", "judge", "why_none_is_used"]
+__all__ = ["MAX_AMPLITUDE_ERROR", "check_one_kind", "judge", "why_none_is_used"]
 
 Floats = NDArray[np.float64]
-
-# Why a bead is not used, and what that means to people.
-REASONS = {
-    "saturated": "saturated",
-    "border": "cut off by the image's border",
-    "bright": "much brighter than the others",
-    "dim": "too dim to tell its shape",
-    IN_HALO: "perhaps only another one's halo",
-    "touching": "of another shape than the others: touching, clumped or out of focus",
-}
 
 # What to do where it is why most of an image's beads cannot be used.
 ADVICE = {

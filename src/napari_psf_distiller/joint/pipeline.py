@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.advice import bead_warnings, psf_warnings
-from napari_psf_distiller.beads import AXES, bead_voxels, centres_of
+from napari_psf_distiller.beads import AXES, IN_HALO, bead_voxels, centres_of
 from napari_psf_distiller.checks import check_array, check_spacing
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.errors import InputError
@@ -21,7 +21,6 @@ from napari_psf_distiller.joint.fit import distill_jointly
 from napari_psf_distiller.joint.image.bead_image import BeadImage, bead_image_from
 from napari_psf_distiller.joint.image.detection import (
     EXCLUDED,
-    IN_HALO,
     KEPT,
     Candidates,
     candidates_at,
@@ -34,10 +33,11 @@ from napari_psf_distiller.joint.results import (
     JointState,
     Settings,
 )
-from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.optics import support_of
-from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
+from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Progress, Steps, noting
+from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.psf.postprocessing import with_post_processed
 from napari_psf_distiller.recipe import JointFit, MatchedFilter, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Result
@@ -75,41 +75,31 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     curve: list[tuple[int, float]] = []
     fit = yield from noting(distill_jointly(bead_image, candidates, settings, device), curve)
     clock.note(StepId.DISTILL)
-    psf = yield from postprocess_step(fit.psf, recipe)
+    array = yield from postprocess_step(fit.psf, recipe)
     clock.note(StepId.POSTPROCESS)
     spacing = check_spacing(recipe.spacing, original.ndim)
     record = provenance_of(original, f"{device.name}, float32")
+    recipe = dataclasses.replace(recipe, provenance=record)
+    distilled = PSF(fit.psf, spacing, fit.psf_error, recipe, fit.functions)
+    psf = with_post_processed(distilled, array, recipe.postprocess)
     return Result(
         psf=psf,
         beads=fit.beads,
-        recipe=dataclasses.replace(recipe, provenance=record),
+        recipe=recipe,
         timings=clock.total(),
-        spacing=spacing,
-        fwhm=fwhm(psf, spacing),
+        fwhm=psf.fwhm(),
         fwhm_error=fit.fwhm_error,
-        psf_error=_postprocessed_error(fit, psf, recipe),
         log_likelihood=tuple(curve),
         warnings=(
             *bead_warnings(fit.beads),
             *joint_warnings(fit, spacing, recipe),
             *history_warnings(fit.state.bead_image.history, fit.widths),
-            *psf_warnings(original.shape, psf, recipe),
+            *psf_warnings(original.shape, array, recipe),
         ),
+        image=original,
         residual=fit.residual,
         preprocessed=None,
     )
-
-
-def _postprocessed_error(
-    fit: JointFitResult, psf: NDArray[np.float32], recipe: Recipe
-) -> NDArray[np.float32]:
-    """Return the errors of a PSF's voxels, moved, cropped and scaled as it was itself."""
-    peak = np.unravel_index(int(fit.psf.argmax()), fit.psf.shape)
-    moves = tuple(n // 2 - int(p) for n, p in zip(fit.psf.shape, peak, strict=True))
-    error = np.roll(fit.psf_error, moves, axis=tuple(range(fit.psf.ndim)))
-    left = 1 - recipe.postprocess.background
-    scale = np.float32(float(psf.max()) / (left * float(fit.psf.max())))
-    return crop_about_centre(error, psf.shape) * scale
 
 
 def raw_bead_image(image: ArrayLike, recipe: Recipe) -> BeadImage:

@@ -1,5 +1,6 @@
-"""A PSF at every place: the functions that it is a sum of."""
+"""A PSF as an object: its voxels, how well they are known, and what it is between them."""
 
 from napari_psf_distiller.psf.functions import FittedFunctions
+from napari_psf_distiller.psf.psf import PSF, read_psf
 
-__all__ = ["FittedFunctions"]
+__all__ = ["PSF", "FittedFunctions", "read_psf"]

@@ -13,9 +13,9 @@ from napari_psf_distiller.advice import bead_warnings, psf_warnings
 from napari_psf_distiller.beads import bead_voxels, centres_of, true_object
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
-from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe, RichardsonLucy, ThresholdedObjects
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Deconvolved, Result
@@ -55,23 +55,24 @@ def stepwise_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     clock.note(StepId.FIND_BEADS)
     distilled = yield from distill_step(preprocessed.image, beads, recipe)
     clock.note(StepId.DISTILL)
-    psf = yield from postprocess_step(distilled.array, recipe)
+    voxels = yield from postprocess_step(distilled.array, recipe)
     clock.note(StepId.POSTPROCESS)
+    recipe = dataclasses.replace(recipe, provenance=provenance_of(original, distilled.device))
+    psf = PSF(voxels, spacing, recipe=recipe)
     return Result(
         psf=psf,
         beads=beads,
-        recipe=dataclasses.replace(recipe, provenance=provenance_of(original, distilled.device)),
+        recipe=recipe,
         timings=clock.total(),
-        spacing=spacing,
-        fwhm=fwhm(psf, spacing),
+        fwhm=psf.fwhm(),
         fwhm_error=(float("nan"),) * array.ndim,
-        psf_error=None,
         log_likelihood=distilled.log_likelihood,
         warnings=(
             *bead_warnings(beads),
-            *psf_warnings(array.shape, psf, recipe),
+            *psf_warnings(array.shape, voxels, recipe),
             *distilled.warnings,
         ),
+        image=original,
         residual=None,
         preprocessed=preprocessed.image,
     )

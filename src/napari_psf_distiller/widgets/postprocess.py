@@ -11,6 +11,8 @@ from napari_psf_distiller.advice import psf_warnings
 from napari_psf_distiller.figures import widths_text
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.psf.postprocessing import with_post_processed
 from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
@@ -93,8 +95,15 @@ def postprocess_steps(task: PostProcessTask) -> Steps[Outcome]:
         colormap="inferno",
     )
     if note is not None:
-        # Cropping and scaling leave the widths as they are.
-        made = layer[1]["metadata"]
-        made[METADATA_KEY] = dataclasses.replace(made[METADATA_KEY], fwhm_error=note.fwhm_error)
+        metadata, made = layer[1]["metadata"], None
+        if isinstance(note.psf, PSF) and np.array_equal(note.psf, array):
+            made = with_post_processed(note.psf, psf, recipe.postprocess)
+        metadata[METADATA_KEY] = dataclasses.replace(
+            metadata[METADATA_KEY],
+            # Cropping and scaling leave the widths as they are.
+            fwhm_error=note.fwhm_error,
+            psf_error=None if made is None else made.error,
+            psf=made,
+        )
     shown = widths_text(psf, recipe.spacing)
     return Outcome([layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe))

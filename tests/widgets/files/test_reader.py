@@ -14,14 +14,14 @@ from napari.plugins import _npe2
 from napari.settings import get_settings
 from npe2.manifest import PluginManifest
 
-from napari_psf_distiller import InputError, Recipe, SimulatedBeads, write_psf
+from napari_psf_distiller import PSF, InputError, Recipe, SimulatedBeads
 from napari_psf_distiller.widgets.files.reader import PSF_NAMES, get_reader
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 PLUGIN = "napari-psf-distiller"
 SPACING = (0.2, 0.1, 0.08)
 RECIPE = dataclasses.replace(Recipe.notebook(), spacing=SPACING, bead_diameter=0.1)
-PSF = np.random.default_rng(0).random((5, 7, 9)).astype(np.float32)
+VOXELS = np.random.default_rng(0).random((5, 7, 9)).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +45,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Callable[..., Path]:
-    def save(name: str, psf: Any = PSF, recipe: Recipe | None = RECIPE) -> Path:
-        write_psf(tmp_path / name, psf, spacing=SPACING[-np.ndim(psf) :], recipe=recipe)
+    def save(name: str, psf: Any = VOXELS, recipe: Recipe | None = RECIPE) -> Path:
+        PSF(psf, spacing=SPACING[-np.ndim(psf) :], recipe=recipe).save(tmp_path / name)
         return tmp_path / name
 
     return save
@@ -64,13 +64,13 @@ def test_a_saved_psf_is_a_layer_that_every_step_takes(
     viewer: napari.Viewer, saved: Callable[..., Path], name: str
 ) -> None:
     (layer,) = viewer.open(str(saved(name)), plugin=PLUGIN)
-    np.testing.assert_array_equal(layer.data, PSF)
+    np.testing.assert_array_equal(layer.data, VOXELS)
     assert layer.name.lower() == "a"
     assert tuple(layer.scale) == SPACING
     assert {str(unit) for unit in layer.units} == {"micrometer"}
     assert layer.axis_labels == ("z", "y", "x")
     assert layer.colormap.name == "inferno"
-    assert layer.contrast_limits == [0, pytest.approx(PSF.max())]
+    assert layer.contrast_limits == [0, pytest.approx(VOXELS.max())]
     source = read_image_layer(layer, "a PSF", viewer)
     assert source.recipe == RECIPE
     assert source.origin == layer.name
@@ -79,7 +79,7 @@ def test_a_saved_psf_is_a_layer_that_every_step_takes(
 def test_a_plane_and_a_psf_without_a_recipe(
     viewer: napari.Viewer, saved: Callable[..., Path]
 ) -> None:
-    (layer,) = viewer.open(str(saved("plane.psf.tif", PSF[2], None)), plugin=PLUGIN)
+    (layer,) = viewer.open(str(saved("plane.psf.tif", VOXELS[2], None)), plugin=PLUGIN)
     assert (layer.ndim, layer.axis_labels) == (2, ("y", "x"))
     source = read_image_layer(layer)
     assert source.recipe.spacing == SPACING[1:]
@@ -91,7 +91,7 @@ def test_after_the_first_save_a_psf_dropped_on_the_viewer_is_opened_without_a_qu
 ) -> None:
     assert drops(viewer, saved("first.psf.tif")) == []
     assert asked == [{"PSF Distiller", "napari builtins"}]
-    layer = viewer.add_image(PSF, scale=SPACING, units=("micrometer",) * 3)
+    layer = viewer.add_image(VOXELS, scale=SPACING, units=("micrometer",) * 3)
     viewer.layers.save(str(tmp_path / "mine.psf.ome.tif"), plugin=PLUGIN)
     for path in (tmp_path / "mine.psf.ome.tif", saved("first.psf.tif")):
         (opened,) = drops(viewer, path)
@@ -116,7 +116,7 @@ def test_other_names_have_the_readers_that_they_had(
     viewer: napari.Viewer, tmp_path: Path, asked: list[set[str]], name: str
 ) -> None:
     path = tmp_path / name
-    tifffile.imwrite(path, PSF)
+    tifffile.imwrite(path, VOXELS)
     get_reader(str(path))
     assert set(_npe2.get_readers(str(path))) == {"napari"}
     (layer,) = drops(viewer, path)
@@ -129,7 +129,7 @@ def test_a_foreign_file_of_our_name_is_left_to_the_others(
 ) -> None:
     get_reader(str(saved("a.psf.tif")))
     path = tmp_path / "foreign.psf.tif"
-    tifffile.imwrite(path, PSF)
+    tifffile.imwrite(path, VOXELS)
     assert get_reader(str(path)) is None
     assert drops(viewer, path) == []
     assert asked == [{"napari builtins"}]
@@ -191,7 +191,7 @@ def test_a_damaged_psf_is_refused_with_a_sentence(
 def test_an_opened_psf_is_what_the_next_widgets_choose(
     user: Any, viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path
 ) -> None:
-    write_psf(tmp_path / "a.psf.tif", field.psf, spacing=field.spacing, recipe=RECIPE)
+    PSF(field.psf, spacing=field.spacing, recipe=RECIPE).save(tmp_path / "a.psf.tif")
     (layer,) = viewer.open(str(tmp_path / "a.psf.tif"), plugin=PLUGIN)
     viewer.add_image(field.image, name="beads", scale=field.spacing, units=("micrometer",) * 3)
     gui = user.opens("Deconvolve", iterations=1)

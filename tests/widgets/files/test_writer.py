@@ -10,9 +10,11 @@ import tifffile
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog
 
-from napari_psf_distiller import Recipe, SimulatedBeads, read_psf
+from napari_psf_distiller import Recipe, SimulatedBeads, read_psf, simulate_beads
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.io import is_psf_file
+from napari_psf_distiller.pipeline import distill_steps_of
+from napari_psf_distiller.progress import finish
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.files.writer import write_psf_layer
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
@@ -39,12 +41,37 @@ def test_a_saved_psf_comes_back_whole(
         path = tmp_path / f"psf{suffix}"
         assert viewer.layers.save(str(path), plugin=PLUGIN) == [str(path)]
         stored = read_psf(path)
-        np.testing.assert_array_equal(stored.psf, layer.data)
+        np.testing.assert_array_equal(stored.array, layer.data)
         assert stored.spacing == pytest.approx(field.spacing, rel=1e-6)
         assert stored.recipe == RECIPE
         with tifffile.TiffFile(path) as tiff:
             assert tiff.is_ome == (".ome" in suffix)
             assert tiff.is_imagej != tiff.is_ome
+
+
+def test_what_is_known_of_a_psf_goes_with_it_unless_it_was_changed(
+    viewer: napari.Viewer, tmp_path: Path
+) -> None:
+    field = simulate_beads((48, 48), (0.08, 0.08), beads=3, seed=1)
+    recipe = Recipe(spacing=field.spacing, bead_diameter=0.1, device="numpy")
+    psf = finish(distill_steps_of(field.image, recipe)).psf
+    psf.save(tmp_path / "first.psf.tif")
+    (layer,) = viewer.open(str(tmp_path / "first.psf.tif"), plugin=PLUGIN)
+    path = tmp_path / "second.psf.tif"
+    viewer.layers.save(str(path), plugin=PLUGIN)
+    stored = read_psf(path)
+    np.testing.assert_array_equal(stored.error, psf.error)
+    np.testing.assert_array_equal(
+        stored.evaluate((0.05, 0.05)), read_psf(tmp_path / "first.psf.tif").evaluate((0.05, 0.05))
+    )
+    # On other voxels it is another PSF, and so is one that was painted.
+    layer.scale = (0.1, 0.1)
+    viewer.layers.save(str(path), plugin=PLUGIN)
+    assert (read_psf(path).error, read_psf(path).model) == (None, None)
+    layer.scale = field.spacing
+    layer.data = layer.data * np.float32(2)
+    viewer.layers.save(str(path), plugin=PLUGIN)
+    assert (read_psf(path).error, read_psf(path).model) == (None, None)
 
 
 def test_other_units_and_2d(viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path) -> None:
@@ -59,7 +86,7 @@ def test_other_units_and_2d(viewer: napari.Viewer, field: SimulatedBeads, tmp_pa
     viewer.add_image(psf, scale=(0.08, 0.07), units=("micrometer",) * 2)
     viewer.layers.save(str(path), plugin=PLUGIN)
     stored = read_psf(path)
-    np.testing.assert_array_equal(stored.psf, psf)
+    np.testing.assert_array_equal(stored.array, psf)
     assert stored.spacing == pytest.approx((0.08, 0.07), rel=1e-6)
 
 

@@ -300,9 +300,13 @@ def test_the_psf_is_saved_by_a_click(
     path = tmp_path / f"beads{ending}"
     user.waits(lambda: said(made) == f"Written: {path.name}.")
     stored = pd.read_psf(path)
-    np.testing.assert_array_equal(stored.psf, viewer.layers["beads PSF"].data)
+    np.testing.assert_array_equal(stored.array, viewer.layers["beads PSF"].data)
     assert stored.spacing == pytest.approx((0.08, 0.08))
     assert stored.recipe.bead_diameter == 0.1
+    # All that is known of the PSF is in it.
+    assert stored.error.shape == stored.shape
+    again = stored.evaluate()
+    np.testing.assert_allclose(again, stored, rtol=0, atol=1e-6 * stored.array.max())
 
 
 def test_what_cannot_be_written(made: Guide, tmp_path: Path, user: Any, told: Any) -> None:

@@ -111,7 +111,7 @@ def test_one_click_leads_to_the_psf(
     assert [layer.name for layer in viewer.layers[1:]] == [f"beads {name}" for name in names]
     psf = viewer.layers[-1]
     result = pd.distill(image.data, recipe=recipe_of(psf))
-    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.max(), rtol=0)
+    np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.array.max(), rtol=0)
     assert made.status.text() == "The PSF is ready."
     # There is nothing left to run.
     assert not made.run_button.isEnabled()

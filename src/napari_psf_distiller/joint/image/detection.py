@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from napari_psf_distiller.beads import IN_HALO
 from napari_psf_distiller.compute.threads import host_threads, in_turn
 from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
 from napari_psf_distiller.errors import InputError
@@ -20,7 +21,7 @@ from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM, typica
 from napari_psf_distiller.joint.image.lobes import single_lobes
 from napari_psf_distiller.joint.image.noise_correlation import filtered_variance
 
-__all__ = ["EXCLUDED", "IN_HALO", "KEPT", "Candidates", "candidates_at", "find_candidates"]
+__all__ = ["EXCLUDED", "KEPT", "Candidates", "candidates_at", "find_candidates"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +72,9 @@ HALO_FRACTION, HALO_REACH_WIDTHS, FAR_HALO_WIDTHS = 0.1, 12.0, 0.5
 TILE_VOXELS = 3_000_000
 
 
-# What may be decided of a bead before the fit: it is used whatever it looks like; somebody left it
-# out; it may be another bead's halo, which the fit is to tell.
-KEPT, EXCLUDED, IN_HALO = "kept", "excluded", "halo"
+# What may be decided of a bead before the fit, beside `IN_HALO`, which the fit is to tell: it is
+# used whatever it looks like; somebody left it out.
+KEPT, EXCLUDED = "kept", "excluded"
 
 
 class Candidates(NamedTuple):

@@ -18,6 +18,7 @@ from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.postprocess import crop_about_centre
 from napari_psf_distiller.progress import Progress, Steps, passed_on
+from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, points_layer
@@ -171,7 +172,10 @@ def joint_outcome(run: JointRun) -> Outcome:
     psf = _psf_layer(source, run.beads, recipe, fit.psf, fit.iterations)
     note = psf[1]["metadata"][METADATA_KEY]
     psf[1]["metadata"][METADATA_KEY] = dataclasses.replace(
-        note, fwhm_error=fit.fwhm_error, psf_error=fit.psf_error
+        note,
+        fwhm_error=fit.fwhm_error,
+        psf_error=fit.psf_error,
+        psf=PSF(fit.psf, recipe.spacing, fit.psf_error, recipe, fit.functions),
     )
     refused = reasons_text(fit.beads)
     message = (

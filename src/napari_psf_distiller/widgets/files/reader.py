@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from napari.settings import get_settings
 
-from napari_psf_distiller.io import is_psf_file, read_psf
+from napari_psf_distiller.io import is_psf_file
+from napari_psf_distiller.psf import read_psf
 from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, LayerSummary
@@ -47,7 +48,7 @@ def read_psf_layer(path: str) -> LayerTuples:
     Parameters
     ----------
     path : str
-        Of a file that `napari_psf_distiller.write_psf` wrote.
+        Of a file that `PSF.save` wrote.
 
     Raises
     ------
@@ -56,20 +57,20 @@ def read_psf_layer(path: str) -> LayerTuples:
     """
     stored = read_psf(path)
     name = ENDING.sub("", Path(path).name)
-    ndim = stored.psf.ndim
+    ndim = stored.ndim
     recipe = stored.recipe or Recipe(preprocess=Preprocess(background="none"))
-    file = LayerSummary(Path(path).name, stored.psf.shape, "float32")
-    note = LayerNote(StepId.OPEN, recipe, name, source=file)
+    file = LayerSummary(Path(path).name, stored.shape, "float32")
+    note = LayerNote(StepId.OPEN, recipe, name, source=file, psf=stored)
     keywords = {
         "name": name,
         "scale": stored.spacing,
         "units": ("micrometer",) * ndim,
         "axis_labels": ("z", "y", "x")[-ndim:],
         "colormap": "inferno",
-        "contrast_limits": (min(0.0, float(np.min(stored.psf))), float(np.max(stored.psf))),
+        "contrast_limits": (min(0.0, float(np.min(stored))), float(np.max(stored))),
         "metadata": {METADATA_KEY: note},
     }
-    return [(stored.psf, keywords, "image")]
+    return [(stored.array, keywords, "image")]
 
 
 def own_name(path: str) -> bool:

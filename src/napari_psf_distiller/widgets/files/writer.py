@@ -1,5 +1,6 @@
 """Writing a PSF layer to TIFF: what File > Save Selected Layers calls."""
 
+import dataclasses
 import re
 import threading
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Any
 
 import numpy as np
 from napari.utils.notifications import show_info
+from numpy.typing import NDArray
 from superqt.utils import ensure_main_thread
 
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.io import write_psf
+from napari_psf_distiller.export import exporters
+from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.widgets.files.reader import own_name, prefer_own_reader
-from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
 from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 
 __all__ = ["write_psf_layer"]
@@ -22,13 +25,13 @@ OTHER_ENDING = re.compile(r"\.(?!psf$)[a-z][a-z0-9]{1,3}$")
 
 
 def write_psf_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write an image layer as a PSF: float32 TIFF with voxel size and unit, the recipe inside.
+    """Write an image layer as a PSF, with its voxel size and what is known of it; see `PSF.save`.
 
     Parameters
     ----------
     path : str
-        ``.ome.tif`` gives OME-TIFF, else ImageJ's TIFF. A name without an ending gets
-        ``.psf.tif``: napari opens a file of that name with voxel size and recipe.
+        Its ending chooses the format. A name without one gets ``.psf.tif``: napari opens a file of
+        that name with voxel size and recipe.
     data : array_like
         (Z, Y, X) or (Y, X).
     attributes : dict
@@ -70,7 +73,8 @@ def _help_reading(path: str) -> None:
 def _named(path: str) -> str:
     """Return the path with an ending; a save dialog gives it as it was typed."""
     name = Path(path).name.lower()
-    if name.endswith((".tif", ".tiff")) or OTHER_ENDING.search(name):
+    known = tuple(suffix for exporter in exporters().values() for suffix in exporter.suffixes)
+    if name.endswith(known) or OTHER_ENDING.search(name):
         return path
     whole = path + (".tif" if name.endswith(".psf") else ".psf.tif")
     # The dialog asked about the name as it was typed, not about this one.
@@ -92,6 +96,18 @@ def _write(path: str, data: Any, attributes: dict[str, Any]) -> None:
         raise InputError(
             f"The layer {name!r} is RGB or multiscale; a PSF has one value a voxel, and one level."
         )
-    note = own_note(metadata)
-    recipe = note.recipe if note is not None else None
-    write_psf(path, np.asarray(data), spacing=spacing, recipe=recipe)
+    _psf_of(np.asarray(data), spacing, own_note(metadata)).save(path)
+
+
+def _psf_of(array: NDArray[Any], spacing: tuple[float, ...], note: LayerNote | None) -> PSF:
+    """Return the PSF that a layer shows, with all that its step knows of it."""
+    if note is None:
+        return PSF(array, spacing)
+    # What was edited since, or is drawn with another voxel size, has other errors and functions.
+    if isinstance(note.psf, PSF) and _same_voxels(note.psf, array, spacing):
+        return dataclasses.replace(note.psf, recipe=note.recipe)
+    return PSF(array, spacing, recipe=note.recipe)
+
+
+def _same_voxels(psf: PSF, array: NDArray[Any], spacing: tuple[float, ...]) -> bool:
+    return np.array_equal(psf, array) and np.allclose(psf.spacing, spacing, rtol=1e-6, atol=0)

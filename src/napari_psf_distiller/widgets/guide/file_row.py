@@ -7,6 +7,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.export import exporters
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_where
 from napari_psf_distiller.widgets.guide.files import PSFMade
@@ -55,7 +56,8 @@ class FileRow(QWidget):
         actions: dict[str, tuple[Callable[[], None], str]] = {
             "Save PSF": (
                 self._ask_psf,
-                "Write the PSF as ImageJ's TIFF or as OME-TIFF, with its voxel size and recipe.",
+                "Write the PSF as ImageJ's TIFF or OME-TIFF, with all that is known of it, or in a "
+                "format of another package.",
             ),
             "Export recipe": (
                 self._ask_export_recipe,
@@ -121,8 +123,8 @@ class FileRow(QWidget):
         show_error(f"{HEAD}: {message}")
 
     def _ask_psf(self) -> None:
-        # Of these names napari reads voxel size and recipe too.
-        kinds = {"ImageJ TIFF": ".psf.tif", "OME-TIFF": ".psf.ome.tif"}
+        # Of names that have .psf napari reads voxel size and recipe too.
+        kinds = {name: f".psf{exporter.suffixes[0]}" for name, exporter in exporters().items()}
         ask_where(self, "Save the PSF", self._suggest(), kinds, self.save_psf)
 
     def _ask_export_recipe(self) -> None:

@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.measure.widths import fwhm
+from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.steps import StepId
@@ -60,7 +60,7 @@ class PSFMade:
     runs: dict[StepId, RunNote]
 
     def save(self, path: Path) -> None:
-        """Write the PSF as ImageJ's TIFF or OME-TIFF, as the name says."""
+        """Write the PSF in the format that the name asks for."""
         write_psf_layer(str(path), self.psf, self.attributes)
 
     def export_recipe(self, path: Path) -> None:
@@ -86,8 +86,8 @@ class PSFMade:
                 "The points layer of the beads is gone, and the report lists them: run Distil PSF "
                 "again."
             )
-        psf = np.asarray(self.psf, np.float32)
-        spacing = check_spacing(self.recipe.spacing, psf.ndim)
+        array = np.asarray(self.psf, np.float32)
+        psf = PSF(array, check_spacing(self.recipe.spacing, array.ndim), recipe=self.recipe)
         timings = {
             step.value: run.seconds for step, run in self.runs.items() if run.seconds is not None
         }
@@ -97,12 +97,11 @@ class PSFMade:
             beads=self.beads,
             recipe=self.recipe,
             timings=timings | {"total": sum(timings.values())},
-            spacing=spacing,
-            fwhm=fwhm(psf, spacing),
+            fwhm=psf.fwhm(),
             fwhm_error=self.fwhm_error or (float("nan"),) * psf.ndim,
-            psf_error=None,
             log_likelihood=distilled.log_likelihood if distilled is not None else (),
             warnings=tuple(w for run in self.runs.values() for w in run.warnings),
+            image=np.asarray(self.image),
             residual=None if self.residual is None else np.asarray(self.residual),
             preprocessed=None,
         )

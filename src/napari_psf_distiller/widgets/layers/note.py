@@ -150,6 +150,8 @@ class LayerNote:
         Of a PSF: standard errors of its widths, in micrometres.
     psf_error : numpy.ndarray or None
         Of a PSF: standard errors of its voxels.
+    psf : PSF or None
+        Of a PSF: with its errors and functions, for as long as the layer has its voxels.
     run : RunNote or None
         None as long as the layer is not in the viewer, and of one that was opened.
 
@@ -178,16 +180,18 @@ class LayerNote:
     fwhm_error: tuple[float, ...] | None = None
     # An array has no one answer to whether it is equal to another.
     psf_error: Any = field(default=None, compare=False)
+    psf: Any = field(default=None, compare=False)
     run: RunNote | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the note as versioned plain data; the errors of voxels stay an array."""
+        """Return the note as versioned plain data; errors of voxels and a PSF stay as they are."""
         plain = {
             "step": self.step.value,
             "recipe": self.recipe.to_dict(),
             "psf_error": self.psf_error,
+            "psf": self.psf,
         }
-        return {"version": VERSION} | asdict(replace(self, psf_error=None)) | plain
+        return {"version": VERSION} | asdict(replace(self, psf_error=None, psf=None)) | plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""What distilling writes into a folder: all of it, or nothing."""
+"""Writing several files into a folder: all of them, or none."""
 
 from __future__ import annotations
 
@@ -9,92 +9,49 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.files import check_replaceable, write_whole
-from napari_psf_distiller.io import write_image, write_psf
-from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.results import Result
-from napari_psf_distiller.wording import reasons_text, width_text
+from napari_psf_distiller.files import check_replaceable
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["result_names", "results_in", "results_text", "write_results"]
+__all__ = ["results_in"]
 
 # How the folder begins that results lie in until they are complete.
 STAGING = ".psf-distiller-"
 
 
-def result_names(recipe: Recipe, ome: bool = False) -> tuple[str, ...]:
-    """Return the names of what distilling writes: the PSF, three files about it, other images."""
-    end = ".ome.tif" if ome else ".tif"
-    # Only the joint fit has a model of the image, and with it errors and a residual.
-    more = ("psf_error", "residual") if recipe.distill.method == "joint" else ()
-    return (f"psf{end}", "recipe.json", "beads.csv", "report.html", *(name + end for name in more))
-
-
-def write_results(
-    folder: Path, image: NDArray[np.generic], result: Result, title: str, ome: bool = False
-) -> None:
-    """Write the files that `result_names` names."""
-    # matplotlib takes a while to import, and only here is it needed.
-    from napari_psf_distiller.figures.report import write_report
-
-    psf, recipe, beads, report, *more = (folder / name for name in result_names(result.recipe, ome))
-    write_psf(psf, result.psf, spacing=result.spacing, recipe=result.recipe)
-    images = (array for array in (result.psf_error, result.residual) if array is not None)
-    for path, array in zip(more, images, strict=True):
-        write_image(path, array, spacing=result.spacing)
-    result.recipe.save(recipe)
-    write_whole(beads, result.beads.to_csv)
-    write_report(report, image, result, title=title)
-
-
-def results_text(folder: Path, result: Result, ome: bool = False) -> str:
-    """Return what the command line says of a result that was written to a folder."""
-    names = result_names(result.recipe, ome)
-    psf, recipe, beads, report, *more = (folder / name for name in names)
-    made = result.recipe.provenance
-    axes = ", ".join(AXES[-len(result.fwhm) :])
-    widths = ", ".join(
-        width_text(width, error, unit="")
-        for width, error in zip(result.fwhm, result.fwhm_error, strict=True)
-    )
-    used = f"{int(result.beads['used'].sum())} of {len(result.beads)} used"
-    reasons = reasons_text(result.beads)
-    labels = ("Errors", "Rest")
-    return "\n".join(
-        [
-            f"PSF:    {psf}",
-            *(f"{label + ':':<8}{path}" for label, path in zip(labels, more, strict=False)),
-            f"Report: {report}",
-            f"Recipe: {recipe}",
-            f"Beads:  {beads} ({used}{'; not used: ' * bool(reasons)}{reasons})",
-            f"Device: {made.device if made is not None else result.recipe.device}",
-            f"Time:   {result.timings['total']:.1f} s",
-            f"FWHM:   {widths} nm ({axes})",
-        ]
-    )
-
-
 @contextmanager
 def results_in(
-    folder: Path, names: Sequence[str], overwrite: bool, inputs: Sequence[Path] = ()
+    folder: Path,
+    names: Sequence[str],
+    overwrite: bool,
+    inputs: Sequence[Path] = (),
+    option: str = "--overwrite",
 ) -> Iterator[Path]:
     """Give a folder to write results to, and move them into `folder` if nothing was raised.
 
     That `folder` can be written is known before anything is computed. If something is raised, or
     the user interrupts, `folder` is as it was before. Results that another program put there
     meanwhile are not replaced unless `overwrite` says so.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if its parent exists.
+    names : sequence of str
+        Of the files that will be written.
+    overwrite : bool
+        Whether files of these names may be replaced.
+    inputs : sequence of Path
+        What the results are made from, and must never be replaced.
+    option : str
+        What a user gives to let files be replaced, for the error's sentence.
     """
     try:
-        made = _check_output(folder, names, overwrite, inputs)
+        made = _check_output(folder, names, overwrite, inputs, option)
         folder.mkdir(exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
     except OSError as error:
@@ -104,13 +61,13 @@ def results_in(
     try:
         yield staging
         with _alone_in(folder):
-            _move_all(staging, folder, names, overwrite)
+            _move_all(staging, folder, names, overwrite, option)
     finally:
         _clear(staging, folder if made else None)
 
 
 def _check_output(
-    folder: Path, names: Sequence[str], overwrite: bool, inputs: Sequence[Path]
+    folder: Path, names: Sequence[str], overwrite: bool, inputs: Sequence[Path], option: str
 ) -> bool:
     """Refuse a folder that results cannot be put into; return whether it has to be made."""
     if folder.exists() and not folder.is_dir():
@@ -126,7 +83,7 @@ def _check_output(
             raise InputError(f"{path} is one of the inputs; choose another output.")
     if there and not overwrite:
         raise InputError(
-            f"{there[0]} exists already; choose another output, or give --overwrite to replace it."
+            f"{there[0]} exists already; choose another output, or give {option} to replace it."
         )
     return not folder.exists()
 
@@ -159,7 +116,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def _move_all(staging: Path, folder: Path, names: Sequence[str], overwrite: bool) -> None:
+def _move_all(
+    staging: Path, folder: Path, names: Sequence[str], overwrite: bool, option: str
+) -> None:
     """Move files to their folder: all of them, or, if one cannot be replaced, none."""
     before = staging / "before"
     before.mkdir()
@@ -179,7 +138,7 @@ def _move_all(staging: Path, folder: Path, names: Sequence[str], overwrite: bool
         if isinstance(error, FileExistsError):
             raise InputError(
                 f"{failed} was made by another program meanwhile; choose another output, or "
-                "give --overwrite to replace it."
+                f"give {option} to replace it."
             ) from None
         if isinstance(error, OSError):
             raise InputError(

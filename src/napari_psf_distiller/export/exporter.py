@@ -1,0 +1,69 @@
+"""What a format for PSFs is: its name, its endings, and how one is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from napari_psf_distiller.errors import InputError, shown
+
+__all__ = ["Exporter"]
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """A format that a PSF can be saved in.
+
+    A package that offers one names it as an entry point of the group
+    ``napari_psf_distiller.exporters``; it is then among `exporters`, and chosen by its endings.
+
+    Attributes
+    ----------
+    name : str
+        Short, for people, such as ``"OME-TIFF"``.
+    suffixes : tuple of str
+        The endings of its files' names, in small letters with the point, such as
+        ``(".ome.tif",)``; of two formats that fit a name the one with the longer ending is taken.
+    description : str
+        What such a file holds, without a full stop.
+    write : callable
+        ``write(psf, path, **options)`` takes a `PSF`, the path of an empty file with the right
+        ending, and what else it offers, by name. It raises an `InputError` where the PSF cannot be
+        written so. The file is put in its place when it is complete, and only then.
+
+    Raises
+    ------
+    InputError
+        It has no name, or an ending is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_psf_distiller as psfd
+    >>> def write_text(psf, path, digits=6):
+    ...     np.savetxt(path, np.ravel(psf), fmt=f"%.{digits}g")
+    >>> text = psfd.Exporter("text", (".txt",), "a value a line, z before y before x", write_text)
+    >>> text.suffixes
+    ('.txt',)
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    description: str
+    write: Callable[..., None]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise InputError(f"The exporter's name is {shown(self.name)}; it should be a text.")
+        suffixes = self.suffixes
+        if (
+            not isinstance(suffixes, tuple)
+            or not suffixes
+            or not all(isinstance(s, str) and s[:1] == "." and s == s.lower() for s in suffixes)
+        ):
+            raise InputError(
+                f"The suffixes of {self.name} are {shown(suffixes)}; they should be a tuple of "
+                'endings in small letters, each with its point, such as (".tif",).'
+            )
+        if not callable(self.write):
+            raise InputError(f"What writes {self.name} is {shown(self.write)}; it is not callable.")

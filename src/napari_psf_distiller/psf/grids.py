@@ -1,0 +1,194 @@
+"""A PSF on other voxels than its own: how many of them there are, and their values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
+
+from napari_psf_distiller.checks import check_shape
+from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.psf.functions import Evaluated, FittedFunctions
+from napari_psf_distiller.wording import sizes_text
+
+__all__ = [
+    "Room",
+    "default_shape",
+    "errors_on",
+    "evaluated",
+    "interpolated",
+    "room_in_array",
+    "room_in_window",
+    "shape_within",
+]
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+# How many voxels there can be before and after the central one, along each axis.
+Room = tuple[tuple[int, int], ...]
+
+# Bytes that a voxel takes while it is computed.
+VOXEL_BYTES = 64
+
+# A voxel counts as inside if its centre is, but for this part of a voxel.
+ROUNDING = 1e-6
+
+
+def room_in_window(model: FittedFunctions, spacing: Sequence[float]) -> Room:
+    """Return the room that the window has in which functions were fitted.
+
+    Parameters
+    ----------
+    model : FittedFunctions
+    spacing : sequence of float
+        (z, y, x) or (y, x), in micrometres.
+    """
+    return tuple(
+        (_count(low, size), _count(high, size))
+        for (low, high), size in zip(model.reach[-len(spacing) :], spacing, strict=True)
+    )
+
+
+def room_in_array(shape: Sequence[int], own: Sequence[float], spacing: Sequence[float]) -> Room:
+    """Return the room that an array has for voxels of another size.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The array's.
+    own, spacing : sequence of float
+        Size of its voxels and of the others, in micrometres.
+    """
+    return tuple(
+        (_count((n // 2 + 0.5) * old, new), _count((n - n // 2 - 0.5) * old, new))
+        for n, old, new in zip(shape, own, spacing, strict=True)
+    )
+
+
+def default_shape(
+    shape: Sequence[int], own: Sequence[float], spacing: Sequence[float], room: Room
+) -> tuple[int, ...]:
+    """Return how many other voxels have their centres within the extent of an array's.
+
+    Parameters
+    ----------
+    shape, own, spacing
+        See `room_in_array`.
+    room : tuple of (int, int)
+    """
+    found = []
+    for n, old, new, (most_before, most_after) in zip(shape, own, spacing, room, strict=True):
+        before = min(_count(n // 2 * old, new), most_before)
+        after = min(_count((n - 1 - n // 2) * old, new), most_after)
+        # Only so is the central voxel that at n // 2.
+        before = min(before, after + 1)
+        found.append(before + min(before, after) + 1)
+    return tuple(found)
+
+
+def shape_within(shape: Sequence[int], room: Room, spacing: Sequence[float]) -> tuple[int, ...]:
+    """Return a shape that was asked for, or say that it is none or does not fit.
+
+    Raises
+    ------
+    InputError
+    """
+    memory = int(psutil.virtual_memory().available) // VOXEL_BYTES
+    sizes = check_shape(shape, 1, memory)
+    if len(sizes) != len(room):
+        raise InputError(
+            f"The shape {shown(sizes)} has {len(sizes)} axes, the PSF {len(room)}; they must have "
+            "the same."
+        )
+    if math.prod(sizes) == 1:
+        raise InputError(
+            f"Voxels of {sizes_text(spacing)} micrometres are so large that one alone would be the "
+            "PSF. Choose smaller ones, or more of them."
+        )
+    largest = tuple(min(2 * before + 1, 2 * after + 2) for before, after in room)
+    if any(n > most for n, most in zip(sizes, largest, strict=True)):
+        raise InputError(
+            f"{sizes_text(sizes)} voxels of {sizes_text(spacing)} micrometres are more than the "
+            f"window in which the PSF is known; the largest possible is {sizes_text(largest)}."
+        )
+    return sizes
+
+
+def evaluated(model: FittedFunctions, spacing: Sequence[float], shape: Sequence[int]) -> Evaluated:
+    """Return what the functions are on voxels; of a PSF in 2D, in the plane.
+
+    Parameters
+    ----------
+    model : FittedFunctions
+    spacing, shape : sequence
+        (z, y, x) or (y, x).
+    """
+    flat = len(shape) == 2
+    deep = (model.spacing[0], *spacing) if flat else tuple(spacing)
+    found = model.evaluate(deep, (1, *shape) if flat else tuple(shape))
+    return found._replace(values=found.values[0]) if flat else found
+
+
+def interpolated(
+    array: Array, own: Sequence[float], spacing: Sequence[float], shape: Sequence[int]
+) -> Evaluated:
+    """Return an array on other voxels, by cubic splines, scaled to the sum 1.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+    own, spacing : sequence of float
+        Size of its voxels and of the others, in micrometres.
+    shape : sequence of int
+        The centres, at n // 2, coincide.
+    """
+    values = _on(array.astype(np.float64), own, spacing, shape, order=3)
+    if array.min() >= 0:
+        # Splines swing below 0 beside what is steep.
+        np.maximum(values, 0, out=values)
+    total = float(values.sum())
+    if not total > 0:
+        raise InputError("The PSF's sum is not positive, so it cannot be scaled to 1.")
+    return Evaluated(values / total, 1 / total)
+
+
+def errors_on(
+    error: Array,
+    own: Sequence[float],
+    spacing: Sequence[float],
+    shape: Sequence[int],
+    scale: float,
+) -> Array:
+    """Return standard errors on other voxels, their variances interpolated linearly.
+
+    Parameters
+    ----------
+    error : numpy.ndarray
+    own, spacing, shape
+        See `interpolated`.
+    scale : float
+        What a value of the PSF is multiplied by.
+    """
+    variance = _on(error.astype(np.float64) ** 2, own, spacing, shape, order=1)
+    return (scale * np.sqrt(variance)).astype(np.float32)
+
+
+def _on(
+    array: Floats, own: Sequence[float], spacing: Sequence[float], shape: Sequence[int], order: int
+) -> Floats:
+    values = array
+    for axis, (n, m, old, new) in enumerate(zip(shape, array.shape, own, spacing, strict=True)):
+        places = (np.arange(n) - n // 2) * (new / old) + m // 2
+        spline = make_interp_spline(np.arange(m), values, k=min(order, m - 1), axis=axis)
+        # The outermost half of a voxel is as its middle.
+        values = spline(np.clip(places, 0, m - 1))
+    return values
+
+
+def _count(length: float, size: float) -> int:
+    return max(0, int(np.floor(length / size + ROUNDING)))

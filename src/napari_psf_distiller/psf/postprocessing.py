@@ -1,0 +1,49 @@
+"""What post-processing a distilled array does to its errors and its functions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.postprocess import crop_about_centre
+from napari_psf_distiller.psf.psf import PSF
+from napari_psf_distiller.recipe import PostProcess
+
+__all__ = ["with_post_processed"]
+
+
+def with_post_processed(distilled: PSF, array: NDArray[np.float32], settings: PostProcess) -> PSF:
+    """Return a PSF whose voxels were post-processed, with its errors and functions so too.
+
+    Parameters
+    ----------
+    distilled : PSF
+        As it was before.
+    array : numpy.ndarray
+        What `postprocess` made of its voxels.
+    settings : PostProcess
+        How.
+    """
+    before = distilled.array
+    # The brightest voxel went to the middle, and the others with it.
+    peak = np.unravel_index(int(before.argmax()), before.shape)
+    moves = tuple(n // 2 - int(p) for n, p in zip(before.shape, peak, strict=True))
+    error, model = distilled.error, distilled.model
+    if error is not None:
+        moved = np.roll(error, moves, axis=tuple(range(before.ndim)))
+        left = 1 - settings.background
+        scale = np.float32(float(array.max()) / (left * float(before.max())))
+        error = crop_about_centre(moved, array.shape) * scale
+    if model is not None:
+        steps = [move * size for move, size in zip(moves, distilled.spacing, strict=True)]
+        z, y, x = [0.0] * (3 - len(steps)) + steps
+        cz, cy, cx = model.centre
+        model = dataclasses.replace(
+            model,
+            centre=(cz - z, cy - y, cx - x),
+            background=settings.background,
+            clip=settings.clip,
+        )
+    return dataclasses.replace(distilled, array=array, error=error, model=model)

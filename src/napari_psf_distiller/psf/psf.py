@@ -1,0 +1,308 @@
+"""The point spread function as an object, and how one is read from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.arrays import HoldsArray, read_only
+from napari_psf_distiller.checks import check_image, check_number, check_spacing
+from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.export import save_as
+from napari_psf_distiller.io import read_stored_psf
+from napari_psf_distiller.measure.otf import OTFSection, otf_section
+from napari_psf_distiller.measure.widths import fwhm
+from napari_psf_distiller.psf import grids, picture
+from napari_psf_distiller.psf.functions import FittedFunctions
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.wording import sizes_text, width_text
+
+__all__ = ["PSF", "read_psf"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class PSF(HoldsArray):
+    """A point spread function with its voxel size, its errors and what it was made with.
+
+    NumPy, matplotlib and napari take it as an array: ``np.asarray(psf)`` gives its voxels, and
+    ``np.log(psf)`` or ``plt.imshow(psf.array[z])`` do what they do with any array.
+
+    Parameters
+    ----------
+    array : array_like
+        (Z, Y, X) or (Y, X). A distilled PSF has the sum 1 and its peak at n // 2 on each axis; one
+        from elsewhere stays as it is.
+    spacing : sequence of float
+        Voxel size in micrometres, one an axis.
+    error : array_like, optional
+        Of the array's shape: the standard error of each voxel.
+    recipe : Recipe, optional
+        What it was made with.
+    model : FittedFunctions, optional
+        The functions whose sum it is, for `evaluate`; the joint fit gives them.
+
+    Attributes
+    ----------
+    array, error : numpy.ndarray
+        float32, not to be written to; ``error`` is None where it is not known.
+    spacing : tuple of float
+    recipe : Recipe or None
+    model : FittedFunctions or None
+
+    Raises
+    ------
+    InputError
+        The array is no PSF, or the spacing or the errors do not fit it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_psf_distiller as psfd
+    >>> array = psfd.simulate_psf((31, 63, 63), (0.2, 0.08, 0.08))
+    >>> psf = psfd.PSF(array, spacing=(0.2, 0.08, 0.08))
+    >>> psf
+    PSF(31 x 63 x 63 voxels of 0.2 x 0.08 x 0.08 µm, FWHM z 614 nm, y 217 nm, x 217 nm)
+    >>> round(float(np.sum(psf)), 3)
+    1.0
+    """
+
+    array: NDArray[np.float32]
+    spacing: tuple[float, ...]
+    error: NDArray[np.float32] | None = None
+    recipe: Recipe | None = None
+    model: FittedFunctions | None = None
+
+    def __post_init__(self) -> None:
+        array = check_image(self.array, "The PSF")
+        values: dict[str, Any] = {
+            "array": read_only(array),
+            "spacing": check_spacing(self.spacing, array.ndim),
+        }
+        if self.error is not None:
+            error = check_image(self.error, "The PSF's error", constant=True)
+            if error.shape != array.shape:
+                raise InputError(
+                    f"The PSF has the shape {array.shape}, its error {error.shape}; they must be "
+                    "the same."
+                )
+            values["error"] = read_only(error)
+        for name, kind in (("recipe", Recipe), ("model", FittedFunctions)):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, kind):
+                raise InputError(
+                    f"The PSF's {name} is {shown(given)}; it should be a {kind.__name__}."
+                )
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def fwhm(self) -> tuple[float, ...]:
+        """Return the full width at half maximum along each axis, in micrometres; see `fwhm`."""
+        return fwhm(self.array, self.spacing)
+
+    def otf(self) -> OTFSection:
+        """Return the optical transfer function's magnitude in the plane ky = 0.
+
+        Returns
+        -------
+        OTFSection
+            ``magnitude`` (kz, kx), 1 at the frequency 0, which lies at n // 2; ``down`` and
+            ``across`` are the frequencies of its rows and columns in cycles per micrometre. Of a
+            2D PSF it is the whole OTF, (ky, kx).
+
+        Examples
+        --------
+        >>> import napari_psf_distiller as psfd
+        >>> psf = psfd.PSF(psfd.simulate_psf((31, 63, 63), (0.2, 0.08, 0.08)), (0.2, 0.08, 0.08))
+        >>> otf = psf.otf()
+        >>> round(float(otf.magnitude.max()), 3)
+        1.0
+        """
+        return otf_section(self.array, self.spacing)
+
+    def at(self, y: float, x: float, z: float | None = None) -> PSF:
+        """Return the PSF at a place of the bead image.
+
+        Parameters
+        ----------
+        y, x : float
+            In voxels of the bead image.
+        z : float, optional
+            The plane; without it the PSF in focus.
+
+        Returns
+        -------
+        PSF
+            This one, as it is the same everywhere.
+
+        Raises
+        ------
+        InputError
+            The place is none.
+        """
+        for name, value in (("y", y), ("x", x), ("z", 0.0 if z is None else z)):
+            check_number(value, f"place along {name}")
+        return self
+
+    def evaluate(
+        self,
+        spacing: Sequence[float] | None = None,
+        shape: Sequence[int] | None = None,
+        with_error: bool = False,
+        *,
+        interpolate: bool = False,
+    ) -> PSF:
+        """Return the PSF on voxels of another size, as the fitted functions have it there.
+
+        Nothing is interpolated: a distilled PSF is a sum of functions that have a value at every
+        place. They were fitted to what square pixels of ``model.spacing`` measure, each all light
+        that falls on it; on other pixels they are what these measure. Along z, planes are taken to
+        be thin.
+
+        Parameters
+        ----------
+        spacing : sequence of float, optional
+            Voxel size in micrometres, one an axis; by default this PSF's.
+        shape : sequence of int, optional
+            Number of voxels along each axis; by default what covers this PSF's extent.
+        with_error : bool
+            Whether the result has the standard errors of its voxels: those of this PSF, their
+            variances interpolated linearly, and scaled as the PSF is.
+        interpolate : bool
+            Of a PSF without functions, interpolate its voxels by cubic splines instead of raising
+            an error; that a larger pixel sees more is then left out.
+
+        Returns
+        -------
+        PSF
+            Its sum is 1, and its brightest voxel lies at n // 2 on each axis; of one that is
+            interpolated the centre, at n // 2, stays where it is.
+
+        Raises
+        ------
+        InputError
+            The PSF has no functions and is not to be interpolated; the spacing or the shape cannot
+            be used, or goes beyond the window that the PSF was fitted in, outside of which the
+            functions are not known; errors are asked for that it does not have.
+
+        Examples
+        --------
+        >>> import napari_psf_distiller as psfd
+        >>> field = psfd.simulate_beads((24, 64, 64), beads=4, seed=1)
+        >>> psf = psfd.distill(field.image, spacing=field.spacing, device="numpy").psf
+        >>> finer = psf.evaluate(spacing=(0.1, 0.04, 0.04))
+        >>> finer.spacing, max(finer.shape) > max(psf.shape)
+        ((0.1, 0.04, 0.04), True)
+        """
+        sizes = self.spacing if spacing is None else check_spacing(spacing, self.ndim)
+        if with_error and self.error is None:
+            raise InputError("The PSF does not say how well it is known; leave out with_error.")
+        if self.model is None:
+            if not interpolate:
+                raise InputError(
+                    "The PSF has no functions that could be evaluated on other voxels, which only "
+                    "the joint fit gives; distil it by that, or give interpolate=True."
+                )
+            room = grids.room_in_array(self.shape, self.spacing, sizes)
+        else:
+            room = grids.room_in_window(self.model, sizes)
+        if shape is None:
+            shape = grids.default_shape(self.shape, self.spacing, sizes, room)
+        shape = grids.shape_within(shape, room, sizes)
+        if self.model is None:
+            array, scale = grids.interpolated(self.array, self.spacing, sizes, shape)
+        else:
+            array, scale = grids.evaluated(self.model, sizes, shape)
+        error = None
+        if with_error and self.error is not None:
+            if self.model is not None:
+                own, own_scale = grids.evaluated(self.model, self.spacing, self.shape)
+                scale *= float(own.max() / self.array.max()) / own_scale
+            error = grids.errors_on(self.error, self.spacing, sizes, shape, scale)
+        return dataclasses.replace(self, array=array.astype(np.float32), spacing=sizes, error=error)
+
+    def save(self, path: str | Path, **options: Any) -> None:
+        """Write the PSF to a file, whole or not at all, in the format that its name asks for.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its ending chooses the format, such as ``.tif`` for ImageJ's TIFF or ``.ome.tif`` for
+            OME-TIFF; `exporters` lists them.
+        **options
+            Of the format.
+
+        Raises
+        ------
+        InputError
+            No format has this ending, an option is not known, or the file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import napari_psf_distiller as psfd
+        >>> psf = psfd.PSF(psfd.simulate_psf((15, 31, 31), (0.2, 0.08, 0.08)), (0.2, 0.08, 0.08))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     psf.save(pathlib.Path(folder, "psf.tif"))
+        ...     psfd.read_psf(pathlib.Path(folder, "psf.tif")).shape
+        (15, 31, 31)
+        """
+        save_as(self, path, options)
+
+    def __repr__(self) -> str:
+        said = {
+            f"{sizes_text(self.shape)} voxels of {sizes_text(self.spacing)} µm": True,
+            f"FWHM {self._widths()}": True,
+            "with errors": self.error is not None,
+            "with functions": self.model is not None,
+        }
+        return f"PSF({', '.join(text for text, is_so in said.items() if is_so)})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "voxels": sizes_text(self.shape),
+            "voxel size": f"{sizes_text(self.spacing)} µm",
+            "FWHM": self._widths(),
+            "errors": "known" if self.error is not None else "not known",
+            "between voxels": "known" if self.model is not None else "not known",
+        }
+        return picture.as_html(self.array, self.spacing, rows)
+
+    def _widths(self) -> str:
+        axes = "zyx"[-self.ndim :]
+        return ", ".join(
+            f"{axis} {width_text(width)}" for axis, width in zip(axes, self.fwhm(), strict=True)
+        )
+
+
+def read_psf(path: str | Path) -> PSF:
+    """Read a PSF from a TIFF file: one of ours, or any that has a voxel size.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    PSF
+        Its voxels as they are stored. One that was saved by `PSF.save` has all that it had; that of
+        another program has neither errors, recipe nor functions.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is cut short or damaged, holds no PSF, or says nothing of its voxel
+        size.
+    """
+    stored = read_stored_psf(path)
+    model = None
+    try:
+        if stored.functions is not None:
+            model = FittedFunctions.from_arrays(stored.functions)
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path} is damaged or cut short. Copy or export it again.") from None
+    return PSF(stored.psf, stored.spacing, stored.error, stored.recipe, model)

@@ -1,0 +1,173 @@
+"""What distilling gives, and the time that its steps take."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_psf_distiller.beads import AXES
+from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.psf.picture import as_html
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.results.folder import result_names, write_results
+from napari_psf_distiller.results.staging import results_in
+from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.wording import reasons_text, sizes_text, width_text
+
+__all__ = ["Clock", "Result"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """A distilled PSF and how it came about.
+
+    Attributes
+    ----------
+    psf : PSF
+        Its voxels have the sum 1 and their peak at n // 2; with their errors, where the method
+        gives them.
+    beads : pandas.DataFrame
+        A row a bead: its centre ``z``, ``y``, ``x`` in voxels, its ``amplitude`` and
+        ``background`` in the image's units, whether it is ``used``, and the ``reason`` if not; of
+        the joint fit their standard errors too.
+    recipe : Recipe
+        All that is needed to run it again, versions and device included.
+    timings : dict of str to float
+        Seconds for each step, and "total".
+    fwhm : tuple of float
+        Full width at half maximum along each axis, in micrometres; see `fwhm`.
+    fwhm_error : tuple of float
+        Their standard errors; NaN where the method gives none. A 95 % interval is 1.96 of them to
+        each side.
+    log_likelihood : tuple of (int, float)
+        (iteration, log-likelihood before it), where it was computed.
+    warnings : tuple of str
+        What a user should know before using the PSF.
+    image : numpy.ndarray
+        The image that it was distilled from, as it was given.
+    residual : numpy.ndarray or None
+        float32, of the image's shape: what the joint fit leaves of the image, in its units.
+    preprocessed : numpy.ndarray or None
+        float32, the image that the PSF was distilled from where that is not the raw one.
+    """
+
+    psf: PSF
+    beads: pd.DataFrame
+    recipe: Recipe
+    timings: dict[str, float]
+    fwhm: tuple[float, ...]
+    fwhm_error: tuple[float, ...]
+    log_likelihood: tuple[tuple[int, float], ...]
+    warnings: tuple[str, ...]
+    image: NDArray[Any]
+    residual: NDArray[np.float32] | None
+    preprocessed: NDArray[np.float32] | None
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel size in micrometres; the PSF's."""
+        return self.psf.spacing
+
+    @property
+    def psf_error(self) -> NDArray[np.float32] | None:
+        """Standard error of each voxel of the PSF; the PSF's."""
+        return self.psf.error
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        overwrite: bool = False,
+        ome: bool = False,
+        title: str = "Distilled PSF",
+    ) -> None:
+        """Write what the command line writes: PSF, recipe, beads, report, and the fit's images.
+
+        All files are written, or none.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if its parent exists. It gets ``psf.tif``, ``recipe.json``, ``beads.csv`` and
+            ``report.html``, and of the joint fit ``psf_error.tif`` and ``residual.tif``.
+        overwrite : bool
+            Whether results that are there already may be replaced.
+        ome : bool
+            Write OME-TIFF: ``psf.ome.tif`` in the place of ``psf.tif``, and so on.
+        title : str
+            The report's heading.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written, or has such results already.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import napari_psf_distiller as psfd
+        >>> field = psfd.simulate_beads((24, 64, 64), beads=4, seed=1)
+        >>> result = psfd.distill(field.image, spacing=field.spacing, device="numpy")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result.save(folder)
+        ...     sorted(path.name for path in pathlib.Path(folder).iterdir())
+        ['beads.csv', 'psf.tif', 'psf_error.tif', 'recipe.json', 'report.html', 'residual.tif']
+        """
+        names = result_names(self.recipe, ome)
+        with results_in(Path(folder), names, overwrite, option="overwrite=True") as staging:
+            write_results(staging, self, title, ome)
+
+    def summary(self) -> str:
+        """Return what people want to know first, a line each, and then the warnings."""
+        lines = [f"{name + ':':<9}{text}" for name, text in self._said().items()]
+        return "\n".join([*lines, *(f"Warning: {warning}" for warning in self.warnings)])
+
+    def __repr__(self) -> str:
+        return f"<Result\n{self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        warnings = "".join(f"<p><b>Warning:</b> {escape(text)}</p>" for text in self.warnings)
+        return as_html(self.psf.array, self.psf.spacing, self._said()) + warnings
+
+    def _said(self) -> dict[str, str]:
+        psf, made = self.psf, self.recipe.provenance
+        widths = ", ".join(
+            f"{axis} {width_text(width, error)}"
+            for axis, width, error in zip(
+                AXES[-psf.ndim :], self.fwhm, self.fwhm_error, strict=True
+            )
+        )
+        reasons = reasons_text(self.beads)
+        used = f"{int(self.beads['used'].sum())} of {len(self.beads)} used"
+        device = made.device if made is not None else self.recipe.device
+        return {
+            "PSF": f"{sizes_text(psf.shape)} voxels of {sizes_text(psf.spacing)} µm",
+            "FWHM": widths,
+            "Beads": f"{used}{'; not used: ' * bool(reasons)}{reasons}",
+            "Device": f"{device}, {self.timings['total']:.1f} s",
+        }
+
+
+class Clock:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    def note(self, step: StepId) -> None:
+        """Count the time since the last note to a step."""
+        now = time.perf_counter()
+        self._seconds[step.value] = now - self._last
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        """Return the seconds of each step and of all."""
+        return self._seconds | {"total": time.perf_counter() - self._start}
