@@ -537,6 +537,59 @@ def test_an_output_that_cannot_be_is_refused(field, sized, tmp_path, name, capsy
     assert (sorted(tmp_path.rglob("*")), sized.read_bytes()) == before
 
 
+# export
+
+
+def test_export_saves_a_psf_as_another_file(demo, tmp_path, capsys):
+    out = tmp_path / "psf.ome.tif"
+    assert run("export", demo[0] / "psf.tif", "-o", out) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"PSF:    {out} (OME-TIFF)"
+    one, other = read_psf(demo[0] / "psf.tif"), read_psf(out)
+    np.testing.assert_array_equal(other, one)
+    np.testing.assert_array_equal(other.error, one.error)
+    assert other.recipe == one.recipe
+    assert run("export", demo[0] / "psf.tif", "-o", out) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert run("export", demo[0] / "psf.tif", "-o", out, "--overwrite") == 0
+
+
+def test_export_evaluates_it_on_other_voxels(demo, tmp_path, capsys):
+    out = tmp_path / "fine.tif"
+    assert run("export", demo[0] / "psf.tif", "-o", out, "--spacing", 0.1, 0.05, 0.05) == 0
+    expected = read_psf(demo[0] / "psf.tif").evaluate((0.1, 0.05, 0.05), with_error=True)
+    np.testing.assert_array_equal(read_psf(out), expected)
+    np.testing.assert_array_equal(read_psf(out).error, expected.error)
+    size = " x ".join(map(str, expected.shape))
+    assert f"Voxels: {size} of 0.1 x 0.05 x 0.05 µm\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("psf.xyz", (), "must end in .tif, .tiff, .ome.tif or .ome.tiff"),
+        ("psf.tif", ("--spacing", 0.1, 0.1, 0.1), "give --interpolate"),
+        ("psf.tif", ("--spacing", 0.1, 0.1, "--interpolate"), "has 2 values"),
+        ("no/way/psf.tif", (), "does not exist"),
+        ("kernel.tif", ("--overwrite",), "is one of the inputs"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(field, tmp_path, capsys, name, options, words):
+    psf = tmp_path / "kernel.tif"
+    distiller.PSF(field.psf, spacing=field.spacing).save(psf)
+    assert run("export", psf, "-o", tmp_path / name, *options) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["kernel.tif"]
+
+
+def test_export_interpolates_if_asked_to(field, tmp_path):
+    psf, out = tmp_path / "kernel.tif", tmp_path / "fine.tif"
+    distiller.PSF(field.psf, spacing=field.spacing).save(psf)
+    assert run("export", psf, "-o", out, "--spacing", 0.1, 0.04, 0.04, "--interpolate") == 0
+    assert read_psf(out).spacing == (0.1, 0.04, 0.04)
+
+
 # replay
 
 

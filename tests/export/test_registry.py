@@ -9,6 +9,7 @@ import pytest
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import PSF, DistillerWarning, Exporter, InputError
+from napari_psf_distiller.cli.main import main
 from napari_psf_distiller.export import registry
 
 ARRAY = np.random.default_rng(0).random((5, 7, 9)).astype(np.float32)
@@ -74,6 +75,17 @@ def test_a_format_of_another_package_is_one_more(installed, tmp_path):
     # The others are chosen as before.
     psf.save(tmp_path / "psf.ome.tif")
     np.testing.assert_array_equal(psfd.read_psf(tmp_path / "psf.ome.tif"), ARRAY)
+
+
+def test_the_command_line_has_it_too(installed, tmp_path, capsys):
+    installed("TEXT")
+    PSF(ARRAY, SPACING).save(tmp_path / "psf.tif")
+    text = tmp_path / "psf.txt"
+    assert main(["export", str(tmp_path / "psf.tif"), "-o", str(text)]) == 0
+    assert capsys.readouterr().out.startswith(f"PSF:    {text} (Text)\n")
+    np.testing.assert_allclose(np.loadtxt(text), ARRAY.ravel(), rtol=1e-8)
+    assert main(["export", "--formats"]) == 0
+    assert ".txt, .psf.dat: Text, a value a line\n" in capsys.readouterr().out
 
 
 def test_an_unknown_ending_lists_the_known_ones(installed, tmp_path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
+from napari_psf_distiller.cli.export import export, formats_text
 from napari_psf_distiller.cli.options import add_options
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
@@ -37,6 +39,20 @@ class _Spacing(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class _ListFormats(argparse.Action):
+    """Tell which formats there are, and end."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        sys.stdout.write(f"{formats_text()}\n")
+        parser.exit()
+
+
 def argument_parser() -> argparse.ArgumentParser:
     """Return the parser of all that can be asked for."""
     parser = _Parser(
@@ -49,6 +65,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_demo(subparsers)
     _add_distill(subparsers)
     _add_deconvolve(subparsers)
+    _add_export(subparsers)
     _add_replay(subparsers)
     text = "list what can compute on this machine, and why something cannot"
     part = subparsers.add_parser("devices", help=text, description=_sentence(text))
@@ -146,6 +163,44 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         help="a TIFF of the image's shape: where it is 0, the image does not count",
     )
     _add_common(part)
+
+
+def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    text = "save a PSF for another program, or on voxels of another size"
+    part = subparsers.add_parser("export", help=text, description=_sentence(text))
+    part.set_defaults(command=export)
+    part.add_argument("psf", type=Path, help="a TIFF with a PSF and its voxel size")
+    part.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="file to write; its ending chooses the format, such as .tif or .ome.tif",
+    )
+    part.add_argument(
+        "--formats",
+        action=_ListFormats,
+        nargs=0,
+        help="list the formats with the endings of their files, and end",
+    )
+    part.add_argument(
+        "--spacing",
+        type=float,
+        nargs="+",
+        action=_Spacing,
+        metavar="SIZE",
+        help="evaluate the PSF on voxels of this size in micrometres, Z Y X or Y X (default: its "
+        "own)",
+    )
+    part.add_argument(
+        "--interpolate",
+        action="store_true",
+        help="with --spacing, interpolate a PSF that the joint fit did not make",
+    )
+    part.add_argument(
+        "--overwrite", action="store_true", help="replace a file that is there already"
+    )
 
 
 def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
