@@ -199,6 +199,9 @@ def test_total_variation_takes_the_images_own_spacing():
     with pytest.warns(DistillerWarning, match="voxel size is not known: the total variation"):
         unknown = pd.deconvolve(image, psf, **options)
     np.testing.assert_array_equal(unknown, even)
+    # A PSF knows the size itself.
+    known = pd.deconvolve(image, pd.PSF(psf, (0.3, 0.1, 0.1)), **options)
+    np.testing.assert_array_equal(known, apart)
     # Pixels are squares, and a plane has no other planes about it.
     plane = pd.deconvolve(image[:1], psf[1], **options)
     again = pd.deconvolve(image[0], psf[1], **options, spacing=(0.1, 0.1))

@@ -23,6 +23,7 @@ from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
+from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.results import Deconvolved
 
@@ -138,8 +139,9 @@ def deconvolve(
         Weight of the total variation, less than 0.166; 0 is none, 0.001 to 0.01 are usual. It is a
         length in units of the finest voxel size.
     spacing : sequence of float, optional
-        Voxel size in micrometres, (z, y, x) or (y, x), for the total variation. Without it the
-        size is taken to be the same along each axis, and a warning says so of a stack.
+        Voxel size in micrometres, (z, y, x) or (y, x), for the total variation; by default that of
+        the `PSF`. Of an array without it the size is taken to be the same along each axis, and a
+        warning says so of a stack.
     compatibility : {"clij2-fft"}, optional
         Give clij2-fft's results where they differ: its total variation, which takes planes as 3
         times as far apart as pixels, and a result that a PSF of even size may displace by a voxel.
@@ -201,6 +203,8 @@ def deconvolve(
         method=method,
         total_variation=total_variation,
     )
+    if spacing is None and isinstance(psf, PSF) and psf.ndim == array.ndim:
+        spacing = psf.spacing
     recipe = Recipe(
         spacing=None if spacing is None else check_spacing(spacing, array.ndim),
         device=device,
