@@ -46,7 +46,7 @@ from bead_references import REFERENCE, Centres, average_of_beads, judged, least_
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 
 # An interval of so many standard errors holds the truth 95 times of 100.
 NORMAL_95 = 1.96
@@ -98,21 +98,21 @@ class Row:
     note: str = ""
 
 
-def recipe_of(case: Case, optics: bool = True) -> pd.Recipe:
+def recipe_of(case: Case, optics: bool = True) -> psfd.Recipe:
     """Return the default recipe with what is known of a case."""
-    known = pd.Optics(
+    known = psfd.Optics(
         numerical_aperture=case.numerical_aperture,
         wavelength=case.wavelength,
         refractive_index=case.immersion_index,
     )
-    return pd.Recipe(bead_diameter=case.bead_diameter, optics=known if optics else pd.Optics())
+    return psfd.Recipe(bead_diameter=case.bead_diameter, optics=known if optics else psfd.Optics())
 
 
-def distilled(image: NDArray[np.generic], case: Case, recipe: pd.Recipe) -> pd.Result:
+def distilled(image: NDArray[np.generic], case: Case, recipe: psfd.Recipe) -> psfd.Result:
     """Distil without the warnings, which the figures stand for."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.DistillerWarning)
-        return pd.distill(image, case.spacing, recipe=recipe)
+        warnings.simplefilter("ignore", psfd.DistillerWarning)
+        return psfd.distill(image, case.spacing, recipe=recipe)
 
 
 def by_default(field: Field) -> Found:
@@ -126,7 +126,7 @@ def without_optics(field: Field) -> Found:
 
 
 def by_notebook(field: Field) -> Found:
-    recipe = pd.Recipe.notebook()
+    recipe = psfd.Recipe.notebook()
     image = field.image.astype(np.float32) - np.float32(field.case.offset)
     results = []
     for median in (recipe.preprocess.median, 1):

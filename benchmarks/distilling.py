@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from speed import Case, UnavailableError, clij2fft
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller.beads import true_object
 
 SPACING, DIAMETER = (0.2, 0.08, 0.08), 0.1
-OPTICS = pd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
+OPTICS = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="the shortest of so many counts")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     given = parser.parse_args()
-    field = pd.simulate_beads(
+    field = psfd.simulate_beads(
         given.shape, SPACING, beads=given.beads, bead_diameter=DIAMETER, separation=1.0, seed=1
     )
     rows = ["| | seconds | beside the notebook's |", "| --- | --- | --- |"]
@@ -58,20 +58,20 @@ def main() -> None:
         print(f"PSF on {device} and on {next(iter(psfs))}: {off:.1e} apart")
 
 
-def run(field: pd.SimulatedBeads, device: str) -> pd.Result:
+def run(field: psfd.SimulatedBeads, device: str) -> psfd.Result:
     """Distil once."""
-    recipe = pd.Recipe(bead_diameter=DIAMETER, optics=OPTICS)
+    recipe = psfd.Recipe(bead_diameter=DIAMETER, optics=OPTICS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.DistillerWarning)
-        return pd.distill(field.image, SPACING, recipe=recipe, device=device)
+        warnings.simplefilter("ignore", psfd.DistillerWarning)
+        return psfd.distill(field.image, SPACING, recipe=recipe, device=device)
 
 
-def total(result: pd.Result) -> float:
+def total(result: psfd.Result) -> float:
     """Return the seconds from array to PSF."""
     return result.timings["total"]
 
 
-def seconds_of_notebook(field: pd.SimulatedBeads, iterations: int) -> float:
+def seconds_of_notebook(field: psfd.SimulatedBeads, iterations: int) -> float:
     """Return how long clij2-fft takes for the notebook's distilling, its preparations left out."""
     image = field.image.astype(np.float32)
     beads = true_object(image.shape, field.centres, field.amplitudes)

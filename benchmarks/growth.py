@@ -15,7 +15,7 @@ from pathlib import Path
 
 from distilling import DIAMETER, SPACING, run
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 
 PLANES, SIDE, BEADS = 40, 384, 60
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 def spent(side: int, beads: int, seed: int) -> tuple[float, float, float]:
     """Return the seconds that distilling takes, of the clock and of the processor, and finding."""
-    field = pd.simulate_beads(
+    field = psfd.simulate_beads(
         (PLANES, side, side),
         SPACING,
         beads=beads,

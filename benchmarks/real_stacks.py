@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller.io import StoredImage
 from napari_psf_distiller.joint.pipeline import raw_bead_image
 from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
@@ -41,15 +41,15 @@ def main() -> None:
     if given.picture is not None:
         draw(given.files, given.picture)
         return
-    recipe = pd.Recipe(
-        bead_diameter=given.bead, optics=pd.Optics(given.na, given.wavelength, given.index)
+    recipe = psfd.Recipe(
+        bead_diameter=given.bead, optics=psfd.Optics(given.na, given.wavelength, given.index)
     )
     for path in given.files:
-        stack = pd.read_image(path)
+        stack = psfd.read_image(path)
         start = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.DistillerWarning)
-            result = pd.distill(stack.image, stack.spacing, recipe=recipe)
+            warnings.simplefilter("ignore", psfd.DistillerWarning)
+            result = psfd.distill(stack.image, stack.spacing, recipe=recipe)
         seconds = time.perf_counter() - start
         left = left_of(result, stack)
         print(
@@ -62,10 +62,10 @@ def main() -> None:
             np.savez(given.out, mean=left.mean, error=left.error, rms=(left.core, left.window))
 
 
-def left_of(result: pd.Result, stack: StoredImage) -> MeanResidual:
+def left_of(result: psfd.Result, stack: StoredImage) -> MeanResidual:
     """Return the mean residual of a result's used beads."""
     assert result.residual is not None
-    field = raw_bead_image(stack.image, pd.Recipe(spacing=stack.spacing))
+    field = raw_bead_image(stack.image, psfd.Recipe(spacing=stack.spacing))
     variance = field.variance((stack.image - result.residual).astype(np.float32))
     beads = result.beads[result.beads["used"]]
     widths = np.array(result.fwhm) / stack.spacing

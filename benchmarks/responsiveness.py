@@ -27,7 +27,7 @@ from qtpy.QtCore import QEventLoop, QObject, QTimer
 from qtpy.QtWidgets import QApplication
 from vispy.gloo import gl
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step, joint_step
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.recipe.provenance import provenance_of
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     given = parser.parse_args()
-    warnings.simplefilter("ignore", pd.DistillerWarning)
+    warnings.simplefilter("ignore", psfd.DistillerWarning)
     rows = ["| what | figure |", "| --- | --- |"]
     for part in given.parts:
         for what, figure in PARTS[part](given):
@@ -151,8 +151,8 @@ def settle(seconds: float = 1.0) -> None:
     wait_for(lambda: time.monotonic() > until)
 
 
-def field_of(shape: tuple[int, int, int], beads: int) -> pd.SimulatedBeads:
-    return pd.simulate_beads(
+def field_of(shape: tuple[int, int, int], beads: int) -> psfd.SimulatedBeads:
+    return psfd.simulate_beads(
         shape, SPACING, beads=beads, bead_diameter=DIAMETER, separation=1.0, seed=1
     )
 
@@ -214,7 +214,7 @@ def seconds_noted(viewer: napari.Viewer, steps: tuple[StepId, ...]) -> float:
 
 def seconds_without_viewer(array: np.ndarray[Any, Any]) -> float:
     """Find the beads and distil as the widgets do it, with previews and the image's checksum."""
-    recipe = pd.Recipe(bead_diameter=DIAMETER, spacing=SPACING)
+    recipe = psfd.Recipe(bead_diameter=DIAMETER, spacing=SPACING)
     # There is no event loop before the first viewer.
     time.sleep(REST)
     begin = time.perf_counter()

@@ -16,7 +16,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from scipy import ndimage
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 
 CHOSEN = "dry200,clumps,aberrated"
 # The difference is drawn on this part of the PSF's scale.
@@ -63,7 +63,7 @@ def _draw_psf(panels: np.ndarray, found: Score, case: Case) -> None:
             panel.set(xticks=[], yticks=[])
 
 
-def _draw_image(panels: np.ndarray, field: Field, result: pd.Result) -> None:
+def _draw_image(panels: np.ndarray, field: Field, result: psfd.Result) -> None:
     """Draw the brightest plane, and what is left of it, in units of the noise."""
     light = field.expected - field.background
     plane = int(light.sum(axis=(1, 2)).argmax())

@@ -30,7 +30,7 @@ from qtpy.QtCore import QEvent, QEventLoop, Qt
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
@@ -312,7 +312,7 @@ def proven(desk: Desk, wanted: Callable[[str], bool]) -> None:
 
 def sorted_beads(desk: Desk, _: Callable[[str], bool]) -> None:
     """Take what became of beads of which not all are good, with their table."""
-    field = pd.simulate_beads((32, 176, 176), beads=34, separation=0.1, spread=0.9, seed=7)
+    field = psfd.simulate_beads((32, 176, 176), beads=34, separation=0.1, spread=0.9, seed=7)
     # Some beads lie at the border now, and the brightest are saturated.
     part = field.image[:, 24:, 12:-12]
     image = desk.viewer.add_image(

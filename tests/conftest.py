@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller import Device, SimulatedBeads
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -23,7 +23,7 @@ settings.load_profile("tests")
 @pytest.fixture(scope="session")
 def opencl_device() -> Device:
     """The first usable OpenCL device."""
-    found = pd.devices()
+    found = psfd.devices()
     for device in found:
         if device.usable and device.platform != "NumPy":
             return device
@@ -37,7 +37,7 @@ def opencl_device() -> Device:
 @pytest.fixture(scope="session")
 def field() -> SimulatedBeads:
     """A small slide of beads that lie apart."""
-    return pd.simulate_beads((24, 72, 80), beads=8, separation=1.2, seed=2)
+    return psfd.simulate_beads((24, 72, 80), beads=8, separation=1.2, seed=2)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import fftconvolve
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 
 domain = pytest.importorskip("domain", reason="an sdist has no benchmarks")
 
@@ -79,10 +79,10 @@ def test_the_psf_is_the_packages_where_light_is_scalar():
     low = Microscope(0.5, 1.0, 0.6)
     heights = (np.arange(31) - 15) * spacing[0]
     found = intensity(low, heights, 61, spacing[1])
-    scalar = pd.simulate_psf(
+    scalar = psfd.simulate_psf(
         shape, spacing, numerical_aperture=0.5, wavelength=0.6, refractive_index=1.0
     )
-    assert pd.fwhm(found, spacing) == pytest.approx(pd.fwhm(scalar, spacing), rel=0.03)
+    assert psfd.fwhm(found, spacing) == pytest.approx(psfd.fwhm(scalar, spacing), rel=0.03)
 
 
 def test_a_point_deep_in_another_medium_is_brightest_in_the_middle_and_uneven():

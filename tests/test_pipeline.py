@@ -10,7 +10,7 @@ import pandas
 import pytest
 from scipy import ndimage
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller import (
     DeviceError,
     DistillerWarning,
@@ -50,14 +50,14 @@ def finding(**changes) -> ThresholdedObjects:
 
 
 @pytest.fixture(scope="module")
-def result(field) -> pd.Result:
-    return pd.distill(field.image, spacing=field.spacing, recipe=quick())
+def result(field) -> psfd.Result:
+    return psfd.distill(field.image, spacing=field.spacing, recipe=quick())
 
 
 @pytest.fixture(scope="module")
-def flat_field() -> pd.SimulatedBeads:
+def flat_field() -> psfd.SimulatedBeads:
     """A small field in 2D."""
-    return pd.simulate_beads((96, 100), (0.08, 0.08), beads=8, separation=1.5, seed=2)
+    return psfd.simulate_beads((96, 100), (0.08, 0.08), beads=8, separation=1.5, seed=2)
 
 
 def assert_is_a_psf(psf, shape) -> None:
@@ -82,7 +82,7 @@ def test_the_psf(result):
 
 def test_the_psf_is_the_microscopes(field, result):
     # 2 to 3 % of noise in each of eight beads, and their place in the voxel, leave some percent.
-    assert result.fwhm == pytest.approx(pd.fwhm(field.psf, field.spacing), rel=0.05)
+    assert result.fwhm == pytest.approx(psfd.fwhm(field.psf, field.spacing), rel=0.05)
 
 
 def test_the_beads(field, result):
@@ -105,7 +105,7 @@ def test_the_provenance(field, result):
     values = field.image.astype("<u2").tobytes()
     assert provenance.image_sha256 == hashlib.sha256(values).hexdigest()
     assert provenance.versions["python"] == platform.python_version()
-    assert provenance.versions["napari-psf-distiller"] == pd.__version__
+    assert provenance.versions["napari-psf-distiller"] == psfd.__version__
     assert provenance.versions["numpy"] == np.__version__
     transforms = {"scipy", "ducc0", "pyvkfft"}
     assert {"scikit-image", "pyopencl", *transforms} <= set(provenance.versions)
@@ -122,7 +122,7 @@ def test_the_rest(field, result):
     assert min(result.timings.values()) >= 0
     assert sum(result.timings[step] for step in STEPS) <= result.timings["total"]
     assert result.spacing == field.spacing
-    assert result.fwhm == pd.fwhm(result.psf, result.spacing)
+    assert result.fwhm == psfd.fwhm(result.psf, result.spacing)
     assert [iteration for iteration, _ in result.log_likelihood] == [1, 10]
     assert result.log_likelihood[1][1] > result.log_likelihood[0][1]
     assert result.preprocessed.shape == field.image.shape
@@ -138,10 +138,10 @@ def test_the_rest(field, result):
 
 
 def test_in_2d(flat_field):
-    result = pd.distill(flat_field.image, spacing=flat_field.spacing, recipe=quick())
+    result = psfd.distill(flat_field.image, spacing=flat_field.spacing, recipe=quick())
     assert_is_a_psf(result.psf, (33, 33))
     assert "z" not in result.beads
-    assert result.fwhm == pytest.approx(pd.fwhm(flat_field.psf, flat_field.spacing), rel=0.1)
+    assert result.fwhm == pytest.approx(psfd.fwhm(flat_field.psf, flat_field.spacing), rel=0.1)
     used = result.beads.loc[result.beads["used"], ["y", "x"]].to_numpy()
     for centre in flat_field.centres:
         assert np.linalg.norm(used - centre, axis=1).min() < 0.5
@@ -149,7 +149,7 @@ def test_in_2d(flat_field):
 
 def test_the_notebook_in_2d(flat_field):
     recipe = dataclasses.replace(Recipe.notebook(), device="numpy")
-    result = pd.distill(flat_field.image, spacing=flat_field.spacing, recipe=recipe)
+    result = psfd.distill(flat_field.image, spacing=flat_field.spacing, recipe=recipe)
     assert_is_a_psf(result.psf, (65, 65))
 
 
@@ -157,51 +157,51 @@ def test_the_notebook_in_2d(flat_field):
 
 
 def test_the_spacing_of_the_recipe(field, result):
-    again = pd.distill(field.image, recipe=quick(spacing=field.spacing))
+    again = psfd.distill(field.image, recipe=quick(spacing=field.spacing))
     assert again.spacing == field.spacing
     np.testing.assert_array_equal(again.psf, result.psf)
 
 
 def test_the_argument_wins_over_the_recipes_spacing(field):
     recipe = quick(spacing=(9.0, 9.0, 9.0))
-    again = pd.distill(field.image, spacing=np.array(field.spacing), recipe=recipe)
+    again = psfd.distill(field.image, spacing=np.array(field.spacing), recipe=recipe)
     assert again.spacing == again.recipe.spacing == field.spacing
 
 
 @pytest.mark.opencl
 def test_the_argument_wins_over_the_recipes_device(field, opencl_device):
-    again = pd.distill(field.image, field.spacing, recipe=quick(), device=opencl_device.name)
+    again = psfd.distill(field.image, field.spacing, recipe=quick(), device=opencl_device.name)
     assert again.recipe.device == opencl_device.name
     assert opencl_device.name in again.recipe.provenance.device
 
 
 @pytest.mark.opencl
 def test_every_device_gives_the_same_psf(field, result, opencl_device):
-    again = pd.distill(field.image, field.spacing, recipe=quick(device=opencl_device.name))
+    again = psfd.distill(field.image, field.spacing, recipe=quick(device=opencl_device.name))
     assert relative_l2(again.psf, result.psf) <= 1e-4
 
 
 @pytest.mark.parametrize("dtype", [">u2", np.int32, np.float32, np.float64])
 def test_any_dtype_is_the_same_image(field, result, dtype):
-    again = pd.distill(field.image.astype(dtype), field.spacing, recipe=quick())
+    again = psfd.distill(field.image.astype(dtype), field.spacing, recipe=quick())
     np.testing.assert_array_equal(again.psf, result.psf)
 
 
 def test_the_byte_order_is_not_part_of_the_values(field, result):
-    swapped = pd.distill(field.image.astype(">u2"), field.spacing, recipe=quick())
+    swapped = psfd.distill(field.image.astype(">u2"), field.spacing, recipe=quick())
     assert swapped.recipe.provenance.image_sha256 == result.recipe.provenance.image_sha256
 
 
 def test_the_image_is_not_changed(field):
     image = field.image.astype(np.float32)
     before = image.copy()
-    pd.distill(image, field.spacing, recipe=quick())
+    psfd.distill(image, field.spacing, recipe=quick())
     np.testing.assert_array_equal(image, before)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
 def test_the_unit_of_the_intensity_does_not_matter(field, result, scale):
-    again = pd.distill(field.image * scale, field.spacing, recipe=quick())
+    again = psfd.distill(field.image * scale, field.spacing, recipe=quick())
     assert len(again.beads) == len(result.beads)
     assert relative_l2(again.psf, result.psf) <= 1e-3
 
@@ -215,17 +215,17 @@ def test_the_saved_recipe_gives_the_same_psf(tmp_path, field, recipe):
         recipe, device="numpy", distill=dataclasses.replace(recipe.distill, iterations=10)
     )
     recipe = dataclasses.replace(recipe, postprocess=PostProcess(crop=(21, 33, 33)))
-    first = pd.distill(field.image, field.spacing, recipe=recipe)
+    first = psfd.distill(field.image, field.spacing, recipe=recipe)
     first.recipe.save(tmp_path / "recipe.json")
-    again = pd.distill(field.image, recipe=Recipe.load(tmp_path / "recipe.json"))
+    again = psfd.distill(field.image, recipe=Recipe.load(tmp_path / "recipe.json"))
     assert relative_l2(again.psf, first.psf) <= 1e-6
     assert again.recipe == first.recipe
 
 
 def test_a_recipe_in_the_psfs_file_gives_the_same_psf(tmp_path, field, result):
     result.psf.save(tmp_path / "psf.tif")
-    stored = pd.read_psf(tmp_path / "psf.tif")
-    again = pd.distill(field.image, recipe=stored.recipe)
+    stored = psfd.read_psf(tmp_path / "psf.tif")
+    again = psfd.distill(field.image, recipe=stored.recipe)
     assert relative_l2(again.psf, stored.array) <= 1e-6
 
 
@@ -277,7 +277,7 @@ def test_beads_by_hand_need_only_their_centres(field, result):
     beads = result.beads[result.beads["used"]][["z", "y", "x"]].round()
     distilled = finish(stepwise_pipeline.distill_step(result.preprocessed, beads, recipe))
     psf = finish(postprocess_step(distilled.array, recipe))
-    assert pd.fwhm(psf, field.spacing) == pytest.approx(result.fwhm, rel=0.05)
+    assert psfd.fwhm(psf, field.spacing) == pytest.approx(result.fwhm, rel=0.05)
 
 
 # What goes wrong.
@@ -305,7 +305,7 @@ def let_no_work_begin(monkeypatch) -> None:
 def test_what_cannot_be_is_said_before_the_work(monkeypatch, field, changes, words):
     let_no_work_begin(monkeypatch)
     with pytest.raises(InputError, match=words):
-        pd.distill(field.image, recipe=quick(**{"spacing": field.spacing} | changes))
+        psfd.distill(field.image, recipe=quick(**{"spacing": field.spacing} | changes))
 
 
 def test_a_device_that_does_not_work_is_said_before_the_work(monkeypatch, field):
@@ -316,7 +316,7 @@ def test_a_device_that_does_not_work_is_said_before_the_work(monkeypatch, field)
 
     monkeypatch.setattr(deconvolution_pipeline, "open_engine", broken)
     with pytest.raises(DeviceError, match="Old Card"):
-        pd.distill(field.image, field.spacing, recipe=quick())
+        psfd.distill(field.image, field.spacing, recipe=quick())
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_a_device_that_does_not_work_is_said_before_the_work(monkeypatch, field)
 )
 def test_images_that_cannot_be_used(image, words):
     with pytest.raises(InputError, match=words):
-        pd.distill(image, (0.2, 0.08, 0.08))
+        psfd.distill(image, (0.2, 0.08, 0.08))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_images_that_cannot_be_used(image, words):
 )
 def test_a_spacing_that_cannot_be(field, spacing):
     with pytest.raises(InputError, match="spacing"):
-        pd.distill(field.image, spacing)
+        psfd.distill(field.image, spacing)
 
 
 @pytest.mark.parametrize(
@@ -354,22 +354,22 @@ def test_a_spacing_that_cannot_be(field, spacing):
 )
 def test_steps_that_leave_nothing(field, changes, words):
     with pytest.raises(InputError, match=words):
-        pd.distill(field.image, field.spacing, recipe=quick(**changes))
+        psfd.distill(field.image, field.spacing, recipe=quick(**changes))
 
 
 def test_a_field_without_beads():
-    empty = pd.simulate_beads((20, 48, 48), beads=0, seed=1)
+    empty = psfd.simulate_beads((20, 48, 48), beads=0, seed=1)
     with pytest.raises(InputError):
-        pd.distill(empty.image, empty.spacing, recipe=quick())
+        psfd.distill(empty.image, empty.spacing, recipe=quick())
 
 
 # What a user should know.
 
 
 def test_few_beads():
-    few = pd.simulate_beads((24, 64, 64), beads=2, separation=1.5, seed=6)
+    few = psfd.simulate_beads((24, 64, 64), beads=2, separation=1.5, seed=6)
     with pytest.warns(DistillerWarning, match=r"Only \d of \d beads could be used") as warned:
-        result = pd.distill(few.image, few.spacing, recipe=quick())
+        result = psfd.distill(few.image, few.spacing, recipe=quick())
     assert [str(warning.message) for warning in warned] == list(result.warnings)
     assert warned[0].filename == __file__
 
@@ -377,7 +377,7 @@ def test_few_beads():
 def test_a_crop_larger_than_the_image(field):
     recipe = quick(postprocess=PostProcess(crop=(51, 65, 99)))
     with pytest.warns(DistillerWarning, match="larger than the image") as warned:
-        result = pd.distill(field.image, field.spacing, recipe=recipe)
+        result = psfd.distill(field.image, field.spacing, recipe=recipe)
     assert len(warned) == 1
     assert "51 > 24 along z, 99 > 80 along x" in str(warned[0].message)
     assert_is_a_psf(result.psf, (24, 65, 80))
@@ -386,7 +386,7 @@ def test_a_crop_larger_than_the_image(field):
 def test_a_psf_that_does_not_fall_to_half(field):
     recipe = quick(postprocess=PostProcess(crop=(4, 33, 33)))
     with pytest.warns(DistillerWarning, match="does not fall to half of its maximum along z"):
-        result = pd.distill(field.image, field.spacing, recipe=recipe)
+        result = psfd.distill(field.image, field.spacing, recipe=recipe)
     assert np.isnan(result.fwhm[0])
     assert np.isfinite(result.fwhm[1:]).all()
 
@@ -394,7 +394,7 @@ def test_a_psf_that_does_not_fall_to_half(field):
 def test_a_psf_of_too_few_planes(field):
     recipe = quick(postprocess=PostProcess(crop=(1, 33, 33)))
     with pytest.warns(DistillerWarning, match="too few voxels along z to measure"):
-        result = pd.distill(field.image, field.spacing, recipe=recipe)
+        result = psfd.distill(field.image, field.spacing, recipe=recipe)
     assert np.isnan(result.fwhm[0])
 
 
@@ -408,19 +408,19 @@ def test_a_psf_of_too_few_planes(field):
 def test_the_notebooks_fwhm_on_the_real_stack(shared_data, median, expected):
     # The notebook's 300 iterations. Its widths hardly depend on them: after 10 they are within
     # 0.1 % of these.
-    image, spacing = pd.read_image(shared_data / "beads_200nm_NA0.95.tif")
+    image, spacing = psfd.read_image(shared_data / "beads_200nm_NA0.95.tif")
     notebook = Recipe.notebook()
     recipe = dataclasses.replace(
         notebook, preprocess=dataclasses.replace(notebook.preprocess, median=median)
     )
     with pytest.warns(DistillerWarning, match="50 > 34 along z"):
-        result = pd.distill(image, spacing, recipe=recipe)
+        result = psfd.distill(image, spacing, recipe=recipe)
     assert result.fwhm == pytest.approx(expected, rel=0.02)
     assert_is_a_psf(result.psf, (34, 65, 65))
 
 
 def test_the_real_stack_says_how_large_its_voxels_are(shared_data):
-    image, spacing = pd.read_image(shared_data / "beads_200nm_NA0.95.tif")
+    image, spacing = psfd.read_image(shared_data / "beads_200nm_NA0.95.tif")
     assert image.shape == (34, 512, 512)
     assert image.dtype == np.uint8
     assert spacing == pytest.approx((0.3, 0.108, 0.108), rel=1e-5)
@@ -434,12 +434,12 @@ def test_saturated_voxels_are_masked_like_any_other(field):
     level = float(np.quantile(field.image, 0.999))
     counting = np.ones(field.image.shape, bool)
     counting[:, :7] = False
-    settings = pd.Deconvolve(iterations=3, saturation=level)
+    settings = psfd.Deconvolve(iterations=3, saturation=level)
     recipe = Recipe(device="numpy", deconvolve=settings)
     both = finish(
         deconvolution_pipeline.deconvolve_step(field.image, psf, recipe, mask=counting)
     ).array
-    expected = pd.deconvolve(
+    expected = psfd.deconvolve(
         field.image,
         psf,
         3,
@@ -454,42 +454,44 @@ def test_what_went_otherwise_is_warned_of(field):
     psf = np.ones((3, 5, 5), np.float32)
     noiseless = ndimage.uniform_filter(field.image.astype(np.float32), 5)
     with pytest.warns(DistillerWarning, match="when to stop cannot be told"):
-        pd.deconvolve(noiseless, psf, None, device="numpy", method="plain")
+        psfd.deconvolve(noiseless, psf, None, device="numpy", method="plain")
 
 
 # What is said of so small a field is not what is looked at here.
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.DistillerWarning")
 def test_a_stack_of_one_plane_is_a_plane():
-    field = pd.simulate_beads((64, 64), (0.08, 0.08), beads=8, separation=1.0, seed=3)
-    plane = pd.distill(field.image, field.spacing, device="numpy")
-    stack = pd.distill(field.image[None], (0.2, *field.spacing), device="numpy")
+    field = psfd.simulate_beads((64, 64), (0.08, 0.08), beads=8, separation=1.0, seed=3)
+    plane = psfd.distill(field.image, field.spacing, device="numpy")
+    stack = psfd.distill(field.image[None], (0.2, *field.spacing), device="numpy")
     np.testing.assert_array_equal(stack.psf, plane.psf)
     assert stack.spacing == plane.spacing
 
 
 def test_byte_order_changes_nothing(field):
     recipe = Recipe.stepwise()
-    native = pd.distill(field.image, field.spacing, recipe=recipe, device="numpy")
+    native = psfd.distill(field.image, field.spacing, recipe=recipe, device="numpy")
     swapped = field.image.astype(">u2")
     before = swapped.tobytes()
-    other = pd.distill(swapped, field.spacing, recipe=recipe, device="numpy")
+    other = psfd.distill(swapped, field.spacing, recipe=recipe, device="numpy")
     assert swapped.tobytes() == before
     assert other.recipe == native.recipe
     assert other.recipe.provenance.image_dtype == "uint16"
     np.testing.assert_array_equal(other.psf, native.psf)
 
 
-@pytest.mark.parametrize("recipe", ["abc", 5, {}, pd.JointFit()])
+@pytest.mark.parametrize("recipe", ["abc", 5, {}, psfd.JointFit()])
 def test_what_is_no_recipe(field, recipe):
     with pytest.raises(InputError, match="it should be a Recipe"):
-        pd.distill(field.image, field.spacing, recipe=recipe)
+        psfd.distill(field.image, field.spacing, recipe=recipe)
 
 
 @pytest.mark.parametrize("psf_shape", [(5, 5), (1, 5, 5)])
 @pytest.mark.parametrize("shape", [(12, 14), (1, 12, 14), (1, 1, 12, 14)])
 def test_deconvolving_a_plane_keeps_its_axes(shape, psf_shape):
     image = np.random.default_rng(0).poisson(9, shape).astype(np.float32)
-    result = pd.deconvolve(image, np.ones(psf_shape), iterations=2, device="numpy", method="plain")
+    result = psfd.deconvolve(
+        image, np.ones(psf_shape), iterations=2, device="numpy", method="plain"
+    )
     assert result.shape == shape
 
 
@@ -517,18 +519,18 @@ def test_deconvolving_a_plane_keeps_its_axes(shape, psf_shape):
 def test_deconvolve_refuses_wrong_types_in_a_sentence(options):
     image = np.random.default_rng(0).poisson(9, (12, 14)).astype(np.float32)
     with pytest.raises(InputError, match=r"\.$"):
-        pd.deconvolve(image, np.ones((3, 3)), **{"iterations": 2, "device": "numpy"} | options)
+        psfd.deconvolve(image, np.ones((3, 3)), **{"iterations": 2, "device": "numpy"} | options)
 
 
 # What the call gives beside the recipe, and whom it tells how far it is.
 
 
 def test_bead_diameter_and_optics_are_put_into_the_recipe(field):
-    optics = pd.Optics(1.2, 0.52, 1.33)
+    optics = psfd.Optics(1.2, 0.52, 1.33)
     recipe = quick(bead_diameter=0.1, optics=optics)
-    expected = pd.distill(field.image, field.spacing, recipe=recipe)
+    expected = psfd.distill(field.image, field.spacing, recipe=recipe)
     for given in (quick(), quick(bead_diameter=0.1), recipe):
-        result = pd.distill(
+        result = psfd.distill(
             field.image, field.spacing, bead_diameter=0.1, optics=optics, recipe=given
         )
         np.testing.assert_array_equal(result.psf, expected.psf)
@@ -539,16 +541,16 @@ def test_bead_diameter_and_optics_are_put_into_the_recipe(field):
     ("given", "words"),
     [
         ({"bead_diameter": 0.2}, "has the bead_diameter 0.1, and 0.2 is given"),
-        ({"optics": pd.Optics(1.0, 0.52, 1.33)}, "has the optics Optics"),
+        ({"optics": psfd.Optics(1.0, 0.52, 1.33)}, "has the optics Optics"),
         ({"optics": "water"}, "should be a Optics"),
         ({"bead_diameter": -1}, "bead_diameter"),
         ({"callback": "print"}, "callback is 'print'; it should be a function"),
     ],
 )
 def test_what_is_given_twice_or_wrong_is_refused(field, given, words):
-    recipe = quick(bead_diameter=0.1, optics=pd.Optics(1.2, 0.52, 1.33))
+    recipe = quick(bead_diameter=0.1, optics=psfd.Optics(1.2, 0.52, 1.33))
     with pytest.raises(InputError, match=words):
-        pd.distill(field.image, field.spacing, recipe=recipe, **given)
+        psfd.distill(field.image, field.spacing, recipe=recipe, **given)
 
 
 @pytest.mark.parametrize("steps", ["distill", "deconvolve"])
@@ -557,16 +559,18 @@ def test_a_callback_is_told_and_can_end_it(field, steps):
 
     def run(callback):
         if steps == "distill":
-            return pd.distill(field.image, field.spacing, recipe=quick(), callback=callback)
+            return psfd.distill(field.image, field.spacing, recipe=quick(), callback=callback)
         psf = field.psf[20:45, 20:60, 20:60]
-        return pd.deconvolve(field.image, psf, 4, device="numpy", callback=callback, method="plain")
+        return psfd.deconvolve(
+            field.image, psf, 4, device="numpy", callback=callback, method="plain"
+        )
 
     def tell(progress):
         assert threading.get_ident() == thread
         seen.append(progress)
 
     run(tell)
-    assert all(isinstance(progress, pd.Progress) for progress in seen)
+    assert all(isinstance(progress, psfd.Progress) for progress in seen)
     assert seen[-1].iteration == seen[-1].total
     last = "Post-process PSF" if steps == "distill" else "Deconvolve"
     assert seen[-1].step == last

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 
-PACKAGE = Path(pd.__file__).parent
-NAME = pd.__name__
+PACKAGE = Path(psfd.__file__).parent
+NAME = psfd.__name__
 
 VIEWER = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 
@@ -28,9 +28,9 @@ MODULES = sorted(
 
 def test_every_public_name_is_there():
     # Abbreviations first, as the linter has it.
-    assert list(pd.__all__) == sorted(pd.__all__, key=lambda name: (not name.isupper(), name))
-    for name in pd.__all__:
-        thing = getattr(pd, name)
+    assert list(psfd.__all__) == sorted(psfd.__all__, key=lambda name: (not name.isupper(), name))
+    for name in psfd.__all__:
+        thing = getattr(psfd, name)
         assert thing.__doc__, name
         assert thing.__module__.startswith(NAME), name
 
@@ -47,7 +47,7 @@ def test_the_names_that_stay():
         "exporters",
         "read_psf",
         "simulate_beads",
-    } <= set(pd.__all__)
+    } <= set(psfd.__all__)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -58,16 +58,16 @@ def test_what_a_module_exports_is_there(name):
 
 
 def test_the_version_is_the_distributions():
-    assert pd.__version__ == version("napari-psf-distiller")
+    assert psfd.__version__ == version("napari-psf-distiller")
 
 
 def test_errors_are_of_one_family():
-    assert issubclass(pd.InputError, pd.DistillerError)
-    assert issubclass(pd.InputError, ValueError)
-    assert issubclass(pd.DeviceError, pd.DistillerError)
+    assert issubclass(psfd.InputError, psfd.DistillerError)
+    assert issubclass(psfd.InputError, ValueError)
+    assert issubclass(psfd.DeviceError, psfd.DistillerError)
     # napari's workers take a RuntimeError for a deleted worker.
-    assert not issubclass(pd.DistillerError, RuntimeError)
-    assert issubclass(pd.DistillerWarning, UserWarning)
+    assert not issubclass(psfd.DistillerError, RuntimeError)
+    assert issubclass(psfd.DistillerWarning, UserWarning)
 
 
 def test_importing_the_package_is_light():
@@ -96,7 +96,7 @@ def test_importing_the_package_is_light():
 )
 def test_the_examples_in_the_documentation_run(name):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pd.DistillerWarning)  # their fields are small
+        warnings.simplefilter("ignore", psfd.DistillerWarning)  # their fields are small
         result = doctest.testmod(import_module(name))
     assert result.attempted > 0
     assert result.failed == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError, simulate_beads, simulate_psf
 from napari_psf_distiller.measure.widths import peak_profiles
 
@@ -15,7 +15,7 @@ CLEAN = {"photons": 1e7, "background": 0, "offset": 0, "read_noise": 0, "spread"
 
 def test_the_psf_of_a_low_aperture_is_airys():
     psf = simulate_psf((121, 101, 101), (0.5, 0.1, 0.1), **LOW)
-    z, y, x = pd.fwhm(psf, (0.5, 0.1, 0.1))
+    z, y, x = psfd.fwhm(psf, (0.5, 0.1, 0.1))
     # Airy's disc, 0.5145 wavelength / NA, and sinc^2 along z, 1.772 n wavelength / NA^2 (Born and
     # Wolf, 8.8); the disc on a grid, and the aperture's 0.3, make 2 %.
     assert y == x
@@ -46,7 +46,7 @@ def test_the_psf_is_another_programs(aperture, index):
         oversample_factor=1,
     )
     # Theirs has no apodisation: a little less light from the aperture's edge.
-    assert pd.fwhm(ours, spacing) == pytest.approx(pd.fwhm(theirs, spacing), rel=0.06)
+    assert psfd.fwhm(ours, spacing) == pytest.approx(psfd.fwhm(theirs, spacing), rel=0.06)
 
 
 @pytest.mark.parametrize("shape", [(15, 31, 33), (16, 30, 32), (31, 32)])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from bead_cases import SCORED
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from conditions.cameras import Camera, Image, camera
 from conditions.point_spread import psf_of_array
 from conditions.scenes import Exposure, Scene, expose
@@ -66,16 +66,18 @@ class Case:
         spacing: tuple[float, ...] = self.wrong.get("spacing", self.scene.spacing)
         return spacing[1:] if self.scene.shape[0] == 1 else spacing
 
-    def recipe(self, told: str) -> pd.Recipe:
+    def recipe(self, told: str) -> psfd.Recipe:
         """Return the default recipe with what is told."""
         microscope = self.scene.microscope
         diameter = self.wrong.get("bead_diameter", self.scene.diameter)
         if told == "size":
-            return pd.Recipe(bead_diameter=diameter)
+            return psfd.Recipe(bead_diameter=diameter)
         names = ("numerical_aperture", "wavelength")
         known = {name: self.wrong.get(name, getattr(microscope, name)) for name in names}
         index = self.wrong.get("refractive_index", microscope.index)
-        return pd.Recipe(bead_diameter=diameter, optics=pd.Optics(**known, refractive_index=index))
+        return psfd.Recipe(
+            bead_diameter=diameter, optics=psfd.Optics(**known, refractive_index=index)
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class PackageCase(Case):
 
     def simulate(self, seed: int) -> tuple[Exposure, Image]:
         scene = self.scene
-        made = pd.simulate_beads(
+        made = psfd.simulate_beads(
             scene.shape,
             scene.spacing,
             beads=scene.beads,

@@ -13,7 +13,7 @@ from scipy import fft as scipy_fft
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from conditions.cases import Case
 from conditions.point_spread import PSF
 from conditions.scenes import Exposure
@@ -90,9 +90,9 @@ def row_of(case: Case, told: str, seed: int) -> Row:
     begun = time.perf_counter()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.DistillerWarning)
-            result = pd.distill(image, case.spacing(), recipe=case.recipe(told))
-    except pd.DistillerError as error:
+            warnings.simplefilter("ignore", psfd.DistillerWarning)
+            result = psfd.distill(image, case.spacing(), recipe=case.recipe(told))
+    except psfd.DistillerError as error:
         return Row(**head, seconds=time.perf_counter() - begun, refused=str(error))
     seconds = time.perf_counter() - begun
     return Row(
@@ -104,7 +104,7 @@ def row_of(case: Case, told: str, seed: int) -> Row:
     )
 
 
-def _figures(case: Case, exposure: Exposure, result: pd.Result) -> dict[str, Any]:
+def _figures(case: Case, exposure: Exposure, result: psfd.Result) -> dict[str, Any]:
     psf, error = (
         np.asarray(array, float).reshape((-1, *result.psf.shape[-2:]))
         for array in (result.psf, result.psf_error)
@@ -120,7 +120,7 @@ def _figures(case: Case, exposure: Exposure, result: pd.Result) -> dict[str, Any
     bright = inner_truth > BRIGHT * truth.max()
     held = np.abs(inner_psf - inner_truth) <= NORMAL_95 * inner_error
     shown = truth.astype(np.float32).reshape(result.psf.shape)
-    width = np.array(pd.fwhm(shown, case.spacing()))
+    width = np.array(psfd.fwhm(shown, case.spacing()))
     found, doubt = np.array(result.fwhm), np.array(result.fwhm_error)
     used = int(result.beads["used"].sum())
     return {
@@ -198,7 +198,7 @@ def _correlated(given: Array, truth: PSF) -> Array:
     return np.array(place, float) - np.array(wide) // 2
 
 
-def _false(exposure: Exposure, result: pd.Result, displacement: Array) -> int:
+def _false(exposure: Exposure, result: psfd.Result, displacement: Array) -> int:
     """Return how many of the used beads are none that stands alone."""
     used = result.beads[result.beads["used"]]
     places = used[["y", "x"]].to_numpy() + displacement[1:]

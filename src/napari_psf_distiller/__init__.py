@@ -1,8 +1,8 @@
 """Distil a microscope's point spread function (PSF) from an image of fluorescent beads.
 
->>> import napari_psf_distiller as pd
->>> field = pd.simulate_beads((32, 96, 96), beads=6, seed=3)
->>> result = pd.distill(field.image, spacing=field.spacing)  # doctest: +SKIP
+>>> import napari_psf_distiller as psfd
+>>> field = psfd.simulate_beads((32, 96, 96), beads=6, seed=3)
+>>> result = psfd.distill(field.image, spacing=field.spacing)  # doctest: +SKIP
 >>> result.psf.save("psf.tif")  # doctest: +SKIP
 """
 

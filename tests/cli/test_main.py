@@ -17,7 +17,7 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-import napari_psf_distiller as distiller
+import napari_psf_distiller as psfd
 from napari_psf_distiller import Recipe, read_psf, simulate_beads
 from napari_psf_distiller.cli.main import main
 from napari_psf_distiller.compute import open_engine
@@ -95,16 +95,16 @@ def test_demo_writes_the_image_the_psf_and_the_report_and_says_where(demo):
         assert str(folder / name) in printed
     assert "Device: NumPy" in printed
     assert (folder / "report.html").stat().st_size > 50_000
-    assert distiller.read_image(folder / "beads.tif").spacing == pytest.approx((0.2, 0.08, 0.08))
+    assert psfd.read_image(folder / "beads.tif").spacing == pytest.approx((0.2, 0.08, 0.08))
 
 
 def test_demo_compares_the_width_with_the_true_one(demo):
     folder, printed, said = demo
     stored = read_psf(folder / "psf.tif")
     assert stored.array.sum() == pytest.approx(1, abs=1e-4)
-    widths = distiller.fwhm(stored.array, stored.spacing)
+    widths = psfd.fwhm(stored.array, stored.spacing)
     true = simulate_beads((64, 96, 96), stored.spacing, beads=1).psf
-    expected = distiller.fwhm(true, stored.spacing)
+    expected = psfd.fwhm(true, stored.spacing)
     assert widths == pytest.approx(expected, rel=0.015)
     told, true = (
         re.findall(r"[\d.]+", re.search(rf"^{label}:(.*) nm", printed, re.M)[1])
@@ -123,7 +123,7 @@ def test_demo_compares_the_width_with_the_true_one(demo):
 
 def test_demo_knows_its_own_optics_and_beads(demo):
     recipe = Recipe.load(demo[0] / "recipe.json")
-    assert recipe.optics == distiller.Optics(1.2, 0.52, 1.33)
+    assert recipe.optics == psfd.Optics(1.2, 0.52, 1.33)
     assert recipe.bead_diameter == 0.1
     assert recipe.distill.method == "joint"
 
@@ -151,14 +151,14 @@ def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     out = tmp_path / "out"
     assert run("distill", sized, "-o", out, *HERE) == 0
     # As the file has it.
-    image = distiller.read_image(sized).image
-    with pytest.warns(distiller.DistillerWarning):
-        expected = distiller.distill(image, field.spacing, device="numpy")
+    image = psfd.read_image(sized).image
+    with pytest.warns(psfd.DistillerWarning):
+        expected = psfd.distill(image, field.spacing, device="numpy")
     stored = read_psf(out / "psf.tif")
     np.testing.assert_array_equal(stored.array, expected.psf)
     assert stored.recipe == Recipe.load(out / "recipe.json") == expected.recipe
     for name in ("psf_error", "residual"):
-        written = distiller.read_image(out / f"{name}.tif")
+        written = psfd.read_image(out / f"{name}.tif")
         np.testing.assert_array_equal(written.image, getattr(expected, name))
         assert written.image.dtype == np.float32
         assert written.spacing == pytest.approx(field.spacing)
@@ -182,9 +182,9 @@ def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
 def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     out = tmp_path / "out"
     assert run("distill", sized, "-o", out, *STEPWISE) == 0
-    recipe = dataclasses.replace(Recipe.stepwise(), distill=distiller.RichardsonLucy(iterations=3))
-    with pytest.warns(distiller.DistillerWarning):
-        expected = distiller.distill(field.image, field.spacing, recipe=recipe, device="numpy")
+    recipe = dataclasses.replace(Recipe.stepwise(), distill=psfd.RichardsonLucy(iterations=3))
+    with pytest.warns(psfd.DistillerWarning):
+        expected = psfd.distill(field.image, field.spacing, recipe=recipe, device="numpy")
     np.testing.assert_array_equal(read_psf(out / "psf.tif").array, expected.psf)
     # It knows neither errors nor what a model would leave.
     assert {path.name for path in out.iterdir()} == RESULTS
@@ -256,8 +256,8 @@ def test_options_reach_the_recipe(bare, tmp_path):
     assert run("distill", bare, "-o", out, *options) == 0
     recipe = Recipe.load(out / "recipe.json")
     assert recipe.bead_diameter == 0.1
-    assert recipe.optics == distiller.Optics(1.2, 0.52, 1.33)
-    assert recipe.camera == distiller.Camera(100.0, 0.5, 4095.0)
+    assert recipe.optics == psfd.Optics(1.2, 0.52, 1.33)
+    assert recipe.camera == psfd.Camera(100.0, 0.5, 4095.0)
     assert recipe.preprocess == Recipe.notebook().preprocess
     assert (recipe.distill.iterations, recipe.device) == (3, "numpy")
 
@@ -268,17 +268,17 @@ def test_options_not_given_leave_the_recipe_as_it_is(sized, tmp_path):
         Recipe.stepwise(),
         bead_diameter=0.17,
         device="numpy",
-        optics=distiller.Optics(numerical_aperture=0.95),
-        camera=distiller.Camera(offset=99, gain=2),
-        distill=distiller.RichardsonLucy(iterations=2),
+        optics=psfd.Optics(numerical_aperture=0.95),
+        camera=psfd.Camera(offset=99, gain=2),
+        distill=psfd.RichardsonLucy(iterations=2),
     )
     recipe.save(path)
     options = ["--recipe", path, "--na", "1.1", "--camera-gain", "0.7"]
     assert run("distill", sized, "-o", tmp_path / "out", *options) == 0
     made = Recipe.load(tmp_path / "out/recipe.json")
     assert (made.bead_diameter, made.device, made.distill) == (0.17, "numpy", recipe.distill)
-    assert made.optics == distiller.Optics(numerical_aperture=1.1)
-    assert made.camera == distiller.Camera(offset=99, gain=0.7)
+    assert made.optics == psfd.Optics(numerical_aperture=1.1)
+    assert made.camera == psfd.Camera(offset=99, gain=0.7)
 
 
 def test_what_is_known_of_optics_and_camera_counts(field, sized, tmp_path):
@@ -290,12 +290,12 @@ def test_what_is_known_of_optics_and_camera_counts(field, sized, tmp_path):
     assert run("distill", sized, "-o", out, *known, *HERE) == 0
     recipe = Recipe(
         bead_diameter=0.1,
-        optics=distiller.Optics(1.2, 0.52, 1.33),
-        camera=distiller.Camera(100.0, 1.0, float(level)),
+        optics=psfd.Optics(1.2, 0.52, 1.33),
+        camera=psfd.Camera(100.0, 1.0, float(level)),
     )
-    image = distiller.read_image(sized).image
-    with pytest.warns(distiller.DistillerWarning):
-        expected = distiller.distill(image, field.spacing, recipe=recipe, device="numpy")
+    image = psfd.read_image(sized).image
+    with pytest.warns(psfd.DistillerWarning):
+        expected = psfd.distill(image, field.spacing, recipe=recipe, device="numpy")
     assert (expected.beads["reason"] == "saturated").any()
     np.testing.assert_array_equal(read_psf(out / "psf.tif").array, expected.psf)
 
@@ -311,8 +311,8 @@ def test_a_2d_image_is_distilled(tmp_path):
     assert run("distill", path, "-o", out, *spacing, *HERE) == 0
     psf = read_psf(out / "psf.tif").array
     assert psf.ndim == 2
-    assert distiller.read_image(out / "psf_error.tif").image.shape == psf.shape
-    assert distiller.read_image(out / "residual.tif").image.shape == (96, 96)
+    assert psfd.read_image(out / "psf_error.tif").image.shape == psf.shape
+    assert psfd.read_image(out / "residual.tif").image.shape == (96, 96)
 
 
 def test_the_images_can_be_ome_tiff(field, sized, tmp_path, capsys):
@@ -326,7 +326,7 @@ def test_the_images_can_be_ome_tiff(field, sized, tmp_path, capsys):
         assert str(out / name) in printed
         with tifffile.TiffFile(out / name) as tiff:
             assert tiff.is_ome
-        assert distiller.read_image(out / name).spacing == pytest.approx(field.spacing)
+        assert psfd.read_image(out / name).spacing == pytest.approx(field.spacing)
 
 
 def test_results_are_replaced_only_if_asked(sized, tmp_path, capsys):
@@ -363,11 +363,11 @@ def test_a_failure_on_the_way_leaves_earlier_results_alone(sized, bare, tmp_path
 def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     psf, out = tmp_path / "psf.tif", tmp_path / "out.tif"
     kernel = field.psf[10:31, 15:36, 15:36].astype(np.float32)
-    distiller.PSF(kernel, spacing=field.spacing).save(psf)
+    psfd.PSF(kernel, spacing=field.spacing).save(psf)
     options = ["--boundary", "circulant", "--method", "plain", *QUICK]
     assert run("deconvolve", sized, psf, "-o", out, *options) == 0
-    stored = distiller.read_image(out)
-    expected = distiller.deconvolve(field.image, kernel, 3, "circulant", "numpy", method="plain")
+    stored = psfd.read_image(out)
+    expected = psfd.deconvolve(field.image, kernel, 3, "circulant", "numpy", method="plain")
     np.testing.assert_array_equal(stored.image, expected)
     assert stored.spacing == pytest.approx(field.spacing)
     printed = capsys.readouterr()
@@ -381,7 +381,7 @@ def test_deconvolve_gives_what_the_function_gives(field, sized, tmp_path, capsys
 def kernel(field, tmp_path):
     """A small PSF, and its file."""
     array = field.psf[10:21, 21:42, 21:42].astype(np.float32)
-    distiller.PSF(array, spacing=field.spacing).save(tmp_path / "kernel.tif")
+    psfd.PSF(array, spacing=field.spacing).save(tmp_path / "kernel.tif")
     return array, tmp_path / "kernel.tif"
 
 
@@ -390,7 +390,7 @@ def test_without_a_number_it_stops_by_itself_and_says_when(field, sized, kernel,
     out = tmp_path / "out.tif"
     assert run("deconvolve", sized, psf, "-o", out, "--device", "numpy") == 0
     expected = finish(deconvolve_step(field.image, array, Recipe(device="numpy")))
-    np.testing.assert_array_equal(distiller.read_image(out).image, expected.array)
+    np.testing.assert_array_equal(psfd.read_image(out).image, expected.array)
     printed = capsys.readouterr()
     line = f"Done:   {expected.iterations} accelerated iterations (automatic)"
     assert line in printed.out.splitlines()
@@ -409,26 +409,26 @@ def test_every_option_reaches_the_deconvolution(field, sized, kernel, tmp_path):
     options |= {"--mask": tmp_path / "mask.tif", "--fft": "scipy", "--memory": 1}
     given = [*QUICK, *(part for pair in options.items() for part in pair)]
     assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *given) == 0
-    settings = distiller.Deconvolve(
+    settings = psfd.Deconvolve(
         iterations=3, total_variation=0.01, background=80.0, saturation=300.0
     )
     recipe = Recipe(
         device="numpy", fft="scipy", memory=1.0, spacing=field.spacing, deconvolve=settings
     )
     expected = finish(deconvolve_step(field.image, array, recipe, mask=counting)).array
-    result = distiller.read_image(tmp_path / "out.tif").image
+    result = psfd.read_image(tmp_path / "out.tif").image
     np.testing.assert_array_equal(result, expected)
     # None of them is without effect.
     for name in ("--total-variation", "--background", "--saturation", "--mask"):
         rest = [part for pair in options.items() if pair[0] != name for part in pair]
         other = tmp_path / f"without{name}.tif"
         assert run("deconvolve", sized, psf, "-o", other, *QUICK, *rest) == 0
-        assert not np.array_equal(distiller.read_image(other).image, result)
+        assert not np.array_equal(psfd.read_image(other).image, result)
 
 
 def test_little_memory_is_tiles_and_both_are_told(field, sized, tmp_path, capsys):
     psf = tmp_path / "psf.tif"
-    distiller.PSF(field.psf[14:17, 29:34, 29:34], spacing=field.spacing).save(psf)
+    psfd.PSF(field.psf[14:17, 29:34, 29:34], spacing=field.spacing).save(psf)
     options = [*QUICK, "--memory", 0.0022]
     assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *options) == 0
     printed = capsys.readouterr()
@@ -513,7 +513,7 @@ def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
     psf = tmp_path / "psf.tif"
     kernel = field.psf[10:31, 15:36, 15:36]
     for spacing, differ in (((0.2, 0.08, 0.0805), False), ((0.2, 0.08, 0.082), True)):
-        distiller.PSF(kernel, spacing=spacing).save(psf)
+        psfd.PSF(kernel, spacing=spacing).save(psf)
         assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", "--overwrite", *QUICK) == 0
         told = warnings_in(capsys.readouterr().err)
         assert [("0.082" in text and str(psf) in text) for text in told] == [True] * differ
@@ -521,7 +521,7 @@ def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
 
 def test_a_psf_larger_than_the_image_is_told(field, sized, tmp_path, capsys):
     psf = tmp_path / "psf.tif"
-    distiller.PSF(np.pad(field.psf, 5), spacing=field.spacing).save(psf)
+    psfd.PSF(np.pad(field.psf, 5), spacing=field.spacing).save(psf)
     assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", *QUICK) == 0
     assert any("larger than the image" in text for text in warnings_in(capsys.readouterr().err))
 
@@ -530,7 +530,7 @@ def test_a_psf_larger_than_the_image_is_told(field, sized, tmp_path, capsys):
 def test_an_output_that_cannot_be_is_refused(field, sized, tmp_path, name, capsys):
     (tmp_path / "folder.tif").mkdir()
     psf = tmp_path / "psf.tif"
-    distiller.PSF(field.psf, spacing=field.spacing).save(psf)
+    psfd.PSF(field.psf, spacing=field.spacing).save(psf)
     before = sorted(tmp_path.rglob("*")), sized.read_bytes()
     assert run("deconvolve", sized, psf, "-o", tmp_path / name, "--overwrite", *QUICK) == 2
     assert "Deconvolve" not in capsys.readouterr().err
@@ -575,7 +575,7 @@ def test_export_evaluates_it_on_other_voxels(demo, tmp_path, capsys):
 )
 def test_what_cannot_be_exported_is_one_line(field, tmp_path, capsys, name, options, words):
     psf = tmp_path / "kernel.tif"
-    distiller.PSF(field.psf, spacing=field.spacing).save(psf)
+    psfd.PSF(field.psf, spacing=field.spacing).save(psf)
     assert run("export", psf, "-o", tmp_path / name, *options) == 2
     error = capsys.readouterr().err
     assert words in error
@@ -585,7 +585,7 @@ def test_what_cannot_be_exported_is_one_line(field, tmp_path, capsys, name, opti
 
 def test_export_interpolates_if_asked_to(field, tmp_path):
     psf, out = tmp_path / "kernel.tif", tmp_path / "fine.tif"
-    distiller.PSF(field.psf, spacing=field.spacing).save(psf)
+    psfd.PSF(field.psf, spacing=field.spacing).save(psf)
     assert run("export", psf, "-o", out, "--spacing", 0.1, 0.04, 0.04, "--interpolate") == 0
     assert read_psf(out).spacing == (0.1, 0.04, 0.04)
 
@@ -620,7 +620,7 @@ def test_replay_repeats_a_joint_fit(sized, tmp_path, capsys):
     assert warnings_in(capsys.readouterr().err) == told
     assert {path.name for path in again.iterdir()} == RESULTS | MODELLED
     for name in ("psf.tif", "psf_error.tif", "residual.tif"):
-        images = [distiller.read_image(folder / name).image for folder in (first, again)]
+        images = [psfd.read_image(folder / name).image for folder in (first, again)]
         np.testing.assert_array_equal(*images)
     assert (again / "beads.csv").read_text() == (first / "beads.csv").read_text()
 
@@ -645,7 +645,7 @@ def test_replay_says_if_the_device_differs(recorded, sized, tmp_path, capsys):
 
 def test_replay_of_a_recipe_without_a_record_says_so(sized, tmp_path, capsys):
     recipe = tmp_path / "recipe.json"
-    settings = distiller.RichardsonLucy(iterations=2)
+    settings = psfd.RichardsonLucy(iterations=2)
     dataclasses.replace(Recipe.stepwise(), device="numpy", distill=settings).save(recipe)
     assert run("replay", recipe, sized, "-o", tmp_path / "again") == 0
     assert "does not say which image" in warnings_in(capsys.readouterr().err)[0]
@@ -657,7 +657,7 @@ def test_replay_of_a_recipe_without_a_record_says_so(sized, tmp_path, capsys):
 def test_devices_lists_every_device_and_what_auto_takes(capsys):
     assert run("devices") == 0
     printed = capsys.readouterr().out
-    for device in distiller.devices():
+    for device in psfd.devices():
         (line,) = (text for text in printed.splitlines() if text.startswith(f"{device.name}  "))
         assert device.kind in line.split()
         assert ("yes" if device.usable else "no") in line.split()
@@ -671,7 +671,7 @@ def test_devices_lists_every_device_and_what_auto_takes(capsys):
 
 def test_version_and_help(capsys):
     assert run("--version") == 0
-    assert capsys.readouterr().out == f"psf-distiller {distiller.__version__}\n"
+    assert capsys.readouterr().out == f"psf-distiller {psfd.__version__}\n"
     for command in ("demo", "distill", "deconvolve", "replay", "devices"):
         assert run(command, "--help") == 0
         assert "usage: psf-distiller" in capsys.readouterr().out

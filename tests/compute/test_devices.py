@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller import DeviceError, InputError
 from napari_psf_distiller.compute import Device, choose_device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import host_fft
@@ -44,7 +44,7 @@ def test_numpy_is_always_there():
     found = devices()
     assert found[-1] == NUMPY
     assert [device.name for device in found].count("NumPy") == 1
-    assert pd.devices() == found
+    assert psfd.devices() == found
 
 
 def test_a_device_says_what_it_is(opencl_device):
@@ -78,9 +78,9 @@ def test_without_opencl_there_is_numpy(monkeypatch, look_again, missing):
     assert "NumPy" in open_engine().description
     with pytest.raises(DeviceError, match="no usable OpenCL GPU on this machine"):
         choose_device("gpu")
-    result = pd.deconvolve(IMAGE, PSF, 5, method="plain")
+    result = psfd.deconvolve(IMAGE, PSF, 5, method="plain")
     np.testing.assert_array_equal(
-        result, pd.deconvolve(IMAGE, PSF, 5, device="numpy", method="plain")
+        result, psfd.deconvolve(IMAGE, PSF, 5, device="numpy", method="plain")
     )
 
 
@@ -154,8 +154,8 @@ def test_a_device_that_does_not_work_is_listed_with_the_reason(broken):
 def test_auto_goes_on_without_a_device_that_does_not_work(broken):
     assert choose_device("auto") == NUMPY
     np.testing.assert_array_equal(
-        pd.deconvolve(IMAGE, PSF, 5, method="plain"),
-        pd.deconvolve(IMAGE, PSF, 5, device="numpy", method="plain"),
+        psfd.deconvolve(IMAGE, PSF, 5, method="plain"),
+        psfd.deconvolve(IMAGE, PSF, 5, device="numpy", method="plain"),
     )
 
 
@@ -165,7 +165,7 @@ def test_asking_for_a_device_that_does_not_work(broken, opencl_device, wanted):
     name, reason = broken
     asked = {"name": name, "part": name[:-1], "kind": opencl_device.kind}[wanted]
     with pytest.raises(DeviceError) as raised:
-        pd.deconvolve(IMAGE, PSF, 5, device=asked, method="plain")
+        psfd.deconvolve(IMAGE, PSF, 5, device=asked, method="plain")
     assert name in str(raised.value)
     assert reason in str(raised.value)
     assert "'numpy'" in str(raised.value)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller import DistillerWarning, InputError, Progress
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.deconvolution.deconvolve import deconvolve_image
@@ -38,7 +38,7 @@ def blurred(shape, psf) -> tuple[np.ndarray, np.ndarray]:
 def test_it_comes_nearer_to_the_truth(boundary, shape):
     psf = psf_of((7, 9, 9)[-len(shape) :])
     truth, image = blurred(shape, psf)
-    result = pd.deconvolve(
+    result = psfd.deconvolve(
         image, psf, iterations=50, boundary=boundary, device="numpy", method="plain"
     )
     assert result.dtype == np.float32
@@ -57,9 +57,9 @@ def test_it_comes_nearer_to_the_truth(boundary, shape):
 def test_any_dtype_is_the_same_image(boundary, dtype):
     psf = psf_of((7, 7))
     image = np.round(blurred((30, 33), psf)[1]).astype(dtype)
-    one = pd.deconvolve(image, psf, 5, boundary, "numpy", method="plain")
+    one = psfd.deconvolve(image, psf, 5, boundary, "numpy", method="plain")
     np.testing.assert_array_equal(
-        one, pd.deconvolve(image.astype(np.float32), psf, 5, boundary, "numpy", method="plain")
+        one, psfd.deconvolve(image.astype(np.float32), psf, 5, boundary, "numpy", method="plain")
     )
 
 
@@ -92,7 +92,7 @@ def test_its_own_progress():
 def test_a_psf_larger_than_the_image(boundary, shape, psf_shape, where):
     image = np.random.default_rng(8).random(shape) + 1
     with pytest.warns(DistillerWarning, match="The PSF is larger than the image") as warned:
-        result = pd.deconvolve(image, psf_of(psf_shape), 10, boundary, "numpy", method="plain")
+        result = psfd.deconvolve(image, psf_of(psf_shape), 10, boundary, "numpy", method="plain")
     assert len(warned) == 1
     assert where in str(warned[0].message)
     assert result.shape == shape
@@ -105,8 +105,8 @@ def test_negative_voxels_count_as_nothing():
     negative = image.copy()
     negative[:2, :3] = -5
     with pytest.warns(DistillerWarning, match="6 negative voxels of the image were taken as 0"):
-        result = pd.deconvolve(negative, psf, 5, device="numpy", method="plain")
-    expected = pd.deconvolve(np.maximum(negative, 0), psf, 5, device="numpy", method="plain")
+        result = psfd.deconvolve(negative, psf, 5, device="numpy", method="plain")
+    expected = psfd.deconvolve(np.maximum(negative, 0), psf, 5, device="numpy", method="plain")
     np.testing.assert_array_equal(result, expected)
 
 
@@ -128,7 +128,7 @@ def test_negative_voxels_count_as_nothing():
 )
 def test_what_cannot_be(image, psf, options, words):
     with pytest.raises(InputError, match=words):
-        pd.deconvolve(image, psf, **{"device": "numpy"} | options)
+        psfd.deconvolve(image, psf, **{"device": "numpy"} | options)
 
 
 def test_a_boundary_that_does_not_exist():
@@ -173,9 +173,9 @@ def test_a_displaced_result_is_announced(planes, boundary, compatibility, lies):
     image += 1e-3
     if lies:
         with pytest.warns(DistillerWarning, match="one voxel too low"):
-            result = pd.deconvolve(image, psf, 5, boundary, **options)
+            result = psfd.deconvolve(image, psf, 5, boundary, **options)
     else:
-        result = pd.deconvolve(image, psf, 5, boundary, **options)
+        result = psfd.deconvolve(image, psf, 5, boundary, **options)
     assert np.sum(result, axis=(1, 2)).argmax() == 12 - lies
 
 
@@ -186,27 +186,27 @@ def test_total_variation_takes_the_images_own_spacing():
     # Of such a size nothing lies about the image, where rounding would decide on the direction.
     options = {"iterations": 5, "boundary": "circulant", "device": "numpy", "method": "plain"}
     options |= {"total_variation": 0.05}
-    even = pd.deconvolve(image, psf, **options, spacing=(0.1, 0.1, 0.1))
-    apart = pd.deconvolve(image, psf, **options, spacing=(0.3, 0.1, 0.1))
+    even = psfd.deconvolve(image, psf, **options, spacing=(0.1, 0.1, 0.1))
+    apart = psfd.deconvolve(image, psf, **options, spacing=(0.3, 0.1, 0.1))
     # Only the ratios count.
     np.testing.assert_array_equal(
-        pd.deconvolve(image, psf, **options, spacing=(0.25, 0.25, 0.25)), even
+        psfd.deconvolve(image, psf, **options, spacing=(0.25, 0.25, 0.25)), even
     )
     # As if along x what lies along z.
-    turned = pd.deconvolve(image.T, psf.T, **options, spacing=(0.1, 0.1, 0.3))
+    turned = psfd.deconvolve(image.T, psf.T, **options, spacing=(0.1, 0.1, 0.3))
     np.testing.assert_allclose(np.transpose(turned), apart, rtol=2e-3)
     assert np.linalg.norm(apart - even) > 0.01 * np.linalg.norm(even)
     with pytest.warns(DistillerWarning, match="voxel size is not known: the total variation"):
-        unknown = pd.deconvolve(image, psf, **options)
+        unknown = psfd.deconvolve(image, psf, **options)
     np.testing.assert_array_equal(unknown, even)
     # A PSF knows the size itself.
-    known = pd.deconvolve(image, pd.PSF(psf, (0.3, 0.1, 0.1)), **options)
+    known = psfd.deconvolve(image, psfd.PSF(psf, (0.3, 0.1, 0.1)), **options)
     np.testing.assert_array_equal(known, apart)
     # Pixels are squares, and a plane has no other planes about it.
-    plane = pd.deconvolve(image[:1], psf[1], **options)
-    again = pd.deconvolve(image[0], psf[1], **options, spacing=(0.1, 0.1))
+    plane = psfd.deconvolve(image[:1], psf[1], **options)
+    again = psfd.deconvolve(image[0], psf[1], **options, spacing=(0.1, 0.1))
     np.testing.assert_array_equal(plane[0], again)
-    again = pd.deconvolve(image[:1], psf[1:2], **options, spacing=(0.01, 0.1, 0.1))
+    again = psfd.deconvolve(image[:1], psf[1:2], **options, spacing=(0.01, 0.1, 0.1))
     np.testing.assert_array_equal(plane, again)
 
 
@@ -233,7 +233,9 @@ def test_accelerated_is_sooner_there():
     truth, image = blurred((12, 30, 33), psf)
 
     def error(method: str, iterations: int) -> float:
-        result = pd.deconvolve(image, psf, iterations, device="numpy", method=method, background=1)
+        result = psfd.deconvolve(
+            image, psf, iterations, device="numpy", method=method, background=1
+        )
         return float(np.linalg.norm(result - truth))
 
     assert error("accelerated", 15) < error("plain", 60) < error("plain", 15)
@@ -245,11 +247,11 @@ def test_a_background_is_left_out_of_the_result(boundary):
     truth, image = blurred((30, 33), psf)
     image += 99
     options = {"iterations": 100, "boundary": boundary, "device": "numpy", "method": "plain"}
-    known = pd.deconvolve(image, psf, background=100, **options)
-    same = pd.deconvolve(image, psf, background=np.full((30, 33), 100.0), **options)
+    known = psfd.deconvolve(image, psf, background=100, **options)
+    same = psfd.deconvolve(image, psf, background=np.full((30, 33), 100.0), **options)
     np.testing.assert_allclose(known, same, rtol=1e-4, atol=1e-4)
     assert np.median(known) < 1
-    unknown = pd.deconvolve(image, psf, **options)
+    unknown = psfd.deconvolve(image, psf, **options)
     assert np.linalg.norm(known - truth) < 0.95 * np.linalg.norm(unknown - 100 - truth)
 
 
@@ -259,17 +261,17 @@ def test_masked_voxels_do_not_count():
     mask = np.ones(image.shape, bool)
     mask[11:14, 11:14] = False
     options = {"iterations": 20, "device": "numpy", "method": "plain"}
-    expected = pd.deconvolve(image, psf, mask=mask, **options)
+    expected = psfd.deconvolve(image, psf, mask=mask, **options)
     dead = np.where(mask, image, 0)
-    np.testing.assert_array_equal(pd.deconvolve(dead, psf, mask=mask, **options), expected)
-    assert np.linalg.norm(pd.deconvolve(dead, psf, **options) - expected) > 1
+    np.testing.assert_array_equal(psfd.deconvolve(dead, psf, mask=mask, **options), expected)
+    assert np.linalg.norm(psfd.deconvolve(dead, psf, **options) - expected) > 1
     # Numbers are a mask too, and one that leaves all in is none.
     np.testing.assert_array_equal(
-        pd.deconvolve(dead, psf, mask=mask.astype(int), **options), expected
+        psfd.deconvolve(dead, psf, mask=mask.astype(int), **options), expected
     )
     np.testing.assert_array_equal(
-        pd.deconvolve(image, psf, mask=np.ones(image.shape, bool), **options),
-        pd.deconvolve(image, psf, **options),
+        psfd.deconvolve(image, psf, mask=np.ones(image.shape, bool), **options),
+        psfd.deconvolve(image, psf, **options),
     )
 
 
@@ -278,7 +280,7 @@ def test_total_variation_evens_out():
     image = np.random.default_rng(0).poisson(blurred((30, 33), psf)[1])
     even = (slice(16, 28), slice(2, 12))
     results = [
-        pd.deconvolve(image, psf, 100, device="numpy", total_variation=weight, method="plain")
+        psfd.deconvolve(image, psf, 100, device="numpy", total_variation=weight, method="plain")
         for weight in (0, 0.002, 0.02)
     ]
     spreads = [result[even].std() for result in results]
@@ -321,7 +323,7 @@ def test_what_cannot_be_in_the_model(options, words):
     with pytest.raises(InputError, match=words):
         finish(deconvolve_image(np.eye(8), psf_of((3, 3)), engine, iterations=2, **options))
     with pytest.raises(InputError):
-        pd.deconvolve(np.eye(8), psf_of((3, 3)), 2, device="numpy", **options)
+        psfd.deconvolve(np.eye(8), psf_of((3, 3)), 2, device="numpy", **options)
 
 
 @pytest.mark.parametrize("method", ["plain", "accelerated"])
@@ -367,11 +369,11 @@ def test_an_image_without_light(iterations):
 
 
 def test_it_says_how_it_came_about():
-    psf = pd.PSF(psf_of((7, 9)), (0.1, 0.1))
+    psf = psfd.PSF(psf_of((7, 9)), (0.1, 0.1))
     rng = np.random.default_rng(0)
     image = rng.poisson(10 * blurred((60, 66), np.asarray(psf))[1])
-    given = pd.deconvolve(image, psf, 7, device="numpy")
-    assert (given.iterations, given.why_ended, given.warnings) == (7, pd.WhyEnded.GIVEN, ())
+    given = psfd.deconvolve(image, psf, 7, device="numpy")
+    assert (given.iterations, given.why_ended, given.warnings) == (7, psfd.WhyEnded.GIVEN, ())
     assert [iteration for iteration, _ in given.log_likelihood] == list(range(1, 8))
     assert given.device.startswith("NumPy")
     assert (given.shape, given.ndim) == (image.shape, 2)
@@ -379,22 +381,22 @@ def test_it_says_how_it_came_about():
     assert "7 iterations, ended by: given" in repr(given)
     assert type(given - image) is np.ndarray
     # The default is that of a recipe: accelerated, and it ends by itself.
-    automatic = pd.deconvolve(image, psf, device="numpy")
+    automatic = psfd.deconvolve(image, psf, device="numpy")
     assert automatic.why_ended == "noise"
-    same = pd.deconvolve(image, psf, automatic.iterations, device="numpy", method="accelerated")
+    same = psfd.deconvolve(image, psf, automatic.iterations, device="numpy", method="accelerated")
     np.testing.assert_array_equal(automatic, same)
-    default = pd.Recipe().deconvolve
+    default = psfd.Recipe().deconvolve
     assert (default.iterations, default.method) == (None, "accelerated")
     # An array is a PSF too.
-    np.testing.assert_array_equal(pd.deconvolve(image, psf.array, 7, device="numpy"), given)
+    np.testing.assert_array_equal(psfd.deconvolve(image, psf.array, 7, device="numpy"), given)
 
 
 def test_a_recipe_and_the_call_have_the_same_defaults():
     options = {
         name: parameter.default
-        for name, parameter in inspect.signature(pd.deconvolve).parameters.items()
+        for name, parameter in inspect.signature(psfd.deconvolve).parameters.items()
     }
-    part, recipe = pd.Recipe().deconvolve, pd.Recipe()
+    part, recipe = psfd.Recipe().deconvolve, psfd.Recipe()
     for name in ("iterations", "boundary", "method", "total_variation", "background"):
         assert options[name] == getattr(part, name), name
     for name in ("device", "fft", "memory"):

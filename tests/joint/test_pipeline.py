@@ -7,7 +7,7 @@ import pandas
 import pytest
 from scipy import ndimage
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller import (
     Camera,
     DistillerWarning,
@@ -67,7 +67,7 @@ def assert_true(result, field, *, error=0.06, width=0.015) -> None:
     assert psf.min() >= 0
     assert np.unravel_index(psf.argmax(), psf.shape) == tuple(n // 2 for n in psf.shape)
     assert error_of(psf, field.psf) < error
-    assert result.fwhm == pytest.approx(pd.fwhm(field.psf, field.spacing), rel=width)
+    assert result.fwhm == pytest.approx(psfd.fwhm(field.psf, field.spacing), rel=width)
 
 
 def relative_error(result) -> float:
@@ -83,12 +83,12 @@ def farthest(beads, centres) -> float:
 
 
 @pytest.fixture(scope="module")
-def result(field) -> pd.Result:
-    return pd.distill(field.image, field.spacing, recipe=told())
+def result(field) -> psfd.Result:
+    return psfd.distill(field.image, field.spacing, recipe=told())
 
 
 @pytest.fixture(scope="module")
-def symmetric_run(field) -> tuple[pd.Result, list[Progress]]:
+def symmetric_run(field) -> tuple[psfd.Result, list[Progress]]:
     """The result, and the progress on the way there."""
     seen: list[Progress] = []
     steps = pipeline.distill_steps_of(field.image, quick(spacing=field.spacing))
@@ -98,14 +98,16 @@ def symmetric_run(field) -> tuple[pd.Result, list[Progress]]:
 
 
 @pytest.fixture(scope="module")
-def symmetric(symmetric_run) -> pd.Result:
+def symmetric(symmetric_run) -> psfd.Result:
     return symmetric_run[0]
 
 
 @pytest.fixture(scope="module")
-def flat_field() -> pd.SimulatedBeads:
+def flat_field() -> psfd.SimulatedBeads:
     """A small field in 2D."""
-    return pd.simulate_beads((96, 100), (0.08, 0.08), beads=8, separation=1.5, photons=2e4, seed=2)
+    return psfd.simulate_beads(
+        (96, 100), (0.08, 0.08), beads=8, separation=1.5, photons=2e4, seed=2
+    )
 
 
 # What comes out.
@@ -135,7 +137,7 @@ def test_the_beads(field, result):
 
 
 def test_errors_are_of_the_size_of_what_is_wrong(field, result):
-    true = np.array(pd.fwhm(field.psf, field.spacing))
+    true = np.array(psfd.fwhm(field.psf, field.spacing))
     error = np.array(result.fwhm_error)
     assert np.isfinite(error).all()
     assert (error > 0).all()
@@ -174,7 +176,7 @@ def test_the_rest(field, result):
     assert min(result.timings.values()) >= 0
     assert sum(result.timings[step] for step in STEPS) <= result.timings["total"]
     assert result.spacing == field.spacing
-    assert result.fwhm == pd.fwhm(result.psf, result.spacing)
+    assert result.fwhm == psfd.fwhm(result.psf, result.spacing)
     assert result.preprocessed is None
     assert result.warnings == ()
     provenance = result.recipe.provenance
@@ -188,7 +190,7 @@ def test_the_rest(field, result):
 
 
 def test_the_errors_follow_the_psf_through_post_processing(field, symmetric):
-    cropped = pd.distill(
+    cropped = psfd.distill(
         field.image, field.spacing, recipe=quick(postprocess=PostProcess((11, 21, 21)))
     )
     assert cropped.psf_error.shape == cropped.psf.shape == (11, 21, 21)
@@ -197,7 +199,7 @@ def test_the_errors_follow_the_psf_through_post_processing(field, symmetric):
     assert cropped.psf[centre] > 1.05 * symmetric.psf[old]
     part = cropped.psf_error[centre] / cropped.psf[centre]
     assert part == pytest.approx(symmetric.psf_error[old] / symmetric.psf[old], rel=1e-4)
-    raw = pd.distill(
+    raw = psfd.distill(
         field.image,
         field.spacing,
         recipe=quick(postprocess=PostProcess(None, 0.01, normalise=False)),
@@ -212,14 +214,14 @@ def test_the_errors_follow_the_psf_through_post_processing(field, symmetric):
 def test_without_any_knowledge(field):
     # A ball of 0.1 micrometres widens the PSF of 0.217 by 1.5 %.
     with pytest.warns(DistillerWarning, match="diameter is not given") as warned:
-        result = pd.distill(field.image, field.spacing, device="numpy")
+        result = psfd.distill(field.image, field.spacing, device="numpy")
     assert len(warned) == 1
     assert (result.recipe.distill.method, result.recipe.find_beads.method) == ("joint", "matched")
     assert_true(result, field, error=0.12, width=0.03)
 
 
 def test_in_2d(flat_field):
-    result = pd.distill(flat_field.image, flat_field.spacing, recipe=told())
+    result = psfd.distill(flat_field.image, flat_field.spacing, recipe=told())
     assert_true(result, flat_field)
     assert "z" not in result.beads
     assert "z_error" not in result.beads
@@ -233,8 +235,8 @@ def test_in_2d(flat_field):
 
 
 def test_voxels_of_three_sizes():
-    field = pd.simulate_beads((24, 96, 96), (0.3, 0.1, 0.07), beads=8, seed=3)
-    result = pd.distill(field.image, field.spacing, recipe=told())
+    field = psfd.simulate_beads((24, 96, 96), (0.3, 0.1, 0.07), beads=8, seed=3)
+    result = psfd.distill(field.image, field.spacing, recipe=told())
     assert_true(result, field)
     assert farthest(result.beads, field.centres) < 0.1
     # The window is as wide in micrometres along x as along y.
@@ -243,7 +245,7 @@ def test_voxels_of_three_sizes():
 
 @pytest.mark.parametrize("dtype", [">u2", np.int32])
 def test_any_whole_numbers_are_the_same_image(field, symmetric, dtype):
-    again = pd.distill(field.image.astype(dtype), field.spacing, recipe=quick())
+    again = psfd.distill(field.image.astype(dtype), field.spacing, recipe=quick())
     np.testing.assert_array_equal(again.psf, symmetric.psf)
 
 
@@ -251,25 +253,25 @@ def test_any_whole_numbers_are_the_same_image(field, symmetric, dtype):
 def test_floating_point_is_the_same_image_and_is_not_changed(field, symmetric, dtype):
     # It may not be rounded, which is all that differs.
     image = field.image.astype(dtype)
-    again = pd.distill(image, field.spacing, recipe=quick())
+    again = psfd.distill(image, field.spacing, recipe=quick())
     np.testing.assert_array_equal(image, field.image)
     assert error_of(again.psf, symmetric.psf) < 0.01
     assert again.recipe.provenance.image_dtype == np.dtype(dtype).name
 
 
 def test_eight_bits():
-    field = pd.simulate_beads(
+    field = psfd.simulate_beads(
         (24, 72, 80), beads=8, separation=1.2, photons=2.5e4, offset=20, read_noise=1, seed=2
     )
     assert 150 < field.image.max() < 255
-    result = pd.distill(field.image.astype(np.uint8), field.spacing, recipe=told())
+    result = psfd.distill(field.image.astype(np.uint8), field.spacing, recipe=told())
     assert_true(result, field, error=0.08, width=0.025)
     assert result.beads["used"].sum() == 8
 
 
 @pytest.mark.parametrize("shift", [-OFFSET, 900.0], ids=["none", "large"])
 def test_the_cameras_offset_does_not_matter(field, symmetric, shift):
-    again = pd.distill(field.image.astype(np.float32) + shift, field.spacing, recipe=quick())
+    again = psfd.distill(field.image.astype(np.float32) + shift, field.spacing, recipe=quick())
     assert error_of(again.psf, symmetric.psf) < 0.01
     assert again.fwhm == pytest.approx(symmetric.fwhm, rel=0.003)
     assert again.beads["amplitude"].to_numpy() == pytest.approx(
@@ -279,24 +281,24 @@ def test_the_cameras_offset_does_not_matter(field, symmetric, shift):
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
 def test_the_unit_of_the_intensity_does_not_matter(field, symmetric, scale):
-    again = pd.distill(field.image * scale, field.spacing, recipe=quick())
+    again = psfd.distill(field.image * scale, field.spacing, recipe=quick())
     assert len(again.beads) == len(symmetric.beads)
     assert error_of(again.psf, symmetric.psf) < 0.01
 
 
 def test_the_camera_can_be_given(field, symmetric):
     recipe = quick(camera=Camera(offset=OFFSET, gain=1.0, saturation=65535))
-    again = pd.distill(field.image, field.spacing, recipe=recipe)
+    again = psfd.distill(field.image, field.spacing, recipe=recipe)
     assert_true(again, field, error=0.04)
     assert error_of(again.psf, symmetric.psf) < 0.03
 
 
 def test_the_window_can_be_given(field):
-    result = pd.distill(
+    result = psfd.distill(
         field.image, field.spacing, recipe=quick(distill=JointFit(window=(3.0, 2.0, 1.6)))
     )
     assert result.psf.shape == (17, 27, 21)
-    assert result.fwhm == pytest.approx(pd.fwhm(field.psf, field.spacing), rel=0.02)
+    assert result.fwhm == pytest.approx(psfd.fwhm(field.psf, field.spacing), rel=0.02)
 
 
 def test_a_psf_that_turns_by_no_angle_is_symmetric(symmetric):
@@ -310,7 +312,7 @@ def test_a_psf_that_turns_by_no_angle_is_symmetric(symmetric):
 
 
 def test_it_is_the_same_every_time(field, result):
-    again = pd.distill(field.image, field.spacing, recipe=told())
+    again = psfd.distill(field.image, field.spacing, recipe=told())
     for name in ("psf", "psf_error", "residual"):
         np.testing.assert_array_equal(getattr(again, name), getattr(result, name))
     pandas.testing.assert_frame_equal(again.beads, result.beads, check_exact=True)
@@ -320,14 +322,14 @@ def test_it_is_the_same_every_time(field, result):
 
 def test_a_saved_recipe_gives_the_same_psf(tmp_path, field, result):
     result.recipe.save(tmp_path / "recipe.json")
-    again = pd.distill(field.image, recipe=Recipe.load(tmp_path / "recipe.json"))
+    again = psfd.distill(field.image, recipe=Recipe.load(tmp_path / "recipe.json"))
     np.testing.assert_array_equal(again.psf, result.psf)
     assert again.recipe == result.recipe
 
 
 @pytest.mark.opencl
 def test_every_device_gives_the_same_psf(field, symmetric, opencl_device):
-    again = pd.distill(field.image, field.spacing, recipe=quick(device=opencl_device.name))
+    again = psfd.distill(field.image, field.spacing, recipe=quick(device=opencl_device.name))
     assert opencl_device.name in again.recipe.provenance.device
     assert error_of(again.psf, symmetric.psf) < 1e-3
     assert again.fwhm_error == pytest.approx(symmetric.fwhm_error, rel=0.01)
@@ -346,7 +348,7 @@ def cut(field, margin: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_bead_at_the_border_does_not_shape_the_psf(field):
     image, others = cut(field, -0.5)
-    result = pd.distill(image, field.spacing, recipe=told())
+    result = psfd.distill(image, field.spacing, recipe=told())
     refused = result.beads[~result.beads["used"]]
     assert (refused["reason"] == "border").any()
     assert refused.loc[refused["reason"] == "border", "x"].min() < 3
@@ -370,7 +372,7 @@ def saturated(field, count: int) -> np.ndarray:
 def test_saturated_beads_do_not_shape_the_psf(field):
     image = saturated(field, 3)
     recipe = quick(camera=Camera(saturation=float(image.max())))
-    result = pd.distill(image, field.spacing, recipe=recipe)
+    result = psfd.distill(image, field.spacing, recipe=recipe)
     assert (result.beads["reason"] == "saturated").sum() == 3
     assert result.beads["used"].sum() == 5
     assert_true(result, field)
@@ -382,13 +384,13 @@ def test_where_the_camera_saturates_is_seen_in_the_image(field):
     # Many beads at one highest value are no chance.
     image = np.minimum(field.image, int(np.quantile(field.image, 0.9996)))
     with pytest.raises(InputError, match=r"None of the \d beads can be used: .*saturated"):
-        pd.distill(image, field.spacing, recipe=quick())
+        psfd.distill(image, field.spacing, recipe=quick())
 
 
 def test_unjudged_all_beads_shape_the_psf(field):
     image, _ = cut(field, -0.5)
-    judged = pd.distill(image, field.spacing, recipe=quick())
-    result = pd.distill(image, field.spacing, recipe=quick(distill=JointFit(judge=False)))
+    judged = psfd.distill(image, field.spacing, recipe=quick())
+    result = psfd.distill(image, field.spacing, recipe=quick(distill=JointFit(judge=False)))
     assert result.beads["used"].all()
     assert (result.beads["reason"] == "").all()
     assert not judged.beads["used"].all()
@@ -398,9 +400,9 @@ def test_unjudged_all_beads_shape_the_psf(field):
 
 
 def test_few_beads():
-    few = pd.simulate_beads((24, 64, 64), beads=3, seed=6)
+    few = psfd.simulate_beads((24, 64, 64), beads=3, seed=6)
     with pytest.warns(DistillerWarning, match="Only 3 of 3 beads could be used") as warned:
-        result = pd.distill(few.image, few.spacing, recipe=told())
+        result = psfd.distill(few.image, few.spacing, recipe=told())
     assert [str(warning.message) for warning in warned] == list(result.warnings)
     assert_true(result, few)
 
@@ -408,14 +410,14 @@ def test_few_beads():
 @pytest.mark.filterwarnings("ignore:The PSF is negative")
 def test_beads_as_large_as_their_image(field):
     with pytest.warns(DistillerWarning, match="as large as their images"):
-        pd.distill(field.image, field.spacing, recipe=quick(bead_diameter=0.25))
+        psfd.distill(field.image, field.spacing, recipe=quick(bead_diameter=0.25))
 
 
 def test_a_part_of_the_optics_does_not_count(field):
     with pytest.warns(DistillerWarning, match="refractive index is not given") as warned:
-        result = pd.distill(field.image, field.spacing, recipe=quick(optics=Optics(1.2, 0.52)))
+        result = psfd.distill(field.image, field.spacing, recipe=quick(optics=Optics(1.2, 0.52)))
     assert len(warned) == 1
-    with_none = pd.distill(field.image, field.spacing, recipe=quick(optics=Optics()))
+    with_none = psfd.distill(field.image, field.spacing, recipe=quick(optics=Optics()))
     np.testing.assert_array_equal(result.psf, with_none.psf)
     assert with_none.warnings == ()
 
@@ -423,7 +425,7 @@ def test_a_part_of_the_optics_does_not_count(field):
 def test_voxels_too_large_for_the_optics(field):
     recipe = quick(optics=Optics(1.2, 0.35, 1.33))
     with pytest.warns(DistillerWarning, match="too large for the optics along y, x"):
-        pd.distill(field.image, field.spacing, recipe=recipe)
+        psfd.distill(field.image, field.spacing, recipe=recipe)
 
 
 # What cannot be.
@@ -436,7 +438,7 @@ def noise(photons: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (pd.simulate_beads((24, 64, 64), beads=0, seed=1).image, "No bead was found"),
+        (psfd.simulate_beads((24, 64, 64), beads=0, seed=1).image, "No bead was found"),
         (noise(100), "No bead was found"),
         (noise(0.05), "No bead was found"),
         (noise(100).astype(np.float64) / 7, "No bead was found"),
@@ -447,7 +449,7 @@ def noise(photons: float) -> np.ndarray:
 )
 def test_without_beads_there_is_no_psf(image, words):
     with pytest.raises(InputError, match=words) as raised:
-        pd.distill(image, (0.2, 0.08, 0.08)[-image.ndim :], recipe=quick())
+        psfd.distill(image, (0.2, 0.08, 0.08)[-image.ndim :], recipe=quick())
     assert str(raised.value).endswith(".")
 
 
@@ -459,12 +461,12 @@ def test_without_beads_there_is_no_psf(image, words):
 def test_all_beads_saturated(field, level, camera):
     image = field.image if level is None else np.minimum(field.image, level)
     with pytest.raises(InputError, match="saturated"):
-        pd.distill(image, field.spacing, recipe=quick(camera=camera))
+        psfd.distill(image, field.spacing, recipe=quick(camera=camera))
 
 
 def test_all_of_the_image_saturated(field):
     with pytest.raises(InputError, match=r"All voxels .* saturation of 0"):
-        pd.distill(field.image, field.spacing, recipe=quick(camera=Camera(saturation=0)))
+        psfd.distill(field.image, field.spacing, recipe=quick(camera=Camera(saturation=0)))
 
 
 @pytest.mark.parametrize(
@@ -484,7 +486,7 @@ def test_what_cannot_be_is_said_before_the_work(monkeypatch, field, changes, wor
 
     monkeypatch.setattr(joint_pipeline, "raw_bead_image", fail)
     with pytest.raises(InputError, match=words):
-        pd.distill(field.image, recipe=told(**{"spacing": field.spacing} | changes))
+        psfd.distill(field.image, recipe=told(**{"spacing": field.spacing} | changes))
 
 
 # The generator, and the steps one by one.
@@ -550,7 +552,7 @@ def test_a_dim_bead_among_bright_ones_is_told_from_their_halos(field, found):
     assert not beads.loc[beads["reason"] == "halo", "used"].any()
     for fitted in (
         finish(joint_pipeline.joint_step(image, beads, recipe)).beads,
-        pd.distill(image, field.spacing, recipe=recipe).beads,
+        psfd.distill(image, field.spacing, recipe=recipe).beads,
     ):
         assert len(fitted) == len(field.centres) + 1
         assert np.linalg.norm(fitted[axes] - aside, axis=1).min() < 1
@@ -637,9 +639,9 @@ def test_a_bead_outside_the_image(field, found):
 
 
 def test_only_one_bead(field):
-    alone = pd.simulate_beads((24, 64, 64), beads=1, seed=6)
+    alone = psfd.simulate_beads((24, 64, 64), beads=1, seed=6)
     with pytest.warns(DistillerWarning, match="Only 1 of 1 beads"):
-        result = pd.distill(alone.image, alone.spacing, recipe=told())
+        result = psfd.distill(alone.image, alone.spacing, recipe=told())
     # As much as its own error says, which a single bead in a small image has.
     assert_true(result, alone, error=2 * relative_error(result))
     assert np.isfinite(result.fwhm_error).all()
@@ -648,8 +650,8 @@ def test_only_one_bead(field):
 def test_more_is_known_of_brighter_beads():
     widths = []
     for photons in (2e4, 2e5):
-        field = pd.simulate_beads((24, 72, 80), beads=8, separation=1.2, photons=photons, seed=2)
-        result = pd.distill(field.image, field.spacing, recipe=quick())
+        field = psfd.simulate_beads((24, 72, 80), beads=8, separation=1.2, photons=photons, seed=2)
+        result = psfd.distill(field.image, field.spacing, recipe=quick())
         widths.append((result.fwhm_error[2], float(np.median(result.psf_error))))
     dim, bright = np.array(widths)
     assert (dim > 2 * bright).all()
@@ -666,13 +668,13 @@ def test_the_default_recipe_is_what_distil_does(field):
 
 def preprocessed_field(**options):
     options = {"beads": 14, "photons": 6e4, "background": 20.0, "separation": 1.2} | options
-    return pd.simulate_beads((20, 128, 128), (0.3, 0.1, 0.1), **options)
+    return psfd.simulate_beads((20, 128, 128), (0.3, 0.1, 0.1), **options)
 
 
 @pytest.fixture(scope="module")
 def error_of_the_raw_image() -> float:
     field = preprocessed_field(seed=3)
-    return error_of(pd.distill(field.image, field.spacing, recipe=quick()).psf, field.psf)
+    return error_of(psfd.distill(field.image, field.spacing, recipe=quick()).psf, field.psf)
 
 
 @pytest.mark.parametrize("less", [121.0, 125.0])
@@ -680,7 +682,7 @@ def test_a_background_cut_off_at_zero_does_not_change_the_psf(error_of_the_raw_i
     field = preprocessed_field(seed=3)
     cut = np.maximum(field.image - less, 0).astype(np.float32)
     # Without a warning: those are errors here.
-    result = pd.distill(cut, field.spacing, recipe=quick())
+    result = psfd.distill(cut, field.spacing, recipe=quick())
     assert error_of(result.psf, field.psf) < error_of_the_raw_image + 0.03
 
 
@@ -689,7 +691,7 @@ def test_a_background_cut_off_far_above_it_is_said():
     cut = np.maximum(field.image - 160.0, 0).astype(np.float32)
     # The image says so little that the fit does not come to an end either.
     with pytest.warns(DistillerWarning) as said:
-        pd.distill(cut, field.spacing, recipe=quick())
+        psfd.distill(cut, field.spacing, recipe=quick())
     assert any("its background was cut off" in str(warning.message) for warning in said)
 
 
@@ -698,7 +700,7 @@ def test_a_smoothed_image_is_said_to_be_and_takes_no_longer(sigma):
     field = preprocessed_field(seed=4)
     smoothed = ndimage.gaussian_filter(field.image.astype(np.float32), sigma)
     with pytest.warns(DistillerWarning, match="The image was smoothed"):
-        result = pd.distill(smoothed, field.spacing, recipe=quick())
+        result = psfd.distill(smoothed, field.spacing, recipe=quick())
     # Blots of noise are no beads.
     assert len(result.beads) <= 16
     expected = ndimage.gaussian_filter(field.psf.astype(np.float64), sigma)
@@ -710,7 +712,7 @@ def test_a_masked_image_is_distilled_inside():
     field = preprocessed_field(seed=5)
     y, x = np.mgrid[:128, :128]
     inside = (y - 64) ** 2 + (x - 64) ** 2 < 58**2
-    result = pd.distill(field.image * inside, field.spacing, recipe=quick())
+    result = psfd.distill(field.image * inside, field.spacing, recipe=quick())
     assert error_of(result.psf, field.psf) < 0.1
 
 
@@ -718,7 +720,7 @@ def test_a_turned_image_is_distilled():
     field = preprocessed_field(seed=6)
     turned = ndimage.rotate(field.image.astype(np.float32), 20, (1, 2), reshape=False, order=1)
     with pytest.warns(DistillerWarning, match="The image was smoothed, .* along y, x"):
-        result = pd.distill(turned, field.spacing, recipe=quick())
+        result = psfd.distill(turned, field.spacing, recipe=quick())
     # Straight lines between pixels smooth as a Gaussian of 0.41 of them does, in the mean.
     expected = ndimage.gaussian_filter(field.psf.astype(np.float64), (0, 0.41, 0.41))
     assert error_of(result.psf, expected) < 0.12
@@ -729,26 +731,26 @@ def test_beads_that_are_all_saturated_are_told_at_once():
     field = preprocessed_field(seed=8)
     low = int(np.percentile(field.image, 99.5))
     with pytest.raises(InputError, match=r"None of the \d+ beads can be used: \d+ are saturated"):
-        pd.distill(np.minimum(field.image, low), field.spacing, recipe=quick())
+        psfd.distill(np.minimum(field.image, low), field.spacing, recipe=quick())
 
 
 def test_a_bead_diameter_in_another_unit(field):
     with pytest.raises(InputError, match="bead diameter is 5 um, and a bead's image only"):
-        pd.distill(field.image, field.spacing, recipe=quick(bead_diameter=5.0))
+        psfd.distill(field.image, field.spacing, recipe=quick(bead_diameter=5.0))
 
 
 def test_a_voxel_size_in_another_unit(field):
     smaller = tuple(size / 70 for size in field.spacing)
     recipe = quick(bead_diameter=None, optics=Optics(1.2, 0.52, 1.33))
     with pytest.raises(InputError, match="give the wavelength and the voxel size in micrometres"):
-        pd.distill(field.image, smaller, recipe=recipe)
+        psfd.distill(field.image, smaller, recipe=recipe)
 
 
 def test_stripes_are_no_beads():
     field = preprocessed_field(seed=9, photons=3e3)
     rows = np.random.default_rng(9).normal(0, 25, (*field.image.shape[:2], 1))
     with pytest.raises(InputError, match="no bead's image is so unequal: the image has stripes"):
-        pd.distill((field.image + rows).astype(np.float32), field.spacing, recipe=quick())
+        psfd.distill((field.image + rows).astype(np.float32), field.spacing, recipe=quick())
 
 
 def test_a_softly_saturated_image_is_told():
@@ -757,7 +759,7 @@ def test_a_softly_saturated_image_is_told():
     full = 1.0 * light.max()
     squeezed = np.round(100 + full * np.tanh(light / full)).astype(np.uint16)
     with pytest.warns(DistillerWarning, match="The brighter a bead, the flatter is its image"):
-        pd.distill(squeezed, field.spacing, recipe=quick())
+        psfd.distill(squeezed, field.spacing, recipe=quick())
 
 
 def test_a_denoised_image_is_told():
@@ -769,7 +771,7 @@ def test_a_denoised_image_is_told():
     limit = 2.5 * np.sqrt(np.maximum(smooth - 95, 1))
     denoised = np.round(smooth + off * (np.abs(off) > limit)).astype(np.uint16)
     with pytest.warns(DistillerWarning, match="denoised|its noise is alike"):
-        pd.distill(denoised, field.spacing, recipe=quick())
+        psfd.distill(denoised, field.spacing, recipe=quick())
 
 
 def test_halos_that_a_filter_took_are_told():
@@ -779,14 +781,14 @@ def test_halos_that_a_filter_took_are_told():
     flat = np.maximum(image - ground, 0).astype(np.uint16)
     recipe = quick(optics=Optics(1.2, 0.52, 1.33))
     with pytest.warns(DistillerWarning, match="where a widefield microscope's has all of it"):
-        pd.distill(flat, field.spacing, recipe=recipe)
+        psfd.distill(flat, field.spacing, recipe=recipe)
 
 
 def test_few_planes_are_told():
-    field = pd.simulate_beads((20, 128, 128), (0.25, 0.1, 0.1), beads=14, seed=14, photons=6e4)
+    field = psfd.simulate_beads((20, 128, 128), (0.25, 0.1, 0.1), beads=14, seed=14, photons=6e4)
     middle = round(float(np.median(field.centres[:, 0])))
     with pytest.warns(DistillerWarning, match="The image has 5 planes, and a bead's image is"):
-        pd.distill(field.image[middle - 2 : middle + 3], field.spacing, recipe=quick())
+        psfd.distill(field.image[middle - 2 : middle + 3], field.spacing, recipe=quick())
 
 
 @pytest.mark.parametrize(
@@ -800,7 +802,7 @@ def test_few_planes_are_told():
 def test_filters_that_make_it_negative_are_told(filtered, words):
     field = preprocessed_field(seed=15, photons=2e5)
     with pytest.warns(DistillerWarning, match=words):
-        pd.distill(filtered(field.image.astype(np.float32)), field.spacing, recipe=quick())
+        psfd.distill(filtered(field.image.astype(np.float32)), field.spacing, recipe=quick())
 
 
 def test_illumination_that_falls_off_is_told():
@@ -809,4 +811,4 @@ def test_illumination_that_falls_off_is_told():
     light = 1 - 0.2 * (y[:, None] ** 2 + x**2)
     uneven = 100 + (field.image.astype(np.float32) - 100) * light.astype(np.float32)
     with pytest.warns(DistillerWarning, match="The background is not smooth"):
-        pd.distill(uneven, field.spacing, recipe=quick())
+        psfd.distill(uneven, field.spacing, recipe=quick())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import napari_psf_distiller as distiller
+import napari_psf_distiller as psfd
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.beads import (
@@ -46,7 +46,7 @@ def deconvolved(field: SimulatedBeads, **settings: Any) -> Any:
         "device": "numpy",
         "method": "plain",
     } | settings
-    return np.asarray(distiller.deconvolve(field.image, field.psf, **settings))
+    return np.asarray(psfd.deconvolve(field.image, field.psf, **settings))
 
 
 def test_beads_become_narrower_and_brighter(field: SimulatedBeads, beads: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_way_by_clicks_is_the_pipelines(
     assert list(viewer.layers) == [bead_layer, clean, mask, beads, distilled, psf, sharp]
     # The recipe in the PSF layer is all that is needed to make it again from the image.
     recipe = recipe_of(psf)
-    result = pd.distill(bead_layer.data, recipe=recipe)
+    result = psfd.distill(bead_layer.data, recipe=recipe)
     np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.array.max(), rtol=0)
     np.testing.assert_array_equal(clean.data, result.preprocessed)
     np.testing.assert_array_equal(beads.data, result.beads[["z", "y", "x"]])
@@ -72,10 +72,10 @@ def test_the_way_by_clicks_is_the_pipelines(
     assert recipe.provenance.device == result.recipe.provenance.device
     method = recipe_of(sharp).deconvolve.method
     assert method == ("plain" if name == "notebook" else "accelerated")
-    expected = pd.deconvolve(clean.data, psf.data, iterations=3, method=method)
+    expected = psfd.deconvolve(clean.data, psf.data, iterations=3, method=method)
     np.testing.assert_allclose(sharp.data, expected, atol=1e-6 * np.max(expected), rtol=0)
     if name == "notebook":
-        notebook = pd.Recipe.notebook()
+        notebook = psfd.Recipe.notebook()
         assert recipe.preprocess == notebook.preprocess
         assert recipe.threshold == notebook.threshold
         assert recipe.find_beads == notebook.find_beads
@@ -92,10 +92,10 @@ def test_the_way_by_clicks_is_the_pipelines(
 
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
 def test_a_2d_field(viewer: napari.Viewer, walk: Callable[..., list[Any]], recipe_of: Any) -> None:
-    field = pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+    field = psfd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
     layer = viewer.add_image(field.image, scale=field.spacing, units=("micrometer",) * 2)
     psf = walk(layer, SETTINGS["best"])[-2]
-    result = pd.distill(field.image, recipe=recipe_of(psf))
+    result = psfd.distill(field.image, recipe=recipe_of(psf))
     np.testing.assert_allclose(psf.data, result.psf, atol=1e-6 * result.psf.array.max(), rtol=0)
 
 
@@ -114,7 +114,7 @@ def test_the_joint_way_by_clicks_is_the_pipelines(
     assert list(viewer.layers) == [bead_layer, found, residual, fitted, distilled, psf]
     # The recipe in the PSF layer is all that is needed to make it again from the image.
     recipe = recipe_of(psf)
-    result = pd.distill(bead_layer.data, recipe=recipe)
+    result = psfd.distill(bead_layer.data, recipe=recipe)
     np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.array.max(), rtol=0)
     np.testing.assert_allclose(fitted.data, result.beads[["z", "y", "x"]], atol=1e-3)
     assert list(fitted.features["used"]) == list(result.beads["used"])
@@ -134,13 +134,13 @@ def test_the_joint_way_by_clicks_is_the_pipelines(
 
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
 def test_the_joint_way_of_a_2d_field(user: Any, viewer: napari.Viewer, recipe_of: Any) -> None:
-    field = pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+    field = psfd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
     layer = viewer.add_image(field.image, scale=field.spacing, units=("micrometer",) * 2)
     found = user.makes("Find beads", image=layer)
     gui = user.opens("Distil PSF", image=layer, beads=found, bead_diameter=0.1)
     distilled = user.runs(gui)[-1]
     psf = user.makes("Post-process PSF", image=distilled)
-    result = pd.distill(field.image, recipe=recipe_of(psf))
+    result = psfd.distill(field.image, recipe=recipe_of(psf))
     np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.array.max(), rtol=0)
 
 

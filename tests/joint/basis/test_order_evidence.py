@@ -18,7 +18,7 @@ from joint_fields import (
 )
 from scipy import ndimage, optimize
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import (
     OrderScale,
@@ -228,14 +228,14 @@ FIELDS = 4
 def distilled(psf, orders=None, seed: int = 0):
     field = simulated((16, 64, 64), beads=8, seed=6 + seed)
     image = image_of(psf, field.centres, field.amplitudes, field.image.shape, seed=1 + seed)
-    recipe = pd.Recipe(
+    recipe = psfd.Recipe(
         spacing=SPACING,
-        optics=pd.Optics(1.2, 0.52, 1.33),
+        optics=psfd.Optics(1.2, 0.52, 1.33),
         bead_diameter=0.02,
         device="numpy",
-        distill=pd.JointFit(angular_orders=orders, window=(3.0, 3.0, 3.0)),
+        distill=psfd.JointFit(angular_orders=orders, window=(3.0, 3.0, 3.0)),
     )
-    return pd.distill(image, recipe=recipe).psf
+    return psfd.distill(image, recipe=recipe).psf
 
 
 def error_in_fields(psf) -> float:

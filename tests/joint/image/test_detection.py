@@ -15,7 +15,7 @@ from joint_fields import (
     simulated,
 )
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError
 from napari_psf_distiller.joint.image import detection
 from napari_psf_distiller.joint.image.detection import candidates_at, find_candidates
@@ -130,11 +130,11 @@ def test_tiles_change_nothing(monkeypatch, voxels):
     [((0.3, 0.1, 0.1), (20, 64, 64)), ((0.2, 0.07, 0.07), (30, 96, 96)), ((0.1, 0.1), (80, 80))],
 )
 def test_widths_are_those_of_a_beads_image(spacing, shape):
-    field = pd.simulate_beads(
+    field = psfd.simulate_beads(
         shape, spacing, beads=8, bead_diameter=DIAMETER, photons=1e5, separation=1.2, seed=5
     )
     candidates = found_in(field.image, spacing=spacing)
-    expected = np.array(pd.fwhm(field.psf, spacing)) / spacing
+    expected = np.array(psfd.fwhm(field.psf, spacing)) / spacing
     np.testing.assert_allclose(candidates.widths[-len(shape) :], expected, rtol=0.1)
 
 
@@ -144,7 +144,7 @@ def test_beads_of_many_voxels():
         (150, 150), numerical_aperture=0.35, wavelength=0.7, photons=1e6, separation=4, seed=3
     )
     candidates = found_in(field.image)
-    expected = np.array(pd.fwhm(field.psf, SPACING[1:])) / SPACING[1:]
+    expected = np.array(psfd.fwhm(field.psf, SPACING[1:])) / SPACING[1:]
     assert expected.min() > 9
     np.testing.assert_allclose(candidates.widths[1:], expected, rtol=0.15)
     assert_all(candidates, field, 4.0)
@@ -187,7 +187,7 @@ def test_a_single_bead_however_small_the_image(shape, photons):
     found = found_in(image.clip(0, 65535).astype(np.uint16))
     assert np.abs(places(found) - place).max() < 1
     assert len(places(found)) == 1
-    expected = np.array(pd.fwhm(large_psf()[20].astype(np.float32), SPACING[1:])) / SPACING[1:]
+    expected = np.array(psfd.fwhm(large_psf()[20].astype(np.float32), SPACING[1:])) / SPACING[1:]
     np.testing.assert_allclose(found.widths[1:], expected, rtol=0.15)
 
 

@@ -14,7 +14,7 @@ from napari.settings import NapariSettings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
 from napari_psf_distiller.widgets.guide.parameters import parameters_path
@@ -36,7 +36,7 @@ def kept_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def image(viewer: napari.Viewer) -> Image:
-    field = pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+    field = psfd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
     return viewer.add_image(
         field.image, name="beads", scale=field.spacing, units=("micrometer",) * 2
     )
@@ -162,17 +162,17 @@ def test_a_recipe_sets_all_parameters(
     name: str,
 ) -> None:
     recipe = {
-        "default": pd.Recipe(),
-        "notebook": pd.Recipe.notebook(),
-        "full": pd.Recipe(
+        "default": psfd.Recipe(),
+        "notebook": psfd.Recipe.notebook(),
+        "full": psfd.Recipe(
             bead_diameter=0.1,
             device="cpu",
-            optics=pd.Optics(1.2, 0.52, 1.33),
-            preprocess=pd.Recipe.notebook().preprocess,
-            postprocess=dataclasses.replace(pd.Recipe().postprocess, crop=None, clip=False),
+            optics=psfd.Optics(1.2, 0.52, 1.33),
+            preprocess=psfd.Recipe.notebook().preprocess,
+            postprocess=dataclasses.replace(psfd.Recipe().postprocess, crop=None, clip=False),
         ),
     }[name]
-    if isinstance(recipe.distill, pd.RichardsonLucy):
+    if isinstance(recipe.distill, psfd.RichardsonLucy):
         distill = dataclasses.replace(recipe.distill, iterations=3)
         recipe = dataclasses.replace(recipe, distill=distill)
     recipe.save(tmp_path / "recipe.json")
@@ -212,7 +212,7 @@ def test_a_file_that_is_no_recipe(
 def test_what_a_recipe_sets_that_no_widget_has(
     open_guide: Callable[[], Guide], image: Image, tmp_path: Path, user: Any, told: Any
 ) -> None:
-    recipe = pd.Recipe(distill=dataclasses.replace(pd.Recipe().distill, angular_orders=2))
+    recipe = psfd.Recipe(distill=dataclasses.replace(psfd.Recipe().distill, angular_orders=2))
     recipe.save(tmp_path / "recipe.json")
     open_guide().files.load_recipe(tmp_path / "recipe.json")
     user.waits(lambda: bool(told.warnings))
@@ -222,7 +222,7 @@ def test_what_a_recipe_sets_that_no_widget_has(
 def test_a_recipes_voxel_size_is_for_an_image_without_one(
     open_guide: Callable[[], Guide], viewer: napari.Viewer, image: Image, tmp_path: Path, user: Any
 ) -> None:
-    pd.Recipe(spacing=(0.1, 0.2)).save(tmp_path / "recipe.json")
+    psfd.Recipe(spacing=(0.1, 0.2)).save(tmp_path / "recipe.json")
     guide = open_guide()
     guide.files.load_recipe(tmp_path / "recipe.json")
     user.waits(lambda: said(guide) == "The recipe was loaded.")
@@ -243,10 +243,10 @@ def test_an_exported_recipe_makes_the_psf_again(
     made.head.bead_diameter.value = 0.4
     made.files.export_recipe(tmp_path / "recipe.json")
     user.waits(lambda: said(made) == "Written: recipe.json.")
-    recipe = pd.Recipe.load(tmp_path / "recipe.json")
+    recipe = psfd.Recipe.load(tmp_path / "recipe.json")
     assert recipe.bead_diameter == 0.1
     psf = viewer.layers["beads PSF"].data
-    again = pd.distill(image.data, recipe=recipe)
+    again = psfd.distill(image.data, recipe=recipe)
     np.testing.assert_allclose(psf, again.psf, atol=1e-4 * psf.max(), rtol=0)
 
 
@@ -299,7 +299,7 @@ def test_the_psf_is_saved_by_a_click(
     dialog.accept()
     path = tmp_path / f"beads{ending}"
     user.waits(lambda: said(made) == f"Written: {path.name}.")
-    stored = pd.read_psf(path)
+    stored = psfd.read_psf(path)
     np.testing.assert_array_equal(stored.array, viewer.layers["beads PSF"].data)
     assert stored.spacing == pytest.approx((0.08, 0.08))
     assert stored.recipe.bead_diameter == 0.1

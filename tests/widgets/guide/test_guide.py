@@ -11,7 +11,7 @@ from event_loop import wait_for_what_was_put_off
 from napari.layers import Image
 from qtpy.QtCore import Qt
 
-import napari_psf_distiller as pd
+import napari_psf_distiller as psfd
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
 from napari_psf_distiller.widgets.guide.steps import State
@@ -37,16 +37,16 @@ MADE = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, DONE, TO_DO]
 
 
 @pytest.fixture(scope="module")
-def flat_field() -> pd.SimulatedBeads:
-    return pd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
+def flat_field() -> psfd.SimulatedBeads:
+    return psfd.simulate_beads((72, 80), (0.08, 0.08), beads=8, separation=1.2, seed=2)
 
 
 @pytest.fixture
-def image(viewer: napari.Viewer, flat_field: pd.SimulatedBeads) -> Image:
+def image(viewer: napari.Viewer, flat_field: psfd.SimulatedBeads) -> Image:
     return add_field(viewer, flat_field, name="beads")
 
 
-def add_field(viewer: napari.Viewer, field: pd.SimulatedBeads, **keywords: Any) -> Image:
+def add_field(viewer: napari.Viewer, field: psfd.SimulatedBeads, **keywords: Any) -> Image:
     keywords = {"scale": field.spacing, "units": ("micrometer",) * 2} | keywords
     return viewer.add_image(field.image, **keywords)
 
@@ -110,7 +110,7 @@ def test_one_click_leads_to_the_psf(
     names = ["beads", "residual", "fitted beads", "distilled", "PSF"]
     assert [layer.name for layer in viewer.layers[1:]] == [f"beads {name}" for name in names]
     psf = viewer.layers[-1]
-    result = pd.distill(image.data, recipe=recipe_of(psf))
+    result = psfd.distill(image.data, recipe=recipe_of(psf))
     np.testing.assert_allclose(psf.data, result.psf, atol=1e-4 * result.psf.array.max(), rtol=0)
     assert made.status.text() == "The PSF is ready."
     # There is nothing left to run.
@@ -129,7 +129,7 @@ def test_the_stepwise_way(
     assert states(guide)[:6] == [DONE] * 6
     recipe = recipe_of(viewer.layers["beads PSF"])
     assert (recipe.distill.method, recipe.find_beads.method) == ("richardson-lucy", "threshold")
-    assert recipe.preprocess == pd.Recipe().preprocess
+    assert recipe.preprocess == psfd.Recipe().preprocess
     assert "beads deconvolved" in viewer.layers
     # To and fro: the steps that both methods have are another method's now.
     guide.head.method.value = "joint"
@@ -153,7 +153,7 @@ def test_what_is_asked_once_goes_to_all_steps(guide: Guide) -> None:
 
 def test_an_image_without_a_voxel_size(
     viewer: napari.Viewer,
-    flat_field: pd.SimulatedBeads,
+    flat_field: psfd.SimulatedBeads,
     run_missing: Callable[[Guide], None],
     user: Any,
     recipe_of: Any,
@@ -290,7 +290,7 @@ def test_the_image_changed(made: Guide, image: Image) -> None:
 
 
 def test_another_image_has_states_of_its_own(
-    made: Guide, viewer: napari.Viewer, image: Image, flat_field: pd.SimulatedBeads
+    made: Guide, viewer: napari.Viewer, image: Image, flat_field: psfd.SimulatedBeads
 ) -> None:
     other = add_field(viewer, flat_field, name="another")
     made.head.image.value = other
@@ -301,7 +301,7 @@ def test_another_image_has_states_of_its_own(
 
 def test_each_time_point_has_states_of_its_own(
     viewer: napari.Viewer,
-    flat_field: pd.SimulatedBeads,
+    flat_field: psfd.SimulatedBeads,
     run_missing: Callable[[Guide], None],
 ) -> None:
     series = np.stack([flat_field.image, flat_field.image[::-1]])
@@ -406,7 +406,7 @@ def test_two_viewers_have_guides_of_their_own(
     make_napari_viewer: Any,
     guide: Guide,
     user: Any,
-    flat_field: pd.SimulatedBeads,
+    flat_field: psfd.SimulatedBeads,
     run_missing: Callable[[Guide], None],
 ) -> None:
     other = make_napari_viewer()
