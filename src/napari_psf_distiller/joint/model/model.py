@@ -424,7 +424,7 @@ class JointModel:
         """Solve ``curvature @ step = target``; yield the gains, return the step."""
         curvature = self._curvature()
         self._step = np.zeros_like(target)
-        for self._step, gain in conjugate_gradients(
+        for step, gain in conjugate_gradients(
             lambda vector: curvature.times(vector, state.weights, self._borrowed_buffer()),
             state.preconditioner,
             target,
@@ -433,6 +433,7 @@ class JointModel:
             least_gain=least_gain,
             worthwhile_gain=worthwhile_gain,
         ):
+            self._step = step
             yield gain
         return self._step
 
