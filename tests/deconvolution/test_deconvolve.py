@@ -122,7 +122,7 @@ def test_negative_voxels_count_as_nothing():
         (np.eye(8), psf_of((3, 3)), {"iterations": 0}, "1 or more"),
         (np.eye(8), psf_of((3, 3)), {"iterations": -1}, "1 or more"),
         (np.eye(8), psf_of((3, 3)), {"iterations": 2.5}, "1 or more"),
-        (np.eye(8), psf_of((3, 3)), {"boundary": "reflect"}, "'circulant' or 'noncirculant'"),
+        (np.eye(8), psf_of((3, 3)), {"boundary": "reflect"}, "'noncirculant' or 'circulant'"),
         (np.eye(8), psf_of((3, 3)), {"device": "abacus"}, "no device 'abacus'"),
     ],
 )

@@ -70,7 +70,8 @@ class Parameter:
         What the number field shows for that; "" shows 0.
     unset_value : float or None
         The number that a widget shows for None. 0 is taken for None again; any other is a value
-        that does the same. None of a parameter whose every number is a value of its own.
+        that does the same. None of a parameter whose every number is a value of its own, or that
+        has no numbers.
     when : (str, tuple of str) or None
         A parameter of the same section, and the values of it for which this one counts.
     methods : tuple of str

@@ -145,6 +145,7 @@ class Recipe(Section):
         Literal["clij2-fft"] | None,
         Parameter(
             tooltip="Has Richardson-Lucy give clij2-fft's results where this project's own differ.",
+            unset_value=None,
             methods=("richardson-lucy",),
             in_viewer=False,
         ),
