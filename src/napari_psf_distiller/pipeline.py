@@ -27,10 +27,10 @@ __all__ = ["distill", "distill_steps_of"]
 def distill(
     image: ArrayLike,
     spacing: Sequence[float] | None = None,
+    recipe: Recipe | None = None,
     *,
     bead_diameter: float | None = None,
     optics: Optics | None = None,
-    recipe: Recipe | None = None,
     device: str | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Result:
@@ -42,12 +42,12 @@ def distill(
         (Z, Y, X) or (Y, X), numbers. A stack of one plane is taken as that plane.
     spacing : sequence of float, optional
         Voxel size in micrometres; by default the recipe's.
+    recipe : Recipe, optional
+        All parameters; by default ``Recipe()``.
     bead_diameter : float, optional
         In micrometres; by default the recipe's, else a point.
     optics : Optics, optional
         What the microscope passes; by default the recipe's, else it is told from the beads.
-    recipe : Recipe, optional
-        All other parameters; by default ``Recipe()``.
     device : str, optional
         See `choose_device`; by default the recipe's, which is "auto" unless set.
     callback : callable, optional
