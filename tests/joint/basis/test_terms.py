@@ -85,7 +85,8 @@ def test_the_strongest_combinations_are_kept(size, seed):
     most = 30
     found = term(size, envelope, most).prior_variances
     # Less than all of it, as they are looked for among few products.
-    assert (found <= strongest[: len(found)] * (1 + 1e-9)).all()
+    # Eigenvalues are known to some rounding errors of the largest one.
+    assert (found <= strongest[: len(found)] + 1e-12 * strongest[0]).all()
     assert found.sum() >= 0.95 * strongest[:most].sum()
     # Among all of them they are the same.
     found = term(size, envelope, 10**4).prior_variances

@@ -10,6 +10,8 @@ import pytest
 from napari.layers import Image
 from qtpy.QtWidgets import QLabel
 
+from napari_psf_distiller.steps import StepId
+
 ENDLESS = {"iterations": 100_000, "device": "numpy"}
 
 
@@ -82,8 +84,8 @@ def test_a_run_whose_dock_is_closed_goes_on_without_changing_anything(
 
 def test_a_step_of_the_guide_does_neither(user: Any, viewer: napari.Viewer, begin: Any) -> None:
     dock, guide = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
-    guide.open("Deconvolve")
-    runner = begin(guide.steps["Deconvolve"].gui)
+    guide.open(StepId.DECONVOLVE)
+    runner = begin(guide.steps[StepId.DECONVOLVE].gui)
     viewer.window.remove_dock_widget(dock)
     # Drawings of others may just be under way.
     user.waits(nothing_is_left)
