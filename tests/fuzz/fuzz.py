@@ -499,7 +499,9 @@ def cli_call(rng: Random, folder: Path) -> Call:
             return f"there is not one error but {lines}"
         if "unexpected" in said:
             return said.splitlines()[-1]
-        hidden = [path for path in folder.rglob(".*") if path.name.startswith(".")]
+        # But for what was to be written: "..tif" is a name too.
+        asked = {Path(argument).name for argument in arguments}
+        hidden = [path for path in folder.rglob(".*") if path.name not in asked]
         if hidden:
             return f"{hidden[0]} is left behind"
         if code == 2 and any(not p.exists() or p.read_bytes() != b for p, b in before.items()):
