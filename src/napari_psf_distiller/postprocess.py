@@ -13,7 +13,13 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 
-__all__ = ["centre_on_peak", "crop_about_centre", "postprocess", "postprocess_step"]
+__all__ = [
+    "centre_on_peak",
+    "crop_about_centre",
+    "moves_to_centre",
+    "postprocess",
+    "postprocess_step",
+]
 
 
 def postprocess(
@@ -76,9 +82,13 @@ def centre_on_peak(psf: NDArray[np.float32]) -> NDArray[np.float32]:
 
     The distilled array is circulant up to its padding, so nothing is lost.
     """
+    return np.roll(psf, moves_to_centre(psf), axis=tuple(range(psf.ndim)))
+
+
+def moves_to_centre(psf: NDArray[np.float32]) -> tuple[int, ...]:
+    """Return by how many voxels, along each axis, the brightest one goes to n // 2."""
     peak = np.unravel_index(int(psf.argmax()), psf.shape)
-    moves = tuple(n // 2 - int(p) for n, p in zip(psf.shape, peak, strict=True))
-    return np.roll(psf, moves, axis=tuple(range(psf.ndim)))
+    return tuple(n // 2 - int(p) for n, p in zip(psf.shape, peak, strict=True))
 
 
 def crop_about_centre(psf: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ import numpy as np
 from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.joint.image.bead_image import BeadImage
-from napari_psf_distiller.joint.image.detection import KEPT, Candidates
+from napari_psf_distiller.joint.image.detection import Candidates, may_shape_psf
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.operations import (
     FitOperations,
@@ -186,7 +186,7 @@ def _fit_first_psf(fit: FitOperations) -> Steps[None]:
     )
     logarithm = np.log(model.amplitudes)
     typical = np.abs(logarithm - np.median(logarithm)) < FIRST_FIT_LOG_AMPLITUDE
-    allowed = np.isin(fit.preset_status, ["", KEPT])
+    allowed = may_shape_psf(fit.preset_status)
     model.used = typical & allowed if (typical & allowed).any() else allowed
     model.active_count = min(FIRST_FIT_BEADS, len(model.used))
     fit.improve_beads(2, list(range(model.active_count)))

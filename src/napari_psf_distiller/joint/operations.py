@@ -20,7 +20,7 @@ from napari_psf_distiller.joint.basis.extension import (
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import OrderScale
 from napari_psf_distiller.joint.image.bead_image import BeadImage
-from napari_psf_distiller.joint.image.detection import KEPT, Candidates
+from napari_psf_distiller.joint.image.detection import KEPT, Candidates, may_shape_psf
 from napari_psf_distiller.joint.judging import judge, why_none_is_used
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.locate import BeadFit, fit_beads, position_steps
@@ -135,7 +135,7 @@ class FitOperations:
             start = self._gaussian_start()
             order = most_isolated_first(centres / self.widths, candidates.heights[shown])
             # Beads that must not shape the PSF do not shape the first one.
-            excluded = ~np.isin(preset[order], ["", KEPT])
+            excluded = ~may_shape_psf(preset[order])
             self.order = order[np.argsort(excluded, kind="stable")]
         else:
             self.widths, self.basis = before.widths, before.basis
@@ -283,7 +283,7 @@ class FitOperations:
         same = nearest >= 0
         centres[same] = before.centres[nearest[same]]
         amplitudes[same] = before.amplitudes[nearest[same]]
-        model.used = np.isin(self.preset_status, ["", KEPT])
+        model.used = may_shape_psf(self.preset_status)
         model.move(centres, amplitudes)
         new_beads: list[int] = np.flatnonzero(~same).tolist()
         logger.info(

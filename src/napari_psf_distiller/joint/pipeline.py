@@ -25,6 +25,7 @@ from napari_psf_distiller.joint.image.detection import (
     Candidates,
     candidates_at,
     find_candidates,
+    may_shape_psf,
 )
 from napari_psf_distiller.joint.image.plausibility import check_plausible
 from napari_psf_distiller.joint.results import (
@@ -175,7 +176,7 @@ def joint_step(
     if original.ndim == 2:
         centres = np.insert(centres, 0, 0.0, axis=1)
     preset = _preset_status(beads, centres, state)
-    if not np.isin(preset, ["", KEPT]).any():
+    if not may_shape_psf(preset).any():
         raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
     widths = state.widths if state is not None else None
     candidates = _without_doubles(candidates_at(bead_image, centres, preset, widths))
@@ -201,7 +202,7 @@ def _with_saturated(bead_image: BeadImage, candidates: Candidates, recipe: Recip
     if preset is None:
         preset = np.full(len(candidates.voxels), "", "U16")
     saturated = (preset == "") & bead_image.saturated(candidates.voxels)
-    if saturated.any() and not (np.isin(preset, ["", KEPT]) & ~saturated).any():
+    if saturated.any() and not (may_shape_psf(preset) & ~saturated).any():
         raise InputError(
             f"None of the {len(saturated)} beads can be used: {int(saturated.sum())} are "
             f"saturated, at {bead_image.saturation:g}. Expose for a shorter time, or use the image "
@@ -213,7 +214,7 @@ def _with_saturated(bead_image: BeadImage, candidates: Candidates, recipe: Recip
 def _without_doubles(candidates: Candidates) -> Candidates:
     """Leave out the excluded beads that another one was put in the place of."""
     assert candidates.preset_status is not None
-    usable = np.isin(candidates.preset_status, ["", KEPT])
+    usable = may_shape_psf(candidates.preset_status)
     places = candidates.voxels / candidates.widths
     apart, _ = cKDTree(places[usable]).query(places)
     kept = usable | (np.asarray(apart) > SAME_BEAD_WIDTHS)

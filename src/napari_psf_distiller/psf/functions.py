@@ -191,11 +191,11 @@ class FittedFunctions:
                 each = part * factor / 2 * (-1) ** (n // 2)
                 add(order + n, sine, each)
                 lower = order - n
-                sign = (-1) ** abs(lower) if lower < 0 else 1
-                if sine:
-                    sign = -sign if lower < 0 else sign
-                    if lower == 0:
-                        continue
+                if sine and lower == 0:
+                    continue
+                sign = 1
+                if lower < 0:
+                    sign = (-1) ** abs(lower) * (-1 if sine else 1)
                 add(abs(lower), sine, sign * each)
         return found
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.postprocess import crop_about_centre
+from napari_psf_distiller.postprocess import crop_about_centre, moves_to_centre
 from napari_psf_distiller.psf.psf import PSF
 from napari_psf_distiller.recipe import PostProcess
 
@@ -28,8 +28,7 @@ def with_post_processed(distilled: PSF, array: NDArray[np.float32], settings: Po
     """
     before = distilled.array
     # The brightest voxel went to the middle, and the others with it.
-    peak = np.unravel_index(int(before.argmax()), before.shape)
-    moves = tuple(n // 2 - int(p) for n, p in zip(before.shape, peak, strict=True))
+    moves = moves_to_centre(before)
     error, model = distilled.error, distilled.model
     if error is not None:
         moved = np.roll(error, moves, axis=tuple(range(before.ndim)))

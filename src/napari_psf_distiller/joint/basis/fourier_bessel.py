@@ -196,7 +196,7 @@ class FourierBessel:
 
         Parameters
         ----------
-        table_length : numpy.ndarray
+        places : numpy.ndarray
             (..., places), in voxels from a bead's centre.
         derivative : bool
 

@@ -12,6 +12,7 @@ from scipy import linalg, optimize
 
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.spectrum_prior import floored_variances
 from napari_psf_distiller.joint.linearised import Linearised
 
 __all__ = [
@@ -27,10 +28,6 @@ Floats = NDArray[np.float64]
 
 # The scales looked at: an order's power, in units of what the envelope lets through.
 SCALE_BOUNDS = (1e-6, 1e4)
-
-# No coefficient's prior variance is taken for less than this part of the largest: in the tails the
-# envelope is a rough guess.
-MIN_RELATIVE_VARIANCE = 1e-4
 
 
 class OrderScale(NamedTuple):
@@ -135,7 +132,7 @@ def order_scale(
         expected, coefficients, precision, odd, strict=True
     ):
         posterior_variance = linalg.inv(matrix, check_finite=False).diagonal()
-        powers = (values**2 + posterior_variance) / _floored(variances)
+        powers = (values**2 + posterior_variance) / floored_variances(variances)
         for side, members in enumerate((~is_odd, is_odd)):
             totals[side] += float(powers[members].sum())
             counts[side] += int(members.sum())
@@ -184,20 +181,16 @@ def order_precision(variances: Floats, odd: NDArray[np.bool_], scale: OrderScale
 
     Parameters
     ----------
-    prior_variances_of : numpy.ndarray
+    variances : numpy.ndarray
         (coefficients,): the prior variances; see `FourierBessel.prior_variances_of`.
     odd : numpy.ndarray
         bool, (coefficients,): which are odd along z.
     scale : OrderScale
     """
-    precision: Floats = 1 / (np.maximum(scale.of(odd), SCALE_BOUNDS[0]) * _floored(variances))
+    precision: Floats = 1 / (
+        np.maximum(scale.of(odd), SCALE_BOUNDS[0]) * floored_variances(variances)
+    )
     return precision
-
-
-def _floored(variances: Floats) -> Floats:
-    """Return variances of which none is less than a part of the largest."""
-    held: Floats = np.maximum(variances, MIN_RELATIVE_VARIANCE * variances.max())
-    return held
 
 
 def _likeliest_scale(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:

@@ -10,12 +10,18 @@ from scipy import linalg
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 
-__all__ = ["expected_spectrum", "prior_precision", "prior_times", "spectrum_prior"]
+__all__ = [
+    "expected_spectrum",
+    "floored_variances",
+    "prior_precision",
+    "prior_times",
+    "spectrum_prior",
+]
 
 Floats = NDArray[np.float64]
 
-# Combinations of coefficients whose expected variance is less than this part of the largest are
-# held as firmly as if it were this part.
+# Coefficients, or combinations of them, whose expected variance is less than this part of the
+# largest are held as firmly as if it were this part: what is expected of them is a rough guess.
 MIN_RELATIVE_VARIANCE = 1e-4
 
 # The PSF may have this many times as much power at any frequency as its spectrum by now.
@@ -69,17 +75,13 @@ def prior_precision(covariance: Floats) -> Floats:
     Parameters
     ----------
     covariance : numpy.ndarray
-        (coefficients, coefficients), or the variances of independent ones, (coefficients,).
+        (coefficients, coefficients).
 
     Returns
     -------
     numpy.ndarray
         The precision, of the same shape.
     """
-    precision: Floats
-    if covariance.ndim == 1:
-        precision = 1 / np.maximum(covariance, MIN_RELATIVE_VARIANCE * covariance.max())
-        return precision
     floored = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
     floored[np.diag_indices_from(floored)] += (
@@ -91,8 +93,20 @@ def prior_precision(covariance: Floats) -> Floats:
     if failed:
         raise np.linalg.LinAlgError("The covariance of a prior is singular.")
     lower = np.tril(inverse)
-    precision = lower + np.tril(lower, -1).T
+    precision: Floats = lower + np.tril(lower, -1).T
     return precision
+
+
+def floored_variances(variances: Floats) -> Floats:
+    """Return variances of independent coefficients, none less than a part of the largest.
+
+    Parameters
+    ----------
+    variances : numpy.ndarray
+        (coefficients,)
+    """
+    floored: Floats = np.maximum(variances, MIN_RELATIVE_VARIANCE * variances.max())
+    return floored
 
 
 def prior_times(priors: Sequence[Floats | None], parts: Sequence[Floats]) -> Floats:

@@ -207,7 +207,7 @@ def bead_image_from(
 
     Parameters
     ----------
-    intensity : numpy.ndarray
+    image : numpy.ndarray
         (Z, Y, X) or (Y, X), whole numbers or float32.
     spacing : sequence of float
         Voxel size in micrometres.

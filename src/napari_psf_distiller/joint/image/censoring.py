@@ -126,7 +126,7 @@ def normal_below_bound(
 
     Parameters
     ----------
-    background_at_beads, measured : numpy.ndarray
+    levels, counts : numpy.ndarray
         The values that there are, increasing, and how often each is there. The first one is that of
         all that lay below the bound.
     bound : float

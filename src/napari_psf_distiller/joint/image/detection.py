@@ -21,7 +21,14 @@ from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM, typica
 from napari_psf_distiller.joint.image.lobes import single_lobes
 from napari_psf_distiller.joint.image.noise_correlation import filtered_variance
 
-__all__ = ["EXCLUDED", "KEPT", "Candidates", "candidates_at", "find_candidates"]
+__all__ = [
+    "EXCLUDED",
+    "KEPT",
+    "Candidates",
+    "candidates_at",
+    "find_candidates",
+    "may_shape_psf",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +108,17 @@ class Candidates(NamedTuple):
     in_halo: NDArray[np.bool_]
     widths: Floats
     preset_status: NDArray[np.str_] | None = None
+
+
+def may_shape_psf(preset_status: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Return which beads nothing that was decided before the fit keeps from shaping the PSF.
+
+    Parameters
+    ----------
+    preset_status : numpy.ndarray
+        str, (beads,); see `Candidates`.
+    """
+    return np.isin(preset_status, ["", KEPT])
 
 
 def find_candidates(

@@ -102,7 +102,8 @@ class _Work(NamedTuple):
 
 
 def _is_made_of(layer: Image, distilled: Image) -> bool:
-    note, run = own_note(layer.metadata), run_of(layer)
+    note = own_note(layer.metadata)
+    run = note.run if note is not None else None
     return (
         note is not None
         and run is not None

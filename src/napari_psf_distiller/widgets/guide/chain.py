@@ -95,10 +95,10 @@ class Chain:
 
     def standings(self) -> dict[StepId, Standing]:
         """Return where each step stands."""
-        layers = list(self._viewer.layers)
+        layers, root, method = list(self._viewer.layers), self.root, self.method
         found: dict[StepId, Standing] = {}
         for step in self.steps.values():
-            found[step.id] = step.standing(layers, self.root, self.method, found)
+            found[step.id] = step.standing(layers, root, method, found)
         return found
 
     def missing(self, deconvolve: bool = False) -> list[StepId]:

@@ -161,7 +161,8 @@ def _lineage(layers: list[Layer], last: Layer) -> dict[StepId, Layer]:
     waiting = [last]
     while waiting:
         layer = waiting.pop()
-        note, run = own_note(layer.metadata), run_of(layer)
+        note = own_note(layer.metadata)
+        run = note.run if note is not None else None
         if note is None or run is None or (note.step, note.part) in found:
             continue
         found[note.step, note.part] = layer

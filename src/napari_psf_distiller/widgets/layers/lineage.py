@@ -229,7 +229,8 @@ def newest_layer(
     """
     found = []
     for place, layer in enumerate(layers):
-        note, made = own_note(layer.metadata), run_of(layer)
+        note = own_note(layer.metadata)
+        made = note.run if note is not None else None
         if (
             note is not None
             and made is not None

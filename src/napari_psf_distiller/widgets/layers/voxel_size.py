@@ -19,7 +19,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.geometry import geometry_of, scaled, unit_ratios
-from napari_psf_distiller.widgets.layers.lineage import beginning_of, identity, run_of
+from napari_psf_distiller.widgets.layers.lineage import beginning_of, identity
 from napari_psf_distiller.widgets.layers.note import Drawn, own_note
 from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 from napari_psf_distiller.widgets.layers.region import axes_of_space, place_shown, show_place
@@ -129,7 +129,8 @@ def voxel_size_in_use(layer: Image | None, layers: Iterable[Layer]) -> tuple[flo
     scale, units = geometry["scale"], geometry["units"]
     made = []
     for place, other in enumerate(layers):
-        note, run = own_note(other.metadata), run_of(other)
+        note = own_note(other.metadata)
+        run = note.run if note is not None else None
         if note is None or run is None:
             continue
         drawn_so = note.same_grid and note.drawn == Drawn.of(scale, units)
