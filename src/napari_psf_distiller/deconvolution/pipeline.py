@@ -25,7 +25,7 @@ from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
-from napari_psf_distiller.results import Deconvolved
+from napari_psf_distiller.results import Deconvolved, WhyEnded
 
 __all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of"]
 
@@ -95,7 +95,9 @@ def deconvolve_step(
     logger.info(
         "deconvolution: ended after %d iterations, %s, on %s",
         done.iterations,
-        "where noise begins to be fitted" if part.iterations is None else "as many as asked for",
+        "as many as asked for"
+        if done.why_ended is WhyEnded.GIVEN
+        else f"by itself ({done.why_ended})",
         done.device,
     )
     return done
