@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from napari_psf_distiller.documents import Kind, document_text, read_content, read_text
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.lengths import BEAD_DIAMETER, SPACING
@@ -29,17 +29,13 @@ from napari_psf_distiller.recipe.section import Section, fields_of, sections_of
 
 __all__ = ["FINDING", "PLACES", "Recipe"]
 
-FORMAT = "napari-psf-distiller recipe"
-VERSION = 1
+DOCUMENT = Kind("a recipe", "napari-psf-distiller recipe", version=1, content="recipe")
 
 # How the beads are found for each way of distilling: in the raw image, or a preprocessed one.
 FINDING: dict[type[Section], type[MatchedFilter] | type[ThresholdedObjects]] = {
     JointFit: MatchedFilter,
     RichardsonLucy: ThresholdedObjects,
 }
-
-# In bytes; a recipe has some thousand.
-LARGEST_FILE = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -202,8 +198,7 @@ class Recipe(Section):
 
     def to_json(self) -> str:
         """Return the recipe as versioned JSON text."""
-        document = {"format": FORMAT, "version": VERSION, "recipe": self.to_dict()}
-        return json.dumps(document, indent=2, allow_nan=False) + "\n"
+        return document_text(DOCUMENT, self.to_dict())
 
     @classmethod
     def from_json(cls, text: str, source: str = "the recipe") -> Recipe:
@@ -221,27 +216,9 @@ class Recipe(Section):
         InputError
             Not JSON, not a recipe, an unknown or ill-typed field, or of a later version.
         """
+        content = read_content(DOCUMENT, text, source)
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{source} is not valid JSON: {shown(str(error))}.") from None
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise InputError(f'{source} is not a recipe: its "format" is not "{FORMAT}".')
-        version = document.get("version")
-        if type(version) is not int or version < 1:
-            raise InputError(
-                f'{source}: "version" must be a whole number from 1, not {shown(version)}.'
-            )
-        if version > VERSION:
-            raise InputError(
-                f"{source} has version {shown(version)}; this program reads up to version "
-                f"{VERSION}. Update napari-psf-distiller to use it."
-            )
-        unknown = sorted(set(document) - {"format", "version", "recipe"})
-        if unknown:
-            raise InputError(f"{source} has the unknown field {shown(unknown[0])}.")
-        try:
-            return cls.from_dict(document.get("recipe"), "recipe")
+            return cls.from_dict(content, "recipe")
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
 
@@ -265,28 +242,10 @@ class Recipe(Section):
         InputError
             The file cannot be read, or `from_json` refuses its content.
         """
-        try:
-            text = _text_of(Path(path))
-        except InputError:
-            raise
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(f"The recipe {path} cannot be read: {reason}.") from None
-        except ValueError as error:
-            raise InputError(f"The recipe {path} cannot be read: {shown(str(error))}.") from None
-        return cls.from_json(text, source=str(path))
+        return cls.from_json(read_text(path, "The recipe"), source=str(path))
 
 
 # Where a recipe has each of its sections; "" of its own parameters.
 PLACES: dict[type[Section], str] = {Recipe: ""} | {
     section: name for name, hint in fields_of(Recipe).items() for section in sections_of(hint)
 }
-
-
-def _text_of(path: Path) -> str:
-    # A pipe would keep its reader waiting, and a device never ends.
-    if path.exists() and not path.is_file():
-        raise InputError(f"The recipe {path} cannot be read: it is no file.")
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputError(f"The recipe {path} cannot be read: it is too large for one.")
-    return path.read_text(encoding="utf-8")
