@@ -20,6 +20,7 @@ from napari_psf_distiller.export import Exporter, exporters
 from napari_psf_distiller.io import read_image
 from napari_psf_distiller.measure.otf import OTFSection
 from napari_psf_distiller.measure.widths import fwhm
+from napari_psf_distiller.microscopes import MicroscopePreset, MicroscopePresets
 from napari_psf_distiller.pipeline import distill
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.psf import PSF, read_psf
@@ -55,6 +56,8 @@ __all__ = [
     "InputError",
     "JointFit",
     "MatchedFilter",
+    "MicroscopePreset",
+    "MicroscopePresets",
     "OTFSection",
     "Optics",
     "PostProcess",
