@@ -9,12 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.checks import check_choice
+from napari_psf_distiller.datasets.volume import AXES
 from napari_psf_distiller.errors import InputError
 
 __all__ = ["AXES", "IN_HALO", "REASONS", "bead_voxels", "centres_of", "true_object"]
-
-
-AXES = ("z", "y", "x")
 
 # A peak that may be the halo of a brighter bead.
 IN_HALO = "halo"

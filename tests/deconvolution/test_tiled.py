@@ -6,6 +6,7 @@ from problems import BOUNDARIES, dense, relative_l2, run
 
 from napari_psf_distiller import DeviceError, Progress, simulate_psf
 from napari_psf_distiller.compute.engine import Memory
+from napari_psf_distiller.datasets import ArrayVolume
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
 from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.errors import DeviceMemoryError
@@ -72,6 +73,35 @@ def test_tiles_make_no_difference(host, method, iterations, boundary, ndim, vari
     assert count_of(done.device) >= 4
     assert done.warnings == ()
     assert relative_l2(done.array, expected) <= 1e-3
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_a_volume_is_read_tile_by_tile(host, boundary):
+    image, psf = problem(2)
+    model = Model(boundary)
+    memory = memory_for(4, image, psf, model, host)
+    sizes = []
+
+    class Noted(ArrayVolume):
+        def read(self, box):
+            part = super().read(box)
+            sizes.append(part.size)
+            return part
+
+    expected = finish(deconvolution(image, psf, 3, model, host, memory=memory))
+    done = finish(deconvolution(Noted(image), psf, 3, model, host, memory=memory))
+    np.testing.assert_array_equal(done.array, expected.array)
+    assert len(sizes) == count_of(done.device)
+    if boundary == "noncirculant":
+        assert max(sizes) < image.size
+
+
+def test_a_volume_of_integers_is_deconvolved_in_one_piece_too(host):
+    image, psf = problem(2)
+    image = np.round(image)
+    expected = finish(deconvolution(image, psf, 3, Model(), host))
+    done = finish(deconvolution(ArrayVolume(image.astype(np.uint16)), psf, 3, Model(), host))
+    np.testing.assert_array_equal(done.array, expected.array)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

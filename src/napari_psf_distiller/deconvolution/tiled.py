@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from napari_psf_distiller.compute.engine import Array, Engine, Memory
 from napari_psf_distiller.compute.grid import Frame, frame_of, smooth_size
 from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
+from napari_psf_distiller.datasets import Volume, as_volume
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import Progress, Steps, noting, passed_on
@@ -21,8 +22,6 @@ from napari_psf_distiller.results import Deconvolved
 from napari_psf_distiller.steps import StepId
 
 __all__ = ["deconvolution", "memory_note"]
-
-T = TypeVar("T", bound=np.generic)
 
 GIB = 2**30
 
@@ -36,7 +35,7 @@ MOST_WORK = 5
 
 
 def deconvolution(
-    image: Array,
+    image: Array | Volume,
     psf: Array,
     iterations: int,
     model: Model,
@@ -48,12 +47,15 @@ def deconvolution(
     """Deconvolve an image by Richardson-Lucy within the memory there is.
 
     What the device cannot hold in one piece is done in tiles, each with the image around it as far
-    as it matters. A device that runs out of memory on the way gets smaller tiles, and in the end
-    the processor does the rest; each such turn is one of the result's warnings.
+    as it matters; of a volume, no more is read at a time. A device that runs out of memory on the
+    way gets smaller tiles, and in the end the processor does the rest; each such turn is one of the
+    result's warnings.
 
     Parameters
     ----------
-    image, psf, iterations, model, engine, step, preview_every
+    image : numpy.ndarray or Volume
+        Finite and not negative.
+    psf, iterations, model, engine, step, preview_every
         See `richardson_lucy`. There is no preview of tiles.
     memory : int, optional
         Bytes that may be used on the device, if that is less than it has.
@@ -87,7 +89,7 @@ def deconvolution(
         try:
             if run.in_one_piece:
                 steps = richardson_lucy(
-                    image, psf, iterations, model, run.engine, step, preview_every
+                    run.whole_image(), psf, iterations, model, run.engine, step, preview_every
                 )
                 output = yield from noting(steps, curve)
             else:
@@ -97,7 +99,7 @@ def deconvolution(
                 )
                 result = yield from passed_on(steps, _counted_from(before, total))
                 if output is None:
-                    output = np.empty(image.shape, np.float32)
+                    output = np.empty(run.image.shape, np.float32)
                 output[tile.core] = result[tile.inside]
                 del part, result
         except (DeviceMemoryError, MemoryError) as error:
@@ -119,7 +121,7 @@ def _counted_from(before: int, total: int) -> Callable[[Progress], Progress]:
 
 
 def memory_note(
-    image: Array, psf: Array, model: Model, engine: Engine, memory: int | None = None
+    image: Array | Volume, psf: Array, model: Model, engine: Engine, memory: int | None = None
 ) -> str:
     """Return what a deconvolution needs and what there is, for people; see `deconvolution`."""
     run = _Run(image, psf, model, engine, memory)
@@ -131,12 +133,18 @@ class _Run:
     """The tiles that are still to be done, and where."""
 
     def __init__(
-        self, image: Array, psf: Array, model: Model, engine: Engine, memory: int | None
+        self,
+        image: Array | Volume,
+        psf: Array,
+        model: Model,
+        engine: Engine,
+        memory: int | None,
     ) -> None:
+        self.image = as_volume(image)
         self.engine = engine
         self.warnings: list[str] = []
-        self.pending: list[Tile] = [Tile(whole(image.shape), whole(image.shape))]
-        self._image, self._psf, self._model = image, psf, model
+        self.pending: list[Tile] = [Tile(whole(self.image.shape), whole(self.image.shape))]
+        self._psf, self._model = psf, model
         self._budget = memory
         # What the present device has said when it had too little.
         self._error = ""
@@ -150,7 +158,7 @@ class _Run:
     @property
     def in_one_piece(self) -> bool:
         """Whether the whole image is one tile, without a window."""
-        return [tile.window for tile in self.pending] == [whole(self._image.shape)]
+        return [tile.window for tile in self.pending] == [whole(self.image.shape)]
 
     def plan(self) -> None:
         """Cut what is pending into tiles that fit the device, or else the processor's memory."""
@@ -199,24 +207,27 @@ class _Run:
             f"needs {_gib(need)} of {_gib(self._limit.total)} on {self.engine.device.name}{tiles}"
         )
 
+    def whole_image(self) -> Array:
+        """Return the image in one piece."""
+        return np.asarray(self.image.read(whole(self.image.shape)), np.float32)
+
     def part(self, tile: Tile) -> tuple[Array, Model]:
         """Return the image in a tile's window, and what is assumed of it."""
         model = self._model
         mask, background = model.mask, model.background
         if isinstance(background, np.ndarray):
-            background = self._cut_out(background, tile)
+            background = self._cut_out(as_volume(background), tile)
         if mask is not None:
-            mask = self._cut_out(mask, tile)
+            mask = self._cut_out(as_volume(mask), tile)
         start = model.start or ("image" if model.boundary == "circulant" else "flat")
-        return self._cut_out(self._image, tile), dataclasses.replace(
-            model, start=start, background=background, mask=mask
-        )
+        part = np.asarray(self._cut_out(self.image, tile), np.float32)
+        return part, dataclasses.replace(model, start=start, background=background, mask=mask)
 
     def frame(self, tile: Tile) -> Frame:
         """Return how a tile's window lies on its grid."""
         model = self._model
         return frame_of(
-            self._image.shape, self._psf.shape, model.boundary, tile.window, model.compatibility
+            self.image.shape, self._psf.shape, model.boundary, tile.window, model.compatibility
         )
 
     def _tiles(self) -> list[Tile] | None:
@@ -228,7 +239,7 @@ class _Run:
         tiles: list[Tile] = []
         for tile in self.pending:
             parts = tiles_within(
-                tile.core, self._image.shape, overlap, self._need, self._limit, wraps
+                tile.core, self.image.shape, overlap, self._need, self._limit, wraps
             )
             if parts is None:
                 return None
@@ -239,17 +250,20 @@ class _Run:
         size = size_of(tile.shape, self._psf.shape, self._model, self.engine, self.frame(tile))
         return self.engine.memory_needed(size)
 
-    def _cut_out(self, array: NDArray[T], tile: Tile) -> NDArray[T]:
-        """Return the part of an array in a tile's window, as the boundary continues it."""
-        places = []
+    def _cut_out(self, volume: Volume, tile: Tile) -> NDArray[Any]:
+        """Return the part of a volume in a tile's window, as the boundary continues it."""
+        box, places = [], []
         for window, cut, n, m in zip(
-            tile.window, tile.cut(array.shape), array.shape, self._psf.shape, strict=True
+            tile.window, tile.cut(volume.shape), volume.shape, self._psf.shape, strict=True
         ):
             g = smooth_size(max(n, m)) if cut and self._model.boundary == "circulant" else n
             before = math.ceil((g - n) / 2)
             grid = np.pad(np.arange(n), (before, g - n - before), mode="reflect")
-            places.append(grid[(np.arange(window.start, window.stop) + before) % g])
-        return array[np.ix_(*places)]
+            voxels = grid[(np.arange(window.start, window.stop) + before) % g]
+            first = int(voxels.min())
+            box.append(slice(first, int(voxels.max()) + 1))
+            places.append(voxels - first)
+        return volume.read(tuple(box))[np.ix_(*places)]
 
 
 def _gib(nbytes: int) -> str:

@@ -15,7 +15,7 @@ from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
-from napari_psf_distiller.widgets.layers.region import Unread, axes_of_space, shown_region
+from napari_psf_distiller.widgets.layers.region import axes_of_space, shown_region
 from napari_psf_distiller.widgets.layers.source import (
     found_elsewhere,
     layer_like,
@@ -306,12 +306,3 @@ def test_labels_kept_elsewhere_are_not_read_to_tell_whether_they_were_edited() -
     stored.read.clear()
     read_labels_layer(layer)
     assert stored.read == []
-
-
-def test_an_array_that_cannot_be_read_any_more_gives_a_sentence() -> None:
-    class Gone(Stored):
-        def __getitem__(self, index: Any) -> NDArray[Any]:
-            raise KeyError("c/0/1")
-
-    with pytest.raises(InputError, match="cannot be read from where it is stored"):
-        np.asarray(Unread(Gone(SERIES)))

@@ -9,10 +9,11 @@ import numpy as np
 from napari.layers import Layer
 from numpy.typing import NDArray
 
-from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.datasets import StoredVolume
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 
-__all__ = ["Region", "Unread", "axes_of_space", "place_shown", "show_place", "shown_region"]
+__all__ = ["Region", "axes_of_space", "place_shown", "show_place", "shown_region"]
 
 # Axes of these names are none of space, wherever they stand.
 NOT_SPACE = frozenset({"t", "time", "c", "ch", "channel", "channels"})
@@ -51,46 +52,8 @@ class Region:
     def of(self, data: Any) -> Any:
         """Return the region of an array, and read nothing: what is no NumPy array stays unread."""
         if not isinstance(data, np.ndarray):
-            return Unread(data, self.index)
+            return StoredVolume(data, self.index)
         return data[self.index] if self.chosen else data
-
-
-class Unread:
-    """Part of a dask, zarr or other array, which is read when NumPy asks for it.
-
-    A step asks for it in its worker: so only what is needed is read, and not in the main thread.
-
-    Parameters
-    ----------
-    array : array_like
-        With shape and dtype.
-    index : tuple of int or slice
-        The part; an int drops its axis.
-    """
-
-    def __init__(self, array: Any, index: tuple[int | slice, ...] = ()) -> None:
-        self._array = array
-        self._index = index or (slice(None),) * len(array.shape)
-        self.dtype = np.dtype(array.dtype)
-        self.shape = tuple(
-            int(n)
-            for n, part in zip(array.shape, self._index, strict=True)
-            if isinstance(part, slice)
-        )
-        self.ndim = len(self.shape)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Read it."""
-        try:
-            part: NDArray[Any] = np.asarray(self._array[self._index])
-        except (DistillerError, MemoryError):
-            raise
-        except Exception as error:  # whatever lies behind the array, its user gets a sentence
-            raise InputError(
-                f"The image cannot be read from where it is stored: {error}. Check that the file "
-                "is still there and whole, and open it again."
-            ) from error
-        return part if dtype is None else part.astype(dtype, copy=False)
 
 
 def axes_of_space(layer: Layer) -> tuple[int, ...]:
