@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from joint_fields import APERTURE, BAND, DIAMETER, INDEX, SUPPORT, WAVELENGTH, observed, simulated
 
-from napari_psf_distiller import InputError
+from napari_psf_distiller import InputError, Optics
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint.fit import distill_jointly
 from napari_psf_distiller.joint.image.detection import find_candidates
@@ -55,8 +55,16 @@ def test_optics_that_cannot_be(aperture, index):
 
 
 def test_optics_that_are_not_known():
-    assert support_of(None) is None
-    assert support_of((APERTURE, WAVELENGTH, INDEX)) == SUPPORT
+    assert support_of(Optics()) is None
+    assert support_of(Optics(APERTURE, WAVELENGTH)) is None
+    assert support_of(Optics(APERTURE, WAVELENGTH, INDEX)) == SUPPORT
+
+
+@pytest.mark.parametrize("kind", ["STED", "other"])
+def test_a_kind_whose_frequencies_are_not_known(kind):
+    optics = Optics(APERTURE, WAVELENGTH, INDEX, microscope=kind)
+    assert support_of(optics) is None
+    assert optics.missing == ()
 
 
 def test_a_psf_has_the_frequencies_that_the_microscope_passes():

@@ -14,7 +14,9 @@ from napari_psf_distiller.errors import InputError
 __all__ = [
     "BEAD_DIAMETER",
     "NUMERICAL_APERTURE",
+    "PINHOLE",
     "REFRACTIVE_INDEX",
+    "SHEET",
     "SPACING",
     "WAVELENGTH",
     "Bound",
@@ -33,14 +35,14 @@ class Bound(NamedTuple):
         How the figure is called, and what it belongs to.
     low, high : float
         Its least and its largest possible value.
-    length : bool
-        Whether it is in micrometres; else it has no unit.
+    unit : str
+        "" of a figure that has none.
     """
 
     what: str
     low: float
     high: float
-    length: bool = True
+    unit: str = "micrometres"
 
     def holds(self, value: float) -> bool:
         """Return whether a value can be; NaN cannot."""
@@ -63,7 +65,7 @@ class Bound(NamedTuple):
         if self.holds(value):
             return value
         name = where or f"The {self.what}"
-        unit = " micrometres" if self.length else ""
+        unit = f" {self.unit}" if self.unit else ""
         text = f"{name} is {value:.6g}{unit}, but {self._article()} is from {self.low:g} to "
         text += f"{self.high:g}{unit}"
         likely = self._likely(value)
@@ -75,11 +77,11 @@ class Bound(NamedTuple):
     def _likely(self, value: float) -> str:
         if not math.isfinite(value) or value <= 0:
             return ""
-        if not self.length:
+        if not self.unit:
             # The point is easily left out: an objective says 1.45.
             meant = next((value / 10**n for n in (1, 2) if self.holds(value / 10**n)), None)
             return f" ({meant:.3g}?)" if meant is not None else ""
-        for unit, factor in OTHER_UNITS.items():
+        for unit, factor in OTHER_UNITS.items() if self.unit == "micrometres" else ():
             if self.holds(value * factor):
                 return f"; {value:.6g} {unit} is {value * factor:.6g}"
         return "; is it in another unit?"
@@ -95,7 +97,13 @@ WAVELENGTH = Bound("wavelength", 0.1, 5.0)
 BEAD_DIAMETER = Bound("bead diameter", 0.001, 50.0)
 
 # Water and oil immersion end at 1.49 to 1.7, solid ones below 2.5.
-NUMERICAL_APERTURE = Bound("numerical aperture", 0.01, 2.5, length=False)
+NUMERICAL_APERTURE = Bound("numerical aperture", 0.01, 2.5, unit="")
 
 # From air's to that of solid immersion lenses.
-REFRACTIVE_INDEX = Bound("refractive index", 1.0, 4.0, length=False)
+REFRACTIVE_INDEX = Bound("refractive index", 1.0, 4.0, unit="")
+
+# Below a hundredth of an Airy disc hardly any light comes through, and beyond 50 a pinhole is none.
+PINHOLE = Bound("pinhole", 0.01, 50.0, unit="Airy units")
+
+# From a lattice light sheet to one that lights the whole specimen.
+SHEET = Bound("light sheet's width", 0.1, 1000.0)

@@ -9,12 +9,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_psf_distiller.recipe import Optics
 
 __all__ = [
     "Band",
@@ -166,16 +169,27 @@ class Widefield(Support):
         return height
 
 
-def support_of(figures: tuple[float, float, float] | None) -> Support | None:
-    """Return which frequencies the microscope with some figures passes.
+def support_of(optics: Optics) -> Support | None:
+    """Return which frequencies a microscope passes; None where that is not known.
 
     Parameters
     ----------
-    figures : tuple of float or None
-        Numerical aperture, emission wavelength in micrometres, refractive index of the immersion;
-        None where they are not known.
+    optics : Optics
+        Its ``support``, which says where the fit takes the frequencies from, does not count here.
+
+    Examples
+    --------
+    >>> from napari_psf_distiller import Optics
+    >>> support_of(Optics(1.2, 0.5, 1.33))
+    Widefield(numerical_aperture=1.2, wavelength=0.5, refractive_index=1.33)
+    >>> support_of(Optics(1.2, 0.5, 1.33, microscope="STED")) is None
+    True
     """
-    return None if figures is None else Widefield(*figures)
+    aperture, wavelength = optics.numerical_aperture, optics.wavelength
+    index = optics.refractive_index
+    if optics.microscope != "widefield" or aperture is None or wavelength is None or index is None:
+        return None
+    return Widefield(aperture, wavelength, index)
 
 
 def ball_form_factor(frequency: NDArray[np.floating], diameter: float) -> Floats:

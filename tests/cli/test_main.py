@@ -253,10 +253,13 @@ def test_options_reach_the_recipe(bare, tmp_path):
     options = [*SPACED, "--bead-diameter", 0.1, "--notebook", *QUICK]
     options += ["--na", 1.2, "--wavelength", 0.52, "--refractive-index", 1.33]
     options += ["--camera-offset", 100, "--camera-gain", 0.5, "--saturation", 4095]
+    options += ["--microscope", "confocal", "--excitation", 0.488, "--pinhole", 1.2]
+    options += ["--support", "data"]
     assert run("distill", bare, "-o", out, *options) == 0
     recipe = Recipe.load(out / "recipe.json")
     assert recipe.bead_diameter == 0.1
-    assert recipe.optics == psfd.Optics(1.2, 0.52, 1.33)
+    scanned = {"microscope": "confocal", "excitation": 0.488, "pinhole": 1.2}
+    assert recipe.optics == psfd.Optics(1.2, 0.52, 1.33, support="data", **scanned)
     assert recipe.camera == psfd.Camera(100.0, 0.5, 4095.0)
     assert recipe.preprocess == Recipe.notebook().preprocess
     assert (recipe.distill.iterations, recipe.device) == (3, "numpy")

@@ -422,6 +422,13 @@ def test_a_part_of_the_optics_does_not_count(field):
     assert with_none.warnings == ()
 
 
+def test_frequencies_from_the_data(field):
+    recipe = quick(optics=Optics(1.2, 0.52, 1.33, support="data"))
+    result = psfd.distill(field.image, field.spacing, recipe=recipe)
+    with_none = psfd.distill(field.image, field.spacing, recipe=quick(optics=Optics()))
+    np.testing.assert_array_equal(result.psf, with_none.psf)
+
+
 def test_voxels_too_large_for_the_optics(field):
     recipe = quick(optics=Optics(1.2, 0.35, 1.33))
     with pytest.warns(DistillerWarning, match="too large for the optics along y, x"):

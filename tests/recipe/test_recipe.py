@@ -79,6 +79,18 @@ def recipes_of(methods) -> st.SearchStrategy[Recipe]:
             numerical_aperture=st.none() | st.floats(0.01, 0.99),
             wavelength=st.none() | st.floats(0.1, 5),
             refractive_index=st.none() | st.floats(1, 4),
+            support=st.sampled_from(["microscope", "auto", "data"]),
+        )
+        | st.builds(
+            Optics,
+            microscope=st.sampled_from(["confocal", "spinning disk"]),
+            excitation=st.none() | st.floats(0.1, 5),
+            pinhole=st.none() | st.floats(0.01, 50),
+        )
+        | st.builds(
+            Optics,
+            microscope=st.just("light sheet"),
+            sheet=st.none() | st.floats(0.1, 1000),
         ),
         camera=st.builds(
             Camera,

@@ -43,7 +43,7 @@ DEMO_SHAPE = (54, 192, 192)
 DEMO_SPACING = (0.2, 0.08, 0.08)
 DEMO_BEADS = 40
 DEMO_DIAMETER = 0.1
-DEMO_OPTICS = Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
+DEMO_APERTURE, DEMO_WAVELENGTH, DEMO_INDEX = 1.2, 0.52, 1.33
 
 # What `open_engine` does.
 AUTO_RULE = (
@@ -72,7 +72,8 @@ class Outlet:
 
 def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Simulate a field of beads, distil it, and compare the PSF with the true one."""
-    recipe = Recipe(spacing=DEMO_SPACING, bead_diameter=DEMO_DIAMETER, optics=DEMO_OPTICS)
+    optics = Optics(DEMO_APERTURE, DEMO_WAVELENGTH, DEMO_INDEX)
+    recipe = Recipe(spacing=DEMO_SPACING, bead_diameter=DEMO_DIAMETER, optics=optics)
     recipe = with_options(recipe, arguments)
     folder: Path = arguments.output
     names = ("beads.tif", *result_names(recipe))
@@ -84,7 +85,9 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
             bead_diameter=DEMO_DIAMETER,
             layout=arguments.layout,
             seed=arguments.seed,
-            **dataclasses.asdict(DEMO_OPTICS),
+            numerical_aperture=DEMO_APERTURE,
+            wavelength=DEMO_WAVELENGTH,
+            refractive_index=DEMO_INDEX,
         )
         write_image(staging / "beads.tif", field.image, spacing=field.spacing)
         # As read back, so that the recipe can be replayed on the file.

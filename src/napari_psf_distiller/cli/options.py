@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from napari_psf_distiller.recipe import PLACES, Recipe
-from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.recipe.parameter import Declared, declared
 from napari_psf_distiller.recipe.section import Section
 
 __all__ = ["add_options", "given", "with_options"]
@@ -65,5 +65,21 @@ def with_options(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     for field in dataclasses.fields(recipe):
         part = getattr(recipe, field.name)
         if isinstance(part, Section) and (values := given(arguments, field.name)):
-            changes[field.name] = dataclasses.replace(part, **values)
+            changes[field.name] = dataclasses.replace(part, **_without_refused(part, values))
     return dataclasses.replace(recipe, **changes)
+
+
+def _without_refused(part: Section, values: dict[str, Any]) -> dict[str, Any]:
+    """Let a section drop what it refuses once it has some values, such as a widefield's pinhole."""
+    dropped = {
+        one.field: one.default
+        for one in declared(type(part))
+        if one.parameter.must_count and not _counts(one, values)
+    }
+    return dropped | values
+
+
+def _counts(one: Declared, values: dict[str, Any]) -> bool:
+    """Return whether a parameter can count with some of its section's values."""
+    when = one.parameter.when
+    return when is None or when[0] not in values or values[when[0]] in when[1]

@@ -258,7 +258,8 @@ def _fit_of(recipe: Recipe) -> JointFit:
 
 
 def _settings(recipe: Recipe, ndim: int) -> Settings:
-    part, support = _fit_of(recipe), support_of(recipe.optics.figures)
+    part, optics = _fit_of(recipe), recipe.optics
+    support = None if optics.support == "data" else support_of(optics)
     window = part.window
     if window is not None:
         if len(window) < ndim:

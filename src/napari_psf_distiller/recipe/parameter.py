@@ -74,6 +74,9 @@ class Parameter:
         has no numbers.
     when : (str, tuple of str) or None
         A parameter of the same section, and the values of it for which this one counts.
+    must_count : bool
+        Whether the section refuses a value where it does not count. Else it keeps one, and asks
+        for it again once it counts.
     methods : tuple of str
         The methods of distilling that use it; by default those of its section.
     seldom : bool
@@ -97,6 +100,7 @@ class Parameter:
     unset_word: str = ""
     unset_value: float | None = 0
     when: Condition | None = None
+    must_count: bool = False
     methods: tuple[str, ...] = ()
     seldom: bool = False
     in_viewer: bool = True

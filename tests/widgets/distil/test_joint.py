@@ -167,9 +167,11 @@ def test_only_the_settings_that_count_are_shown(user: Any, viewer: napari.Viewer
     own = {
         "joint": {
             "bead_diameter",
+            "microscope",
             "numerical_aperture",
             "wavelength",
             "refractive_index",
+            "support",
             "camera_offset",
             "camera_gain",
             "window",
@@ -184,6 +186,32 @@ def test_only_the_settings_that_count_are_shown(user: Any, viewer: napari.Viewer
             assert getattr(gui, name).native.isHidden() == (name not in own[method]), name
         for name in ("image", "beads", "method", "device"):
             assert not getattr(gui, name).native.isHidden()
+
+
+def test_a_kind_of_microscope_is_asked_for_its_own_figures(
+    user: Any, bead_layer: Image, beads: Points, recipe_of: Any
+) -> None:
+    gui = user.opens(NAME, image=bead_layer, beads=beads, **QUICK)
+    scanned = {"excitation", "pinhole"}
+    asked = {
+        "widefield": set(),
+        "light sheet": {"sheet"},
+        "two-photon": {"excitation"},
+        "STED": set(),
+        "confocal": scanned,
+    }
+    for kind, figures in asked.items():
+        gui.microscope.value = kind
+        for name in ("excitation", "pinhole", "sheet"):
+            assert gui[name].native.isHidden() == (name not in figures), (kind, name)
+        assert gui.support.native.isHidden() == (kind == "STED")
+    gui.excitation.value, gui.pinhole.value = 0.488, 1.2
+    *_, psf = user.runs(gui)
+    assert recipe_of(psf).optics == Optics(microscope="confocal", excitation=0.488, pinhole=1.2)
+    # What is hidden again is not the recipe's.
+    gui.microscope.value = "widefield"
+    *_, psf = user.runs(gui)
+    assert recipe_of(psf).optics == Optics()
 
 
 def test_a_2d_image(

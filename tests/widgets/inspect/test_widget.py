@@ -295,7 +295,7 @@ def test_the_otf_with_the_optics_cutoff(user: Any, psf: Image, opens: Any, turns
     with_note(psf)
     upper, _ = drawn(user, gui).axes[0].lines
     assert max(upper.get_xdata()) == pytest.approx(2 * 1.2 / 0.52)
-    assert numbers(gui).startswith("wide-field cutoff: lateral 4.62 cycles/µm (217 nm)")
+    assert numbers(gui).startswith("widefield cutoff: lateral 4.62 cycles/µm (217 nm)")
 
 
 def test_two_psfs_side_by_side(

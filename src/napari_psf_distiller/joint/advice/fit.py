@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,14 +47,14 @@ def joint_warnings(
         Voxel size in micrometres, of as many axes as the image has.
     recipe : Recipe
     """
-    support = support_of(recipe.optics.figures)
+    support = support_of(recipe.optics)
     coarse = [] if support is None else _undersampled_axes(support.band, spacing)
     # With a wrong voxel size the other figures say nothing.
     against_the_model = spacing_warnings(fit.widths.tolist(), spacing) or misfit_warnings(
         fit.misfit,
         fit.beads,
         recipe.bead_diameter,
-        optics=support is not None,
+        optics=support is not None and recipe.optics.support != "data",
         undersampled=bool(coarse),
     )
     return (
@@ -74,14 +73,14 @@ def joint_warnings(
 
 
 def _optics_warnings(optics: Optics) -> list[str]:
-    """Return whether some of the optics' figures are given, and others are not."""
-    figures = dataclasses.asdict(optics)
-    missing = [name.replace("_", " ") for name, value in figures.items() if value is None]
-    if not 0 < len(missing) < len(figures):
+    """Return whether some of the figures that tell the optics' band are given, others are not."""
+    missing = [name.replace("_", " ") for name in optics.missing]
+    known = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
+    if not missing or all(value is None for value in (*known, optics.excitation)):
         return []
     return [
         f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
-        "given, so that none of them counts: give all three."
+        f"given, so that none of them counts: give {'it' if len(missing) == 1 else 'them'} too."
     ]
 
 

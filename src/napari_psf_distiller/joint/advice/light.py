@@ -74,16 +74,16 @@ def light_warnings(
             "or give a smaller window."
         )
     part = None
-    figures, support = optics.figures, support_of(optics.figures)
-    if figures is not None and support is not None and support.equal_plane_light:
-        part = plane_light(fit.psf, spacing, *figures) if len(spacing) == 3 else None
+    support = support_of(optics)
+    if support is not None and support.equal_plane_light and len(spacing) == 3:
+        part = plane_light(fit.psf, spacing, support)
     if part is not None and part < MIN_PLANE_LIGHT:
         found.append(
             f"Just above and below its focus the PSF has {100 * part:.0f} % of its light, where a "
             "widefield microscope's has all of it: the background was subtracted with a filter "
             "(rolling ball, local minimum), and the beads' halos with it, or it is another "
-            "microscope (confocal, light sheet, two-photon). Use the raw image, or leave the "
-            "optics out."
+            "microscope (confocal, light sheet, two-photon). Use the raw image, or choose the "
+            "kind of microscope that it is."
         )
     return tuple(found)
 

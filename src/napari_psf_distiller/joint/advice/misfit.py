@@ -112,8 +112,8 @@ def _common_warnings(misfit: Misfit, *, optics: bool, undersampled: bool) -> lis
         return [
             f"The image has finer detail {' and '.join(names)} than the optics pass, and the "
             f"PSF lacks it: an error of {part}. Check the numerical aperture, the wavelength, the "
-            "refractive index and the voxel size; if the microscope is not a widefield one "
-            "(confocal, light sheet, STED), leave the optics out."
+            "refractive index, the voxel size and the kind of microscope, or take the frequencies "
+            "from the data (support)."
         ]
     if planes is not None and _planes_displaced(misfit):
         y, x = planes.displaced
@@ -137,7 +137,7 @@ def _common_warnings(misfit: Misfit, *, optics: bool, undersampled: bool) -> lis
             f"All beads differ alike from the model, by {part} of their image and "
             f"{common.ratio:.1f} times the noise: the PSF is wrong by about as much. Look at the "
             "residual image; check the bead diameter, the voxel size, also whether it is small "
-            "enough, and the optics, which mean a widefield microscope."
+            "enough, the optics and the kind of microscope."
         )
     if planes is not None and planes.significant and planes.flicker > MIN_FLICKER:
         found.append(

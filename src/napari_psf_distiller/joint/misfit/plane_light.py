@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_psf_distiller.optics import Support
 
 __all__ = ["plane_light"]
 
@@ -16,13 +17,12 @@ MAX_DISC_OF_WINDOW = 0.6
 # A PSF's width along z at half maximum is about this many periods of its highest axial frequency.
 AXIAL_WIDTH_PERIODS = 0.88
 
+# Below this part of the lateral band its outline is straight.
+LOW_OF_BAND = 1e-6
+
 
 def plane_light(
-    psf: NDArray[np.floating],
-    spacing: Sequence[float],
-    aperture: float,
-    wavelength: float,
-    index: float,
+    psf: NDArray[np.floating], spacing: Sequence[float], support: Support
 ) -> float | None:
     """Return the light of the planes one width above and below focus, over that of the focus.
 
@@ -32,8 +32,8 @@ def plane_light(
         (Z, Y, X), its focus in the middle.
     spacing : sequence of float
         Voxel size in micrometres.
-    aperture, wavelength, index : float
-        The optics: numerical aperture, wavelength of emission in micrometres, refractive index.
+    support : Support
+        Which frequencies the microscope passes, one with `Support.equal_plane_light`.
 
     Returns
     -------
@@ -51,14 +51,17 @@ def plane_light(
     Examples
     --------
     >>> from napari_psf_distiller import simulate_psf
+    >>> from napari_psf_distiller.optics import Widefield
     >>> psf = simulate_psf((21, 61, 61), (0.2, 0.08, 0.08))
-    >>> bool(plane_light(psf, (0.2, 0.08, 0.08), 1.2, 0.52, 1.33) > 0.95)
+    >>> bool(plane_light(psf, (0.2, 0.08, 0.08), Widefield(1.2, 0.52, 1.33)) > 0.95)
     True
     """
-    length = AXIAL_WIDTH_PERIODS * wavelength / (index - math.sqrt(index**2 - aperture**2))
+    length = AXIAL_WIDTH_PERIODS / support.band.axial
     planes = max(1, round(length / spacing[0]))
     middle = len(psf) // 2
-    radius = planes * spacing[0] * aperture / math.sqrt(index**2 - aperture**2)
+    # At low frequencies the band's outline is as steep as the outermost rays.
+    low = LOW_OF_BAND * support.band.lateral
+    radius = planes * spacing[0] * float(support.axial_at(np.array([low]))[0]) / low
     half = min(n * size for n, size in zip(psf.shape[1:], spacing[1:], strict=True)) / 2
     if planes > middle or radius > MAX_DISC_OF_WINDOW * half:
         return None

@@ -336,28 +336,25 @@ def _numbers(subject: Subject, psf: NDArray[np.float32]) -> str:
 
 def _support(subject: Subject) -> tuple[Support | None, str]:
     """Return which frequencies the optics pass, and what is to be read beside the OTF."""
-    from napari_psf_distiller.optics import Widefield
+    from napari_psf_distiller.optics import support_of
 
     optics = subject.optics
     if subject.spacing is None:
         return None, "The layer has no voxel size: frequencies are in cycles per voxel."
-    if None in (optics.numerical_aperture, optics.wavelength, optics.refractive_index):
+    if optics.missing:
+        missing = " and ".join(name.replace("_", " ") for name in optics.missing)
         return None, (
-            "No cutoff: the layer's recipe does not know the numerical aperture, the wavelength "
-            "and the refractive index. Give all three where the PSF is distilled."
+            f"No cutoff: the layer's recipe does not know the {missing}. Give what is missing "
+            "where the PSF is distilled."
         )
-    assert optics.numerical_aperture is not None
-    assert optics.wavelength is not None
-    assert optics.refractive_index is not None
-    try:
-        support = Widefield(optics.numerical_aperture, optics.wavelength, optics.refractive_index)
-    except InputError as error:
-        return None, f"No cutoff: {error}"
+    support = support_of(optics)
+    if support is None:
+        return None, f"No cutoff is known of this kind of microscope ({optics.microscope})."
     band = support.band
     cutoffs = [("lateral", band.lateral, subject.sizes[-1])]
     if len(subject.sizes) == 3:
         cutoffs.append(("axial", band.axial, subject.sizes[0]))
-    text = "wide-field cutoff: " + ", ".join(
+    text = f"{optics.microscope} cutoff: " + ", ".join(
         f"{name} {value:.3g} cycles/µm ({1000 / value:.0f} nm)" for name, value, _ in cutoffs
     )
     coarse = [name for name, value, size in cutoffs if value > 0.5 / size]

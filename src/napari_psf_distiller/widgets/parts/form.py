@@ -166,8 +166,8 @@ class Form:
     def taken(self, section: type[Section], values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a section of a recipe, as the widget's values say.
 
-        One that another method has is left out, and so is a number that stands for nothing as long
-        as it does not count.
+        One that another method has is left out, and so is a number that stands for nothing, or that
+        the section refuses, as long as it does not count.
         """
         return {
             one.field: one.taken(values[name])
@@ -176,7 +176,7 @@ class Form:
         }
 
     def _is_had(self, one: Declared, values: Mapping[str, Any]) -> bool:
-        if one.parameter.unset_value is None:
+        if one.parameter.unset_value is None or one.parameter.must_count:
             return self.counts(one.name, values)
         return all(
             values[other] in wanted
