@@ -150,7 +150,8 @@ def _outline(axes: Axes, support: Support, *, flat: bool) -> None:
         edges = [(cutoff * np.cos(angle), cutoff * np.sin(angle))]
     else:
         lateral = np.linspace(-cutoff, cutoff, 401)
-        height = support.axial_at(lateral)
+        # What nothing bounds is cut off by the drawing's own limits.
+        height = np.minimum(support.axial_at(lateral), 10 * limits[1][1])
         edges = [(lateral, height), (lateral, -height)]
     for x, y in edges:
         axes.plot(x, y, color=CUTOFF, linewidth=1.3, linestyle="--")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,23 +73,31 @@ def initial_band(support: Support | None, bead_image: BeadImage, candidates: Can
     An aberrated PSF is wide and has fine detail all the same: so where the optics are not known,
     what is seen in the beads' images counts too.
     """
-    spacing, widths = bead_image.spacing, candidates.widths
+    most = sampled_band(bead_image.spacing)
+    lateral, axial = math.inf, math.inf
     if support is not None:
         lateral = support.band.lateral * OPTICS_TOLERANCE[1]
         axial = support.band.axial * OPTICS_TOLERANCE[0]
-    else:
-        lateral = UNKNOWN_OPTICS_MARGIN[1] * 1.02 / (min(widths[1:]) * spacing[1])
-        axial = UNKNOWN_OPTICS_MARGIN[0] * 0.88 / (widths[0] * spacing[0])
-        seen = observed_band(bead_image, candidates)
-        if seen is not None:
-            lateral = max(
-                lateral, min(OBSERVED_BAND_MARGIN * seen.lateral, MAX_OBSERVED_EXCESS * lateral)
-            )
-            axial = max(axial, min(OBSERVED_BAND_MARGIN * seen.axial, MAX_OBSERVED_EXCESS * axial))
-        # An aberrated PSF may be long along z, with all the frequencies of a short one.
-        axial = max(axial, min(PARAXIAL_MICROMETRES * lateral**2, MAX_PARAXIAL_AXIAL))
-    most = sampled_band(spacing)
+    if math.isinf(axial):
+        shown = _band_of_beads(bead_image, candidates)
+        lateral, axial = min(lateral, shown.lateral), shown.axial
     return Band(min(lateral, most.lateral), min(axial, most.axial))
+
+
+def _band_of_beads(bead_image: BeadImage, candidates: Candidates) -> Band:
+    """Return the frequencies that beads can be told to have by their widths and their spectra."""
+    spacing, widths = bead_image.spacing, candidates.widths
+    lateral = UNKNOWN_OPTICS_MARGIN[1] * 1.02 / (min(widths[1:]) * spacing[1])
+    axial = UNKNOWN_OPTICS_MARGIN[0] * 0.88 / (widths[0] * spacing[0])
+    seen = observed_band(bead_image, candidates)
+    if seen is not None:
+        lateral = max(
+            lateral, min(OBSERVED_BAND_MARGIN * seen.lateral, MAX_OBSERVED_EXCESS * lateral)
+        )
+        axial = max(axial, min(OBSERVED_BAND_MARGIN * seen.axial, MAX_OBSERVED_EXCESS * axial))
+    # An aberrated PSF may be long along z, with all the frequencies of a short one.
+    axial = max(axial, min(PARAXIAL_MICROMETRES * lateral**2, MAX_PARAXIAL_AXIAL))
+    return Band(lateral, axial)
 
 
 def window_shape(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.optics import Band, support_of
 from napari_psf_distiller.recipe import Optics, Recipe
+from napari_psf_distiller.theory import seen_band
 
 __all__ = ["joint_warnings"]
 
@@ -48,7 +50,8 @@ def joint_warnings(
     recipe : Recipe
     """
     support = support_of(recipe.optics)
-    coarse = [] if support is None else _undersampled_axes(support.band, spacing)
+    seen = seen_band(recipe.optics)
+    coarse = [] if seen is None else _undersampled_axes(seen, spacing)
     # With a wrong voxel size the other figures say nothing.
     against_the_model = spacing_warnings(fit.widths.tolist(), spacing) or misfit_warnings(
         fit.misfit,
@@ -188,10 +191,10 @@ def _chi_squared_warnings(fit: JointFitResult) -> list[str]:
 
 
 def _undersampled_axes(band: Band, spacing: Sequence[float]) -> list[str]:
-    """Return the axes along which voxels are too large for what the optics pass."""
+    """Return the axes along which voxels are too large for a band; infinite is not known."""
     bands = (band.axial, band.lateral, band.lateral)[-len(spacing) :]
     return [
         axis
         for axis, size, highest in zip(AXES[-len(spacing) :], spacing, bands, strict=True)
-        if 2 * highest * size > MAX_NYQUIST_RATIO
+        if MAX_NYQUIST_RATIO < 2 * highest * size < math.inf
     ]

@@ -5,6 +5,7 @@ All here is called in the drawings' thread, but for `subject_of`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -337,6 +338,7 @@ def _numbers(subject: Subject, psf: NDArray[np.float32]) -> str:
 def _support(subject: Subject) -> tuple[Support | None, str]:
     """Return which frequencies the optics pass, and what is to be read beside the OTF."""
     from napari_psf_distiller.optics import support_of
+    from napari_psf_distiller.theory import seen_band
 
     optics = subject.optics
     if subject.spacing is None:
@@ -350,14 +352,14 @@ def _support(subject: Subject) -> tuple[Support | None, str]:
     support = support_of(optics)
     if support is None:
         return None, f"No cutoff is known of this kind of microscope ({optics.microscope})."
-    band = support.band
-    cutoffs = [("lateral", band.lateral, subject.sizes[-1])]
-    if len(subject.sizes) == 3:
-        cutoffs.append(("axial", band.axial, subject.sizes[0]))
+    band, seen = support.band, seen_band(optics) or support.band
+    cutoffs = [("lateral", band.lateral, seen.lateral, subject.sizes[-1])]
+    if len(subject.sizes) == 3 and math.isfinite(band.axial):
+        cutoffs.append(("axial", band.axial, seen.axial, subject.sizes[0]))
     text = f"{optics.microscope} cutoff: " + ", ".join(
-        f"{name} {value:.3g} cycles/µm ({1000 / value:.0f} nm)" for name, value, _ in cutoffs
+        f"{name} {value:.3g} cycles/µm ({1000 / value:.0f} nm)" for name, value, *_ in cutoffs
     )
-    coarse = [name for name, value, size in cutoffs if value > 0.5 / size]
+    coarse = [name for name, _, highest, size in cutoffs if highest > 0.5 / size]
     if coarse:
         text += f"<br>The voxels are too large for the {' and '.join(coarse)} cutoff."
     return support, text

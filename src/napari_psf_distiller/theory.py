@@ -1,0 +1,313 @@
+"""The PSF that a microscope of some kind would have without aberrations, and how wide it would be.
+
+What is measured is compared with it: a PSF can be wider than theory says, by aberrations, but
+hardly narrower.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.special import jv
+
+from napari_psf_distiller.checks import check_shape, check_spacing
+from napari_psf_distiller.measure.widths import profile_width
+from napari_psf_distiller.optics import PHOTONS, Band, support_of
+from napari_psf_distiller.recipe import Optics
+
+__all__ = ["seen_band", "theoretical_psf", "theoretical_widths"]
+
+Floats = NDArray[np.float64]
+
+# A pinhole that is not known is taken to be of this diameter, in Airy units.
+USUAL_PINHOLE = 1.0
+
+# Of a wider one nothing is cut off near the focus.
+WIDEST_PINHOLE = 8.0
+
+# Distances from the axis at which the PSF is computed, so many in wavelength / NA; between them a
+# cubic spline is right to 1e-4.
+RADII_PER_RESOLUTION = 32
+
+# A pixel's square is integrated at so many points a side, and so many more in wavelength / NA.
+LEAST_PIXEL_POINTS, PIXEL_POINTS_PER_RESOLUTION = 3, 8
+
+# Directions of rays at which the pupil is integrated, and so many more for each period of the wave
+# between focus and the furthest point.
+LEAST_DIRECTIONS, DIRECTIONS_PER_PERIOD = 32, 4
+
+# A pinhole is integrated over so many circles, and so many more for each wavelength / NA of it.
+LEAST_CIRCLES, CIRCLES_PER_RESOLUTION = 16, 8
+
+# Lines reach so far to each side of the focus, in wavelength / NA and in periods of the axial band.
+# At half of its maximum the PSF of a circular pupil is 0.51 and 0.88 of these wide, which is 1.02
+# and 0.88 periods of the highest frequencies of a widefield microscope.
+LATERAL_REACH, AXIAL_REACH = 0.75, 1.3
+LATERAL_WIDTH_PERIODS, AXIAL_WIDTH_PERIODS = 1.02, 0.88
+
+# Pixels of this size, in micrometres, show all.
+POINT = 1e-3
+
+# A PSF of more voxels than this is hardly meant.
+MOST_VOXELS = 10**8
+
+# Points of a line to each side.
+LINE_POINTS = 80
+
+
+def theoretical_psf(
+    shape: Sequence[int], spacing: Sequence[float], optics: Optics
+) -> Floats | None:
+    """Compute the PSF of a microscope without aberrations, as the beads' voxels would show it.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (Z, Y, X), or (Y, X) for the focal plane alone.
+    spacing : sequence of float
+        Voxel size in micrometres, of any size.
+    optics : Optics
+
+    Returns
+    -------
+    numpy.ndarray or None
+        float64, sum 1, its peak at n // 2 on each axis; not to be written to. None where the optics
+        do not say enough, see `Optics.missing`, or have no theory: STED, other, and a light sheet
+        whose width is not known.
+
+    Raises
+    ------
+    InputError
+        The shape or the spacing cannot be used.
+
+    Notes
+    -----
+    The intensity of light that is focused, or of an emitter that turns freely and whose image is
+    looked at, is ``|I0|^2 + 2 |I1|^2 + |I2|^2`` of the integrals over the directions of rays (B.
+    Richards and E. Wolf, "Electromagnetic diffraction in optical systems II", Proc. R. Soc. A 253,
+    1959), at the emission's wavelength. A confocal microscope and a spinning disk have that of the
+    emission, blurred by the pinhole, times that of the excitation, whose light fills the pupil; two
+    and three photons have the excitation's to the power of their number; a light sheet multiplies
+    with a Gaussian along z. The pinhole's diameter in Airy units is that in 1.22 wavelengths of the
+    emission over the numerical aperture. Each pixel is integrated over its square.
+
+    Examples
+    --------
+    >>> optics = Optics(1.2, 0.52, 1.33)
+    >>> theoretical_psf((11, 33, 33), (0.2, 0.08, 0.08), optics).shape
+    (11, 33, 33)
+    """
+    shape = check_shape(shape, 1, MOST_VOXELS)
+    return _psf(shape, check_spacing(spacing, len(shape)), optics)
+
+
+def theoretical_widths(optics: Optics, spacing: Sequence[float]) -> tuple[float | None, ...]:
+    """Return how wide the PSF of a microscope without aberrations is.
+
+    Parameters
+    ----------
+    optics : Optics
+    spacing : sequence of float
+        Voxel size in micrometres, of three axes or two: pixels make a PSF wider.
+
+    Returns
+    -------
+    tuple of float or None
+        Full width at half maximum along each axis in micrometres, of the line through the peak;
+        None where there is no theory. See `theoretical_psf`.
+
+    Raises
+    ------
+    InputError
+        The spacing cannot be used.
+
+    Examples
+    --------
+    >>> [round(width, 3) for width in theoretical_widths(Optics(0.3, 0.52, 1.0), (1, 0.1, 0.1))]
+    [10.002, 0.899, 0.899]
+    """
+    return _widths(optics, check_spacing(spacing, len(spacing)))
+
+
+def seen_band(optics: Optics) -> Band | None:
+    """Return the frequencies that the light of a microscope's PSF is seen to have.
+
+    They are fewer than those that the microscope passes: of these a confocal one's pinhole leaves
+    next to nothing of the highest, and voxels need not show what is not there.
+
+    Parameters
+    ----------
+    optics : Optics
+
+    Returns
+    -------
+    Band or None
+        Those of a widefield microscope, or of one whose PSF is as wide; None where the optics do
+        not say enough.
+
+    Examples
+    --------
+    >>> confocal = Optics(1.2, 0.52, 1.33, microscope="confocal", excitation=0.488)
+    >>> round(seen_band(confocal).lateral, 2), round(support_of(confocal).band.lateral, 2)
+    (4.7, 9.53)
+    """
+    support = support_of(optics)
+    if support is None or support.equal_plane_light:
+        return None if support is None else support.band
+    z, y, _ = _widths(optics, (POINT, POINT, POINT))
+    axial = math.inf if z is None else AXIAL_WIDTH_PERIODS / z
+    return None if y is None else Band(LATERAL_WIDTH_PERIODS / y, axial)
+
+
+@functools.lru_cache(maxsize=8)
+def _psf(shape: tuple[int, ...], spacing: tuple[float, ...], optics: Optics) -> Floats | None:
+    if not _is_known(optics) or (optics.microscope == "light sheet" and optics.sheet is None):
+        return None
+    volume, sizes = (1,) * (3 - len(shape)) + shape, (1.0,) * (3 - len(shape)) + spacing
+    depths, down, across = (
+        size * np.arange(n // 2 + 1, dtype=np.float64)
+        for n, size in zip(volume, sizes, strict=True)
+    )
+    # One eighth of the voxels: all others are its mirror images.
+    eighth = _over_pixels(optics, depths, down, across, sizes[1:])
+    places = np.ix_(*[np.abs(np.arange(n) - n // 2) for n in volume])
+    psf = eighth[places].reshape(shape)
+    psf /= psf.sum()
+    psf.setflags(write=False)
+    return psf
+
+
+@functools.lru_cache(maxsize=64)
+def _widths(optics: Optics, spacing: tuple[float, ...]) -> tuple[float | None, ...]:
+    if not _is_known(optics):
+        return (None,) * len(spacing)
+    aperture, wavelength, index = _optics_of_focus(optics)
+    period = wavelength / (index - math.sqrt(index**2 - aperture**2))
+    reach = AXIAL_REACH * period
+    if optics.sheet is not None:
+        reach = min(reach, AXIAL_REACH * optics.sheet)
+    start, widths = np.zeros(1), []
+    for axis, pixel in zip("zyx"[-len(spacing) :], spacing, strict=True):
+        if axis == "z":
+            places = np.linspace(0, reach, LINE_POINTS)
+            line = _over_pixels(optics, places, start, start, spacing[-2:])
+        else:
+            places = np.linspace(0, LATERAL_REACH * wavelength / aperture + pixel, LINE_POINTS)
+            down, across = (places, start) if axis == "y" else (start, places)
+            line = _over_pixels(optics, start, down, across, spacing[-2:])
+        half = line.ravel()
+        widths.append(profile_width(np.r_[half[:0:-1], half]) * float(places[1]))
+    unknown = optics.microscope == "light sheet" and optics.sheet is None and len(spacing) == 3
+    return (None, *widths[1:]) if unknown else tuple(widths)
+
+
+def _is_known(optics: Optics) -> bool:
+    return optics.microscope not in ("STED", "other") and not optics.missing
+
+
+def _optics_of_focus(optics: Optics) -> tuple[float, float, float]:
+    """Return the numerical aperture, the wavelength that makes the PSF wide, and the index."""
+    wavelength = optics.excitation if optics.microscope in PHOTONS else optics.wavelength
+    aperture, index = optics.numerical_aperture, optics.refractive_index
+    assert aperture is not None
+    assert wavelength is not None
+    assert index is not None
+    return aperture, wavelength, index
+
+
+def _over_pixels(
+    optics: Optics, depths: Floats, down: Floats, across: Floats, pixel: Sequence[float]
+) -> Floats:
+    """Return the PSF at places, integrated over pixels' squares: (depths, down, across)."""
+    aperture, wavelength, _ = _optics_of_focus(optics)
+    shortest = min(wavelength, optics.excitation or wavelength)
+    step = shortest / aperture / RADII_PER_RESOLUTION
+    points, weights = np.polynomial.legendre.leggauss(
+        LEAST_PIXEL_POINTS
+        + math.ceil(PIXEL_POINTS_PER_RESOLUTION * max(pixel) * aperture / shortest)
+    )
+    y, x = (
+        np.add.outer(places, points * size / 2).ravel()
+        for places, size in zip((down, across), pixel, strict=True)
+    )
+    distances = np.hypot(y[:, None], x)
+    radii = np.arange(math.ceil(distances.max() / step) + 4) * step
+    found = np.empty((len(depths), len(down), len(across)))
+    parts = (len(down), len(points), len(across), len(points))
+    for plane, values in zip(found, _at_points(optics, radii, depths), strict=True):
+        fine = CubicSpline(radii, values)(distances).reshape(parts)
+        plane[...] = np.einsum("yixj,i,j->yx", fine, weights, weights)
+    return found
+
+
+def _at_points(optics: Optics, radii: Floats, depths: Floats) -> Floats:
+    """Return the PSF at points: (depths, radii)."""
+    aperture, wavelength, index = _optics_of_focus(optics)
+    kind, excitation = optics.microscope, optics.excitation
+    if kind in PHOTONS:
+        return _focus(aperture, wavelength, index, radii, depths) ** PHOTONS[kind]
+    if excitation is not None:
+        size = min(optics.pinhole or USUAL_PINHOLE, WIDEST_PINHOLE)
+        seen = _through_pinhole(optics, radii, depths, size * 0.61 * wavelength / aperture)
+        return seen * _focus(aperture, excitation, index, radii, depths)
+    point = _focus(aperture, wavelength, index, radii, depths)
+    if optics.sheet is not None:
+        point *= np.exp(-4 * math.log(2) * (depths[:, None] / optics.sheet) ** 2)
+    return point
+
+
+def _focus(
+    aperture: float, wavelength: float, index: float, radii: Floats, depths: Floats
+) -> Floats:
+    """Return the intensity about a focus, 1 in it: (depths, radii). See `theoretical_psf`."""
+    angle = math.asin(aperture / index)
+    wave = index / wavelength
+    periods = radii[-1] * wave * math.sin(angle) + depths[-1] * wave * (1 - math.cos(angle))
+    nodes, weights = np.polynomial.legendre.leggauss(
+        LEAST_DIRECTIONS + math.ceil(DIRECTIONS_PER_PERIOD * periods)
+    )
+    theta, weights = angle * (nodes + 1) / 2, angle * weights / 2
+    cosine, sine = np.cos(theta), np.sin(theta)
+    # The phase at the focus' own depth does not count.
+    along = (
+        np.exp(2j * np.pi * wave * np.outer(depths, cosine - 1)) * weights * sine * np.sqrt(cosine)
+    )
+    across = 2 * np.pi * wave * np.outer(sine, radii)
+    intensity = np.zeros((len(depths), len(radii)))
+    for order, part, times in ((0, 1 + cosine, 1), (1, sine, 2), (2, 1 - cosine, 1)):
+        field = (along * part) @ jv(order, across)
+        intensity += times * (field.real**2 + field.imag**2)
+    focus: Floats = np.square(weights * sine * np.sqrt(cosine) @ (1 + cosine))
+    relative: Floats = intensity / focus
+    return relative
+
+
+def _through_pinhole(optics: Optics, radii: Floats, depths: Floats, disc: float) -> Floats:
+    """Return the emission that a disc about the axis' place in the image takes in: (depths, radii).
+
+    It is that over circles about the emitter's image, of each the part that lies in the disc.
+    """
+    aperture, wavelength, index = _optics_of_focus(optics)
+    step = float(radii[1])
+    further = np.arange(math.ceil((radii[-1] + disc) / step) + 4) * step
+    emission = CubicSpline(further, _focus(aperture, wavelength, index, further, depths), axis=1)
+    nodes, weights = np.polynomial.legendre.leggauss(
+        LEAST_CIRCLES + math.ceil(CIRCLES_PER_RESOLUTION * disc * aperture / wavelength)
+    )
+    # Circles that lie in the disc, and those that leave it.
+    whole = np.maximum(disc - radii, 0)
+    nearest, width = np.abs(radii - disc), 2 * np.minimum(radii, disc)
+    seen = np.zeros((len(depths), len(radii)))
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        inner = node * whole
+        seen += weight * whole * inner * emission(inner)
+        circle = nearest + node * width
+        rise = circle**2 + radii**2 - disc**2
+        cosine = np.clip(rise / np.maximum(2 * circle * radii, 1e-30), -1, 1)
+        seen += weight * width * circle * np.arccos(cosine) / np.pi * emission(circle)
+    return seen
