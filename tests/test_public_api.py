@@ -87,6 +87,7 @@ def test_importing_the_package_is_light():
         f"{NAME}.deconvolution.pipeline",
         f"{NAME}.export.exporter",
         f"{NAME}.export.registry",
+        f"{NAME}.io.stored_microscope",
         f"{NAME}.microscopes",
         f"{NAME}.pipeline",
         f"{NAME}.progress",

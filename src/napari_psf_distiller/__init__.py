@@ -17,7 +17,7 @@ from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.deconvolution.pipeline import deconvolve
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.export import Exporter, exporters
-from napari_psf_distiller.io import read_image
+from napari_psf_distiller.io import StoredMicroscope, read_image, read_microscope
 from napari_psf_distiller.measure.otf import OTFSection
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.microscopes import MicroscopePreset, MicroscopePresets
@@ -68,6 +68,7 @@ __all__ = [
     "RichardsonLucy",
     "SimulatedBeads",
     "StepId",
+    "StoredMicroscope",
     "Threshold",
     "ThresholdedObjects",
     "WhyEnded",
@@ -77,6 +78,7 @@ __all__ = [
     "exporters",
     "fwhm",
     "read_image",
+    "read_microscope",
     "read_psf",
     "simulate_beads",
     "simulate_psf",

@@ -1,5 +1,6 @@
 """Images and PSFs in files."""
 
+from napari_psf_distiller.io.microscope_files import read_microscope
 from napari_psf_distiller.io.psf_files import (
     StoredImage,
     StoredPSF,
@@ -10,13 +11,17 @@ from napari_psf_distiller.io.psf_files import (
     write_image,
     write_psf,
 )
+from napari_psf_distiller.io.stored_microscope import StoredMicroscope, optics_text
 
 __all__ = [
     "StoredImage",
+    "StoredMicroscope",
     "StoredPSF",
     "is_psf_file",
+    "optics_text",
     "psf_made_with",
     "read_image",
+    "read_microscope",
     "read_stored_psf",
     "write_image",
     "write_psf",

@@ -26,6 +26,7 @@ __all__ = [
     "StoredImage",
     "StoredPSF",
     "is_psf_file",
+    "opened_tiff",
     "psf_made_with",
     "read_image",
     "read_stored_psf",
@@ -158,7 +159,7 @@ def read_stored_psf(path: str | Path) -> StoredPSF:
     InputError
         The file cannot be read, is cut short, holds no PSF, or says nothing of its voxel size.
     """
-    with _opened(path) as tiff:
+    with opened_tiff(path) as tiff:
         image, spacing, notes = found_image(tiff, path)
         note = _note(tiff)
         arrays = {} if note is None else _arrays(tiff)
@@ -201,7 +202,7 @@ def read_image(path: str | Path) -> StoredImage:
         file says; the largest of several images was read; white is stored as 0; the voxel size
         that is stated cannot be.
     """
-    with _opened(path) as tiff:
+    with opened_tiff(path) as tiff:
         image, spacing, notes = found_image(tiff, path)
     _tell(notes)
     return StoredImage(image, spacing)
@@ -283,7 +284,7 @@ def _tiff_options(
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tifffile.TiffFile]:
+def opened_tiff(path: str | Path) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF file so that its every failure is one sentence."""
     if not _is_file(path):
         raise InputError(f"There is no file {path}.")
