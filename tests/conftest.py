@@ -1,6 +1,8 @@
 """What several test modules need."""
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,21 @@ pytest_plugins = ["engines"]
 # so that a failure is a change's and not chance's.
 settings.register_profile("tests", deadline=None, max_examples=10, derandomize=True)
 settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def files_of_microscopes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Files that are not there yet."""
+    folder = tmp_path_factory.mktemp("microscopes")
+    return (folder / f"{number}.json" for number in itertools.count())
+
+
+@pytest.fixture(autouse=True)
+def own_microscopes(files_of_microscopes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test's own file of microscopes that are kept by name: not that of whoever runs it."""
+    path = next(files_of_microscopes)
+    monkeypatch.setenv("PSF_DISTILLER_MICROSCOPES", str(path))
+    return path
 
 
 @pytest.fixture(scope="session")

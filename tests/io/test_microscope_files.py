@@ -5,17 +5,11 @@ import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
+from ome_files import CONFOCAL, OBJECTIVE, SETTINGS, write_ome
 
 from napari_psf_distiller import InputError, Optics, StoredMicroscope, read_microscope
 from napari_psf_distiller.io import write_image
 from napari_psf_distiller.io.stored_microscope import optics_text
-
-OBJECTIVE = '<Objective ID="Objective:0" LensNA="1.4" Immersion="Oil" Model="Plan-Apo 63x"/>'
-SETTINGS = '<ObjectiveSettings ID="Objective:0" RefractiveIndex="1.518"/>'
-CONFOCAL = (
-    'Name="GFP" AcquisitionMode="LaserScanningConfocalMicroscopy" EmissionWavelength="520" '
-    'ExcitationWavelength="488"'
-)
 
 
 @pytest.fixture
@@ -23,25 +17,9 @@ def ome(tmp_path):
     """Write an OME-TIFF with an instrument, an image's settings, and channels."""
 
     def write(*channels, instrument=OBJECTIVE, settings=SETTINGS):
-        listed = "".join(
-            f'<Channel ID="Channel:0:{n}" SamplesPerPixel="1" {attributes}/>'
-            for n, attributes in enumerate(channels)
-        )
-        xml = (
-            '<?xml version="1.0" encoding="UTF-8"?>'
-            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
-            f'<Instrument ID="Instrument:0">{instrument}</Instrument>'
-            f'<Image ID="Image:0">{settings}<Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
-            f'Type="uint8" SizeX="9" SizeY="7" SizeZ="5" SizeC="{len(channels)}" SizeT="1">'
-            f"{listed}<TiffData/></Pixels></Image></OME>"
-        )
+        image = np.zeros((5 * len(channels), 7, 9), np.uint8)
         path = tmp_path / "beads.ome.tif"
-        planes = np.zeros((5 * len(channels), 7, 9), np.uint8)
-        with tifffile.TiffWriter(path) as tiff:
-            for number, plane in enumerate(planes):
-                text = xml.encode() if number == 0 else None
-                tiff.write(plane, photometric="minisblack", metadata=None, description=text)
-        return path
+        return write_ome(path, image, channels, instrument=instrument, settings=settings)
 
     return write
 
@@ -275,14 +253,13 @@ STORED = StoredMicroscope(
 
 
 def test_what_is_given_stays():
-    optics = Optics(numerical_aperture=1.2)
-    assert STORED.beside(optics, ["numerical_aperture"]) == {
+    assert STORED.beside("widefield", ["numerical_aperture"]) == {
         "microscope": "confocal",
         "wavelength": 0.52,
         "excitation": 0.488,
     }
     # A widefield microscope has no excitation that counts.
-    assert STORED.beside(optics, ["microscope", "numerical_aperture"]) == {"wavelength": 0.52}
+    assert STORED.beside("widefield", ["microscope", "numerical_aperture"]) == {"wavelength": 0.52}
 
 
 def test_what_the_file_says_otherwise():

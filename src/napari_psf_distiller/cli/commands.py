@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.cli.microscope import with_microscope
 from napari_psf_distiller.cli.options import given, with_options
 from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
@@ -61,12 +62,15 @@ class Outlet:
     Attributes
     ----------
     warn : callable
+        Takes a sentence that should be minded.
+    tell : callable
         Takes a sentence.
     progress : callable
         Takes a `Progress`.
     """
 
     warn: Callable[[str], None]
+    tell: Callable[[str], None]
     progress: Callable[[Progress], None]
 
 
@@ -120,7 +124,7 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, len(arguments.spacing))
         _compare_spacing("the spacing given", spacing, arguments.image, stored.spacing, outlet)
-    recipe = dataclasses.replace(with_options(recipe, arguments), spacing=spacing)
+    recipe = with_microscope(dataclasses.replace(recipe, spacing=spacing), arguments, outlet)
     inputs = [arguments.image] + ([arguments.recipe] if arguments.recipe is not None else [])
     return _distill_file(arguments, inputs, stored.image, recipe, outlet)[0]
 

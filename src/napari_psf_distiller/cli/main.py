@@ -54,7 +54,7 @@ def _run(argv: Sequence[str] | None) -> int:
         with _Terminal() as terminal, warnings.catch_warnings():
             warnings.showwarning = terminal.show_warning
             with _logging_to(terminal, arguments.verbose):
-                outlet = commands.Outlet(terminal.warn, terminal.progress)
+                outlet = commands.Outlet(terminal.warn, terminal.tell, terminal.progress)
                 text = arguments.command(arguments, outlet)
         _print(text)
     except SystemExit as end:
@@ -175,9 +175,12 @@ class _Terminal:
     ) -> None:
         self._end_bar()
 
-    def warn(self, text: str) -> None:
+    def tell(self, text: str) -> None:
         self._end_bar()
-        _say(f"warning: {text}")
+        _say(text)
+
+    def warn(self, text: str) -> None:
+        self.tell(f"warning: {text}")
 
     def show_warning(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from napari_psf_distiller.recipe import PLACES, Recipe
@@ -59,12 +60,25 @@ def given(arguments: argparse.Namespace, place: str = "") -> dict[str, Any]:
     }
 
 
-def with_options(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
-    """Return a recipe with all parameters that a command line gave."""
-    changes = given(arguments)
+def with_options(
+    recipe: Recipe,
+    arguments: argparse.Namespace,
+    found: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Recipe:
+    """Return a recipe with all parameters that a command line gave.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    arguments : argparse.Namespace
+    found : mapping of str to mapping, optional
+        For a section, fields that are known from elsewhere; what was given counts before them.
+    """
+    changes, found = given(arguments), found or {}
     for field in dataclasses.fields(recipe):
         part = getattr(recipe, field.name)
-        if isinstance(part, Section) and (values := given(arguments, field.name)):
+        values = {**found.get(field.name, {}), **given(arguments, field.name)}
+        if isinstance(part, Section) and values:
             changes[field.name] = dataclasses.replace(part, **_without_refused(part, values))
     return dataclasses.replace(recipe, **changes)
 

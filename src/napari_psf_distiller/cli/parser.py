@@ -11,6 +11,7 @@ from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
 from napari_psf_distiller.cli.export import export, formats_text
 from napari_psf_distiller.cli.options import add_options
+from napari_psf_distiller.cli.presets import add_presets
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
 from napari_psf_distiller.starting import PROGRAM
@@ -67,6 +68,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_deconvolve(subparsers)
     _add_export(subparsers)
     _add_replay(subparsers)
+    add_presets(subparsers)
     text = "list what can compute on this machine, and why something cannot"
     part = subparsers.add_parser("devices", help=text, description=_sentence(text))
     part.set_defaults(command=commands.list_devices)
@@ -131,6 +133,12 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         action="store_true",
         help="one step after the other, with Richardson-Lucy, instead of the joint fit; uses "
         "neither bead diameter, optics nor camera, which are only noted in the recipe",
+    )
+    part.add_argument(
+        "--microscope-preset",
+        metavar="NAME",
+        help="take optics and camera of a microscope that is kept by this name, see psf-distiller "
+        "presets; what the options below say counts before it",
     )
     add_options(part, Optics)
     add_options(part, Camera)

@@ -41,7 +41,7 @@ class StoredMicroscope:
     >>> stored = StoredMicroscope({"numerical_aperture": 1.2}, {"numerical_aperture": "OME"})
     >>> stored.optics.numerical_aperture
     1.2
-    >>> stored.beside(Optics(refractive_index=1.33), ["refractive_index"])
+    >>> stored.beside("widefield", ["refractive_index"])
     {'numerical_aperture': 1.2}
     """
 
@@ -54,16 +54,17 @@ class StoredMicroscope:
     @property
     def optics(self) -> Optics:
         """The optics, as far as the file tells them; a widefield microscope's if it does not."""
-        return Optics(**self.beside(Optics(), ()))
+        return Optics(**self.beside(Optics().microscope, ()))
 
-    def beside(self, optics: Optics, given: Collection[str]) -> dict[str, Any]:
+    def beside(self, kind: str, given: Collection[str]) -> dict[str, Any]:
         """Return what the file tells beside what is given.
 
         Parameters
         ----------
-        optics : Optics
+        kind : str
+            Of the microscope, where neither the file tells it nor another is given.
         given : collection of str
-            The names of its fields that were given, and so stay.
+            The names of `Optics`' fields that were given, and so stay.
 
         Returns
         -------
@@ -71,7 +72,7 @@ class StoredMicroscope:
             The fields that were not given, without those that the kind of microscope does not have.
         """
         found = {name: value for name, value in self.values.items() if name not in given}
-        kind = found.get(KIND, getattr(optics, KIND))
+        kind = found.get(KIND, kind)
         return {
             one.field: found[one.field]
             for one in declared(Optics)
@@ -87,7 +88,7 @@ class StoredMicroscope:
         given : collection of str
             The names of its fields that were given.
         """
-        kind = getattr(optics, KIND)
+        kind = optics.microscope
         return {
             one.field: self.values[one.field]
             for one in declared(Optics)
@@ -113,7 +114,7 @@ def optics_text(values: Mapping[str, Any]) -> str:
     parts = []
     for one in declared(Optics):
         value = values.get(one.field)
-        if value is None:
+        if value is None or (value == one.default and one.field != KIND):
             continue
         label = one.parameter.label or one.field.replace("_", " ")
         shown = value if isinstance(value, str) else f"{value:g} {one.parameter.unit}".strip()
