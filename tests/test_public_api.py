@@ -84,6 +84,8 @@ def test_importing_the_package_is_light():
     "name",
     [
         NAME,
+        f"{NAME}.boxes",
+        f"{NAME}.datasets.volume",
         f"{NAME}.deconvolution.pipeline",
         f"{NAME}.export.exporter",
         f"{NAME}.export.registry",

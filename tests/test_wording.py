@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from napari_psf_distiller.wording import reasons_text, width_text
+from napari_psf_distiller.wording import reasons_text, width_text, widths_text
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_a_width_has_as_many_digits_as_are_known(width, error, text):
 def test_the_unit_can_be_left_to_the_sentence():
     assert width_text(0.2, 0.01, unit="") == "200 ± 10"
     assert width_text(0.2, unit="") == "200"
+
+
+def test_widths_are_told_by_their_axes():
+    assert widths_text((0.6, 0.2, 0.21)) == "z 600 nm, y 200 nm, x 210 nm"
+    assert (
+        widths_text((0.2, math.nan), (0.01, math.nan)) == "y 200 ± 10 nm, x wider than the window"
+    )
 
 
 def test_reasons_are_counted():

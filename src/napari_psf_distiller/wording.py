@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-__all__ = ["reasons_text", "sizes_text", "width_text"]
+__all__ = ["reasons_text", "sizes_text", "width_text", "widths_text"]
 
 # In nanometres: nobody needs to know a width better than this.
 FINEST = 0.1
@@ -36,6 +36,28 @@ def width_text(width: float, error: float = math.nan, unit: str = " nm") -> str:
         return f"{1000 * width:.0f}{unit}"
     digits = 0 if round(1000 * error, 1) >= 1 else 1
     return f"{1000 * width:.{digits}f} ± {max(1000 * error, FINEST):.{digits}f}{unit}"
+
+
+def widths_text(widths: Sequence[float], errors: Sequence[float] | None = None) -> str:
+    """Return the full width at half maximum along each axis as people read it.
+
+    Parameters
+    ----------
+    widths : sequence of float
+        In micrometres, along z, y, x or y, x; see `width_text`.
+    errors : sequence of float, optional
+        Their standard errors.
+
+    Examples
+    --------
+    >>> widths_text((0.6213, 0.2167), (0.0028, 0.0002))
+    'y 621 ± 3 nm, x 216.7 ± 0.2 nm'
+    """
+    known = [math.nan] * len(widths) if errors is None else errors
+    return ", ".join(
+        f"{axis} {width_text(width, error)}"
+        for axis, width, error in zip("zyx"[-len(widths) :], widths, known, strict=True)
+    )
 
 
 def sizes_text(sizes: Sequence[float]) -> str:

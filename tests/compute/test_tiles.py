@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_psf_distiller.boxes import whole
 from napari_psf_distiller.compute.engine import Memory
-from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
+from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within
 
 
 def voxels(tile: Tile) -> Memory:

@@ -18,6 +18,7 @@ from napari_psf_distiller.measure.beads import (
 )
 from napari_psf_distiller.measure.proof import (
     background_of,
+    beads_in_part,
     prove,
     residual_structure,
     spread_of,
@@ -47,6 +48,16 @@ def deconvolved(field: SimulatedBeads, **settings: Any) -> Any:
         "method": "plain",
     } | settings
     return np.asarray(psfd.deconvolve(field.image, field.psf, **settings))
+
+
+def test_beads_in_the_margin_of_a_part_are_not_used() -> None:
+    centres = [[4.0, 10.0], [4.0, 13.0], [9.4, 19.6], [3.0, 30.0]]
+    beads = pd.DataFrame(centres, columns=["y", "x"]).assign(used=[True, True, True, True])
+    beads.loc[1, "used"] = False
+    # A part with a margin of two voxels.
+    here = beads_in_part(beads, (slice(1, 12), slice(8, 23)), (slice(2, 9), slice(2, 13)))
+    np.testing.assert_allclose(here[["y", "x"]], np.array(centres) - [1, 8])
+    assert list(here["used"]) == [True, False, True, False]
 
 
 def test_beads_become_narrower_and_brighter(field: SimulatedBeads, beads: pd.DataFrame) -> None:

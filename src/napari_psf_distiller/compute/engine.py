@@ -37,6 +37,9 @@ FFTS: tuple[str, ...] = get_args(FFT)
 Compatibility = Literal["clij2-fft"]
 COMPATIBILITIES: tuple[str, ...] = get_args(Compatibility)
 
+# Bytes of a gibibyte, in which people give and read memory.
+GIB = 2**30
+
 # An accelerated step multiplies a voxel of a plain step's result by this at most, or divides it.
 MOST_STRETCH = 5.0
 

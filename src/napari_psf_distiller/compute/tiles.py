@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from napari_psf_distiller.boxes import Box, relative_to
 from napari_psf_distiller.compute.engine import Memory
 
-__all__ = ["Box", "Tile", "fits", "tiles_of", "tiles_within", "whole"]
-
-# For each axis, from the first voxel to the one after the last.
-Box = tuple[slice, ...]
+__all__ = ["Tile", "fits", "tiles_of", "tiles_within"]
 
 # A tile of fewer voxels along an axis would be all overlap.
 LEAST_CORE = 8
@@ -45,15 +43,7 @@ class Tile:
     @property
     def inside(self) -> Box:
         """The core's place in the window."""
-        return tuple(
-            slice(c.start - w.start, c.stop - w.start)
-            for c, w in zip(self.core, self.window, strict=True)
-        )
-
-
-def whole(shape: tuple[int, ...]) -> Box:
-    """Return the box of a whole image."""
-    return tuple(slice(0, n) for n in shape)
+        return relative_to(self.window, self.core)
 
 
 def fits(need: Memory, limit: Memory) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from napari_psf_distiller.compute.tiles import Box
+from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.errors import DistillerError, InputError
 
 __all__ = ["AXES", "ArrayVolume", "StoredVolume", "Volume", "as_volume"]

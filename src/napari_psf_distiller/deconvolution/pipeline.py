@@ -19,6 +19,7 @@ from napari_psf_distiller.checks import (
     check_spacing,
 )
 from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, open_engine
+from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
@@ -230,4 +231,4 @@ def engine_of(recipe: Recipe) -> Engine:
 
 def bytes_of(memory: float | None) -> int | None:
     """Return GiB as bytes."""
-    return None if memory is None else int(memory * 2**30)
+    return None if memory is None else int(memory * GIB)

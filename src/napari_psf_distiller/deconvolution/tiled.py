@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.compute.engine import Array, Engine, Memory
+from napari_psf_distiller.boxes import whole
+from napari_psf_distiller.compute.engine import GIB, Array, Engine, Memory
 from napari_psf_distiller.compute.grid import Frame, frame_of, smooth_size
 from napari_psf_distiller.compute.host.solver import HostEngine
-from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within, whole
+from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within
 from napari_psf_distiller.datasets import Volume, as_volume
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
 from napari_psf_distiller.errors import DeviceMemoryError
@@ -22,8 +23,6 @@ from napari_psf_distiller.results import Deconvolved
 from napari_psf_distiller.steps import StepId
 
 __all__ = ["deconvolution", "memory_note"]
-
-GIB = 2**30
 
 # How far around a tile's core the image counts, in PSF sizes. What lies beyond reaches the core by
 # way of what lies between, more so the more steps are taken: accelerated, many at once.

@@ -14,6 +14,7 @@ import psutil
 import tifffile
 from numpy.typing import NDArray
 
+from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.voxel_sizes import voxel_sizes
 from napari_psf_distiller.lengths import SPACING
@@ -291,7 +292,7 @@ def _refuse_too_large(series: tifffile.TiffPageSeries, path: str | Path) -> None
     """Refuse what does not fit; a small file can describe any size, and be packed to nothing."""
     if series.nbytes > psutil.virtual_memory().total:
         raise InputError(
-            f"{path} holds {_size(series.shape)} voxels, {series.nbytes / 2**30:.3g} GiB, which is "
+            f"{path} holds {_size(series.shape)} voxels, {series.nbytes / GIB:.3g} GiB, which is "
             "more than the memory of this machine. Save a part of it as a file of its own."
         )
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.errors import InputError
 
 __all__ = ["CAUSES", "LIMIT", "MeanResidual", "Pattern", "Variance", "mean_residual"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Box = tuple[slice, ...]
 Variance = Array | Callable[[Box], Array]
 
 # The root mean square of a mean residual, in its own standard errors, above which it is not noise:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.beads import AXES, centres_of
+from napari_psf_distiller.boxes import Box, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.measure.beads import (
@@ -28,6 +29,7 @@ __all__ = [
     "Spread",
     "Structure",
     "background_of",
+    "beads_in_part",
     "measurable",
     "prove",
     "residual_structure",
@@ -134,6 +136,25 @@ def background_of(image: NDArray[np.generic], beads: pd.DataFrame | None = None)
     return noise_level(image).median
 
 
+def beads_in_part(beads: pd.DataFrame, box: Box, inner: Box) -> pd.DataFrame:
+    """Return the beads of an image in voxels of a part of it; those in its margin are not used.
+
+    Parameters
+    ----------
+    beads : pandas.DataFrame
+        Their centres in voxels of the image, and ``used``.
+    box : tuple of slice
+        The part, in voxels of the image.
+    inner : tuple of slice
+        The part without its margin, in voxels of the part.
+    """
+    axes = [name for name in AXES if name in beads]
+    centres = {name: beads[name] - part.start for name, part in zip(axes, box, strict=True)}
+    here = beads.assign(**centres)
+    inside = _inside(centres_of(here), inner)
+    return here.assign(used=here["used"].to_numpy(dtype=bool) & inside)
+
+
 def measurable(beads: pd.DataFrame, shape: Sequence[int], widths: Floats) -> NDArray[np.bool_]:
     """Return which beads are used, isolated and in the image.
 
@@ -152,7 +173,7 @@ def measurable(beads: pd.DataFrame, shape: Sequence[int], widths: Floats) -> NDA
         There is none.
     """
     centres = centres_of(beads)
-    used = beads["used"].to_numpy(dtype=bool) & _inside(centres, shape)
+    used = beads["used"].to_numpy(dtype=bool) & _inside(centres, whole(shape))
     if not used.any():
         raise InputError(
             "No used bead lies here, so none can be measured. Choose a region with beads, or mark "
@@ -223,9 +244,10 @@ def prove(
         )
     table["peak_gain"] = table["peak_after"] / table["peak_before"]
     sent, gathered = flux_of_beads(before, after, psf, centres_of(table), widths, backgrounds[1])
+    inside = _inside(centres, whole(before.shape))
     return Proof(
         beads=table,
-        used=int((beads["used"].to_numpy(dtype=bool) & _inside(centres, before.shape)).sum()),
+        used=int((beads["used"].to_numpy(dtype=bool) & inside).sum()),
         unit="voxels" if spacing is None else "um",
         flux_before=float(sent.sum()),
         flux_after=float(gathered.sum()),
@@ -234,8 +256,9 @@ def prove(
     )
 
 
-def _inside(centres: Floats, shape: Sequence[int]) -> NDArray[np.bool_]:
-    within = (centres >= -0.5) & (centres < np.array(shape) - 0.5)
+def _inside(centres: Floats, box: Box) -> NDArray[np.bool_]:
+    low, high = np.array([[part.start, part.stop] for part in box]).T
+    within = (centres >= low - 0.5) & (centres < high - 0.5)
     return np.asarray(within.all(axis=1))
 
 
@@ -315,7 +338,7 @@ def _common(
         return None
     used = beads[beads["used"].to_numpy(dtype=bool) & (beads["amplitude"] > 0).to_numpy()]
     centres = centres_of(used)
-    inside = _inside(centres, residual.shape)
+    inside = _inside(centres, whole(residual.shape))
     if not inside.any():
         return None
     noise = noise_model(image, step=step_of(image))

@@ -20,7 +20,7 @@ from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import grids, picture
 from napari_psf_distiller.psf.functions import FittedFunctions
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.wording import sizes_text, width_text
+from napari_psf_distiller.wording import sizes_text, widths_text
 
 __all__ = ["PSF", "read_psf"]
 
@@ -256,7 +256,7 @@ class PSF(HoldsArray):
     def __repr__(self) -> str:
         said = {
             f"{sizes_text(self.shape)} voxels of {sizes_text(self.spacing)} µm": True,
-            f"FWHM {self._widths()}": True,
+            f"FWHM {widths_text(self.fwhm())}": True,
             "with errors": self.error is not None,
             "with functions": self.model is not None,
         }
@@ -266,17 +266,11 @@ class PSF(HoldsArray):
         rows = {
             "voxels": sizes_text(self.shape),
             "voxel size": f"{sizes_text(self.spacing)} µm",
-            "FWHM": self._widths(),
+            "FWHM": widths_text(self.fwhm()),
             "errors": "known" if self.error is not None else "not known",
             "between voxels": "known" if self.model is not None else "not known",
         }
         return picture.as_html(self.array, self.spacing, rows)
-
-    def _widths(self) -> str:
-        axes = "zyx"[-self.ndim :]
-        return ", ".join(
-            f"{axis} {width_text(width)}" for axis, width in zip(axes, self.fwhm(), strict=True)
-        )
 
 
 def read_psf(path: str | Path) -> PSF:

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.picture import as_html
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results.folder import result_names, write_results
 from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.wording import reasons_text, sizes_text, width_text
+from napari_psf_distiller.wording import reasons_text, sizes_text, widths_text
 
 __all__ = ["Clock", "Result"]
 
@@ -138,18 +137,12 @@ class Result:
 
     def _said(self) -> dict[str, str]:
         psf, made = self.psf, self.recipe.provenance
-        widths = ", ".join(
-            f"{axis} {width_text(width, error)}"
-            for axis, width, error in zip(
-                AXES[-psf.ndim :], self.fwhm, self.fwhm_error, strict=True
-            )
-        )
         reasons = reasons_text(self.beads)
         used = f"{int(self.beads['used'].sum())} of {len(self.beads)} used"
         device = made.device if made is not None else self.recipe.device
         return {
             "PSF": f"{sizes_text(psf.shape)} voxels of {sizes_text(psf.spacing)} µm",
-            "FWHM": widths,
+            "FWHM": widths_text(self.fwhm, self.fwhm_error),
             "Beads": f"{used}{'; not used: ' * bool(reasons)}{reasons}",
             "Device": f"{device}, {self.timings['total']:.1f} s",
         }

@@ -11,9 +11,9 @@ from skimage.filters import threshold_li, threshold_local, threshold_otsu, thres
 
 from napari_psf_distiller.checks import check_choice, check_image, check_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.measure.noise import noise_level
+from napari_psf_distiller.measure.noise import NoiseLevel, noise_level
 
-__all__ = ["Method", "local_mean", "threshold", "threshold_value"]
+__all__ = ["Method", "local_mean", "noise_threshold", "threshold", "threshold_value"]
 
 Method = Literal["noise", "otsu", "li", "triangle", "local", "manual"]
 
@@ -87,20 +87,37 @@ def threshold_value(
             raise InputError("A manual threshold needs a value.")
         return float(value)
     if method == "noise":
-        if not factor > 0:
-            raise InputError(f"The noise threshold's factor is {factor}; it must be positive.")
-        noise = noise_level(array)
-        if not noise.deviation > 0:
-            raise InputError(
-                "The noise threshold cannot be told: most voxels have the same value. Choose "
-                "another method, such as otsu."
-            )
-        return noise.median + factor * noise.deviation
+        return noise_threshold(noise_level(array), factor)
     if method == "local":
         height = float(array.std(dtype=np.float64)) if offset is None else offset
         return local_mean(array, window, spacing) + np.float32(height)
     check_choice(method, "threshold method", get_args(Method))
     return float(_GLOBAL[method](array))
+
+
+def noise_threshold(noise: NoiseLevel, factor: float) -> float:
+    """Return the intensity that lies so many standard deviations above an image's background.
+
+    Parameters
+    ----------
+    noise : NoiseLevel
+        Of the image.
+    factor : float
+        Standard deviations of the noise.
+
+    Raises
+    ------
+    InputError
+        The factor is not positive, or the image shows no noise.
+    """
+    if not factor > 0:
+        raise InputError(f"The noise threshold's factor is {factor}; it must be positive.")
+    if not noise.deviation > 0:
+        raise InputError(
+            "The noise threshold cannot be told: most voxels have the same value. Choose "
+            "another method, such as otsu."
+        )
+    return noise.median + factor * noise.deviation
 
 
 def local_mean(

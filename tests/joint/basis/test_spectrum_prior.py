@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from joint_fields import FLAT_WINDOW, WINDOW, basis_of, relative_l2, true_coefficients
 
 from napari_psf_distiller.joint.basis.spectrum_prior import (
-    MIN_RELATIVE_VARIANCE,
+    VARIANCE_FLOOR_RATIO,
     expected_spectrum,
     floored_variances,
     prior_precision,
@@ -38,7 +38,7 @@ def test_the_precision_is_the_inverse_of_what_is_expected(seed):
     covariance = factor @ factor.T
     found = prior_precision(covariance)
     np.testing.assert_allclose(found, found.T, atol=1e-9 * np.abs(found).max())
-    held = MIN_RELATIVE_VARIANCE * np.abs(covariance).sum(axis=1).max()
+    held = VARIANCE_FLOOR_RATIO * np.abs(covariance).sum(axis=1).max()
     np.testing.assert_allclose(found @ (covariance + held * np.eye(6)), np.eye(6), atol=1e-8)
     variances = rng.uniform(0.1, 10, 5)
     np.testing.assert_allclose(1 / floored_variances(variances), 1 / variances)
@@ -46,12 +46,12 @@ def test_the_precision_is_the_inverse_of_what_is_expected(seed):
 
 def test_what_is_not_expected_is_held_at_0_all_but():
     assert list(1 / floored_variances(np.array([2.0, 1e-6, 0.0]))) == pytest.approx(
-        [0.5, 1 / (2 * MIN_RELATIVE_VARIANCE), 1 / (2 * MIN_RELATIVE_VARIANCE)]
+        [0.5, 1 / (2 * VARIANCE_FLOOR_RATIO), 1 / (2 * VARIANCE_FLOOR_RATIO)]
     )
     found = prior_precision(np.diag([2.0, 1.0, 0.0]))
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found.diagonal()[:2], [0.5, 1], rtol=1e-3)
-    assert found[2, 2] == pytest.approx(1 / (2 * MIN_RELATIVE_VARIANCE))
+    assert found[2, 2] == pytest.approx(1 / (2 * VARIANCE_FLOOR_RATIO))
 
 
 @given(seed=seeds)

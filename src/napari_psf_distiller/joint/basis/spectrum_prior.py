@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 # Coefficients, or combinations of them, whose expected variance is less than this part of the
 # largest are held as firmly as if it were this part: what is expected of them is a rough guess.
-MIN_RELATIVE_VARIANCE = 1e-4
+VARIANCE_FLOOR_RATIO = 1e-4
 
 # The PSF may have this many times as much power at any frequency as its spectrum by now.
 PRIOR_POWER_FACTOR = 10.0
@@ -85,7 +85,7 @@ def prior_precision(covariance: Floats) -> Floats:
     floored = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
     floored[np.diag_indices_from(floored)] += (
-        MIN_RELATIVE_VARIANCE * np.abs(covariance).sum(axis=1).max()
+        VARIANCE_FLOOR_RATIO * np.abs(covariance).sum(axis=1).max()
     )
     factor, _ = linalg.cho_factor(floored, lower=True, check_finite=False, overwrite_a=True)
     # Of a factor the inverse is half as much work as the solution for a unit matrix.
@@ -105,7 +105,7 @@ def floored_variances(variances: Floats) -> Floats:
     variances : numpy.ndarray
         (coefficients,)
     """
-    floored: Floats = np.maximum(variances, MIN_RELATIVE_VARIANCE * variances.max())
+    floored: Floats = np.maximum(variances, VARIANCE_FLOOR_RATIO * variances.max())
     return floored
 
 

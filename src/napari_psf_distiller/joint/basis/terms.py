@@ -17,7 +17,7 @@ MIN_LATERAL_SINGULAR, MIN_AXIAL_SINGULAR = 1e-3, 5e-3
 
 # Of a term with an envelope, combinations are left out whose prior variance is less than this part
 # of the largest.
-MIN_RELATIVE_VARIANCE = 1e-7
+MIN_COMBINATION_VARIANCE_RATIO = 1e-7
 
 # Combinations that are kept of each term, at most.
 MAX_COMBINATIONS = 500
@@ -135,7 +135,7 @@ class Term:
             values[own], vectors = np.linalg.eigh(matrix[np.ix_(places[own], places[own])])
             mixed[np.ix_(places[own], own)] = vectors
         best = np.argsort(-values, kind="stable")[:most]
-        best = best[values[best] > MIN_RELATIVE_VARIANCE * values.max()]
+        best = best[values[best] > MIN_COMBINATION_VARIANCE_RATIO * values.max()]
         self._mixing, self.prior_variances = mixed[:, best], values[best]
         self.odd = place_is_odd[best]
         self.size = len(best)

@@ -13,8 +13,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.beads import IN_HALO
+from napari_psf_distiller.boxes import whole
 from napari_psf_distiller.compute.threads import host_threads, in_turn
-from napari_psf_distiller.compute.tiles import Tile, tiles_of, whole
+from napari_psf_distiller.compute.tiles import Tile, tiles_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM, typical_widths

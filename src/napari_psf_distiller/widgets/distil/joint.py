@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import bead_warnings
-from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.compute import choose_device
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
@@ -39,7 +38,7 @@ from napari_psf_distiller.widgets.layers.source import (
 )
 from napari_psf_distiller.widgets.running.background import Interrupted
 from napari_psf_distiller.widgets.running.job import Outcome
-from napari_psf_distiller.wording import reasons_text, width_text
+from napari_psf_distiller.wording import reasons_text, widths_text
 
 __all__ = [
     "FITTED_BEADS",
@@ -267,10 +266,4 @@ def _symmetric_limits(residual: NDArray[np.float32]) -> tuple[float, float]:
 
 def _widths_text(fit: JointFitResult, spacing: Sequence[float]) -> str:
     """Return the FWHM along each axis with its standard error."""
-    shown = [
-        f"{axis} {width_text(width, error)}"
-        for axis, width, error in zip(
-            AXES[-fit.psf.ndim :], fwhm(fit.psf, spacing), fit.fwhm_error, strict=True
-        )
-    ]
-    return f"FWHM {', '.join(shown)}"
+    return f"FWHM {widths_text(fwhm(fit.psf, spacing), fit.fwhm_error)}"

@@ -56,8 +56,8 @@ class Chain:
         self._viewer = viewer
         self._head = head
         self.steps = steps
-        # What is still to be looked at, and what ran already, of a chain that is under way.
-        self._waiting: tuple[StepId, ...] = ()
+        # Whether a chain is under way, whether it ends with Deconvolve, and what of it ran already.
+        self._under_way = self._deconvolve = False
         self._ran: set[StepId] = set()
         self.left = False
         # The image that Deconvolve was given; another that the user chooses there stays.
@@ -86,7 +86,7 @@ class Chain:
     @property
     def under_way(self) -> bool:
         """Whether the missing steps are being run."""
-        return bool(self._waiting)
+        return self._under_way
 
     @property
     def running(self) -> bool:
@@ -103,7 +103,7 @@ class Chain:
 
     def missing(self, deconvolve: bool = False) -> list[StepId]:
         """Return the steps that would be run, in their order."""
-        asked = (*TO_THE_PSF, *((StepId.DECONVOLVE,) if deconvolve else ()))
+        asked = (*TO_THE_PSF, StepId.DECONVOLVE) if deconvolve else TO_THE_PSF
         standings = self.standings()
         return [
             step for step in asked if standings[step].state not in (State.DONE, State.NOT_NEEDED)
@@ -146,16 +146,16 @@ class Chain:
         """Run what is to do, failed or out of date, up to the PSF, one step after the other."""
         if self.running or self.under_way:
             return
-        self._waiting = (*TO_THE_PSF, *((StepId.DECONVOLVE,) if deconvolve else ()))
+        self._under_way, self._deconvolve = True, deconvolve
         self._ran = set()
         self.run_next()
 
     def run_next(self) -> None:
         """Run the next of the missing steps; nothing if the chain was stopped meanwhile."""
-        if not self._waiting or self.running:
+        if not self._under_way or self.running:
             return
         self.follow()
-        missing = self.missing(StepId.DECONVOLVE in self._waiting)
+        missing = self.missing(self._deconvolve)
         if not missing:
             self._stop("The PSF is ready.")
         elif missing[0] in self._ran:
@@ -169,20 +169,20 @@ class Chain:
 
     def cancel(self) -> None:
         """Stop the chain and whatever step is running."""
-        self._waiting = ()
+        self._under_way = False
         for step in self.steps.values():
             if step.running and step.runner is not None:
                 step.runner.cancel()
         self.changed.emit()
 
     def _stop(self, message: str) -> None:
-        self._waiting = ()
+        self._under_way = False
         self.ended.emit(message)
         self.changed.emit()
 
     def leave(self) -> None:
         """Start and tell nothing any more: the widgets are gone."""
-        self._waiting, self.left = (), True
+        self._under_way, self.left = False, True
 
     def _on_end(self, step: GuideStep, ending: Ending) -> None:
         if self.left:
@@ -191,7 +191,7 @@ class Chain:
             step.note_failure(ending.message)
         else:
             step.forget_failure()
-        if self._waiting and ending.kind != "done":
+        if self._under_way and ending.kind != "done":
             what = "failed" if ending.kind == "failed" else "was cancelled"
             self.turned_to.emit(step.id)
             self._stop(f"Stopped: {step.title} {what}.")

@@ -110,9 +110,13 @@ def _part(layer: Layer, viewer: Viewer | None) -> str:
 
 def parameters_of(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
     """Return the parameters of a step widget that count."""
+    return _parameters_among(_counting(gui))
+
+
+def _parameters_among(widgets: Iterable[Any]) -> dict[str, Any]:
     return {
         widget.name: tuple(value) if isinstance(value := widget.value, list) else value
-        for widget in _counting(gui)
+        for widget in widgets
         if not widget.gui_only
         and widget.name not in WITHOUT_EFFECT
         and isinstance(getattr(widget, "value", None), PLAIN)
@@ -131,31 +135,35 @@ def _counting(gui: FunctionGui[Any, Any]) -> list[Any]:
 
 def inputs_of(gui: FunctionGui[Any, Any]) -> dict[str, InputNote]:
     """Return what a run of a step widget would note of the layers that are chosen in it."""
-    viewer = gui.viewer.value
-    return {name: input_of(layer, viewer) for name, layer in _layers_of(gui).items()}
+    return _notes_of(_layers_among(_counting(gui)), gui.viewer.value)
 
 
-def _layers_of(gui: FunctionGui[Any, Any]) -> dict[str, Layer]:
+def _notes_of(layers: Mapping[str, Layer], viewer: Viewer | None) -> dict[str, InputNote]:
+    return {name: input_of(layer, viewer) for name, layer in layers.items()}
+
+
+def _layers_among(widgets: Iterable[Any]) -> dict[str, Layer]:
     return {
         widget.name: widget.value
-        for widget in _counting(gui)
+        for widget in widgets
         if isinstance(getattr(widget, "value", None), Layer)
     }
 
 
 def record_run(gui: FunctionGui[Any, Any]) -> RunNote:
     """Return what a run of a step widget that begins now is recorded as."""
-    layers = _layers_of(gui)
+    widgets, viewer = _counting(gui), gui.viewer.value
+    layers = _layers_among(widgets)
     first = next(iter(layers.values()), None)
     made = run_of(first) if first is not None else None
     root = ""
     if first is not None:
-        root = made.root if made else root_of(first, gui.viewer.value)
+        root = made.root if made else root_of(first, viewer)
     return RunNote(
         id=uuid.uuid4().hex,
         time=time.time(),
-        parameters=parameters_of(gui),
-        inputs=inputs_of(gui),
+        parameters=_parameters_among(widgets),
+        inputs=_notes_of(layers, viewer),
         root=root,
     )
 

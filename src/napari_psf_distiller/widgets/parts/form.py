@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from magicgui import magic_factory
-from magicgui.widgets import FloatSpinBox, FunctionGui
+from magicgui.widgets import ComboBox, FloatSpinBox, FunctionGui
+from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.recipe import PLACES, Recipe
 from napari_psf_distiller.recipe.parameter import Condition, Declared
 from napari_psf_distiller.recipe.section import Section
 
-__all__ = ["Form", "form_of", "name_zero"]
+__all__ = ["Form", "form_of", "keep_narrow", "name_zero"]
 
 S = TypeVar("S", bound=Section)
+
+# Letters of its choices that a narrow combo box has room for at least.
+LEAST_LETTERS = 12
 
 
 class Form:
@@ -204,6 +208,14 @@ def name_zero(box: FloatSpinBox, name: str, unit: str = "") -> None:
     """Let a number box that begins at 0 show a word instead of it, and else a unit."""
     box.native.setSpecialValueText(name)
     box.native.setSuffix(unit)
+
+
+def keep_narrow(choice: ComboBox) -> None:
+    """Let a combo box be narrower than its choices: names of layers and devices may be long."""
+    choice.native.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    choice.native.setMinimumContentsLength(LEAST_LETTERS)
 
 
 def form_of(gui: FunctionGui[Any, Any]) -> Form | None:

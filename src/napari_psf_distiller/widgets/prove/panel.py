@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 
 from napari_psf_distiller.beads import centres_of
+from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.proof import Proof, Structure, spread_of, write_proof
 from napari_psf_distiller.widgets.files.saving import Saver
@@ -20,7 +21,7 @@ from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.parts.column import Column, row_of_buttons
 from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes, Range
-from napari_psf_distiller.widgets.prove.region import Box, drawn_box, selected_centre
+from napari_psf_distiller.widgets.prove.region import drawn_box, selected_centre
 from napari_psf_distiller.widgets.prove.run import TITLE, Proven, side_by_side
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending

@@ -8,14 +8,12 @@ from napari.layers import Points, Shapes
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
+from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.geometry import geometry_of, unit_ratios
 from napari_psf_distiller.widgets.layers.source import Source
 
-__all__ = ["Box", "around", "drawn_box", "moved", "offset_of", "selected_centre", "widened"]
-
-# Slices of the image's voxels, one an axis.
-Box = tuple[slice, ...]
+__all__ = ["around", "drawn_box", "moved", "offset_of", "selected_centre"]
 
 # A layer lies on an image's voxels if it is off them by less than this part of one.
 OFF = 0.01
@@ -83,14 +81,6 @@ def around(centre: NDArray[np.float64], size: Sequence[int], within: Box) -> Box
         low = int(np.clip(round(centre[axis]) - n // 2, part.start, part.stop - n))
         box[axis] = slice(low, low + n)
     return tuple(box)
-
-
-def widened(box: Box, margin: Sequence[int], shape: Sequence[int]) -> Box:
-    """Return a box with a margin, as far as the image reaches."""
-    return tuple(
-        slice(max(part.start - m, 0), min(part.stop + m, n))
-        for part, m, n in zip(box, margin, shape, strict=True)
-    )
 
 
 def moved(geometry: dict[str, Any], box: Box) -> dict[str, Any]:

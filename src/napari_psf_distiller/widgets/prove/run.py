@@ -10,7 +10,8 @@ from napari.layers import Image, Layer, Points
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.beads import AXES, centres_of
+from napari_psf_distiller.beads import centres_of
+from napari_psf_distiller.boxes import Box, relative_to, whole, widened
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
@@ -19,6 +20,7 @@ from napari_psf_distiller.measure.proof import (
     Proof,
     Structure,
     background_of,
+    beads_in_part,
     measurable,
     prove,
     residual_structure,
@@ -39,7 +41,7 @@ from napari_psf_distiller.widgets.layers.source import (
     same_voxels,
 )
 from napari_psf_distiller.widgets.prove.panes import Range
-from napari_psf_distiller.widgets.prove.region import Box, around, moved, offset_of, widened
+from napari_psf_distiller.widgets.prove.region import around, moved, offset_of
 from napari_psf_distiller.widgets.running.job import Outcome
 
 __all__ = ["TITLE", "Proven", "Task", "prove_steps", "side_by_side"]
@@ -151,9 +153,9 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     if beads is None:
         beads = yield from find_raw_beads_step(raw, task.recipe)
     box, kept = _boxes(task, psf)
-    inner = _relative(kept, box)
+    inner = relative_to(box, kept)
     # What cannot be measured is told before the work, not after it.
-    counted = _counted(beads, box, inner)
+    counted = beads_in_part(beads, box, inner)
     measurable(counted, tuple(part.stop - part.start for part in box), widths)
     layers: list[LayerData] = []
     warnings = (*not_raw(source, "the proof"), *_mismatches(task))
@@ -193,7 +195,7 @@ def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]
         The background and the maximum of each image.
     """
     source, proof = proven.task.image, proven.proof
-    inner = _relative(box, proven.box)
+    inner = relative_to(proven.box, box)
     geometry = moved(source.geometry, box)
     # They stand beside each other in the viewer's plane, however the image is turned.
     geometry = {name: geometry[name] for name in ("scale", "translate", "units", "axis_labels")}
@@ -249,19 +251,8 @@ def _boxes(task: Task, psf: NDArray[Any]) -> tuple[Box, Box]:
     if task.deconvolved is not None:
         box = offset_of(task.deconvolved, task.image)
         return box, box
-    kept = task.box or tuple(slice(0, n) for n in shape)
+    kept = task.box or whole(shape)
     return widened(kept, psf.shape, shape), kept
-
-
-def _counted(beads: pd.DataFrame, box: Box, inner: Box) -> pd.DataFrame:
-    """Return the beads in voxels of a box; those in its margin are not used."""
-    axes = [name for name in AXES if name in beads]
-    moved_ = {name: beads[name] - part.start for name, part in zip(axes, box, strict=True)}
-    here = beads.assign(**moved_)
-    low, high = np.array([[part.start, part.stop] for part in inner]).T
-    centres = centres_of(here)
-    inside = ((centres >= low - 0.5) & (centres < high - 0.5)).all(axis=1)
-    return here.assign(used=here["used"].to_numpy(dtype=bool) & inside)
 
 
 def _deconvolved(
@@ -328,13 +319,6 @@ def _mismatches(task: Task) -> tuple[str, ...]:
         if other is not None:
             found += found_elsewhere(task.image, other)
     return found
-
-
-def _relative(box: Box, within: Box) -> Box:
-    return tuple(
-        slice(part.start - around_.start, part.stop - around_.start)
-        for part, around_ in zip(box, within, strict=True)
-    )
 
 
 def _message(proof: Proof) -> str:

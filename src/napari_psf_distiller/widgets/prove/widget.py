@@ -7,10 +7,10 @@ import napari
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 from napari.layers import Image, Layer, Points
-from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
@@ -19,7 +19,7 @@ from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.parts.form import Form, name_zero
+from napari_psf_distiller.widgets.parts.form import Form, keep_narrow, name_zero
 from napari_psf_distiller.widgets.prove.panel import Panel
 from napari_psf_distiller.widgets.prove.region import drawn_box, offset_of
 from napari_psf_distiller.widgets.prove.run import TITLE, Task, prove_steps
@@ -29,28 +29,33 @@ from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["prove_psf"]
 
-FORM = Form(COMPUTING, options={"device": DEVICE_OPTIONS})
+ITERATIONS = next(one for one in declared(Deconvolve) if one.field == "iterations")
+
+FORM = Form(
+    (ITERATIONS, *COMPUTING),
+    options={
+        "device": DEVICE_OPTIONS,
+        "iterations": {
+            "tooltip": "Of the deconvolution; 0 is automatic: it stops where the image's noise "
+            "begins to be fitted."
+        },
+    },
+)
 
 # What the joint fit knows of each bead, and the proof can use.
 KNOWN = ("amplitude", "background", "chi_squared")
-
-# Of a name, that a choice has room for at least.
-LETTERS = 12
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
     offer_devices(gui.device)
-    for choice in (gui.image, gui.psf, gui.beads, gui.deconvolved, gui.region, gui.device):
-        # The names of layers and devices may be long; the widget stays as wide as its figures.
-        choice.native.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        choice.native.setMinimumContentsLength(LETTERS)
+    # The widget stays as wide as its figures.
+    for choice in (gui.image, gui.psf, gui.beads, gui.deconvolved, gui.region):
+        keep_narrow(choice)
     gui.min_width = 340
     gui.iterations.native.setDecimals(0)
-    name_zero(gui.iterations, "automatic")
+    name_zero(gui.iterations, ITERATIONS.parameter.unset_word)
     Panel(gui)
 
     def prefer() -> None:
@@ -85,15 +90,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "tooltip": "A shapes layer with a rectangle: only what it frames is deconvolved and "
         "looked at. None takes all, and looks at the selected bead, or the brightest.",
     },
-    # Of magicgui's number boxes only this one can show a word for 0.
-    iterations={
-        "widget_type": "FloatSpinBox",
-        "min": 0,
-        "max": 100_000,
-        "step": 1,
-        "tooltip": "Of the deconvolution; 0 is automatic: it stops where the image's noise begins "
-        "to be fitted.",
-    },
+    iterations=FORM.options["iterations"],
     device=FORM.options["device"],
 )
 def prove_psf(

@@ -6,11 +6,11 @@ from weakref import ref
 from magicgui.widgets import ComboBox
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.widgets.parts.form import keep_narrow
 from napari_psf_distiller.widgets.running.background import Background
 
 __all__ = [
@@ -56,12 +56,7 @@ def offer_devices(choice: ComboBox) -> None:
     The test builds a kernel on each device, which can take seconds the first time: it is done in a
     thread.
     """
-    # The names are long; the widget shall not be.
-    choice.native.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    choice.native.setMinimumContentsLength(12)
-
+    keep_narrow(choice)
     # The test may outlast the widget, and would keep it and all layers.
     weakly = ref(choice)
 

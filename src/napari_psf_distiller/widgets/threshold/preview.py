@@ -16,7 +16,11 @@ from qtpy.QtWidgets import QLabel
 from superqt.utils import qdebounced
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.stepwise.threshold import LARGEST_FRACTION, threshold_value
+from napari_psf_distiller.stepwise.threshold import (
+    LARGEST_FRACTION,
+    noise_threshold,
+    threshold_value,
+)
 from napari_psf_distiller.stepwise.threshold_preview import (
     ObjectCount,
     Survey,
@@ -273,11 +277,7 @@ class ThresholdPreview:
         if method == "local":
             return float(gui.offset.value or basis.offset or 0.0)
         if method == "noise":
-            noise = basis.survey.noise
-            if not noise.deviation > 0:
-                # It has the sentence for it.
-                threshold_value(basis.array[:1], "noise", factor=gui.factor.value)
-            return noise.median + float(gui.factor.value) * noise.deviation
+            return noise_threshold(basis.survey.noise, float(gui.factor.value))
         if not basis.survey.exact and method not in basis.levels:
             self._leveller.ask(lambda: (basis, method, float(threshold_value(basis.array, method))))
         level: float = basis.levels.get(method, basis.survey.levels[method])
