@@ -15,6 +15,7 @@ from napari.qt.threading import FunctionWorker
 from napari.settings import NapariSettings
 from napari.utils.notifications import Notification, notification_manager
 from napari.utils.progress import progress
+from npe2 import PluginManifest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt, QThreadPool
 
@@ -37,6 +38,28 @@ def settings_of_the_tests() -> Iterator[None]:
         settings._connect_events()
         patch.setattr("napari.settings._SETTINGS", settings)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def manifests_read_once() -> Iterator[None]:
+    """Keep npe2 from reading the manifests of all that is installed for each viewer anew.
+
+    They do not change meanwhile, and reading them takes half as long as all else of a viewer.
+    """
+    found = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda *_, **__: iter(found))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def left_out_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be known at once that something is left out of the garbage collector: see below.
+
+    It is asked when a step begins, and to count all of it takes longer than many a step. Tests of
+    what is left out have a fixture of this name that lets it be counted.
+    """
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 1)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,11 @@ from napari_psf_distiller.widgets.viewer.calm import Collector
 
 
 @pytest.fixture(autouse=True)
+def left_out_is_not_counted() -> None:
+    """Let what is left out be counted."""
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_out() -> Iterator[None]:
     gc.unfreeze()
     yield

@@ -16,6 +16,11 @@ ENDLESS = {"iterations": 100_000, "device": "numpy"}
 
 
 @pytest.fixture(autouse=True)
+def left_out_is_not_counted() -> None:
+    """Let what is left out be counted."""
+
+
+@pytest.fixture(autouse=True)
 def found() -> Iterator[None]:
     """Nothing left out of the garbage collector, and turns of a length that nobody else sets."""
     before = sys.getswitchinterval()

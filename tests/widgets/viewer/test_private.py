@@ -28,6 +28,11 @@ from napari_psf_distiller.widgets.viewer.sliders import LevelSlider, NumberSlide
 from napari_psf_distiller.widgets.viewer.viewpoint import camera_of, fill_view_3d
 
 
+@pytest.fixture(autouse=True)
+def left_out_is_not_counted() -> None:
+    """Let what is left out be counted."""
+
+
 def is_private(name: str) -> bool:
     # A named tuple's own method is public all the same.
     return name.startswith("_") and not name.startswith("__") and name != "_replace"
