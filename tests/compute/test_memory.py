@@ -23,10 +23,12 @@ def model_of(kind: str, boundary) -> Model:
             background=np.ones(SHAPE, np.float32),
             mask=np.arange(IMAGE.size).reshape(SHAPE) % 7 > 0,
         )
+    if kind == "finer voxels":
+        return Model(boundary, finer=(1, 2, 2))
     return Model(boundary, kind)
 
 
-KINDS = ["plain", "accelerated", "all there is"]
+KINDS = ["plain", "accelerated", "all there is", "finer voxels"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

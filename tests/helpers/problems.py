@@ -92,14 +92,17 @@ class Exact:
     """Richardson-Lucy in double precision with numpy.fft, on a canvas that nothing leaves.
 
     A non-circulant image lies in the middle of a canvas larger by a PSF on each side; a circulant
-    one must have a size that is not padded. The PSF's centre is at n // 2.
+    one must have a size that is not padded. The PSF's centre is at n // 2. On a finer canvas each
+    pixel of the image sees the sum of its own, and each plane of several that at half of them.
     """
 
-    def __init__(self, image, psf, boundary, *, background=0.0, mask=None) -> None:
+    def __init__(self, image, psf, boundary, *, background=0.0, mask=None, finer=None) -> None:
         image, psf = np.asarray(image, float), np.asarray(psf, float)
+        self._finer = finer or (1,) * image.ndim
+        fine = [n * f for n, f in zip(image.shape, self._finer, strict=True)]
         beyond = [m if boundary == "noncirculant" else 0 for m in psf.shape]
-        self.inside = tuple(slice(b, b + n) for b, n in zip(beyond, image.shape, strict=True))
-        self.shape = tuple(n + 2 * b for n, b in zip(image.shape, beyond, strict=True))
+        self.inside = tuple(slice(b, b + n) for b, n in zip(beyond, fine, strict=True))
+        self.shape = tuple(n + 2 * b for n, b in zip(fine, beyond, strict=True))
         self._background = np.broadcast_to(background, image.shape)
         self._counts = np.ones(image.shape, bool) if mask is None else mask
         self._image = image
@@ -109,19 +112,37 @@ class Exact:
         self._otf = np.fft.fftn(kernel)
         seen = self.back(self._counts.astype(float))
         seen[seen < 1e-5] = 1
-        self._seen = seen if mask is not None or boundary == "noncirculant" else 1.0
-        if boundary == "noncirculant":
+        even = mask is None and boundary == "circulant" and self._between == 1
+        self._seen = 1.0 if even else seen
+        if boundary == "noncirculant" or finer is not None:
             light = image[self._counts].mean() - self._background[self._counts].mean()
-            self.estimate = np.full(self.shape, light)
+            self.estimate = np.full(self.shape, light / math.prod(self._finer))
         else:
             self.estimate = image.copy()
 
+    @property
+    def _between(self) -> int:
+        """How many planes of the canvas one of the image stands for."""
+        return self._finer[0] if len(self._finer) == 3 else 1
+
+    def _matrices(self):
+        """Return what the image sees of the canvas along each axis: (image, canvas)."""
+        for axis, (n, f) in enumerate(zip(self._image.shape, self._finer, strict=True)):
+            seen = np.kron(np.eye(n), np.ones(f))
+            if axis == self._image.ndim - 3:
+                seen = np.kron(np.eye(n), f * np.eye(f)[f // 2])
+            yield axis, seen
+
     def forward(self, estimate) -> np.ndarray:
-        blurred = np.fft.ifftn(np.fft.fftn(estimate) * self._otf).real
-        return blurred[self.inside] + self._background
+        blurred = np.fft.ifftn(np.fft.fftn(estimate) * self._otf).real[self.inside]
+        for axis, seen in self._matrices():
+            blurred = np.moveaxis(np.tensordot(seen, blurred, (1, axis)), 0, axis)
+        return blurred + self._background
 
     def back(self, image) -> np.ndarray:
         canvas = np.zeros(self.shape)
+        for axis, seen in self._matrices():
+            image = np.moveaxis(np.tensordot(seen, image, (0, axis)), 0, axis)
         canvas[self.inside] = image
         return np.fft.ifftn(np.fft.fftn(canvas) * self._otf.conj()).real
 

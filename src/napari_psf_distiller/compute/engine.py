@@ -70,8 +70,9 @@ class HeldOut:
 class Problem:
     """A Richardson-Lucy deconvolution on a grid, all of it with three axes.
 
-    The image lies at the grid's corner, ``[0:n]`` on each axis; what lies before it is at the
-    grid's end, since the convolution is circulant on the grid.
+    The image lies at the grid's corner, ``[0:n]`` on each axis, or ``[0:n * finer]`` where the
+    grid's voxels are finer than its own; what lies before it is at the grid's end, since the
+    convolution is circulant on the grid.
 
     Attributes
     ----------
@@ -86,6 +87,8 @@ class Problem:
         The first estimate, float32 of the grid's shape, or its value everywhere.
     region : tuple of slice
         The part of the grid that is the result.
+    finer : tuple of int
+        How many voxels of the grid one of the image has along z, y and x; see `compute.sampling`.
     origin : tuple of int
         The index on each axis where space begins: the first voxel's neighbour before is not its
         neighbour in space.
@@ -112,6 +115,7 @@ class Problem:
     grid: tuple[int, ...]
     start: Array | float
     region: tuple[slice, ...]
+    finer: tuple[int, int, int] = (1, 1, 1)
     origin: tuple[int, int, int] = (0, 0, 0)
     normalised: bool = False
     background: Array | float = 0.0
@@ -133,6 +137,8 @@ class ProblemSize:
         Their shapes, of three axes.
     normalised, background, mask, total_variation, momentum, held_out : bool
         Whether the problem has one; a background that is a number does not count.
+    finer : bool
+        Whether the grid's voxels are finer than the image's.
     """
 
     image: tuple[int, ...]
@@ -143,6 +149,7 @@ class ProblemSize:
     total_variation: bool = False
     momentum: bool = False
     held_out: bool = False
+    finer: bool = False
 
     @property
     def spectrum_bytes(self) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
 from napari_psf_distiller.compute.engine import Array, Compatibility, Problem
+from napari_psf_distiller.compute.sampling import extent, on_grid, planes_seen
 from napari_psf_distiller.compute.threads import host_threads
 
 __all__ = [
@@ -86,16 +87,31 @@ def grid_of(
     psf_shape: tuple[int, ...],
     boundaries: tuple[Boundary, ...],
     good_size: Callable[[int], int],
+    finer: tuple[int, ...] | None = None,
 ) -> tuple[int, ...]:
     """Return the grid's shape.
 
     Circulant: the next 7-smooth size of the larger of image and PSF, since the reflected border
     counts. Non-circulant: as far as light in the image can come from, n + 2 * (m // 2), or the next
     size that is good for the FFT, since nothing depends on what lies beyond.
+
+    Parameters
+    ----------
+    image_shape, psf_shape : tuple of int
+    boundaries : tuple of {"circulant", "noncirculant"}
+    good_size : callable
+        See `Engine`.
+    finer : tuple of int, optional
+        How many voxels of the grid one of the image has along each axis, at most 10: a circulant
+        grid has so many times the voxels that the image would have with its border.
     """
     return tuple(
-        smooth_size(max(n, m)) if boundary == "circulant" else good_size(n + 2 * (m // 2))
-        for n, m, boundary in zip(image_shape, psf_shape, boundaries, strict=True)
+        f * smooth_size(max(n, -(-m // f)))
+        if boundary == "circulant"
+        else good_size(n * f + 2 * (m // 2))
+        for n, m, boundary, f in zip(
+            image_shape, psf_shape, boundaries, finer or (1,) * len(image_shape), strict=True
+        )
     )
 
 
@@ -183,13 +199,21 @@ def seen_light(problem: Problem) -> Array:
 
     That is the correlation of the image's box with the PSF, which for a box is a sum over a box of
     the PSF: a difference of cumulative sums, exact to single precision. Values below 1e-5 count as
-    1; see `LEAST_SEEN`. A mask is not considered.
+    1; see `LEAST_SEEN`. A mask is not considered. Where planes of the grid lie between the image's,
+    the sum along z is over those that it sees.
     """
-    sums = np.pad(problem.psf, [(1, 0)] * problem.psf.ndim).astype(np.float64)
-    places = []
-    for axis, (n, m, c, g) in enumerate(
-        zip(problem.image.shape, problem.psf.shape, problem.centre, problem.grid, strict=True)
-    ):
+    sums = problem.psf.astype(np.float64)
+    places, axes = [], [0, 1, 2]
+    if problem.finer[0] > 1:
+        planes, place = _seen_planes(problem)
+        sums = np.tensordot(planes, sums, axes=1)
+        places, axes = [place], [1, 2]
+    sums = np.pad(sums, [(int(axis in axes), 0) for axis in range(3)])
+    box = extent(problem.image.shape, problem.finer)
+    for axis in axes:
+        n, m, c, g = (
+            sizes[axis] for sizes in (box, problem.psf.shape, problem.centre, problem.grid)
+        )
         np.cumsum(sums, axis=axis, out=sums)
         # Light of voxel i falls on i + t - c for each t of the PSF; the grid has no ends. Most
         # voxels see the same part of the PSF, so the sums are made once for each part.
@@ -207,10 +231,21 @@ def seen_light(problem: Problem) -> Array:
     return result
 
 
+def _seen_planes(problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return which of the PSF's planes are seen, 1 or 0: each case once, and each plane's case."""
+    depth, (m, *_), c, g = len(problem.image), problem.psf.shape, problem.centre[0], problem.grid[0]
+    seen = np.zeros(g)
+    seen[planes_seen(depth, problem.finer[0])] = 1
+    # Light of plane i falls on i + t - c for each t of the PSF.
+    falls_on = (np.arange(g)[:, np.newaxis] + np.arange(m) - c) % g
+    cases, place = np.unique(seen[falls_on], axis=0, return_inverse=True)
+    return cases, place.reshape(g)
+
+
 def seen_through(problem: Problem) -> Array:
     """Return how much of the light of each voxel falls where the mask is true; see `seen_light`."""
-    region = np.zeros(problem.grid, np.float32)
-    region[tuple(slice(n) for n in problem.image.shape)] = problem.mask
+    assert problem.mask is not None
+    region = on_grid(problem.mask, problem.finer, problem.grid)
     threads = host_threads()
     spectrum = scipy_fft.rfftn(region, workers=threads)
     del region

@@ -7,6 +7,7 @@ own, so that the results are too, but where `Model.compatibility` says.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
@@ -14,6 +15,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.compute.engine import (
     Array,
     Compatibility,
@@ -25,6 +27,7 @@ from napari_psf_distiller.compute.engine import (
     Solver,
 )
 from napari_psf_distiller.compute.grid import Boundary, Frame, frame_of, grid_of, padded_image
+from napari_psf_distiller.compute.sampling import extent
 from napari_psf_distiller.compute.total_variation import CLIJ_SPACING
 from napari_psf_distiller.errors import DeviceError
 from napari_psf_distiller.progress import Progress, Steps
@@ -74,7 +77,8 @@ class Model:
         See `richardson_lucy`.
     start : {"image", "flat"} or None
         The first estimate: the padded image, or its mean everywhere. None is clij2-fft's: "image"
-        for circulant, "flat" for non-circulant.
+        for circulant, "flat" for non-circulant; on a grid of finer voxels, which would show the
+        image's own as blocks, it is "flat".
     total_variation : float
         Weight of the total variation; 0 is none.
     spacing : tuple of float or None
@@ -89,6 +93,9 @@ class Model:
         shape, or a number.
     mask : numpy.ndarray or None
         bool, of the image's shape: the voxels that count.
+    finer : tuple of int or None
+        How many voxels of the estimate, and of the PSF, one of the image has along each of its
+        axes; None is 1. See `compute.sampling`.
     """
 
     boundary: Boundary = "noncirculant"
@@ -99,6 +106,36 @@ class Model:
     compatibility: Compatibility | None = None
     background: Array | float = 0.0
     mask: NDArray[np.bool_] | None = None
+    finer: tuple[int, ...] | None = None
+
+    @property
+    def first(self) -> Start:
+        """The first estimate where `start` leaves it open."""
+        of_image = self.boundary == "circulant" and not self.is_finer
+        return self.start or ("image" if of_image else "flat")
+
+    @property
+    def is_finer(self) -> bool:
+        """Whether the estimate's voxels are finer than the image's."""
+        return self.finer is not None and max(self.finer) > 1
+
+    def factors(self, ndim: int) -> tuple[int, ...]:
+        """Return how many voxels of the result one of the image has along each axis."""
+        return self.finer or (1,) * ndim
+
+    def result_shape(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of what is made of an image."""
+        return extent(image_shape, self.factors(len(image_shape)))
+
+    def result_box(self, box: Box) -> Box:
+        """Return where a part of an image lies in the result."""
+        factors = self.factors(len(box))
+        return tuple(slice(s.start * f, s.stop * f) for s, f in zip(box, factors, strict=True))
+
+    def psf_reach(self, psf_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return over how many voxels of the image a PSF reaches along each axis."""
+        factors = self.factors(len(psf_shape))
+        return tuple(-(-m // f) for m, f in zip(psf_shape, factors, strict=True))
 
 
 def richardson_lucy(
@@ -116,8 +153,8 @@ def richardson_lucy(
     Parameters
     ----------
     image, psf : numpy.ndarray
-        float32, both (Z, Y, X) or (Y, X); any sizes. The PSF's centre is at n // 2; its scale does
-        not matter.
+        float32, both (Z, Y, X) or (Y, X); any sizes. The PSF has the voxels of the result, and its
+        centre at n // 2; its scale does not matter.
     iterations : int
     model : Model
     engine : Engine
@@ -139,7 +176,7 @@ def richardson_lucy(
     Returns
     -------
     numpy.ndarray
-        float32, of the image's shape, not negative.
+        float32, not negative, of the image's shape, times `Model.finer`.
 
     Raises
     ------
@@ -156,6 +193,12 @@ def richardson_lucy(
     The estimate stays positive. A step that makes the image clearly less likely is undone, and a
     plain one taken in its place; so is the last step always. A preview is of the point between two
     steps, which lies a little beyond the estimate.
+
+    Where the estimate's voxels are finer, the image's model is what its own voxels see of the
+    estimate's convolution with the PSF (`compute.sampling`), and the factor is the correlation of
+    the PSF with the quotient, each voxel of it put back to where it was seen, divided by how much
+    of a voxel's light is seen. A plane between the image's is not seen by itself: the PSF's sum is
+    taken as the number of planes that one of the image stands for, so that all light is kept.
     """
     problem = problem_of(image, psf, model, engine, frame=frame)
     running = iterate(problem, engine, iterations, model.method)
@@ -237,10 +280,11 @@ def problem_of(
     shape, of_part = image.shape, frame is not None
     if frame is None:
         frame = frame_of(shape, psf.shape, model.boundary, None, model.compatibility)
-    grid = grid_of(shape, psf.shape, frame.boundaries, engine.good_size)
+    finer = model.factors(len(shape))
+    grid = grid_of(shape, psf.shape, frame.boundaries, engine.good_size, finer)
     # Where it is circulant the border counts, as in clij2-fft: it is reflected, and so is all that
     # goes with it.
-    box = _measured(shape, grid, frame)
+    box = _measured(shape, grid, frame, finer)
     solid, region = padded_image(image, box)
     solid = _solid(solid)
     background, mask = model.background, model.mask
@@ -251,18 +295,23 @@ def problem_of(
     if held_out is not None:
         held_out = dataclasses.replace(held_out, image=_solid(padded_image(held_out.image, box)[0]))
     # Elsewhere clij2-fft puts the ceiling of half before the image; here it is at the grid's end.
-    origin = tuple((g + (g - n) // -2) % g for g, n in zip(grid, box, strict=True))
-    flat = model.start == "flat" or (model.start is None and model.boundary != "circulant")
-    grid = _three(grid, 1)
+    origin = tuple((g + (g - n) // -2) % g for g, n in zip(grid, extent(box, finer), strict=True))
+    grid, finer = _three(grid, 1), _three(finer, 1)
+    if model.first == "flat":
+        start: Array | float = _mean_light(solid, background, mask) / math.prod(finer)
+    else:
+        start = _filled_up(_in_parts(solid, finer), grid, of_part)
+    total = psf.sum(dtype=np.float64) / finer[0]
     return Problem(
         image=solid,
-        psf=_solid((psf / psf.sum(dtype=np.float64)).astype(np.float32)),
+        psf=_solid((psf / total).astype(np.float32)),
         centre=_three(frame.centre, 0),
         grid=grid,
-        start=_mean_light(solid, background, mask) if flat else _filled_up(solid, grid, of_part),
-        region=(slice(0, 1),) * (3 - len(shape)) + region,
+        start=start,
+        region=(slice(0, 1),) * (3 - len(shape)) + model.result_box(region),
+        finer=finer,
         origin=_three(origin, 0),
-        normalised="noncirculant" in frame.boundaries,
+        normalised=_is_normalised(frame, finer),
         background=background,
         mask=mask,
         total_variation=model.total_variation,
@@ -283,24 +332,37 @@ def size_of(
     """Return what decides how much memory a problem needs."""
     if frame is None:
         frame = frame_of(image_shape, psf_shape, model.boundary, None, model.compatibility)
-    grid = grid_of(image_shape, psf_shape, frame.boundaries, engine.good_size)
+    finer = model.factors(len(image_shape))
+    grid = grid_of(image_shape, psf_shape, frame.boundaries, engine.good_size, finer)
     return ProblemSize(
-        image=_three(_measured(image_shape, grid, frame), 1),
+        image=_three(_measured(image_shape, grid, frame, finer), 1),
         grid=_three(grid, 1),
-        normalised="noncirculant" in frame.boundaries or model.mask is not None,
+        normalised=_is_normalised(frame, _three(finer, 1)) or model.mask is not None,
         background=isinstance(model.background, np.ndarray),
         mask=model.mask is not None,
         total_variation=model.total_variation > 0,
         momentum=model.method == "accelerated",
+        finer=max(finer) > 1,
     )
 
 
-def _measured(image_shape: tuple[int, ...], grid: tuple[int, ...], frame: Frame) -> tuple[int, ...]:
+def _measured(
+    image_shape: tuple[int, ...], grid: tuple[int, ...], frame: Frame, finer: tuple[int, ...]
+) -> tuple[int, ...]:
     """Return the shape of what counts as measured: a circulant axis' border, too."""
     return tuple(
-        g if boundary == "circulant" else n
-        for n, g, boundary in zip(image_shape, grid, frame.boundaries, strict=True)
+        g // f if boundary == "circulant" else n
+        for n, g, boundary, f in zip(image_shape, grid, frame.boundaries, finer, strict=True)
     )
+
+
+def _is_normalised(frame: Frame, finer: tuple[int, ...]) -> bool:
+    """Return whether voxels of the grid differ in how much of their light is seen.
+
+    Light from beyond the image is seen in part; and of planes between the image's, those that are
+    in focus in one of its planes are seen brighter than others.
+    """
+    return "noncirculant" in frame.boundaries or finer[0] > 1
 
 
 def _nu_method(k: int) -> tuple[float, float]:
@@ -337,6 +399,15 @@ def _mean_light(image: Array, background: Array | float, mask: NDArray[np.bool_]
     light = image.mean(dtype=np.float64, where=where)
     dark = np.mean(background, dtype=np.float64, where=where if np.ndim(background) else True)
     return float(max(light - dark, 1e-3 * light))
+
+
+def _in_parts(image: Array, finer: tuple[int, ...]) -> Array:
+    """Return an image on finer voxels, its light in equal parts."""
+    if max(finer) == 1:
+        return image
+    for axis, f in enumerate(finer):
+        image = np.repeat(image, f, axis)
+    return image / np.float32(math.prod(finer))
 
 
 def _filled_up(image: Array, grid: tuple[int, ...], of_part: bool) -> Array:

@@ -125,7 +125,9 @@ def enough_iterations(
     DeviceError
         See `richardson_lucy`.
     """
-    voxels = BLOCK_VOXELS
+    # As many voxels of the result, in which the work is.
+    largest = max(BLOCK_VOXELS // math.prod(model.factors(image.ndim)), LEAST_VOXELS)
+    voxels = largest
     warnings: tuple[str, ...] = ()
     while True:
         block = _block_within(image, psf, engine, model, memory, voxels)
@@ -141,7 +143,7 @@ def enough_iterations(
             if voxels < LEAST_VOXELS:
                 if isinstance(engine, HostEngine):
                     raise
-                engine, voxels = HostEngine(), BLOCK_VOXELS
+                engine, voxels = HostEngine(), largest
 
 
 def _enough_for(
@@ -175,12 +177,14 @@ def _enough_for(
         )
     if noise.absent or not noise.independent:
         found = "no noise" if noise.absent else "noise that is not independent from voxel to voxel"
+        # Detail as small as a voxel looks like noise that it is not.
+        others = ", or one whose voxels are too large for its detail" if model.is_finer else ""
         return Enough(
             ENOUGH[method],
             (
-                f"The image has {found}, as one that was filtered or computed has: when to stop "
-                f"cannot be told from it, and {ENOUGH[method]} iterations were done. Give a number "
-                "of iterations, or the image as it was measured.",
+                f"The image has {found}, as one that was filtered or computed has{others}: when "
+                f"to stop cannot be told from it, and {ENOUGH[method]} iterations were done. "
+                "Give a number of iterations, or the image as it was measured.",
             ),
             WhyEnded.NO_NOISE if noise.absent else WhyEnded.FILTERED,
         )
@@ -264,9 +268,10 @@ def _block_within(
     """Return the most informative block that fits the memory."""
     limit = engine.memory_limit().within(memory)
     searched = dataclasses.replace(model, method="accelerated")
+    reach = model.psf_reach(psf.shape)
     voxels = min(voxels, image.size)
     while voxels >= LEAST_VOXELS or voxels == image.size:
-        block = informative_block(image, psf.shape, voxels, model.mask)
+        block = informative_block(image, reach, voxels, model.mask)
         shape = tuple(part.stop - part.start for part in block)
         frame = frame_of(image.shape, psf.shape, model.boundary, block, model.compatibility)
         size = dataclasses.replace(

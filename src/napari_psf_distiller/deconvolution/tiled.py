@@ -98,8 +98,8 @@ def deconvolution(
                 )
                 result = yield from passed_on(steps, _counted_from(before, total))
                 if output is None:
-                    output = np.empty(run.image.shape, np.float32)
-                output[tile.core] = result[tile.inside]
+                    output = np.empty(model.result_shape(run.image.shape), np.float32)
+                output[model.result_box(tile.core)] = result[model.result_box(tile.inside)]
                 del part, result
         except (DeviceMemoryError, MemoryError) as error:
             run.shrink(str(error) or "This machine ran out of memory.")
@@ -218,9 +218,8 @@ class _Run:
             background = self._cut_out(as_volume(background), tile)
         if mask is not None:
             mask = self._cut_out(as_volume(mask), tile)
-        start = model.start or ("image" if model.boundary == "circulant" else "flat")
         part = np.asarray(self._cut_out(self.image, tile), np.float32)
-        return part, dataclasses.replace(model, start=start, background=background, mask=mask)
+        return part, dataclasses.replace(model, start=model.first, background=background, mask=mask)
 
     def frame(self, tile: Tile) -> Frame:
         """Return how a tile's window lies on its grid."""
@@ -233,7 +232,10 @@ class _Run:
         if self.in_one_piece and fits(self._need(self.pending[0]), self._limit):
             return self.pending
         times = OVERLAP[self._model.method]
-        overlap = tuple(math.ceil(times * m) for m in self._psf.shape)
+        overlap = tuple(
+            math.ceil(times * m / f)
+            for m, f in zip(self._psf.shape, self._model.factors(self._psf.ndim), strict=True)
+        )
         wraps = self._model.boundary == "circulant"
         tiles: list[Tile] = []
         for tile in self.pending:
@@ -252,8 +254,9 @@ class _Run:
     def _cut_out(self, volume: Volume, tile: Tile) -> NDArray[Any]:
         """Return the part of a volume in a tile's window, as the boundary continues it."""
         box, places = [], []
+        reach = self._model.psf_reach(self._psf.shape)
         for window, cut, n, m in zip(
-            tile.window, tile.cut(volume.shape), volume.shape, self._psf.shape, strict=True
+            tile.window, tile.cut(volume.shape), volume.shape, reach, strict=True
         ):
             g = smooth_size(max(n, m)) if cut and self._model.boundary == "circulant" else n
             before = math.ceil((g - n) / 2)

@@ -29,6 +29,7 @@ from napari_psf_distiller.compute.grid import normaliser_of, wrapped_psf
 from napari_psf_distiller.compute.host.fft import host_fft
 from napari_psf_distiller.compute.host.transform import PIECE, HostTransform
 from napari_psf_distiller.compute.likelihood import TINY, Sums, Yardstick
+from napari_psf_distiller.compute.sampling import collected, extent, planes_seen, spread
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.compute.total_variation import total_variation_factor
 from napari_psf_distiller.errors import DeviceMemoryError
@@ -90,8 +91,11 @@ class HostSolver:
     def __init__(self, problem: Problem, fft: str) -> None:
         self._problem = problem
         self._transform = HostTransform(problem.grid, fft)
-        self._depth, *part = problem.image.shape
-        self._part = (part[0], part[1])
+        self._depth = len(problem.image)
+        _, rows, columns = extent(problem.image.shape, problem.finer)
+        self._part = (rows, columns)
+        # Of the grid's planes these are compared with the image; the spectrum has them first.
+        self._seen = planes_seen(self._depth, problem.finer[0])
         try:
             self._prepare()
         except BaseException:
@@ -126,6 +130,8 @@ class HostSolver:
             self._otf,
         )
         depth, lines = len(spectrum), self._depth
+        _, down, across = problem.finer
+        same_pixels = down == across == 1
 
         def convolve(rows: slice, threads: int) -> None:
             if depth == 1:
@@ -133,7 +139,7 @@ class HostSolver:
                 return
             block = fft.lines(spectrum[:, rows], depth, threads)
             block *= otf[:, rows]
-            spectrum[:lines, rows] = fft.lines_back(block, threads)[:lines]
+            spectrum[:lines, rows] = fft.lines_back(block, threads)[self._seen]
 
         def compare(planes: slice, threads: int) -> list[Sums]:
             plane = self._transform.plane
@@ -142,7 +148,9 @@ class HostSolver:
 
             def divide(rows: slice) -> Sums:
                 at = planes, rows
-                part, ratio, image = model[:, rows], quotient[:, rows], problem.image[at]
+                onto = slice(rows.start * down, rows.stop * down)
+                part, image = collected(model[:, onto], problem.finer), problem.image[at]
+                ratio = quotient[:, onto] if same_pixels else np.empty(part.shape, np.float32)
                 part += _part_of(problem.background, at)
                 _divide(image, part, ratio)
                 mask = None if problem.mask is None else problem.mask[at]
@@ -154,9 +162,12 @@ class HostSolver:
                     sums = _sums(image, part, ratio, held_out, mask)
                 if mask is not None:
                     ratio *= mask
+                if not same_pixels:
+                    spread(ratio, quotient[:, onto], problem.finer)
                 return sums
 
-            sums = self._transform.over_pieces(divide, model.shape, threads)
+            shape = (len(model), *problem.image.shape[1:])
+            sums = self._transform.over_pieces(divide, shape, threads)
             fft.planes(quotient, plane, spectrum[planes], threads)
             return sums
 
@@ -195,7 +206,12 @@ class HostSolver:
             if depth == 1:
                 spectrum[:, rows] *= otf[:, rows].conj()
                 return
-            block = fft.lines(spectrum[:lines, rows], depth, threads)
+            seen = spectrum[:lines, rows]
+            if self._seen.step > 1:
+                apart = np.zeros((depth, *seen.shape[1:]), np.complex64)
+                apart[self._seen] = seen
+                seen = apart
+            block = fft.lines(seen, depth, threads)
             block *= otf[:, rows].conj()
             spectrum[:, rows] = fft.lines_back(block, threads)
 

@@ -107,6 +107,33 @@ kernel void sums(global const float *real, const uint pitch, const uint grid_row
     partial[get_global_id(1) * get_global_size(0) + get_global_id(0)] = sum;
 }
 
+/* model <- what the image's voxels see of the grid, where its voxels are finer: along y and x each
+ * sees the sum of `down` by `across` of them, along z one of `deep` planes. One work-item a voxel of
+ * the image, x as dimension 0. */
+kernel void collect(global const float *real, const uint pitch, const uint grid_rows,
+                    global float *model, const uint deep, const uint down, const uint across)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t plane = z * deep + deep / 2;
+    float sum = 0.0f;
+    for (size_t row = y * down; row < (y + 1) * down; row++)
+        for (size_t column = x * across; column < (x + 1) * across; column++)
+            sum += real[(plane * grid_rows + row) * pitch + column];
+    model[(z * get_global_size(1) + y) * get_global_size(0) + x] = sum;
+}
+
+/* real <- what the image has where the grid's voxels are seen, and 0 elsewhere: the adjoint. */
+kernel void spread(global float *real, const uint pitch, global const float *values,
+                   const uint depth, const uint rows, const uint columns,
+                   const uint deep, const uint down, const uint across)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t column = x / across, row = y / down, plane = z / deep;
+    const bool seen = column < columns && row < rows && plane < depth && z % deep == deep / 2;
+    real[(z * get_global_size(1) + y) * pitch + x]
+        = seen ? values[(plane * rows + row) * columns + column] : 0.0f;
+}
+
 /* The next point, into its own array and the transform's: the point times the correction, which
  * the transform has left in `real`. With a momentum, longer: the step is the correction's
  * logarithm, of no less than `least`, and at most log_stretch more, and is noted.

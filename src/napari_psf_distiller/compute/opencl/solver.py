@@ -80,7 +80,8 @@ class OpenCLEngine:
 
     def memory_needed(self, size: ProblemSize) -> Memory:
         """Return the device's memory that a problem of this size needs."""
-        total = size.array_bytes + 4 * math.prod(size.image)
+        # The image, and its model where that is not on the grid's voxels.
+        total = size.array_bytes + 4 * math.prod(size.image) * (1 + size.finer)
         if not works_in_place(self.fft, size.grid[2]):
             total += 4 * math.prod(size.grid)
         # The FFTs need a spectrum more where an axis is too long for local memory.
@@ -138,6 +139,7 @@ class OpenCLSolver:
         self._transform = transform = open_transform(fft, self._queue, grid, self._allocate)
         self._otf = self._allocate(8 * self._bins)
         self._image = self._upload(problem.image)
+        self._model = self._allocate(problem.image.nbytes) if max(problem.finer) > 1 else None
         self._point = self._allocate(4 * math.prod(grid))
         self._pitch = np.uint32(transform.pitch)
         # What the kernels take in the order of their arguments.
@@ -171,6 +173,7 @@ class OpenCLSolver:
         problem, found = self._problem, None
         with self._reported_errors():
             self._filter("convolve")
+            self._collect()
             if likelihood:
                 if self._yardstick is None:
                     self._yardstick = Yardstick(problem)
@@ -179,16 +182,18 @@ class OpenCLSolver:
                 if problem.held_out is not None and self._held_out is not None:
                     held_out = self._sums(self._held_out, problem.held_out.floor)[0]
                 found = self._yardstick.likelihoods(Sums(logarithms, light, held_out))
+            model, pitch, size = self._modelled
             self._run(
                 "quotient",
-                self._grid_size,
-                self._transformed.real,
-                self._pitch,
+                size,
+                model,
+                pitch,
                 self._image,
                 *self._box,
                 self._level,
                 *self._boxes,
             )
+            self._spread()
             # Without this a generator would run ahead of the device, and cancel late.
             self._queue.finish()
         return found
@@ -270,8 +275,34 @@ class OpenCLSolver:
         return x, y, z
 
     @property
+    def _finer(self) -> tuple[np.uint32, ...]:
+        return tuple(np.uint32(f) for f in self._problem.finer)
+
+    @property
     def _box(self) -> tuple[np.uint32, ...]:
         return tuple(np.uint32(n) for n in self._problem.image.shape)
+
+    @property
+    def _modelled(self) -> tuple[cl.Buffer, np.uint32, tuple[int, int, int]]:
+        """Where the image's model is: its buffer, the length of its rows, and its size."""
+        if self._model is None:
+            return self._transformed.real, self._pitch, self._grid_size
+        z, y, x = self._problem.image.shape
+        return self._model, np.uint32(x), (x, y, z)
+
+    def _collect(self) -> None:
+        """Let the image's voxels see the grid's, where those are finer."""
+        if self._model is not None:
+            rows = np.uint32(self._problem.grid[1])
+            size = self._modelled[2]
+            real = self._transformed.real
+            self._run("collect", size, real, self._pitch, rows, self._model, *self._finer)
+
+    def _spread(self) -> None:
+        """Give the grid's voxels what the image has, the adjoint of `_collect`."""
+        if self._model is not None:
+            real, box = self._transformed.real, self._box
+            self._run("spread", self._grid_size, real, self._pitch, self._model, *box, *self._finer)
 
     def _filter(self, kernel: str) -> None:
         transform = self._transformed
@@ -280,12 +311,13 @@ class OpenCLSolver:
         transform.inverse()
 
     def _sums(self, image: cl.Buffer, floor: float = 0.0) -> tuple[float, float]:
+        model, pitch, size = self._modelled
         self._run(
             "sums",
             (LANES, ROW_GROUPS),
-            self._transformed.real,
-            self._pitch,
-            np.uint32(self._problem.grid[1]),
+            model,
+            pitch,
+            np.uint32(size[1]),
             image,
             *self._box,
             self._level,
