@@ -25,6 +25,7 @@ def deconvolve_warnings(
     psf: NDArray[Any],
     boundary: Boundary,
     compatibility: Compatibility | None = None,
+    finer: Sequence[int] | None = None,
 ) -> tuple[str, ...]:
     """Return what a user should know of an image and a PSF before they are deconvolved.
 
@@ -35,9 +36,15 @@ def deconvolve_warnings(
     boundary : {"circulant", "noncirculant"}
     compatibility : {"clij2-fft"} or None
         See `Recipe`.
+    finer : sequence of int, optional
+        How many voxels of the result, and of the PSF, one of the image has along each axis.
     """
     found = []
-    larger = _larger(psf.shape, image.shape)
+    reach: Sequence[int] = psf.shape
+    if finer is not None:
+        # In the image's own voxels, which people know.
+        reach = [-(-m // f) for m, f in zip(psf.shape, finer, strict=True)]
+    larger = _larger(reach, image.shape)
     if larger:
         found.append(
             f"The PSF is larger than the image ({larger}): most of what it says about "

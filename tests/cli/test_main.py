@@ -403,6 +403,57 @@ def test_without_a_number_it_stops_by_itself_and_says_when(field, sized, kernel,
     )
 
 
+@pytest.fixture
+def coarse(field, sized, tmp_path):
+    """The image with pixels twice as large, and its file."""
+    planes, rows, columns = field.image.shape
+    binned = field.image.reshape(planes, rows // 2, 2, columns // 2, 2).sum(axis=(2, 4))
+    spacing = field.spacing[0], 2 * field.spacing[1], 2 * field.spacing[2]
+    write_image(tmp_path / "coarse.tif", binned.astype(np.uint16), spacing=spacing)
+    return binned, spacing, tmp_path / "coarse.tif"
+
+
+def test_a_result_on_finer_voxels(field, coarse, kernel, tmp_path, capsys):
+    image, spacing, path = coarse
+    array, psf = kernel
+    assert run("deconvolve", path, psf, "-o", tmp_path / "out.tif", *QUICK, "--finer", 2) == 0
+    stored = psfd.read_image(tmp_path / "out.tif")
+    known = psfd.PSF(array, field.spacing)
+    expected = psfd.deconvolve(image, known, 3, device="numpy", spacing=spacing, finer=2)
+    np.testing.assert_allclose(stored.image, expected, rtol=1e-5)
+    assert stored.image.shape == field.image.shape
+    assert stored.spacing == pytest.approx(field.spacing)
+    printed = capsys.readouterr()
+    sizes = " x ".join(f"{size:g}" for size in field.spacing)
+    assert re.search(f"^Voxels: .*, of {sizes} micrometres$", printed.out, re.M)
+    assert warnings_in(printed.err) == []
+
+
+def test_what_has_finer_voxels_is_told_and_what_cannot_be_is_refused(
+    coarse, sized, kernel, tmp_path, capsys
+):
+    _, _, path = coarse
+    out = tmp_path / "out.tif"
+    assert run("deconvolve", path, kernel[1], "-o", out, *QUICK) == 0
+    (warning,) = (w for w in warnings_in(capsys.readouterr().err) if "voxel sizes differ" in w)
+    assert warning.endswith("The PSF has finer voxels: choose finer 2 for a result on them.")
+    bare = tmp_path / "bare.tif"
+    tifffile.imwrite(bare, psfd.read_image(path).image, photometric="minisblack")
+    for image, options, words in (
+        (bare, ["--finer", 2], "does not say its voxel size"),
+        (sized, ["--finer", 2], "a PSF without functions cannot be had on other voxels"),
+        (path, ["--finer", 3], "a PSF without functions cannot be had on other voxels"),
+        (path, ["--finer", 1.5], "invalid int value"),
+        (path, ["--finer", 0], "Deconvolve.finer is 0"),
+        (path, ["--finer", 2, "--finer-z", 99], "Deconvolve.finer_z is 99"),
+    ):
+        other = tmp_path / "other.tif"
+        code = run("deconvolve", image, kernel[1], "-o", other, *QUICK, *options)
+        assert code == 2
+        assert words in capsys.readouterr().err
+        assert not other.exists()
+
+
 def test_every_option_reaches_the_deconvolution(field, sized, kernel, tmp_path):
     array, psf = kernel
     counting = np.ones(field.image.shape, np.uint8)

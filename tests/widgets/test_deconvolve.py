@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 from napari.layers import Image
 from scipy import ndimage
 
-from napari_psf_distiller import Deconvolve, SimulatedBeads
+from napari_psf_distiller import Deconvolve, SimulatedBeads, deconvolve, simulate_psf
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
+from napari_psf_distiller.widgets.layers.source import voxel_size_of
+from napari_psf_distiller.widgets.layers.voxel_size import set_voxel_size
 
 NAME = "Deconvolve"
 QUICK = {"iterations": 3, "device": "numpy"}
@@ -85,6 +88,98 @@ def test_other_voxels_than_the_images_are_warned_of(
     assert len(user.runs(gui)) == 1
     (warning,) = told.warnings
     assert "voxel sizes differ: image (0.1, 0.1), PSF (0.1, 0.12) micrometres" in warning
+
+
+# Where the middle of voxel 0 lies in the image, in its voxels, and how many of them it is large.
+FINER = [({"finer": 2}, (0, -0.25, -0.25)), ({"finer": 3, "finer_z": 2}, (-0.5, -1 / 3, -1 / 3))]
+
+
+@pytest.mark.parametrize(("options", "corner"), FINER)
+def test_a_result_on_finer_voxels_lies_on_the_image(
+    user: Any,
+    viewer: napari.Viewer,
+    bead_layer: Image,
+    recipe_of: Any,
+    told: Any,
+    options: dict[str, int],
+    corner: tuple[float, ...],
+) -> None:
+    factors = (options.get("finer_z", 1), options["finer"], options["finer"])
+    spacing = tuple(size / f for size, f in zip(bead_layer.scale, factors, strict=True))
+    made = simulate_psf((9, 15, 15), spacing)
+    psf = viewer.add_image(made, name="psf", scale=spacing, units=bead_layer.units)
+    bead_layer.rotate = 15
+    gui = user.opens(NAME, image=bead_layer, psf=psf, **QUICK)
+    (layer,) = user.runs(user.chooses(gui, **options))
+    shape = np.multiply(bead_layer.data.shape, factors)
+    assert layer.data.shape == tuple(shape)
+    np.testing.assert_allclose(layer.scale, spacing)
+    expected = bead_layer.data_to_world(corner)
+    np.testing.assert_allclose(layer.data_to_world((0, 0, 0)), expected, atol=1e-9)
+    # What is in a voxel of the image is in its own: all of it in the plane, along z the middle one.
+    there = np.array([2, 5, 7]) * factors + (factors[0] // 2, *([(factors[1] - 1) / 2] * 2))
+    world = bead_layer.data_to_world((2, 5, 7))
+    np.testing.assert_allclose(layer.data_to_world(there), world, atol=1e-9)
+    recipe = recipe_of(layer)
+    assert recipe.deconvolve == Deconvolve(iterations=3, **options)
+    assert recipe.spacing == pytest.approx(spacing)
+    assert voxel_size_of(layer) == pytest.approx(spacing)
+    task = dataclasses.replace(recipe, spacing=tuple(bead_layer.scale))
+    expected = finish(deconvolve_step(bead_layer.data, made, task)).array
+    np.testing.assert_array_equal(layer.data, expected)
+    assert told.warnings == told.errors == []
+    # Another voxel size of the image is another one of this.
+    sizes = tuple(2 * size for size in bead_layer.scale)
+    set_voxel_size(bead_layer, sizes, viewer.layers)
+    np.testing.assert_allclose(layer.scale, np.divide(sizes, factors))
+    world = bead_layer.data_to_world((2, 5, 7))
+    np.testing.assert_allclose(layer.data_to_world(there), world, atol=1e-9)
+    # And given through this layer it is this layer's.
+    set_voxel_size(layer, spacing, viewer.layers)
+    np.testing.assert_allclose(bead_layer.scale, np.multiply(spacing, factors))
+    np.testing.assert_allclose(layer.scale, spacing)
+
+
+def test_a_fitted_psf_is_evaluated_on_the_finer_voxels(
+    user: Any, viewer: napari.Viewer, bead_layer: Image, recipe_of: Any, told: Any
+) -> None:
+    beads = user.makes("Find beads", image=bead_layer)
+    options = {"bead_diameter": 0.1, "window": (2.4, 2.0, 2.0), "device": "numpy"}
+    *_, distilled = user.runs(user.opens("Distil PSF", image=bead_layer, beads=beads, **options))
+    fitted = user.makes("Post-process PSF", image=distilled)
+    gui = user.opens(NAME, image=bead_layer, psf=fitted, finer=2, **QUICK)
+    (layer,) = user.runs(gui)
+    known = fitted.metadata[METADATA_KEY].psf
+    expected = deconvolve(
+        bead_layer.data, known, 3, spacing=tuple(bead_layer.scale), finer=2, device="numpy"
+    )
+    np.testing.assert_allclose(layer.data, expected, rtol=1e-6)
+    assert told.errors == []
+
+
+def test_finer_voxels_that_cannot_be_had_are_told_in_a_sentence(
+    user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], told: Any
+) -> None:
+    source, psf = add_small(), add_small("psf")
+    finer = add_small("finer", scale=(0.05, 0.05))
+    bare = viewer.add_image(psf.data, name="bare")
+    gui = user.opens(NAME, image=source, psf=psf, **QUICK)
+    user.runs(user.chooses(gui, finer=2))
+    user.runs(user.chooses(gui, psf=bare))
+    user.runs(user.chooses(gui, psf=finer, finer_z=2))
+    user.runs(user.chooses(gui, image=bare, finer_z=1))
+    expected = (
+        "a PSF without functions cannot be had on other voxels than its own",
+        "The PSF 'bare' has no voxel size",
+        "choose finer z 1",
+        "The image's voxel size is not known",
+    )
+    assert len(told.errors) == len(expected)
+    for error, sentence in zip(told.errors, expected, strict=True):
+        assert sentence in error
+    user.runs(user.chooses(gui, image=source, finer=1))
+    (warning,) = (text for text in told.warnings if "voxel sizes differ" in text)
+    assert warning.endswith("choose finer 2 for a result on them.")
 
 
 def test_what_cannot_be_used_is_told_in_a_sentence(

@@ -21,23 +21,24 @@ from napari_psf_distiller.cli.options import given, with_options
 from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
-from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.finer import finer_told, same_spacing
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, psf_for
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
+from napari_psf_distiller.psf import read_psf
 from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.results.folder import result_names, write_results
 from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.simulate import simulate_beads
+from napari_psf_distiller.wording import sizes_text
 
 __all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
 
-# Voxel sizes that differ by more than this part are not the same.
-SAME_SPACING = 0.01
 # The demonstration's field: larger than its PSF's window, small enough to be distilled in seconds
 # on two cores.
 DEMO_SHAPE = (54, 192, 192)
@@ -177,24 +178,41 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     output: Path = arguments.output
     if output.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"{output} cannot be written: its name must end in .tif or .ome.tif.")
-    if image.spacing is not None:
-        _compare_spacing(arguments.image, image.spacing, arguments.psf, psf.spacing, outlet)
+    kernel: NDArray[np.generic] = psf.image
+    if settings.is_finer:
+        if image.spacing is None:
+            raise InputError(
+                f"{arguments.image} does not say its voxel size, and a result on finer voxels "
+                "needs it: save the image with its voxel size."
+            )
+        kernel = psf_for(read_psf(arguments.psf), image.image.shape, recipe)
+    elif image.spacing is not None:
+        _compare_spacing(
+            arguments.image,
+            image.spacing,
+            arguments.psf,
+            psf.spacing,
+            outlet,
+            finer_told(image.spacing, psf.spacing),
+        )
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
-        steps = deconvolve_step(image.image, psf.image, recipe, mask=mask)
+        steps = deconvolve_step(image.image, kernel, recipe, mask=mask)
         done = finish(steps, outlet.progress)
-        write_image(staging / output.name, done.array, spacing=spacing)
-    for warning in deconvolve_warnings(image.image, psf.image, settings.boundary):
+        write_image(staging / output.name, done.array, spacing=done.spacing)
+    factors = settings.factors(image.image.shape) if settings.is_finer else None
+    for warning in deconvolve_warnings(image.image, kernel, settings.boundary, finer=factors):
         outlet.warn(warning)
     for warning in done.warnings:
         outlet.warn(warning)
     automatic = " (automatic)" if settings.iterations is None else ""
-    return "\n".join(
-        [
-            f"Image:  {output}",
-            f"Done:   {done.iterations} {settings.method} iterations{automatic}",
-            f"Device: {done.device}",
-        ]
-    )
+    lines = [
+        f"Image:  {output}",
+        f"Done:   {done.iterations} {settings.method} iterations{automatic}",
+        f"Device: {done.device}",
+    ]
+    if settings.is_finer and done.spacing is not None:
+        lines.append(f"Voxels: {sizes_text(done.shape)}, of {sizes_text(done.spacing)} micrometres")
+    return "\n".join(lines)
 
 
 def list_devices(_arguments: argparse.Namespace, _outlet: Outlet) -> str:
@@ -259,9 +277,11 @@ def _compare_spacing(
     other: Path,
     others: Sequence[float] | None,
     outlet: Outlet,
+    advice: str = "",
 ) -> None:
     if others is None or len(others) != len(spacing):
         return
-    if not np.allclose(spacing, others, rtol=SAME_SPACING, atol=0):
+    if not same_spacing(spacing, others):
         a, b = (" x ".join(f"{size:g}" for size in sizes) for sizes in (spacing, others))
-        outlet.warn(f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}.")
+        said = f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}."
+        outlet.warn(f"{said} {advice}".rstrip())

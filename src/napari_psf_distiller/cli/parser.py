@@ -153,7 +153,9 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     part.set_defaults(command=commands.deconvolve)
     part.add_argument("image", type=Path, help="a TIFF with the axes Z Y X, or Y X")
     part.add_argument(
-        "psf", type=Path, help="a TIFF with the same voxel size, its centre at n // 2"
+        "psf",
+        type=Path,
+        help="a TIFF with the same voxel size, or that of the finer result, its centre at n // 2",
     )
     part.add_argument(
         "-o",

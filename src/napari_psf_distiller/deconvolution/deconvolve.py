@@ -23,6 +23,7 @@ from napari_psf_distiller.compute import (
     Engine,
 )
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
+from napari_psf_distiller.deconvolution.finer import check_finer, finer_spacing
 from napari_psf_distiller.deconvolution.richardson_lucy import METHODS, Method, Model
 from napari_psf_distiller.deconvolution.stopping import (
     PHASE,
@@ -52,6 +53,7 @@ def deconvolve_image(
     compatibility: Compatibility | None = None,
     background: ArrayLike = 0.0,
     mask: ArrayLike | None = None,
+    finer: Sequence[int] | None = None,
     memory: int | None = None,
     preview_every: int = 0,
 ) -> Steps[Deconvolved]:
@@ -62,7 +64,8 @@ def deconvolve_image(
     image : array_like
         (Z, Y, X) or (Y, X); negative values count as 0.
     psf : array_like
-        As many axes; of any size, not negative, its centre at n // 2. Its scale does not matter.
+        As many axes, on the result's voxels; of any size, not negative, its centre at n // 2. Its
+        scale does not matter.
     engine : Engine
         See `open_engine`.
     iterations : int or None
@@ -85,6 +88,9 @@ def deconvolve_image(
         that it was subtracted from.
     mask : array_like, optional
         bool, of the image's shape: the voxels that count. Saturated and dead ones should not.
+    finer : sequence of int, optional
+        How many voxels of the result one of the image has along each axis; by default 1. The
+        image's pixels are taken to see the sum of the result's, its planes one of them.
     memory : int, optional
         Bytes that may be used; see `deconvolution`.
     preview_every : int
@@ -114,13 +120,22 @@ def deconvolve_image(
     if compatibility is not None:
         check_choice(compatibility, "compatibility", COMPATIBILITIES)
     weight = _check_weight(total_variation)
+    factors = None if finer is None or max(finer) == 1 else tuple(finer)
+    if factors is not None:
+        check_finer(factors, array.shape)
+        if compatibility is not None:
+            raise InputError(
+                f"{compatibility} has no result on finer voxels than the image's: choose finer 1, "
+                "or no compatibility."
+            )
     sizes: tuple[float, ...] | None = None
     warnings: tuple[str, ...] = ()
     if weight > 0 and compatibility is None:
         if spacing is None:
             warnings = _assumptions(array.shape)
-        else:
-            sizes = _relative(check_spacing(spacing, array.ndim), array.shape)
+        if spacing is not None or factors is not None:
+            known = (1.0,) * array.ndim if spacing is None else check_spacing(spacing, array.ndim)
+            sizes = _relative(finer_spacing(known, factors or (1,) * array.ndim), array.shape)
     model = Model(
         boundary,
         method,
@@ -129,6 +144,7 @@ def deconvolve_image(
         compatibility=compatibility,
         background=_check_background(background, array.shape),
         mask=_counting(mask, array.shape),
+        finer=factors,
     )
     counting = array if model.mask is None else array[model.mask]
     if counting.max() <= 0:

@@ -1,4 +1,4 @@
-"""The way of an image that is deconvolved: engine, iterations, warnings."""
+"""The way of an image that is deconvolved: engine, PSF, iterations, warnings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import (
@@ -21,14 +21,16 @@ from napari_psf_distiller.checks import (
 from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, open_engine
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
+from napari_psf_distiller.deconvolution.finer import finer_spacing, same_spacing
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.results import Deconvolved, WhyEnded
+from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of"]
+__all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of", "psf_for"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +44,12 @@ def deconvolve_step(
     background: ArrayLike | None = None,
     mask: ArrayLike | None = None,
 ) -> Steps[Deconvolved]:
-    """Deconvolve an image with a PSF; see `deconvolve_image`. The array has the image's shape.
+    """Deconvolve an image with a PSF; see `deconvolve_image`.
 
     Parameters
     ----------
     image, psf : array_like
+        The PSF on the result's voxels; see `psf_for`.
     recipe : Recipe
     background : array_like, optional
         Of the image's shape, in the place of the recipe's number.
@@ -56,6 +59,7 @@ def deconvolve_step(
         See `richardson_lucy`.
     """
     part = recipe.deconvolve
+    finer = part.factors(np.shape(image)) if part.is_finer else None
     engine = engine_of(recipe)
     if part.saturation is not None:
         unsaturated = check_array(image) < part.saturation
@@ -70,12 +74,14 @@ def deconvolve_step(
             else deconvolve_steps.check_mask(mask, unsaturated.shape) & unsaturated
         )
     logger.info(
-        "deconvolution: an image of %s voxels with a PSF of %s, %s, %s, total variation %g",
+        "deconvolution: an image of %s voxels with a PSF of %s, %s, %s, total variation %g, "
+        "voxels finer by %s",
         "x".join(map(str, np.shape(image))),
         "x".join(map(str, np.shape(psf))),
         part.method,
         part.boundary,
         part.total_variation,
+        "x".join(map(str, finer or (1,))),
     )
     steps = deconvolve_steps.deconvolve_image(
         image,
@@ -89,6 +95,7 @@ def deconvolve_step(
         compatibility=recipe.compatibility,
         background=part.background if background is None else background,
         mask=mask,
+        finer=finer,
         memory=bytes_of(recipe.memory),
         preview_every=preview_every,
     )
@@ -101,7 +108,10 @@ def deconvolve_step(
         else f"by itself ({done.why_ended})",
         done.device,
     )
-    return done
+    spacing = recipe.spacing
+    if spacing is not None and finer is not None:
+        spacing = finer_spacing(spacing, finer)
+    return replace(done, spacing=spacing)
 
 
 def deconvolve(
@@ -117,6 +127,8 @@ def deconvolve(
     compatibility: Compatibility | None = None,
     background: ArrayLike = 0.0,
     mask: ArrayLike | None = None,
+    finer: int = 1,
+    finer_z: int = 1,
     fft: FFT = "auto",
     memory: float | None = None,
     callback: Callable[[Progress], object] | None = None,
@@ -128,8 +140,8 @@ def deconvolve(
     image : array_like
         (Z, Y, X) or (Y, X), numbers; negative values count as 0.
     psf : PSF or array_like
-        With the image's voxel size. As many axes, any number of voxels, not negative, its centre
-        at n // 2. Its scale does not matter.
+        With the result's voxel size, which is the image's unless that is to be finer. As many axes,
+        any number of voxels, not negative, its centre at n // 2. Its scale does not matter.
     iterations : int or None
         None stops where the image's noise would begin to be fitted.
     boundary : {"noncirculant", "circulant"}
@@ -153,6 +165,14 @@ def deconvolve(
         the image's shape.
     mask : array_like, optional
         bool, of the image's shape: the voxels that count.
+    finer : int
+        How many pixels of the result one of the image has along y and along x, 1 to 10: for an
+        image whose pixels are larger than Nyquist's limit. The image's pixel takes the light of all
+        of them. It needs the image's `spacing`, and a `PSF` with the result's voxels, or with
+        functions, which is evaluated there.
+    finer_z : int
+        How many planes of the result one of the image stands for, 1 to 10. The image's plane, which
+        is thin, is one of them: of those from 0 on that at ``finer_z // 2``.
     fft : {"auto", "ducc0", "scipy", "vkfft", "opencl"}
         See `open_engine`.
     memory : float, optional
@@ -165,7 +185,9 @@ def deconvolve(
     -------
     Deconvolved
         An array, float32, of the image's shape and not negative, that says how many iterations
-        there were, why no more, and on which device.
+        there were, why no more, and on which device. With `finer` it has so many times the voxels,
+        and the same light: voxel i of the image along y or x is ``i * finer`` to ``i * finer +
+        finer - 1`` of it.
 
     Raises
     ------
@@ -199,15 +221,17 @@ def deconvolve(
     """
     check_callback(callback)
     array = check_image(image)
-    kernel = deconvolve_steps.check_psf(psf, array.shape)
     settings = Deconvolve(
         iterations=None if iterations is None else check_iterations(iterations),
         boundary=boundary,
         method=method,
         total_variation=total_variation,
+        finer=finer,
+        finer_z=finer_z,
     )
-    if spacing is None and isinstance(psf, PSF) and psf.ndim == array.ndim:
-        spacing = psf.spacing
+    if not settings.is_finer and spacing is None and isinstance(psf, PSF):
+        # A PSF of the result's voxels says nothing of the image's where these are others.
+        spacing = psf.spacing if psf.ndim == array.ndim else None
     recipe = Recipe(
         spacing=None if spacing is None else check_spacing(spacing, array.ndim),
         device=device,
@@ -216,12 +240,60 @@ def deconvolve(
         compatibility=compatibility,
         deconvolve=settings,
     )
+    kernel = psf_for(psf, array.shape, recipe)
     steps = deconvolve_step(array, kernel, recipe, background=background, mask=mask)
     done = finish(steps, callback)
-    found = (*deconvolve_warnings(array, kernel, boundary, compatibility), *done.warnings)
+    factors = settings.factors(array.shape)
+    found = (*deconvolve_warnings(array, kernel, boundary, compatibility, factors), *done.warnings)
     for warning in found:
         warnings.warn(warning, DistillerWarning, stacklevel=2)
-    return replace(done, array=done.array.reshape(np.shape(image)), warnings=found)
+    # The image may have had more axes, of one voxel each.
+    shape = (*np.shape(image)[: -array.ndim], *done.shape)
+    return replace(done, array=done.array.reshape(shape), warnings=found)
+
+
+def psf_for(psf: ArrayLike, image_shape: tuple[int, ...], recipe: Recipe) -> NDArray[np.float32]:
+    """Return a PSF on the voxels of the result that a recipe asks for.
+
+    Parameters
+    ----------
+    psf : PSF or array_like
+        Where the result has the image's voxels it is taken as it is. Else it has the result's
+        voxels, or functions that are evaluated there; see `PSF.evaluate`.
+    image_shape : tuple of int
+    recipe : Recipe
+        With the image's spacing.
+
+    Raises
+    ------
+    InputError
+        It cannot be had on these voxels, or `check_psf` refuses it.
+    """
+    if not recipe.deconvolve.is_finer:
+        return deconvolve_steps.check_psf(psf, image_shape)
+    finer = recipe.deconvolve.factors(image_shape)
+    if recipe.spacing is None:
+        raise InputError(
+            "The image's voxel size is not known, and a result on finer voxels needs it; give the "
+            "spacing in micrometres."
+        )
+    if not isinstance(psf, PSF):
+        raise InputError(
+            "An array does not say its voxel size, and a result on finer voxels needs that of the "
+            "PSF: give a PSF(array, spacing), or one that was distilled or read from a file."
+        )
+    wanted = finer_spacing(check_spacing(recipe.spacing, len(image_shape)), finer)
+    # A plane and a stack of one plane are the same.
+    wanted = (psf.spacing[: psf.ndim - len(wanted)] + wanted)[-psf.ndim :]
+    if same_spacing(psf.spacing, wanted):
+        return deconvolve_steps.check_psf(psf, image_shape)
+    if psf.model is None:
+        raise InputError(
+            f"The PSF has voxels of {sizes_text(psf.spacing)} micrometres, and the result would "
+            f"have such of {sizes_text(wanted)}: a PSF without functions cannot be had on other "
+            "voxels than its own. Give one with the result's voxels, or one of the joint fit."
+        )
+    return deconvolve_steps.check_psf(psf.evaluate(spacing=wanted), image_shape)
 
 
 def engine_of(recipe: Recipe) -> Engine:

@@ -7,8 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe.parameter import Option, Parameter
-from napari_psf_distiller.recipe.quantities import Intensity, Iterations, NonNegativeIntensity
+from napari_psf_distiller.recipe.quantities import (
+    MOST_FINER,
+    Finer,
+    Intensity,
+    Iterations,
+    NonNegativeIntensity,
+)
 from napari_psf_distiller.recipe.section import Section
 
 __all__ = ["Deconvolve"]
@@ -31,6 +38,11 @@ class Deconvolve(Section):
         Light in the image that is no object's, in its intensity units.
     saturation : float or None
         Voxels of this intensity or more do not count.
+    finer : int
+        How many pixels of the result one of the image has along y and along x, 1 to 10. The PSF
+        must be known on these pixels.
+    finer_z : int
+        How many planes of the result one of the image stands for, 1 to 10.
     """
 
     # By the joint fit nothing is deconvolved on the way to the PSF.
@@ -126,3 +138,58 @@ class Deconvolve(Section):
             ),
         ),
     ] = None
+    finer: Annotated[
+        Finer,
+        Parameter(
+            tooltip="How many pixels of the result one of the image has along y and along x: 2 for "
+            "an image whose pixels are up to twice as large as Nyquist's limit. The PSF must have "
+            "the result's pixels, or be one of the joint fit.",
+            minimum=1,
+            maximum=MOST_FINER,
+            step=1,
+            seldom=True,
+            option=Option(
+                "--finer",
+                "how many pixels of the result one of the image has along y and along x, for an "
+                "image with larger pixels than Nyquist's limit; the PSF must have the result's "
+                "pixels, or be one of the joint fit (default: {default})",
+                "F",
+            ),
+        ),
+    ] = 1
+    finer_z: Annotated[
+        Finer,
+        Parameter(
+            label="finer z",
+            tooltip="How many planes of the result one of the image stands for.",
+            minimum=1,
+            maximum=MOST_FINER,
+            step=1,
+            seldom=True,
+            option=Option(
+                "--finer-z",
+                "how many planes of the result one of the image stands for (default: {default})",
+                "F",
+            ),
+        ),
+    ] = 1
+
+    def factors(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return how many voxels of the result one of an image has along each axis.
+
+        Raises
+        ------
+        InputError
+            Planes are asked for between those of an image that has one alone.
+        """
+        if self.finer_z > 1 and (len(image_shape) == 2 or image_shape[0] == 1):
+            raise InputError(
+                f"The image is a single plane, which says nothing of {self.finer_z} planes in its "
+                "place: choose finer z 1."
+            )
+        return (self.finer_z, self.finer, self.finer)[-len(image_shape) :]
+
+    @property
+    def is_finer(self) -> bool:
+        """Whether the result has finer voxels than the image."""
+        return self.finer > 1 or self.finer_z > 1

@@ -7,9 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 __all__ = [
+    "MOST_FINER",
     "Count",
     "Distance",
     "Factor",
+    "Finer",
     "Gibibytes",
     "Intensity",
     "Iterations",
@@ -34,3 +36,6 @@ NonNegativeIntensity = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False
 Count = Annotated[int, Field(ge=1)]
 Iterations = Annotated[int, Field(ge=1, le=100_000)]
 Gibibytes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+# Voxels of a result for one of an image, along an axis: more than so many it cannot tell apart.
+MOST_FINER = 10
+Finer = Annotated[int, Field(ge=1, le=MOST_FINER)]

@@ -53,8 +53,8 @@ class Deconvolved(HoldsArray):
     Attributes
     ----------
     array : numpy.ndarray
-        float32, of the image's shape, not negative; of a field of beads the PSF about the centre,
-        before post-processing.
+        float32, of the image's shape, not negative; on finer voxels of so many times that shape; of
+        a field of beads the PSF about the centre, before post-processing.
     device : str
         What was used: device, FFT, precision, and the tiles if there was more than one.
     log_likelihood : tuple of (int, float)
@@ -65,6 +65,8 @@ class Deconvolved(HoldsArray):
         What a user should know of the way there.
     why_ended : WhyEnded
         Why there were no more iterations.
+    spacing : tuple of float or None
+        Size of its voxels in micrometres, where it is known.
     """
 
     array: NDArray[np.float32]
@@ -73,6 +75,7 @@ class Deconvolved(HoldsArray):
     iterations: int
     warnings: tuple[str, ...]
     why_ended: WhyEnded = WhyEnded.GIVEN
+    spacing: tuple[float, ...] | None = None
 
     def __repr__(self) -> str:
         return (

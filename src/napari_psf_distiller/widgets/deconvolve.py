@@ -9,15 +9,18 @@ from magicgui.widgets import FunctionGui
 from napari.layers import Image, Labels
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.finer import finer_told
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, psf_for
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
-from napari_psf_distiller.widgets.layers.record import (
-    used_device,
-)
+from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
+from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
+from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import (
     Source,
     layer_like,
@@ -54,6 +57,8 @@ class DeconvolveTask:
     Attributes
     ----------
     image, psf : Source
+    note : LayerNote or None
+        What the PSF's layer says of how it was made.
     mask : Source or None
         Where it is 0, no voxel counts.
     recipe : Recipe
@@ -62,6 +67,7 @@ class DeconvolveTask:
 
     image: Source
     psf: Source
+    note: LayerNote | None
     mask: Source | None
     recipe: Recipe
 
@@ -109,7 +115,7 @@ def deconvolve(
             source.recipe, deconvolve=settings, **FORM.taken(Recipe, parameters)
         )
 
-        return DeconvolveTask(source, kernel, counting, recipe)
+        return DeconvolveTask(source, kernel, own_note(psf.metadata), counting, recipe)
 
     return Job(viewer, read, deconvolve_steps)
 
@@ -120,25 +126,43 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
     settings = recipe.deconvolve
     array, kernel = np.asarray(image.data), np.asarray(psf.data)
     counting = None if task.mask is None else np.asarray(task.mask.data) != 0
-    result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
-    found = deconvolve_warnings(array, kernel, settings.boundary, recipe.compatibility)
-    warnings = (*found, *result.warnings)
-    if not same_voxels(image, psf):
-        warnings += (
+    finer = settings.factors(array.shape) if settings.is_finer else ()
+    warnings: tuple[str, ...] = ()
+    if finer:
+        kernel = psf_for(_known_psf(task), array.shape, recipe)
+    elif not same_voxels(image, psf):
+        advice = finer_told(image.recipe.spacing, psf.recipe.spacing)
+        warnings = (
             f"The voxel sizes differ: image {image.recipe.spacing}, PSF {psf.recipe.spacing} "
-            "micrometres. The result is not right.",
+            f"micrometres. The result is not right. {advice}".rstrip(),
         )
+    result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
+    found = deconvolve_warnings(
+        array, kernel, settings.boundary, recipe.compatibility, finer or None
+    )
     layer = layer_like(
         image,
         result.array,
         "image",
         f"{image.origin} deconvolved",
-        used_device(recipe, result.device),
+        dataclasses.replace(used_device(recipe, result.device), spacing=result.spacing),
         step=STEP,
         others=[psf] if task.mask is None else [psf, task.mask],
         iterations=result.iterations,
+        finer=finer,
         colormap="gray",
     )
     automatic = " (automatic)" if settings.iterations is None else ""
     done = f"done: {result.iterations} iterations{automatic}, on {result.device}"
-    return Outcome([layer], done, warnings)
+    return Outcome([layer], done, (*found, *result.warnings, *warnings))
+
+
+def _known_psf(task: DeconvolveTask) -> PSF:
+    """Return the PSF with its voxel size, and with its functions if its layer has them."""
+    spacing = task.psf.recipe.spacing
+    if spacing is None:
+        raise InputError(
+            f"The PSF {task.psf.name!r} has no voxel size, and a result on finer voxels needs it: "
+            "set the layer's scale and units."
+        )
+    return psf_shown(np.asarray(task.psf.data), spacing, task.note)

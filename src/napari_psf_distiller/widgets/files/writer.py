@@ -1,6 +1,5 @@
 """Writing a PSF layer to TIFF: what File > Save Selected Layers calls."""
 
-import dataclasses
 import re
 import threading
 from pathlib import Path
@@ -8,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from napari.utils.notifications import show_info
-from numpy.typing import NDArray
 from superqt.utils import ensure_main_thread
 
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.export import exporters
-from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.widgets.files.reader import own_name, prefer_own_reader
-from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
+from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
 from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 
 __all__ = ["write_psf_layer"]
@@ -96,18 +94,4 @@ def _write(path: str, data: Any, attributes: dict[str, Any]) -> None:
         raise InputError(
             f"The layer {name!r} is RGB or multiscale; a PSF has one value a voxel, and one level."
         )
-    _psf_of(np.asarray(data), spacing, own_note(metadata)).save(path)
-
-
-def _psf_of(array: NDArray[Any], spacing: tuple[float, ...], note: LayerNote | None) -> PSF:
-    """Return the PSF that a layer shows, with all that its step knows of it."""
-    if note is None:
-        return PSF(array, spacing)
-    # What was edited since, or is drawn with another voxel size, has other errors and functions.
-    if isinstance(note.psf, PSF) and _same_voxels(note.psf, array, spacing):
-        return dataclasses.replace(note.psf, recipe=note.recipe)
-    return PSF(array, spacing, recipe=note.recipe)
-
-
-def _same_voxels(psf: PSF, array: NDArray[Any], spacing: tuple[float, ...]) -> bool:
-    return np.array_equal(psf, array) and np.allclose(psf.spacing, spacing, rtol=1e-6, atol=0)
+    psf_shown(np.asarray(data), spacing, own_note(metadata)).save(path)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pint
 from napari.layers import Layer
+from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "geometry_of",
     "in_true_size",
     "inset",
+    "on_finer_voxels",
     "scaled",
     "spacing_of",
     "unit_ratios",
@@ -101,6 +103,30 @@ def scaled(geometry: dict[str, Any], spacing: tuple[float, ...]) -> dict[str, An
         "scale": spacing,
         "translate": offset,
         "units": ("micrometer",) * len(spacing),
+    }
+
+
+def on_finer_voxels(geometry: dict[str, Any], finer: Sequence[int]) -> dict[str, Any]:
+    """Return how finer voxels lie on an image: all of a pixel's in its place.
+
+    Parameters
+    ----------
+    geometry : dict
+        Of the image.
+    finer : sequence of int
+        How many of them one of the image has along each axis. Along z, the image's plane is that at
+        ``finer // 2`` of its own.
+    """
+    finest = np.array(finer)
+    before = (finest - 1) / 2
+    if len(finest) == 3:
+        before[0] = finest[0] // 2
+    turned = {name: geometry[name] for name in ("rotate", "shear") if name in geometry}
+    placed = Affine(scale=geometry["scale"], translate=geometry["translate"], **turned)
+    corner = np.ravel(placed(-before / finest))
+    return geometry | {
+        "scale": tuple(float(size) for size in geometry["scale"] / finest),
+        "translate": tuple(float(value) for value in corner),
     }
 
 

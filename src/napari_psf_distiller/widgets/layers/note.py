@@ -136,6 +136,9 @@ class LayerNote:
         Further layers that went in.
     same_grid : bool
         Whether it has the voxels of the source, and lies on it.
+    finer : tuple of int
+        Of one that lies on the image that all began with, with finer voxels: how many of them one
+        of that image's has along each axis. Else empty.
     drawn : Drawn or None
         How it was drawn; None where any drawing will do.
     digest : str
@@ -172,6 +175,7 @@ class LayerNote:
     source_layer: str = ""
     others: tuple[LayerSummary, ...] = ()
     same_grid: bool = False
+    finer: tuple[int, ...] = ()
     drawn: Drawn | None = None
     digest: str = ""
     chosen: dict[str, int] = field(default_factory=dict)

@@ -18,7 +18,12 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.geometry import full_range, geometry_of, in_true_size
+from napari_psf_distiller.widgets.layers.geometry import (
+    full_range,
+    geometry_of,
+    in_true_size,
+    on_finer_voxels,
+)
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.note import (
     METADATA_KEY,
@@ -89,6 +94,9 @@ class Source:
         Returns whether it was changed by hand.
     identity : str
         What the layer keeps when it is renamed.
+    finer : tuple of int
+        How many of its voxels one of the image that all began with has along each axis; empty where
+        they are the same.
     """
 
     name: str
@@ -99,6 +107,7 @@ class Source:
     chosen: dict[str, int] = field(default_factory=dict)
     look_for_edits: Callable[[], bool] = lambda: False
     identity: str = ""
+    finer: tuple[int, ...] = ()
 
     @property
     def edited(self) -> bool:
@@ -206,6 +215,7 @@ def source_of(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Sou
         chosen,
         look_for_edits,
         identity(layer),
+        () if note is None else note.finer,
     )
 
 
@@ -297,6 +307,7 @@ def layer_like(
     others: Sequence[Source] = (),
     iterations: int | None = None,
     same_grid: bool = True,
+    finer: tuple[int, ...] = (),
     **keywords: Any,
 ) -> LayerData:
     """Return a new layer that is drawn as its source is, with the recipe so far.
@@ -320,11 +331,16 @@ def layer_like(
     same_grid : bool
         Whether voxel 0 of the new layer is voxel 0 of the source, so that it lies on it. If not,
         it is drawn in its true size, see `in_true_size`.
+    finer : tuple of int
+        How many voxels of the new layer, which lies on the source, one of the source has along each
+        axis; empty where it has the source's. The recipe's spacing is the new layer's.
     **keywords
         More of the layer's properties.
     """
-    geometry = source.geometry
-    if not same_grid:
+    geometry, lies_on_it = source.geometry, same_grid
+    if finer:
+        geometry, same_grid = on_finer_voxels(geometry, finer), False
+    elif not same_grid:
         geometry = in_true_size(geometry, source.recipe.spacing)
     keywords = geometry | keywords
     note = LayerNote(
@@ -336,6 +352,7 @@ def layer_like(
         source_layer=source.identity,
         others=tuple(other.summary for other in others),
         same_grid=same_grid,
+        finer=_times(source.finer, finer) if lies_on_it else (),
         drawn=Drawn.of(keywords["scale"], keywords["units"]),
         digest=digest_of(data, keywords.get("features")),
         chosen=source.chosen,
@@ -344,6 +361,13 @@ def layer_like(
     if kind == "image" and "contrast_limits" not in keywords:
         keywords["contrast_limits"] = full_range(data)
     return data, {"name": name, "metadata": {METADATA_KEY: note}} | keywords, kind
+
+
+def _times(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """Return how fine voxels are that are finer twice; empty is not finer."""
+    if not one or not other:
+        return one or other
+    return tuple(a * b for a, b in zip(one, other, strict=True))
 
 
 def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:

@@ -18,7 +18,12 @@ from qtpy.QtWidgets import QAbstractSpinBox
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.choices import viewer_of
-from napari_psf_distiller.widgets.layers.geometry import geometry_of, scaled, unit_ratios
+from napari_psf_distiller.widgets.layers.geometry import (
+    geometry_of,
+    on_finer_voxels,
+    scaled,
+    unit_ratios,
+)
 from napari_psf_distiller.widgets.layers.lineage import beginning_of, identity
 from napari_psf_distiller.widgets.layers.note import Drawn, own_note
 from napari_psf_distiller.widgets.layers.record import voxel_size_noted
@@ -168,6 +173,10 @@ def set_voxel_size(
     image = next((other for other in made if identity(other) == beginning_of(layer)), layer)
     axes = axes_of_space(image)
     spacing = check_spacing(tuple(sizes)[-len(axes) :], len(axes))
+    note = own_note(layer.metadata)
+    if note is not None and note.finer and image is not layer:
+        # The layer's voxels are parts of the image's.
+        spacing = tuple(size * f for size, f in zip(spacing, note.finer, strict=True))
     before = geometry_of(image, axes)
     after = scaled(before, spacing)
     _draw(image, axes, after)
@@ -194,7 +203,9 @@ def _followed(
     old = geometry_of(layer, axes)
     new, voxel = after, np.zeros(len(axes))
     note = own_note(layer.metadata)
-    if note is None or not note.same_grid:
+    if note is not None and note.finer:
+        new = on_finer_voxels(after, note.finer)
+    elif note is None or not note.same_grid:
         # A PSF keeps its size, and its middle plane the place.
         spacing = voxel_size_noted(layer.metadata, old["scale"], old["units"])
         new = scaled(old, spacing or after["scale"])

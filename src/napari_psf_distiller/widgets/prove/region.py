@@ -100,6 +100,11 @@ def offset_of(layer: Source, image: Source) -> Box:
         It has other voxels, lies between them, or reaches beyond the image.
     """
     shape, whole = np.shape(layer.data), np.shape(image.data)
+    if layer.finer != image.finer:
+        raise InputError(
+            f"The layer {layer.name!r} has not the voxels of {image.name!r}; choose one that was "
+            "deconvolved on them, or none to deconvolve it now."
+        )
     sentence = (
         f"The layer {layer.name!r} does not lie on the voxels of {image.name!r}; choose one that "
         "was made from it, or none to deconvolve it now."

@@ -1,0 +1,36 @@
+"""The PSF that an image layer shows, with all that the step that wrote it knows of it."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.widgets.layers.note import LayerNote
+
+__all__ = ["psf_shown"]
+
+
+def psf_shown(array: NDArray[Any], spacing: tuple[float, ...], note: LayerNote | None) -> PSF:
+    """Return the PSF that a layer shows.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        The layer's.
+    spacing : tuple of float
+        Voxel size in micrometres.
+    note : LayerNote or None
+        What the layer says of how it was made.
+    """
+    if note is None:
+        return PSF(array, spacing)
+    # What was edited since, or is drawn with another voxel size, has other errors and functions.
+    if isinstance(note.psf, PSF) and _same_voxels(note.psf, array, spacing):
+        return dataclasses.replace(note.psf, recipe=note.recipe)
+    return PSF(array, spacing, recipe=note.recipe)
+
+
+def _same_voxels(psf: PSF, array: NDArray[Any], spacing: tuple[float, ...]) -> bool:
+    return np.array_equal(psf, array) and np.allclose(psf.spacing, spacing, rtol=1e-6, atol=0)
