@@ -259,13 +259,22 @@ def deconvolve_call(rng: Random, folder: Path) -> Call:
         "mask": (None, image > 100, image, np.zeros(image.shape, bool), odd_array(rng, image)),
         "fft": ("auto", "scipy"),
         "memory": (None, 1.0, 1e-4),
+        "finer": (1, 2),
+        "finer_z": (1, 2),
     }
+    if rng.random() < 0.3:
+        sizes = (0.25, 0.05, 0.05)[-image.ndim :]
+        arguments |= {"psf": psfd.PSF(psf, sizes), "spacing": (0.25, 0.1, 0.1)[-image.ndim :]}
+        arguments["finer"] = 2
     for name, values in choices.items():
         if rng.random() < 0.3:
             arguments[name] = odd(rng) if rng.random() < 0.3 else pick(rng, *values)
 
     def sound(result: Any) -> str | None:
-        if result.shape != np.shape(arguments["image"]):
+        finer = arguments.get("finer_z", 1), *(arguments.get("finer", 1),) * 2
+        shape = np.shape(arguments["image"])
+        spatial = np.multiply(shape[-image.ndim :], finer[-image.ndim :])
+        if result.shape != (*shape[: -image.ndim], *spatial):
             return f"the result has the shape {result.shape}"
         return None if np.isfinite(result).all() else "the result is not finite"
 
