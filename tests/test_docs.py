@@ -63,7 +63,7 @@ WARNINGS = {
     "widgets/distil/widget.py": ("richardson_lucy_steps",),
     "widgets/guide/guide.py": ("show_warning",),
     "widgets/guide/parameters.py": ("show_warning",),
-    "widgets/layers/source.py": ("not_raw", "found_elsewhere"),
+    "widgets/layers/agreement.py": ("not_raw", "found_elsewhere"),
     "widgets/prove/run.py": ("_mismatches",),
 }
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_psf_distiller.measure import noise as module
-from napari_psf_distiller.measure.noise import cut_share, noise_level, noise_model, step_of
+from napari_psf_distiller.measure.noise import noise_level, noise_model
+from napari_psf_distiller.measure.stored_values import cut_share, step_of
 
 
 def noise(shape=(200, 200)) -> np.ndarray:

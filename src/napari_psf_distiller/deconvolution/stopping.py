@@ -24,7 +24,8 @@ from napari_psf_distiller.deconvolution.splitting import (
     split_counts,
 )
 from napari_psf_distiller.errors import DeviceMemoryError
-from napari_psf_distiller.measure.noise import cut_share, noise_model, step_of
+from napari_psf_distiller.measure.noise import noise_model
+from napari_psf_distiller.measure.stored_values import cut_share, step_of
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.results import WhyEnded
 from napari_psf_distiller.steps import StepId

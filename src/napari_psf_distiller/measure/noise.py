@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
+from scipy import optimize
 
 from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.measure.differences import squared_differences
 
 __all__ = [
     "NoiseLevel",
     "NoiseModel",
     "clipped_mean",
-    "cut_share",
     "noise_level",
     "noise_model",
     "ranked_tiles",
-    "step_of",
 ]
 
 # Percentiles of so many voxels are as good as those of all, and do not take seconds.
@@ -44,9 +42,6 @@ SIGNIFICANT = 10.0
 # The variance of rounding to steps of 1.
 ROUNDING = 1 / 12
 
-# Values are multiples of a step if they are so to this part of it; and are few: a camera's.
-MULTIPLE, MOST_LEVELS = 0.01, 70_000
-
 # Independent noise measures 0.9 to 1.07, whatever the object but a dense one in a plane, of more
 # than 10,000 photons; after a Gaussian filter of half a voxel 1.3, of one voxel 30.
 INDEPENDENT = (0.7, 1.15)
@@ -57,10 +52,6 @@ NARROW = 1.7
 
 # Where rounding is as much of the variance, it is rounding's noise that is measured.
 RESOLVED = 2.0
-
-# A cut background has this part of its dark voxels at its least value, and falls off so much faster
-# to the next step of values than from there to the one after: counts of photons, half as fast.
-CUT, FASTER = 0.1, 1.5
 
 
 class NoiseLevel(NamedTuple):
@@ -169,8 +160,8 @@ def noise_model(
     tiles : int
         Of a large image at most so many parts are looked at.
     step : float
-        That the values were rounded to, see `step_of`; 0 is none. Rounding is noise: where it
-        hides the light's own, neighbours are alike, and differences do not show it.
+        That the values were rounded to, see `step_of` in `stored_values`; 0 is none. Rounding is
+        noise: where it hides the light's own, neighbours are alike, and differences do not show it.
 
     Returns
     -------
@@ -191,7 +182,7 @@ def noise_model(
 
     def differences(part: tuple[slice, ...]) -> tuple[NDArray[np.float32], ...]:
         shown = image[part].astype(np.float32, copy=False)
-        return _differences(shown, None if mask is None else mask[part])
+        return squared_differences(shown, None if mask is None else mask[part])
 
     pieces = in_turn(differences, ranked_tiles(image, tiles))
     if not sum(squares.size for squares, *_ in pieces):
@@ -214,64 +205,6 @@ def noise_model(
     return NoiseModel(gain, at_zero, smoothness, _ratio(far, second, least), least)
 
 
-def step_of(image: NDArray[Any]) -> float:
-    """Return the step that an image's values were rounded to: 0 if there is none.
-
-    Whole numbers have one, and so have the 0 to 1 that they were turned into.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-    """
-    voxels = image.ravel()
-    levels = np.unique(voxels[:: max(1, voxels.size // SAMPLE)]).astype(np.float64)
-    if not 2 < len(levels) <= MOST_LEVELS:
-        return 0.0
-    gaps = np.diff(levels)
-    step = float(gaps.min())
-    times = gaps / step
-    if np.abs(times - np.rint(times)).max() > MULTIPLE:
-        return 0.0
-    # Of values without steps hardly any occurs twice.
-    return step if len(levels) < voxels.size / 2 else 0.0
-
-
-def cut_share(image: NDArray[Any]) -> float:
-    """Return which part of the dark voxels a background that was cut off left at the least value.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        As it is in the file.
-
-    Returns
-    -------
-    float
-        0 where the background was not cut off: also of photons that are so few that most voxels
-        have none, and of steps that are coarser than the noise.
-    """
-    lowest = image.min()
-    if np.count_nonzero(image == lowest) < CUT * image.size / 2:
-        return 0.0
-    parts = [image[part].astype(np.float32, copy=False) for part in ranked_tiles(image, TILES)]
-    if not parts:
-        return 0.0
-    smooth = np.concatenate([ndimage.gaussian_filter(part, 2).ravel() for part in parts])
-    values = np.concatenate([part.ravel() for part in parts]) - np.float32(lowest)
-    dark = values[smooth <= np.median(smooth)]
-    above = dark[dark > 0]
-    if len(above) < BIN:
-        return 0.0
-    step = max(step_of(image), float(np.median(above)) / 2)
-    first, second = (
-        np.count_nonzero((above > n * step) & (above <= (n + 1) * step)) for n in (0, 1)
-    )
-    at_lowest = len(dark) - len(above)
-    if at_lowest < CUT * len(dark) or at_lowest * second < FASTER * first**2:
-        return 0.0
-    return at_lowest / len(dark)
-
-
 def ranked_tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
     """Return the image's place, or of a large one tiles at equal ranks of brightness.
 
@@ -290,62 +223,6 @@ def ranked_tiles(image: NDArray[Any], most: int) -> list[tuple[slice, ...]]:
     tiles.sort(key=lambda tile: float(image[tile][(..., *every)].mean(dtype=np.float64)))
     ranks = np.unique(np.linspace(0, len(tiles) - 1, most).astype(int))
     return [tiles[rank] for rank in ranks]
-
-
-def _differences(
-    image: NDArray[np.float32], mask: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float32], ...]:
-    """Return the squares of second differences, the weighted means and the brightness there.
-
-    After these, of the voxels that have them all, the squares of second and of fourth differences
-    and of those over twice the distance, and the brightness.
-    """
-    axes = [axis for axis, n in enumerate(image.shape) if n >= 5]
-    second, means = _second_differences(image, axes)
-    squares, brightness = np.square(second), ndimage.gaussian_filter(means, 2)
-    fourth = np.square(_fourth_differences(second, axes))
-    twice = np.square(_second_differences(image, axes, 2)[0])
-    inside = tuple(slice(1, -1) if n in axes else slice(None) for n in range(image.ndim))
-    near = squares, means, brightness
-    far = squares[inside], fourth, twice, brightness[inside]
-    if mask is None:
-        return tuple(array.ravel() for array in (*near, *far))
-    # A difference counts if no voxel in it is masked: if the mean of those is 0.
-    masked = _second_differences((~mask).astype(np.float32), axes)[1]
-    counts = masked == 0
-    counts_too = _second_differences(masked, axes)[1] == 0
-    return (*(array[counts] for array in near), *(array[counts_too] for array in far))
-
-
-def _second_differences(
-    image: NDArray[np.float32], axes: list[int], step: int = 1
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return them, scaled to the noise's variance, and the means with their squared weights."""
-    differences = means = image
-    for axis in axes:
-        before, at, after = _three_along(differences, axis, step)
-        differences = (before - 2 * at + after) * np.float32(1 / math.sqrt(6))
-        before, at, after = _three_along(means, axis, step)
-        means = (before + 4 * at + after) * np.float32(1 / 6)
-    return differences, means
-
-
-def _fourth_differences(second: NDArray[np.float32], axes: list[int]) -> NDArray[np.float32]:
-    """Return fourth differences from second ones, scaled to the noise's variance."""
-    differences = second
-    for axis in axes:
-        before, at, after = _three_along(differences, axis)
-        differences = (before - 2 * at + after) * np.float32(math.sqrt(6 / 70))
-    return differences
-
-
-def _three_along(
-    array: NDArray[np.float32], axis: int, step: int = 1
-) -> Iterator[NDArray[np.float32]]:
-    """Yield what lies before, at and after each voxel along an axis that has both."""
-    n = array.shape[axis]
-    for start in (0, step, 2 * step):
-        yield array[(slice(None),) * axis + (slice(start, n - 2 * step + start),)]
 
 
 def _ratio(over: NDArray[np.float32], under: NDArray[np.float32], least: float) -> float:

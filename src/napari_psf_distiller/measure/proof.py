@@ -22,7 +22,8 @@ from napari_psf_distiller.measure.beads import (
     widths_of,
 )
 from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
-from napari_psf_distiller.measure.noise import noise_level, noise_model, step_of
+from napari_psf_distiller.measure.noise import noise_level, noise_model
+from napari_psf_distiller.measure.stored_values import step_of
 
 __all__ = [
     "Proof",

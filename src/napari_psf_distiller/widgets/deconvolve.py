@@ -17,17 +17,13 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.layers.agreement import same_voxels
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
+from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
 from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
 from napari_psf_distiller.widgets.layers.record import used_device
-from napari_psf_distiller.widgets.layers.source import (
-    Source,
-    layer_like,
-    read_image_layer,
-    read_labels_layer,
-    same_voxels,
-)
+from napari_psf_distiller.widgets.layers.source import Source, read_image_layer, read_labels_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.parts.form import Form

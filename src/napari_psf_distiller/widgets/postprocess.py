@@ -18,8 +18,9 @@ from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.geometry import inset
+from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
-from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
+from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome

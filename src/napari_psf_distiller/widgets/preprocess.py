@@ -13,11 +13,8 @@ from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import preprocess_step
-from napari_psf_distiller.widgets.layers.source import (
-    layer_like,
-    read_image_layer,
-    with_voxel_size,
-)
+from napari_psf_distiller.widgets.layers.new_layer import layer_like
+from napari_psf_distiller.widgets.layers.source import read_image_layer, with_voxel_size
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
 from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.parts.form import Form

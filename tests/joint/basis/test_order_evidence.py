@@ -218,7 +218,7 @@ def error_of(found, psf) -> float:
         moved = np.fft.ifftn(ndimage.fourier_shift(spectrum, displacement)).real
         return relative_l2(cropped(found), cropped(moved))
 
-    return float(optimize.minimize(error, np.zeros(3), method="Nelder-Mead").fun)
+    return float(optimize.minimize(error, np.zeros(3), method="BFGS").fun)
 
 
 # Fields of beads, each with its own noise.

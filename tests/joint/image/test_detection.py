@@ -17,7 +17,7 @@ from joint_fields import (
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError
-from napari_psf_distiller.joint.image import detection
+from napari_psf_distiller.joint.image import matched_filter
 from napari_psf_distiller.joint.image.detection import candidates_at, find_candidates
 
 SIGNIFICANCE = 6.0
@@ -119,7 +119,7 @@ def test_tiles_change_nothing(monkeypatch, voxels):
     image = simulated((16, 150, 130), beads=25, photons=3e4).image
     field = observed(image)
     whole = find_candidates(field, SIGNIFICANCE)
-    monkeypatch.setattr(detection, "TILE_VOXELS", voxels)
+    monkeypatch.setattr(matched_filter, "TILE_VOXELS", voxels)
     parts = find_candidates(field, SIGNIFICANCE)
     for one, other in zip(whole[:4], parts[:4], strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-6)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.layers.agreement import found_elsewhere
+from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
 from napari_psf_distiller.widgets.layers.region import axes_of_space, shown_region
 from napari_psf_distiller.widgets.layers.source import (
-    found_elsewhere,
-    layer_like,
     read_image_layer,
     read_labels_layer,
     voxel_size_of,

@@ -11,16 +11,15 @@ from napari_psf_distiller import Recipe
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import beads_from
+from napari_psf_distiller.widgets.layers.agreement import is_made_from, same_voxels
 from napari_psf_distiller.widgets.layers.geometry import spacing_of
+from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, LayerSummary
 from napari_psf_distiller.widgets.layers.record import is_edited, marked_by_hand, used_device
 from napari_psf_distiller.widgets.layers.source import (
     NOT_PREPROCESSED,
-    is_made_from,
-    layer_like,
     read_image_layer,
     read_labels_layer,
-    same_voxels,
     with_voxel_size,
 )
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.beads import IN_HALO
-from napari_psf_distiller.boxes import whole
-from napari_psf_distiller.compute.threads import host_threads, in_turn
-from napari_psf_distiller.compute.tiles import Tile, tiles_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM, typical_widths
 from napari_psf_distiller.joint.image.lobes import single_lobes
-from napari_psf_distiller.joint.image.noise_correlation import filtered_variance
+from napari_psf_distiller.joint.image.matched_filter import (
+    NEIGHBOUR_DIRECTIONS,
+    NEIGHBOUR_DISTANCE_WIDTHS,
+    filtered_maxima,
+)
 
 __all__ = [
     "EXCLUDED",
@@ -42,23 +40,6 @@ Places = NDArray[np.intp]
 # where it finds nothing.
 NYQUIST_SIGMA_VOXELS, SIGMA_FACTORS = 1.2, (1.0, 1.7, 2.9)
 
-# The filter's Gaussian ends at this many standard deviations.
-FILTER_REACH_SIGMAS = 2.5
-
-# A bead's surroundings are this many of its widths away, in six and eight directions.
-NEIGHBOUR_DISTANCE_WIDTHS = 1.25
-NEIGHBOUR_DIRECTIONS = np.array(
-    [
-        *(np.eye(3) * sign for sign in (-1, 1)),
-    ]
-).reshape(-1, 3)
-NEIGHBOUR_DIRECTIONS = np.concatenate(
-    [
-        NEIGHBOUR_DIRECTIONS,
-        [(a, b, c) for a in (-0.58, 0.58) for b in (-0.58, 0.58) for c in (-0.58, 0.58)],
-    ]
-)
-
 # Places of an image that tell how uneven its background is. From that, peaks must stand out that
 # rise by less than this part of the median of this many of the brightest ones.
 UNEVENNESS_SAMPLES, MIN_FRACTION_OF_BRIGHT, BRIGHTEST_COUNT = 2000, 0.3, 8
@@ -74,11 +55,6 @@ MIN_CONTRAST = 0.25
 # its widths away; twice as many along z. Further out a ring of all the light of a plane would be as
 # bright as the bead times this many widths over the distance.
 HALO_FRACTION, HALO_REACH_WIDTHS, FAR_HALO_WIDTHS = 0.1, 12.0, 0.5
-
-# Voxels of the tiles that the image is filtered in, at most about. That bounds the memory; and what
-# is much larger an allocator takes anew from the system for each tile, which has to clear it.
-TILE_VOXELS = 3_000_000
-
 
 # What may be decided of a bead before the fit, beside `IN_HALO`, which the fit is to tell: it is
 # used whatever it looks like; somebody left it out.
@@ -148,7 +124,7 @@ def find_candidates(
     )
     for _ in range(2):
         for wider in SIGMA_FACTORS:
-            voxels, heights = _maxima(bead_image, sigma * wider, significance)
+            voxels, heights = filtered_maxima(bead_image, sigma * wider, significance)
             logger.debug(
                 "finding beads: %d maxima with a filter of %s voxels (standard deviation)",
                 len(voxels),
@@ -230,136 +206,6 @@ def candidates_at(
         widths = typical_widths(bead_image, voxels[order], heights[order], expected)
     in_halo = np.zeros(len(voxels), bool) if preset_status is None else preset_status == IN_HALO
     return Candidates(voxels, heights, in_halo, widths, preset_status)
-
-
-def _filtered(image: NDArray[Any], sigma: Floats) -> Array:
-    for axis, deviation in enumerate(sigma):
-        if image.shape[axis] > 1:
-            image = ndimage.gaussian_filter1d(
-                image,
-                deviation,
-                axis=axis,
-                truncate=FILTER_REACH_SIGMAS,
-                mode="nearest",
-                output=np.float32,
-            )
-    return image
-
-
-def _noise_gains(sigma: Floats, bead_image: BeadImage) -> list[Floats]:
-    """Return by what the filter multiplies the variance of the noise, along each axis.
-
-    At the image's sides by more: there it looks at fewer voxels.
-    """
-    gains = []
-    for deviation, n, line in zip(
-        sigma, bead_image.intensity.shape, bead_image.history.correlation.along, strict=True
-    ):
-        if n == 1:
-            gains.append(np.ones(1))
-            continue
-        reach = int(FILTER_REACH_SIGMAS * deviation + 0.5)
-        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
-        kernel /= kernel.sum()
-        gain = np.full(n, filtered_variance(kernel, line))
-        for place in {*range(min(reach, n)), *range(max(n - reach, 0), n)}:
-            at = np.clip(np.arange(place - reach, place + reach + 1), 0, n - 1)
-            gain[place] = filtered_variance(
-                np.bincount(at - at.min(), kernel).astype(np.float64), line
-            )
-        gains.append(gain)
-    return gains
-
-
-def _maxima(bead_image: BeadImage, sigma: Floats, significance: float) -> tuple[Places, Floats]:
-    """Return the local maxima of the filtered image that stand out, the highest first."""
-    image = bead_image.intensity
-    nz = len(image)
-    gains = _noise_gains(sigma, bead_image)
-    widths = sigma / SIGMAS_PER_FWHM
-    margins = [
-        int(np.ceil(FILTER_REACH_SIGMAS * sigma[axis] + NEIGHBOUR_DISTANCE_WIDTHS * widths[axis]))
-        + 2
-        for axis in (1, 2)
-    ]
-
-    def peaks(part: Tile) -> tuple[Places, Floats]:
-        corner = np.array([side.start for side in part.window])
-        inside = part.inside[1:]
-        tile = _filtered(image[part.window], sigma)
-        bright = np.zeros(tile.shape, bool)
-        across = gains[1][part.window[1], None] * gains[2][part.window[2]]
-        for z in range(nz):
-            level = bead_image.plane(z, *part.window[1:])
-            tile[z] -= level
-            noise_variance = bead_image.variance(np.maximum(tile[z], 0) + level)
-            noise_variance *= (gains[0][z] * across).astype(np.float32)
-            stands_out = tile[z] > significance * np.sqrt(noise_variance)
-            bright[z][inside] = stands_out[inside]
-        # Most of what is bright is seen at once not to be a peak.
-        for axis in (1, 2):
-            ahead = (slice(None),) * axis + (slice(1, None),)
-            behind = (slice(None),) * axis + (slice(None, -1),)
-            rising = tile[ahead] > tile[behind]
-            bright[behind] &= ~rising
-            bright[ahead] &= rising
-        voxels = _local_maxima(tile, np.argwhere(bright))
-        if len(voxels) == 0:
-            return np.zeros((0, 3), np.intp), np.zeros(0)
-        values = tile[tuple(voxels.T)].astype(np.float64)
-        surroundings = _surrounding_mean(tile, voxels, widths)
-        levels = bead_image.level(voxels + corner)
-        # Half of the light is the bead's own, in the mean over peak and surroundings.
-        noise_variance = bead_image.variance((0.5 * values + levels).astype(np.float32))
-        gain = gains[0][voxels[:, 0]] * across[tuple(voxels[:, 1:].T)]
-        kept = values - surroundings > significance * np.sqrt(1.1 * gain * noise_variance)
-        return voxels[kept] + corner, values[kept]
-
-    found = in_turn(peaks, _tiles(image.shape, margins))
-    places, heights = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(-heights, kind="stable")
-    return places[order], heights[order]
-
-
-def _tiles(shape: tuple[int, ...], margins: Sequence[int]) -> list[Tile]:
-    """Return tiles that, with margins in the plane, hold about `TILE_VOXELS` voxels."""
-    nz, ny, nx = shape
-    columns = min(nx, max(4 * margins[1], math.isqrt(TILE_VOXELS // nz) - 2 * margins[1]))
-    rows = TILE_VOXELS // (nz * min(nx, columns + 2 * margins[1])) - 2 * margins[0]
-    rows = max(4 * margins[0], min(rows, -(-ny // host_threads())))
-    counts = [1, -(-ny // rows), -(-nx // columns)]
-    return tiles_of(whole(shape), shape, (0, *margins), counts)
-
-
-def _local_maxima(image: Array, voxels: Places) -> Places:
-    """Return those voxels that none of their neighbours exceeds."""
-    shape = np.array(image.shape)
-    offsets = [o for o in np.ndindex(3, 3, 3) if o != (1, 1, 1)]
-    for number, offset in enumerate(offsets):
-        if len(voxels) == 0:
-            break
-        neighbours = voxels + np.array(offset) - 1
-        inside = ((neighbours >= 0) & (neighbours < shape)).all(axis=1)
-        values = np.full(len(voxels), -np.inf, np.float32)
-        values[inside] = image[tuple(neighbours[inside].T)]
-        own = image[tuple(voxels.T)]
-        # Of two equal ones the first counts.
-        voxels = voxels[own > values if number < len(offsets) // 2 else own >= values]
-    return voxels
-
-
-def _surrounding_mean(image: NDArray[Any], voxels: Places, widths: Floats) -> Floats:
-    """Return the mean intensity around voxels, at some widths' distance."""
-    places = np.round(
-        voxels[:, None] + NEIGHBOUR_DIRECTIONS * widths * NEIGHBOUR_DISTANCE_WIDTHS
-    ).astype(np.intp)
-    shape = np.array(image.shape)
-    inside = ((places >= 0) & (places < shape)).all(axis=2)
-    # In a plane what lies before and behind does not exist.
-    values = image[tuple(np.moveaxis(np.clip(places, 0, shape - 1), 2, 0))]
-    counts = np.maximum(inside.sum(axis=1), 1)
-    means: Floats = np.where(inside, values, 0).sum(axis=1, dtype=np.float64) / counts
-    return means
 
 
 def _mean_at(image: NDArray[Any], places: Places) -> Floats:

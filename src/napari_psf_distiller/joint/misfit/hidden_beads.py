@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.image.detection import (
-    HALO_FRACTION,
+from napari_psf_distiller.joint.image.detection import HALO_FRACTION
+from napari_psf_distiller.joint.image.matched_filter import (
     NEIGHBOUR_DIRECTIONS,
     NEIGHBOUR_DISTANCE_WIDTHS,
 )

@@ -13,13 +13,9 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.fates import looks_of
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
+from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.record import used_points
-from napari_psf_distiller.widgets.layers.source import (
-    LayerData,
-    Source,
-    layer_like,
-    source_of,
-)
+from napari_psf_distiller.widgets.layers.source import Source, source_of
 
 __all__ = ["Beads", "beads_from", "points_layer"]
 

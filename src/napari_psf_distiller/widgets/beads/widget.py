@@ -21,6 +21,7 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import find_beads_step
 from napari_psf_distiller.widgets.beads.points import points_layer
 from napari_psf_distiller.widgets.beads.table import offer_table
+from napari_psf_distiller.widgets.layers.agreement import not_raw
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source
 from napari_psf_distiller.widgets.layers.record import (
     marked_by_hand,
@@ -29,7 +30,6 @@ from napari_psf_distiller.widgets.layers.record import (
 from napari_psf_distiller.widgets.layers.source import (
     NOT_PREPROCESSED,
     Source,
-    not_raw,
     read_image_layer,
     read_labels_layer,
     with_voxel_size,

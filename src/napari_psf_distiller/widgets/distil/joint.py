@@ -21,21 +21,16 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, points_layer
+from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw
 from napari_psf_distiller.widgets.layers.geometry import inset
+from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 from napari_psf_distiller.widgets.layers.record import (
     marked_by_hand,
     used_device,
     with_image,
 )
-from napari_psf_distiller.widgets.layers.source import (
-    NOT_PREPROCESSED,
-    LayerData,
-    Source,
-    found_elsewhere,
-    layer_like,
-    not_raw,
-)
+from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, Source
 from napari_psf_distiller.widgets.running.background import Interrupted
 from napari_psf_distiller.widgets.running.job import Outcome
 from napari_psf_distiller.wording import reasons_text, widths_text

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from napari_psf_distiller.simulate import simulate_beads
-from napari_psf_distiller.widgets.layers.source import LayerData
+from napari_psf_distiller.widgets.layers.new_layer import LayerData
 
 __all__ = ["beads_in_gel", "beads_on_slide"]
 

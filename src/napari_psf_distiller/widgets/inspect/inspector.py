@@ -25,10 +25,10 @@ from napari_psf_distiller.widgets.inspect.picture import (
     Drawn,
     Picture,
 )
+from napari_psf_distiller.widgets.inspect.shown_layers import ShownLayers
 from napari_psf_distiller.widgets.inspect.view_3d import View3D
 from napari_psf_distiller.widgets.inspect.views import (
     UNFINISHED,
-    Pair,
     Progress,
     Subject,
     draw_compared,
@@ -38,12 +38,11 @@ from napari_psf_distiller.widgets.inspect.views import (
     draw_psf_profiles,
     save_figure,
     save_profiles,
-    subject_of,
 )
 from napari_psf_distiller.widgets.layers.choices import offer_layers, viewer_of
 from napari_psf_distiller.widgets.parts.column import row_of, row_of_buttons, tab_through
 
-__all__ = ["PRESETS", "TABS", "TITLE", "Inspector", "ShownLayers", "inspectors_in"]
+__all__ = ["PRESETS", "TABS", "TITLE", "Inspector", "inspectors_in"]
 
 TITLE = StepId.INSPECT.title
 
@@ -389,58 +388,3 @@ def _brightest(layer: Image) -> float | None:
         return None
     top = float(np.nanmax(layer.data)) if layer.data.size else 0.0
     return top if np.isfinite(top) and top > 0 else None
-
-
-# The events of a layer after which it has to be drawn anew.
-WATCHED = ("data", "scale", "units", "metadata", "name", "axis_labels")
-
-
-class ShownLayers:
-    """Keeps what was read of layers and found out about them, until they change.
-
-    Parameters
-    ----------
-    on_change : callable
-        Called without arguments when one of them changed.
-    """
-
-    def __init__(self, on_change: Callable[[], None]) -> None:
-        self._on_change = on_change
-        self._followed: list[Image] = []
-        self._subjects: dict[int, Subject] = {}
-        self._pair: Pair | None = None
-
-    def follow(self, layers: Sequence[Image | None]) -> None:
-        """Watch these layers, and no other ones."""
-        chosen = [layer for layer in layers if layer is not None]
-        if [id(layer) for layer in chosen] == [id(layer) for layer in self._followed]:
-            return
-        for layer in self._followed:
-            for name in WATCHED:
-                getattr(layer.events, name).disconnect(self._on_layer)
-        for layer in dict.fromkeys(chosen):
-            for name in WATCHED:
-                getattr(layer.events, name).connect(self._on_layer)
-        self._followed = chosen
-        self._forget()
-
-    def subject(self, layer: Image | None) -> Subject:
-        """Return a layer as the inspector looks at it; see `subject_of`."""
-        # To read a layer's recipe takes longer than a slider's step may.
-        subject = self._subjects.get(id(layer)) or subject_of(layer)
-        self._subjects[id(layer)] = subject
-        return subject
-
-    def pair(self, subject: Subject, other: Subject) -> Pair:
-        """Return two of them to compare."""
-        if self._pair is None or (self._pair.subject, self._pair.other) != (subject, other):
-            self._pair = Pair(subject, other)
-        return self._pair
-
-    def _on_layer(self) -> None:
-        self._forget()
-        self._on_change()
-
-    def _forget(self) -> None:
-        self._subjects.clear()
-        self._pair = None

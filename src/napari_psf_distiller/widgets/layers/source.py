@@ -17,23 +17,15 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
-from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.geometry import (
-    full_range,
     geometry_of,
-    in_true_size,
-    on_finer_voxels,
 )
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.note import (
-    METADATA_KEY,
-    Drawn,
     LayerNote,
     LayerSummary,
-    own_note,
 )
 from napari_psf_distiller.widgets.layers.record import (
-    digest_of,
     is_edited,
     voxel_size_noted,
 )
@@ -41,24 +33,15 @@ from napari_psf_distiller.widgets.layers.region import Region, axes_of_space, sh
 
 __all__ = [
     "NOT_PREPROCESSED",
-    "LayerData",
     "Source",
     "check_image_layer",
-    "found_elsewhere",
-    "is_made_from",
-    "layer_like",
-    "not_raw",
     "placed_now",
     "read_image_layer",
     "read_labels_layer",
-    "same_voxels",
     "source_of",
     "voxel_size_of",
     "with_voxel_size",
 ]
-
-# What napari adds to the viewer: data, keywords, type.
-LayerData = tuple[Any, dict[str, Any], str]
 
 # Digits after the point that a voxel size in micrometres is shown with.
 VOXEL_SIZE_DIGITS = 5
@@ -295,142 +278,9 @@ def placed_now(source: Source, layers: Iterable[Layer]) -> Source:
     return source
 
 
-def layer_like(
-    source: Source,
-    data: Any,
-    kind: str,
-    name: str,
-    recipe: Recipe,
-    *,
-    step: StepId,
-    part: str = "",
-    others: Sequence[Source] = (),
-    iterations: int | None = None,
-    same_grid: bool = True,
-    finer: tuple[int, ...] = (),
-    **keywords: Any,
-) -> LayerData:
-    """Return a new layer that is drawn as its source is, with the recipe so far.
-
-    Parameters
-    ----------
-    source : Source
-        The layer it was made from.
-    data : array_like
-    kind : {"image", "labels", "points"}
-    name : str
-    recipe : Recipe
-        Up to and with this step.
-    step : StepId
-    part : str
-        Which of the step's results it is, such as "residual"; "" of what the step is there for.
-    others : sequence of Source
-        Further layers that went in.
-    iterations : int, optional
-        How many were done, which the recipe may have left open.
-    same_grid : bool
-        Whether voxel 0 of the new layer is voxel 0 of the source, so that it lies on it. If not,
-        it is drawn in its true size, see `in_true_size`.
-    finer : tuple of int
-        How many voxels of the new layer, which lies on the source, one of the source has along each
-        axis; empty where it has the source's. The recipe's spacing is the new layer's.
-    **keywords
-        More of the layer's properties.
-    """
-    geometry, lies_on_it = source.geometry, same_grid
-    if finer:
-        geometry, same_grid = on_finer_voxels(geometry, finer), False
-    elif not same_grid:
-        geometry = in_true_size(geometry, source.recipe.spacing)
-    keywords = geometry | keywords
-    note = LayerNote(
-        step=step,
-        part=part,
-        recipe=recipe,
-        origin=source.origin,
-        source=source.summary,
-        source_layer=source.identity,
-        others=tuple(other.summary for other in others),
-        same_grid=same_grid,
-        finer=_times(source.finer, finer) if lies_on_it else (),
-        drawn=Drawn.of(keywords["scale"], keywords["units"]),
-        digest=digest_of(data, keywords.get("features")),
-        chosen=source.chosen,
-        iterations=iterations,
-    )
-    if kind == "image" and "contrast_limits" not in keywords:
-        keywords["contrast_limits"] = full_range(data)
-    return data, {"name": name, "metadata": {METADATA_KEY: note}} | keywords, kind
-
-
-def _times(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    """Return how fine voxels are that are finer twice; empty is not finer."""
-    if not one or not other:
-        return one or other
-    return tuple(a * b for a, b in zip(one, other, strict=True))
-
-
-def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:
-    """Return whether two layers have the same voxel size, within 1 %, as far as it is known."""
-    a, b = first.recipe.spacing, second.recipe.spacing
-    if a is None or b is None or len(a) != len(b):
-        return True
-    return bool(np.allclose(a, b, rtol=tolerance))
-
-
-def not_raw(source: Source, who: str) -> tuple[str, ...]:
-    """Return a warning if an image that should be as it was measured is not.
-
-    Parameters
-    ----------
-    source : Source
-        The image layer.
-    who : str
-        What needs the raw image.
-    """
-    if source.recipe.preprocess == NOT_PREPROCESSED:
-        return ()
-    return (
-        f"The image {source.name!r} was preprocessed: its noise and background are not the "
-        f"camera's any more, and {who} needs them. Choose the raw image.",
-    )
-
-
-def is_made_from(layer: Layer | None, source: Source) -> bool:
-    """Return whether a layer was made from another one, renamed since or not."""
-    note = own_note(layer.metadata) if layer is not None else None
-    if note is None or note.source is None or note.source_layer != source.identity:
-        return False
-    # It may have got other data.
-    now, then = source.summary, note.source
-    return (now.shape, now.dtype) == (then.shape, then.dtype)
-
-
 def _check_axes(layer: Layer) -> None:
     if len(axes_of_space(layer)) < 2:
         raise InputError(
             f"The layer {layer.name!r} has the axes {', '.join(map(str, layer.axis_labels))}; an "
             "image has y and x, or z, y and x. Correct the axes' labels, or open another image."
         )
-
-
-def found_elsewhere(source: Source, other: Source) -> tuple[str, ...]:
-    """Return a warning if two layers are of another time or channel.
-
-    Parameters
-    ----------
-    source : Source
-        The image worked on.
-    other : Source
-        What was found in it, or in another volume of its layer.
-    """
-    if not source.chosen or not other.chosen or source.chosen == other.chosen:
-        return ()
-    here, there = (
-        ", ".join(f"{label} {index}" for label, index in layer.chosen.items())
-        for layer in (source, other)
-    )
-    return (
-        f"{other.name!r} was made at {there}, and the image is that of {here}: move the viewer's "
-        "slider to the one that you mean.",
-    )

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QAbstractSpinBox
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.geometry import (
     geometry_of,
@@ -32,7 +33,6 @@ from napari_psf_distiller.widgets.layers.source import (
     VOXEL_SIZE_DIGITS,
     Source,
     check_image_layer,
-    is_made_from,
     read_image_layer,
     source_of,
     voxel_size_of,

@@ -18,7 +18,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.proof import Proof, Structure, spread_of, write_proof
 from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.layers.choices import viewer_of
-from napari_psf_distiller.widgets.layers.source import LayerData
+from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.parts.column import Column, row_of_buttons
 from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes, Range
 from napari_psf_distiller.widgets.prove.region import drawn_box, selected_centre

@@ -10,7 +10,7 @@ from napari.layers import Image, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_psf_distiller.widgets.layers.source import LayerData
+from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
 from napari_psf_distiller.widgets.viewer.viewpoint import fill_view, grid_of
 

@@ -29,17 +29,11 @@ from napari_psf_distiller.measure.proof import (
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw, same_voxels
 from napari_psf_distiller.widgets.layers.geometry import full_range
+from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.record import used_device
-from napari_psf_distiller.widgets.layers.source import (
-    LayerData,
-    Source,
-    found_elsewhere,
-    layer_like,
-    not_raw,
-    placed_now,
-    same_voxels,
-)
+from napari_psf_distiller.widgets.layers.source import Source, placed_now
 from napari_psf_distiller.widgets.prove.panes import Range
 from napari_psf_distiller.widgets.prove.region import around, moved, offset_of
 from napari_psf_distiller.widgets.running.job import Outcome

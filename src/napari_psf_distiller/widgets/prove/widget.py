@@ -14,9 +14,10 @@ from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
+from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
 from napari_psf_distiller.widgets.layers.note import own_note
-from napari_psf_distiller.widgets.layers.source import Source, is_made_from, read_image_layer
+from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.form import Form, keep_narrow, name_zero

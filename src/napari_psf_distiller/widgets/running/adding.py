@@ -8,7 +8,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
-from napari_psf_distiller.widgets.layers.source import LayerData
+from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.viewer.canvas import PAUSE, drawn_later, load_letters
 
 __all__ = ["add_one_by_one", "become"]

@@ -9,7 +9,8 @@ from napari.viewer import Viewer
 
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.widgets.layers.source import LayerData, Source
+from napari_psf_distiller.widgets.layers.new_layer import LayerData
+from napari_psf_distiller.widgets.layers.source import Source
 
 __all__ = ["Ending", "ImageTask", "Job", "Outcome"]
 

@@ -17,9 +17,9 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, note_likelihood
 from napari_psf_distiller.widgets.layers.choices import offer_layers, unwrapped
 from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sign
+from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, RunNote
 from napari_psf_distiller.widgets.layers.record import is_edited
-from napari_psf_distiller.widgets.layers.source import LayerData
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome

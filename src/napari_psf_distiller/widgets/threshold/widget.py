@@ -15,7 +15,8 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import threshold_step
 from napari_psf_distiller.stepwise.threshold import threshold_value
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
-from napari_psf_distiller.widgets.layers.source import layer_like, read_image_layer
+from napari_psf_distiller.widgets.layers.new_layer import layer_like
+from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
