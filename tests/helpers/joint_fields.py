@@ -177,7 +177,9 @@ class Scene(NamedTuple):
         start = self.coefficients if coefficients is None else coefficients
         places = self.centres if centres is None else np.asarray(centres, float)
         field = known_field(self.image, spacing=self.basis.spacing, **noise)
-        model = JointModel(field, self.basis, windows(self.basis), places, start.copy())
+        model = JointModel(
+            field, self.basis, windows(self.basis.voxel_functions), places, start.copy()
+        )
         if len(places) == len(self.centres):
             model.move(places, self.amplitudes.copy())
             model.invalidate_surroundings()

@@ -68,7 +68,7 @@ def turning(of):
         noise = rng.standard_normal(part.size)
         part[:] = 0.2 * np.linalg.norm(parts[0]) * noise / np.linalg.norm(noise)
     model = of.model()
-    model.change_basis(basis, HostWindows(basis), coefficients, [None] * len(parts))
+    model.change_basis(basis, HostWindows(basis.voxel_functions), coefficients, [None] * len(parts))
     return model
 
 

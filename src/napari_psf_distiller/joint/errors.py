@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.joint.basis.voxel_psf import PSFOnGrid
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.measure.widths import profile_width_slope
 
@@ -40,7 +40,7 @@ class PSFErrors(NamedTuple):
 
 
 def psf_errors(
-    basis: FourierBessel,
+    basis: PSFOnGrid,
     coefficients: Floats,
     state: Linearised,
     total_variance: float,
@@ -50,7 +50,8 @@ def psf_errors(
 
     Parameters
     ----------
-    basis : FourierBessel
+    basis : PSFOnGrid
+        The PSF on the voxels that the errors are of.
     coefficients : numpy.ndarray
         The PSF's coefficients; its sum may be any.
     state : Linearised
@@ -85,7 +86,7 @@ def psf_errors(
     # Through the brightest voxel, as widths are measured.
     top = tuple(int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
     widths = []
-    for axis, n in enumerate(basis.window):
+    for axis, n in enumerate(basis.shape):
         if n < 4:
             widths.append(float("nan"))
             continue

@@ -170,7 +170,7 @@ def _spectra(model: JointModel) -> list[AmplitudesByOrder]:
     """Return the spectrum of a bead with the PSF of each of the field model's modes."""
     basis = model.basis
     return [
-        amplitudes_by_order(basis.terms, basis.bead_spectrum(coefficients))
+        amplitudes_by_order(basis.voxel_functions.terms, basis.bead_spectrum(coefficients))
         for coefficients in model.parameters
     ]
 
@@ -246,7 +246,7 @@ class _LightDerivatives:
     def __init__(
         self, model: JointModel, cores: _Cores, spectra: Sequence[AmplitudesByOrder]
     ) -> None:
-        basis = self._basis = model.basis
+        basis = self._basis = model.basis.voxel_functions
         z, y, x = cores.offsets
         self._waves = basis.waves_along(z)
         self._waves_by_z = basis.waves_along(z, derivative=True)

@@ -30,8 +30,8 @@ from napari_psf_distiller.joint.outcome import axial_peak
 from napari_psf_distiller.joint.results import JointState, Settings
 from napari_psf_distiller.joint.start import (
     gaussian,
-    initial_band,
     initial_deviations,
+    initial_frequencies,
     inner_window,
     most_isolated_first,
     window_shape,
@@ -126,11 +126,13 @@ class FitOperations:
         if before is None:
             self.widths = candidates.widths
             self.window: tuple[int, ...] = window_shape(settings.window, bead_image, candidates)
+            band, sampling = initial_frequencies(settings.support, bead_image, candidates)
             self.basis = FourierBessel(
                 inner_window(self.window, self.widths, FIRST_FIT_REACH_WIDTHS),
                 bead_image.spacing,
-                initial_band(settings.support, bead_image, candidates),
+                band,
                 settings.bead_diameter,
+                sampling=sampling,
             )
             start = self._gaussian_start()
             order = most_isolated_first(centres / self.widths, candidates.heights[shown])
@@ -143,7 +145,7 @@ class FitOperations:
             start = before.fitted.coefficients
             self.order = np.arange(len(centres))
         self.preset_status = preset[self.order]
-        self._windows = open_windows(device, self.basis)
+        self._windows = open_windows(device, self.basis.voxel_functions)
         self.model = JointModel(bead_image, self.basis, self._windows, centres[self.order], start)
         # Beads that an earlier fit did not know.
         self.new_beads: list[int] = []
@@ -209,13 +211,13 @@ class FitOperations:
         A window's voxel is a sum over the waves, and each of these a sum over the terms, two of
         whose tables' rows are looked at, forwards and backwards.
         """
-        waves, terms = len(self.basis.waves), len(self.basis.terms)
+        waves, terms = len(self.basis.waves), len(self.basis.voxel_functions.terms)
         return (waves + 4 * terms) / (waves + 4)
 
     def preview(self) -> Array:
         """Return the PSF so far, of the sum 1 if that can be told yet."""
         coefficients = self.model.coefficients_so_far
-        psf = self._in_window(self.basis.psf(coefficients))
+        psf = _padded(self.basis.on_voxels.psf(coefficients), self.window)
         total = self.basis.total(coefficients)
         scaled = (psf / (total if total > 0 else psf.max())).astype(np.float32)
         return scaled[0] if len(scaled) == 1 else scaled
@@ -299,9 +301,12 @@ class FitOperations:
         """Return the coefficients of a Gaussian as wide as a bead's image, with the sum 1."""
         basis = self.basis
         deviations = initial_deviations(
-            self.widths, basis.band, self._bead_image.spacing, self.settings.bead_diameter
+            self.widths * basis.sampling,
+            basis.band,
+            basis.grid_spacing,
+            self.settings.bead_diameter,
         )
-        start = basis.fitted(gaussian(basis.window, deviations))
+        start = basis.fitted(gaussian(basis.shape, deviations))
         return start / basis.total(start)
 
     def extend_window(self) -> None:
@@ -309,8 +314,10 @@ class FitOperations:
         inner, model = self.basis, self.model
         if inner.window == self.window:
             return
-        basis = FourierBessel(self.window, inner.spacing, inner.band, inner.diameter)
-        psf = self._in_window(inner.psf(model.coefficients))
+        basis = FourierBessel(
+            self.window, inner.spacing, inner.band, inner.diameter, sampling=inner.sampling
+        )
+        psf = _padded(inner.psf(model.coefficients), basis.shape)
         self._change_basis(basis, basis.fitted(psf), [None])
         model.update_spectrum_prior()
 
@@ -318,14 +325,14 @@ class FitOperations:
         """Put the PSF's peak along z into the middle of the window, and the centres to it."""
         model, basis = self.model, self.basis
         # It is looked for in all of the window: a later centring finds it if it lies farther.
-        peak = axial_peak(basis, model.coefficients, basis.window[0] // 2)
-        farthest = basis.window[0] // 4
+        peak = axial_peak(basis, model.coefficients, basis.shape[0] // 2)
+        farthest = basis.shape[0] // 4
         planes = max(-farthest, min(round(peak), farthest))
         if planes == 0:
             return False
         logger.info("joint fit: the PSF's peak is moved by %d planes", -planes)
         model.coefficients = basis.projected(basis, model.coefficients, -planes)
-        centres = model.centres + np.array([planes, 0.0, 0.0])
+        centres = model.centres + np.array([planes / basis.sampling[0], 0.0, 0.0])
         model.move(centres, model.amplitudes)
         model.invalidate_surroundings()
         if basis.orders != (0,):
@@ -376,13 +383,14 @@ class FitOperations:
         """Let the PSF be a sum of other functions."""
         self.basis = basis
         self._windows.close()
-        self._windows = open_windows(self.device, basis)
+        self._windows = open_windows(self.device, basis.voxel_functions)
         self.model.change_basis(basis, self._windows, coefficients, priors)
 
-    def _in_window(self, psf: Floats) -> Floats:
-        """Return a PSF in all of the window; beyond what was fitted so far it is 0."""
-        missing = [n - part for n, part in zip(self.window, psf.shape, strict=True)]
-        return np.pad(psf, [(n // 2, n // 2) for n in missing])
+
+def _padded(psf: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return a PSF in a larger window; beyond what was fitted so far it is 0."""
+    missing = [n - part for n, part in zip(shape, psf.shape, strict=True)]
+    return np.pad(psf, [(n // 2, n // 2) for n in missing])
 
 
 def band_in_words(band: Band) -> str:

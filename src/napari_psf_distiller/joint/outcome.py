@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -78,15 +79,26 @@ def finished_fit(
     if not basis.total(model.coefficients) > 0:
         check_one_kind(reasons)
     sum_variance = _sum_variance(model, state, device, before)
-    displacement = axial_peak(basis, model.coefficients, basis.window[0] // 4)
+    # In voxels of the PSF's own grid.
+    peak = axial_peak(basis, model.coefficients, basis.shape[0] // 4)
+    displacement = peak / basis.sampling[0]
     planes = round(displacement)
     # Beyond the window's ends the functions are anything: displaced by more than a fraction of a
     # plane, the PSF has fewer.
     fraction = planes - displacement
-    errors = psf_errors(basis, model.coefficients, state, sum_variance, fraction)
-    misfit = find_misfit(model, bead_fit, state, widths, reasons, errors.voxels)
+    grid = basis.on_voxels
+    errors = psf_errors(grid, model.coefficients, state, sum_variance, fraction)
+    finer_error: Array | None = None
+    grid_errors = errors.voxels
+    if grid is not basis:
+        finer = psf_errors(basis, model.coefficients, state, sum_variance, round(peak) - peak)
+        grid_errors = finer.voxels
+        # As parts of a sum over more voxels.
+        part = np.float32(1 / math.prod(basis.sampling))
+        finer_error = part * _about_plane(grid_errors, round(peak))
+    misfit = find_misfit(model, bead_fit, state, widths, reasons, errors.voxels, grid_errors)
     model.normalise()
-    moved = _about_plane(basis.psf(model.coefficients, fraction), planes)
+    moved = _about_plane(grid.psf(model.coefficients, fraction), planes)
     voxel_errors = _about_plane(errors.voxels, planes)
     psf = (moved / moved.sum()).astype(np.float32)
     centres = model.centres + np.array([displacement, 0.0, 0.0])
@@ -98,6 +110,7 @@ def finished_fit(
     return JointFitResult(
         psf=psf[0] if flat else psf,
         psf_error=voxel_errors[0] if flat else voxel_errors,
+        finer_error=finer_error,
         fwhm_error=tuple(float(w) for w in (fwhm_errors[1:] if flat else fwhm_errors)),
         beads=beads,
         residual=residual[0] if flat else residual,
@@ -124,7 +137,7 @@ def finished_fit(
 
 
 def axial_peak(basis: FourierBessel, coefficients: Floats, farthest: int) -> float:
-    """Return where along z the PSF is highest on its axis, in voxels from the window's middle.
+    """Return where along z the PSF is highest on its axis, in its grid's voxels from the middle.
 
     Parameters
     ----------
@@ -134,7 +147,7 @@ def axial_peak(basis: FourierBessel, coefficients: Floats, farthest: int) -> flo
     farthest : int
         Planes from the middle; what is higher beyond is not looked at.
     """
-    if basis.window[0] == 1:
+    if basis.shape[0] == 1:
         return 0.0
     positions, values_at = basis.profile_gradient(0)
     line = np.where(np.abs(positions) <= farthest, values_at @ coefficients, -np.inf)
@@ -163,7 +176,7 @@ def _sum_variance(
     # Orders beyond 0 add nothing to the sum, and are not mistaken for background, which is the same
     # all around a bead: without them the same is found in a fraction of the time.
     symmetric = extended_basis(basis, coefficients, basis.band, (0,))
-    symmetric_windows = open_windows(device, symmetric)
+    symmetric_windows = open_windows(device, symmetric.voxel_functions)
     try:
         model.change_basis(symmetric, symmetric_windows, basis.split(coefficients)[0], priors[:1])
         return _relative_sum_variance(model, replace(state, precision=state.precision[:1]))

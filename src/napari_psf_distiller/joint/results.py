@@ -113,6 +113,9 @@ class JointFitResult:
         float32, (Z, Y, X) or (Y, X), sum 1, its peak along z in the middle plane.
     psf_error : numpy.ndarray
         float32, of its shape: the standard error of each voxel.
+    finer_error : numpy.ndarray or None
+        float32, (Z, Y, X): where the PSF's own grid is finer than the image's voxels, the standard
+        error of each voxel of that grid, for a PSF with the sum 1 on it.
     fwhm_error : tuple of float
         Standard errors of the widths along each axis, in micrometres.
     beads : pandas.DataFrame
@@ -137,6 +140,7 @@ class JointFitResult:
 
     psf: Array
     psf_error: Array
+    finer_error: Array | None
     fwhm_error: tuple[float, ...]
     beads: pd.DataFrame
     residual: Array
@@ -152,8 +156,8 @@ class JointFitResult:
     def functions(self) -> FittedFunctions:
         """The functions that ``psf`` is the sum of."""
         basis = self.state.basis
-        nz, ny, nx = basis.window
-        sz, sy, sx = basis.spacing
+        nz, ny, nx = basis.shape
+        sz, sy, sx = basis.grid_spacing
         return FittedFunctions(
             waves=basis.waves,
             radial=basis.radial,
@@ -161,6 +165,7 @@ class JointFitResult:
             amplitudes=np.array(basis.psf_amplitudes(self.state.fitted.coefficients)),
             spacing=(sz, sy, sx),
             window=(nz, ny, nx),
-            centre=(self.state.displacement * sz, 0.0, 0.0),
+            centre=(self.state.displacement * basis.spacing[0], 0.0, 0.0),
+            error=self.finer_error,
             clip=False,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,24 @@ from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.image.detection import Candidates
 from napari_psf_distiller.joint.image.observed_band import observed_band
-from napari_psf_distiller.optics import Band, Support, sampled_band
+from napari_psf_distiller.joint.voxel_phases import (
+    MIN_PHASE_COVERAGE,
+    phase_coverage,
+    subvoxel_places,
+)
+from napari_psf_distiller.optics import (
+    MAX_AXIAL_CYCLES,
+    MAX_LATERAL_CYCLES,
+    Band,
+    Support,
+    sampled_band,
+)
 
 __all__ = [
+    "Frequencies",
     "gaussian",
-    "initial_band",
     "initial_deviations",
+    "initial_frequencies",
     "inner_window",
     "most_isolated_first",
     "window_shape",
@@ -30,6 +43,10 @@ Floats = NDArray[np.float64]
 # it is taken for background, which errs the more the denser the beads are: where more than this
 # many windows lie over each other in the plane, they are made larger, by up to this factor.
 WINDOW_REACH_WIDTHS, MAX_OVERLAP, MAX_ENLARGEMENT = (6.5, 9.0), 1.2, 1.35
+
+# And at least this many voxels, along z and in the plane, where the image has them: of large voxels
+# these cost little, and hold most of the halo.
+WINDOW_REACH_VOXELS = (12, 16)
 
 # From this many beads on one of them may be something else.
 MANY_BEADS = 5
@@ -54,12 +71,33 @@ OBSERVED_BAND_MARGIN, MAX_OBSERVED_EXCESS = 1.1, 1.6
 # for more than the second, in cycles a micrometre.
 PARAXIAL_MICROMETRES, MAX_PARAXIAL_AXIAL = 0.047, 2.0
 
+# Voxels of the PSF's grid to one of the image's along an axis, at most; and how many times as high
+# frequencies as the width of the beads asks for they are made to show: optics that pass far more
+# than that are not these beads'.
+MAX_SAMPLING, MAX_BAND_OF_WIDTHS = 4, 2.0
+
 # Beads are of typical height within this, as a logarithm, of the median.
 TYPICAL_LOG_AMPLITUDE = 0.7
 
 
-def initial_band(support: Support | None, bead_image: BeadImage, candidates: Candidates) -> Band:
-    """Return the frequencies that a PSF may have.
+class Frequencies(NamedTuple):
+    """Which frequencies a PSF may have, and the grid that shows them.
+
+    Attributes
+    ----------
+    band : Band
+    sampling : tuple of int
+        Voxels of the PSF's grid to one of the image's, along z, y and x.
+    """
+
+    band: Band
+    sampling: tuple[int, int, int]
+
+
+def initial_frequencies(
+    support: Support | None, bead_image: BeadImage, candidates: Candidates
+) -> Frequencies:
+    """Return the frequencies that a PSF may have, and how much finer than the image its grid is.
 
     Parameters
     ----------
@@ -72,8 +110,12 @@ def initial_band(support: Support | None, bead_image: BeadImage, candidates: Can
     -----
     An aberrated PSF is wide and has fine detail all the same: so where the optics are not known,
     what is seen in the beads' images counts too.
+
+    Voxels that are too large for a frequency show it as a lower one. Of beads at different places
+    within their voxels it can be told all the same, as each shows the PSF at other places (J.
+    Anderson and I. R. King, "Toward high-precision astrometry with WFPC2", PASP 112, 2000): so
+    where voxels are too large, the PSF has a grid of its own.
     """
-    most = sampled_band(bead_image.spacing)
     lateral, axial = math.inf, math.inf
     if support is not None:
         lateral = support.band.lateral * OPTICS_TOLERANCE[1]
@@ -81,14 +123,56 @@ def initial_band(support: Support | None, bead_image: BeadImage, candidates: Can
     if math.isinf(axial):
         shown = _band_of_beads(bead_image, candidates)
         lateral, axial = min(lateral, shown.lateral), shown.axial
-    return Band(min(lateral, most.lateral), min(axial, most.axial))
+    needed = _band_of_widths(bead_image, candidates)
+    if support is not None and math.isfinite(support.band.axial):
+        needed = Band(
+            min(support.band.lateral, MAX_BAND_OF_WIDTHS * needed.lateral),
+            min(support.band.axial, MAX_BAND_OF_WIDTHS * needed.axial),
+        )
+    sampling = _sampling(needed, bead_image, candidates)
+    grid = [size / factor for size, factor in zip(bead_image.spacing, sampling, strict=True)]
+    most = sampled_band(grid)
+    return Frequencies(Band(min(lateral, most.lateral), min(axial, most.axial)), sampling)
+
+
+def _sampling(needed: Band, bead_image: BeadImage, candidates: Candidates) -> tuple[int, int, int]:
+    """Return how many voxels of the PSF's grid one of the image's needs, along each axis.
+
+    It is 1 where the beads' places cannot tell what is finer.
+    """
+    wanted = [
+        math.ceil(highest * size / cycles)
+        for highest, size, cycles in zip(
+            (needed.axial, needed.lateral, needed.lateral),
+            bead_image.spacing,
+            (MAX_AXIAL_CYCLES, MAX_LATERAL_CYCLES, MAX_LATERAL_CYCLES),
+            strict=True,
+        )
+    ]
+    if len(bead_image.intensity) == 1:
+        wanted[0] = 1
+    if max(wanted) == 1:
+        return 1, 1, 1
+    sampling = [min(factor, MAX_SAMPLING) for factor in wanted]
+    places = subvoxel_places(bead_image.intensity, candidates.voxels[~candidates.in_halo])
+    z, y, x = (
+        factor if covered > MIN_PHASE_COVERAGE else 1
+        for factor, covered in zip(sampling, phase_coverage(places, (2, 2, 2)), strict=True)
+    )
+    return z, y, x
+
+
+def _band_of_widths(bead_image: BeadImage, candidates: Candidates) -> Band:
+    """Return the frequencies that an unaberrated PSF as wide as the beads' images has."""
+    spacing, widths = bead_image.spacing, candidates.widths
+    return Band(1.02 / (min(widths[1:]) * spacing[1]), 0.88 / (widths[0] * spacing[0]))
 
 
 def _band_of_beads(bead_image: BeadImage, candidates: Candidates) -> Band:
     """Return the frequencies that beads can be told to have by their widths and their spectra."""
-    spacing, widths = bead_image.spacing, candidates.widths
-    lateral = UNKNOWN_OPTICS_MARGIN[1] * 1.02 / (min(widths[1:]) * spacing[1])
-    axial = UNKNOWN_OPTICS_MARGIN[0] * 0.88 / (widths[0] * spacing[0])
+    width = _band_of_widths(bead_image, candidates)
+    lateral = UNKNOWN_OPTICS_MARGIN[1] * width.lateral
+    axial = UNKNOWN_OPTICS_MARGIN[0] * width.axial
     seen = observed_band(bead_image, candidates)
     if seen is not None:
         lateral = max(
@@ -120,11 +204,13 @@ def window_shape(
         plane = shape[1] * spacing[1] * shape[2] * spacing[2]
         overlap = len(candidates.voxels) * (2 * across) ** 2 / plane
         across *= float(np.clip(np.sqrt(overlap / MAX_OVERLAP), 1, MAX_ENLARGEMENT))
+        across = max(across, WINDOW_REACH_VOXELS[1] * max(spacing[1:]))
         # Beside a bead there must be background.
         across = min(
             across, MAX_WINDOW_OF_IMAGE * min(shape[1] * spacing[1], shape[2] * spacing[2]) / 2
         )
-        halves = [WINDOW_REACH_WIDTHS[0] * widths[0], across / spacing[1], across / spacing[2]]
+        along = max(WINDOW_REACH_WIDTHS[0] * widths[0], WINDOW_REACH_VOXELS[0])
+        halves = [along, across / spacing[1], across / spacing[2]]
     nz, ny, nx = (
         2 * max(least, min(int(np.ceil(half)), limit)) + 1
         for half, least, limit in zip(
@@ -198,7 +284,7 @@ def initial_deviations(
     widths : numpy.ndarray
         Full width at half maximum of a bead's image along each axis, in voxels.
     band : Band
-        The PSF's; see `initial_band`.
+        The PSF's; see `initial_frequencies`.
     spacing : sequence of float
         Voxel size in micrometres.
     diameter : float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from napari_psf_distiller.compute.psf_basis import angular_factor
+from napari_psf_distiller.psf.pixel_filter import pixel_cosines, pixel_links
 
 __all__ = ["Evaluated", "FittedFunctions"]
 
@@ -20,9 +20,9 @@ Floats = NDArray[np.float64]
 # What a saved sum of this kind calls itself.
 KIND = "fourier-bessel"
 
-# On a circle of frequencies the pixels' filter is written as cosines of the direction: of up to so
-# many turns, and more for larger pixels. Such as are nowhere more than a part of 1 are left out.
-TURNS, LEAST_COSINE = 32, 1e-9
+# Of the pixels' filter, cosines of the direction that are nowhere more than this part of 1 are left
+# out.
+LEAST_COSINE = 2e-9
 
 # The brightest voxel is put into the middle so many times.
 MOST_MOVES = 3
@@ -75,6 +75,9 @@ class FittedFunctions:
         This part of the highest value is subtracted.
     clip : bool
         What is then negative becomes 0.
+    error : numpy.ndarray or None
+        float32, (Z, Y, X): the standard error of each of the fitted voxels of a PSF with the sum 1
+        on them, its brightest in the middle. None where they are those of the PSF's own voxels.
     """
 
     waves: Floats = field(repr=False)
@@ -86,6 +89,7 @@ class FittedFunctions:
     centre: tuple[float, float, float]
     background: float = 0.0
     clip: bool = True
+    error: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
     def reach(self) -> tuple[tuple[float, float], ...]:
@@ -165,59 +169,17 @@ class FittedFunctions:
         return values
 
     def _on_pixels(self, spacing: Sequence[float]) -> dict[tuple[int, bool], Floats]:
-        """Return each term's amplitudes as pixels of another size see them.
-
-        Notes
-        -----
-        A function of the order m is the sum of plane waves from all directions, those from theta
-        times ``cos(m theta)``. The pixels' filter is even along y and along x: on each circle of
-        frequencies a sum of ``cos(n theta)`` with even n, which turns one of the order m into those
-        of the orders m + n and m - n.
-        """
-        filters = self._filter(spacing)
+        """Return each term's amplitudes as pixels of another size see them."""
+        cosines = pixel_cosines(self.radial, self.spacing[1:], spacing[1:], LEAST_COSINE)
         found: dict[tuple[int, bool], Floats] = {}
-
-        def add(order: int, sine: bool, part: Floats) -> None:
-            key = (order, sine)
-            found[key] = found[key] + part if key in found else part
-
-        for (order, sine), part in zip(self.terms, self.amplitudes, strict=True):
-            for n, factor in filters.items():
-                if n == 0:
-                    add(order, sine, part * factor)
-                    continue
-                # Of J_m, i^m comes with each plane wave; and J_-m cos(-m phi) is as J_m's, times
-                # (-1)^m.
-                each = part * factor / 2 * (-1) ** (n // 2)
-                add(order + n, sine, each)
-                lower = order - n
-                if sine and lower == 0:
-                    continue
-                sign = 1
-                if lower < 0:
-                    sign = (-1) ** abs(lower) * (-1 if sine else 1)
-                add(abs(lower), sine, sign * each)
-        return found
-
-    def _filter(self, spacing: Sequence[float]) -> dict[int, Floats]:
-        """Return the ratio of what two pixels pass as cosines of the direction, each (radial,)."""
-        _, y, x = spacing
-        _, own_y, own_x = self.spacing
-        largest = self.radial[-1] * max(y, x, own_y, own_x)
-        directions = 2 * (TURNS + math.ceil(2 * np.pi * largest))
-        theta = np.arange(directions) * (2 * np.pi / directions)
-        ky, kx = (self.radial[:, None] * turn(theta) for turn in (np.sin, np.cos))
-        ratio = np.sinc(ky * y) * np.sinc(kx * x) / (np.sinc(ky * own_y) * np.sinc(kx * own_x))
-        cosines = np.fft.rfft(ratio, axis=1).real / directions
-        found = {0: cosines[:, 0]}
-        for n in range(2, directions // 2, 2):
-            if np.abs(cosines[:, n]).max() > LEAST_COSINE:
-                found[n] = 2 * cosines[:, n]
+        for source, target, factor in pixel_links(self.terms, cosines):
+            part = self.amplitudes[source] * factor
+            found[target] = found[target] + part if target in found else part
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file needs to keep, by name; see `from_arrays`."""
-        return {
+        found = {
             "kind": np.array(KIND),
             "waves": self.waves,
             "radial": self.radial,
@@ -230,6 +192,9 @@ class FittedFunctions:
             "background": np.array(self.background),
             "clip": np.array(self.clip),
         }
+        if self.error is not None:
+            found["error"] = self.error
+        return found
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> FittedFunctions | None:
@@ -251,6 +216,9 @@ class FittedFunctions:
         sz, sy, sx = (float(size) for size in arrays["spacing"])
         nz, ny, nx = (int(n) for n in arrays["window"])
         cz, cy, cx = (float(place) for place in arrays["centre"])
+        error = np.asarray(arrays["error"], np.float32) if "error" in arrays else None
+        if error is not None and error.ndim != 3:
+            raise ValueError("The errors of the fitted voxels are no array of three axes.")
         return cls(
             waves=waves,
             radial=radial,
@@ -261,4 +229,5 @@ class FittedFunctions:
             centre=(cz, cy, cx),
             background=float(arrays["background"]),
             clip=bool(arrays["clip"]),
+            error=error,
         )

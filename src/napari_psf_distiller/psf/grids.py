@@ -20,6 +20,7 @@ __all__ = [
     "default_shape",
     "errors_on",
     "evaluated",
+    "finer_errors",
     "interpolated",
     "room_in_array",
     "room_in_window",
@@ -155,6 +156,28 @@ def interpolated(
     if not total > 0:
         raise InputError("The PSF's sum is not positive, so it cannot be scaled to 1.")
     return Evaluated(values / total, 1 / total)
+
+
+def finer_errors(
+    model: FittedFunctions, own: Sequence[float], spacing: Sequence[float]
+) -> Array | None:
+    """Return the errors of the finer voxels that functions were fitted on, if these are called for.
+
+    Parameters
+    ----------
+    model : FittedFunctions
+    own, spacing : sequence of float
+        Size of the PSF's voxels and of those that are asked for, (z, y, x) or (y, x) in
+        micrometres.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        None where the PSF's own voxels tell as much.
+    """
+    if model.error is None or all(new >= old for old, new in zip(own, spacing, strict=True)):
+        return None
+    return model.error[0] if len(own) == 2 else model.error
 
 
 def errors_on(

@@ -39,10 +39,15 @@ def with_post_processed(distilled: PSF, array: NDArray[np.float32], settings: Po
         steps = [move * size for move, size in zip(moves, distilled.spacing, strict=True)]
         z, y, x = [0.0] * (3 - len(steps)) + steps
         cz, cy, cx = model.centre
+        finer = model.error
+        if finer is not None:
+            own = zip((z, y, x), model.spacing, strict=True)
+            finer = np.roll(finer, [round(step / size) for step, size in own], axis=(0, 1, 2))
         model = dataclasses.replace(
             model,
             centre=(cz - z, cy - y, cx - x),
             background=settings.background,
             clip=settings.clip,
+            error=finer,
         )
     return dataclasses.replace(distilled, array=array, error=error, model=model)

@@ -170,8 +170,9 @@ class PSF(HoldsArray):
         shape : sequence of int, optional
             Number of voxels along each axis; by default what covers this PSF's extent.
         with_error : bool
-            Whether the result has the standard errors of its voxels: those of this PSF, their
-            variances interpolated linearly, and scaled as the PSF is.
+            Whether the result has the standard errors of its voxels: those of the voxels that the
+            functions were fitted on, their variances interpolated linearly, and scaled as the PSF
+            is.
         interpolate : bool
             Of a PSF without functions, interpolate its voxels by cubic splines instead of raising
             an error; that a larger pixel sees more is then left out.
@@ -219,10 +220,16 @@ class PSF(HoldsArray):
             array, scale = grids.evaluated(self.model, sizes, shape)
         error = None
         if with_error and self.error is not None:
+            known, known_spacing = self.error, self.spacing
             if self.model is not None:
-                own, own_scale = grids.evaluated(self.model, self.spacing, self.shape)
-                scale *= float(own.max() / self.array.max()) / own_scale
-            error = grids.errors_on(self.error, self.spacing, sizes, shape, scale)
+                finer = grids.finer_errors(self.model, self.spacing, sizes)
+                if finer is not None:
+                    known, known_spacing = finer, self.model.spacing[-self.ndim :]
+                own, own_scale = grids.evaluated(self.model, known_spacing, known.shape)
+                if finer is None:
+                    own_scale *= float(self.array.max() / own.max())
+                scale /= own_scale
+            error = grids.errors_on(known, known_spacing, sizes, shape, scale)
         return dataclasses.replace(self, array=array.astype(np.float32), spacing=sizes, error=error)
 
     def save(self, path: str | Path, **options: Any) -> None:

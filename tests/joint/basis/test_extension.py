@@ -23,7 +23,7 @@ def fitted(band: Band):
     field = of._replace(image=noisy).model().bead_image
     basis = FourierBessel(WINDOW, SPACING, band, DIAMETER)
     start = basis.fitted(of.basis.psf(of.coefficients))
-    model = JointModel(field, basis, HostWindows(basis), of.centres, start)
+    model = JointModel(field, basis, HostWindows(basis.voxel_functions), of.centres, start)
     model.move(of.centres, of.amplitudes.copy())
     return basis, finish(model.solve(30, 1e-3))
 

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from problems import relative_l2, seeds
 from scipy import special
 
-from napari_psf_distiller.joint.basis.fourier_bessel import TABLE_STEPS_PER_VOXEL, FourierBessel
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.rings import Rings
+from napari_psf_distiller.joint.basis.voxel_functions import (
+    TABLE_STEPS_PER_PIXEL,
+    VoxelFunctions,
+)
 from napari_psf_distiller.optics import Band, ball_form_factor
 
 BAND = Band(3.0, 1.0)
@@ -60,6 +64,11 @@ def at(of: FourierBessel, amplitudes, z, r, angle):
     return result
 
 
+def seen(of: FourierBessel) -> VoxelFunctions:
+    """Return what an image's voxels see of a PSF's functions."""
+    return of.voxel_functions
+
+
 def some(of: FourierBessel, seed: int = 0):
     """Return coefficients."""
     return np.random.default_rng(seed).standard_normal(of.size)
@@ -99,7 +108,7 @@ def test_the_ball_is_the_transform_of_a_sphere_cut_in_discs():
 def test_what_a_basis_has():
     of = basis("turning")
     assert of.terms == ((0, False), (1, False), (1, True), (2, False), (2, True))
-    assert of.columns == 5 * len(of.radial)
+    assert seen(of).columns == 5 * len(of.radial)
     assert of.size == sum(part.size for part in of.split(some(of)))
     assert [part.size for part in of.split(some(of))] == list(of.sizes)
     assert basis("within an envelope").sizes == (of.sizes[0], *[FEW] * 4)
@@ -112,7 +121,7 @@ def test_what_a_basis_has():
 def test_amplitudes_and_their_adjoint(name, seed, diameter):
     of = basis(name, diameter)
     coefficients = some(of, seed)
-    amplitudes = np.random.default_rng(seed + 1).standard_normal((len(of.waves), of.columns))
+    amplitudes = np.random.default_rng(seed + 1).standard_normal((len(of.waves), seen(of).columns))
     one = np.vdot(of.bead_spectrum(coefficients), amplitudes)
     other = np.vdot(coefficients, of.bead_spectrum_adjoint(amplitudes))
     size = np.linalg.norm(of.bead_spectrum(coefficients)) * np.linalg.norm(amplitudes)
@@ -238,7 +247,10 @@ def test_fitted_reproduces_an_airy_pattern():
 def test_displaced_functions_are_hardly_brighter(planes):
     # What is faint in the window and bright beyond its ends would be told by noise.
     of = FourierBessel((planes, 21, 21), (0.2, 0.08, 0.08), Band(4.7, 1.53))
-    root = of.displacement_gram_root(of.displacement_gram([of.waves_at(-0.5), of.waves_at(0.5)]), 0)
+    root = of.displacement_gram_root(
+        of.displacement_gram([seen(of).waves_at(-0.5), seen(of).waves_at(0.5)]),
+        0,
+    )
     assert np.linalg.eigvalsh(root).max() < 8
 
 
@@ -255,35 +267,37 @@ def test_what_the_band_stops_is_left_out():
 @pytest.mark.parametrize("name", ["uneven", "turning"])
 def test_waves_are_displaced_by_voxels(name):
     of = basis(name)
-    np.testing.assert_allclose(of.waves_at(1.0)[1:], of.waves_at(0.0)[:-1], atol=1e-12)
+    np.testing.assert_allclose(seen(of).waves_at(1.0)[1:], seen(of).waves_at(0.0)[:-1], atol=1e-12)
     z = (np.arange(of.window[0]) - of.window[0] // 2 - 0.3)[:, None] * of.spacing[0]
     phase = 2 * np.pi * of.waves * z
     expected = np.where(of.waves < 0, np.sin(phase), np.cos(phase))
-    np.testing.assert_allclose(of.waves_at(0.3), expected, atol=1e-12)
+    np.testing.assert_allclose(seen(of).waves_at(0.3), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["uneven", "plane"])
 @pytest.mark.parametrize("displacement", [-0.4, 0.0, 0.25])
 def test_the_derivative_of_waves(name, displacement):
     of, h = basis(name), 1e-5
-    difference = (of.waves_at(displacement + h) - of.waves_at(displacement - h)) / (2 * h)
+    difference = (seen(of).waves_at(displacement + h) - seen(of).waves_at(displacement - h)) / (
+        2 * h
+    )
     places = np.arange(of.window[0]) - of.window[0] // 2 - displacement
-    found = of.waves_along(places, derivative=True)
+    found = seen(of).waves_along(places, derivative=True)
     np.testing.assert_allclose(found, difference, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["uneven", "turning"])
 def test_tables(name):
     of = basis(name)
-    assert of.step == pytest.approx(0.1 / TABLE_STEPS_PER_VOXEL)
-    places = np.arange(of.table_length) * of.step
+    assert seen(of).step == pytest.approx(0.1 / TABLE_STEPS_PER_PIXEL)
+    places = np.arange(seen(of).table_length) * seen(of).step
     # They reach as far as a displaced window's corner, and a place further.
     corner = [(n // 2 + 0.5) * s for n, s in zip(of.window[1:], of.spacing[1:], strict=True)]
-    assert places[-1] >= np.hypot(*corner) + of.step
+    assert places[-1] >= np.hypot(*corner) + seen(of).step
     # Those of an order that it does not have, too: a derivative has one more.
     for order in (0, 1, 2, 3):
         expected = special.jv(order, 2 * np.pi * places[:, None] * of.radial)
-        np.testing.assert_allclose(of.table(order), expected, atol=1e-6)
+        np.testing.assert_allclose(seen(of).table(order), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3, 6, 12])
@@ -291,10 +305,10 @@ def test_straight_lines_in_tables(order):
     # With the highest frequency that voxels can sample.
     of = FourierBessel((1, 31, 31), (1.0, 0.1, 0.12), Band(0.5 / 0.12, 0.0))
     across, along = np.random.default_rng(order).uniform(-1.5, 1.5, (2, 10_000))
-    rows, part = of.table_rows_at(across, along)
+    rows, part = seen(of).table_rows_at(across, along)
     assert ((part >= 0) & (part < 1)).all()
-    np.testing.assert_allclose((rows + part) * of.step, np.hypot(across, along), atol=1e-12)
-    table, part = of.table(order).astype(float), part[:, None]
+    np.testing.assert_allclose((rows + part) * seen(of).step, np.hypot(across, along), atol=1e-12)
+    table, part = seen(of).table(order).astype(float), part[:, None]
     found = table[rows] * (1 - part) + table[rows + 1] * part
     expected = special.jv(order, 2 * np.pi * np.hypot(across, along)[:, None] * of.radial)
     assert np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
@@ -328,7 +342,7 @@ def test_hessian_of_displaced_beads(name):
         jacobian(of, lambda coefficients, d=d: of.psf(coefficients, d)) for d in displacements
     ]
     mean = np.mean([j.T @ (weights.ravel()[:, None] * j) for j in jacobians], axis=0)
-    displaced = of.displacement_gram([of.waves_at(d) for d in displacements])
+    displaced = of.displacement_gram([seen(of).waves_at(d) for d in displacements])
     ends = np.cumsum([0, *of.sizes])
     for term, (start, stop) in enumerate(itertools.pairwise(ends)):
         found = of.hessian(weights, term, displaced)
@@ -336,7 +350,7 @@ def test_hessian_of_displaced_beads(name):
         assert relative_l2(found, mean[start:stop, start:stop]) <= 1e-6
         # The functions that rise beyond the window's ends are brighter there.
         assert np.trace(found) > 1.2 * np.trace(of.hessian(weights, term))
-        root = of.displacement_gram_root(of.displacement_gram([of.waves_at(0.0)] * 2), term)
+        root = of.displacement_gram_root(of.displacement_gram([seen(of).waves_at(0.0)] * 2), term)
         np.testing.assert_allclose(root, np.eye(len(root)), atol=1e-9)
 
 
@@ -357,7 +371,7 @@ def test_a_bead_and_its_adjoint(name, seed, diameter):
 def test_the_adjoint_of_many_arrays(name):
     of, rng = basis(name, 0.4), np.random.default_rng(2)
     array, planes = rng.standard_normal(of.window), rng.standard_normal((3, of.window[0]))
-    displaced = of.displacement_gram([of.waves_at(d) for d in (-0.3, 0.2)])
+    displaced = of.displacement_gram([seen(of).waves_at(d) for d in (-0.3, 0.2)])
     for term in range(len(of.terms)):
         found = of.bead_adjoint(array, term, displaced, planes)
         assert found.shape == (3, of.sizes[term])
@@ -369,7 +383,7 @@ def test_the_adjoint_of_many_arrays(name):
 def test_bead_adjoint_of_displaced_beads_goes_with_the_hessian():
     of = basis("uneven")
     weights = np.abs(some(of)).sum() * np.ones(of.window)
-    displaced = of.displacement_gram([of.waves_at(d) for d in (-0.3, 0.2)])
+    displaced = of.displacement_gram([seen(of).waves_at(d) for d in (-0.3, 0.2)])
     # The weights times the bead of a displaced sum of functions, seen by the same functions.
     coefficients = some(of)
     root = of.displacement_gram_root(displaced, 0)
@@ -504,7 +518,7 @@ def test_covariance_is_that_of_independent_amplitudes(name):
     for term, (m, sine) in enumerate(of.terms):
         turn = np.sin(m * angle) if sine else np.cos(m * angle)
         disc = special.jv(m, 2 * np.pi * r.ravel()[:, None] * of.radial) * turn.ravel()[:, None]
-        functions = np.einsum("zf,pk->zpfk", of.waves_at(0.0), disc)
+        functions = np.einsum("zf,pk->zpfk", seen(of).waves_at(0.0), disc)
         functions = functions.reshape(-1, power.size)
         projected = matrix[:, ends[term] : ends[term + 1]].T @ functions
         expected = (projected * power.ravel()) @ projected.T

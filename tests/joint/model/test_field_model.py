@@ -71,7 +71,7 @@ def model_of(field_model, parameters, image, *, deviation=1.0) -> JointModel:
     model = JointModel(
         known_field(image, deviation),
         basis,
-        HostWindows(basis),
+        HostWindows(basis.voxel_functions),
         CENTRES,
         parameters.copy(),
         field_model,

@@ -143,7 +143,11 @@ def test_the_right_model_leaves_nothing(centres):
 def test_the_first_amplitudes_are_about_the_true_ones():
     of = scene([(6.0, 10.0, 10.0), (7.0, 30.0, 11.0)])
     model = JointModel(
-        known_field(of.image), of.basis, HostWindows(of.basis), of.centres, of.coefficients
+        known_field(of.image),
+        of.basis,
+        HostWindows(of.basis.voxel_functions),
+        of.centres,
+        of.coefficients,
     )
     np.testing.assert_allclose(model.amplitudes, of.amplitudes, rtol=1e-2)
     assert model.used.all()
@@ -525,7 +529,7 @@ def turned(model, prior: float) -> None:
     priors = [None, *(prior * np.eye(size) for size in basis.sizes[1:])]
     added = np.zeros(basis.size - model.basis.size)
     coefficients = np.concatenate([model.coefficients, added])
-    model.change_basis(basis, HostWindows(basis), coefficients, priors)
+    model.change_basis(basis, HostWindows(basis.voxel_functions), coefficients, priors)
 
 
 def test_new_terms_change_nothing_by_themselves():
@@ -578,7 +582,7 @@ def test_orders_are_expected_as_strong_as_they_are():
     model = of._replace(image=image).model(deviation=2)
     symmetric = basis.fitted(of.basis.psf(of.coefficients))
     priors = [None, *(1 / basis.prior_variances_of(term) for term in range(1, len(terms)))]
-    model.change_basis(basis, HostWindows(basis), symmetric, priors)
+    model.change_basis(basis, HostWindows(basis.voxel_functions), symmetric, priors)
     for _ in range(4):
         model.update_order_priors(finish(model.solve(100, 1e-4)))
     # It is not of those that do not turn.
@@ -607,7 +611,7 @@ def test_every_device_gives_the_same_psf(opencl_device, centres):
 
     of = scene(centres)
     found = []
-    for windows in (HostWindows, lambda basis: OpenCLWindows(opencl_device, basis)):
+    for windows in (HostWindows, lambda of: OpenCLWindows(opencl_device, of)):
         model = of.model(windows=windows, coefficients=gaussian_coefficients(of.basis, 1.1))
         solved(model, most=8)
         found.append(of.basis.psf(model.coefficients))

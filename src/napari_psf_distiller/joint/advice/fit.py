@@ -11,6 +11,7 @@ from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.joint.advice.light import light_warnings
 from napari_psf_distiller.joint.advice.misfit import misfit_warnings, spacing_warnings
 from napari_psf_distiller.joint.results import JointFitResult
+from napari_psf_distiller.joint.voxel_phases import MIN_PHASE_COVERAGE
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.optics import Band, support_of
 from napari_psf_distiller.recipe import Optics, Recipe
@@ -51,7 +52,9 @@ def joint_warnings(
     """
     support = support_of(recipe.optics)
     seen = seen_band(recipe.optics)
-    coarse = [] if seen is None else _undersampled_axes(seen, spacing)
+    # The PSF's own grid is as fine as the beads' places can tell.
+    grid = fit.state.basis.grid_spacing[-len(spacing) :]
+    coarse = [] if seen is None else _undersampled_axes(seen, grid)
     # With a wrong voxel size the other figures say nothing.
     against_the_model = spacing_warnings(fit.widths.tolist(), spacing) or misfit_warnings(
         fit.misfit,
@@ -62,7 +65,7 @@ def joint_warnings(
     )
     return (
         *_optics_warnings(recipe.optics),
-        *_undersampling_warnings(coarse),
+        *_undersampling_warnings(coarse, fit.misfit.phase_coverage[-len(spacing) :]),
         *_width_warnings(fit, spacing),
         *_second_peak_warnings(fit, spacing),
         *_diameter_warnings(fit, spacing, recipe.bead_diameter),
@@ -87,14 +90,25 @@ def _optics_warnings(optics: Optics) -> list[str]:
     ]
 
 
-def _undersampling_warnings(axes: Sequence[str]) -> list[str]:
+def _undersampling_warnings(axes: Sequence[str], coverage: Sequence[float]) -> list[str]:
     """Return along which axes the voxels are too large for the optics."""
-    if not axes:
-        return []
-    return [
-        f"The voxels are too large for the optics along {', '.join(axes)}: what "
-        "the PSF has of fine detail is lost or folded. Use smaller voxels."
-    ]
+    covered = dict(zip(AXES[-len(coverage) :], coverage, strict=True))
+    alike = [axis for axis in axes if covered[axis] <= MIN_PHASE_COVERAGE]
+    others = [axis for axis in axes if axis not in alike]
+    found = []
+    if alike:
+        found.append(
+            f"The voxels are too large for the optics along {', '.join(alike)}, and the beads lie "
+            "at nearly the same place within their voxels there, so that nothing finer than a "
+            "voxel can be told of the PSF, and what it has of fine detail is folded. Use beads at "
+            "different places, such as on a slide that is a little tilted, or smaller voxels."
+        )
+    if others:
+        found.append(
+            f"The voxels are too large for the optics along {', '.join(others)}: what "
+            "the PSF has of fine detail is lost or folded. Use smaller voxels."
+        )
+    return found
 
 
 def _width_warnings(fit: JointFitResult, spacing: Sequence[float]) -> list[str]:

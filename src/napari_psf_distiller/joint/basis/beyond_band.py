@@ -63,11 +63,13 @@ def powers_beyond(
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     """
-    part = core_of_window(basis.window, widths, REACH_WIDTHS)
+    part = core_of_window(basis.shape, widths * basis.sampling, REACH_WIDTHS)
     known = np.maximum(state.stacked_weight[part].astype(np.float64), 1e-300)
     white = state.stacked_residual[part] / np.sqrt(known)
     power = np.abs(np.fft.fftn(white)) ** 2 / white.size
-    z, y, x = (np.fft.fftfreq(n, size) for n, size in zip(white.shape, basis.spacing, strict=True))
+    z, y, x = (
+        np.fft.fftfreq(n, size) for n, size in zip(white.shape, basis.grid_spacing, strict=True)
+    )
     along = np.abs(z)[:, None, None] / basis.band.axial
     across = np.hypot(y[:, None], x)[None] / basis.band.lateral
     return (

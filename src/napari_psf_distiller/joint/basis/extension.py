@@ -105,7 +105,7 @@ def wider_band(basis: FourierBessel, state: Linearised, widths: Floats) -> Band 
         power.ratio > MIN_POWER_RATIO and power.p_value < MAX_P_VALUE
         for power in powers_beyond(basis, state, widths)
     )
-    most = sampled_band(basis.spacing)
+    most = sampled_band(basis.grid_spacing)
     wider = Band(
         min(basis.band.lateral * (WIDENING_FACTOR if lateral else 1), most.lateral),
         min(basis.band.axial * (WIDENING_FACTOR if axial else 1), most.axial),
@@ -136,8 +136,10 @@ def extended_basis(
     """
     parts = basis.window, basis.spacing, band, basis.diameter
     if orders == (0,):
-        return FourierBessel(*parts)
-    return FourierBessel(*parts, orders, basis.envelope(coefficients), most)
+        return FourierBessel(*parts, sampling=basis.sampling)
+    return FourierBessel(
+        *parts, orders, basis.envelope(coefficients), most, sampling=basis.sampling
+    )
 
 
 def term_priors(

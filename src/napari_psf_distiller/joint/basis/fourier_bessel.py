@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, special
+from scipy import ndimage
 
 from napari_psf_distiller.joint.basis.rings import Rings
 from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS, Term, products
+from napari_psf_distiller.joint.basis.voxel_functions import VoxelFunctions, bessel, waves_along
+from napari_psf_distiller.joint.basis.voxel_psf import PSFOnGrid, VoxelPSF
 from napari_psf_distiller.optics import Band, ball_form_factor
 
 __all__ = ["FourierBessel"]
@@ -23,10 +25,6 @@ OVERSAMPLING = 1.25
 
 # Weights of a frequency and its neighbours, in a spectrum's power.
 POWER_SMOOTHING = (0.25, 0.5, 0.25)
-
-# Steps a voxel of the tables of Bessel functions. By straight lines between them a function of the
-# highest frequency that voxels can sample is known to 0.1 % of its maximum.
-TABLE_STEPS_PER_VOXEL = 32
 
 
 class FourierBessel:
@@ -42,12 +40,15 @@ class FourierBessel:
     *coefficients* of few combinations of them, orthonormal in each term; `bead_spectrum` turns
     these into the *spectrum*, the amplitudes of all functions, of the image of a bead.
 
+    The PSF is described on a *grid* whose voxels may be finer than the image's, so that it may have
+    higher frequencies than these can show: see `voxel_functions` for what the image's voxels see.
+
     Parameters
     ----------
     window : sequence of int
-        (Z, Y, X) voxels, odd; Z is 1 for a plane.
+        (Z, Y, X) voxels of the image, odd; Z is 1 for a plane.
     spacing : sequence of float
-        Voxel size in micrometres.
+        The image's voxel size in micrometres.
     band : Band
     diameter : float
         The bead's, in micrometres; 0 is a point.
@@ -58,9 +59,19 @@ class FourierBessel:
         are then those of the combinations with the largest prior variance; without it, of all.
     most : int
         Combinations that are kept of each term with an envelope, at most.
+    sampling : sequence of int
+        Voxels of the PSF's grid to one of the image's, along z, y and x.
 
     Attributes
     ----------
+    shape : tuple of int
+        (Z, Y, X) voxels of the PSF's grid, odd.
+    grid_spacing : tuple of float
+        Size of these in micrometres.
+    voxel_functions : VoxelFunctions
+        What the image's voxels see.
+    parts : list of Term
+        The terms' functions.
     waves, radial : numpy.ndarray
         The frequencies f (sines are negative) and k, in cycles a micrometre.
     terms : tuple of (int, bool)
@@ -70,7 +81,7 @@ class FourierBessel:
     size : int
         Number of all coefficients.
     sums : numpy.ndarray
-        (size,): what each coefficient adds to the PSF's sum over the window.
+        (size,): what each coefficient adds to the PSF's sum over the image's voxels.
     """
 
     def __init__(
@@ -82,24 +93,33 @@ class FourierBessel:
         orders: Sequence[int] = (0,),
         envelope: Floats | None = None,
         most: int = MAX_COMBINATIONS,
+        sampling: Sequence[int] = (1, 1, 1),
     ) -> None:
         self.window = tuple(int(n) for n in window)
         self.spacing = tuple(float(s) for s in spacing)
+        self.sampling = tuple(int(n) for n in sampling)
+        # Beads lie up to half a voxel off the image's: this many of the grid's voxels.
+        self.shape = tuple(
+            factor * (n - 1) + 1 + 2 * (factor // 2) if n > 1 else 1
+            for n, factor in zip(self.window, self.sampling, strict=True)
+        )
+        self.grid_spacing = tuple(
+            size / factor for size, factor in zip(self.spacing, self.sampling, strict=True)
+        )
         self.band, self.diameter, self.orders = band, float(diameter), tuple(orders)
         self.terms = tuple(
             (m, sine) for m in self.orders for sine in ((False, True) if m else (False,))
         )
-        self._pixels = Rings(self.window[1:], self.spacing[1:])
+        self._pixels = Rings(self.shape[1:], self.grid_spacing[1:])
         radii = self._pixels.radii
         self.waves = self._wave_frequencies()
         extent = float(radii[-1])
         count = math.ceil(2 * OVERSAMPLING * extent * band.lateral) + 2
         self.radial = np.linspace(0.0, band.lateral, count)
         places = 2 * np.pi * radii[:, None] * self.radial
-        self._bessel = {order: _bessel(order, places) for order in self.orders}
-        self._tables: dict[int, NDArray[np.float32]] = {}
-        waves = self.waves_at(0.0)
-        self._parts = [
+        self._bessel = {order: bessel(order, places) for order in self.orders}
+        waves = self._waves_at(0.0)
+        self.parts = [
             Term(
                 order,
                 sine,
@@ -111,29 +131,26 @@ class FourierBessel:
             )
             for order, sine in self.terms
         ]
-        self.sizes = tuple(part.size for part in self._parts)
+        self.sizes = tuple(part.size for part in self.parts)
         self.size = sum(self.sizes)
-        self.sums = np.concatenate([self._sums(part) for part in self._parts])
+        self.sums = np.concatenate([self._sums(part) for part in self.parts])
         frequency = np.hypot(self.waves[:, None], self.radial[None])
         self.ball = ball_form_factor(frequency, self.diameter)
+        self.voxel_functions = VoxelFunctions(
+            self.window,
+            self.spacing,
+            self.grid_spacing,
+            self.waves,
+            self.radial,
+            self.terms,
+            self.ball,
+        )
         self._separate_ball()
-        self.step = min(self.spacing[1:]) / TABLE_STEPS_PER_VOXEL
-
-    def table(self, order: int) -> NDArray[np.float32]:
-        """Return the values of an order's functions, (table_length, k).
-
-        The order may be one that the basis does not have. The rows are at multiples of `step` from
-        the axis.
-        """
-        if order not in self._tables:
-            self._tables[order] = _bessel(order, self._arguments()).astype(np.float32)
-        return self._tables[order]
 
     @property
-    def table_length(self) -> int:
-        """Number of rows of a table."""
-        reach = float(self._pixels.radii[-1]) + 1.5 * max(self.spacing[1:])
-        return math.ceil(reach / self.step) + 2
+    def on_voxels(self) -> PSFOnGrid:
+        """The PSF on the image's voxels."""
+        return self if self.sampling == (1, 1, 1) else VoxelPSF(self)
 
     def prior_variances_of(self, term: int) -> Floats:
         """Return the prior variances of a term's coefficients; see `Term.prior_variances`.
@@ -143,7 +160,7 @@ class FourierBessel:
         ValueError
             The term was made without one.
         """
-        expected = self._parts[term].prior_variances
+        expected = self.parts[term].prior_variances
         if expected is None:
             raise ValueError(f"The term {self.terms[term]} was made without an envelope.")
         return expected
@@ -156,15 +173,10 @@ class FourierBessel:
         ValueError
             The term was made without an envelope.
         """
-        odd = self._parts[term].odd
+        odd = self.parts[term].odd
         if odd is None:
             raise ValueError(f"The term {self.terms[term]} is not kept within an envelope.")
         return odd
-
-    @property
-    def columns(self) -> int:
-        """Number of functions of the plane, of all terms."""
-        return len(self.terms) * len(self.radial)
 
     def split(self, coefficients: Floats) -> list[Floats]:
         """Return each term's coefficients."""
@@ -172,49 +184,14 @@ class FourierBessel:
 
     def _expanded(self, coefficients: Floats) -> list[Floats]:
         """Return each term's coefficients as a matrix: along the axis, in the plane."""
-        parts = zip(self._parts, self.split(coefficients), strict=True)
+        parts = zip(self.parts, self.split(coefficients), strict=True)
         return [term.expanded(part) for term, part in parts]
 
-    def waves_at(self, displacement: float) -> Floats:
-        """Return the waves along the window's axis, displaced.
-
-        Parameters
-        ----------
-        displacement : float
-            In voxels.
-
-        Returns
-        -------
-        numpy.ndarray
-            (Z, waves).
-        """
-        n = self.window[0]
-        return self.waves_along(np.arange(n) - n // 2 - displacement)
-
-    def waves_along(self, places: NDArray[np.floating], *, derivative: bool = False) -> Floats:
-        """Return the waves at places along the axis, or their derivative by a displacement.
-
-        Parameters
-        ----------
-        places : numpy.ndarray
-            (..., places), in voxels from a bead's centre.
-        derivative : bool
-
-        Returns
-        -------
-        numpy.ndarray
-            (..., places, waves).
-        """
-        size = self.spacing[0]
-        # A sine is a cosine a quarter of a period later.
-        phase = 2 * np.pi * size * places[..., None] * self.waves
-        phase -= np.where(self.waves < 0, np.pi / 2, 0)
-        if derivative:
-            inner = -2 * np.pi * self.waves * size
-            result: Floats = -np.sin(phase) * inner
-        else:
-            result = np.cos(phase)
-        return result
+    def _waves_at(self, displacement: float) -> Floats:
+        """Return the waves along the grid's axis, displaced by voxels of it: (Z, waves)."""
+        n = self.shape[0]
+        places = np.arange(n) - n // 2 - displacement
+        return waves_along(self.waves, self.grid_spacing[0], places)
 
     def bead_spectrum(self, coefficients: Floats) -> Floats:
         """Return the spectrum of a bead's image with this PSF: the amplitude of each function.
@@ -227,34 +204,32 @@ class FourierBessel:
         Returns
         -------
         numpy.ndarray
-            (waves, columns); the columns are the terms' functions of k, one term after the other.
+            (waves, columns); see `VoxelFunctions.bead_spectrum`.
         """
-        return np.concatenate(
-            [self.ball * part for part in self.psf_amplitudes(coefficients)], axis=1
-        )
+        return self.voxel_functions.bead_spectrum(self.psf_amplitudes(coefficients))
 
     def psf_amplitudes(self, coefficients: Floats) -> list[Floats]:
         """Return the amplitude of each function in the PSF: of each term, (waves, radial)."""
         return [
             term.axial @ part @ term.lateral.T
-            for term, part in zip(self._parts, self._expanded(coefficients), strict=True)
+            for term, part in zip(self.parts, self._expanded(coefficients), strict=True)
         ]
 
     def bead_spectrum_adjoint(self, spectrum: Floats) -> Floats:
         """Return the adjoint of `bead_spectrum`: (size,)."""
-        parts = np.split(spectrum, len(self.terms), axis=1)
+        found = self.voxel_functions.bead_spectrum_adjoint(spectrum)
         return np.concatenate(
             [
-                term.reduced(term.axial.T @ (self.ball * part) @ term.lateral)
-                for term, part in zip(self._parts, parts, strict=True)
+                term.reduced(term.axial.T @ part @ term.lateral)
+                for term, part in zip(self.parts, found, strict=True)
             ]
         )
 
     def psf(self, coefficients: Floats, displacement: float = 0.0) -> Floats:
         """Return the PSF on the window's voxels, float64, displaced along z (in voxels)."""
-        result = np.zeros(self.window)
-        waves = self.waves_at(displacement)
-        for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
+        result = np.zeros(self.shape)
+        waves = self._waves_at(displacement)
+        for term, part in zip(self.parts, self._expanded(coefficients), strict=True):
             values = waves @ term.axial @ part @ term.ring_values.T
             result += self._pixels.planes(values, term.order, term.sine)
         return result
@@ -262,26 +237,31 @@ class FourierBessel:
     def value_at_middle(self, coefficients: Floats, displacement: float) -> float:
         """Return the PSF in the middle of the window when it is displaced along z, in voxels."""
         # Orders beyond 0 are 0 on the axis.
-        symmetric = self._parts[0]
-        middle = self.waves_at(displacement)[self.window[0] // 2] @ symmetric.axial
+        symmetric = self.parts[0]
+        middle = self._waves_at(displacement)[self.shape[0] // 2] @ symmetric.axial
         return float(
             middle @ symmetric.expanded(self.split(coefficients)[0]) @ symmetric.ring_values[0]
         )
 
     def bead(self, coefficients: Floats) -> Floats:
         """Return the image of a bead at the window's centre with this PSF, float64."""
-        spectrum = self.bead_spectrum(coefficients)
-        waves = self.waves_at(0.0)
-        result = np.zeros(self.window)
+        functions = self.voxel_functions
+        spectrum = functions.bead_spectrum(self.psf_amplitudes(coefficients))
+        waves = functions.waves_at(0.0)
+        pixels, values = self._pixels, self._bessel
+        if self.sampling != (1, 1, 1):
+            pixels = Rings(functions.window[1:], functions.spacing[1:])
+            places = 2 * np.pi * pixels.radii[:, None] * self.radial
+            values = {order: bessel(order, places) for order in functions.orders}
+        result = np.zeros(functions.window)
         for (order, sine), part in zip(
-            self.terms, np.split(spectrum, len(self.terms), axis=1), strict=True
+            functions.terms, np.split(spectrum, len(functions.terms), axis=1), strict=True
         ):
-            bessel = self._bessel[order]
-            result += self._pixels.planes(waves @ part @ bessel.T, order, sine)
+            result += pixels.planes(waves @ part @ values[order].T, order, sine)
         return result
 
     def total(self, coefficients: Floats) -> float:
-        """Return the PSF's sum over the window's voxels."""
+        """Return the PSF's sum over the image's voxels."""
         return float(self.sums @ coefficients)
 
     def fitted(self, array: NDArray[np.floating]) -> Floats:
@@ -293,7 +273,7 @@ class FourierBessel:
                     @ self._pixels.sums(array, term.order, term.sine)
                     @ term.ring_values
                 )
-                for term in self._parts
+                for term in self.parts
             ]
         )
 
@@ -317,16 +297,16 @@ class FourierBessel:
         """
         # Term by term: on the square grid of pixels, orders that differ by multiples of 4 are not
         # orthogonal to one another, which the functions of one term are.
-        waves = other.waves_at(0.0)
+        waves = other._waves_at(0.0)
         parts = dict(
             zip(
                 other.terms,
-                zip(other._parts, other._expanded(coefficients), strict=True),
+                zip(other.parts, other._expanded(coefficients), strict=True),
                 strict=True,
             )
         )
         found = []
-        for term in self._parts:
+        for term in self.parts:
             if (term.order, term.sine) not in parts:
                 found.append(np.zeros(term.size))
                 continue
@@ -358,14 +338,14 @@ class FourierBessel:
         numpy.ndarray
             (positions, size): the PSF there is this times the coefficients.
         """
-        n = self.window[axis]
-        middle = [m // 2 for m in self.window]
+        n = self.shape[axis]
+        middle = [m // 2 for m in self.shape]
         voxel = middle if through is None else list(through)
         z, y, x = (slice(None) if a == axis else voxel[a] for a in range(3))
         number = np.atleast_1d(self._pixels.number[y, x])
-        waves = np.atleast_2d(self.waves_at(displacement)[z])
+        waves = np.atleast_2d(self._waves_at(displacement)[z])
         parts = []
-        for term in self._parts:
+        for term in self.parts:
             across = term.ring_values[number]
             if term.order:
                 angular = np.atleast_1d(self._pixels.angular_factor(term.order, term.sine)[y, x])
@@ -386,9 +366,9 @@ class FourierBessel:
         displacement : float
             By which the PSF is displaced along z, in voxels.
         """
-        result = np.zeros(self.window)
-        waves = self.waves_at(displacement)
-        for term, factor in zip(self._parts, factors, strict=True):
+        result = np.zeros(self.shape)
+        waves = self._waves_at(displacement)
+        for term, factor in zip(self.parts, factors, strict=True):
             variance = term.variance(waves, factor)
             plane = self._pixels.planes(variance)
             angular = self._pixels.angular_factor(term.order, term.sine) if term.order else 1.0
@@ -415,7 +395,7 @@ class FourierBessel:
             (arrays, Z): the array is many, its planes times these factors. The result is one row
             for each.
         """
-        part = self._parts[term]
+        part = self.parts[term]
         sums = self._pixels.sums(array, part.order, part.sine)
         factors = np.ones((1, len(sums))) if planes is None else planes
         found = [
@@ -442,7 +422,7 @@ class FourierBessel:
         numpy.ndarray
             (Z, rings)
         """
-        symmetric = self._parts[0]
+        symmetric = self.parts[0]
         mean = (
             symmetric.axial_values
             @ symmetric.expanded(self.split(coefficients)[0])
@@ -452,8 +432,8 @@ class FourierBessel:
         radii = self._pixels.radii
         near = np.abs(radii[:, None] - radii) < 0.5 / self.band.lateral
         square: Floats = mean**2 @ (near / near.sum(axis=1, keepdims=True)).T
-        if self.window[0] > 1:
-            reach = 0.5 / (self.band.axial * self.spacing[0])
+        if self.shape[0] > 1:
+            reach = 0.5 / (self.band.axial * self.grid_spacing[0])
             square = ndimage.gaussian_filter1d(square, reach / 2, axis=0, mode="nearest")
         return square
 
@@ -476,7 +456,7 @@ class FourierBessel:
             which stand closer than the window can tell.
         """
         power = np.zeros((len(self.waves), len(self.radial)))
-        for term, part in zip(self._parts, self._expanded(coefficients), strict=True):
+        for term, part in zip(self.parts, self._expanded(coefficients), strict=True):
             power += (term.axial @ part @ term.lateral.T) ** 2
         power = (power + power[::-1]) / 2
         for axis in (0, 1):
@@ -485,7 +465,7 @@ class FourierBessel:
 
     def covariance(self, power: Floats, term: int) -> Floats:
         """Return the covariance of a term's coefficients by a spectrum; see `Term.covariance`."""
-        return self._parts[term].covariance(power)
+        return self.parts[term].covariance(power)
 
     def hessian(
         self, weights: NDArray[np.floating], term: int, displaced: Floats | None = None
@@ -507,7 +487,7 @@ class FourierBessel:
         numpy.ndarray
             (coefficients of the term, coefficients of the term).
         """
-        part = self._parts[term]
+        part = self.parts[term]
         if part.order:
             weights = weights * self._pixels.angular_factor(part.order, part.sine) ** 2
         rings = self._pixels.sums(np.asarray(weights, np.float64))
@@ -545,7 +525,8 @@ class FourierBessel:
         products = np.zeros((len(self.waves),) * 2)
         for displaced in waves:
             products += displaced.T @ displaced
-        return products / len(waves)
+        # Of the grid's planes the image has every second, or fewer.
+        return products * (self.sampling[0] / len(waves))
 
     def displacement_gram_root(self, displaced: Floats, term: int) -> Floats:
         """Return the square root of a displacement's Gram matrix in a term's axial combinations.
@@ -563,47 +544,30 @@ class FourierBessel:
         numpy.ndarray
             (axial combinations, axial combinations).
         """
-        axial = self._parts[term].axial
+        axial = self.parts[term].axial
         values, vectors = np.linalg.eigh(axial.T @ displaced @ axial)
         root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         return root
 
-    def table_rows_at(self, across: Floats, along: Floats) -> tuple[NDArray[np.intp], Floats]:
-        """Return where in the tables places in the plane lie, in micrometres from the axis.
-
-        Returns
-        -------
-        numpy.ndarray
-            The table's row before each place.
-        numpy.ndarray
-            The part of the way from that row to the next, between 0 and 1.
-        """
-        places = np.hypot(across, along) / self.step
-        rows = places.astype(np.intp)
-        return rows, places - rows
-
-    def _arguments(self) -> Floats:
-        places = np.arange(self.table_length) * self.step
-        arguments: Floats = 2 * np.pi * places[:, None] * self.radial
-        return arguments
-
     def _wave_frequencies(self) -> Floats:
-        n = self.window[0]
+        n = self.shape[0]
         if n == 1:
             return np.zeros(1)
-        count = math.ceil(OVERSAMPLING * n * self.spacing[0] * self.band.axial) + 1
+        count = math.ceil(OVERSAMPLING * n * self.grid_spacing[0] * self.band.axial) + 1
         return np.linspace(-self.band.axial, self.band.axial, 2 * count + 1)
 
     def _sums(self, term: Term) -> Floats:
         """Return what each of a term's coefficients adds to the PSF's sum."""
         plane = self._pixels.planes(term.ring_values.T, term.order, term.sine)
-        return term.reduced(np.outer(term.axial_values.sum(axis=0), plane.sum(axis=(1, 2))))
+        sums = np.outer(term.axial_values.sum(axis=0), plane.sum(axis=(1, 2)))
+        # The image has fewer voxels, in which the values are the same.
+        return term.reduced(sums / math.prod(self.sampling))
 
     def _separate_ball(self) -> None:
-        """Write the ball as few products of a function of f and one of k, for `hessian`."""
-        left, values, right = np.linalg.svd(self.ball)
+        """Write ball and pixel as few products of a function of f and one of k, for `hessian`."""
+        left, values, right = np.linalg.svd(self.ball * self.voxel_functions.mean_filter)
         kept = range(max(1, int((values > 1e-3 * values[0]).sum())))
-        waves = self.waves_at(0.0)
+        waves = self._waves_at(0.0)
         self._blurred = [
             [
                 (
@@ -612,11 +576,5 @@ class FourierBessel:
                 )
                 for i in kept
             ]
-            for term in self._parts
+            for term in self.parts
         ]
-
-
-def _bessel(order: int, argument: Floats) -> Floats:
-    """Return J of that order; the first one by the faster function that it has of its own."""
-    values: Floats = special.j0(argument) if order == 0 else special.jv(order, argument)
-    return values

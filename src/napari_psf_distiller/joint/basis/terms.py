@@ -170,7 +170,7 @@ class Term:
         congruent: Floats = self._mixing.T @ matrix @ self._mixing
         return congruent
 
-    def variance(self, waves: Floats, factor: Floats) -> Floats:
+    def variance(self, waves: Floats, factor: Floats, places: Floats | None = None) -> Floats:
         """Return the variance of the term's values, without its angular factor.
 
         Parameters
@@ -179,13 +179,16 @@ class Term:
             (planes, waves): along some planes.
         factor : numpy.ndarray
             (size, columns): R with the covariance of the coefficients ``R R^T``.
+        places : numpy.ndarray, optional
+            (places, lateral combinations): the values of the lateral combinations at other places
+            than the rings.
 
         Returns
         -------
         numpy.ndarray
-            (planes, rings).
+            (planes, rings), or (planes, places).
         """
-        along, rings = waves @ self.axial, self.ring_values
+        along, rings = waves @ self.axial, self.ring_values if places is None else places
         (planes, high), wide = along.shape, rings.shape[1]
         whole = factor if self._mixing is None else self._mixing @ factor
         covariance = (whole @ whole.T).reshape(high, wide, high, wide).transpose(0, 2, 1, 3)

@@ -85,7 +85,7 @@ def common_misfit(
     """
     bead = basis.bead(coefficients)
     squares = float((bead**2).sum())
-    core = core_of_window(basis.window, widths, CORE_WIDTHS)
+    core = core_of_window(basis.shape, widths * basis.sampling, CORE_WIDTHS)
     weighted = state.stacked_residual[core].astype(np.float64)
     known = np.maximum(state.stacked_weight[core].astype(np.float64), 1e-300)
     square = weighted**2 / known

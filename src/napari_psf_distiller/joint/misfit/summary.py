@@ -20,6 +20,7 @@ from napari_psf_distiller.joint.misfit.field_variation import (
 from napari_psf_distiller.joint.misfit.lean import Lean, asymmetry_left, psf_lean
 from napari_psf_distiller.joint.misfit.plane_misfit import PlaneMisfit, plane_misfit
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
+from napari_psf_distiller.joint.voxel_phases import phase_coverage
 from napari_psf_distiller.optics import limited_by_sampling
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class Misfit:
         along z, y and x; see `sampling_edge`.
     limited_by_sampling : tuple of bool
         Whether voxels and not the microscope limit the PSF's frequencies, along z and in the plane.
+    phase_coverage : tuple of float
+        How evenly the used beads are spread within their voxels along each axis; see
+        `phase_coverage`.
     """
 
     image_shape: tuple[int, ...]
@@ -85,6 +89,7 @@ class Misfit:
     asymmetry_left: float
     spectrum_at_limit: tuple[float, ...]
     limited_by_sampling: tuple[bool, bool]
+    phase_coverage: tuple[float, ...]
 
 
 def find_misfit(
@@ -94,6 +99,7 @@ def find_misfit(
     widths: Floats,
     reasons: NDArray[np.str_],
     errors: NDArray[np.float32],
+    grid_errors: NDArray[np.float32],
 ) -> Misfit:
     """Look for what a finished model does not say of the beads.
 
@@ -109,6 +115,8 @@ def find_misfit(
         Why each bead is not used; empty for those that are.
     errors : numpy.ndarray
         (Z, Y, X): standard errors of the voxels of the PSF with the sum 1.
+    grid_errors : numpy.ndarray
+        (Z, Y, X): those of the voxels of the PSF's own grid, of the same PSF.
 
     Notes
     -----
@@ -131,7 +139,10 @@ def find_misfit(
     laws = [field_variation(part, model.centres[part.beads], shape, profiles) for part in parts]
     found = [law for law in laws if law is not None]
     common = common_misfit(basis, model.coefficients, state, of_used, widths)
-    psf, psf_error = basis.psf(model.coefficients), errors.astype(np.float64) * model.total
+    psf = basis.on_voxels.psf(model.coefficients)
+    psf_error, grid_error = (
+        part.astype(np.float64) * model.total for part in (errors, grid_errors)
+    )
     lean = psf_lean(psf, psf_error, widths).plus(common.lean)
     return Misfit(
         tuple(shape),
@@ -147,8 +158,9 @@ def find_misfit(
         lean,
         lean.part(widths),
         asymmetry_left(psf, lean, widths),
-        sampling_edge(psf, psf_error),
-        limited_by_sampling(basis.band, basis.spacing),
+        sampling_edge(basis.psf(model.coefficients), grid_error),
+        limited_by_sampling(basis.band, basis.grid_spacing),
+        phase_coverage(model.centres[used], (2, 2, 2)),
     )
 
 

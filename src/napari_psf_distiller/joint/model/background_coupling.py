@@ -87,7 +87,7 @@ class BackgroundCoupling:
     ) -> None:
         self._basis, self._positions = basis, positions
         self._displacement_gram = displacement_gram
-        self._planes = np.arange(basis.window[0]) - basis.window[0] // 2
+        self._planes = (np.arange(basis.shape[0]) - basis.shape[0] // 2) / basis.sampling[0]
         self.precision, self._own_precision = elsewhere.copy(), elsewhere.copy()
         modes = positions.field_weights.shape[1]
         shape = len(elsewhere), modes * basis.sizes[0]
@@ -118,9 +118,9 @@ class BackgroundCoupling:
 
     def _light_products(self, bead: int, weight: Array, amplitude: float) -> Floats:
         """Return the products of a bead's light with the background's value and slope along z."""
-        window = np.zeros(self._basis.window, np.float32)
-        np.multiply(weight, np.float32(amplitude), out=window[self._positions.inside[bead]])
-        offsets = self._planes - self._positions.subvoxel[bead, 0]
+        window = np.zeros(self._basis.shape, np.float32)
+        np.multiply(weight, np.float32(amplitude), out=window[self._positions.on_grid[bead]])
+        offsets = self._planes - self._positions.off_grid[bead, 0]
         along = np.stack([np.ones_like(offsets), offsets])
         return self._basis.bead_adjoint(window, 0, self._displacement_gram, planes=along)
 

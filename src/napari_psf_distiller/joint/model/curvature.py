@@ -99,8 +99,8 @@ class Curvature:
         weights: list[Array] = []
         elsewhere = self.outside.matrix + self.bead_image.background.penalty
         background_gradient = self.outside.vector - elsewhere @ background
-        stacked_residual = np.zeros(basis.window, np.float32)
-        stacked_weight = np.zeros(basis.window, np.float32)
+        stacked_residual = np.zeros(basis.shape, np.float32)
+        stacked_weight = np.zeros(basis.shape, np.float32)
         psf_beads = np.flatnonzero(amplitudes)
         gram = basis.displacement_gram([positions.waves[bead] for bead in psf_beads])
         coupling = BackgroundCoupling(basis, positions, gram, elsewhere)
@@ -130,8 +130,9 @@ class Curvature:
                 coupling.add(bead, overlap)
                 if self.used[bead]:
                     inside, amplitude = positions.inside[bead], float(self.amplitudes[bead])
-                    stacked_weight[inside] += np.float32(amplitude**2) * weight
-                    stacked_residual += np.float32(amplitude) * weighted[bead - beads.start]
+                    here, part = positions.on_grid[bead], weighted[bead - beads.start][inside]
+                    stacked_weight[here] += np.float32(amplitude**2) * weight
+                    stacked_residual[here] += np.float32(amplitude) * part
             spectrum_gradient = _added(
                 spectrum_gradient, self.bead_light.adjoint(weighted, amplitudes, beads)
             )

@@ -44,8 +44,14 @@ class BeadPositions:
         The part of the image that each window covers.
     inside : list of tuple of slice
         The part of each window that lies in the image: as large as its box.
+    on_grid : list of tuple of slice
+        The voxels of the PSF's grid, about the bead, that are nearest to those `inside`: as many.
+    off_grid : numpy.ndarray
+        (beads, 3): displacements of the centres from the middle of that grid, in the image's
+        voxels.
     waves : list of numpy.ndarray
-        The waves along each window's axis, displaced as the bead is; see `FourierBessel.waves_at`.
+        The waves along each window's axis, displaced as the bead is; see
+        `VoxelFunctions.waves_at`.
     background_design : numpy.ndarray
         (beads, 4, background's coefficients): times the background's coefficients its value at
         each centre, and its slopes along z, y and x.
@@ -68,13 +74,31 @@ class BeadPositions:
         low, high = np.maximum(corners, 0), np.minimum(corners + window, shape)
         self.boxes = [_slices(a, b) for a, b in zip(low, high, strict=True)]
         self.inside = [_slices(a, b) for a, b in zip(low - corners, high - corners, strict=True)]
-        self.waves = [basis.waves_at(z) for z in self.subvoxel[:, 0]]
+        self.waves = [basis.voxel_functions.waves_at(z) for z in self.subvoxel[:, 0]]
+        self.on_grid, self.off_grid = self._on_grid(basis)
         self.background_design = background.design_at(self.centres)
         self.field_weights = field_model.weights(self.centres)
         self._offsets = [self.offsets(bead, box) for bead, box in enumerate(self.boxes)]
 
     def __len__(self) -> int:
         return len(self.centres)
+
+    def _on_grid(self, basis: FourierBessel) -> tuple[list[Slices], Floats]:
+        sampling, half = np.array(basis.sampling), np.array(basis.window) // 2
+        off = np.clip(np.round(sampling * self.subvoxel), -(sampling // 2), sampling // 2)
+        middle = np.array(basis.shape) // 2 - off.astype(np.intp)
+        boxes = [
+            tuple(
+                slice(
+                    int(m + factor * (part.start - h)),
+                    int(m + factor * (part.stop - 1 - h)) + 1,
+                    int(factor),
+                )
+                for part, m, factor, h in zip(inside, bead, sampling, half, strict=True)
+            )
+            for inside, bead in zip(self.inside, middle, strict=True)
+        ]
+        return boxes, self.subvoxel - off / sampling
 
     def background_at_centres(self, background: Floats) -> Floats:
         """Return a background with these coefficients at the centres, (beads,)."""
