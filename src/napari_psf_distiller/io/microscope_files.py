@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -14,11 +15,12 @@ import tifffile
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.psf_files import opened_tiff
 from napari_psf_distiller.io.stored_microscope import StoredMicroscope
-from napari_psf_distiller.io.voxel_sizes import micrometres_in
+from napari_psf_distiller.io.voxel_sizes import micrometres_in, voxel_sizes
 from napari_psf_distiller.lengths import (
     NUMERICAL_APERTURE,
     PINHOLE,
     REFRACTIVE_INDEX,
+    SPACING,
     WAVELENGTH,
     Bound,
 )
@@ -158,7 +160,14 @@ def read_microscope(path: str | Path, channel: int | None = None) -> StoredMicro
         The file cannot be read as a TIFF file.
     """
     with opened_tiff(path) as tiff:
-        return _stored(list(_statements(tiff, channel)), str(path))
+        stored = _stored(list(_statements(tiff, channel)), str(path))
+        return replace(stored, spacing=_spacing(voxel_sizes(tiff, tiff.pages.first, 0)))
+
+
+def _spacing(sizes: dict[str, float]) -> tuple[float, ...] | None:
+    possible = {axis: size for axis, size in sizes.items() if SPACING.holds(size)}
+    axes = "ZYX" if "Z" in sizes else "YX"
+    return tuple(possible[axis] for axis in axes) if set(axes) <= set(possible) else None
 
 
 def _statements(tiff: tifffile.TiffFile, channel: int | None) -> Iterator[_Statement]:
@@ -273,7 +282,7 @@ def _stored(statements: list[_Statement], path: str) -> StoredMicroscope:
         )
     _refuse_impossible(values, sources, path, notes)
     words = {name: {one.value for one in statements if one.name == name} for name in TEXTS}
-    texts = {name: said.pop() for name, said in words.items() if len(said) == 1}
+    texts: dict[str, Any] = {name: said.pop() for name, said in words.items() if len(said) == 1}
     return StoredMicroscope(values, sources, notes=tuple(dict.fromkeys(notes)), **texts)
 
 

@@ -31,6 +31,9 @@ class StoredMicroscope:
         have are there too, as an excitation wavelength of a widefield one.
     sources : mapping of str to str
         Where the file says so, for each of them.
+    spacing : tuple of float or None
+        Voxel size in micrometres, z, y, x or y, x; None where the file has none, or one that cannot
+        be.
     channel, objective : str
         As the file calls them; "" where it does not.
     notes : tuple of str
@@ -47,6 +50,7 @@ class StoredMicroscope:
 
     values: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    spacing: tuple[float, ...] | None = None
     channel: str = ""
     objective: str = ""
     notes: tuple[str, ...] = ()
