@@ -101,8 +101,9 @@ class Optics(Section):
             "frequencies the PSF can have; without all three the beads' width does. 0 is not "
             "known.",
             minimum=0.0,
-            maximum=2.0,
+            maximum=2.5,
             step=0.05,
+            decimals=3,
             unset_word="not known",
             option=Option(
                 "--na",
@@ -121,6 +122,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=10.0,
             step=0.01,
+            decimals=3,
             unset_word="not known",
             option=Option("--wavelength", "of emission, in micrometres; see --na", "W"),
         ),
@@ -133,6 +135,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=4.0,
             step=0.01,
+            decimals=4,
             unset_word="not known",
             option=Option("--refractive-index", "of the immersion; see --na", "N"),
         ),
