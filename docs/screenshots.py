@@ -11,6 +11,7 @@ keeps no settings.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import tempfile
 import time
@@ -20,9 +21,11 @@ from typing import Any
 
 # Before napari is imported: whoever runs this keeps their own settings.
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+os.environ["PSF_DISTILLER_MICROSCOPES"] = str(Path(tempfile.mkdtemp()) / "microscopes.json")
 
 import napari
 import numpy as np
+import tifffile
 from napari.layers import Image, Layer, Points
 from numpy.typing import NDArray
 from PIL import Image as Pictures
@@ -31,6 +34,7 @@ from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.io import write_image
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
@@ -39,6 +43,14 @@ PLUGIN, SAMPLE = "napari-psf-distiller", "beads_on_slide"
 WIDTH, HEIGHT = 1280, 800
 OPTICS = {"numerical_aperture": 1.2, "wavelength": 0.52, "refractive_index": 1.33}
 DIAMETER = 0.1
+# What a microscope's program writes into an OME-TIFF.
+INSTRUMENT = (
+    '<Instrument ID="Instrument:0"><Objective ID="Objective:0" LensNA="1.2" Immersion="Water"/>'
+    "</Instrument>"
+)
+CHANNEL = (
+    'EmissionWavelength="520" ExcitationWavelength="488" AcquisitionMode="SpinningDiskConfocal"'
+)
 
 # Seconds that nothing here takes.
 PATIENCE = 300
@@ -169,7 +181,7 @@ def fill_in(guide: Guide) -> None:
     """Tell the guide what is known of the sample."""
     guide.head.bead_diameter.value = DIAMETER
     for name, value in OPTICS.items():
-        guide.steps[StepId.DISTILL].gui[name].value = value
+        guide.head[name].value = value
     come_to_rest()
     guide.refresh()
 
@@ -350,11 +362,45 @@ def thresholded(desk: Desk, _: Callable[[str], bool]) -> None:
     desk.close_docks()
 
 
+def microscopes(desk: Desk, _: Callable[[str], bool]) -> None:
+    """Take what the guide asks for, of several microscopes, side by side."""
+    image = desk.open_sample()
+    guide = desk.open("PSF Distiller", GUIDE_WIDTH)
+    head, part = guide.head, guide.microscope
+    pictures = []
+    water = psfd.Optics(1.2, 0.52, 1.33)
+    for optics in (water, dataclasses.replace(water, microscope="light sheet", sheet=1.5)):
+        part.fields.show(psfd.MicroscopePreset(optics))
+        come_to_rest()
+        pictures.append(desk.picture(head.native))
+    oil = psfd.Optics(1.4, 0.52, 1.518, microscope="confocal", excitation=0.488, pinhole=1.0)
+    psfd.MicroscopePresets().save("Lab confocal 63x", psfd.MicroscopePreset(oil))
+    part.presets.read()
+    part.presets.choice.value = "Lab confocal 63x"
+    head.pinhole.value = 0.8
+    come_to_rest()
+    pictures.append(desk.picture(head.native))
+    part.presets.choice.value = ""
+    part.fields.show(psfd.MicroscopePreset())
+    path = Path(tempfile.mkdtemp()) / "beads.ome.tif"
+    write_image(path, image.data, spacing=tuple(float(size) for size in image.scale))
+    xml = str(tifffile.tiffcomment(path)).replace("<Image ", f"{INSTRUMENT}<Image ", 1)
+    tifffile.tiffcomment(path, xml.replace("<Channel ", f"<Channel {CHANNEL} ", 1).encode())
+    (image,) = desk.viewer.open(str(path), plugin="napari")
+    head.image.value = image
+    wait_for(lambda: bool(part.fields.marks.names))
+    come_to_rest()
+    pictures.append(desk.picture(head.native))
+    desk.save("microscopes", side_by_side(pictures))
+    desk.close_docks()
+
+
 # What is done to take the pictures, and those that it takes.
 WAYS: dict[Callable[[Desk, Callable[[str], bool]], None], tuple[str, ...]] = {
     guided: ("start", "forming", "overview", "inspector", "view3d", "proof", "residual"),
     sorted_beads: ("beads",),
     thresholded: ("threshold",),
+    microscopes: ("microscopes",),
 }
 
 

@@ -221,7 +221,7 @@ def test_what_does_not_go_with_what_is_given(distilled, image):
     recipe, (line,) = distilled(image, "--refractive-index", 1.33)
     assert recipe.optics == Optics(refractive_index=1.33)
     assert line.startswith(f"warning: What {image} says of the microscope, microscope confocal")
-    assert "does not go with what is given, and is left out: Optics.numerical_aperture" in line
+    assert "does not go with what is given, and is left out. Optics.numerical_aperture" in line
 
 
 def test_what_is_wrong_in_itself_is_no_matter_of_the_image(capsys, image, tmp_path):

@@ -67,7 +67,7 @@ def _beside_file(
         if found:
             outlet.warn(
                 f"What {arguments.image} says of the microscope, {optics_text(found)}, does not go "
-                f"with what is given, and is left out: {error}"
+                f"with what is given, and is left out. {error}"
             )
         return made
     if found:

@@ -453,7 +453,10 @@ def test_it_never_scrolls_to_the_side(guide: Guide, viewer: napari.Viewer, qtbot
 def test_seldom_changed_parameters_are_folded(guide: Guide, qtbot: Any) -> None:
     gui = guide.steps[StepId.DISTILL].gui
     section = guide.sections[StepId.DISTILL].body
-    assert gui.numerical_aperture.native.isVisibleTo(section)
+    assert guide.head.numerical_aperture.native.isVisibleTo(guide)
+    guide.head.method.value = "richardson-lucy"
+    assert gui.iterations.native.isVisibleTo(section)
+    guide.head.method.value = "joint"
     assert not gui.camera_gain.native.isVisibleTo(section)
     fold = guide.sections[StepId.DISTILL].fold
     qtbot.mouseClick(fold.button, Qt.MouseButton.LeftButton)

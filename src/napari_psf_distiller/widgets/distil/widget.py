@@ -36,6 +36,7 @@ from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.record import marked_by_hand, used_device
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
+from napari_psf_distiller.widgets.microscope.part import MicroscopePart
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.background import Interrupted
@@ -47,7 +48,7 @@ from napari_psf_distiller.widgets.running.devices import (
 from napari_psf_distiller.widgets.running.job import Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
 
-__all__ = ["BEAD_DIAMETER", "distil_psf"]
+__all__ = ["BEAD_DIAMETER", "OPTICS", "distil_psf"]
 
 # What each method works on.
 JOINT, LUCY = JointFit.tag(), RichardsonLucy.tag()
@@ -55,13 +56,16 @@ IMAGES = {JOINT: "a bead image", LUCY: "a preprocessed image"}
 
 BEAD_DIAMETER = tuple(one for one in declared(Recipe) if one.field == "bead_diameter")
 
+# What is seldom changed is folded away, also in the guide.
+OPTICS = tuple(one for one in declared(Optics) if not one.parameter.seldom)
+
 # Beads lie all over the image, so that it cannot be cut into tiles.
 MEMORY_TOOLTIP = (
     "What may be used on the device; automatic is most of what is free. What needs more is done on "
     "the processor."
 )
 
-KNOWN = (*BEAD_DIAMETER, *declared(Optics))
+KNOWN = (*declared(Optics), *BEAD_DIAMETER)
 FITTING = (*KNOWN, *declared(Camera), *declared(JointFit))
 FORM = Form(
     (*FITTING, *declared(RichardsonLucy), *COMPUTING),
@@ -96,6 +100,13 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             gui.method.value = note.recipe.distill.method
 
     when_docked(gui, prefer)
+    when_docked(gui, lambda: _offer_microscope(gui))
+
+
+def _offer_microscope(gui: FunctionGui[Any, Any]) -> None:
+    """Let microscopes be kept by name, unless that is asked for elsewhere."""
+    if not hasattr(gui, "microscope_part"):
+        gui.microscope_part = MicroscopePart(gui)
 
 
 @FORM.widget(

@@ -8,6 +8,7 @@ from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER, OPTICS
 from napari_psf_distiller.widgets.guide.steps import (
     INPUTS,
     RAW,
@@ -123,9 +124,9 @@ class Chain:
                     self._given = layer
                 choose(self.steps[step].gui[name], layer)
         distil, find = self.steps[StepId.DISTILL].gui, self.steps[StepId.FIND_BEADS].gui
-        asked = {
+        asked: dict[Any, Any] = {
             distil.method: self.method,
-            distil.bead_diameter: self._head.bead_diameter.value,
+            **{distil[one.name]: self._head[one.name].value for one in (*OPTICS, *BEAD_DIAMETER)},
             find.method: "matched" if self.method == "joint" else "threshold",
         }
         if image is not None:

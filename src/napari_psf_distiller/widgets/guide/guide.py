@@ -45,6 +45,7 @@ from napari_psf_distiller.widgets.guide.view import Section, narrow
 from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwrapped
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
 from napari_psf_distiller.widgets.layers.voxel_size import voxel_size_in_use
+from napari_psf_distiller.widgets.microscope.part import MicroscopePart
 from napari_psf_distiller.widgets.parts.column import Column
 from napari_psf_distiller.widgets.parts.docks import stand_together
 
@@ -68,6 +69,8 @@ class Guide(QWidget):
     ----------
     head : FunctionGui
         What is asked once.
+    microscope : MicroscopePart
+        Microscopes that are kept by name, and what the image's file says.
     steps : dict of StepId to GuideStep
         In their order; ``steps[StepId.DISTILL].gui`` is the step's widget, and its
         ``runner`` the one that runs it.
@@ -84,6 +87,10 @@ class Guide(QWidget):
         self.head = asked_once()
         offer(self.head.image, self._viewer, unwrapped, is_bead_image)
         self.steps: dict[StepId, GuideStep] = make_steps()
+        # Before the step is laid out, which has such a part of its own elsewhere.
+        distil = self.steps[StepId.DISTILL].gui
+        self.microscope = MicroscopePart(self.head, distil)
+        distil.microscope_part = self.head.microscope_part = self.microscope
         self._guis = {HEAD_ID: self.head} | {
             step.id.value: step.gui for step in self.steps.values()
         }
@@ -180,6 +187,8 @@ class Guide(QWidget):
         for layer in self._viewer.layers:
             self._listen(layer)
         show_scale_notice(self.head)
+        # Another channel may be shown now.
+        self.microscope.file.look()
         self.chain.follow()
         self._standings = self.chain.standings()
         if self._states() != self._said_of:
@@ -369,6 +378,7 @@ class Guide(QWidget):
         """Set all parameters to their defaults."""
         self._memory.reset()
         self._show_voxel_size(voxel_size_in_use(self.chain.image, self._viewer.layers))
+        self.microscope.file.fill()
         self.chain.follow()
 
     def _use_recipe(self, recipe: Recipe) -> None:

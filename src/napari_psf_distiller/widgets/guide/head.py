@@ -5,9 +5,9 @@ from typing import Any
 import napari
 from magicgui.widgets import FunctionGui
 from napari.layers import Image, Layer
-from qtpy.QtWidgets import QLabel
 
-from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER
+from napari_psf_distiller.recipe import JointFit
+from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER, OPTICS
 from napari_psf_distiller.widgets.guide.parameters import HEAD
 from napari_psf_distiller.widgets.layers.choices import is_preview
 from napari_psf_distiller.widgets.layers.note import own_note
@@ -18,6 +18,7 @@ from napari_psf_distiller.widgets.layers.voxel_size import (
     offer_voxel_size,
 )
 from napari_psf_distiller.widgets.parts.form import Form
+from napari_psf_distiller.widgets.parts.notice import Notice
 
 __all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
 
@@ -28,11 +29,12 @@ DIFFERS = (
 )
 MISSING = "The layer says no voxel size. Type it in above."
 
-# What must be done has the colour of what is out of date; both show on both themes.
-NOTICE_STYLE = "QLabel {{ border-left: 4px solid {}; padding: 2px 2px 2px 6px; }}"
-TO_DO, TO_KNOW = "#e69f00", "#56b4e9"
-
-FORM = Form(BEAD_DIAMETER, first=("voxel_size", "bead_diameter"))
+# The kind of microscope comes first, and then what it asks for; only the joint fit asks for it.
+FORM = Form(
+    (*OPTICS, *BEAD_DIAMETER),
+    first=(*(one.name for one in OPTICS), "voxel_size", "bead_diameter"),
+    conditions=dict.fromkeys((one.name for one in OPTICS), ("method", (JointFit.tag(),))),
+)
 
 METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 
@@ -40,9 +42,7 @@ METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 def _init(gui: FunctionGui[Any, Any]) -> None:
     FORM.attach(gui)
     button = gui.scale_button = offer_voxel_size(gui, HEAD)
-    gui.scale_notice = QLabel()
-    gui.scale_notice.setWordWrap(True)
-    gui.scale_notice.setVisible(False)
+    gui.scale_notice = Notice()
     layout = gui.native.layout()
     layout.insertWidget(layout.indexOf(button.native) + 1, gui.scale_notice)
     gui.margins = (0, 0, 0, 0)
@@ -50,14 +50,13 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
 def show_scale_notice(gui: FunctionGui[Any, Any]) -> None:
     """Say so if the image's layer has not the voxel size given, below the button that mends it."""
-    layer, text, colour = gui.image.value, "", TO_KNOW
+    layer, text = gui.image.value, ""
+    missing = layer is not None and voxel_size_of(layer) is None
     if differs(layer, gui.voxel_size.value):
-        text = DIFFERS
-    elif layer is not None and voxel_size_of(layer) is None:
-        text, colour = MISSING, TO_DO
-    gui.scale_notice.setStyleSheet(NOTICE_STYLE.format(colour))
-    gui.scale_notice.setText(text)
-    gui.scale_notice.setVisible(bool(text))
+        text, missing = DIFFERS, False
+    elif missing:
+        text = MISSING
+    gui.scale_notice.say(text, to_do=missing)
 
 
 def is_bead_image(layer: Layer) -> bool:

@@ -18,6 +18,7 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.section import Section
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.microscope.part import MicroscopePart
 from napari_psf_distiller.widgets.parts.form import form_of
 from napari_psf_distiller.widgets.running.devices import ask_for_device
 
@@ -63,12 +64,14 @@ def values_of(guis: Mapping[str, FunctionGui[Any, Any]]) -> Values:
 
 
 def _kept(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
+    part: MicroscopePart | None = getattr(gui, "microscope_part", None)
+    of_the_image = OF_THE_IMAGE | (part.fields.marks.names if part is not None else set())
     return {
         widget.name: widget
         for widget in gui
         if widget.name
         and not widget.gui_only
-        and widget.name not in OF_THE_IMAGE
+        and widget.name not in of_the_image
         and isinstance(getattr(widget, "value", None), bool | int | float | str | tuple)
     }
 

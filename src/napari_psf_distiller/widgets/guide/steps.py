@@ -240,7 +240,7 @@ def make_steps() -> dict[StepId, GuideStep]:
             StepId.DISTILL,
             distill.distil_psf(),
             distill.FORM.important,
-            ("image", "beads", "method", "bead_diameter"),
+            ("image", "beads", "method", "bead_diameter", *(one.name for one in distill.OPTICS)),
         ),
         GuideStep(
             StepId.POSTPROCESS,

@@ -5,12 +5,13 @@ Of widgets one below the other as many show as have room.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
-from magicgui.widgets import PushButton, Widget
+from magicgui.widgets import FunctionGui, PushButton, Widget
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-__all__ = ["Column", "row_of", "row_of_buttons", "tab_through"]
+__all__ = ["AlignedLabels", "Column", "label_of", "row_of", "row_of_buttons", "tab_through"]
 
 # So that the window is not laid out anew when what is in it changes.
 LEAST_WIDTH = 365
@@ -100,3 +101,49 @@ def row_of(widget: Widget, container: QWidget) -> QWidget:
     while (parent := row.parentWidget()) is not None and parent is not container:
         row = parent
     return row
+
+
+def label_of(widget: Widget, container: QWidget) -> QLabel | None:
+    """Return the label of a parameter in its container; None of one without."""
+    row = row_of(widget, container)
+    return row.findChild(QLabel) if row is not widget.native else None
+
+
+class AlignedLabels(QObject):
+    """Lets the labels of a widget's parameters have the same width: their fields line up, and stay.
+
+    magicgui gives them that of the longest text, without the margins that a style sheet adds.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+    ending : str
+        For which each label has room besides.
+    """
+
+    def __init__(self, gui: FunctionGui[Any, Any], ending: str = "") -> None:
+        super().__init__(gui.native)
+        self._gui, self._ending = gui, ending
+        gui.native.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Align them when they are shown, and so when they have their style."""
+        if event is not None and event.type() in (QEvent.Type.Show, QEvent.Type.StyleChange):
+            self.align()
+        return bool(super().eventFilter(watched, event))
+
+    def align(self) -> None:
+        """Give all labels the width of the longest."""
+        container = self._gui.native
+        found = (label_of(widget, container) for widget in self._gui)
+        labels = [label for label in found if label is not None]
+        for label in labels:
+            label.ensurePolished()
+        room = max((self._room(label) for label in labels), default=0)
+        for label in labels:
+            label.setMinimumWidth(room)
+
+    def _room(self, label: QLabel) -> int:
+        ending = label.fontMetrics().horizontalAdvance(self._ending)
+        own = self._ending and label.text().endswith(self._ending)
+        return label.sizeHint().width() + (0 if own else ending)

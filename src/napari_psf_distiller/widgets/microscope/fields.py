@@ -1,0 +1,204 @@
+"""The fields that a widget, or several, have for a microscope."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from magicgui.widgets import FunctionGui
+from psygnal import Signal
+
+from napari_psf_distiller.microscopes import MicroscopePreset
+from napari_psf_distiller.recipe import Camera, Optics
+from napari_psf_distiller.recipe.parameter import Declared, declared
+from napari_psf_distiller.widgets.microscope.marks import FileMarks
+
+__all__ = ["MicroscopeFields"]
+
+
+class MicroscopeFields:
+    """The fields for optics and camera, wherever they are.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With the fields for optics.
+    *others : FunctionGui
+        With those that it has not itself, as for the camera.
+
+    Attributes
+    ----------
+    marks : FileMarks
+        Of the fields that the image's file filled in.
+    changed : Signal
+        Somebody, or something, changed one of them.
+    """
+
+    changed = Signal()
+
+    def __init__(self, gui: FunctionGui[Any, Any], *others: FunctionGui[Any, Any]) -> None:
+        self.marks = FileMarks(gui)
+        self._asked: dict[str, tuple[Declared, Any]] = {}
+        for one in (*declared(Optics), *declared(Camera)):
+            asks = next((each for each in (gui, *others) if hasattr(each, one.name)), None)
+            if one.parameter.in_viewer and asks is not None:
+                self._asked[one.name] = one, asks[one.name]
+        self._filling = False
+        for name, (_, widget) in self._asked.items():
+            widget.changed.connect(lambda _, name=name: self._on_change(name))
+
+    # --- what is said
+
+    @property
+    def kind(self) -> str:
+        """The kind of microscope."""
+        return str(self._asked["microscope"][1].value)
+
+    @property
+    def given(self) -> set[str]:
+        """The names of Optics' fields that somebody filled in, and no file."""
+        said = {
+            name
+            for name, (one, widget) in self._asked.items()
+            if one.section is Optics
+            and name not in self.marks.names
+            and widget.value != one.shown(one.default)
+        }
+        # Who gave a figure has looked at the kind.
+        kind = {"microscope"} if said and "microscope" not in self.marks.names else set()
+        return said | kind
+
+    def values(self, section: type[Optics] | type[Camera]) -> dict[str, Any]:
+        """Return the fields of a section as a recipe has them, of those that count."""
+        return {
+            one.field: one.taken(widget.value)
+            for one, widget in self._asked.values()
+            if one.section is section and self._counts(one)
+        }
+
+    def optics(self) -> Optics:
+        """Return what the fields say.
+
+        Raises
+        ------
+        InputError
+            They cannot be together.
+        """
+        return Optics(**self.values(Optics))
+
+    def preset(self, beside: MicroscopePreset) -> MicroscopePreset:
+        """Return what the fields say, as it can be kept by name.
+
+        Parameters
+        ----------
+        beside : MicroscopePreset
+            Has what there are no fields for.
+
+        Raises
+        ------
+        InputError
+            They cannot be together.
+        """
+        hidden = {
+            one.field: getattr(beside.camera, one.field)
+            for one in declared(Camera)
+            if one.name not in self._asked
+        }
+        return MicroscopePreset(self.optics(), Camera(**hidden | self.values(Camera)))
+
+    def left_out(self, preset: MicroscopePreset) -> tuple[str, ...]:
+        """Return what a microscope says that there are no fields for."""
+        return tuple(
+            one.name.replace("_", " ")
+            for part in (preset.optics, preset.camera)
+            for one in declared(type(part))
+            if one.name not in self._asked and getattr(part, one.field) != one.default
+        )
+
+    def shows(self, preset: MicroscopePreset) -> bool:
+        """Return whether the fields say what a microscope does; those of a file do not count."""
+        return all(
+            _shows(widget, one.shown(value))
+            for name, (one, widget, value) in self._beside(preset).items()
+            if name not in self.marks.names or value is not None
+        )
+
+    # --- what is filled in
+
+    def show(self, preset: MicroscopePreset) -> None:
+        """Fill in all fields from a microscope that was kept."""
+        self.marks.unmark(*self._asked)
+        with self._quietly():
+            for one, widget, value in self._beside(preset).values():
+                _set(widget, one.shown(value))
+        self.changed.emit()
+
+    def fill(self, values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+        """Fill in fields of Optics from the image's file, and mark them.
+
+        Parameters
+        ----------
+        values : mapping of str to Any
+            By the names of Optics' fields.
+        sources : mapping of str to str
+            Where each is from.
+        """
+        with self._quietly():
+            for name, value in values.items():
+                if name not in self._asked:
+                    continue
+                one, widget = self._asked[name]
+                _set(widget, one.shown(value))
+                self.marks.mark(name, sources[name])
+        self.changed.emit()
+
+    def forget_file(self) -> None:
+        """Empty the fields that a file filled in, which is not the image's any more."""
+        names = self.marks.names & set(self._asked)
+        self.marks.unmark(*names)
+        with self._quietly():
+            for name in names:
+                one, widget = self._asked[name]
+                _set(widget, one.shown(one.default))
+        if names:
+            self.changed.emit()
+
+    def _beside(self, preset: MicroscopePreset) -> dict[str, tuple[Declared, Any, Any]]:
+        """Return for each field its widget, and what a microscope has there."""
+        parts: dict[type[Any], Any] = {Optics: preset.optics, Camera: preset.camera}
+        return {
+            name: (one, widget, getattr(parts[one.section], one.field))
+            for name, (one, widget) in self._asked.items()
+        }
+
+    def _counts(self, one: Declared) -> bool:
+        when = one.parameter.when
+        return when is None or when[0] != "microscope" or self.kind in when[1]
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        before, self._filling = self._filling, True
+        try:
+            yield
+        finally:
+            self._filling = before
+
+    def _on_change(self, name: str) -> None:
+        if self._filling:
+            return
+        self.marks.unmark(name)
+        self.changed.emit()
+
+
+def _set(widget: Any, value: Any) -> None:
+    """Show a value, also one beyond the field's limits, which a recipe may have."""
+    if isinstance(value, float) and hasattr(widget, "max"):
+        widget.max, widget.min = max(widget.max, value), min(widget.min, value)
+    if widget.value != value:
+        widget.value = value
+
+
+def _shows(widget: Any, value: Any) -> bool:
+    """Return whether a field shows a value, as far as its digits go."""
+    if not isinstance(value, float):
+        return bool(widget.value == value)
+    return bool(abs(widget.value - value) < 0.51 * 10.0 ** -widget.native.decimals())

@@ -1,0 +1,173 @@
+"""What the image's file says of the microscope, in a widget: filled in, or told if it differs."""
+
+import logging
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import FunctionGui, PushButton
+from napari.layers import Image
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io import StoredMicroscope, optics_text, read_microscope
+from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.widgets.layers.choices import viewer_of
+from napari_psf_distiller.widgets.layers.lineage import identity
+from napari_psf_distiller.widgets.layers.region import axes_of_space, shown_region
+from napari_psf_distiller.widgets.microscope.fields import MicroscopeFields
+from napari_psf_distiller.widgets.microscope.marks import MARK
+from napari_psf_distiller.widgets.parts.docks import when_docked
+from napari_psf_distiller.widgets.parts.notice import Notice
+from napari_psf_distiller.widgets.running.background import Background
+
+__all__ = ["FileMicroscope"]
+
+TIFF = (".tif", ".tiff")
+
+# How an axis of channels is labelled.
+CHANNEL = frozenset({"c", "ch", "channel", "channels"})
+
+# A layer, the file that it was opened from, "" for none, and the number of a channel in it.
+Asked = tuple[str, str, int | None]
+
+logger = logging.getLogger(__name__)
+
+
+class FileMicroscope:
+    """Fills in what the image's file says of the microscope, where nobody said anything else.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With the parameter ``image``.
+    fields : MicroscopeFields
+
+    Attributes
+    ----------
+    notice : Notice
+        What is to be known of the microscope: that the fields cannot be so together, what the file
+        says otherwise, and what it filled in.
+    use : PushButton
+        Takes what the file says.
+    """
+
+    def __init__(self, gui: FunctionGui[Any, Any], fields: MicroscopeFields) -> None:
+        self._gui, self._fields = gui, fields
+        self._asked: Asked = ("", "", None)
+        self._shown = True
+        self._stored = StoredMicroscope()
+        self._background: Background[tuple[Asked, StoredMicroscope]] = Background(
+            self._on_read, self._on_failure
+        )
+        self.notice = Notice()
+        self.use = PushButton(
+            text="Use what the file says",
+            tooltip="Take what the image's file says of the microscope for what is filled in.",
+            name="use_file",
+            gui_only=True,
+            visible=False,
+        )
+        self.use.changed.connect(lambda _: self._take())
+        fields.changed.connect(self.tell)
+        gui.image.changed.connect(self.look)
+        if hasattr(gui, "voxel_size"):
+            gui.voxel_size.changed.connect(self._on_voxel_size)
+        when_docked(gui, self.look)
+
+    def look(self, _: Any = None) -> None:
+        """Read the file of the image that is chosen, if it is another one or another channel."""
+        layer = self._gui.image.value
+        asked = (
+            identity(layer) if layer is not None else "",
+            _file_of(layer),
+            _channel_of(self._gui),
+        )
+        if asked == self._asked:
+            return
+        self._asked, self._stored = asked, StoredMicroscope()
+        self._fields.forget_file()
+        self.tell()
+        _, path, channel = asked
+        if path:
+            self._background.ask(lambda: (asked, read_microscope(path, channel)))
+
+    def fill(self) -> None:
+        """Fill in what nobody gave, if it can be so together."""
+        found = self._stored.beside(self._fields.kind, self._fields.given)
+        try:
+            Optics(**self._fields.values(Optics) | found)
+        except InputError:
+            # Then it is told what the file says otherwise.
+            found = {}
+        self._fields.fill(found, self._stored.sources)
+        self._fill_voxel_size()
+        self.tell()
+
+    def _fill_voxel_size(self) -> None:
+        """Take the file's voxel size where neither the layer nor anybody says one."""
+        spacing, layer = self._stored.spacing, self._gui.image.value
+        asked = getattr(self._gui, "voxel_size", None)
+        if spacing is None or asked is None or layer is None or any(asked.value):
+            return
+        if len(axes_of_space(layer)) == len(spacing):
+            asked.value = ((0.0,) * 3 + spacing)[-3:]
+            self._fields.marks.mark("voxel_size", "The image's file")
+
+    def tell(self) -> None:
+        """Say what is to be known of the microscope, below its fields."""
+        lines, wrong, name = [], False, escape(Path(self._asked[1]).name, quote=False)
+        other: dict[str, Any] = {}
+        try:
+            optics = self._fields.optics()
+        except InputError as error:
+            lines, wrong = [escape(str(error), quote=False)], True
+        else:
+            other = self._stored.contradicted(optics, self._fields.given)
+        if other:
+            lines.append(f"{name} says otherwise: {optics_text(other)}.")
+        if self._fields.marks.names:
+            lines.append(f"{MARK} as {name} says")
+        lines += [escape(note, quote=False) for note in self._stored.notes]
+        self.use.visible = self._shown and bool(other)
+        self.notice.say("<br>".join(lines) if self._shown else "", to_do=wrong or bool(other))
+
+    def show(self, shown: bool) -> None:
+        """Show what there is to say, or hide it where the microscope does not count."""
+        self._shown = shown
+        self.tell()
+
+    def _take(self) -> None:
+        """Take all that the file says, whatever was filled in."""
+        self._fields.fill(self._stored.beside(self._fields.kind, ()), self._stored.sources)
+
+    def _on_voxel_size(self, _: Any) -> None:
+        self._fields.marks.unmark("voxel_size")
+        self.tell()
+
+    def _on_read(self, read: tuple[Asked, StoredMicroscope]) -> None:
+        asked, stored = read
+        if asked == self._asked:
+            self._stored = stored
+            self.fill()
+
+    def _on_failure(self, sentence: str) -> None:
+        # Its image is in the viewer, so that nothing is lost but what the file might have said.
+        logger.debug("nothing is known of the microscope from the file: %s", sentence)
+
+
+def _file_of(layer: Image | None) -> str:
+    """Return the TIFF file that an image was opened from; "" of any other."""
+    path = layer.source.path if layer is not None else None
+    return path if path is not None and path.lower().endswith(TIFF) else ""
+
+
+def _channel_of(gui: FunctionGui[Any, Any]) -> int | None:
+    """Return the number of the channel that is shown; None of an image without channels."""
+    layer = gui.image.value
+    if layer is None:
+        return None
+    try:
+        chosen = shown_region(layer, viewer_of(gui)).chosen
+    except InputError:
+        return None
+    return next((n for label, n in chosen.items() if label.strip().lower() in CHANNEL), None)
