@@ -59,6 +59,8 @@ WARNINGS = {
     "joint/advice/image.py": ("history_warnings",),
     "deconvolution/stopping.py": ("enough_iterations", "_enough_for"),
     "io/tiff_images.py": ("append",),
+    "io/microscope_files.py": ("append",),
+    "cli/microscope.py": ("warn",),
     "widgets/deconvolve.py": ("deconvolve_steps",),
     "widgets/distil/widget.py": ("richardson_lucy_steps",),
     "widgets/guide/guide.py": ("show_warning",),
