@@ -66,6 +66,17 @@ def test_a_file_that_says_nothing(tmp_path):
         assert stored.optics == Optics()
 
 
+def test_the_voxel_size_comes_with_it(tmp_path):
+    image = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
+    path = write_ome(tmp_path / "sized.ome.tif", image, spacing=(0.3, 0.1, 0.1))
+    assert read_microscope(path).spacing == (0.3, 0.1, 0.1)
+    write_image(tmp_path / "flat.tif", image[0], spacing=(0.1, 0.2))
+    assert read_microscope(tmp_path / "flat.tif").spacing == pytest.approx((0.1, 0.2))
+    # One that cannot be is none.
+    write_ome(path, image, spacing=(300.0, 0.1, 0.1))
+    assert read_microscope(path).spacing is None
+
+
 @pytest.mark.parametrize(
     ("mode", "kind"),
     [

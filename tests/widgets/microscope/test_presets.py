@@ -291,7 +291,7 @@ def test_renaming_and_deleting(guide: Guide, row: PresetRow, qtbot: Any) -> None
     assert guide.head.numerical_aperture.value == 1.4
 
 
-def test_handing_out(row: PresetRow, tmp_path: Path, user: Any) -> None:
+def test_handing_out(guide: Guide, row: PresetRow, tmp_path: Path) -> None:
     row.choice.value = LAB
     row.actions["Export"].trigger()
     assert isinstance(row.dialog, QFileDialog)
@@ -300,13 +300,14 @@ def test_handing_out(row: PresetRow, tmp_path: Path, user: Any) -> None:
     row.dialog.reject()
     assert list(MicroscopePresets(path)) == [LAB]
     MicroscopePresets().delete(LAB)
-    row.read()
+    row.choice.value = "Water"
     row.actions["Import"].trigger()
     row.dialog.fileSelected.emit(str(path))
     row.dialog.reject()
-    # It is chosen, and its fields differ as long as it was not asked for.
     assert LAB in MicroscopePresets()
-    assert row.name == LAB
+    # Who imports one wants to use it.
+    assert (row.name, row.changed) == (LAB, False)
+    assert guide.head.numerical_aperture.value == 1.4
 
 
 def test_an_import_of_something_else(row: PresetRow, tmp_path: Path) -> None:

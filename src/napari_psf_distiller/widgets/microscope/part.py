@@ -48,6 +48,8 @@ class MicroscopePart:
         tab_through([widget.native for widget in order])
         gui.method.changed.connect(self._on_method)
         self._on_method(gui.method.value)
+        # It may be docked already, with an image.
+        self.file.look()
 
     def _on_method(self, method: str) -> None:
         # The stepwise way knows nothing of a microscope.

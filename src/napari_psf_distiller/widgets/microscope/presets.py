@@ -258,11 +258,15 @@ class PresetRow(QObject):
 
     def _ask_to_import(self) -> None:
         def add(path: Path) -> None:
-            def act() -> str:
+            try:
                 added = MicroscopePresets().add_from(path)
-                return self._name if len(added) > 1 else added[0]
-
-            self._do(act)
+            except InputError as error:
+                self._say(str(error))
+                return
+            self.read()
+            # Who imports one wants to use it.
+            if len(added) == 1:
+                self.choose(added[0])
 
         self.dialog = ask_for_file(self._window, "Import microscopes", FILES, add)
 
