@@ -9,7 +9,9 @@ done where there is nothing better), and on finer ones with the image's pixels i
 error is the relative L2 one against the truth, both seen at a common resolution; the least that any
 number of iterations reaches stands beside it. Two points count as told apart where the profile
 between them falls to 80 % of the lower one in at least 8 of 10 images, after 60 iterations; they
-lie in any direction. The time is that of an iteration, in multiples of one on an image that has the
+lie in any direction. Beads in a stack of planes 2 and 3 times 0.2 micrometres apart are deconvolved
+on these and with planes between, and seen with standard deviations of 0.35 micrometres along z and
+0.06 in the plane. The time is that of an iteration, in multiples of one on an image that has the
 finer voxels: on NumPy the processors' own.
 """
 
@@ -237,6 +239,52 @@ def apart(result: NDArray[np.float32], pixels: int, ends: Floats) -> bool:
     return bool(between <= TOLD_APART * min(first, second) and first + second > 0)
 
 
+def tell_planes(engine: Engine, images: int) -> None:
+    """Print the errors of beads in a stack whose planes are far apart, with planes between."""
+    print("\n| planes | deconvolved on | iterations | error |")
+    print("| --- | --- | --- | --- |")
+    fine, widths = (0.2, 0.1, 0.1), (0.35, 0.06, 0.06)
+    sigmas = [width / size for width, size in zip(widths, fine, strict=True)]
+    for times in (2, 3):
+        shape = (16 * times, 80, 80)
+        psf = simulate_psf(
+            (16 * times + 1, 41, 41),
+            fine,
+            numerical_aperture=NUMERICAL_APERTURE,
+            wavelength=WAVELENGTH,
+        )
+        # The focus is among them.
+        apart = psf[psf.shape[0] // 2 % times :: times]
+        figures: dict[str, list[tuple[float, float]]] = {}
+        for seed in range(images):
+            rng = np.random.default_rng(seed)
+            truth = np.zeros(shape)
+            for _ in range(40):
+                truth[tuple(rng.integers(5, n - 5) for n in shape)] += rng.uniform(5000, 30000)
+            blurred = signal.fftconvolve(truth, psf, mode="same")
+            seen = np.maximum(blurred[times // 2 :: times] * times, 0)
+            image = rng.poisson(seen + BACKGROUND).astype(np.float32)
+            expected = ndimage.gaussian_filter(truth, sigmas)
+            for name, kernel, finer in (
+                ("own planes", apart, (1, 1, 1)),
+                (f"finer z {times}", psf, (times, 1, 1)),
+            ):
+                done = finish(
+                    deconvolve_image(image, kernel, engine, background=BACKGROUND, finer=finer)
+                )
+                # The light of a plane of the image is spread over all that it stands for.
+                left = times // finer[0]
+                found = np.repeat(np.asarray(done, float), left, axis=0) / left
+                wrong = ndimage.gaussian_filter(found, sigmas) - expected
+                figures.setdefault(name, []).append(
+                    (done.iterations, float(np.linalg.norm(wrong) / np.linalg.norm(expected)))
+                )
+        for name, values in figures.items():
+            count, mean = np.mean(values, axis=0)
+            size = times * fine[0]
+            print(f"| {size:.1f} µm | {name} | {count:.0f} | {mean:.3f} |", flush=True)
+
+
 def tell_time(engine: Engine, rounds: int) -> None:
     """Print what an iteration takes, in multiples of one on an image of the finer voxels."""
     shape = (24, 256, 256)
@@ -292,6 +340,7 @@ def main() -> None:
     print(engine.description, end="\n\n")
     tell_errors(engine, arguments.images)
     tell_resolution(engine, max(10, arguments.images))
+    tell_planes(engine, arguments.images)
     tell_time(engine, arguments.rounds)
 
 
