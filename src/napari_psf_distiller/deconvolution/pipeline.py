@@ -21,7 +21,11 @@ from napari_psf_distiller.checks import (
 from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, open_engine
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
-from napari_psf_distiller.deconvolution.finer import finer_spacing, same_spacing
+from napari_psf_distiller.deconvolution.finer import (
+    finer_spacing,
+    same_spacing,
+    spacing_warnings,
+)
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
@@ -200,8 +204,8 @@ def deconvolve(
     -----
     DistillerWarning
         The PSF is larger than the image, the image has negative values, the result is displaced by
-        one voxel as clij2-fft's is, the voxel size for the total variation was assumed, the noise
-        could not be told, or the device had too little memory.
+        one voxel as clij2-fft's is, the voxel size for the total variation was assumed, that of the
+        PSF is another, the noise could not be told, or the device had too little memory.
 
     See Also
     --------
@@ -218,6 +222,13 @@ def deconvolve(
     ((32, 32), 10, 'given')
     >>> float(np.min(sharp)) >= 0
     True
+
+    With pixels twice as large as the PSF's, on the finer ones:
+
+    >>> fine = psfd.PSF(psf, (0.08, 0.08))
+    >>> sharp = psfd.deconvolve(image, fine, 10, device="numpy", spacing=(0.16, 0.16), finer=2)
+    >>> sharp.shape, sharp.spacing
+    ((64, 64), (0.08, 0.08))
     """
     check_callback(callback)
     array = check_image(image)
@@ -244,7 +255,10 @@ def deconvolve(
     steps = deconvolve_step(array, kernel, recipe, background=background, mask=mask)
     done = finish(steps, callback)
     factors = settings.factors(array.shape)
-    found = (*deconvolve_warnings(array, kernel, boundary, compatibility, factors), *done.warnings)
+    found = deconvolve_warnings(array, kernel, boundary, compatibility, factors)
+    if not settings.is_finer and isinstance(psf, PSF):
+        found += spacing_warnings(recipe.spacing, psf.spacing)
+    found += done.warnings
     for warning in found:
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     # The image may have had more axes, of one voxel each.

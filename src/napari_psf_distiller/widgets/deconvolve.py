@@ -9,7 +9,7 @@ from magicgui.widgets import FunctionGui
 from napari.layers import Image, Labels
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.deconvolution.finer import finer_told
+from napari_psf_distiller.deconvolution.finer import spacing_warnings
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, psf_for
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
@@ -17,7 +17,6 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.agreement import same_voxels
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
@@ -126,12 +125,8 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
     warnings: tuple[str, ...] = ()
     if finer:
         kernel = psf_for(_known_psf(task), array.shape, recipe)
-    elif not same_voxels(image, psf):
-        advice = finer_told(image.recipe.spacing, psf.recipe.spacing)
-        warnings = (
-            f"The voxel sizes differ: image {image.recipe.spacing}, PSF {psf.recipe.spacing} "
-            f"micrometres. The result is not right. {advice}".rstrip(),
-        )
+    else:
+        warnings = spacing_warnings(image.recipe.spacing, psf.recipe.spacing)
     result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
     found = deconvolve_warnings(
         array, kernel, settings.boundary, recipe.compatibility, finer or None
