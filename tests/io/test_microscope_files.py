@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ome_files import CONFOCAL, OBJECTIVE, SETTINGS, write_ome
 
@@ -188,7 +188,7 @@ def test_channels(ome):
     path = ome(CONFOCAL, CONFOCAL.replace("GFP", "RFP").replace("520", "610").replace("488", "561"))
     alike = read_microscope(path)
     assert set(alike.values) == {"microscope", "numerical_aperture", "refractive_index"}
-    assert alike.channel == ""
+    assert (alike.channel, alike.channels) == ("", 2)
     assert [note.split(" states ")[1] for note in alike.notes] == [
         "more than one emission wavelength (0.52, 0.61), of its channels or objectives; none is "
         "taken.",
@@ -243,6 +243,32 @@ def test_any_text_in_imagej_is_read(tmp_path_factory, text):
     tifffile.imwrite(path, image, imagej=True, metadata={"axes": "YX", "Info": info})
     stored = read_microscope(path)
     assert set(stored.values) == set(stored.sources)
+
+
+@settings(max_examples=60)
+@given(
+    mode=st.sampled_from(
+        ["WideField", "LaserScanningConfocalMicroscopy", "MultiPhotonMicroscopy", "SPIM", "Other"]
+    ),
+    figures=st.tuples(*[st.floats(0.1, 3.0)] * 2, *[st.floats(50, 3000)] * 2),
+)
+def test_whatever_a_file_says_what_is_left_can_be(tmp_path_factory, mode, figures):
+    aperture, index, emission, excitation = figures
+    path = write_ome(
+        tmp_path_factory.mktemp("any") / "any.ome.tif",
+        np.zeros((1, 2, 3), np.uint8),
+        [
+            f'AcquisitionMode="{mode}" EmissionWavelength="{emission}" '
+            f'ExcitationWavelength="{excitation}"'
+        ],
+        instrument=f'<Objective ID="Objective:0" LensNA="{aperture}"/>',
+        settings=f'<ObjectiveSettings ID="Objective:0" RefractiveIndex="{index}"/>',
+    )
+    stored = read_microscope(path)
+    for name, value in stored.beside("widefield", ()).items():
+        assert getattr(stored.optics, name) == value
+    # What is not taken is told.
+    assert len(stored.values) == 5 - (mode == "Other") or stored.notes
 
 
 @pytest.mark.parametrize("content", [b"", b"II*\0", b"no image"])

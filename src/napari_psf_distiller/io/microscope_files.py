@@ -136,6 +136,14 @@ class _Statement(NamedTuple):
     where: str
 
 
+class _Described(NamedTuple):
+    """OME's description of a file, the image in it that is read, and its channels."""
+
+    root: ElementTree.Element
+    image: ElementTree.Element
+    channels: list[ElementTree.Element]
+
+
 def read_microscope(path: str | Path, channel: int | None = None) -> StoredMicroscope:
     """Return what a TIFF file says of the microscope; its image is not read.
 
@@ -160,8 +168,13 @@ def read_microscope(path: str | Path, channel: int | None = None) -> StoredMicro
         The file cannot be read as a TIFF file.
     """
     with opened_tiff(path) as tiff:
-        stored = _stored(list(_statements(tiff, channel)), str(path))
-        return replace(stored, spacing=_spacing(voxel_sizes(tiff, tiff.pages.first, 0)))
+        described = _described(tiff)
+        stored = _stored(list(_statements(tiff, described, channel)), str(path))
+        return replace(
+            stored,
+            spacing=_spacing(voxel_sizes(tiff, tiff.pages.first, 0)),
+            channels=len(described.channels) if described is not None else 1,
+        )
 
 
 def _spacing(sizes: dict[str, float]) -> tuple[float, ...] | None:
@@ -170,24 +183,32 @@ def _spacing(sizes: dict[str, float]) -> tuple[float, ...] | None:
     return tuple(possible[axis] for axis in axes) if set(axes) <= set(possible) else None
 
 
-def _statements(tiff: tifffile.TiffFile, channel: int | None) -> Iterator[_Statement]:
-    if tiff.is_ome and tiff.ome_metadata:
-        yield from _ome_statements(tiff.ome_metadata, channel)
-        return
-    info = (tiff.imagej_metadata or {}).get("Info")
-    if isinstance(info, str):
-        yield from _info_statements(info)
-
-
-def _ome_statements(xml: str, channel: int | None) -> Iterator[_Statement]:
-    root = ElementTree.fromstring(xml)
+def _described(tiff: tifffile.TiffFile) -> _Described | None:
+    """Return what OME describes; None where it describes no image."""
+    if not (tiff.is_ome and tiff.ome_metadata):
+        return None
+    root = ElementTree.fromstring(tiff.ome_metadata)
     images = [
         (pixels, image) for image in _named(root, "Image") for pixels in _named(image, "Pixels")
     ]
     if not images:
-        return
+        return None
     # The largest is the one that is read.
     pixels, image = max(images, key=lambda pair: _voxels(pair[0]))
+    return _Described(root, image, list(_named(pixels, "Channel")))
+
+
+def _statements(
+    tiff: tifffile.TiffFile, described: _Described | None, channel: int | None
+) -> Iterator[_Statement]:
+    if described is not None:
+        yield from _ome_statements(described, channel)
+    elif isinstance(info := (tiff.imagej_metadata or {}).get("Info"), str):
+        yield from _info_statements(info)
+
+
+def _ome_statements(described: _Described, channel: int | None) -> Iterator[_Statement]:
+    root, image, channels = described
     settings = next(_named(image, "ObjectiveSettings"), None)
     wanted = settings.get("ID") if settings is not None else None
     objectives = list(_named(root, "Objective"))
@@ -200,7 +221,6 @@ def _ome_statements(xml: str, channel: int | None) -> Iterator[_Statement]:
         )
     if settings is not None:
         yield from _attributes(settings, {"RefractiveIndex": "refractive_index"})
-    channels = list(_named(pixels, "Channel"))
     for one in channels if channel is None else channels[channel : channel + 1]:
         yield from _attributes(
             one,

@@ -34,6 +34,8 @@ class StoredMicroscope:
     spacing : tuple of float or None
         Voxel size in micrometres, z, y, x or y, x; None where the file has none, or one that cannot
         be.
+    channels : int
+        How many the file's image has, as far as OME says.
     channel, objective : str
         As the file calls them; "" where it does not.
     notes : tuple of str
@@ -51,6 +53,7 @@ class StoredMicroscope:
     values: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
+    channels: int = 1
     channel: str = ""
     objective: str = ""
     notes: tuple[str, ...] = ()

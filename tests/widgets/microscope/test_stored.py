@@ -184,21 +184,18 @@ def test_what_was_left_out_is_told(
     assert guide.head.wavelength.value == 0
 
 
+@pytest.mark.parametrize("labels", [("c", "z", "y", "x"), None])
 def test_each_channel_has_its_own(
     open_file: Callable[..., Image],
     viewer: napari.Viewer,
     open_guide: Callable[[], Guide],
     user: Any,
+    labels: tuple[str, ...] | None,
 ) -> None:
-    other = CONFOCAL.replace("520", "610").replace("488", "561")
-    layer = open_file(CONFOCAL, other)
-    data = layer.data.reshape(2, 8, 48, 52)
-    path = layer.source.path
-    viewer.layers.clear()
-    (layer,) = viewer.open(path, plugin="napari")
-    if layer.ndim != 4:
-        layer.data = data
-    layer.axis_labels = ("c", "z", "y", "x")
+    layer = open_file(CONFOCAL, CONFOCAL.replace("520", "610").replace("488", "561"))
+    assert layer.data.shape == (2, 8, 48, 52)
+    if labels is not None:
+        layer.axis_labels = labels
     viewer.dims.set_current_step(0, 0)
     guide = open_guide()
     user.waits(lambda: guide.head.wavelength.value == 0.52)

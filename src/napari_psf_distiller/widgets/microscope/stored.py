@@ -3,8 +3,10 @@
 import logging
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import napari
+import numpy as np
 from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Image
 
@@ -27,8 +29,29 @@ TIFF = (".tif", ".tiff")
 # How an axis of channels is labelled.
 CHANNEL = frozenset({"c", "ch", "channel", "channels"})
 
-# A layer, the file that it was opened from, "" for none, and the number of a channel in it.
-Asked = tuple[str, str, int | None]
+
+class Asked(NamedTuple):
+    """What a file is asked about.
+
+    Attributes
+    ----------
+    layer : str
+        The identity of the layer that was opened from it.
+    path : str
+        "" of a layer that was opened from no TIFF file.
+    channel : int or None
+        The number of the channel that is shown.
+    place, length : int
+        Where the viewer stands on the one axis that may be that of the channels or of time, and how
+        long it is; 0 where there is none.
+    """
+
+    layer: str = ""
+    path: str = ""
+    channel: int | None = None
+    place: int = 0
+    length: int = 0
+
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +76,7 @@ class FileMicroscope:
 
     def __init__(self, gui: FunctionGui[Any, Any], fields: MicroscopeFields) -> None:
         self._gui, self._fields = gui, fields
-        self._asked: Asked = ("", "", None)
+        self._asked = Asked()
         self._shown = True
         self._stored = StoredMicroscope()
         self._background: Background[tuple[Asked, StoredMicroscope]] = Background(
@@ -76,20 +99,14 @@ class FileMicroscope:
 
     def look(self, _: Any = None) -> None:
         """Read the file of the image that is chosen, if it is another one or another channel."""
-        layer = self._gui.image.value
-        asked = (
-            identity(layer) if layer is not None else "",
-            _file_of(layer),
-            _channel_of(self._gui),
-        )
+        asked = _asked(self._gui.image.value, viewer_of(self._gui))
         if asked == self._asked:
             return
         self._asked, self._stored = asked, StoredMicroscope()
         self._fields.forget_file()
         self.tell()
-        _, path, channel = asked
-        if path:
-            self._background.ask(lambda: (asked, read_microscope(path, channel)))
+        if asked.path:
+            self._background.ask(lambda: (asked, _read(asked)))
 
     def fill(self) -> None:
         """Fill in what nobody gave, if it can be so together."""
@@ -115,7 +132,7 @@ class FileMicroscope:
 
     def tell(self) -> None:
         """Say what is to be known of the microscope, below its fields."""
-        lines, wrong, name = [], False, escape(Path(self._asked[1]).name, quote=False)
+        lines, wrong, name = [], False, escape(Path(self._asked.path).name, quote=False)
         other: dict[str, Any] = {}
         try:
             optics = self._fields.optics()
@@ -155,19 +172,36 @@ class FileMicroscope:
         logger.debug("nothing is known of the microscope from the file: %s", sentence)
 
 
-def _file_of(layer: Image | None) -> str:
-    """Return the TIFF file that an image was opened from; "" of any other."""
+def _asked(layer: Image | None, viewer: "napari.viewer.Viewer | None") -> Asked:
+    """Return what is to be asked about a layer."""
     path = layer.source.path if layer is not None else None
-    return path if path is not None and path.lower().endswith(TIFF) else ""
-
-
-def _channel_of(gui: FunctionGui[Any, Any]) -> int | None:
-    """Return the number of the channel that is shown; None of an image without channels."""
-    layer = gui.image.value
-    if layer is None:
-        return None
+    if layer is None or path is None or not path.lower().endswith(TIFF):
+        return Asked(identity(layer) if layer is not None else "")
+    asked = Asked(identity(layer), path)
     try:
-        chosen = shown_region(layer, viewer_of(gui)).chosen
+        chosen = shown_region(layer, viewer).chosen
     except InputError:
-        return None
-    return next((n for label, n in chosen.items() if label.strip().lower() in CHANNEL), None)
+        return asked
+    for label, place in chosen.items():
+        if label.strip().lower() in CHANNEL:
+            return asked._replace(channel=place)
+    if len(chosen) != 1:
+        return asked
+    (place,) = chosen.values()
+    (axis,) = set(range(layer.ndim)) - set(axes_of_space(layer))
+    return asked._replace(place=place, length=int(np.shape(layer.data)[axis]))
+
+
+def _read(asked: Asked) -> StoredMicroscope:
+    """Read what a file says of the channel that is shown, as far as it can be told which that is.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
+    """
+    stored = read_microscope(asked.path, asked.channel)
+    # napari's reader gives axes no names; a time series of several channels has one more.
+    if asked.channel is None and 1 < stored.channels == asked.length:
+        return read_microscope(asked.path, asked.place)
+    return stored
