@@ -171,6 +171,15 @@ def test_a_changed_field_is_told(guide: Guide, row: PresetRow) -> None:
     assert row.changed
 
 
+def test_what_a_kind_does_not_ask_for_is_no_change(guide: Guide, row: PresetRow) -> None:
+    row.choice.value = "Water"
+    guide.head.microscope.value = "confocal"
+    guide.head.excitation.value = 0.488
+    assert row.changed
+    guide.head.microscope.value = "widefield"
+    assert not row.changed
+
+
 def test_choosing_none_leaves_the_fields(guide: Guide, row: PresetRow) -> None:
     row.choice.value = LAB
     row.choice.value = ""
@@ -291,7 +300,7 @@ def test_renaming_and_deleting(guide: Guide, row: PresetRow, qtbot: Any) -> None
     assert guide.head.numerical_aperture.value == 1.4
 
 
-def test_handing_out(guide: Guide, row: PresetRow, tmp_path: Path) -> None:
+def test_handing_out(guide: Guide, row: PresetRow, tmp_path: Path, told: Any) -> None:
     row.choice.value = LAB
     row.actions["Export"].trigger()
     assert isinstance(row.dialog, QFileDialog)
@@ -299,6 +308,7 @@ def test_handing_out(guide: Guide, row: PresetRow, tmp_path: Path) -> None:
     row.dialog.fileSelected.emit(str(path))
     row.dialog.reject()
     assert list(MicroscopePresets(path)) == [LAB]
+    assert told.infos == [f"Written: {path}"]
     MicroscopePresets().delete(LAB)
     row.choice.value = "Water"
     row.actions["Import"].trigger()

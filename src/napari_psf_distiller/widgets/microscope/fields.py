@@ -115,11 +115,14 @@ class MicroscopeFields:
         )
 
     def shows(self, preset: MicroscopePreset) -> bool:
-        """Return whether the fields say what a microscope does; those of a file do not count."""
+        """Return whether the fields say what a microscope does.
+
+        What a file filled in beside it does not count, nor what its kind does not ask for.
+        """
         return all(
             _shows(widget, one.shown(value))
             for name, (one, widget, value) in self._beside(preset).items()
-            if name not in self.marks.names or value is not None
+            if self._counts(one) and (name not in self.marks.names or value is not None)
         )
 
     # --- what is filled in

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, FunctionGui, PushButton
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QComboBox, QInputDialog, QMenu, QMessageBox, QSizePolicy, QWidget
@@ -274,11 +275,12 @@ class PresetRow(QObject):
         names = (self._name,) if self._name else ()
 
         def export(path: Path) -> None:
-            def act() -> str:
+            try:
                 MicroscopePresets().export(path, *names)
-                return self._name
-
-            self._do(act)
+            except InputError as error:
+                self._say(str(error))
+            else:
+                show_info(f"Written: {path}")
 
         title = "Export the microscope" if names else "Export all microscopes"
         self.dialog = ask_where(self._window, title, self._name or "microscopes", KINDS, export)
