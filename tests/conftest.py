@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import Device, SimulatedBeads
@@ -20,6 +21,17 @@ pytest_plugins = ["engines"]
 # so that a failure is a change's and not chance's.
 settings.register_profile("tests", deadline=None, max_examples=10, derandomize=True)
 settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def linear_algebra_on_one_thread() -> Iterator[None]:
+    """Keep further threads of linear algebra from waiting for work as busily as others do theirs.
+
+    The products here are small, and tests run side by side: with two threads they take twice the
+    processor's time.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="session")
