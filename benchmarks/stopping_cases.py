@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,7 +177,7 @@ RECORDS: dict[str, Callable[[Array, np.random.Generator], NDArray[np.generic]]] 
     "median": lambda p, rng: ndimage.median_filter(_camera(p, rng), 3),
 }
 
-WRONG = {
+WRONG: dict[str, dict[str, Any]] = {
     "PSF of NA 1.1": {"numerical_aperture": 1.1},
     "PSF 5 % wide": {"wavelength": 0.546},
     "PSF of NA 1.15": {"numerical_aperture": 1.15},

@@ -6,6 +6,7 @@ import pytest
 import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError, simulate_beads, simulate_psf
 from napari_psf_distiller.measure.widths import peak_profiles
+from napari_psf_distiller.theory import theoretical_widths
 
 # A dry objective of low aperture, where the paraxial theory holds.
 LOW = {"numerical_aperture": 0.3, "wavelength": 0.5, "refractive_index": 1.0}
@@ -231,3 +232,89 @@ def test_fields_that_cannot_be(options, words):
 def test_what_cannot_be_simulated_is_said_at_once(options):
     with pytest.raises(InputError, match=r"\.$"):
         simulate_beads(**{"shape": (16, 24, 24), "spacing": (0.2, 0.1, 0.1)} | options)
+
+
+KINDS = {
+    "widefield": {},
+    "confocal": {"excitation": 0.488, "pinhole": 0.7},
+    "light sheet": {"sheet": 3.0},
+    "two-photon": {"excitation": 0.92},
+    "three-photon": {"excitation": 1.3},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_microscope_has_its_theorys_widths(kind):
+    optics = psfd.Optics(0.5, 0.52, 1.33, microscope=kind, **KINDS[kind])
+    # In proportion to the light's wavelength.
+    pixel = optics.excitation / 5 if "photon" in kind else 0.1
+    spacing = (5 * pixel, pixel, pixel)
+    psf = psfd.simulate_psf(
+        (61, 65, 65),
+        spacing,
+        numerical_aperture=0.5,
+        wavelength=0.52,
+        refractive_index=1.33,
+        microscope=kind,
+        **KINDS[kind],
+    )
+    # Scalar waves and vectors differ little at so low an aperture.
+    expected = theoretical_widths(optics, (5 * pixel, 0.001, 0.001))
+    np.testing.assert_allclose(psfd.fwhm(psf, spacing), expected, rtol=0.02)
+    assert psf.sum() == pytest.approx(1)
+
+
+def test_a_sted_spot_is_narrow_and_a_spinning_disk_sees_other_pinholes():
+    shape, spacing = (31, 65, 65), (0.15, 0.05, 0.05)
+    wide = psfd.simulate_psf(shape, spacing)
+    sted = psfd.simulate_psf(shape, spacing, microscope="STED")
+    assert psfd.fwhm(sted, spacing)[1] < psfd.fwhm(wide, spacing)[1] / 3
+    scanned = {"excitation": 0.488, "pinhole": 1.0}
+    confocal = psfd.simulate_psf(shape, spacing, microscope="confocal", **scanned)
+    disk = psfd.simulate_psf(shape, spacing, microscope="spinning disk", **scanned)
+    out_of_focus = [psf[3].sum() / psf[15].sum() for psf in (confocal, disk, wide)]
+    assert out_of_focus == sorted(out_of_focus)
+    assert out_of_focus[0] < out_of_focus[1] / 1.2
+
+
+@pytest.mark.parametrize("kind", ["confocal", "two-photon"])
+def test_voxels_too_large_for_the_kind_show_its_beads_all_the_same(kind):
+    # Half of the frequencies that a confocal microscope passes.
+    spacing = (0.2, 0.08, 0.08)
+    field = psfd.simulate_beads(
+        (24, 64, 64),
+        spacing,
+        beads=1,
+        bead_diameter=0.0,
+        photons=5e5,
+        spread=0.0,
+        background=0.0,
+        offset=0.0,
+        read_noise=0.0,
+        microscope=kind,
+        excitation=KINDS[kind]["excitation"],
+    )
+    image = field.image.astype(float)
+    assert image.sum() == pytest.approx(5e5, rel=0.02)
+    # Its halo is cut off by the image's border.
+    corner = np.round(field.centres[0]).astype(int) - 5
+    core = image[tuple(slice(start, start + 11) for start in corner)]
+    centroid = np.indices(core.shape).reshape(3, -1) @ core.ravel() / core.sum()
+    np.testing.assert_allclose(corner + centroid, field.centres[0], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"microscope": "confocal"}, "simulate a confocal microscope, excitation must be given"),
+        ({"microscope": "light sheet"}, "sheet must be given too"),
+        ({"microscope": "other"}, "another kind cannot be simulated"),
+        ({"microscope": "light"}, "should be 'widefield'"),
+        ({"excitation": 0.488}, "'widefield', which has none"),
+    ],
+)
+def test_a_kind_that_cannot_be_simulated(figures, words):
+    with pytest.raises(InputError, match=words):
+        psfd.simulate_psf((3, 5, 5), (0.2, 0.05, 0.05), **figures)
+    with pytest.raises(InputError, match=words):
+        psfd.simulate_beads((16, 32, 32), (0.2, 0.05, 0.05), **figures)

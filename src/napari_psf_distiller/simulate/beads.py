@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
@@ -18,23 +18,24 @@ from napari_psf_distiller.checks import (
     check_spacing,
     check_whole,
 )
-from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.lengths import (
-    BEAD_DIAMETER,
-    NUMERICAL_APERTURE,
-    REFRACTIVE_INDEX,
-    WAVELENGTH,
-    Bound,
+from napari_psf_distiller.lengths import BEAD_DIAMETER
+from napari_psf_distiller.optics import ball_form_factor, support_of
+from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.simulate.psf import (
+    Kind,
+    optics_to_simulate,
+    simulate_psf,
+    voxels_in_memory,
 )
-from napari_psf_distiller.optics import ball_form_factor
 
-__all__ = ["SimulatedBeads", "simulate_beads", "simulate_psf"]
+__all__ = ["SimulatedBeads", "simulate_beads"]
 
-# The PSF's window is tapered to 0 over this part of each side, so that a shift does not ring.
-TAPER = 0.1
+# A PSF is simulated on voxels that show this part of its band, where the beads' are larger: of the
+# rest next to nothing is there.
+SHOWN_OF_BAND = 0.8
 
-# Bytes that a voxel of a simulated image takes while it is made, and one of a PSF.
-IMAGE_BYTES, PSF_BYTES = 40, 100
+# Bytes that a voxel of a simulated image takes while it is made.
+IMAGE_BYTES = 40
 
 # A field of so many takes minutes; each is thrown until it lies apart from all others.
 MOST_BEADS = 10_000
@@ -71,90 +72,6 @@ class SimulatedBeads:
     bead_diameter: float
 
 
-def simulate_psf(
-    shape: Sequence[int],
-    spacing: Sequence[float],
-    *,
-    numerical_aperture: float = 1.2,
-    wavelength: float = 0.52,
-    refractive_index: float = 1.33,
-    spherical: float = 0.0,
-) -> NDArray[np.float64]:
-    """Compute a widefield microscope's PSF from its pupil, by scalar diffraction.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        (Z, Y, X), or (Y, X) for the focal plane alone.
-    spacing : sequence of float
-        Voxel size in micrometres; in the plane at most wavelength / (4 NA).
-    numerical_aperture, wavelength, refractive_index : float
-        Wavelength of emission in micrometres, refractive index of the immersion.
-    spherical : float
-        Spherical aberration: the coefficient of Zernike's polynomial Z(4, 0) in waves.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64, sum 1, the focus at n // 2 on each axis.
-
-    Raises
-    ------
-    InputError
-        The optics are impossible, or the voxels too large for them.
-
-    Notes
-    -----
-    At the distance z from focus the field is the Fourier transform of the pupil
-    ``cos(theta)^(-1/2) exp(2 pi i z sqrt((n / wavelength)^2 - k^2))`` over ``k < NA / wavelength``
-    (J. W. Goodman, Introduction to Fourier Optics; aplanatic apodisation of the emission after
-    B. M. Hanser et al., J. Microsc. 216, 2004), and the PSF its squared modulus.
-    """
-    shape = check_shape(shape, 1, _voxels_in_memory(PSF_BYTES))
-    sizes = check_spacing(spacing, len(shape))
-    numerical_aperture = _checked(numerical_aperture, NUMERICAL_APERTURE)
-    wavelength = _checked(wavelength, WAVELENGTH)
-    refractive_index = _checked(refractive_index, REFRACTIVE_INDEX)
-    spherical = check_number(spherical, "spherical aberration", -100, 100)
-    if not numerical_aperture < refractive_index:
-        raise InputError(
-            f"The numerical aperture {numerical_aperture} must be below the refractive index "
-            f"{refractive_index}."
-        )
-    largest = wavelength / (4 * numerical_aperture)
-    if max(sizes[-2:]) > largest:
-        raise InputError(
-            f"Pixels of {max(sizes[-2:])} micrometres are too large to simulate this PSF; at most "
-            f"{largest:.3f} (wavelength / (4 NA))."
-        )
-    ny, nx = shape[-2:]
-    # A window twice as large keeps what leaves it from coming back in on the other side.
-    grid = (scipy_fft.next_fast_len(2 * ny), scipy_fft.next_fast_len(2 * nx))
-    ky = scipy_fft.fftfreq(grid[0], sizes[-2])[:, None]
-    kx = scipy_fft.fftfreq(grid[1], sizes[-1])[None, :]
-    k = np.hypot(ky, kx)
-    edge = numerical_aperture / wavelength
-    # The disc's edge is smoothed over one frequency, so that it is round on the square grid.
-    step = max(1 / (n * s) for n, s in zip(grid, sizes[-2:], strict=True))
-    disc = np.clip((edge - k) / step + 0.5, 0, 1)
-    kz = np.sqrt(np.maximum((refractive_index / wavelength) ** 2 - k**2, 0))
-    cosine = np.where(disc > 0, kz * wavelength / refractive_index, 1)
-    rho = np.minimum(k / edge, 1)
-    phase = spherical * np.sqrt(5) * (6 * rho**4 - 6 * rho**2 + 1)
-    pupil = disc / np.sqrt(np.maximum(cosine, 1e-3)) * np.exp(2j * np.pi * phase)
-    depths = (np.arange(shape[0]) - shape[0] // 2) * sizes[0] if len(shape) == 3 else np.zeros(1)
-    psf = np.empty((len(depths), ny, nx))
-    low = [n // 2 - m // 2 for n, m in zip(grid, (ny, nx), strict=True)]
-    for plane, depth in zip(psf, depths, strict=True):
-        field = scipy_fft.fftshift(scipy_fft.ifft2(pupil * np.exp(2j * np.pi * depth * kz)))
-        plane[...] = np.abs(field[low[0] : low[0] + ny, low[1] : low[1] + nx]) ** 2
-    psf = psf.reshape(tuple(shape))
-    for axis, n in enumerate(psf.shape):
-        psf *= _taper(n).reshape([-1 if a == axis else 1 for a in range(psf.ndim)])
-    result: NDArray[np.float64] = psf / psf.sum()
-    return result
-
-
 def simulate_beads(
     shape: Sequence[int] = (54, 256, 256),
     spacing: Sequence[float] = (0.2, 0.08, 0.08),
@@ -166,6 +83,10 @@ def simulate_beads(
     wavelength: float = 0.52,
     refractive_index: float = 1.33,
     spherical: float = 0.0,
+    microscope: Kind = "widefield",
+    excitation: float | None = None,
+    pinhole: float | None = None,
+    sheet: float | None = None,
     photons: float = 1e5,
     spread: float = 0.2,
     background: float = 10.0,
@@ -190,6 +111,8 @@ def simulate_beads(
         All near one plane, or all through the volume.
     numerical_aperture, wavelength, refractive_index, spherical : float
         See `simulate_psf`.
+    microscope, excitation, pinhole, sheet
+        The kind of microscope, and its own figures; see `simulate_psf`.
     photons, spread : float
         Mean of one bead, and the spread of its logarithm.
     background, offset, read_noise : float
@@ -208,7 +131,7 @@ def simulate_beads(
     InputError
         The shape, the spacing or the optics cannot be used.
     """
-    shape = check_shape(shape, 16, _voxels_in_memory(IMAGE_BYTES))
+    shape = check_shape(shape, 16, voxels_in_memory(IMAGE_BYTES))
     sizes = check_spacing(spacing, len(shape))
     beads = check_whole(beads, "number of beads", 0, MOST_BEADS)
     bead_diameter = check_number(bead_diameter, "bead diameter", 0)
@@ -228,28 +151,30 @@ def simulate_beads(
         2 * min(n // 2 - 1, round(reach / size)) + 1
         for n, size, reach in zip(shape, sizes, (4.0, 3.0, 3.0)[-len(shape) :], strict=True)
     )
-    psf = simulate_psf(
-        window,
-        sizes,
+    optics = optics_to_simulate(
+        numerical_aperture, wavelength, refractive_index, microscope, excitation, pinhole, sheet
+    )
+    finer = _finer(optics, sizes)
+    fine = simulate_psf(
+        [times * (n - 1) + 1 for times, n in zip(finer, window, strict=True)],
+        [size / times for times, size in zip(finer, sizes, strict=True)],
         numerical_aperture=numerical_aperture,
         wavelength=wavelength,
         refractive_index=refractive_index,
         spherical=spherical,
+        microscope=microscope,
+        excitation=excitation,
+        pinhole=pinhole,
+        sheet=sheet,
     )
+    psf = fine[tuple(slice(None, None, times) for times in finer)]
+    light = psf.sum()
     centres = _placed(shape, sizes, beads, layout, separation, rng)
     amplitudes = photons * np.exp(rng.normal(0, spread, len(centres)))
-    clean = _rendered(shape, psf, centres, amplitudes, sizes, bead_diameter)
+    clean = _rendered(shape, fine / light, finer, centres, amplitudes, sizes, bead_diameter)
     noisy = rng.poisson(clean + background) + rng.normal(offset, read_noise, shape)
     image = np.clip(np.round(noisy), 0, np.iinfo(np.uint16).max).astype(np.uint16)
-    return SimulatedBeads(image, psf, centres, amplitudes, sizes, bead_diameter)
-
-
-def _taper(n: int) -> NDArray[np.float64]:
-    taper, width = np.ones(n), max(1, round(TAPER * n))
-    if 2 * width < n:
-        ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(width) + 0.5) / width)
-        taper[:width], taper[-width:] = ramp, ramp[::-1]
-    return taper
+    return SimulatedBeads(image, psf / light, centres, amplitudes, sizes, bead_diameter)
 
 
 def _placed(
@@ -277,41 +202,50 @@ def _placed(
     return kept[:count]
 
 
-def _checked(value: float, bound: Bound) -> float:
-    return bound.check(check_number(value, bound.what))
-
-
-def _voxels_in_memory(size: int) -> int:
-    """Return how many voxels of so many bytes there is memory for."""
-    return int(psutil.virtual_memory().available) // size
+def _finer(optics: Optics, sizes: tuple[float, ...]) -> tuple[int, ...]:
+    """Return how many times finer the PSF is computed than the voxels are, along each axis."""
+    support = support_of(optics)
+    if optics.microscope == "widefield" or support is None:
+        return (1,) * len(sizes)
+    axial, lateral = support.band.axial, support.band.lateral
+    return tuple(
+        max(1, math.ceil(2 * SHOWN_OF_BAND * highest * size)) if math.isfinite(highest) else 1
+        for highest, size in zip((axial, lateral, lateral)[-len(sizes) :], sizes, strict=True)
+    )
 
 
 def _rendered(
     shape: tuple[int, ...],
     psf: NDArray[np.float64],
+    finer: tuple[int, ...],
     centres: NDArray[np.float64],
     amplitudes: NDArray[np.float64],
     sizes: tuple[float, ...],
     diameter: float,
 ) -> NDArray[np.float64]:
-    """Sum the beads' images: the PSF times the ball's form factor, shifted in Fourier space."""
+    """Sum the beads' images: the PSF times the ball's form factor, shifted in Fourier space.
+
+    The PSF is on voxels that are finer by some factors, of which the image's are taken.
+    """
     frequencies = np.meshgrid(
-        *[scipy_fft.fftfreq(n) for n in psf.shape[:-1]],
-        scipy_fft.rfftfreq(psf.shape[-1]),
+        *[scipy_fft.fftfreq(n, 1 / times) for n, times in zip(psf.shape, finer, strict=True)][:-1],
+        scipy_fft.rfftfreq(psf.shape[-1], 1 / finer[-1]),
         indexing="ij",
     )
     radius = np.sqrt(sum((k / s) ** 2 for k, s in zip(frequencies, sizes, strict=True)))
     spectrum = scipy_fft.rfftn(scipy_fft.ifftshift(psf)) * ball_form_factor(radius, diameter)
-    half = np.array(psf.shape) // 2
+    window = tuple((n - 1) // times + 1 for n, times in zip(psf.shape, finer, strict=True))
+    taken = tuple(slice(None, None, times) for times in finer)
+    half = np.array(window) // 2
     clean = np.zeros(shape)
     for centre, amplitude in zip(centres, amplitudes, strict=True):
         whole = np.floor(centre + 0.5).astype(int)
         shift = sum(k * f for k, f in zip(frequencies, centre - whole, strict=True))
         moved = scipy_fft.irfftn(spectrum * np.exp(-2j * np.pi * shift), s=psf.shape)
-        bead = scipy_fft.fftshift(moved)
+        bead = scipy_fft.fftshift(moved)[taken]
         low = whole - half
         start = np.maximum(low, 0)
-        stop = np.minimum(low + psf.shape, shape)
+        stop = np.minimum(low + window, shape)
         target = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
         source = tuple(slice(a, b) for a, b in zip(start - low, stop - low, strict=True))
         clean[target] += amplitude * bead[source]
