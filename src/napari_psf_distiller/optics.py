@@ -74,6 +74,10 @@ class Support(ABC):
     equal_plane_light : bool
         Whether all planes of a PSF have the same sum, as those of a microscope without optical
         sectioning do.
+    light_fills_it : bool
+        Whether the PSF's light has even the highest frequencies, so that beads show them. A
+        confocal microscope passes twice what its light is seen to have; what more there can be is
+        told by its theory.
 
     Examples
     --------
@@ -96,6 +100,7 @@ class Support(ABC):
     """
 
     equal_plane_light: bool
+    light_fills_it = True
 
     @property
     @abstractmethod
@@ -270,6 +275,7 @@ class Confocal(_Objective):
 
     excitation: float
     equal_plane_light = False
+    light_fills_it = False
 
     @property
     def band(self) -> Band:
@@ -321,6 +327,7 @@ class MultiPhoton(_Objective):
 
     photons: int
     equal_plane_light = False
+    light_fills_it = False
 
     @property
     def band(self) -> Band:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_psf_distiller.joint.basis.extension import (
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import OrderScale
+from napari_psf_distiller.joint.basis.theory_spectrum import theory_spectrum
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import KEPT, Candidates, may_shape_psf
 from napari_psf_distiller.joint.judging import judge, why_none_is_used
@@ -35,6 +37,7 @@ from napari_psf_distiller.joint.start import (
     inner_window,
     most_isolated_first,
     window_shape,
+    within_support,
 )
 from napari_psf_distiller.optics import Band
 from napari_psf_distiller.progress import Progress, Steps
@@ -147,6 +150,8 @@ class FitOperations:
         self.preset_status = preset[self.order]
         self._windows = open_windows(device, self.basis.voxel_functions)
         self.model = JointModel(bead_image, self.basis, self._windows, centres[self.order], start)
+        if settings.limiting_optics is not None:
+            self.model.spectrum_limit = theory_spectrum(settings.limiting_optics)
         # Beads that an earlier fit did not know.
         self.new_beads: list[int] = []
         if before is None:
@@ -342,10 +347,14 @@ class FitOperations:
 
     def widen_band(self, state: Linearised) -> bool:
         """Let the PSF have higher frequencies where beads show them and no optics forbid them."""
-        if self.settings.support is not None:
+        support = self.settings.support
+        if support is not None and math.isfinite(support.band.axial):
             return False
         band = wider_band(self.basis, state, self.widths)
         if band is None:
+            return False
+        band = within_support(band, support)
+        if band == self.basis.band:
             return False
         logger.info("joint fit: band widened to %s", band_in_words(band))
         self._extend_basis(band, self.basis.orders, {})

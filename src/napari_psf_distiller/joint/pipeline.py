@@ -274,4 +274,5 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
         part.judge,
         part.angular_orders,
         part.most_iterations,
+        None if support is None or support.light_fills_it else optics,
     )

@@ -17,7 +17,7 @@ from napari_psf_distiller.joint.misfit.summary import Misfit
 from napari_psf_distiller.joint.model.model import FittedUnknowns
 from napari_psf_distiller.optics import Band, Support
 from napari_psf_distiller.psf import FittedFunctions
-from napari_psf_distiller.recipe import JointFit
+from napari_psf_distiller.recipe import JointFit, Optics
 
 __all__ = ["SAME_BEAD_WIDTHS", "JointFitResult", "JointState", "Settings"]
 
@@ -47,6 +47,8 @@ class Settings(NamedTuple):
         What all iterations may cost, admissions of orders included, in iterations of a PSF that is
         the same all around its axis: each angular order makes one dearer; see
         `FitOperations.cost`.
+    limiting_optics : Optics or None
+        The microscope by whose theory the PSF's spectrum is limited; None does not limit it.
     """
 
     bead_diameter: float = 0.0
@@ -55,6 +57,7 @@ class Settings(NamedTuple):
     judge: bool = True
     max_angular_order: int | None = None
     most_iterations: int = JointFit().most_iterations
+    limiting_optics: Optics | None = None
 
 
 class JointState(NamedTuple):

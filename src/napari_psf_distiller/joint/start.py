@@ -35,6 +35,7 @@ __all__ = [
     "inner_window",
     "most_isolated_first",
     "window_shape",
+    "within_support",
 ]
 
 Floats = NDArray[np.float64]
@@ -76,6 +77,10 @@ PARAXIAL_MICROMETRES, MAX_PARAXIAL_AXIAL = 0.047, 2.0
 # than that are not these beads'.
 MAX_SAMPLING, MAX_BAND_OF_WIDTHS = 4, 2.0
 
+# The same where hardly any light has the highest frequencies that the optics pass: a finer grid for
+# these takes up noise, and several times the time.
+SEEN_BAND_OF_WIDTHS = 1.2
+
 # Beads are of typical height within this, as a logarithm, of the median.
 TYPICAL_LOG_AMPLITUDE = 0.7
 
@@ -109,30 +114,38 @@ def initial_frequencies(
     Notes
     -----
     An aberrated PSF is wide and has fine detail all the same: so where the optics are not known,
-    what is seen in the beads' images counts too.
+    what is seen in the beads' images counts too; and along z, where that is not bounded.
 
     Voxels that are too large for a frequency show it as a lower one. Of beads at different places
     within their voxels it can be told all the same, as each shows the PSF at other places (J.
     Anderson and I. R. King, "Toward high-precision astrometry with WFPC2", PASP 112, 2000): so
     where voxels are too large, the PSF has a grid of its own.
     """
-    lateral, axial = math.inf, math.inf
-    if support is not None:
-        lateral = support.band.lateral * OPTICS_TOLERANCE[1]
-        axial = support.band.axial * OPTICS_TOLERANCE[0]
+    lateral, axial = within_support(Band(math.inf, math.inf), support)
     if math.isinf(axial):
         shown = _band_of_beads(bead_image, candidates)
         lateral, axial = min(lateral, shown.lateral), shown.axial
     needed = _band_of_widths(bead_image, candidates)
     if support is not None and math.isfinite(support.band.axial):
+        most_of_widths = MAX_BAND_OF_WIDTHS if support.light_fills_it else SEEN_BAND_OF_WIDTHS
         needed = Band(
-            min(support.band.lateral, MAX_BAND_OF_WIDTHS * needed.lateral),
-            min(support.band.axial, MAX_BAND_OF_WIDTHS * needed.axial),
+            min(support.band.lateral, most_of_widths * needed.lateral),
+            min(support.band.axial, most_of_widths * needed.axial),
         )
     sampling = _sampling(needed, bead_image, candidates)
     grid = [size / factor for size, factor in zip(bead_image.spacing, sampling, strict=True)]
     most = sampled_band(grid)
     return Frequencies(Band(min(lateral, most.lateral), min(axial, most.axial)), sampling)
+
+
+def within_support(band: Band, support: Support | None) -> Band:
+    """Return a band without what a microscope does not pass; all of it where that is not known."""
+    if support is None:
+        return band
+    return Band(
+        min(band.lateral, support.band.lateral * OPTICS_TOLERANCE[1]),
+        min(band.axial, support.band.axial * OPTICS_TOLERANCE[0]),
+    )
 
 
 def _sampling(needed: Band, bead_image: BeadImage, candidates: Candidates) -> tuple[int, int, int]:

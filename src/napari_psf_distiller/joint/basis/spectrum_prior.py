@@ -24,11 +24,16 @@ Floats = NDArray[np.float64]
 # largest are held as firmly as if it were this part: what is expected of them is a rough guess.
 VARIANCE_FLOOR_RATIO = 1e-4
 
+# What is expected of a PSF whose spectrum has a known limit is a better guess.
+LIMITED_FLOOR_RATIO = 1e-5
+
 # The PSF may have this many times as much power at any frequency as its spectrum by now.
 PRIOR_POWER_FACTOR = 10.0
 
 
-def spectrum_prior(basis: FourierBessel, coefficients: Floats) -> Floats:
+def spectrum_prior(
+    basis: FourierBessel, coefficients: Floats, limit: Floats | None = None
+) -> Floats:
     """Return the prior precision of a PSF's symmetric part by the spectrum that the PSF has.
 
     Parameters
@@ -36,14 +41,19 @@ def spectrum_prior(basis: FourierBessel, coefficients: Floats) -> Floats:
     basis : FourierBessel
     coefficients : numpy.ndarray
         (coefficients,): of the PSF.
+    limit : numpy.ndarray, optional
+        (waves, radial): the power that a PSF of the sum 1 has at most, see `FourierBessel.power`.
 
     Returns
     -------
     numpy.ndarray
         (coefficients of order 0, the same).
     """
-    covariance = basis.covariance(expected_spectrum(basis, coefficients), 0)
-    return prior_precision(PRIOR_POWER_FACTOR * covariance)
+    power, least = expected_spectrum(basis, coefficients), VARIANCE_FLOOR_RATIO
+    if limit is not None:
+        power = np.minimum(power, limit * basis.total(coefficients) ** 2)
+        least = LIMITED_FLOOR_RATIO
+    return prior_precision(PRIOR_POWER_FACTOR * basis.covariance(power, 0), least)
 
 
 def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
@@ -67,7 +77,7 @@ def expected_spectrum(basis: FourierBessel, coefficients: Floats) -> Floats:
     return scaled
 
 
-def prior_precision(covariance: Floats) -> Floats:
+def prior_precision(covariance: Floats, least: float = VARIANCE_FLOOR_RATIO) -> Floats:
     """Return the precision of coefficients of some covariance.
 
     What is not expected at all is held all but at 0.
@@ -76,6 +86,8 @@ def prior_precision(covariance: Floats) -> Floats:
     ----------
     covariance : numpy.ndarray
         (coefficients, coefficients).
+    least : float
+        Of the largest variance, that part which any combination of them is taken to have.
 
     Returns
     -------
@@ -84,9 +96,7 @@ def prior_precision(covariance: Floats) -> Floats:
     """
     floored = covariance.copy()
     # The largest row's sum is no less than the largest eigenvalue.
-    floored[np.diag_indices_from(floored)] += (
-        VARIANCE_FLOOR_RATIO * np.abs(covariance).sum(axis=1).max()
-    )
+    floored[np.diag_indices_from(floored)] += least * np.abs(covariance).sum(axis=1).max()
     factor, _ = linalg.cho_factor(floored, lower=True, check_finite=False, overwrite_a=True)
     # Of a factor the inverse is half as much work as the solution for a unit matrix.
     inverse, failed = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)

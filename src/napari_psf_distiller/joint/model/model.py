@@ -15,6 +15,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import order_priors
 from napari_psf_distiller.joint.basis.spectrum_prior import spectrum_prior
+from napari_psf_distiller.joint.basis.theory_spectrum import SpectrumLimit
 from napari_psf_distiller.joint.image.background import NormalEquations
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.linearised import Linearised
@@ -101,6 +102,8 @@ class JointModel:
     priors : list of (numpy.ndarray or None)
         The prior precision of the coefficients of each of the basis's terms, one for all modes;
         None expects nothing.
+    spectrum_limit : callable or None
+        The power that a PSF of the sum 1 is expected to have at most, in a basis.
     used : numpy.ndarray
         bool, (beads,): those that may shape the PSF.
     active_count : int
@@ -121,6 +124,7 @@ class JointModel:
         self.background = bead_image.coefficients.copy()
         self.noise = ResidualNoise()
         self.priors: list[Floats | None] = [None] * len(basis.terms)
+        self.spectrum_limit: SpectrumLimit | None = None
         # Voxels of the image's size that are computed into: see `light` and `_borrowed_buffer`.
         self._buffer = np.zeros(bead_image.intensity.shape, np.float32)
         self._buffer_holds_light = False
@@ -482,9 +486,10 @@ class JointModel:
         """Expect of the PSF's symmetric part the spectrum that the PSF has by now.
 
         It decides only where the image tells nothing: at frequencies that the optics do not pass
-        after all, or that the beads are too large to show.
+        after all, or that the beads are too large to show. It has no more than its limit.
         """
-        self.priors[0] = spectrum_prior(self.basis, self.coefficients)
+        limit = None if self.spectrum_limit is None else self.spectrum_limit(self.basis)
+        self.priors[0] = spectrum_prior(self.basis, self.coefficients, limit)
 
     def update_order_priors(self, state: Linearised) -> None:
         """Learn from the fit how strong each angular order beyond 0 is; see `order_priors`."""
