@@ -75,9 +75,8 @@ class Case:
         names = ("numerical_aperture", "wavelength")
         known = {name: self.wrong.get(name, getattr(microscope, name)) for name in names}
         index = self.wrong.get("refractive_index", microscope.index)
-        return psfd.Recipe(
-            bead_diameter=diameter, optics=psfd.Optics(**known, refractive_index=index)
-        )
+        known |= {"refractive_index": index, **microscope.of_its_kind()}
+        return psfd.Recipe(bead_diameter=diameter, optics=psfd.Optics(**known))
 
 
 @dataclass(frozen=True)

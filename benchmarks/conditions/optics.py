@@ -80,6 +80,17 @@ class Microscope:
         """In the plane, of a widefield microscope: wavelength / (2 NA)."""
         return self.wavelength / (2 * self.numerical_aperture)
 
+    def of_its_kind(self) -> dict[str, str | float]:
+        """Return what its user knows of its kind, as `napari_psf_distiller.Optics` has it."""
+        own: dict[str, float] = {}
+        if self.kind == "confocal":
+            own = {"excitation": CONFOCAL * self.wavelength, "pinhole": self.pinhole}
+        elif self.kind == "two-photon":
+            own = {"excitation": TWO_PHOTON * self.wavelength}
+        elif self.kind == "light sheet":
+            own = {"sheet": self.sheet}
+        return {"microscope": "STED" if self.kind == "sted" else self.kind, **own}
+
     def band(self) -> tuple[float, float]:
         """Return the highest frequency of the PSF along z and in the plane."""
         along, across = _widefield_band(self, self.wavelength)

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import jv
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_shape, check_spacing
 from napari_psf_distiller.measure.widths import profile_width
 from napari_psf_distiller.optics import PHOTONS, Band, support_of
 from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.wording import width_text
 
-__all__ = ["seen_band", "theoretical_psf", "theoretical_widths"]
+__all__ = ["seen_band", "theoretical_psf", "theoretical_widths", "theory_text"]
 
 Floats = NDArray[np.float64]
 
@@ -134,6 +136,31 @@ def theoretical_widths(optics: Optics, spacing: Sequence[float]) -> tuple[float 
     return _widths(optics, check_spacing(spacing, len(spacing)))
 
 
+def theory_text(optics: Optics, spacing: Sequence[float] | None) -> str:
+    """Return the widths of `theoretical_widths` as people read them; empty where there are none.
+
+    Parameters
+    ----------
+    optics : Optics
+    spacing : sequence of float or None
+        Voxel size in micrometres; None where it is not known.
+
+    Examples
+    --------
+    >>> theory_text(Optics(0.3, 0.52, 1.0), (1, 0.1, 0.1))
+    'z 10002 nm, y 899 nm, x 899 nm (widefield without aberrations)'
+    """
+    if spacing is None:
+        return ""
+    widths = theoretical_widths(optics, spacing)
+    known = [
+        f"{axis} {width_text(width)}"
+        for axis, width in zip(AXES[-len(widths) :], widths, strict=True)
+        if width is not None
+    ]
+    return f"{', '.join(known)} ({optics.microscope} without aberrations)" if known else ""
+
+
 def seen_band(optics: Optics) -> Band | None:
     """Return the frequencies that the light of a microscope's PSF is seen to have.
 
@@ -192,7 +219,7 @@ def _widths(optics: Optics, spacing: tuple[float, ...]) -> tuple[float | None, .
     if optics.sheet is not None:
         reach = min(reach, AXIAL_REACH * optics.sheet)
     start, widths = np.zeros(1), []
-    for axis, pixel in zip("zyx"[-len(spacing) :], spacing, strict=True):
+    for axis, pixel in zip(AXES[-len(spacing) :], spacing, strict=True):
         if axis == "z":
             places = np.linspace(0, reach, LINE_POINTS)
             line = _over_pixels(optics, places, start, start, spacing[-2:])

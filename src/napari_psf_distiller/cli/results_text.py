@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.results.folder import result_names
+from napari_psf_distiller.theory import theory_text
 from napari_psf_distiller.wording import reasons_text, width_text
 
 __all__ = ["results_text"]
@@ -25,6 +26,7 @@ def results_text(folder: Path, result: Result, ome: bool = False) -> str:
     used = f"{int(result.beads['used'].sum())} of {len(result.beads)} used"
     reasons = reasons_text(result.beads)
     labels = ("Errors", "Rest")
+    theory = theory_text(result.recipe.optics, result.psf.spacing)
     return "\n".join(
         [
             f"PSF:    {psf}",
@@ -35,5 +37,6 @@ def results_text(folder: Path, result: Result, ome: bool = False) -> str:
             f"Device: {made.device if made is not None else result.recipe.device}",
             f"Time:   {result.timings['total']:.1f} s",
             f"FWHM:   {widths} nm ({axes})",
+            *([f"Theory: {theory}"] if theory else []),
         ]
     )

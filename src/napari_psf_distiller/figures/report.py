@@ -22,6 +22,7 @@ from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.section import Section
+from napari_psf_distiller.theory import theory_text
 from napari_psf_distiller.wording import width_text
 
 if TYPE_CHECKING:
@@ -244,7 +245,9 @@ def _key_figures(result: Result) -> str:
     cells = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures_
     )
-    note = (
+    theory = theory_text(result.recipe.optics, result.psf.spacing)
+    note = f'<p class="faint">FWHM in theory: {escape(theory)}.</p>' if theory else ""
+    note += (
         ""
         if np.isnan(result.fwhm_error).all()
         else '<p class="faint">FWHM ± its standard error: 95 times of 100 the true width lies '

@@ -18,6 +18,7 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results.folder import result_names, write_results
 from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.theory import theory_text
 from napari_psf_distiller.wording import reasons_text, sizes_text, widths_text
 
 __all__ = ["Clock", "Result"]
@@ -140,9 +141,11 @@ class Result:
         reasons = reasons_text(self.beads)
         used = f"{int(self.beads['used'].sum())} of {len(self.beads)} used"
         device = made.device if made is not None else self.recipe.device
+        theory = theory_text(self.recipe.optics, psf.spacing)
         return {
             "PSF": f"{sizes_text(psf.shape)} voxels of {sizes_text(psf.spacing)} µm",
             "FWHM": widths_text(self.fwhm, self.fwhm_error),
+            **({"Theory": theory} if theory else {}),
             "Beads": f"{used}{'; not used: ' * bool(reasons)}{reasons}",
             "Device": f"{device}, {self.timings['total']:.1f} s",
         }

@@ -43,8 +43,7 @@ def theory_spectrum(optics: Optics) -> SpectrumLimit | None:
         return None
 
     def limit(basis: FourierBessel) -> Floats:
-        spacing = [float(size) for size in basis.spacing]
-        psf = theoretical_psf(basis.window, spacing, optics)
+        psf = theoretical_psf(basis.shape, basis.grid_spacing, optics)
         assert psf is not None
         symmetric = basis.fitted(psf)[: basis.sizes[0]]
         coefficients = np.r_[symmetric, np.zeros(sum(basis.sizes[1:]))]

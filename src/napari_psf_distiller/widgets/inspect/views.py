@@ -322,10 +322,15 @@ def _widths(subject: Subject, psf: NDArray[np.float32]) -> list[tuple[str, str]]
 
 def _numbers(subject: Subject, psf: NDArray[np.float32]) -> str:
     """Return what is to be read beside every view of a PSF."""
+    from napari_psf_distiller.theory import theory_text
+
     widths = ", ".join(
         _unbroken(f"{_bold(axis)} {escape(text)}") for axis, text in _widths(subject, psf)
     )
     lines = [f"FWHM {widths}", f"sum {psf.sum(dtype=np.float64):.4g}, {_shape(psf.shape)} voxels"]
+    theory = theory_text(subject.optics, subject.spacing)
+    if theory:
+        lines.insert(1, f"in theory {theory}")
     if subject.spacing is None:
         lines.append("The layer has no voxel size: lengths are in voxels.")
     negative = float(-psf[psf < 0].sum(dtype=np.float64))
