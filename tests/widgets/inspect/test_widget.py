@@ -283,6 +283,8 @@ def test_profiles_with_the_widths_standard_errors(
     assert [text.partition(" ± ")[2] for text in shown] == ["4 nm", "2 nm", "3 nm"]
     assert len(axes.collections) == 3
     assert "± 4 nm" in numbers(gui)
+    # And beside them those that the optics would have without aberrations.
+    assert re.search(r"in theory z \d+ nm, y (\d+) nm, x \1 nm \(widefield", numbers(gui))
     assert gui.logarithmic_profiles.visible == gui.psf.visible
     qtbot.keyClick(gui.logarithmic_profiles.native, Qt.Key.Key_Space)
     assert drawn(user, gui).axes[0].get_yscale() == "log"
