@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument("--na", type=float)
     parser.add_argument("--wavelength", type=float, help="of emission, in micrometres")
     parser.add_argument("--index", type=float, help="of refraction, of the immersion")
+    parser.add_argument(
+        "--support", default="microscope", choices=["microscope", "auto", "data"], help="see Optics"
+    )
     parser.add_argument("--bead", type=float, help="diameter in micrometres")
     parser.add_argument("--out", type=Path, help="an .npz to keep the mean residual in")
     parser.add_argument("--picture", type=Path, help="draw such files into a PNG")
@@ -42,7 +45,8 @@ def main() -> None:
         draw(given.files, given.picture)
         return
     recipe = psfd.Recipe(
-        bead_diameter=given.bead, optics=psfd.Optics(given.na, given.wavelength, given.index)
+        bead_diameter=given.bead,
+        optics=psfd.Optics(given.na, given.wavelength, given.index, support=given.support),
     )
     for path in given.files:
         stack = psfd.read_image(path)

@@ -45,6 +45,12 @@ WARNINGS = {
         "_convergence_warnings",
         "_chi_squared_warnings",
     ),
+    "joint/advice/contradiction.py": (
+        "_smaller_beads_warnings",
+        "narrower_warnings",
+        "support_warnings",
+        "wider_warnings",
+    ),
     "joint/advice/light.py": ("light_warnings",),
     "joint/advice/misfit.py": (
         "_common_warnings",

@@ -407,7 +407,7 @@ def test_few_beads():
     assert_true(result, few)
 
 
-@pytest.mark.filterwarnings("ignore:The PSF is negative")
+@pytest.mark.filterwarnings("ignore:The PSF is negative", "ignore:The PSF is narrower")
 def test_beads_as_large_as_their_image(field):
     with pytest.warns(DistillerWarning, match="as large as their images"):
         psfd.distill(field.image, field.spacing, recipe=quick(bead_diameter=0.25))
@@ -429,6 +429,7 @@ def test_frequencies_from_the_data(field):
     np.testing.assert_array_equal(result.psf, with_none.psf)
 
 
+@pytest.mark.filterwarnings("ignore:The PSF is wider")
 def test_voxels_too_large_for_the_optics(field):
     # So large that a finer grid for the PSF is not enough.
     recipe = quick(optics=Optics(1.2, 0.15, 1.33))

@@ -347,14 +347,14 @@ class FitOperations:
 
     def widen_band(self, state: Linearised) -> bool:
         """Let the PSF have higher frequencies where beads show them and no optics forbid them."""
-        support = self.settings.support
-        if support is not None and math.isfinite(support.band.axial):
+        settings, support = self.settings, self.settings.support
+        known = support is not None and math.isfinite(support.band.axial)
+        if known and not settings.beads_may_contradict:
             return False
-        band = wider_band(self.basis, state, self.widths)
-        if band is None:
-            return False
-        band = within_support(band, support)
-        if band == self.basis.band:
+        band = wider_band(self.basis, state, self.widths, forbidden=known)
+        if band is not None and not settings.beads_may_contradict:
+            band = within_support(band, support)
+        if band is None or band == self.basis.band:
             return False
         logger.info("joint fit: band widened to %s", band_in_words(band))
         self._extend_basis(band, self.basis.orders, {})

@@ -272,6 +272,7 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
         support,
         window,
         part.judge,
+        optics.support == "auto",
         part.angular_orders,
         part.most_iterations,
         None if support is None or support.light_fills_it else optics,

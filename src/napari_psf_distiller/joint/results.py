@@ -41,6 +41,8 @@ class Settings(NamedTuple):
         Extent of the PSF along z, y and x in micrometres; None chooses it from the beads' width.
     judge : bool
         Whether beads that do not look single are refused.
+    beads_may_contradict : bool
+        Whether the PSF may have other frequencies than the support's where the beads show them.
     max_angular_order : int or None
         The PSF has all angular orders up to this one; None leaves it to the evidence.
     most_iterations : int
@@ -55,6 +57,7 @@ class Settings(NamedTuple):
     support: Support | None = None
     window: tuple[float, ...] | None = None
     judge: bool = True
+    beads_may_contradict: bool = False
     max_angular_order: int | None = None
     most_iterations: int = JointFit().most_iterations
     limiting_optics: Optics | None = None

@@ -110,7 +110,7 @@ def test_pixels_that_are_too_large_are_told_without_the_optics():
 
 # Each sentence.
 
-NOTHING = PowerBeyond(1.0, 1.0)
+NOTHING = PowerBeyond(1.0, 1.0, 2.0, 2.0)
 UPRIGHT = Lean((0.0, 0.0), (0.01, 0.01))
 
 GOOD = Misfit(
@@ -170,7 +170,7 @@ def test_width_and_places_of_a_change_are_told():
 
 
 def test_what_beads_have_in_common_is_told_with_its_cause():
-    common = CommonMisfit(0.12, 2.0, 0.0, (PowerBeyond(9.0, 0.0), NOTHING), UPRIGHT)
+    common = CommonMisfit(0.12, 2.0, 0.0, (PowerBeyond(9.0, 0.0, 1.5, 2.1), NOTHING), UPRIGHT)
     (optics,) = sentences(common=common)
     assert "finer detail along z than the optics pass" in optics
     assert "12 %" in optics
@@ -179,7 +179,7 @@ def test_what_beads_have_in_common_is_told_with_its_cause():
     (alike,) = sentences(common=common._replace(beyond=(NOTHING, NOTHING)))
     assert "by 12 % of their image and 2.0 times the noise" in alike
     (coarse,) = sentences(
-        common=common._replace(beyond=(NOTHING, PowerBeyond(2.0, 0.0))), optics=False
+        common=common._replace(beyond=(NOTHING, PowerBeyond(2.0, 0.0, 4.0, 4.6))), optics=False
     )
     assert "along y, x: they are too large" in coarse
 

@@ -8,8 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_psf_distiller.beads import AXES
+from napari_psf_distiller.joint.advice.contradiction import (
+    narrower_warnings,
+    support_warnings,
+    theory_ratios,
+    wider_warnings,
+)
+from napari_psf_distiller.joint.advice.image import history_warnings
 from napari_psf_distiller.joint.advice.light import light_warnings
-from napari_psf_distiller.joint.advice.misfit import misfit_warnings, spacing_warnings
+from napari_psf_distiller.joint.advice.misfit import (
+    finer_detail,
+    misfit_warnings,
+    spacing_warnings,
+)
+from napari_psf_distiller.joint.misfit.negative_light import negative_light
 from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.joint.voxel_phases import MIN_PHASE_COVERAGE
 from napari_psf_distiller.measure.widths import fwhm
@@ -51,29 +63,45 @@ def joint_warnings(
     recipe : Recipe
     """
     support = support_of(recipe.optics)
+    forbidding = support is not None and recipe.optics.support == "microscope"
     seen = seen_band(recipe.optics)
     # The PSF's own grid is as fine as the beads' places can tell.
     grid = fit.state.basis.grid_spacing[-len(spacing) :]
     coarse = [] if seen is None else _undersampled_axes(seen, grid)
+    reordered = spacing_warnings(fit.widths.tolist(), spacing)
     # With a wrong voxel size the other figures say nothing.
-    against_the_model = spacing_warnings(fit.widths.tolist(), spacing) or misfit_warnings(
+    against_the_model = reordered or misfit_warnings(
         fit.misfit,
         fit.beads,
         recipe.bead_diameter,
-        optics=support is not None and recipe.optics.support != "data",
+        optics=forbidding,
         undersampled=bool(coarse),
     )
+    too_few_planes = _depth_warnings(fit, spacing)
+    contradicted = support_warnings(fit, support, recipe.optics)
+    if not reordered and not contradicted:
+        # Between large voxels a width is a guess.
+        unsure = [] if seen is None else _undersampled_axes(seen, spacing)
+        ratios = theory_ratios(fit, spacing, recipe.optics, unsure)
+        # What the optics forbid, and what else makes a PSF narrow or wide, is told already.
+        forbidden = forbidding and finer_detail(fit.misfit, undersampled=bool(coarse))
+        if not forbidden and not negative_light(fit.psf, fit.psf_error).harmful:
+            contradicted += narrower_warnings(ratios, recipe.optics, recipe.bead_diameter)
+        processed = history_warnings(fit.state.bead_image.history, fit.widths)
+        if not (against_the_model or too_few_planes or processed):
+            contradicted += wider_warnings(ratios, recipe.bead_diameter)
     return (
         *_optics_warnings(recipe.optics),
         *_undersampling_warnings(coarse, fit.misfit.phase_coverage[-len(spacing) :]),
         *_width_warnings(fit, spacing),
         *_second_peak_warnings(fit, spacing),
         *_diameter_warnings(fit, spacing, recipe.bead_diameter),
-        *_depth_warnings(fit, spacing),
+        *too_few_planes,
         *_saturation_warnings(fit),
         *light_warnings(fit, spacing, recipe.optics),
         *_convergence_warnings(fit),
         *_chi_squared_warnings(fit),
+        *contradicted,
         *against_the_model,
     )
 

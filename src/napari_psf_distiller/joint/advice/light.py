@@ -27,10 +27,6 @@ MIN_UNEVEN_OF_LIGHT = 0.25
 # noise and background are not well known.
 MIN_PLANE_LIGHT = 0.8
 
-# Light below 0: this part of the PSF's, or so deep, relative to its peak and in standard errors.
-# Raw images make less than 0.04, and 0.014 of the peak.
-MAX_NEGATIVE_LIGHT, MAX_NEGATIVE_DEPTH, MIN_DEPTH_SIGMAS = 0.1, 0.015, 8.0
-
 
 def light_warnings(
     fit: JointFitResult, spacing: Sequence[float], optics: Optics
@@ -55,10 +51,9 @@ def light_warnings(
             "or a smaller window."
         )
     negative = negative_light(fit.psf, fit.psf_error)
-    deep = negative.depth > MAX_NEGATIVE_DEPTH and negative.significance > MIN_DEPTH_SIGMAS
     uneven = uneven_light(_around_beads(fit), fit.psf.shape[-2:]) * fit.psf.size / light
     known = float(np.linalg.norm(fit.psf_error) / np.linalg.norm(fit.psf))
-    if negative.part > MAX_NEGATIVE_LIGHT or deep:
+    if negative.harmful:
         found.append(
             f"The PSF is negative, down to -{100 * negative.depth:.1f} % of its peak and by "
             f"{negative.significance:.0f} of its standard errors, which no light is: the image was "

@@ -13,7 +13,7 @@ from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit
 from napari_psf_distiller.joint.misfit.field_variation import Variation, place_in_words
 from napari_psf_distiller.joint.misfit.summary import Misfit
 
-__all__ = ["misfit_warnings", "spacing_warnings"]
+__all__ = ["finer_detail", "misfit_warnings", "spacing_warnings"]
 
 # Relative L2 differences of a bead's image that are worth a word: of the residual that all beads
 # have in common, of what changes with the place, and of the planes' displacements.
@@ -92,12 +92,32 @@ def misfit_warnings(
     )
 
 
+def finer_detail(misfit: Misfit, *, undersampled: bool) -> bool:
+    """Return whether beads have detail that their PSF may not have, so that it harms.
+
+    Parameters
+    ----------
+    misfit : Misfit
+    undersampled : bool
+        See `misfit_warnings`.
+    """
+    beyond_band = any(power.significant for power in misfit.common.beyond)
+    return beyond_band and _common_is_harmful(misfit, undersampled=undersampled)
+
+
+def _common_is_harmful(misfit: Misfit, *, undersampled: bool) -> bool:
+    """Whether what all beads have in common is more than chance, and worth a word."""
+    common = misfit.common
+    beyond_band = any(power.significant for power in common.beyond)
+    least = MIN_COMMON_L2_BEYOND_BAND if beyond_band else MIN_COMMON_L2
+    return common.significant and common.relative_l2 > least and not undersampled
+
+
 def _common_warnings(misfit: Misfit, *, optics: bool, undersampled: bool) -> list[str]:
     """Return what all beads or all planes show, by its likeliest cause."""
     common, planes, part = misfit.common, misfit.planes, _percent(misfit.common.relative_l2)
     forbidden = [power.significant for power in common.beyond]
-    least = MIN_COMMON_L2_BEYOND_BAND if any(forbidden) else MIN_COMMON_L2
-    harmful = common.significant and common.relative_l2 > least and not undersampled
+    harmful = _common_is_harmful(misfit, undersampled=undersampled)
     coarse = _undersampled_axes(misfit, harmful=harmful, folded=harmful and forbidden[1])
     if coarse and not optics:
         return [
@@ -105,15 +125,19 @@ def _common_warnings(misfit: Misfit, *, optics: bool, undersampled: bool) -> lis
             " they are too large for the microscope, and fine detail is lost or folded. Use "
             "smaller voxels."
         ]
-    if harmful and any(forbidden) and optics:
+    if optics and finer_detail(misfit, undersampled=undersampled):
         names = [
-            name for name, beyond_band in zip(DIRECTIONS, forbidden, strict=True) if beyond_band
+            f"{name} than the optics pass, up to {power.reach:.2g} cycles/um where they pass "
+            f"{power.limit:.2g}"
+            for name, power in zip(DIRECTIONS, common.beyond, strict=True)
+            if power.significant
         ]
         return [
-            f"The image has finer detail {' and '.join(names)} than the optics pass, and the "
-            f"PSF lacks it: an error of {part}. Check the numerical aperture, the wavelength, the "
-            "refractive index, the voxel size and the kind of microscope, or take the frequencies "
-            "from the data (support)."
+            f"The image has finer detail {', and '.join(names)}, and the PSF lacks it: an error of "
+            f"{part}. The numerical aperture is higher than given, the wavelength shorter, the "
+            f"voxel size larger, {'the refractive index lower, ' if forbidden[0] else ''}or it is "
+            "another kind of microscope. Check these figures, or take the frequencies that the "
+            "beads show (support auto)."
         ]
     if planes is not None and _planes_displaced(misfit):
         y, x = planes.displaced

@@ -29,6 +29,9 @@ MIN_VALUES = 12
 # significant.
 MIN_POWER_RATIO, MAX_P_VALUE = 1.3, 1e-6
 
+# Beads have detail up to the last frequency whose power is noise's with less probability than this.
+MAX_P_VALUE_OF_REACH = 1e-4
+
 
 class PowerBeyond(NamedTuple):
     """Power of the mean residual at the frequencies just beyond those that a PSF may have.
@@ -39,10 +42,17 @@ class PowerBeyond(NamedTuple):
         Over that of noise; 1 where the sampling shows none.
     p_value : float
         Probability that noise alone made as much.
+    limit : float
+        The highest frequency that the PSF may have, in cycles a micrometre.
+    reach : float
+        The highest one at which there is more than noise, in cycles a micrometre; `limit` where
+        there is none.
     """
 
     ratio: float
     p_value: float
+    limit: float
+    reach: float
 
     @property
     def significant(self) -> bool:
@@ -67,25 +77,52 @@ def powers_beyond(
     known = np.maximum(state.stacked_weight[part].astype(np.float64), 1e-300)
     white = state.stacked_residual[part] / np.sqrt(known)
     power = np.abs(np.fft.fftn(white)) ** 2 / white.size
-    z, y, x = (
-        np.fft.fftfreq(n, size) for n, size in zip(white.shape, basis.grid_spacing, strict=True)
-    )
-    along = np.abs(z)[:, None, None] / basis.band.axial
-    across = np.hypot(y[:, None], x)[None] / basis.band.lateral
+    sizes = basis.grid_spacing
+    z, y, x = (np.fft.fftfreq(n, size) for n, size in zip(white.shape, sizes, strict=True))
+    along = np.broadcast_to(np.abs(z)[:, None, None], power.shape)
+    across = np.broadcast_to(np.hypot(y[:, None], x)[None], power.shape)
+    lateral, axial = basis.band
+    steps = [1 / (n * size) for n, size in zip(white.shape, sizes, strict=True)]
+    in_plane, in_depth = across <= lateral, along <= axial
     return (
-        _power(power[(along > 1) & (along <= MAX_FREQUENCY_RATIO[0]) & (across <= 1)]),
-        _power(power[(across > 1) & (across <= MAX_FREQUENCY_RATIO[1]) & (along <= 1)]),
+        _power(power[in_plane], along[in_plane], axial, MAX_FREQUENCY_RATIO[0], steps[0]),
+        _power(power[in_depth], across[in_depth], lateral, MAX_FREQUENCY_RATIO[1], max(steps[1:])),
     )
 
 
-def _power(chosen: Floats) -> PowerBeyond:
-    """Return the power of some values of a transform, of which noise has 1 each in the mean."""
-    numbers = chosen.size
-    if numbers < MIN_VALUES:
-        return PowerBeyond(1.0, 1.0)
+def _power(
+    power: Floats, frequency: Floats, limit: float, farthest: float, step: float
+) -> PowerBeyond:
+    """Return what there is beyond a limit.
+
+    Parameters
+    ----------
+    power, frequency : numpy.ndarray
+        Of some values of a transform, of which noise has 1 each in the mean.
+    limit : float
+    farthest : float
+        The power is added up to so many times the limit.
+    step : float
+        Frequencies within so much are looked at together.
+    """
+    beyond = frequency > limit
+    chosen = power[beyond & (frequency <= farthest * limit)]
+    if chosen.size < MIN_VALUES:
+        return PowerBeyond(1.0, 1.0, limit, limit)
     total = float(chosen.sum())
+    bins = ((frequency[beyond] - limit) / step).astype(int)
+    sums, counts = np.bincount(bins, power[beyond]), np.bincount(bins)
     # Each number comes twice, as the residuals are real; two of them are real and imaginary part.
-    return PowerBeyond(total / numbers, float(stats.chi2.sf(total, numbers)))
+    rare = (counts >= MIN_VALUES) & (stats.chi2.sf(sums, counts) < MAX_P_VALUE_OF_REACH)
+    seen = np.flatnonzero(rare & (sums > MIN_POWER_RATIO * counts))
+    reach = limit + step * (int(seen[-1]) + 1) if len(seen) else limit
+    highest = float(frequency.max())
+    return PowerBeyond(
+        total / chosen.size,
+        float(stats.chi2.sf(total, chosen.size)),
+        limit,
+        min(reach, max(highest, limit)),
+    )
 
 
 def core_of_window(window: tuple[int, ...], widths: Floats, reach: float) -> tuple[slice, ...]:

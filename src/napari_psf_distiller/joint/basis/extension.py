@@ -85,7 +85,9 @@ def orders_with_evidence(
     return found
 
 
-def wider_band(basis: FourierBessel, state: Linearised, widths: Floats) -> Band | None:
+def wider_band(
+    basis: FourierBessel, state: Linearised, widths: Floats, *, forbidden: bool = False
+) -> Band | None:
     """Return a wider band where the residuals show power beyond the present one; else None.
 
     Parameters
@@ -95,6 +97,9 @@ def wider_band(basis: FourierBessel, state: Linearised, widths: Floats) -> Band 
         The linearisation of the model with the present PSF.
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
+    forbidden : bool
+        Whether optics forbid what lies beyond the present band: then more asks for it, as much as
+        for a warning.
 
     Notes
     -----
@@ -102,7 +107,9 @@ def wider_band(basis: FourierBessel, state: Linearised, widths: Floats) -> Band 
     is wide and has fine detail all the same, of little power.
     """
     axial, lateral = (
-        power.ratio > MIN_POWER_RATIO and power.p_value < MAX_P_VALUE
+        power.significant
+        if forbidden
+        else power.ratio > MIN_POWER_RATIO and power.p_value < MAX_P_VALUE
         for power in powers_beyond(basis, state, widths)
     )
     most = sampled_band(basis.grid_spacing)

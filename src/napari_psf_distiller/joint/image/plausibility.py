@@ -22,6 +22,13 @@ MAX_DIAMETER_WIDTHS = 2.0
 # is a factor narrower.
 MIN_WIDTH_PERIODS, STED_FACTOR = 0.5, 0.05
 
+# A bead's image is wider than that, and than the bead, by less than this, however much it is
+# aberrated or out of focus; voxels in nanometres make it a thousand times as wide.
+MAX_WIDENING = 50.0
+
+# Without optics: the image that the weakest objective makes is narrower, in micrometres.
+WIDEST_IMAGE = 50.0
+
 # Astigmatism of 0.3 waves makes a bead's image 6 times as wide along one axis of the plane as along
 # the other; what is longer by this is no bead.
 MAX_WIDTH_RATIO = 12.0
@@ -63,6 +70,15 @@ def check_plausible(
             "wide: give the diameter and the voxel size in micrometres."
         )
     finest = None if support is None else MIN_WIDTH_PERIODS / support.band.lateral
+    widest = WIDEST_IMAGE if finest is None else MAX_WIDENING * finest
+    if width > max(widest, MAX_WIDENING * bead_diameter):
+        expected = (
+            "no microscope's image of a bead is" if finest is None else "the optics do not make one"
+        )
+        raise InputError(
+            f"A bead's image is {width:.3g} um wide, and {expected} as wide: give the voxel size "
+            "in micrometres; 100 nm is 0.1."
+        )
     if finest is not None and width < STED_FACTOR * finest:
         raise InputError(
             f"A bead's image is {width:.3g} um wide, and the optics pass nothing that is narrower "
