@@ -104,13 +104,16 @@ def wider_warnings(ratios: Sequence[WidthRatio], bead_diameter: float | None) ->
         As it was given, in micrometres. Without it the PSF is as wide as a bead's image.
     """
     found = [width for width in wider_ones(ratios) if width.along or bead_diameter]
+    likely = likely_diameter(ratios, bead_diameter) if bead_diameter else None
+    if not found and likely is not None and bead_diameter and likely > bead_diameter:
+        # Less than what good microscopes have, too, but in both directions as beads make it.
+        found = [width for width in ratios if not width.along]
     if not found:
         return []
     causes = [f"the voxel size{_where(found)} is smaller than given"]
     if found[0].along:
         causes.append("the refractive index higher")
     if not found[-1].along:
-        likely = likely_diameter(ratios, bead_diameter) if bead_diameter else None
         about = "" if likely is None else f" (about {1000 * likely:.0f} nm)"
         causes.append(f"the bead diameter larger{about}")
     causes += ["the numerical aperture lower", "the wavelength longer"]
