@@ -80,3 +80,27 @@ def test_beads_at_the_same_place_within_their_pixels_tell_nothing_finer():
         psfd.distill(image, PIXEL, bead_diameter=0.1, optics=OPTICS, device="numpy")
     (text,) = [str(w.message) for w in said if "same place within their voxels" in str(w.message)]
     assert "along y, x" in text
+
+
+def test_the_grid_is_refined_where_beads_show_more_than_their_width_asks_for():
+    # A confocal's image is narrow, and its spectrum ends late.
+    size = 0.038
+    field = psfd.simulate_beads(
+        (480, 480),
+        (size, size),
+        beads=40,
+        bead_diameter=0.05,
+        photons=2e5,
+        numerical_aperture=1.2,
+        microscope="confocal",
+        excitation=0.488,
+        seed=2,
+    )
+    image = binned(field.image)
+    result = psfd.distill(image, (2 * size, 2 * size), bead_diameter=0.05, device="numpy")
+    assert result.beads["used"].sum() > 30
+    assert result.psf.model.spacing[1:] == (size, size)
+    finer = result.psf.evaluate((size, size))
+    shape = [min(sizes) for sizes in zip(finer.shape, field.psf.shape, strict=True)]
+    found, truth = middle(finer.array, shape), middle(field.psf, shape)
+    assert np.linalg.norm(found - truth) < 0.02 * np.linalg.norm(truth)

@@ -59,8 +59,9 @@ NEARLY_CONVERGED_NATS_PER_COEFFICIENT = 0.1
 HARMLESS_NATS_PER_COEFFICIENT = 0.5
 
 # How often, at most, the PSF's basis is extended by angular orders, and by higher frequencies, each
-# time with what was found before; and how often the PSF's peak is put into the window's middle.
-MAX_ORDER_ADMISSIONS, MAX_BAND_WIDENINGS, MAX_CENTRINGS = 3, 2, 3
+# time with what was found before; how often its grid is refined; and how often the PSF's peak is
+# put into the window's middle.
+MAX_ORDER_ADMISSIONS, MAX_BAND_WIDENINGS, MAX_GRID_REFINEMENTS, MAX_CENTRINGS = 3, 2, 2, 3
 
 
 def distill_jointly(
@@ -234,13 +235,16 @@ def _alternate_until_converged(fit: FitOperations, judgement: Judgement) -> Step
 def _extend_basis_while_evident(fit: FitOperations, solution: _Solution) -> Steps[_Solution]:
     """Give the PSF what the beads show and its basis lacks; return the solution with it.
 
-    The PSF's peak is put into the middle of its window first, then the band is widened, then
-    angular orders are admitted: after each all is fitted again.
+    The PSF's peak is put into the middle of its window first, then its grid is refined and the band
+    widened, then angular orders are admitted: after each all is fitted again.
     """
-    centrings, widenings, admissions = MAX_CENTRINGS, MAX_BAND_WIDENINGS, MAX_ORDER_ADMISSIONS
+    centrings, refinements = MAX_CENTRINGS, MAX_GRID_REFINEMENTS
+    widenings, admissions = MAX_BAND_WIDENINGS, MAX_ORDER_ADMISSIONS
     while fit.spent < fit.settings.most_iterations:
         if centrings and fit.centre_peak():
             centrings -= 1
+        elif refinements and fit.refine_grid(solution.state):
+            refinements -= 1
         elif widenings and fit.widen_band(solution.state):
             widenings -= 1
         elif admissions and fit.admit_orders(solution.state):

@@ -21,6 +21,7 @@ from napari_psf_distiller.joint.basis.extension import (
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import OrderScale
 from napari_psf_distiller.joint.basis.theory_spectrum import theory_spectrum
+from napari_psf_distiller.joint.grid_refinement import refined_psf
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import KEPT, Candidates, may_shape_psf
 from napari_psf_distiller.joint.judging import judge, why_none_is_used
@@ -343,6 +344,26 @@ class FitOperations:
         if basis.orders != (0,):
             # The envelope of the orders beyond 0 is the PSF's own light, which is elsewhere now.
             self._extend_basis(basis.band, basis.orders, {})
+        return True
+
+    def refine_grid(self, state: Linearised) -> bool:
+        """Give the PSF a finer grid where its spectrum goes on to the end of the voxels' sampling.
+
+        It is done where the optics do not say already how fine it is to be.
+        """
+        model, settings, support = self.model, self.settings, self.settings.support
+        known = support is not None and math.isfinite(support.band.axial) and support.light_fills_it
+        if self.basis.orders != (0,) or (known and not settings.beads_may_contradict):
+            return False
+        bound = None if settings.beads_may_contradict else support
+        refined = refined_psf(
+            self.basis, model.coefficients, state, model.centres[model.used], self.widths, bound
+        )
+        if refined is None:
+            return False
+        logger.info("joint fit: the PSF's grid is refined, %s", band_in_words(refined.basis.band))
+        self._change_basis(refined.basis, refined.coefficients, [None])
+        model.update_spectrum_prior()
         return True
 
     def widen_band(self, state: Linearised) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -162,16 +162,8 @@ class JointFitResult:
     def functions(self) -> FittedFunctions:
         """The functions that ``psf`` is the sum of."""
         basis = self.state.basis
-        nz, ny, nx = basis.shape
-        sz, sy, sx = basis.grid_spacing
-        return FittedFunctions(
-            waves=basis.waves,
-            radial=basis.radial,
-            terms=basis.terms,
-            amplitudes=np.array(basis.psf_amplitudes(self.state.fitted.coefficients)),
-            spacing=(sz, sy, sx),
-            window=(nz, ny, nx),
+        return replace(
+            basis.functions(self.state.fitted.coefficients),
             centre=(self.state.displacement * basis.spacing[0], 0.0, 0.0),
             error=self.finer_error,
-            clip=False,
         )

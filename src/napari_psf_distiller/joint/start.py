@@ -28,6 +28,7 @@ from napari_psf_distiller.optics import (
 )
 
 __all__ = [
+    "MAX_SAMPLING",
     "Frequencies",
     "gaussian",
     "initial_deviations",
@@ -77,9 +78,11 @@ PARAXIAL_MICROMETRES, MAX_PARAXIAL_AXIAL = 0.047, 2.0
 # than that are not these beads'.
 MAX_SAMPLING, MAX_BAND_OF_WIDTHS = 4, 2.0
 
-# The same where hardly any light has the highest frequencies that the optics pass: a finer grid for
-# these takes up noise, and several times the time.
-SEEN_BAND_OF_WIDTHS = 1.2
+# The same along z and in the plane where the optics are not known, or hardly any light has the
+# highest frequencies that they pass: a finer grid for these takes up noise, and several times the
+# time. Where the beads show them all the same, it is refined later; see `refined_psf`. Along z a
+# confocal microscope's PSF has that much more than a widefield's as wide.
+SEEN_BAND_OF_WIDTHS = (1.3, 1.0)
 
 # Beads are of typical height within this, as a logarithm, of the median.
 TYPICAL_LOG_AMPLITUDE = 0.7
@@ -125,12 +128,13 @@ def initial_frequencies(
     if math.isinf(axial):
         shown = _band_of_beads(bead_image, candidates)
         lateral, axial = min(lateral, shown.lateral), shown.axial
-    needed = _band_of_widths(bead_image, candidates)
-    if support is not None and math.isfinite(support.band.axial):
-        most_of_widths = MAX_BAND_OF_WIDTHS if support.light_fills_it else SEEN_BAND_OF_WIDTHS
+    widths, times = _band_of_widths(bead_image, candidates), SEEN_BAND_OF_WIDTHS
+    if support is not None and math.isfinite(support.band.axial) and support.light_fills_it:
+        times = (MAX_BAND_OF_WIDTHS, MAX_BAND_OF_WIDTHS)
+    needed = Band(times[1] * widths.lateral, times[0] * widths.axial)
+    if support is not None:
         needed = Band(
-            min(support.band.lateral, most_of_widths * needed.lateral),
-            min(support.band.axial, most_of_widths * needed.axial),
+            min(needed.lateral, support.band.lateral), min(needed.axial, support.band.axial)
         )
     sampling = _sampling(needed, bead_image, candidates)
     grid = [size / factor for size, factor in zip(bead_image.spacing, sampling, strict=True)]

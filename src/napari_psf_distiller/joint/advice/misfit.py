@@ -11,6 +11,7 @@ import pandas as pd
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit
 from napari_psf_distiller.joint.misfit.field_variation import Variation, place_in_words
+from napari_psf_distiller.joint.misfit.sampling_edge import MAX_SPECTRUM_AT_LIMIT
 from napari_psf_distiller.joint.misfit.summary import Misfit
 
 __all__ = ["finer_detail", "misfit_warnings", "spacing_warnings"]
@@ -48,10 +49,6 @@ MAX_PLACE_P_VALUE = 1e-3
 # Images of beads are round: in the plane, up to this factor, and in another order of the voxel size
 # up to the lesser one.
 MAX_WIDTH_RATIO, MAX_WIDTH_RATIO_REORDERED = 1.35, 1.15
-
-# The spectrum's end, relative to its beginning, where voxels are too large, along z and in the
-# plane; see `sampling_edge`.
-MAX_SPECTRUM_AT_LIMIT = (0.2, 0.055)
 
 # The same along z where all beads differ from the model, too.
 MAX_AXIAL_SPECTRUM_IF_COMMON = 0.13

@@ -14,6 +14,7 @@ from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS, Term, produ
 from napari_psf_distiller.joint.basis.voxel_functions import VoxelFunctions, bessel, waves_along
 from napari_psf_distiller.joint.basis.voxel_psf import PSFOnGrid, VoxelPSF
 from napari_psf_distiller.optics import Band, ball_form_factor
+from napari_psf_distiller.psf import FittedFunctions
 
 __all__ = ["FourierBessel"]
 
@@ -233,6 +234,21 @@ class FourierBessel:
             values = waves @ term.axial @ part @ term.ring_values.T
             result += self._pixels.planes(values, term.order, term.sine)
         return result
+
+    def functions(self, coefficients: Floats) -> FittedFunctions:
+        """Return the functions that the PSF is the sum of, which have a value at every place."""
+        nz, ny, nx = self.shape
+        sz, sy, sx = self.grid_spacing
+        return FittedFunctions(
+            waves=self.waves,
+            radial=self.radial,
+            terms=self.terms,
+            amplitudes=np.array(self.psf_amplitudes(coefficients)),
+            spacing=(sz, sy, sx),
+            window=(nz, ny, nx),
+            centre=(0.0, 0.0, 0.0),
+            clip=False,
+        )
 
     def value_at_middle(self, coefficients: Floats, displacement: float) -> float:
         """Return the PSF in the middle of the window when it is displaced along z, in voxels."""

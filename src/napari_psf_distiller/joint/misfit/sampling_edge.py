@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["sampling_edge"]
+__all__ = ["MAX_SPECTRUM_AT_LIMIT", "sampling_edge"]
 
 Floats = NDArray[np.float64]
+
+# The spectrum's end, relative to its beginning, where voxels are too large, along z and in the
+# plane.
+MAX_SPECTRUM_AT_LIMIT = (0.2, 0.055)
 
 # The range of the highest frequencies of a fitted PSF, and the end of the lowest, in cycles a
 # voxel.
