@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.postprocess import postprocess
+from napari_psf_distiller.psf.postprocessing import with_post_processed
+from napari_psf_distiller.recipe import PostProcess
 
 FINE = (0.08, 0.08)
 OPTICS = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
-
 
 PIXEL = (0.16, 0.16)  # 1.5 times Nyquist's
 
@@ -66,6 +68,18 @@ def test_they_survive_saving(result, tmp_path):
     one, other = (psf.evaluate(FINE, with_error=True) for psf in (result.psf, again))
     np.testing.assert_allclose(other.array, one.array, atol=1e-6 * one.array.max())
     np.testing.assert_allclose(other.error, one.error, rtol=1e-5)
+
+
+@pytest.mark.parametrize("crop", [(33, 33), (15, 15)])
+def test_errors_of_finer_pixels_are_as_large_where_a_background_is_subtracted(result, crop):
+    background = 0.05
+    settings = PostProcess(crop=crop, background=background)
+    array = postprocess(result.psf, crop=crop, background=background)
+    psf = with_post_processed(result.psf, array, settings)
+    before, after = (one.evaluate(FINE, with_error=True) for one in (result.psf, psf))
+    relative = [one.error.max() / one.array.max() for one in (before, after)]
+    # Only the peak is lower.
+    assert relative[1] == pytest.approx(relative[0] / (1 - background), rel=1e-3)
 
 
 def test_beads_at_the_same_place_within_their_pixels_tell_nothing_finer():

@@ -77,7 +77,8 @@ class FittedFunctions:
         What is then negative becomes 0.
     error : numpy.ndarray or None
         float32, (Z, Y, X): the standard error of each of the fitted voxels of a PSF with the sum 1
-        on them, its brightest in the middle. None where they are those of the PSF's own voxels.
+        on them, its brightest in the middle, before a background is subtracted and negative values
+        are cut off. None where they are those of the PSF's own voxels.
     """
 
     waves: Floats = field(repr=False)

@@ -222,10 +222,12 @@ class PSF(HoldsArray):
         if with_error and self.error is not None:
             known, known_spacing = self.error, self.spacing
             if self.model is not None:
-                finer = grids.finer_errors(self.model, self.spacing, sizes)
+                model, finer = self.model, grids.finer_errors(self.model, self.spacing, sizes)
                 if finer is not None:
-                    known, known_spacing = finer, self.model.spacing[-self.ndim :]
-                own, own_scale = grids.evaluated(self.model, known_spacing, known.shape)
+                    known, known_spacing = finer, model.spacing[-self.ndim :]
+                    # They are of the PSF as it was fitted: nothing subtracted, nothing cut off.
+                    model = dataclasses.replace(model, background=0.0, clip=False)
+                own, own_scale = grids.evaluated(model, known_spacing, known.shape)
                 if finer is None:
                     own_scale *= float(self.array.max() / own.max())
                 scale /= own_scale
