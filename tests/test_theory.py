@@ -9,7 +9,7 @@ from scipy.special import j1
 
 from napari_psf_distiller import InputError, Optics, fwhm
 from napari_psf_distiller.optics import support_of
-from napari_psf_distiller.theory import seen_band, theoretical_psf, theoretical_widths
+from napari_psf_distiller.theory import seen_band, theoretical_psf, theoretical_widths, theory_text
 
 EMISSION, EXCITATION, INFRARED = 0.52, 0.488, 0.92
 KINDS = {
@@ -181,6 +181,20 @@ def test_a_sheet_that_is_not_known():
 def test_what_cannot_be_made(shape, spacing):
     with pytest.raises(InputError):
         theoretical_psf(shape, spacing, of_kind("widefield"))
+
+
+@pytest.mark.parametrize("spacing", [(0.1,), (0.2, 0.2, 0.1, 0.1), (), "ab"])
+def test_widths_are_along_two_axes_or_three(spacing):
+    with pytest.raises(InputError, match="spacing"):
+        theoretical_widths(of_kind("widefield"), spacing)
+
+
+def test_pixels_that_take_all_light_of_a_plane_have_no_width_along_z():
+    optics, spacing = of_kind("widefield"), (0.2, 5.0, 5.0)
+    z, y, x = theoretical_widths(optics, spacing)
+    assert z is None
+    assert y == pytest.approx(x) == pytest.approx(5, rel=0.01)
+    assert theory_text(optics, spacing).startswith("y 5")
 
 
 def test_what_is_seen_is_less_than_what_passes():

@@ -38,6 +38,10 @@ Floats = NDArray[np.float64]
 # Nyquist's limit.
 MAX_AXIAL_CYCLES, MAX_LATERAL_CYCLES = 0.45, 0.48
 
+# At half of its maximum the PSF of a widefield microscope without aberrations is this many periods
+# of its highest frequencies wide, along z and in the plane.
+AXIAL_WIDTH_PERIODS, LATERAL_WIDTH_PERIODS = 0.88, 1.02
+
 # A light sheet's frequencies count where its transform is more than this part of its maximum.
 LEAST_OF_SHEET = 0.01
 

@@ -18,7 +18,13 @@ from scipy.special import jv
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_shape, check_spacing
 from napari_psf_distiller.measure.widths import profile_width
-from napari_psf_distiller.optics import PHOTONS, Band, support_of
+from napari_psf_distiller.optics import (
+    AXIAL_WIDTH_PERIODS,
+    LATERAL_WIDTH_PERIODS,
+    PHOTONS,
+    Band,
+    support_of,
+)
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.wording import width_text
 
@@ -47,10 +53,8 @@ LEAST_DIRECTIONS, DIRECTIONS_PER_PERIOD = 32, 4
 LEAST_CIRCLES, CIRCLES_PER_RESOLUTION = 16, 8
 
 # Lines reach so far to each side of the focus, in wavelength / NA and in periods of the axial band.
-# At half of its maximum the PSF of a circular pupil is 0.51 and 0.88 of these wide, which is 1.02
-# and 0.88 periods of the highest frequencies of a widefield microscope.
+# At half of its maximum the PSF of a circular pupil is 0.51 and 0.88 of these wide.
 LATERAL_REACH, AXIAL_REACH = 0.75, 1.3
-LATERAL_WIDTH_PERIODS, AXIAL_WIDTH_PERIODS = 1.02, 0.88
 
 # Pixels of this size, in micrometres, show all.
 POINT = 1e-3
@@ -121,7 +125,8 @@ def theoretical_widths(optics: Optics, spacing: Sequence[float]) -> tuple[float 
     -------
     tuple of float or None
         Full width at half maximum along each axis in micrometres, of the line through the peak;
-        None where there is no theory. See `theoretical_psf`.
+        None where there is no theory, or pixels are so large that there is no width along z. See
+        `theoretical_psf`.
 
     Raises
     ------
@@ -133,7 +138,7 @@ def theoretical_widths(optics: Optics, spacing: Sequence[float]) -> tuple[float 
     >>> [round(width, 3) for width in theoretical_widths(Optics(0.3, 0.52, 1.0), (1, 0.1, 0.1))]
     [10.002, 0.899, 0.899]
     """
-    return _widths(optics, check_spacing(spacing, len(spacing)))
+    return _widths(optics, check_spacing(spacing, 2 if np.size(spacing) == 2 else 3))
 
 
 def theory_text(optics: Optics, spacing: Sequence[float] | None) -> str:
@@ -218,7 +223,8 @@ def _widths(optics: Optics, spacing: tuple[float, ...]) -> tuple[float | None, .
     reach = AXIAL_REACH * period
     if optics.sheet is not None:
         reach = min(reach, AXIAL_REACH * optics.sheet)
-    start, widths = np.zeros(1), []
+    start = np.zeros(1)
+    widths: list[float | None] = []
     for axis, pixel in zip(AXES[-len(spacing) :], spacing, strict=True):
         if axis == "z":
             places = np.linspace(0, reach, LINE_POINTS)
@@ -228,7 +234,8 @@ def _widths(optics: Optics, spacing: tuple[float, ...]) -> tuple[float | None, .
             down, across = (places, start) if axis == "y" else (start, places)
             line = _over_pixels(optics, start, down, across, spacing[-2:])
         half = line.ravel()
-        widths.append(profile_width(np.r_[half[:0:-1], half]) * float(places[1]))
+        width = profile_width(np.r_[half[:0:-1], half]) * float(places[1])
+        widths.append(None if math.isnan(width) else width)
     unknown = optics.microscope == "light sheet" and optics.sheet is None and len(spacing) == 3
     return (None, *widths[1:]) if unknown else tuple(widths)
 

@@ -81,6 +81,17 @@ def test_of_a_sheet_that_is_not_known_beads_tell_the_axial_band(looked_at):
     assert band.lateral <= 1.02 * BAND.lateral
 
 
+def test_of_pixels_that_are_not_square_the_band_is_the_same_along_either_side():
+    spacing = (0.2, 0.07, 0.1)
+    image = psfd.simulate_beads((16, 64, 64), spacing, beads=6, bead_diameter=0.1, seed=1).image
+    turned, turned_spacing = np.swapaxes(image, 1, 2), (0.2, 0.1, 0.07)
+    bands = []
+    for one, sizes in ((image, spacing), (turned, turned_spacing)):
+        known = observed(one, spacing=sizes)
+        bands.append(initial_frequencies(None, known, find_candidates(known, 7.0)).band)
+    np.testing.assert_allclose(bands[0], bands[1], rtol=0.01)
+
+
 @pytest.mark.parametrize("kind", ["confocal", "two-photon"])
 @pytest.mark.parametrize("spherical", [0.0, 0.1])
 def test_aberrations_do_not_raise_the_spectrum_over_its_limit(kind, spherical):

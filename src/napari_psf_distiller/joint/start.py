@@ -20,6 +20,8 @@ from napari_psf_distiller.joint.voxel_phases import (
     subvoxel_places,
 )
 from napari_psf_distiller.optics import (
+    AXIAL_WIDTH_PERIODS,
+    LATERAL_WIDTH_PERIODS,
     MAX_AXIAL_CYCLES,
     MAX_LATERAL_CYCLES,
     Band,
@@ -56,7 +58,6 @@ MANY_BEADS = 5
 # A window is no larger than this part of the image.
 MAX_WINDOW_OF_IMAGE = 0.65
 
-
 # The optics' figures are known to a few per cent: the band is wider by these factors, along z and
 # in the plane.
 OPTICS_TOLERANCE = (1.05, 1.02)
@@ -68,6 +69,7 @@ UNKNOWN_OPTICS_MARGIN = (1.6, 1.3)
 # And wider by the first factor than what is seen of it in the beads' images, which counts up to the
 # second factor times what the width asks for.
 OBSERVED_BAND_MARGIN, MAX_OBSERVED_EXCESS = 1.1, 1.6
+
 # A microscope that passes the frequency k in the plane passes at least about this many micrometres
 # times k squared along the axis: wavelength / (8 index), of visible light in water. It is not taken
 # for more than the second, in cycles a micrometre.
@@ -182,7 +184,8 @@ def _sampling(needed: Band, bead_image: BeadImage, candidates: Candidates) -> tu
 def _band_of_widths(bead_image: BeadImage, candidates: Candidates) -> Band:
     """Return the frequencies that an unaberrated PSF as wide as the beads' images has."""
     spacing, widths = bead_image.spacing, candidates.widths
-    return Band(1.02 / (min(widths[1:]) * spacing[1]), 0.88 / (widths[0] * spacing[0]))
+    along, *across = widths * spacing
+    return Band(LATERAL_WIDTH_PERIODS / min(across), AXIAL_WIDTH_PERIODS / along)
 
 
 def _band_of_beads(bead_image: BeadImage, candidates: Candidates) -> Band:
@@ -314,7 +317,8 @@ def initial_deviations(
     Airy disc's 0.51 wavelengths over the numerical aperture, along the axis 0.88 over its band.
     """
     sizes = np.asarray(spacing)
-    finest = np.array([0.88 / max(band.axial, 1e-9), 1.02 / band.lateral, 1.02 / band.lateral])
+    lateral = LATERAL_WIDTH_PERIODS / band.lateral
+    finest = np.array([AXIAL_WIDTH_PERIODS / max(band.axial, 1e-9), lateral, lateral])
     left = (widths * SIGMAS_PER_FWHM) ** 2 - (diameter / sizes) ** 2 / 20
     least = np.minimum(finest / sizes, widths) * SIGMAS_PER_FWHM
     deviations: Floats = np.sqrt(np.maximum(left, least**2))

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.optics import Support
+from napari_psf_distiller.optics import AXIAL_WIDTH_PERIODS, Support
 
 __all__ = ["plane_light"]
 
 # A defocused plane's disc must fill no more than this part of the window, so that it is all seen.
 MAX_DISC_OF_WINDOW = 0.6
-
-# A PSF's width along z at half maximum is about this many periods of its highest axial frequency.
-AXIAL_WIDTH_PERIODS = 0.88
 
 # Below this part of the lateral band its outline is straight.
 LOW_OF_BAND = 1e-6
