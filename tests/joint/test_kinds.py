@@ -92,6 +92,14 @@ def test_of_pixels_that_are_not_square_the_band_is_the_same_along_either_side():
     np.testing.assert_allclose(bands[0], bands[1], rtol=0.01)
 
 
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.DistillerWarning")
+def test_a_pinhole_alone_does_not_count_and_that_is_told():
+    field = psfd.simulate_beads((16, 64, 64), beads=3, seed=1)
+    optics = psfd.Optics(microscope="confocal", pinhole=1.0)
+    result = psfd.distill(field.image, field.spacing, optics=optics, device="numpy")
+    assert any("so that none of them counts" in text for text in result.warnings)
+
+
 @pytest.mark.parametrize("kind", ["confocal", "two-photon"])
 @pytest.mark.parametrize("spherical", [0.0, 0.1])
 def test_aberrations_do_not_raise_the_spectrum_over_its_limit(kind, spherical):

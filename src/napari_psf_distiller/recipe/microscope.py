@@ -274,8 +274,8 @@ class Optics(Section):
         if photons > 1 and not emission < excitation < photons * emission:
             raise InputError(
                 f"{given}, but a {self.microscope} microscope's excitation is longer than the "
-                f"emission and shorter than {photons} times of it, or its photons would have too "
-                "little energy."
+                f"emission and shorter than {photons} times of it: below one photon would do, and "
+                f"beyond {photons} have too little energy."
             )
 
 

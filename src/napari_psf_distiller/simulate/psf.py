@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import psutil
@@ -97,7 +97,7 @@ def simulate_psf(
     ``cos(theta)^(-1/2) exp(2 pi i z sqrt((n / wavelength)^2 - k^2))`` over ``k < NA / wavelength``
     (J. W. Goodman, Introduction to Fourier Optics; aplanatic apodisation of the emission after
     B. M. Hanser et al., J. Microsc. 216, 2004), and the PSF its squared modulus. That of a kind of
-    microscope is made of the excitation's and the emission's as in `Optics`' theory.
+    microscope is made of the excitation's and the emission's as `theoretical_psf` says.
 
     Examples
     --------
@@ -255,7 +255,10 @@ def optics_to_simulate(
     if optics.microscope == "light sheet" and sheet is None:
         missing.append("sheet")
     if optics.microscope == "other":
-        raise InputError("A microscope of another kind cannot be simulated: choose one of those.")
+        raise InputError(
+            "A microscope of another kind cannot be simulated: choose "
+            f"{', '.join(get_args(Kind)[:-1])} or {get_args(Kind)[-1]}."
+        )
     if missing:
         raise InputError(
             f"To simulate a {microscope} microscope, {' and '.join(missing)} must be given too."

@@ -72,7 +72,7 @@ def narrower_warnings(
         causes.append("the refractive index lower")
     if bead_diameter and not found[-1].along:
         causes.append("the bead diameter smaller")
-    causes.append(_another_kind(optics))
+    causes.append(f"it is {_another_kind(optics)}")
     return [
         f"The PSF is narrower than these optics can make it: {_in_words(found)}. No aberration "
         f"does that: {', '.join(causes)}, or the image was sharpened. Check these figures; use the "
@@ -151,7 +151,7 @@ def support_warnings(fit: JointFitResult, support: Support | None, optics: Optic
         "The beads have finer detail than these optics pass, and the PSF was given what they show "
         f"(support auto): {' and '.join(beyond)}. The numerical aperture is higher than given, the "
         "wavelength shorter, the voxel size larger, the refractive index lower, or it is "
-        f"{_another_kind(optics).removeprefix('it is ')}. Check these figures."
+        f"{_another_kind(optics)}. Check these figures."
     ]
 
 
@@ -173,5 +173,5 @@ def _where(widths: Sequence[WidthRatio]) -> str:
 
 def _another_kind(optics: Optics) -> str:
     if optics.microscope == "widefield":
-        return "it is another kind of microscope (confocal, light sheet, two-photon)"
-    return f"it is another kind of microscope than {optics.microscope}"
+        return "another kind of microscope (confocal, light sheet, two-photon)"
+    return f"another kind of microscope than {optics.microscope}"

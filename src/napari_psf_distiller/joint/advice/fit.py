@@ -109,8 +109,9 @@ def joint_warnings(
 def _optics_warnings(optics: Optics) -> list[str]:
     """Return whether some of the figures that tell the optics' band are given, others are not."""
     missing = [name.replace("_", " ") for name in optics.missing]
-    known = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
-    if not missing or all(value is None for value in (*known, optics.excitation)):
+    objective = (optics.numerical_aperture, optics.wavelength, optics.refractive_index)
+    of_kind = (optics.excitation, optics.pinhole, optics.sheet)
+    if not missing or all(value is None for value in (*objective, *of_kind)):
         return []
     return [
         f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "

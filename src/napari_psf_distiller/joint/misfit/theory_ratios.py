@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.recipe.microscope import WITH_PINHOLE
 
 __all__ = ["WidthRatio", "likely_diameter", "narrower_ones", "wider_ones", "width_ratios"]
 
@@ -28,7 +29,6 @@ ABERRATION_MARGIN = 0.15
 
 # A closed pinhole makes a PSF narrower than one of the usual size by about this part.
 PINHOLE_MARGIN = 0.18
-WITH_PINHOLE = ("confocal", "spinning disk")
 
 # A PSF is narrower than theory's by this part in the plane, and along z as a diameter would make it
 # but for this part, if the beads may be smaller than given.
