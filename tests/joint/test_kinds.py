@@ -115,6 +115,17 @@ def test_aberrations_do_not_raise_the_spectrum_over_its_limit(kind, spherical):
     assert limit(basis).sum() < 10 * power.sum() or spherical
 
 
+def test_a_pinhole_that_is_not_known_may_be_all_but_closed():
+    window, spacing, figures = (21, 41, 41), (0.3, 0.08, 0.08), FIGURES | {"excitation": 0.561}
+    basis = FourierBessel(window, spacing, Band(5.5, 1.3), 0.0)
+    closed, unknown = (
+        theory_spectrum(psfd.Optics(microscope="confocal", pinhole=size, **figures))(basis)
+        for size in (0.2, None)
+    )
+    highest = np.abs(basis.radial) > 4.0
+    assert unknown[:, highest].sum() > 0.9 * closed[:, highest].sum()
+
+
 def test_what_has_no_theory_has_no_limit():
     assert theory_spectrum(psfd.Optics(1.2, 0.52, 1.33, microscope="STED")) is None
 
