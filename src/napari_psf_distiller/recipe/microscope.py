@@ -17,7 +17,7 @@ from napari_psf_distiller.recipe.parameter import Option, Parameter, declared
 from napari_psf_distiller.recipe.quantities import Intensity, Positive, PositiveIntensity
 from napari_psf_distiller.recipe.section import Section
 
-__all__ = ["Camera", "Optics"]
+__all__ = ["WITH_PINHOLE", "Camera", "Optics"]
 
 
 # The kinds of microscope that scan a focus over the specimen, and how many photons excite there.

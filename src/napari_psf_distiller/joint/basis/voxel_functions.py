@@ -11,7 +11,7 @@ from scipy import special
 
 from napari_psf_distiller.psf.pixel_filter import TermLink, pixel_cosines, pixel_links
 
-__all__ = ["VoxelFunctions", "bessel"]
+__all__ = ["VoxelFunctions", "bessel", "waves_along"]
 
 Floats = NDArray[np.float64]
 
