@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from napari_psf_distiller import (
     MicroscopePresets,
     Optics,
 )
+from napari_psf_distiller.microscopes import check_preset_name
 
 OIL = MicroscopePreset(
     Optics(numerical_aperture=1.4, wavelength=0.52, refractive_index=1.515),
@@ -31,6 +33,8 @@ def presets(tmp_path: Path) -> MicroscopePresets:
 def test_without_a_file_there_are_none(presets):
     assert list(presets) == []
     assert "Oil" not in presets
+    assert presets.get("Oil") is None
+    assert presets.get("Oil", DRY) == DRY
     with pytest.raises(
         InputError, match=r"There is no microscope 'Oil'; none is kept in .*json yet"
     ):
@@ -57,7 +61,7 @@ def test_the_file_is_readable(presets):
 
 
 @given(
-    name=st.text(min_size=1, max_size=60).filter(lambda text: text.isprintable() and text.strip()),
+    name=st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable() and text.strip()),
     index=st.floats(1.0, 2.0),
     part=st.floats(0.1, 0.99),
 )
@@ -65,7 +69,10 @@ def test_any_microscope_comes_back(name, index, part):
     preset = MicroscopePreset(
         Optics(numerical_aperture=part * index, refractive_index=index), Camera(gain=part)
     )
-    assert MicroscopePreset.from_dict(preset.to_dict()) == preset
+    with tempfile.TemporaryDirectory() as folder:
+        presets = MicroscopePresets(Path(folder) / "microscopes.json")
+        presets.save(name, preset)
+        assert dict(presets) == {check_preset_name(name): preset}
 
 
 def test_a_name_that_is_taken_is_refused(presets):
@@ -160,6 +167,16 @@ def test_nothing_to_hand_out(presets, tmp_path):
     with pytest.raises(InputError, match="There is no microscope 'Dry'"):
         presets.export(tmp_path / "dry.json", "Oil", "Dry")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["settings"]
+
+
+def test_their_own_file_is_not_handed_out(presets, tmp_path):
+    presets.save("Oil", OIL)
+    presets.save("Dry", DRY)
+    (tmp_path / "link.json").symlink_to(presets.path)
+    for path in (presets.path, tmp_path / "link.json"):
+        with pytest.raises(InputError, match="choose another file"):
+            presets.export(path, "Oil")
+    assert dict(presets) == {"Dry": DRY, "Oil": OIL}
 
 
 BROKEN = {

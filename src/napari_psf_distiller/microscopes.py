@@ -104,6 +104,16 @@ class MicroscopePresets(Mapping[str, MicroscopePreset]):
         self._check_there(name, presets)
         return presets[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the microscope of a name, or something else if there is none.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read.
+        """
+        return self._read().get(name, default)
+
     def __contains__(self, name: object) -> bool:
         return name in self._read()
 
@@ -180,13 +190,17 @@ class MicroscopePresets(Mapping[str, MicroscopePreset]):
         Raises
         ------
         InputError
-            There is none, or none of a name, or a file cannot be read or written.
+            There is none, or none of a name, it is the file that they are kept in, or a file cannot
+            be read or written.
         """
         presets = self._read()
         if not presets and not names:
             raise InputError(f"No microscope is kept in {self.path} yet.")
         for name in names:
             self._check_there(name, presets)
+        # Those that are not asked for would be lost.
+        if os.path.realpath(path) == os.path.realpath(self.path):
+            raise InputError(f"The microscopes are kept in {path}; choose another file.")
         _write_presets(path, {name: presets[name] for name in names or presets})
 
     def add_from(self, path: str | Path, *, overwrite: bool = False) -> tuple[str, ...]:
