@@ -38,6 +38,12 @@ def test_the_name_ends_as_the_kind_that_is_chosen(parent: QWidget, tmp_path: Pat
     assert chosen == [tmp_path / "beads 1.2.tif"]
 
 
+def test_a_name_that_no_file_can_have(parent: QWidget, tmp_path: Path) -> None:
+    dialog = ask_where(parent, "Save it", "63x/1.4 oil: red", KINDS, pytest.fail)
+    assert shown(dialog) == "63x-1.4 oil- red.png"
+    dialog.reject()
+
+
 def test_nothing_is_chosen_in_a_dialog_that_is_closed(parent: QWidget, tmp_path: Path) -> None:
     ask_where(parent, "Save it", "beads", KINDS, pytest.fail).reject()
     ask_for_file(parent, "Load it", "Recipe (*.json)", pytest.fail).reject()

@@ -1,5 +1,6 @@
 """Asking for a file's name, and writing the file beside the viewer."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,9 @@ __all__ = ["Saver", "ask_for_file", "ask_where"]
 
 # Called in the main thread with a path; returns what writes the file in a thread.
 Writer = Callable[[Path], Callable[[], None]]
+
+# What no file can have in its name on some system; that of an objective, such as 63x/1.4, may.
+NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|]')
 
 
 def ask_where(
@@ -31,7 +35,7 @@ def ask_where(
     caption : str
         Of the dialog.
     name : str
-        Suggested, without an ending.
+        Suggested, without an ending; what a file's name cannot have is replaced.
     kinds : mapping of str to str
         What can be chosen, and the ending of each, such as ``{"ImageJ TIFF": ".tif"}``.
     chosen : callable
@@ -50,7 +54,7 @@ def ask_where(
     dialog.setFileMode(QFileDialog.FileMode.AnyFile)
     dialog.setNameFilters(list(filters))
     dialog.setDefaultSuffix(first[1:])
-    dialog.selectFile(name + first)
+    dialog.selectFile(NOT_IN_NAMES.sub("-", name) + first)
 
     def end_as(kind: str) -> None:
         # The name shown is the one that is written, and asked about if there is such a file.
