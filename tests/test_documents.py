@@ -44,3 +44,5 @@ def test_files_that_cannot_be_read(tmp_path):
     for name in ("", "missing.json", "bytes.json"):
         with pytest.raises(InputError, match=r"The list .* cannot be read"):
             read_text(tmp_path / name, "The list")
+    with pytest.raises(InputError, match="it is no text"):
+        read_text(tmp_path / "bytes.json", "The list")

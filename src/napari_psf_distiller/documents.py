@@ -112,5 +112,7 @@ def read_text(path: str | Path, what: str) -> str:
         raise
     except OSError as error:
         raise InputError(f"{what} {path} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{what} {path} cannot be read: it is no text.") from None
     except ValueError as error:
         raise InputError(f"{what} {path} cannot be read: {shown(str(error))}.") from None
