@@ -55,6 +55,17 @@ def test_it_writes_the_deconvolved_image(
     assert told.warnings == told.errors == []
 
 
+def test_its_fields_line_up(
+    viewer: napari.Viewer, bead_layer: Image, psf: Image, user: Any, qtbot: Any
+) -> None:
+    gui = user.opens(NAME, image=bead_layer, psf=psf)
+    viewer.window._qt_window.show()
+    qtbot.waitExposed(viewer.window._qt_window)
+    qtbot.wait(50)
+    fields = [gui[name].native for name in ("image", "total_variation", "finer", "mask")]
+    assert len({field.mapTo(gui.native, field.rect().topLeft()).x() for field in fields}) == 1
+
+
 def test_a_2d_image_smaller_than_its_psf_works_with_a_warning(
     user: Any,
     viewer: napari.Viewer,

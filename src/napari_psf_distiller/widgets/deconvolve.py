@@ -24,6 +24,7 @@ from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer, read_labels_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
+from napari_psf_distiller.widgets.parts.column import AlignedLabels
 from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.devices import (
@@ -75,6 +76,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     # Narrower, the longest label would be cut.
     gui.min_width = 280
     FORM.attach(gui)
+    AlignedLabels(gui)
     offer_kinds(gui, gui.mask, Image | Labels)
 
 
