@@ -102,6 +102,16 @@ def test_a_fresh_guide(guide: Guide, image: Image) -> None:
     assert not guide.files.buttons["Save PSF"].isEnabled()
 
 
+def test_buttons_side_by_side_are_as_high(guide: Guide, viewer: napari.Viewer, qtbot: Any) -> None:
+    viewer.window._qt_window.show()
+    qtbot.waitExposed(viewer.window._qt_window)
+    qtbot.wait(50)
+    # A disabled one has a border, and would else be cut.
+    assert guide.run_button.isEnabled()
+    assert not guide.cancel_button.isEnabled()
+    assert guide.run_button.height() == guide.cancel_button.height()
+
+
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
 def test_one_click_leads_to_the_psf(
     made: Guide, viewer: napari.Viewer, image: Image, recipe_of: Any, told: Any

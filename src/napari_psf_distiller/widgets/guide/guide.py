@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -139,6 +140,9 @@ class Guide(QWidget):
         run = QHBoxLayout()
         run.addWidget(self.run_button, 2)
         run.addWidget(self.cancel_button, 1)
+        # One that is disabled is higher, for its border.
+        for button in (self.run_button, self.cancel_button):
+            button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Minimum)
         self.column = Column()
         self.column.column.addWidget(self.head.native)
         self.column.column.addSpacing(6)
