@@ -82,6 +82,12 @@ def test_a_microscope_from_an_image(capsys, tmp_path):
     )
 
 
+def test_nothing_to_keep_from_an_image(capsys, plain, own_microscopes):
+    words = refuses(capsys, "presets", "save", LAB, "--from-image", plain)
+    assert f"{plain} says nothing of the microscope" in words
+    assert not own_microscopes.exists()
+
+
 FAULTS = {
     "nothing said": (["save", LAB], "Nothing is said of the microscope"),
     "no name": (["save", " ", *FULL], "name is empty"),

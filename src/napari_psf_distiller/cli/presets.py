@@ -97,10 +97,10 @@ def _save(arguments: argparse.Namespace, outlet: Outlet) -> str:
     recipe = with_options(Recipe(), arguments, {"optics": found})
     preset = MicroscopePreset(recipe.optics, recipe.camera)
     if preset == MicroscopePreset():
-        raise InputError(
-            "Nothing is said of the microscope; give options such as --microscope and --na, or "
-            "--from-image."
-        )
+        options = "give options such as --microscope and --na"
+        if arguments.from_image is not None:
+            raise InputError(f"{arguments.from_image} says nothing of the microscope; {options}.")
+        raise InputError(f"Nothing is said of the microscope; {options}, or --from-image.")
     MicroscopePresets().save(arguments.name, preset, overwrite=arguments.overwrite)
     return "\n".join([f"Kept {arguments.name.strip()!r}:", *_lines(preset)])
 
