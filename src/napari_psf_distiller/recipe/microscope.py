@@ -97,9 +97,9 @@ class Optics(Section):
     numerical_aperture: Annotated[
         Positive | None,
         Parameter(
-            tooltip="Of the objective. With the wavelength and the refractive index it tells which "
-            "frequencies the PSF can have; without all three the beads' width does. 0 is not "
-            "known.",
+            tooltip="Of the objective. With the wavelengths and the refractive index it tells "
+            "which frequencies the PSF can have; if one of them is missing, the beads' width does. "
+            "0 is not known.",
             minimum=0.0,
             maximum=2.5,
             step=0.05,
@@ -107,8 +107,8 @@ class Optics(Section):
             unset_word="not known",
             option=Option(
                 "--na",
-                "numerical aperture; with wavelength and refractive index, all three or none, the "
-                "joint fit knows which detail the microscope passes",
+                "numerical aperture; with the refractive index and the wavelengths that the kind "
+                "of microscope needs, all or none, the joint fit knows which detail it passes",
             ),
         ),
     ] = None
