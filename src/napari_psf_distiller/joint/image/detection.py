@@ -47,6 +47,10 @@ UNEVENNESS_SAMPLES, MIN_FRACTION_OF_BRIGHT, BRIGHTEST_COUNT = 2000, 0.3, 8
 # A bead's middle reaches this many of its widths to each side.
 MIDDLE_WIDTHS = 0.3
 
+# Its surroundings are at least so many voxels away, however large voxels are: nearer, most of them
+# would be its middle's own.
+LEAST_NEIGHBOUR_DISTANCE = 1.5
+
 # A peak that rises above its surroundings by less than this part of its own height is a ripple on
 # another bead's halo.
 MIN_CONTRAST = 0.25
@@ -266,7 +270,8 @@ def _middle_and_around(
     sides = tuple((2 * reach + 1).tolist())
     middle = np.array(list(np.ndindex(sides))) - reach
     peak = _mean_at(bead_image.intensity, voxels[:, None] + middle)
-    shell = np.round(NEIGHBOUR_DIRECTIONS * widths * NEIGHBOUR_DISTANCE_WIDTHS).astype(np.intp)
+    away = np.maximum(widths * NEIGHBOUR_DISTANCE_WIDTHS, LEAST_NEIGHBOUR_DISTANCE)
+    shell = np.round(NEIGHBOUR_DIRECTIONS * away).astype(np.intp)
     around = np.stack(
         [_mean_at(bead_image.intensity, (voxels + far)[:, None] + middle) for far in shell]
     )
