@@ -118,3 +118,17 @@ def test_the_grid_is_refined_where_beads_show_more_than_their_width_asks_for():
     shape = [min(sizes) for sizes in zip(finer.shape, field.psf.shape, strict=True)]
     found, truth = middle(finer.array, shape), middle(field.psf, shape)
     assert np.linalg.norm(found - truth) < 0.02 * np.linalg.norm(truth)
+
+
+@pytest.mark.parametrize("beads", [5, 12])
+def test_few_beads_tell_it_of_pixels_as_large_as_a_beads_image(beads):
+    field = psfd.simulate_beads(
+        (384, 384), FINE, beads=beads, bead_diameter=0.1, photons=1e5, seed=1
+    )
+    image = field.image.astype(np.uint32).reshape(128, 3, 128, 3).sum(axis=(1, 3), dtype=np.uint32)
+    result = psfd.distill(image, (0.24, 0.24), bead_diameter=0.1, optics=OPTICS, device="numpy")
+    assert result.warnings == ()
+    finer = result.psf.evaluate(FINE)
+    shape = [min(sizes) for sizes in zip(finer.shape, field.psf.shape, strict=True)]
+    found, truth = middle(finer.array, shape), middle(field.psf, shape)
+    assert np.linalg.norm(found - truth) < 0.08 * np.linalg.norm(truth)

@@ -33,10 +33,18 @@ def test_it_does_not_depend_on_where_voxels_begin(factor, seed):
 def test_places_within_voxels(where):
     z, y, x = (np.arange(9) - 4 - d for d in where)
     blob = np.exp(-(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2) / 8)
-    found = subvoxel_places(blob, np.array([[4, 4, 4]]))
+    found = subvoxel_places(3 * blob + 100, np.array([[4, 4, 4]]), np.array([100.0]))
     np.testing.assert_allclose(found[0], where, atol=0.03)
+
+
+@given(where=st.floats(-0.5, 0.5))
+def test_places_within_voxels_as_large_as_a_bead(where):
+    line = np.arange(7) - 3 - where
+    blob = np.exp(-4 * np.log(2) * (line[:, None] ** 2 + (line / 1.2) ** 2))[None]
+    found = subvoxel_places(500 * blob + 20, np.array([[0, 3, 3]]), np.array([20.0]))
+    np.testing.assert_allclose(found[0], (0, where, where), atol=0.1)
 
 
 def test_at_the_images_side_and_on_a_plateau_no_place_is_told():
     image = np.ones((1, 5, 5))
-    assert not subvoxel_places(image, np.array([[0, 0, 4], [0, 2, 2]])).any()
+    assert not subvoxel_places(image, np.array([[0, 0, 4], [0, 2, 2]]), np.zeros(2)).any()

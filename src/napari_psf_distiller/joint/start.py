@@ -173,7 +173,8 @@ def _sampling(needed: Band, bead_image: BeadImage, candidates: Candidates) -> tu
     if max(wanted) == 1:
         return 1, 1, 1
     sampling = [min(factor, MAX_SAMPLING) for factor in wanted]
-    places = subvoxel_places(bead_image.intensity, candidates.voxels[~candidates.in_halo])
+    voxels = candidates.voxels[~candidates.in_halo]
+    places = subvoxel_places(bead_image.intensity, voxels, bead_image.level(voxels))
     z, y, x = (
         factor if covered > MIN_PHASE_COVERAGE else 1
         for factor, covered in zip(sampling, phase_coverage(places, (2, 2, 2)), strict=True)

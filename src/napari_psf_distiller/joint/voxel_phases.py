@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 # than twice that of beads that are spread evenly.
 MIN_PHASE_COVERAGE = 0.2
 
+# A bead's neighbouring voxels are taken to have at least this part of its brightest one's light.
+LEAST_OF_HEIGHT = 0.02
+
 
 def phase_coverage(centres: Floats, sampling: Sequence[int]) -> tuple[float, ...]:
     """Return how well beads at some places tell frequencies apart that voxels show as one.
@@ -56,7 +59,9 @@ def phase_coverage(centres: Floats, sampling: Sequence[int]) -> tuple[float, ...
     return tuple(found)
 
 
-def subvoxel_places(intensity: NDArray[np.floating], voxels: NDArray[np.intp]) -> Floats:
+def subvoxel_places(
+    intensity: NDArray[np.floating], voxels: NDArray[np.intp], levels: Floats
+) -> Floats:
     """Return about where beads lie within their brightest voxels.
 
     Parameters
@@ -65,6 +70,8 @@ def subvoxel_places(intensity: NDArray[np.floating], voxels: NDArray[np.intp]) -
         (Z, Y, X).
     voxels : numpy.ndarray
         (beads, 3): the brightest voxels.
+    levels : numpy.ndarray
+        (beads,): the intensity without a bead there.
 
     Returns
     -------
@@ -74,15 +81,18 @@ def subvoxel_places(intensity: NDArray[np.floating], voxels: NDArray[np.intp]) -
 
     Notes
     -----
-    The top of the parabola through the brightest voxel and its two neighbours along each axis.
-    Where voxels are large this draws places towards the voxels' middles, and leaves them as
-    different as they are.
+    The top of the Gaussian through the brightest voxel and its two neighbours along each axis,
+    which is a parabola through their logarithms. The parabola through the voxels themselves draws
+    places towards the middles of large voxels, as if all beads lay there.
     """
     places = np.zeros((len(voxels), 3))
+    heights = intensity[tuple(voxels.T)] - levels
     for axis, n in enumerate(intensity.shape):
         inside = (voxels[:, axis] > 0) & (voxels[:, axis] < n - 1)
+        # Noise may have a neighbour below what is there without a bead.
+        least = LEAST_OF_HEIGHT * np.maximum(heights[inside], 1e-300)
         before, middle, after = (
-            intensity[tuple((voxels[inside] + step).T)].astype(np.float64)
+            np.log(np.maximum(intensity[tuple((voxels[inside] + step).T)] - levels[inside], least))
             for step in np.outer((-1, 0, 1), np.eye(3, dtype=np.intp)[axis]).astype(np.intp)
         )
         bend = 2 * middle - before - after
