@@ -178,7 +178,8 @@ def test_what_was_left_out_is_told(
     open_file(CONFOCAL.replace("520", "52000"))
     guide = open_guide()
     user.waits(lambda: bool(guide.microscope.fields.marks.names))
-    assert "emission wavelength as 52000 nm, which it cannot be" in (
+    # Without the folder, which is known.
+    assert "<br>beads.ome.tif states the emission wavelength as 52000 nm, which it cannot be" in (
         guide.microscope.file.notice.text()
     )
     assert guide.head.wavelength.value == 0

@@ -132,7 +132,9 @@ class FileMicroscope:
 
     def tell(self) -> None:
         """Say what is to be known of the microscope, below its fields."""
-        lines, wrong, name = [], False, escape(Path(self._asked.path).name, quote=False)
+        path, lines, wrong = self._asked.path, [], False
+        file_name = Path(path).name
+        name = escape(file_name, quote=False)
         other: dict[str, Any] = {}
         try:
             optics = self._fields.optics()
@@ -144,7 +146,9 @@ class FileMicroscope:
             lines.append(f"{name} says otherwise: {optics_text(other)}.")
         if self._fields.marks.names:
             lines.append(f"{MARK} as {name} says")
-        lines += [escape(note, quote=False) for note in self._stored.notes]
+        # Where it lies is known, and the sentences are long.
+        notes = (note.replace(path, file_name) for note in self._stored.notes)
+        lines += [escape(note, quote=False) for note in notes]
         self.use.visible = self._shown and bool(other)
         self.notice.say("<br>".join(lines) if self._shown else "", to_do=wrong or bool(other))
 
