@@ -26,7 +26,7 @@ from napari_psf_distiller.widgets.layers.source import Source, read_image_layer,
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.column import AlignedLabels
 from napari_psf_distiller.widgets.parts.docks import share_dock
-from napari_psf_distiller.widgets.parts.form import Form
+from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
 from napari_psf_distiller.widgets.running.devices import (
     COMPUTING,
     DEVICE_OPTIONS,
@@ -77,6 +77,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     gui.min_width = 280
     FORM.attach(gui)
     AlignedLabels(gui)
+    for choice in (gui.image, gui.psf, gui.mask):
+        keep_narrow(choice)
     offer_kinds(gui, gui.mask, Image | Labels)
 
 

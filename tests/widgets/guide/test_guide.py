@@ -112,6 +112,16 @@ def test_buttons_side_by_side_are_as_high(guide: Guide, viewer: napari.Viewer, q
     assert guide.run_button.height() == guide.cancel_button.height()
 
 
+def test_a_long_name_makes_it_no_wider(guide: Guide, viewer: napari.Viewer) -> None:
+    viewer.layers[0].name = "beads of the microscope on the second floor, " * 3
+    choices = (
+        guide.head.image,
+        guide.steps[StepId.DECONVOLVE].gui.image,
+        guide.steps[StepId.INSPECT].gui.psf,
+    )
+    assert max(choice.native.minimumSizeHint().width() for choice in choices) < 200
+
+
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
 def test_one_click_leads_to_the_psf(
     made: Guide, viewer: napari.Viewer, image: Image, recipe_of: Any, told: Any

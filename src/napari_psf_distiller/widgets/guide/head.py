@@ -17,7 +17,7 @@ from napari_psf_distiller.widgets.layers.voxel_size import (
     differs,
     offer_voxel_size,
 )
-from napari_psf_distiller.widgets.parts.form import Form
+from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
 from napari_psf_distiller.widgets.parts.notice import Notice
 
 __all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
@@ -41,6 +41,7 @@ METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     FORM.attach(gui)
+    keep_narrow(gui.image)
     button = gui.scale_button = offer_voxel_size(gui, HEAD)
     gui.scale_notice = Notice()
     layout = gui.native.layout()
