@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -412,12 +413,11 @@ class FourierBessel:
             for each.
         """
         part = self.parts[term]
-        sums = self._pixels.sums(array, part.order, part.sine)
-        factors = np.ones((1, len(sums))) if planes is None else planes
-        found = [
-            (along.T * factors[:, None]) @ (sums @ across)
-            for along, across in self._combined(term, displaced)
-        ]
+        factors = np.ones((1, len(array))) if planes is None else planes
+        found = []
+        for (order, sine), functions in self._combined(term, displaced):
+            sums = self._pixels.sums(array, order, sine)
+            found += [(along.T * factors[:, None]) @ (sums @ across) for along, across in functions]
         adjoint: Floats = part.reduced(np.sum(found, axis=0))
         return adjoint[0] if planes is None else adjoint
 
@@ -503,24 +503,27 @@ class FourierBessel:
         numpy.ndarray
             (coefficients of the term, coefficients of the term).
         """
-        part = self.parts[term]
-        if part.order:
-            weights = weights * self._pixels.angular_factor(part.order, part.sine) ** 2
-        rings = self._pixels.sums(np.asarray(weights, np.float64))
-        combined = self._combined(term, displaced)
-        high, wide = (values.shape[1] for values in combined[0])
-        result = np.zeros((high * wide,) * 2)
-        for index, one in enumerate(combined):
-            for other in combined[index:]:
-                product = products(rings, one, other)
-                result += product if other is one else product + product.T
+        part, weights = self.parts[term], np.asarray(weights, np.float64)
+        size = part.axial.shape[1] * part.lateral.shape[1]
+        result = np.zeros((size, size))
+        # The products of different angular factors are 0 in the mean around the axis.
+        for (order, sine), functions in self._combined(term, displaced):
+            turned = weights * self._pixels.angular_factor(order, sine) ** 2 if order else weights
+            rings = self._pixels.sums(turned)
+            for index, one in enumerate(functions):
+                for other in functions[index:]:
+                    product = products(rings, one, other)
+                    result += product if other is one else product + product.T
         return part.congruent(result)
 
-    def _combined(self, term: int, displaced: Floats | None) -> list[tuple[Floats, Floats]]:
+    def _combined(self, term: int, displaced: Floats | None) -> list[_Blurred]:
         if displaced is None:
             return self._blurred[term]
         root = self.displacement_gram_root(displaced, term)
-        return [(along @ root, across) for along, across in self._blurred[term]]
+        return [
+            _Blurred(target, [(along @ root, across) for along, across in functions])
+            for target, functions in self._blurred[term]
+        ]
 
     def displacement_gram(self, waves: Sequence[Floats]) -> Floats:
         """Return the waves' Gram matrix, averaged over the windows of displaced beads.
@@ -581,16 +584,40 @@ class FourierBessel:
 
     def _separate_ball(self) -> None:
         """Write ball and pixel as few products of a function of f and one of k, for `hessian`."""
-        left, values, right = np.linalg.svd(self.ball * self.voxel_functions.mean_filter)
-        kept = range(max(1, int((values > 1e-3 * values[0]).sum())))
         waves = self._waves_at(0.0)
-        self._blurred = [
-            [
+        self._blurred: list[list[_Blurred]] = [[] for _ in self.parts]
+        for source, target, factor in self.voxel_functions.links:
+            part = self.parts[source]
+            left, values, right = np.linalg.svd(self.ball * factor)
+            bessel_values = self._bessel_at_rings(target[0])
+            functions = [
                 (
-                    (waves * (left[:, i] * values[i])) @ term.axial,
-                    (self._bessel[term.order] * right[i]) @ term.lateral,
+                    (waves * (left[:, i] * values[i])) @ part.axial,
+                    (bessel_values * right[i]) @ part.lateral,
                 )
-                for i in kept
+                for i in range(max(1, int((values > 1e-3 * values[0]).sum())))
             ]
-            for term in self.parts
-        ]
+            self._blurred[source].append(_Blurred(target, functions))
+
+    def _bessel_at_rings(self, order: int) -> Floats:
+        """Return an order's functions on the rings, (rings, radial)."""
+        if order not in self._bessel:
+            places = 2 * np.pi * self._pixels.radii[:, None] * self.radial
+            self._bessel[order] = bessel(order, places)
+        return self._bessel[order]
+
+
+class _Blurred(NamedTuple):
+    """What a bead's image has of a term of the PSF in one of its own terms.
+
+    Attributes
+    ----------
+    target : (int, bool)
+        The angular order, and whether it is a sine.
+    functions : list of (numpy.ndarray, numpy.ndarray)
+        A sum of products: along the axis, (Z, axial combinations), and in the plane, (rings,
+        lateral combinations).
+    """
+
+    target: tuple[int, bool]
+    functions: list[tuple[Floats, Floats]]

@@ -54,8 +54,6 @@ class VoxelFunctions:
         Each order with cosine, and with sine (True).
     links : list of TermLink
         What each of the PSF's terms adds to these.
-    mean_filter : numpy.ndarray
-        (radial,): by which pixels multiply a frequency, in the mean over all directions.
     step : float
         Micrometres from one row of a table to the next.
     """
@@ -76,7 +74,6 @@ class VoxelFunctions:
         cosines = {0: np.ones(len(radial))}
         if tuple(grid_spacing[1:]) != self.spacing[1:]:
             cosines = pixel_cosines(radial, grid_spacing[1:], self.spacing[1:], LEAST_COSINE)
-        self.mean_filter = cosines[0]
         self.links: list[TermLink] = pixel_links(terms, cosines)
         orders = dict.fromkeys(
             order for order, _ in (*terms, *(link.target for link in self.links))
