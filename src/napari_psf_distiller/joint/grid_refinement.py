@@ -12,7 +12,7 @@ from napari_psf_distiller.joint.basis.extension import WIDENING_FACTOR
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.errors import psf_errors
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.misfit.sampling_edge import MAX_SPECTRUM_AT_LIMIT, sampling_edge
+from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
 from napari_psf_distiller.joint.start import MAX_SAMPLING, within_support
 from napari_psf_distiller.joint.voxel_phases import MIN_PHASE_COVERAGE, phase_coverage
 from napari_psf_distiller.optics import Band, Support, limited_by_sampling
@@ -20,6 +20,11 @@ from napari_psf_distiller.optics import Band, Support, limited_by_sampling
 __all__ = ["RefinedPSF", "refined_psf"]
 
 Floats = NDArray[np.float64]
+
+# A grid is refined where the spectrum's end is at least this part of its beginning, along z and in
+# the plane; see `sampling_edge`. What is cut off there makes a PSF wider by several of its errors
+# before it is worth a warning.
+MIN_SPECTRUM_AT_LIMIT = (0.15, 0.03)
 
 
 class RefinedPSF(NamedTuple):
@@ -104,8 +109,8 @@ def _spectrum_goes_on(
 
     def found(errors: Floats) -> tuple[bool, bool, bool]:
         z, y, x = sampling_edge(psf, errors)
-        axial = limited[0] and (beyond[0] or z > MAX_SPECTRUM_AT_LIMIT[0])
-        lateral = limited[1] and (beyond[1] or max(y, x) > MAX_SPECTRUM_AT_LIMIT[1])
+        axial = limited[0] and (beyond[0] or z > MIN_SPECTRUM_AT_LIMIT[0])
+        lateral = limited[1] and (beyond[1] or max(y, x) > MIN_SPECTRUM_AT_LIMIT[1])
         return axial, lateral, lateral
 
     # The errors take a while, and without them it is told rather too often.
