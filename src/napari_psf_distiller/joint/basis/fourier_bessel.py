@@ -586,9 +586,13 @@ class FourierBessel:
         """Write ball and pixel as few products of a function of f and one of k, for `hessian`."""
         waves = self._waves_at(0.0)
         self._blurred: list[list[_Blurred]] = [[] for _ in self.parts]
+        # Most terms have their factor from the same cosine of the pixels' filter.
+        separated: dict[int, tuple[Floats, Floats, Floats]] = {}
         for source, target, factor in self.voxel_functions.links:
             part = self.parts[source]
-            left, values, right = np.linalg.svd(self.ball * factor)
+            if id(factor) not in separated:
+                separated[id(factor)] = np.linalg.svd(self.ball * factor)
+            left, values, right = separated[id(factor)]
             bessel_values = self._bessel_at_rings(target[0])
             functions = [
                 (
