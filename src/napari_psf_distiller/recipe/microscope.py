@@ -13,6 +13,7 @@ from napari_psf_distiller.lengths import (
     SHEET,
     WAVELENGTH,
 )
+from napari_psf_distiller.optics import PHOTONS
 from napari_psf_distiller.recipe.parameter import Option, Parameter, declared
 from napari_psf_distiller.recipe.quantities import Intensity, Positive, PositiveIntensity
 from napari_psf_distiller.recipe.section import Section
@@ -20,10 +21,10 @@ from napari_psf_distiller.recipe.section import Section
 __all__ = ["WITH_PINHOLE", "Camera", "Optics"]
 
 
-# The kinds of microscope that scan a focus over the specimen, and how many photons excite there.
-SCANNED = {"confocal": 1, "spinning disk": 1, "two-photon": 2, "three-photon": 3}
-
 WITH_PINHOLE = ("confocal", "spinning disk")
+
+# The kinds of microscope that scan a focus over the specimen, and how many photons excite there.
+SCANNED = dict.fromkeys(WITH_PINHOLE, 1) | PHOTONS
 
 # What must be known of a kind for the frequencies that it passes; what a kind that is not listed
 # passes is not known.
