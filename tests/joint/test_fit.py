@@ -106,7 +106,7 @@ def test_a_bead_that_others_psf_fits_is_not_refused_again(field, monkeypatch):
         reasons[0] = "touching" if used[0] else ""
         return reasons
 
-    monkeypatch.setattr("napari_psf_distiller.joint.operations.judge", undecided)
+    monkeypatch.setattr("napari_psf_distiller.joint.bead_operations.judge", undecided)
     result, _ = distil(observed(field.image))
     assert asked[:2] == [True, False]
     assert result.beads["used"].all()

@@ -19,8 +19,8 @@ from napari_psf_distiller import (
     Recipe,
     pipeline,
 )
-from napari_psf_distiller.joint import fit as joint
 from napari_psf_distiller.joint import pipeline as joint_pipeline
+from napari_psf_distiller.joint import rounds as joint
 from napari_psf_distiller.postprocess import crop_about_centre, postprocess_step
 from napari_psf_distiller.progress import finish
 

@@ -1,13 +1,12 @@
 """The joint fit: PSF, beads' centres and amplitudes, and background, fitted to the raw image.
 
-This module is the algorithm, from the first PSF to the last round; each line is an operation of
-`FitOperations`.
+This module is the algorithm for one image, from the first PSF to the last of the `rounds`; each
+line is an operation of `FitOperations`.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
 
 import numpy as np
 
@@ -15,14 +14,11 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import Candidates, may_shape_psf
-from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.operations import (
-    FitOperations,
-    Judgement,
-    band_in_words,
-)
+from napari_psf_distiller.joint.operations import FitOperations
 from napari_psf_distiller.joint.outcome import finished_fit
+from napari_psf_distiller.joint.psf_operations import band_in_words
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
+from napari_psf_distiller.joint.rounds import alternate_until_converged, extend_basis_while_evident
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.steps import StepId
 
@@ -38,30 +34,9 @@ FIRST_FIT_BEADS = 16
 # first PSF.
 FIRST_FIT_LOG_AMPLITUDE = 1.2
 
-# Rounds of improving PSF and beads alternately, at most.
-MAX_ROUNDS = 6
-
 # A linear solution ends where it gains less than this part of what the round gained: the first PSF,
-# from a Gaussian's centres, need not be found to the end, and what is left of a later one needs
-# another round.
-FIRST_GAIN_RATIO, LATER_GAIN_RATIO = 0.01, 0.001
-
-# Rounds end where one makes the image likelier by less than this, or can only do that, in nats a
-# coefficient of the PSF's symmetric part: the noise alone is worth half a nat.
-CONVERGED_NATS_PER_COEFFICIENT = 0.02
-
-# After a round that gained less than this there is no other if better centres would gain less than
-# the above: it could gain no more, as PSF and beads are improved in turns.
-NEARLY_CONVERGED_NATS_PER_COEFFICIENT = 0.1
-
-# Where rounds end for their number or their cost, and the last one gained less than this, what is
-# missing is within the PSF's errors: as much as the noise alone is worth.
-HARMLESS_NATS_PER_COEFFICIENT = 0.5
-
-# How often, at most, the PSF's basis is extended by angular orders, and by higher frequencies, each
-# time with what was found before; how often its grid is refined; and how often the PSF's peak is
-# put into the window's middle.
-MAX_ORDER_ADMISSIONS, MAX_BAND_WIDENINGS, MAX_GRID_REFINEMENTS, MAX_CENTRINGS = 3, 2, 2, 3
+# from a Gaussian's centres, need not be found to the end.
+FIRST_GAIN_RATIO = 0.01
 
 
 def distill_jointly(
@@ -119,35 +94,17 @@ def distill_jointly(
         fit.close()
 
 
-class _Solution(NamedTuple):
-    """Where alternating between PSF and beads has ended.
-
-    Attributes
-    ----------
-    state : Linearised
-        The model before the last linear solution, which changed next to nothing.
-    judgement : Judgement
-        How the beads fit the model.
-    converged : bool
-        Whether the rounds ended because they gained nothing more, and not for their number.
-    """
-
-    state: Linearised
-    judgement: Judgement
-    converged: bool
-
-
 def _fit(fit: FitOperations) -> Steps[JointFitResult]:
     """Fit from the start, or on from an earlier fit, to the end."""
     if fit.before is None:
         yield from _fit_first_psf(fit)
-        solution = yield from _alternate_until_converged(fit, fit.judge_beads())
-        solution = yield from _extend_basis_while_evident(fit, solution)
+        solution = yield from alternate_until_converged(fit, fit.judge_beads())
+        solution = yield from extend_basis_while_evident(fit, solution)
     else:
         if fit.new_beads:
             fit.improve_beads(2, fit.new_beads)
         fit.improve_beads(1)
-        solution = yield from _alternate_until_converged(fit, fit.judge_beads())
+        solution = yield from alternate_until_converged(fit, fit.judge_beads())
     # Before the errors, which take as long again where a fit only went on from another.
     preview = fit.preview() if fit.preview_every else None
     yield Progress(StepId.DISTILL, fit.iterations, fit.iterations, preview=preview)
@@ -206,50 +163,3 @@ def _fit_first_psf(fit: FitOperations) -> Steps[None]:
     model.active_count = len(model.used)
     fit.improve_beads(1)
     fit.admit_hidden_beads()
-
-
-def _alternate_until_converged(fit: FitOperations, judgement: Judgement) -> Steps[_Solution]:
-    """Improve PSF and beads alternately, and judge the beads, until nothing is gained."""
-    # Orders beyond 0 are held by their prior: their coefficients are worth much less than one.
-    coefficients = fit.basis.sizes[0]
-    converged_nats = CONVERGED_NATS_PER_COEFFICIENT * coefficients
-    nearly_converged_nats = NEARLY_CONVERGED_NATS_PER_COEFFICIENT * coefficients
-    harmless_nats = HARMLESS_NATS_PER_COEFFICIENT * coefficients
-    for _ in range(MAX_ROUNDS):
-        before = fit.nats
-        state = yield from fit.solve_psf_and_background(LATER_GAIN_RATIO, converged_nats)
-        gain = fit.nats - before
-        # The last round does not judge: a bead that it refused would have shaped the PSF.
-        if gain < converged_nats or (
-            gain < nearly_converged_nats and fit.gain_left_in_beads() < converged_nats
-        ):
-            return _Solution(state, judgement, converged=True)
-        if fit.spent >= fit.settings.most_iterations:
-            return _Solution(state, judgement, gain < harmless_nats)
-        fit.update_noise_and_priors(state)
-        fit.improve_beads(1)
-        judgement = fit.judge_beads()
-    return _Solution(fit.model.linearise(), judgement, gain < harmless_nats)
-
-
-def _extend_basis_while_evident(fit: FitOperations, solution: _Solution) -> Steps[_Solution]:
-    """Give the PSF what the beads show and its basis lacks; return the solution with it.
-
-    The PSF's peak is put into the middle of its window first, then its grid is refined and the band
-    widened, then angular orders are admitted: after each all is fitted again.
-    """
-    centrings, refinements = MAX_CENTRINGS, MAX_GRID_REFINEMENTS
-    widenings, admissions = MAX_BAND_WIDENINGS, MAX_ORDER_ADMISSIONS
-    while fit.spent < fit.settings.most_iterations:
-        if centrings and fit.centre_peak():
-            centrings -= 1
-        elif refinements and fit.refine_grid(solution.state):
-            refinements -= 1
-        elif widenings and fit.widen_band(solution.state):
-            widenings -= 1
-        elif admissions and fit.admit_orders(solution.state):
-            admissions -= 1
-        else:
-            break
-        solution = yield from _alternate_until_converged(fit, solution.judgement)
-    return solution

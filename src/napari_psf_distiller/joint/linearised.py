@@ -37,8 +37,8 @@ class Linearised:
     precision : list of numpy.ndarray
         For each of the basis's terms (modes * its coefficients, the same): about the curvature by
         its coefficients, as if each bead stood alone on its nearest voxel.
-    background_precision : numpy.ndarray
-        (background, background): the curvature by the background.
+    background_blocks : list of numpy.ndarray
+        The curvature by the background: a block (its coefficients, the same) for each image.
     coupling : numpy.ndarray
         (background, modes * coefficients of order 0): about the curvature by the background and the
         PSF's symmetric part.
@@ -58,12 +58,17 @@ class Linearised:
     gradient: Floats
     weights: list[Array]
     precision: list[Floats]
-    background_precision: Floats
+    background_blocks: list[Floats]
     coupling: Floats
     schur_term: Floats
     stacked_residual: Array
     stacked_weight: Array
     modes: int = 1
+
+    @property
+    def background_precision(self) -> Floats:
+        """The curvature by the background, (background, background)."""
+        return linalg.block_diag(*self.background_blocks)
 
     @cached_property
     def preconditioner(self) -> Callable[[Floats], Floats]:
@@ -76,8 +81,19 @@ class Linearised:
         sizes = [len(matrix) // self.modes for matrix in self.precision]
         ends = np.cumsum(sizes)[:-1]
         unknowns = self.modes * sum(sizes)
-        background = linalg.cho_factor(self.background_precision, check_finite=False)
-        through = linalg.cho_solve(background, self.coupling, check_finite=False)
+        images = np.cumsum([len(block) for block in self.background_blocks])[:-1]
+        backgrounds = [
+            linalg.cho_factor(block, check_finite=False) for block in self.background_blocks
+        ]
+
+        def solved_by_background(values: Floats) -> Floats:
+            parts = [
+                linalg.cho_solve(factor, part, check_finite=False)
+                for factor, part in zip(backgrounds, np.split(values, images), strict=True)
+            ]
+            return np.concatenate(parts)
+
+        through = solved_by_background(self.coupling)
         complement = self.precision[0] - SCHUR_FRACTION * self.schur_term
         factors = [
             linalg.cho_factor(matrix, check_finite=False)
@@ -92,7 +108,7 @@ class Linearised:
                 linalg.cho_solve(factor, part, check_finite=False)
                 for factor, part in zip(factors, parts, strict=True)
             ]
-            level = linalg.cho_solve(background, level, check_finite=False) - through @ solved[0]
+            level = solved_by_background(level) - through @ solved[0]
             by_mode = [part.reshape(self.modes, -1) for part in solved]
             return np.concatenate([np.concatenate(by_mode, axis=1).ravel(), level])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,21 @@ from napari_psf_distiller.joint.judging import check_one_kind
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.locate import BeadFit
 from napari_psf_distiller.joint.misfit.second_peak import SecondPeak, second_peak
-from napari_psf_distiller.joint.misfit.summary import find_misfit
+from napari_psf_distiller.joint.misfit.summary import Misfit, find_misfit
 from napari_psf_distiller.joint.model.model import JointModel
+from napari_psf_distiller.joint.model.stacked_model import StackedModel
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
 
-__all__ = ["axial_peak", "finished_fit"]
+__all__ = [
+    "OutcomeErrors",
+    "axial_peak",
+    "errors_of",
+    "finished_fit",
+    "relative_sum_variance",
+    "result_of",
+]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -75,42 +83,137 @@ def finished_fit(
     InputError
         The PSF's sum is not positive.
     """
-    basis, bead_image = model.basis, model.bead_image
+    basis = model.basis
     if not basis.total(model.coefficients) > 0:
         check_one_kind(reasons)
     sum_variance = _sum_variance(model, state, device, before)
-    # In voxels of the PSF's own grid.
-    peak = axial_peak(basis, model.coefficients, basis.shape[0] // 4)
-    displacement = peak / basis.sampling[0]
-    planes = round(displacement)
-    # Beyond the window's ends the functions are anything: displaced by more than a fraction of a
-    # plane, the PSF has fewer.
-    fraction = planes - displacement
-    grid = basis.on_voxels
-    errors = psf_errors(grid, model.coefficients, state, sum_variance, fraction)
-    finer_error: Array | None = None
-    grid_errors = errors.voxels
-    if grid is not basis:
-        finer = psf_errors(basis, model.coefficients, state, sum_variance, round(peak) - peak)
-        grid_errors = finer.voxels
-        # As parts of a sum over more voxels.
-        part = np.float32(1 / math.prod(basis.sampling))
-        finer_error = part * _about_plane(grid_errors, round(peak))
-    misfit = find_misfit(model, bead_fit, state, widths, reasons, errors.voxels, grid_errors)
+    errors = errors_of(basis, model.coefficients, state, sum_variance)
+    misfit = find_misfit(
+        model, bead_fit, state, widths, reasons, errors.of_psf.voxels, errors.on_grid
+    )
     model.normalise()
-    moved = _about_plane(grid.psf(model.coefficients, fraction), planes)
-    voxel_errors = _about_plane(errors.voxels, planes)
+    return result_of(
+        model,
+        errors,
+        misfit,
+        bead_fit,
+        reasons,
+        settings,
+        widths,
+        order,
+        preset_status,
+        sum_variance * int(model.used.sum()),
+        iterations=iterations,
+        converged=converged,
+    )
+
+
+class OutcomeErrors(NamedTuple):
+    """How well a finished PSF is known.
+
+    Attributes
+    ----------
+    of_psf : PSFErrors
+        On the image's voxels.
+    on_grid : numpy.ndarray
+        float32, (Z, Y, X): of the voxels of the PSF's own grid.
+    finer : numpy.ndarray or None
+        The same about the PSF's peak, for a PSF with the sum 1 there, where that grid is finer.
+    displacement : float
+        Displacement of the PSF's peak along z from the middle of its window, in voxels.
+    """
+
+    of_psf: PSFErrors
+    on_grid: Array
+    finer: Array | None
+    displacement: float
+
+    @property
+    def planes(self) -> int:
+        """`displacement` in whole voxels."""
+        return round(self.displacement)
+
+    @property
+    def fraction(self) -> float:
+        """By which the PSF is displaced so that its peak is in the middle of a plane.
+
+        Beyond the window's ends the functions are anything: displaced by more than a fraction of a
+        plane, the PSF has fewer.
+        """
+        return self.planes - self.displacement
+
+
+def errors_of(
+    basis: FourierBessel, coefficients: Floats, state: Linearised, sum_variance: float
+) -> OutcomeErrors:
+    """Return how well a PSF is known.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        The PSF's coefficients.
+    state : Linearised
+        At these coefficients.
+    sum_variance : float
+        Variance of the PSF's sum, relative to the sum's square.
+    """
+    # In voxels of the PSF's own grid.
+    peak = axial_peak(basis, coefficients, basis.shape[0] // 4)
+    displacement = peak / basis.sampling[0]
+    grid = basis.on_voxels
+    errors = psf_errors(grid, coefficients, state, sum_variance, round(displacement) - displacement)
+    if grid is basis:
+        return OutcomeErrors(errors, errors.voxels, None, displacement)
+    finer = psf_errors(basis, coefficients, state, sum_variance, round(peak) - peak)
+    # As parts of a sum over more voxels.
+    part = np.float32(1 / math.prod(basis.sampling))
+    of_peak: Array = part * _about_plane(finer.voxels, round(peak))
+    return OutcomeErrors(errors, finer.voxels, of_peak, displacement)
+
+
+def result_of(
+    model: JointModel,
+    errors: OutcomeErrors,
+    misfit: Misfit,
+    bead_fit: BeadFit,
+    reasons: NDArray[np.str_],
+    settings: Settings,
+    widths: Floats,
+    order: NDArray[np.intp],
+    preset_status: NDArray[np.str_],
+    sum_variance: float,
+    *,
+    iterations: int,
+    converged: bool,
+) -> JointFitResult:
+    """Return what a joint fit found of an image; its model cannot be used afterwards.
+
+    Parameters
+    ----------
+    model : JointModel
+        Its PSF has the sum 1.
+    errors : OutcomeErrors
+    misfit : Misfit
+    bead_fit, reasons, settings, widths, order, preset_status, iterations, converged
+        See `finished_fit`.
+    sum_variance : float
+        Of a PSF from a single bead; see `JointState`.
+    """
+    basis, bead_image = model.basis, model.bead_image
+    moved = _about_plane(basis.on_voxels.psf(model.coefficients, errors.fraction), errors.planes)
+    voxel_errors = _about_plane(errors.of_psf.voxels, errors.planes)
     psf = (moved / moved.sum()).astype(np.float32)
-    centres = model.centres + np.array([displacement, 0.0, 0.0])
+    centres = model.centres + np.array([errors.displacement, 0.0, 0.0])
     beads = bead_table(model, bead_fit, centres, reasons, order)
     residual = model.residual_image()
     second = second_peak(psf, voxel_errors)
-    fwhm_errors = np.array(_width_errors(psf, errors, second)) * bead_image.spacing
+    fwhm_errors = np.array(_width_errors(psf, errors.of_psf, second)) * bead_image.spacing
     flat = len(residual) == 1
     return JointFitResult(
         psf=psf[0] if flat else psf,
         psf_error=voxel_errors[0] if flat else voxel_errors,
-        finer_error=finer_error,
+        finer_error=errors.finer,
         fwhm_error=tuple(float(w) for w in (fwhm_errors[1:] if flat else fwhm_errors)),
         beads=beads,
         residual=residual[0] if flat else residual,
@@ -128,10 +231,10 @@ def finished_fit(
             fitted=model.fitted(),
             centres=model.centres,
             amplitudes=model.amplitudes,
-            displacement=displacement,
+            displacement=errors.displacement,
             preset_status=preset_status,
             reasons=reasons,
-            sum_variance=sum_variance * int(model.used.sum()),
+            sum_variance=sum_variance,
         ),
     )
 
@@ -172,21 +275,28 @@ def _sum_variance(
     basis, windows = model.basis, model.windows
     coefficients, priors = model.coefficients, model.priors
     if basis.orders == (0,):
-        return _relative_sum_variance(model, state)
+        return relative_sum_variance(model, state)
     # Orders beyond 0 add nothing to the sum, and are not mistaken for background, which is the same
     # all around a bead: without them the same is found in a fraction of the time.
     symmetric = extended_basis(basis, coefficients, basis.band, (0,))
     symmetric_windows = open_windows(device, symmetric.voxel_functions)
     try:
         model.change_basis(symmetric, symmetric_windows, basis.split(coefficients)[0], priors[:1])
-        return _relative_sum_variance(model, replace(state, precision=state.precision[:1]))
+        return relative_sum_variance(model, replace(state, precision=state.precision[:1]))
     finally:
         symmetric_windows.close()
         model.change_basis(basis, windows, coefficients, priors)
 
 
-def _relative_sum_variance(model: JointModel, state: Linearised) -> float:
-    """Return the variance of the sum of a model's PSF, relative to the sum's square."""
+def relative_sum_variance(model: JointModel | StackedModel, state: Linearised) -> float:
+    """Return the variance of the sum of a model's PSF, relative to the sum's square.
+
+    Parameters
+    ----------
+    model : JointModel or StackedModel
+    state : Linearised
+        Its linearisation.
+    """
     functional = np.concatenate([model.basis.sums, np.zeros(len(model.background))])
     return model.variance_of(state, functional) / model.total**2
 

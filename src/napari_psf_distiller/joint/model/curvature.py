@@ -141,7 +141,7 @@ class Curvature:
             np.concatenate([psf_gradient, background_gradient]),
             weights,
             self._precision(stacked_weight, gram),
-            coupling.precision,
+            [coupling.precision],
             coupling.coupling,
             coupling.schur_term,
             stacked_residual,

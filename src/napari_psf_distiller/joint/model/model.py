@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +19,10 @@ from napari_psf_distiller.joint.basis.theory_spectrum import SpectrumLimit
 from napari_psf_distiller.joint.image.background import NormalEquations
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.model.conjugate_gradients import conjugate_gradients
 from napari_psf_distiller.joint.model.curvature import Curvature
 from napari_psf_distiller.joint.model.field_model import ConstantField, FieldModel
 from napari_psf_distiller.joint.model.light import BeadLight
+from napari_psf_distiller.joint.model.linear_unknowns import LinearUnknowns
 from napari_psf_distiller.joint.model.positions import BeadPositions
 from napari_psf_distiller.joint.model.residual_noise import ResidualNoise, fit_residual_noise
 from napari_psf_distiller.joint.model.surroundings import Surroundings
@@ -36,13 +36,6 @@ Slices = tuple[slice, ...]
 # Voxels in the middle of each bead's window that tell how large the residuals are; and of all beads
 # together: where there are more, only every second to fourth row is looked at.
 NOISE_VOXELS_PER_BEAD, NOISE_VOXELS, MAX_ROW_STEP = 20_000, 400_000, 4
-
-# A variance is found in at most this many iterations, to this part of itself.
-VARIANCE_MAX_ITERATIONS, VARIANCE_RELATIVE_GAIN = 16, 0.1
-
-# Iterations end where less is left to gain than this, in nats an unknown: it changes nothing, as
-# the noise alone is worth half a nat.
-MIN_NATS_PER_UNKNOWN = 0.01
 
 
 class FittedUnknowns(NamedTuple):
@@ -72,12 +65,13 @@ class FittedUnknowns(NamedTuple):
         return coefficients
 
 
-class JointModel:
+class JointModel(LinearUnknowns):
     """A model of a bead image, and how it is improved.
 
     Every voxel is the background plus, for each bead, its amplitude times the PSF at its place
     convolved with the bead's ball, at the bead's sub-voxel centre. The unknowns that enter
-    linearly, the PSF's parameters and the background's coefficients, are found together by `solve`.
+    linearly, the PSF's parameters and the background's coefficients, are found together by `solve`;
+    of several images with one PSF by that of a `StackedModel`.
 
     Parameters
     ----------
@@ -119,6 +113,7 @@ class JointModel:
         coefficients: Floats,
         field_model: FieldModel | None = None,
     ) -> None:
+        super().__init__()
         self.bead_image, self.basis, self.windows = bead_image, basis, windows
         self.field_model = ConstantField() if field_model is None else field_model
         self.background = bead_image.coefficients.copy()
@@ -143,8 +138,6 @@ class JointModel:
         self.amplitudes = np.maximum(heights, np.sqrt(bead_image.floor)) / peak
         self.used = np.ones(len(centres), bool)
         self.active_count = len(centres)
-        # How far the iterations have come that are under way.
-        self._step: Floats = np.zeros(0)
 
     # The PSF.
 
@@ -172,8 +165,12 @@ class JointModel:
     @property
     def coefficients_so_far(self) -> Floats:
         """`coefficients`, as the iterations under way have improved them."""
-        step = self._step[: self._parameters.size]
-        return self._mean_psf(self._parameters + step.reshape(self._parameters.shape))
+        return self.coefficients_after(self._step)
+
+    def coefficients_after(self, step: Floats) -> Floats:
+        """Return `coefficients` as a step of the unknowns makes them; an empty one changes none."""
+        change = step[: self._parameters.size]
+        return self._mean_psf(self._parameters + change.reshape(self._parameters.shape))
 
     def _mean_psf(self, parameters: Floats) -> Floats:
         mean: Floats = self.positions.field_weights.mean(axis=0) @ parameters
@@ -198,9 +195,10 @@ class JointModel:
 
     def normalise(self) -> None:
         """Scale the PSF to the sum 1, and the amplitudes by the inverse; see `total`."""
-        self._divide_psf_by(self.total)
+        self.divide_psf_by(self.total)
 
-    def _divide_psf_by(self, factor: float) -> None:
+    def divide_psf_by(self, factor: float) -> None:
+        """Scale the PSF, and the amplitudes by the inverse."""
         self.parameters = self._parameters / factor
         self.amplitudes = self.amplitudes * factor
 
@@ -249,6 +247,21 @@ class JointModel:
     def fits_psf(self) -> NDArray[np.bool_]:
         """Which beads the PSF is fitted to, (beads,): those used among the active ones."""
         return self.used & (np.arange(len(self.used)) < self.active_count)
+
+    @property
+    def centres_used(self) -> Floats:
+        """The used beads' centres, (beads, 3) in voxels."""
+        return self.centres[self.used]
+
+    @property
+    def beads_used(self) -> int:
+        """The number of beads that shape the PSF."""
+        return int(self.fits_psf.sum())
+
+    @property
+    def bead_count(self) -> int:
+        """The number of beads, used or not."""
+        return len(self.used)
 
     def move(self, centres: Floats, amplitudes: Floats) -> None:
         """Give the beads new centres, (beads, 3) in voxels, and amplitudes, (beads,)."""
@@ -356,96 +369,27 @@ class JointModel:
 
     # What is learnt.
 
-    def solve(
-        self, max_iterations: int, relative_gain: float, worthwhile_nats: float = 0.0
-    ) -> Generator[float, None, Linearised]:
-        """Improve PSF and background by conjugate gradients, weights and beads held.
-
-        Parameters
-        ----------
-        max_iterations : int
-        relative_gain : float
-            It ends where less than this part of what was gained seems to be left to gain, or less
-            than `MIN_NATS_PER_UNKNOWN`.
-        worthwhile_nats : float
-            Nothing is changed where less than this seems to be there to gain.
-
-        Yields
-        ------
-        float
-            By how many nats each iteration made the image likelier.
-
-        Returns
-        -------
-        Linearised
-            The model as it was before.
-        """
-        state = self.linearise()
-        steps = self._conjugate_gradients(
-            state,
-            state.gradient,
-            max_iterations,
-            relative_gain,
-            MIN_NATS_PER_UNKNOWN * len(state.gradient),
-            worthwhile_nats,
-        )
-        step = yield from steps
-        if not step.any():
-            return state
-        size = self._parameters.size
-        self.parameters = self._parameters + step[:size].reshape(self._parameters.shape)
-        self.background = self.background + step[size:]
-        # The scale belongs to the amplitudes. It is told by the PSF's middle, as its sum is known
-        # only as well as the background.
-        self._divide_psf_by(self.basis.value_at_middle(self.coefficients, 0.0) / self._height)
-        return state
-
-    def variance_of(self, state: Linearised, functional: Floats) -> float:
-        """Return the variance of a linear functional of PSF and background.
-
-        Parameters
-        ----------
-        state : Linearised
-            The model's linearisation as it is.
-        functional : numpy.ndarray
-            (unknowns,): its derivative by the unknowns, as `Linearised` orders them.
-        """
-        gains = self._conjugate_gradients(
-            state, functional, VARIANCE_MAX_ITERATIONS, VARIANCE_RELATIVE_GAIN, 0.0
-        )
-        # What the steps gain adds up to half of the functional times the covariance times itself.
-        return 2 * sum(gains)
-
-    def _conjugate_gradients(
-        self,
-        state: Linearised,
-        target: Floats,
-        max_iterations: int,
-        relative_gain: float,
-        least_gain: float,
-        worthwhile_gain: float = 0.0,
-    ) -> Generator[float, None, Floats]:
-        """Solve ``curvature @ step = target``; yield the gains, return the step."""
-        curvature = self._curvature()
-        self._step = np.zeros_like(target)
-        for step, gain in conjugate_gradients(
-            lambda vector: curvature.times(vector, state.weights, self._borrowed_buffer()),
-            state.preconditioner,
-            target,
-            max_iterations=max_iterations,
-            relative_gain=relative_gain,
-            least_gain=least_gain,
-            worthwhile_gain=worthwhile_gain,
-        ):
-            self._step = step
-            yield gain
-        return self._step
-
     def linearise(self) -> Linearised:
         """Compute weights, gradient and (about) the curvature at the present state."""
         return self._curvature().linearise(
             self.light, self._parameters, self.background, self.variance
         )
+
+    def curvature_times(self, weights: Sequence[Array]) -> Callable[[Floats], Floats]:
+        """Return a function that multiplies a vector by the curvature; see `Curvature.times`."""
+        curvature = self._curvature()
+        return lambda vector: curvature.times(vector, weights, self._borrowed_buffer())
+
+    def add_step(self, step: Floats) -> None:
+        """Change PSF and background by a step of the unknowns."""
+        size = self._parameters.size
+        self.parameters = self._parameters + step[:size].reshape(self._parameters.shape)
+        self.background = self.background + step[size:]
+
+    @property
+    def excess_height(self) -> float:
+        """How many times as high as at the beginning the PSF is in its middle."""
+        return self.basis.value_at_middle(self.coefficients, 0.0) / self._height
 
     def _curvature(self) -> Curvature:
         self._look_around()
