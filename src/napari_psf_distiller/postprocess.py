@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.negative_values import without_negative_values
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
@@ -16,6 +17,7 @@ from napari_psf_distiller.steps import StepId
 __all__ = [
     "centre_on_peak",
     "crop_about_centre",
+    "estimate_of_light",
     "moves_to_centre",
     "postprocess",
     "postprocess_step",
@@ -41,7 +43,8 @@ def postprocess(
     background : float
         This fraction of the maximum is subtracted; from 0 to less than 1.
     clip : bool
-        Negative values become 0.
+        What is negative is taken from the voxels around it, so that noise adds no light; see
+        `without_negative_values`. What a background makes negative becomes 0.
     normalise : bool
         Scale to sum 1.
 
@@ -59,7 +62,7 @@ def postprocess(
         raise InputError(
             f"The background is {background} of the maximum; it must be from 0 to less than 1."
         )
-    psf = centre_on_peak(check_image(distilled, "The distilled PSF"))
+    psf = centre_on_peak(estimate_of_light(check_image(distilled, "The distilled PSF"), clip))
     if crop is not None:
         psf = crop_about_centre(psf, crop)
     values = psf.astype(np.float64)
@@ -75,6 +78,13 @@ def postprocess(
             )
         values /= total
     return values.astype(np.float32)
+
+
+def estimate_of_light(distilled: NDArray[np.float32], clip: bool) -> NDArray[np.float32]:
+    """Return a distilled array, without negative values if these are to be taken away."""
+    if not clip or distilled.min() >= 0:
+        return distilled
+    return without_negative_values(distilled).astype(np.float32)
 
 
 def centre_on_peak(psf: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -92,7 +92,7 @@ def test_beads_at_the_same_place_within_their_pixels_tell_nothing_finer():
     image = np.round(image + rng.normal(100, 1.6, image.shape)).astype(np.uint16)
     with pytest.warns(psfd.DistillerWarning) as said:
         psfd.distill(image, PIXEL, bead_diameter=0.1, optics=OPTICS, device="numpy")
-    (text,) = [str(w.message) for w in said if "same place within their voxels" in str(w.message)]
+    (text,) = [str(w.message) for w in said if "different places within them" in str(w.message)]
     assert "along y, x" in text
 
 

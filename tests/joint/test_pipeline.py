@@ -431,11 +431,11 @@ def test_frequencies_from_the_data(field):
 
 @pytest.mark.filterwarnings("ignore:The PSF is wider")
 def test_voxels_too_large_for_the_optics(field):
-    # So large that a finer grid for the PSF is not enough.
+    # So large that these beads cannot tell a grid that is fine enough.
     recipe = quick(optics=Optics(1.2, 0.15, 1.33))
     with pytest.warns(DistillerWarning) as said:
         psfd.distill(field.image, field.spacing, recipe=recipe)
-    assert any("too large for the optics along y, x" in str(one.message) for one in said)
+    assert any("too coarse along y, x" in str(one.message) for one in said)
 
 
 # What cannot be.

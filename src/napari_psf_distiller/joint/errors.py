@@ -11,6 +11,7 @@ from scipy import linalg
 from napari_psf_distiller.joint.basis.voxel_psf import PSFOnGrid
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.measure.widths import profile_width_slope
+from napari_psf_distiller.negative_values import without_negative_values
 
 __all__ = ["PSFErrors", "psf_errors"]
 
@@ -105,4 +106,6 @@ def _light_at_rim(psf: Floats) -> float:
     ]
     across = np.hypot(distance[1][:, None], distance[2])
     outer = (distance[0][:, None, None] > RIM_START) | ((across > RIM_START) & (across <= 1))
-    return float(np.abs(psf[outer]).sum() / np.abs(psf).sum())
+    # Noise is no light.
+    light = without_negative_values(psf)
+    return float(light[outer].sum() / max(light.sum(), 1e-300))

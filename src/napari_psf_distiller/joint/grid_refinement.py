@@ -10,21 +10,20 @@ from numpy.typing import NDArray
 from napari_psf_distiller.joint.basis.beyond_band import powers_beyond
 from napari_psf_distiller.joint.basis.extension import WIDENING_FACTOR
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.errors import psf_errors
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.misfit.sampling_edge import sampling_edge
 from napari_psf_distiller.joint.start import MAX_SAMPLING, within_support
-from napari_psf_distiller.joint.voxel_phases import MIN_PHASE_COVERAGE, phase_coverage
+from napari_psf_distiller.joint.voxel_phases import resolved_sampling
 from napari_psf_distiller.optics import Band, Support, limited_by_sampling
 
-__all__ = ["RefinedPSF", "refined_psf"]
+__all__ = ["RefinedPSF", "refined_psf", "unresolved_axes"]
 
 Floats = NDArray[np.float64]
 
 # A grid is refined where the spectrum's end is at least this part of its beginning, along z and in
 # the plane; see `sampling_edge`. What is cut off there makes a PSF wider by several of its errors
 # before it is worth a warning.
-MIN_SPECTRUM_AT_LIMIT = (0.15, 0.03)
+MIN_SPECTRUM_AT_LIMIT = (0.15, 0.02)
 
 
 class RefinedPSF(NamedTuple):
@@ -72,15 +71,12 @@ def refined_psf(
         None where the spectrum ends before the sampling does, or where the beads' places within
         their voxels cannot tell what is finer.
     """
-    covered = phase_coverage(centres, (2, 2, 2))
+    wanted = _wanted_sampling(basis, coefficients, state, widths)
+    resolved = resolved_sampling(centres, wanted)
     z, y, x = (
-        2 * factor if on and part > MIN_PHASE_COVERAGE and 2 * factor <= MAX_SAMPLING else factor
-        for factor, on, part in zip(
-            basis.sampling,
-            _spectrum_goes_on(basis, coefficients, state, widths),
-            covered,
-            strict=True,
-        )
+        # A grid of which the present one's voxels are not whole parts would lose what it has.
+        most if most == more else factor
+        for factor, more, most in zip(basis.sampling, wanted, resolved, strict=True)
     )
     if (z, y, x) == basis.sampling:
         return None
@@ -94,6 +90,41 @@ def refined_psf(
     return RefinedPSF(refined, refined.fitted(psf))
 
 
+def unresolved_axes(
+    basis: FourierBessel, coefficients: Floats, state: Linearised, centres: Floats, widths: Floats
+) -> tuple[bool, bool, bool]:
+    """Return along which axes a finer grid is called for that the beads' places cannot tell.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        (coefficients,): of the PSF.
+    state : Linearised
+        At these coefficients.
+    centres : numpy.ndarray
+        (beads, 3), in voxels: of the beads that shape the PSF.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
+    """
+    wanted = _wanted_sampling(basis, coefficients, state, widths)
+    z, y, x = (
+        most < more for more, most in zip(wanted, resolved_sampling(centres, wanted), strict=True)
+    )
+    return z, y, x
+
+
+def _wanted_sampling(
+    basis: FourierBessel, coefficients: Floats, state: Linearised, widths: Floats
+) -> list[int]:
+    """Return voxels of the grid to one of the image's along each axis, with those called for."""
+    going_on = _spectrum_goes_on(basis, coefficients, state, widths)
+    return [
+        2 * factor if on and 2 * factor <= MAX_SAMPLING else factor
+        for factor, on in zip(basis.sampling, going_on, strict=True)
+    ]
+
+
 def _spectrum_goes_on(
     basis: FourierBessel, coefficients: Floats, state: Linearised, widths: Floats
 ) -> tuple[bool, bool, bool]:
@@ -105,16 +136,9 @@ def _spectrum_goes_on(
     if not any(limited):
         return False, False, False
     beyond = [power.significant for power in powers_beyond(basis, state, widths)]
+    # That the errors could make as much does not show that there is nothing.
     psf = basis.psf(coefficients)
-
-    def found(errors: Floats) -> tuple[bool, bool, bool]:
-        z, y, x = sampling_edge(psf, errors)
-        axial = limited[0] and (beyond[0] or z > MIN_SPECTRUM_AT_LIMIT[0])
-        lateral = limited[1] and (beyond[1] or max(y, x) > MIN_SPECTRUM_AT_LIMIT[1])
-        return axial, lateral, lateral
-
-    # The errors take a while, and without them it is told rather too often.
-    if not any(found(np.zeros_like(psf))):
-        return False, False, False
-    errors = psf_errors(basis, coefficients, state, 0.0).voxels
-    return found(errors.astype(np.float64) * basis.total(coefficients))
+    z, y, x = sampling_edge(psf, np.zeros_like(psf))
+    axial = limited[0] and (beyond[0] or z > MIN_SPECTRUM_AT_LIMIT[0])
+    lateral = limited[1] and (beyond[1] or max(y, x) > MIN_SPECTRUM_AT_LIMIT[1])
+    return axial, lateral, lateral

@@ -14,6 +14,7 @@ from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.joint.basis.extension import extended_basis
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.errors import PSFErrors, psf_errors
+from napari_psf_distiller.joint.grid_refinement import unresolved_axes
 from napari_psf_distiller.joint.judging import check_one_kind
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.locate import BeadFit
@@ -87,7 +88,9 @@ def finished_fit(
     if not basis.total(model.coefficients) > 0:
         check_one_kind(reasons)
     sum_variance = _sum_variance(model, state, device, before)
-    errors = errors_of(basis, model.coefficients, state, sum_variance)
+    errors = errors_of(
+        basis, model.coefficients, state, sum_variance, model.centres[model.used], widths
+    )
     misfit = find_misfit(
         model, bead_fit, state, widths, reasons, errors.of_psf.voxels, errors.on_grid
     )
@@ -121,12 +124,15 @@ class OutcomeErrors(NamedTuple):
         The same about the PSF's peak, for a PSF with the sum 1 there, where that grid is finer.
     displacement : float
         Displacement of the PSF's peak along z from the middle of its window, in voxels.
+    unresolved : tuple of bool
+        Along which axes what is finer cannot be told; see `unresolved_axes`.
     """
 
     of_psf: PSFErrors
     on_grid: Array
     finer: Array | None
     displacement: float
+    unresolved: tuple[bool, bool, bool]
 
     @property
     def planes(self) -> int:
@@ -144,7 +150,12 @@ class OutcomeErrors(NamedTuple):
 
 
 def errors_of(
-    basis: FourierBessel, coefficients: Floats, state: Linearised, sum_variance: float
+    basis: FourierBessel,
+    coefficients: Floats,
+    state: Linearised,
+    sum_variance: float,
+    centres: Floats,
+    widths: Floats,
 ) -> OutcomeErrors:
     """Return how well a PSF is known.
 
@@ -157,19 +168,24 @@ def errors_of(
         At these coefficients.
     sum_variance : float
         Variance of the PSF's sum, relative to the sum's square.
+    centres : numpy.ndarray
+        (beads, 3), in voxels: of the beads that shape the PSF.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead along each axis, in voxels.
     """
     # In voxels of the PSF's own grid.
     peak = axial_peak(basis, coefficients, basis.shape[0] // 4)
     displacement = peak / basis.sampling[0]
     grid = basis.on_voxels
     errors = psf_errors(grid, coefficients, state, sum_variance, round(displacement) - displacement)
+    unresolved = unresolved_axes(basis, coefficients, state, centres, widths)
     if grid is basis:
-        return OutcomeErrors(errors, errors.voxels, None, displacement)
+        return OutcomeErrors(errors, errors.voxels, None, displacement, unresolved)
     finer = psf_errors(basis, coefficients, state, sum_variance, round(peak) - peak)
     # As parts of a sum over more voxels.
     part = np.float32(1 / math.prod(basis.sampling))
     of_peak: Array = part * _about_plane(finer.voxels, round(peak))
-    return OutcomeErrors(errors, finer.voxels, of_peak, displacement)
+    return OutcomeErrors(errors, finer.voxels, of_peak, displacement, unresolved)
 
 
 def result_of(
@@ -223,6 +239,7 @@ def result_of(
         widths=widths,
         misfit=misfit,
         second_peak=second,
+        unresolved=errors.unresolved,
         state=JointState(
             bead_image=bead_image,
             settings=settings,

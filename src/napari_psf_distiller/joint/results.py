@@ -141,6 +141,9 @@ class JointFitResult:
         What the model does not say of the beads.
     second_peak : SecondPeak or None
         A second peak of the PSF along z that may be the higher one.
+    unresolved : tuple of bool
+        Along which axes the PSF has finer detail than voxels show, and the beads' places within
+        their voxels cannot tell it; see `unresolved_axes`.
     state : JointState
     """
 
@@ -156,6 +159,7 @@ class JointFitResult:
     widths: Floats
     misfit: Misfit
     second_peak: SecondPeak | None
+    unresolved: tuple[bool, bool, bool]
     state: JointState
 
     @property

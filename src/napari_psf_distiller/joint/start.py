@@ -14,11 +14,7 @@ from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.image.detection import Candidates
 from napari_psf_distiller.joint.image.observed_band import observed_band
-from napari_psf_distiller.joint.voxel_phases import (
-    MIN_PHASE_COVERAGE,
-    phase_coverage,
-    subvoxel_places,
-)
+from napari_psf_distiller.joint.voxel_phases import resolved_sampling, subvoxel_places
 from napari_psf_distiller.optics import (
     AXIAL_WIDTH_PERIODS,
     LATERAL_WIDTH_PERIODS,
@@ -175,11 +171,7 @@ def _sampling(needed: Band, bead_image: BeadImage, candidates: Candidates) -> tu
     sampling = [min(factor, MAX_SAMPLING) for factor in wanted]
     voxels = candidates.voxels[~candidates.in_halo]
     places = subvoxel_places(bead_image.intensity, voxels, bead_image.level(voxels))
-    z, y, x = (
-        factor if covered > MIN_PHASE_COVERAGE else 1
-        for factor, covered in zip(sampling, phase_coverage(places, (2, 2, 2)), strict=True)
-    )
-    return z, y, x
+    return resolved_sampling(places, sampling)
 
 
 def _band_of_widths(bead_image: BeadImage, candidates: Candidates) -> Band:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIN_PHASE_COVERAGE", "phase_coverage", "subvoxel_places"]
+__all__ = ["MIN_PHASE_COVERAGE", "phase_coverage", "resolved_sampling", "subvoxel_places"]
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +57,38 @@ def phase_coverage(centres: Floats, sampling: Sequence[int]) -> tuple[float, ...
         gram = turned.conj().T @ turned / max(len(centres), 1)
         found.append(max(0.0, float(np.linalg.eigvalsh(gram)[0])))
     return tuple(found)
+
+
+def resolved_sampling(centres: Floats, wanted: Sequence[int]) -> tuple[int, int, int]:
+    """Return how fine a grid beads at some places can tell, along each axis.
+
+    Parameters
+    ----------
+    centres : numpy.ndarray
+        (beads, 3), in voxels of the image.
+    wanted : sequence of int
+        Voxels of the grid to one of the image's, along z, y and x, at most.
+
+    Returns
+    -------
+    tuple of int
+        The most of them, up to those wanted, of which the beads show all frequencies.
+
+    Examples
+    --------
+    >>> resolved_sampling(np.array([[0.0, 0.0, 0.0], [0.5, 0.3, 0.0]]), (2, 2, 2))
+    (2, 2, 1)
+    """
+    found = list(wanted)
+    while True:
+        short = [
+            factor > 1 and part <= MIN_PHASE_COVERAGE
+            for factor, part in zip(found, phase_coverage(centres, found), strict=True)
+        ]
+        if not any(short):
+            z, y, x = found
+            return z, y, x
+        found = [factor - less for factor, less in zip(found, short, strict=True)]
 
 
 def subvoxel_places(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from napari_psf_distiller.compute.psf_basis import angular_factor
+from napari_psf_distiller.negative_values import without_negative_values
 from napari_psf_distiller.psf.pixel_filter import pixel_cosines, pixel_links
 
 __all__ = ["Evaluated", "FittedFunctions"]
@@ -74,7 +75,7 @@ class FittedFunctions:
     background : float
         This part of the highest value is subtracted.
     clip : bool
-        What is then negative becomes 0.
+        What is negative is taken from the voxels around it before, and what is so then becomes 0.
     error : numpy.ndarray or None
         float32, (Z, Y, X): the standard error of each of the fitted voxels of a PSF with the sum 1
         on them, its brightest in the middle, before a background is subtracted and negative values
@@ -126,6 +127,8 @@ class FittedFunctions:
             if not moves.any() or not near.all():
                 break
             centre = centre + moves * spacing
+        if self.clip:
+            values = without_negative_values(values)
         values -= self.background * values.max()
         if self.clip:
             np.maximum(values, 0, out=values)

@@ -12,6 +12,7 @@ from scipy.interpolate import make_interp_spline
 
 from napari_psf_distiller.checks import check_shape
 from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.negative_values import without_negative_values
 from napari_psf_distiller.psf.functions import Evaluated, FittedFunctions
 from napari_psf_distiller.wording import sizes_text
 
@@ -151,7 +152,7 @@ def interpolated(
     values = _on(array.astype(np.float64), own, spacing, shape, order=3)
     if array.min() >= 0:
         # Splines swing below 0 beside what is steep.
-        np.maximum(values, 0, out=values)
+        values = without_negative_values(values)
     total = float(values.sum())
     if not total > 0:
         raise InputError("The PSF's sum is not positive, so it cannot be scaled to 1.")

@@ -7,7 +7,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.postprocess import crop_about_centre, moves_to_centre
+from napari_psf_distiller.postprocess import (
+    crop_about_centre,
+    estimate_of_light,
+    moves_to_centre,
+)
 from napari_psf_distiller.psf.psf import PSF
 from napari_psf_distiller.recipe import PostProcess
 
@@ -26,7 +30,7 @@ def with_post_processed(distilled: PSF, array: NDArray[np.float32], settings: Po
     settings : PostProcess
         How.
     """
-    before = distilled.array
+    before = estimate_of_light(distilled.array, settings.clip)
     # The brightest voxel went to the middle, and the others with it.
     moves = moves_to_centre(before)
     error, model = distilled.error, distilled.model

@@ -168,7 +168,7 @@ class PostProcess(Section):
     background : float
         This fraction of the maximum is subtracted.
     clip : bool
-        Negative values become 0.
+        Negative values become 0, and the voxels around them darker by about as much.
     normalise : bool
         Scale to sum 1.
     """
@@ -197,7 +197,12 @@ class PostProcess(Section):
         ),
     ] = 0.0
     clip: Annotated[
-        bool, Parameter(label="clip at 0", tooltip="Negative values become 0.", seldom=True)
+        bool,
+        Parameter(
+            label="clip at 0",
+            tooltip="Negative values become 0, and the voxels around them darker by about as much.",
+            seldom=True,
+        ),
     ] = True
     normalise: Annotated[
         bool, Parameter(label="sum 1", tooltip="Scale the PSF to sum 1.", seldom=True)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from joint_fields import APART, TOGETHER, relative_l2, scene, solved
 
 from napari_psf_distiller.joint.model.stacked_model import StackedModel
 from napari_psf_distiller.progress import finish
-from tests.helpers.joint_fields import APART, TOGETHER, relative_l2, scene, solved
 
 NOISY = 3.0
 

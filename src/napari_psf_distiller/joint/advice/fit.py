@@ -68,6 +68,12 @@ def joint_warnings(
     # The PSF's own grid is as fine as the beads' places can tell.
     grid = fit.state.basis.grid_spacing[-len(spacing) :]
     coarse = [] if seen is None else _undersampled_axes(seen, grid)
+    covered = dict(zip(AXES, fit.misfit.phase_coverage, strict=True))
+    unresolved = [
+        axis
+        for axis, finer in zip(AXES, fit.unresolved, strict=True)
+        if finer or (axis in coarse and covered[axis] <= MIN_PHASE_COVERAGE)
+    ]
     reordered = spacing_warnings(fit.widths.tolist(), spacing)
     # With a wrong voxel size the other figures say nothing.
     against_the_model = reordered or misfit_warnings(
@@ -92,7 +98,7 @@ def joint_warnings(
             contradicted += wider_warnings(ratios, recipe.bead_diameter)
     return (
         *_optics_warnings(recipe.optics),
-        *_undersampling_warnings(coarse, fit.misfit.phase_coverage[-len(spacing) :]),
+        *_undersampling_warnings(coarse, unresolved),
         *_width_warnings(fit, spacing),
         *_second_peak_warnings(fit, spacing),
         *_diameter_warnings(fit, spacing, recipe.bead_diameter),
@@ -119,18 +125,25 @@ def _optics_warnings(optics: Optics) -> list[str]:
     ]
 
 
-def _undersampling_warnings(axes: Sequence[str], coverage: Sequence[float]) -> list[str]:
-    """Return along which axes the voxels are too large for the optics."""
-    covered = dict(zip(AXES[-len(coverage) :], coverage, strict=True))
-    alike = [axis for axis in axes if covered[axis] <= MIN_PHASE_COVERAGE]
-    others = [axis for axis in axes if axis not in alike]
+def _undersampling_warnings(axes: Sequence[str], unresolved: Sequence[str]) -> list[str]:
+    """Return along which axes the voxels are too large for the PSF.
+
+    Parameters
+    ----------
+    axes : sequence of str
+        Along which they are too large for the optics.
+    unresolved : sequence of str
+        Along which the beads' places within their voxels cannot tell what is finer.
+    """
+    others = [axis for axis in axes if axis not in unresolved]
     found = []
-    if alike:
+    if unresolved:
+        along = ", ".join(unresolved)
         found.append(
-            f"The voxels are too large for the optics along {', '.join(alike)}, and the beads lie "
-            "at nearly the same place within their voxels there, so that nothing finer than a "
-            "voxel can be told of the PSF, and what it has of fine detail is folded. Use beads at "
-            "different places, such as on a slide that is a little tilted, or smaller voxels."
+            f"The voxels are too coarse along {along} for what the PSF has of fine detail, and the "
+            "beads lie at too few different places within them to tell it: it is folded or lost, "
+            "and the PSF wider than it is. Use more beads at different places, such as on a slide "
+            "that is a little tilted, or smaller voxels."
         )
     if others:
         found.append(
