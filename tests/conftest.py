@@ -70,6 +70,12 @@ def field() -> SimulatedBeads:
 
 
 @pytest.fixture(scope="session")
+def bright_field() -> SimulatedBeads:
+    """The same beads with less noise."""
+    return psfd.simulate_beads((24, 72, 80), beads=8, separation=1.2, photons=3e5, seed=2)
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real bead images, which is not part of the repository."""
     if not SHARED_DATA.is_dir():

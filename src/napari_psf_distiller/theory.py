@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.special import jv
 
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_shape, check_spacing
+from napari_psf_distiller.diffraction import Focus
 from napari_psf_distiller.measure.widths import profile_width
 from napari_psf_distiller.optics import (
     AXIAL_WIDTH_PERIODS,
@@ -38,19 +38,8 @@ USUAL_PINHOLE = 1.0
 # Of a wider one nothing is cut off near the focus.
 WIDEST_PINHOLE = 8.0
 
-# Distances from the axis at which the PSF is computed, so many in wavelength / NA; between them a
-# cubic spline is right to 1e-4.
-RADII_PER_RESOLUTION = 32
-
 # A pixel's square is integrated at so many points a side, and so many more in wavelength / NA.
 LEAST_PIXEL_POINTS, PIXEL_POINTS_PER_RESOLUTION = 3, 8
-
-# Directions of rays at which the pupil is integrated, and so many more for each period of the wave
-# between focus and the furthest point.
-LEAST_DIRECTIONS, DIRECTIONS_PER_PERIOD = 32, 4
-
-# A pinhole is integrated over so many circles, and so many more for each wavelength / NA of it.
-LEAST_CIRCLES, CIRCLES_PER_RESOLUTION = 16, 8
 
 # Lines reach so far to each side of the focus, in wavelength / NA and in periods of the axial band.
 # At half of its maximum the PSF of a circular pupil is 0.51 and 0.88 of these wide.
@@ -258,9 +247,8 @@ def _over_pixels(
     optics: Optics, depths: Floats, down: Floats, across: Floats, pixel: Sequence[float]
 ) -> Floats:
     """Return the PSF at places, integrated over pixels' squares: (depths, down, across)."""
-    aperture, wavelength, _ = _optics_of_focus(optics)
+    aperture, wavelength, index = _optics_of_focus(optics)
     shortest = min(wavelength, optics.excitation or wavelength)
-    step = shortest / aperture / RADII_PER_RESOLUTION
     points, weights = np.polynomial.legendre.leggauss(
         LEAST_PIXEL_POINTS
         + math.ceil(PIXEL_POINTS_PER_RESOLUTION * max(pixel) * aperture / shortest)
@@ -270,7 +258,7 @@ def _over_pixels(
         for places, size in zip((down, across), pixel, strict=True)
     )
     distances = np.hypot(y[:, None], x)
-    radii = np.arange(math.ceil(distances.max() / step) + 4) * step
+    radii = Focus(aperture, shortest, index).radii(float(distances.max()))
     found = np.empty((len(depths), len(down), len(across)))
     parts = (len(down), len(points), len(across), len(points))
     for plane, values in zip(found, _at_points(optics, radii, depths), strict=True):
@@ -283,65 +271,14 @@ def _at_points(optics: Optics, radii: Floats, depths: Floats) -> Floats:
     """Return the PSF at points: (depths, radii)."""
     aperture, wavelength, index = _optics_of_focus(optics)
     kind, excitation = optics.microscope, optics.excitation
+    light = Focus(aperture, wavelength, index)
     if kind in PHOTONS:
-        return _focus(aperture, wavelength, index, radii, depths) ** PHOTONS[kind]
+        return light.intensity(radii, depths) ** PHOTONS[kind]
     if excitation is not None:
         size = min(optics.pinhole or USUAL_PINHOLE, WIDEST_PINHOLE)
-        seen = _through_pinhole(optics, radii, depths, size * 0.61 * wavelength / aperture)
-        return seen * _focus(aperture, excitation, index, radii, depths)
-    point = _focus(aperture, wavelength, index, radii, depths)
+        seen = light.through_disc(radii, depths, size * 0.61 * wavelength / aperture)
+        return seen * Focus(aperture, excitation, index).intensity(radii, depths)
+    point = light.intensity(radii, depths)
     if optics.sheet is not None:
         point *= np.exp(-4 * math.log(2) * (depths[:, None] / optics.sheet) ** 2)
     return point
-
-
-def _focus(
-    aperture: float, wavelength: float, index: float, radii: Floats, depths: Floats
-) -> Floats:
-    """Return the intensity about a focus, 1 in it: (depths, radii). See `theoretical_psf`."""
-    angle = math.asin(aperture / index)
-    wave = index / wavelength
-    periods = radii[-1] * wave * math.sin(angle) + depths[-1] * wave * (1 - math.cos(angle))
-    nodes, weights = np.polynomial.legendre.leggauss(
-        LEAST_DIRECTIONS + math.ceil(DIRECTIONS_PER_PERIOD * periods)
-    )
-    theta, weights = angle * (nodes + 1) / 2, angle * weights / 2
-    cosine, sine = np.cos(theta), np.sin(theta)
-    # The phase at the focus' own depth does not count.
-    along = (
-        np.exp(2j * np.pi * wave * np.outer(depths, cosine - 1)) * weights * sine * np.sqrt(cosine)
-    )
-    across = 2 * np.pi * wave * np.outer(sine, radii)
-    intensity = np.zeros((len(depths), len(radii)))
-    for order, part, times in ((0, 1 + cosine, 1), (1, sine, 2), (2, 1 - cosine, 1)):
-        field = (along * part) @ jv(order, across)
-        intensity += times * (field.real**2 + field.imag**2)
-    focus: Floats = np.square(weights * sine * np.sqrt(cosine) @ (1 + cosine))
-    relative: Floats = intensity / focus
-    return relative
-
-
-def _through_pinhole(optics: Optics, radii: Floats, depths: Floats, disc: float) -> Floats:
-    """Return the emission that a disc about the axis' place in the image takes in: (depths, radii).
-
-    It is that over circles about the emitter's image, of each the part that lies in the disc.
-    """
-    aperture, wavelength, index = _optics_of_focus(optics)
-    step = float(radii[1])
-    further = np.arange(math.ceil((radii[-1] + disc) / step) + 4) * step
-    emission = CubicSpline(further, _focus(aperture, wavelength, index, further, depths), axis=1)
-    nodes, weights = np.polynomial.legendre.leggauss(
-        LEAST_CIRCLES + math.ceil(CIRCLES_PER_RESOLUTION * disc * aperture / wavelength)
-    )
-    # Circles that lie in the disc, and those that leave it.
-    whole = np.maximum(disc - radii, 0)
-    nearest, width = np.abs(radii - disc), 2 * np.minimum(radii, disc)
-    seen = np.zeros((len(depths), len(radii)))
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        inner = node * whole
-        seen += weight * whole * inner * emission(inner)
-        circle = nearest + node * width
-        rise = circle**2 + radii**2 - disc**2
-        cosine = np.clip(rise / np.maximum(2 * circle * radii, 1e-30), -1, 1)
-        seen += weight * width * circle * np.arccos(cosine) / np.pi * emission(circle)
-    return seen

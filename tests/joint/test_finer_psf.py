@@ -98,7 +98,7 @@ def test_beads_at_the_same_place_within_their_pixels_tell_nothing_finer():
 
 def test_the_grid_is_refined_where_beads_show_more_than_their_width_asks_for():
     # A confocal's image is narrow, and its spectrum ends late.
-    size = 0.038
+    size = 0.046
     field = psfd.simulate_beads(
         (480, 480),
         (size, size),

@@ -110,7 +110,9 @@ def test_a_bead_has_its_flux_where_its_window_is_cut_by_the_border() -> None:
         flux_of_beads(image, sharp, -psf, np.array([centre]), widths_of(psf))
 
 
-def test_an_image_is_as_sharp_as_itself(field: SimulatedBeads, beads: pd.DataFrame) -> None:
+def test_an_image_is_as_sharp_as_itself() -> None:
+    field = psfd.simulate_beads((24, 72, 80), beads=8, separation=1.2, seed=1)
+    beads = pd.DataFrame(field.centres, columns=list("zyx")).assign(used=True)
     image = field.image.astype(float)
     itself = prove(image, image, beads, field.psf, (LEVEL, LEVEL))
     # The PSF spreads most of the light, and nothing gathered it.

@@ -146,7 +146,7 @@ def simulate_beads(
     separation = check_number(separation, "separation", 0, 1e5)
     rng = np.random.default_rng(check_whole(seed, "seed", 0, 2**53))
     check_choice(layout, "layout", ("slide", "gel"))
-    # Odd, so that n // 2 is the middle; large enough for the light that matters, 3 x 2 um.
+    # Odd, so that n // 2 is the middle; large enough for the light that matters, 3 x 2 µm.
     window = tuple(
         2 * min(n // 2 - 1, round(reach / size)) + 1
         for n, size, reach in zip(shape, sizes, (4.0, 3.0, 3.0)[-len(shape) :], strict=True)

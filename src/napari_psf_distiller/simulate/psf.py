@@ -1,21 +1,22 @@
-"""The PSF of a microscope of a known kind, by scalar diffraction."""
+"""The PSF of a microscope of a known kind, by vectorial diffraction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from scipy import fft as scipy_fft
-from scipy.special import j1
+from scipy.interpolate import CubicSpline
 
 from napari_psf_distiller.checks import check_number, check_shape, check_spacing
+from napari_psf_distiller.diffraction import Focus
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.lengths import NUMERICAL_APERTURE, REFRACTIVE_INDEX, WAVELENGTH, Bound
 from napari_psf_distiller.optics import PHOTONS
 from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.recipe.microscope import WITH_PINHOLE
 
 __all__ = ["Kind", "optics_to_simulate", "simulate_psf", "voxels_in_memory"]
 
@@ -58,7 +59,7 @@ def simulate_psf(
     pinhole: float | None = None,
     sheet: float | None = None,
 ) -> Floats:
-    """Compute a microscope's PSF from its pupil, by scalar diffraction.
+    """Compute a microscope's PSF from its pupil, by vectorial diffraction.
 
     Parameters
     ----------
@@ -93,11 +94,9 @@ def simulate_psf(
 
     Notes
     -----
-    At the distance z from focus the field is the Fourier transform of the pupil
-    ``cos(theta)^(-1/2) exp(2 pi i z sqrt((n / wavelength)^2 - k^2))`` over ``k < NA / wavelength``
-    (J. W. Goodman, Introduction to Fourier Optics; aplanatic apodisation of the emission after
-    B. M. Hanser et al., J. Microsc. 216, 2004), and the PSF its squared modulus. That of a kind of
-    microscope is made of the excitation's and the emission's as `theoretical_psf` says.
+    It is the PSF of `theoretical_psf`, of emitters that turn freely, with a spherical aberration
+    and at points: a camera's pixels, which are squares, make it a little wider. Towards the sides
+    of its window it is faded out.
 
     Examples
     --------
@@ -119,105 +118,48 @@ def simulate_psf(
             f"Pixels of {max(sizes[-2:])} micrometres are too large to simulate this PSF; at most "
             f"{largest:.3f} (wavelength / (4 NA))."
         )
-    ny, nx = shape[-2:]
-    plane = _Plane(ny, nx, sizes[-2], sizes[-1])
-    depths = (np.arange(shape[0]) - shape[0] // 2) * sizes[0] if len(shape) == 3 else np.zeros(1)
-    emission = plane.focus(numerical_aperture, wavelength, refractive_index, spherical)
-    lit = emission
-    if excitation is not None:
-        lit = plane.focus(numerical_aperture, excitation, refractive_index, spherical)
-    psf = np.empty((len(depths), ny, nx))
-    for part, depth in zip(psf, depths.tolist(), strict=True):
-        part[...] = plane.cropped(_plane_of_kind(optics, plane, emission, lit, depth))
-    psf = psf.reshape(tuple(shape))
+    volume, steps = (1,) * (3 - len(shape)) + tuple(shape), (1.0,) * (3 - len(shape)) + sizes
+    depths, down, across = (
+        (np.arange(n, dtype=np.float64) - n // 2) * step
+        for n, step in zip(volume, steps, strict=True)
+    )
+    # Many pixels are as far from the axis as others.
+    distances, places = np.unique(np.hypot(down[:, None], across), return_inverse=True)
+    psf = _at_points(optics, spherical, distances, depths)[:, places].reshape(tuple(shape))
     for axis, n in enumerate(psf.shape):
         psf *= _taper(n).reshape([-1 if a == axis else 1 for a in range(psf.ndim)])
     result: Floats = psf / psf.sum()
     return result
 
 
-class _Focus(NamedTuple):
-    """The pupil of an objective for some light, and its waves' frequencies along z."""
-
-    pupil: NDArray[np.complex128]
-    axial: Floats
-
-
-class _Plane:
-    """Planes of a PSF, computed on a grid twice as large.
-
-    That keeps what leaves the window from coming back in on the other side.
-    """
-
-    def __init__(self, ny: int, nx: int, dy: float, dx: float) -> None:
-        self._shape, self._sizes = (ny, nx), (dy, dx)
-        self._grid = (scipy_fft.next_fast_len(2 * ny), scipy_fft.next_fast_len(2 * nx))
-        ky, kx = (
-            scipy_fft.fftfreq(n, size) for n, size in zip(self._grid, self._sizes, strict=True)
-        )
-        self._k = np.hypot(ky[:, None], kx[None, :])
-
-    def focus(self, aperture: float, wavelength: float, index: float, spherical: float) -> _Focus:
-        """Return the pupil for light of some wavelength."""
-        k, edge = self._k, aperture / wavelength
-        # The disc's edge is smoothed over one frequency, so that it is round on the square grid.
-        step = max(1 / (n * s) for n, s in zip(self._grid, self._sizes, strict=True))
-        disc = np.clip((edge - k) / step + 0.5, 0, 1)
-        kz = np.sqrt(np.maximum((index / wavelength) ** 2 - k**2, 0))
-        cosine = np.where(disc > 0, kz * wavelength / index, 1)
-        rho = np.minimum(k / edge, 1)
-        phase = spherical * np.sqrt(5) * (6 * rho**4 - 6 * rho**2 + 1)
-        pupil = disc / np.sqrt(np.maximum(cosine, 1e-3)) * np.exp(2j * np.pi * phase)
-        return _Focus(pupil, kz)
-
-    def intensity(self, focus: _Focus, depth: float) -> Floats:
-        """Return the light at some depth, on all of the grid."""
-        field = scipy_fft.ifft2(focus.pupil * np.exp(2j * np.pi * depth * focus.axial))
-        light: Floats = np.abs(scipy_fft.fftshift(field)) ** 2
-        return light
-
-    def through_disc(self, light: Floats, radius: float) -> Floats:
-        """Return what a disc about each place takes in of some light."""
-        phase = np.maximum(2 * np.pi * radius * self._k, 1e-6)
-        blurred = scipy_fft.ifft2(scipy_fft.fft2(light) * (2 * j1(phase) / phase)).real
-        seen: Floats = np.maximum(blurred, 0)
-        return seen
-
-    def cropped(self, light: Floats) -> Floats:
-        """Return the window of a grid."""
-        low = [n // 2 - m // 2 for n, m in zip(self._grid, self._shape, strict=True)]
-        return light[low[0] : low[0] + self._shape[0], low[1] : low[1] + self._shape[1]]
-
-    def distances(self) -> Floats:
-        """Return how far each place of the grid is from the axis, in micrometres."""
-        y, x = (
-            (np.arange(n) - n // 2) * size for n, size in zip(self._grid, self._sizes, strict=True)
-        )
-        distances: Floats = np.hypot(y[:, None], x[None, :])
-        return distances
-
-
-def _plane_of_kind(
-    optics: Optics, plane: _Plane, emission: _Focus, lit: _Focus, depth: float
-) -> Floats:
-    """Return the PSF of a kind of microscope at some depth."""
-    kind, aperture, wavelength = optics.microscope, optics.numerical_aperture, optics.wavelength
+def _at_points(optics: Optics, spherical: float, distances: Floats, depths: Floats) -> Floats:
+    """Return the PSF at depths and distances from the axis: (depths, distances)."""
+    kind, aperture, index = optics.microscope, optics.numerical_aperture, optics.refractive_index
+    wavelength, excitation = optics.wavelength, optics.excitation
     assert aperture is not None
+    assert index is not None
     assert wavelength is not None
-    light = plane.intensity(lit if kind in PHOTONS else emission, depth)
+    emitted = Focus(aperture, wavelength, index, spherical)
+    exciting = emitted if excitation is None else emitted._replace(wavelength=excitation)
+    shortest = min(emitted.wavelength, exciting.wavelength)
+    radii = emitted._replace(wavelength=shortest).radii(float(distances[-1]))
     if kind in PHOTONS:
-        light **= PHOTONS[kind]
-    elif kind == "light sheet" and optics.sheet is not None:
-        light *= np.exp(-4 * np.log(2) * (depth / optics.sheet) ** 2)
-    elif kind == "STED":
-        width = 0.51 * wavelength / aperture / STED_GAIN
-        light *= np.exp(-4 * np.log(2) * (plane.distances() / width) ** 2)
-    elif kind in ("confocal", "spinning disk"):
-        radius = (optics.pinhole or 1.0) * 0.61 * wavelength / aperture
-        light = plane.through_disc(light, radius)
+        light = exciting.intensity(radii, depths) ** PHOTONS[kind]
+    elif kind in WITH_PINHOLE:
+        disc = (optics.pinhole or 1.0) * 0.61 * wavelength / aperture
+        brightest = exciting.intensity(radii, np.zeros(1)).max()
         elsewhere = CROSSTALK if kind == "spinning disk" else 0.0
-        light *= plane.intensity(lit, depth) / plane.intensity(lit, 0.0).max() + elsewhere
-    return light
+        lit = exciting.intensity(radii, depths) / brightest + elsewhere
+        light = emitted.through_disc(radii, depths, disc) * lit
+    else:
+        light = emitted.intensity(radii, depths)
+    if kind == "light sheet" and optics.sheet is not None:
+        light *= np.exp(-4 * np.log(2) * (depths[:, None] / optics.sheet) ** 2)
+    found: Floats = np.maximum(CubicSpline(radii, light, axis=1)(distances), 0)
+    if kind == "STED":
+        width = 0.51 * wavelength / aperture / STED_GAIN
+        found *= np.exp(-4 * np.log(2) * (distances / width) ** 2)
+    return found
 
 
 def optics_to_simulate(

@@ -66,7 +66,7 @@ def test_dim_beads_may_be_missed_but_nothing_is_made_up(shape):
 
 
 def test_a_lower_significance_finds_more():
-    field = observed(simulated(photons=1500, beads=10, spread=0.6).image)
+    field = observed(simulated(photons=2000, beads=10, spread=0.6).image)
     counts = [len(find_candidates(field, s).voxels) for s in (4, 6, 9)]
     assert counts[0] >= counts[1] >= counts[2]
     assert counts[0] > counts[2]

@@ -202,7 +202,7 @@ def test_a_model_that_fits_leaves_noise():
 def test_what_all_beads_have_in_common_is_measured():
     of = scene()
     beads = of.image - 10
-    ring = 0.05 * (np.roll(beads, 2, 2) + np.roll(beads, -2, 2) - 2 * beads)
+    ring = 0.065 * (np.roll(beads, 2, 2) + np.roll(beads, -2, 2) - 2 * beads)
     found = common_of(noisy(of, of.image + ring, 3))
     assert found.significant
     assert found.ratio > 1.5
