@@ -93,9 +93,13 @@ def spaced(z: float, y: float, x: float) -> Callable[[Scene], Told]:
 CONDITIONS = {
     "right": Condition(aberrated=0.0),
     "right, aberrated": Condition(aberrated=1.0),
-    "confocal called widefield": Condition(kind="confocal"),
+    "confocal called widefield": Condition(
+        lambda scene: {"microscope": "widefield"}, kind="confocal"
+    ),
     "light sheet called widefield": Condition(
-        kind="light sheet", objectives=((0.8, 1.333), (1.0, 1.333))
+        lambda scene: {"microscope": "widefield"},
+        objectives=((0.8, 1.333), (1.0, 1.333)),
+        kind="light sheet",
     ),
     "NA 1.2 for 1.4": Condition(
         lambda scene: {"numerical_aperture": 1.2}, objectives=((1.4, 1.515),)

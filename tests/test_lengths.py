@@ -12,7 +12,7 @@ IMAGE = np.arange(4 * 5 * 6.0).reshape(4, 5, 6)
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: Optics(wavelength=520), r"Optics\.wavelength is 520 .*; 520 nm is 0\.52\.$"),
+        (lambda: Optics(wavelength=520), r"The emission wavelength is 520 .*; 520 nm is 0\.52\.$"),
         (lambda: Optics(wavelength=5.2e-7), r"; 5\.2e-07 m is 0\.52\.$"),
         (lambda: Optics(wavelength=0.00052), r"; 0\.00052 mm is 0\.52\.$"),
         (lambda: Optics(wavelength=0.01), r"from 0\.1 to 5 micrometres"),

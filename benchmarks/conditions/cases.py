@@ -36,7 +36,7 @@ class Case:
         The relative L2 error that a good method keeps.
     wrong : mapping
         What is told otherwise than it is: spacing, bead_diameter, numerical_aperture, wavelength,
-        refractive_index.
+        refractive_index, microscope (its kind).
     told : tuple of str
         Of `TOLD`, what makes sense here.
     scored : tuple of int
@@ -75,13 +75,16 @@ class Case:
         names = ("numerical_aperture", "wavelength")
         known = {name: self.wrong.get(name, getattr(microscope, name)) for name in names}
         index = self.wrong.get("refractive_index", microscope.index)
-        known |= {"refractive_index": index, **microscope.of_its_kind()}
+        known["refractive_index"] = index
+        # Of another kind, what is the true one's own is not told.
+        told_kind = self.wrong.get("microscope")
+        known |= microscope.of_its_kind() if told_kind is None else {"microscope": told_kind}
         return psfd.Recipe(bead_diameter=diameter, optics=psfd.Optics(**known))
 
 
 @dataclass(frozen=True)
 class PackageCase(Case):
-    """The package's own simulation: another theory than this benchmark's, scalar."""
+    """The package's own simulation, at points where this benchmark integrates over pixels."""
 
     def simulate(self, seed: int) -> tuple[Exposure, Image]:
         scene = self.scene

@@ -82,6 +82,19 @@ def test_a_microscope_from_an_image(capsys, tmp_path):
     )
 
 
+def test_what_an_image_says_does_not_go_with_what_is_given(capsys, tmp_path, own_microscopes):
+    path = write_ome(tmp_path / "beads.ome.tif", np.zeros((3, 4, 5), np.uint8))
+    save = ("presets", "save", LAB, "--from-image", path)
+    words = refuses(capsys, *save, "--refractive-index", 1.33)
+    assert f"What {path} says of the microscope" in words
+    assert "does not go with what is given" in words
+    # Wrong of itself.
+    words = refuses(capsys, *save, "--na", 12)
+    assert "The numerical aperture is 12" in words
+    assert str(path) not in words
+    assert not own_microscopes.exists()
+
+
 def test_nothing_to_keep_from_an_image(capsys, plain, own_microscopes):
     words = refuses(capsys, "presets", "save", LAB, "--from-image", plain)
     assert f"{plain} says nothing of the microscope" in words
@@ -227,7 +240,7 @@ def test_what_does_not_go_with_what_is_given(distilled, image):
     recipe, (line,) = distilled(image, "--refractive-index", 1.33)
     assert recipe.optics == Optics(refractive_index=1.33)
     assert line.startswith(f"warning: What {image} says of the microscope, microscope confocal")
-    assert "does not go with what is given, and is left out. Optics.numerical_aperture" in line
+    assert "does not go with what is given, and is left out. The numerical aperture" in line
 
 
 def test_what_is_wrong_in_itself_is_no_matter_of_the_image(capsys, image, tmp_path):

@@ -320,7 +320,6 @@ def test_however_many_are_made_no_more_is_kept():
         (Camera, "gain", -1.5),
         (Camera, "saturation", "4095"),
         (Camera, "saturation", float("inf")),
-        (Optics, "refractive_index", 0.9),
         (Optics, "numerical_aperture", float("inf")),
         (Preprocess, "background", "ball"),
         (Preprocess, "factor", -1),

@@ -94,7 +94,15 @@ def _save(arguments: argparse.Namespace, outlet: Outlet) -> str:
             outlet.warn(note)
         chosen = given(arguments, "optics")
         found = stored.beside(chosen.get("microscope", Optics().microscope), chosen)
-    recipe = with_options(Recipe(), arguments, {"optics": found})
+    try:
+        recipe = with_options(Recipe(), arguments, {"optics": found})
+    except InputError as error:
+        # What is given may be wrong of itself, which is no matter of the image.
+        with_options(Recipe(), arguments)
+        raise InputError(
+            f"What {arguments.from_image} says of the microscope, {optics_text(found)}, does not "
+            f"go with what is given. {error}"
+        ) from None
     preset = MicroscopePreset(recipe.optics, recipe.camera)
     if preset == MicroscopePreset():
         options = "give options such as --microscope and --na"

@@ -253,4 +253,4 @@ def padded(psf: Floats, shape: tuple[int, ...]) -> Floats:
 
 def band_in_words(band: Band) -> str:
     """Return a band for a line of the log."""
-    return f"{band.lateral:.3g} cycles/um in the plane, {band.axial:.3g} along z"
+    return f"{band.lateral:.3g} cycles/µm in the plane, {band.axial:.3g} along z"

@@ -224,18 +224,18 @@ class Optics(Section):
         super().__post_init__()
         aperture, index = self.numerical_aperture, self.refractive_index
         for value, bound, name in (
-            (aperture, NUMERICAL_APERTURE, "numerical_aperture"),
-            (self.wavelength, WAVELENGTH, "wavelength"),
-            (index, REFRACTIVE_INDEX, "refractive_index"),
-            (self.excitation, WAVELENGTH, "excitation"),
+            (aperture, NUMERICAL_APERTURE, "numerical aperture"),
+            (self.wavelength, WAVELENGTH, "emission wavelength"),
+            (index, REFRACTIVE_INDEX, "refractive index"),
+            (self.excitation, WAVELENGTH, "excitation wavelength"),
             (self.pinhole, PINHOLE, "pinhole"),
-            (self.sheet, SHEET, "sheet"),
+            (self.sheet, SHEET, "light sheet's width"),
         ):
             if value is not None:
-                bound.check(value, f"Optics.{name}")
+                bound.check(value, f"The {name}")
         if aperture is not None and index is not None and aperture >= index:
             raise InputError(
-                f"Optics.numerical_aperture is {aperture:g}, but it is always less than the "
+                f"The numerical aperture is {aperture:g}, but it is always less than the "
                 f"refractive index of the immersion, which is given as {index:g} (oil has 1.515, "
                 "glycerol 1.47, water 1.33, air 1)."
             )
@@ -253,8 +253,8 @@ class Optics(Section):
                 continue
             if self.microscope not in when[1]:
                 raise InputError(
-                    f"Optics.{one.field} is {value:g}, but Optics.microscope is "
-                    f"{self.microscope!r}, which has none: choose "
+                    f"The {one.field} is {value:g}, but the microscope is {self.microscope!r}, "
+                    "which has none: choose "
                     f"{' or '.join(repr(kind) for kind in when[1])}, or leave it out."
                 )
 
@@ -265,7 +265,8 @@ class Optics(Section):
             return
         photons = SCANNED[self.microscope]
         given = (
-            f"Optics.excitation is {excitation:g} and Optics.wavelength {emission:g} micrometres"
+            f"The excitation wavelength is {excitation:g} and the emission wavelength "
+            f"{emission:g} micrometres"
         )
         if photons == 1 and excitation > emission:
             raise InputError(

@@ -89,7 +89,7 @@ def test_of_an_aberrated_psf_aberrations_are_named():
 def test_optics_that_pass_less_than_beads_show_are_told_with_what_they_show():
     found = said(field(), optics=Optics(0.85, 0.52, 1.33))
     assert f"{FINER} along z than the optics pass, up to" in found
-    assert "cycles/um where they pass 0.62" in found
+    assert "cycles/µm where they pass 0.62" in found
     assert "numerical aperture is higher than given" in found
 
 
@@ -115,7 +115,7 @@ def test_auto_keeps_to_optics_that_the_beads_do_not_contradict():
 
 @pytest.mark.parametrize("optics", [OPTICS, Optics()], ids=["told", "not told"])
 def test_voxels_in_nanometres_are_refused(optics):
-    with pytest.raises(InputError, match=r"um wide.*give the voxel size in micrometres"):
+    with pytest.raises(InputError, match=r"µm wide.*give the voxel size in micrometres"):
         distilled(field(), spacing=(50.0, 25.0, 25.0), optics=optics)
 
 
@@ -127,5 +127,5 @@ def test_beads_that_are_smaller_than_given_are_told_with_their_diameter():
     assert "as if the beads were of about 109 nm and not of 200" in told
     assert narrower_warnings(widths, OPTICS, None) == []
     wide = width_ratios((1.02 * along, 1.08 * across, 1.08 * across), (0.002,) * 3, THEORY)
-    (told,) = wider_warnings(wide, 0.1)
+    (told,) = wider_warnings(wide, OPTICS, 0.1)
     assert "the bead diameter larger (about 211 nm)" in told

@@ -6,6 +6,7 @@ import pytest
 
 from napari_psf_distiller import Optics
 from napari_psf_distiller.joint.misfit.theory_ratios import (
+    WidthRatio,
     likely_diameter,
     narrower_ones,
     wider_ones,
@@ -46,9 +47,24 @@ def test_a_psf_as_wide_as_theory_says_is_neither():
         assert wider_ones(found) == []
 
 
-def test_a_psf_of_scalar_theory_is_not_narrower():
-    # 0.89 of that of emitters that turn freely.
-    assert narrower_ones(ratios(0.985, 0.87, 0.87), OPTICS) == []
+def test_a_psf_of_emitters_that_do_not_turn_is_not_narrower():
+    # 0.955 of that of emitters that turn freely; scalar waves would make 0.87.
+    assert narrower_ones(ratios(0.985, 0.94, 0.94), OPTICS) == []
+    assert len(narrower_ones(ratios(0.985, 0.87, 0.87), OPTICS)) == 1
+
+
+def test_the_sum_of_the_planes_counts_where_aberrations_hide_the_width():
+    narrow, usual, wide = (
+        WidthRatio(False, factor * 0.24, 0.24, 0.002, by_sum=True) for factor in (0.8, 0.95, 1.2)
+    )
+    aberrated = ratios(1.3, 0.8, 0.8)
+    assert narrower_ones((*aberrated, narrow), OPTICS) == [narrow]
+    assert narrower_ones((*aberrated, usual), OPTICS) == []
+    # Two peaks have no widths.
+    assert narrower_ones([narrow], OPTICS) == [narrow]
+    assert wider_ones([wide]) == [wide]
+    assert wider_ones((*ratios(1.0, 1.0, 1.0), wide)) == []
+    assert likely_diameter((*ratios(1.0, 1.0, 1.0), narrow), 0.2) is None
 
 
 def test_a_narrower_and_a_wider_psf_are_told_beyond_their_errors():

@@ -426,7 +426,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         "is empty: there is no bead in it",
         "it is always less than the refractive index of the immersion, which is given as 1.33",
         "JointFit.window[0] is 0.0; it should be greater than 0",
-        "Optics.refractive_index is 0.5, but a refractive index is from 1 to 4",
+        "The refractive index is 0.5, but a refractive index is from 1 to 4",
         "No points layer is chosen. Run Find beads first, or add points by hand.",
     )
     assert len(told.errors) == len(expected)

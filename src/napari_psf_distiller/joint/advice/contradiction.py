@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from napari_psf_distiller.joint.misfit.projection import projected_scale
 from napari_psf_distiller.joint.misfit.theory_ratios import (
     WidthRatio,
     likely_diameter,
@@ -40,12 +42,21 @@ def theory_ratios(
     Returns
     -------
     tuple of WidthRatio
-        Empty where there is no theory, and where the PSF has two peaks and so no one width.
+        Empty where there is no theory. Last that by the sum of the planes, where there is one; it
+        is alone where the PSF has two peaks and so no one width.
     """
-    if fit.second_peak is not None:
-        return ()
     theory = theoretical_widths(optics, spacing)
-    return width_ratios(fwhm(fit.psf, spacing), fit.fwhm_error, theory, coarse)
+    found = width_ratios(fwhm(fit.psf, spacing), fit.fwhm_error, theory, coarse)
+    if fit.second_peak is not None:
+        found = ()
+    y, x = theory[-2:]
+    if y is None or x is None or {"y", "x"} & set(coarse):
+        return found
+    sum_of_planes = projected_scale(fit.psf, spacing, optics)
+    if sum_of_planes is None:
+        return found
+    width, (scale, error) = math.sqrt(y * x), sum_of_planes
+    return (*found, WidthRatio(False, scale * width, width, error * width, by_sum=True))
 
 
 def narrower_warnings(
@@ -87,19 +98,22 @@ def _smaller_beads_warnings(ratios: Sequence[WidthRatio], bead_diameter: float |
         return []
     return [
         "The PSF is narrower in the plane than one of these optics, "
-        f"{_in_words([one for one in ratios if not one.along])}, as if the beads were of about "
+        f"{_in_words(_across(ratios))}, as if the beads were of about "
         f"{1000 * likely:.0f} nm and not of {1000 * bead_diameter:.0f}: too much of their size "
         "was taken out of it. Check the bead diameter, the voxel size in the plane and the "
         "numerical aperture."
     ]
 
 
-def wider_warnings(ratios: Sequence[WidthRatio], bead_diameter: float | None) -> list[str]:
+def wider_warnings(
+    ratios: Sequence[WidthRatio], optics: Optics, bead_diameter: float | None
+) -> list[str]:
     """Return whether the PSF is wider than its optics make it, with the likely causes.
 
     Parameters
     ----------
     ratios : sequence of WidthRatio
+    optics : Optics
     bead_diameter : float or None
         As it was given, in micrometres. Without it the PSF is as wide as a bead's image.
     """
@@ -107,7 +121,7 @@ def wider_warnings(ratios: Sequence[WidthRatio], bead_diameter: float | None) ->
     likely = likely_diameter(ratios, bead_diameter) if bead_diameter else None
     if not found and likely is not None and bead_diameter and likely > bead_diameter:
         # Less than what good microscopes have, too, but in both directions as beads make it.
-        found = [width for width in ratios if not width.along]
+        found = _across(ratios)
     if not found:
         return []
     causes = [f"the voxel size{_where(found)} is smaller than given"]
@@ -120,8 +134,8 @@ def wider_warnings(ratios: Sequence[WidthRatio], bead_diameter: float | None) ->
     return [
         f"The PSF is wider than an unaberrated one of these optics: {_in_words(found)}. It has "
         "aberrations (correction collar, cover glass, immersion, alignment), or "
-        f"{', '.join(causes[:-1])} or {causes[-1]}. If the objective is a good one, check these "
-        "figures."
+        f"{', '.join(causes)}, or it is {_wider_kind(optics)}. If the objective is a good one, "
+        "check these figures."
     ]
 
 
@@ -138,7 +152,7 @@ def support_warnings(fit: JointFitResult, support: Support | None, optics: Optic
     if support is None or optics.support != "auto":
         return []
     beyond = [
-        f"up to {has:.2g} cycles/um {where} instead of {passes:.2g}"
+        f"up to {has:.2g} cycles/µm {where} instead of {passes:.2g}"
         for where, has, passes in (
             ("along z", fit.band.axial, support.band.axial),
             ("in the plane", fit.band.lateral, support.band.lateral),
@@ -155,11 +169,16 @@ def support_warnings(fit: JointFitResult, support: Support | None, optics: Optic
     ]
 
 
+def _across(ratios: Sequence[WidthRatio]) -> list[WidthRatio]:
+    """Return the width in the plane through the peak."""
+    return [one for one in ratios if not (one.along or one.by_sum)]
+
+
 def _in_words(widths: Sequence[WidthRatio]) -> str:
     """Return widths beside theory's, for a sentence."""
     return " and ".join(
-        f"{one.found:.3g} um {'along z' if one.along else 'in the plane'} instead of "
-        f"{one.expected:.3g}"
+        f"{one.found:.3g} µm {'along z' if one.along else 'in the plane'} instead of "
+        f"{one.expected:.3g}{' by the sum of its planes' if one.by_sum else ''}"
         for one in widths
     )
 
@@ -169,6 +188,13 @@ def _where(widths: Sequence[WidthRatio]) -> str:
     if len(widths) > 1:
         return ""
     return " along z" if widths[0].along else " in the plane"
+
+
+def _wider_kind(optics: Optics) -> str:
+    """Return what kind of microscope has a wider PSF."""
+    if optics.microscope == "widefield":
+        return "another kind of microscope (two-photon)"
+    return f"another kind of microscope than {optics.microscope} (widefield)"
 
 
 def _another_kind(optics: Optics) -> str:

@@ -95,7 +95,7 @@ def joint_warnings(
             contradicted += narrower_warnings(ratios, recipe.optics, recipe.bead_diameter)
         processed = history_warnings(fit.state.bead_image.history, fit.widths)
         if not (against_the_model or too_few_planes or processed):
-            contradicted += wider_warnings(ratios, recipe.bead_diameter)
+            contradicted += wider_warnings(ratios, recipe.optics, recipe.bead_diameter)
     return (
         *_optics_warnings(recipe.optics),
         *_undersampling_warnings(coarse, unresolved),
@@ -177,7 +177,7 @@ def _second_peak_warnings(fit: JointFitResult, spacing: Sequence[float]) -> list
         return []
     distance = abs(second.planes) * spacing[0]
     return [
-        f"The PSF has two peaks along z, {distance:.2g} um apart, of which the errors do not "
+        f"The PSF has two peaks along z, {distance:.2g} µm apart, of which the errors do not "
         f"tell the higher one: the second has {100 * second.height:.0f} % of the first. Its "
         "middle and its widths may be those of either. Look for aberrations: spherical ones "
         "from the correction collar, the cover glass or the immersion, or astigmatism."

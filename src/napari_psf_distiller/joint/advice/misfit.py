@@ -124,7 +124,7 @@ def _common_warnings(misfit: Misfit, *, optics: bool, undersampled: bool) -> lis
         ]
     if optics and finer_detail(misfit, undersampled=undersampled):
         names = [
-            f"{name} than the optics pass, up to {power.reach:.2g} cycles/um where they pass "
+            f"{name} than the optics pass, up to {power.reach:.2g} cycles/µm where they pass "
             f"{power.limit:.2g}"
             for name, power in zip(DIRECTIONS, common.beyond, strict=True)
             if power.significant

@@ -58,15 +58,15 @@ def check_plausible(
     across = widths[1:] * np.array(spacing[1:])
     if max(across) > MAX_WIDTH_RATIO * min(across):
         raise InputError(
-            f"What stands out in the image is {across[0]:.3g} um wide along y and "
-            f"{across[1]:.3g} um along x, and no bead's image is so unequal: the image has "
+            f"What stands out in the image is {across[0]:.3g} µm wide along y and "
+            f"{across[1]:.3g} µm along x, and no bead's image is so unequal: the image has "
             "stripes, or the voxel size is wrong. Remove the stripes, or give the voxel size in "
             "the order z, y, x."
         )
     width = float(min(across))
     if bead_diameter > MAX_DIAMETER_WIDTHS * width:
         raise InputError(
-            f"The bead diameter is {bead_diameter:g} um, and a bead's image only {width:.3g} um "
+            f"The bead diameter is {bead_diameter:g} µm, and a bead's image only {width:.3g} µm "
             "wide: give the diameter and the voxel size in micrometres."
         )
     finest = None if support is None else MIN_WIDTH_PERIODS / support.band.lateral
@@ -76,12 +76,12 @@ def check_plausible(
             "no microscope's image of a bead is" if finest is None else "the optics do not make one"
         )
         raise InputError(
-            f"A bead's image is {width:.3g} um wide, and {expected} as wide: give the voxel size "
+            f"A bead's image is {width:.3g} µm wide, and {expected} as wide: give the voxel size "
             "in micrometres; 100 nm is 0.1."
         )
     if finest is not None and width < STED_FACTOR * finest:
         raise InputError(
-            f"A bead's image is {width:.3g} um wide, and the optics pass nothing that is narrower "
-            f"than {finest:.3g} um: give the wavelength and the voxel size in "
+            f"A bead's image is {width:.3g} µm wide, and the optics pass nothing that is narrower "
+            f"than {finest:.3g} µm: give the wavelength and the voxel size in "
             "micrometres."
         )
