@@ -430,11 +430,11 @@ def test_frequencies_from_the_data(field):
 
 
 @pytest.mark.filterwarnings("ignore:The PSF is wider")
-def test_voxels_too_large_for_the_optics(field):
+def test_voxels_too_large_for_the_optics(bright_field):
     # So large that these beads cannot tell a grid that is fine enough.
     recipe = quick(optics=Optics(1.2, 0.15, 1.33))
     with pytest.warns(DistillerWarning) as said:
-        psfd.distill(field.image, field.spacing, recipe=recipe)
+        psfd.distill(bright_field.image, bright_field.spacing, recipe=recipe)
     assert any("too coarse along y, x" in str(one.message) for one in said)
 
 
