@@ -59,6 +59,7 @@ WARNINGS = {
         "_refused_warnings",
         "spacing_warnings",
     ),
+    "joint/stacks/advice.py": ("left_out_text", "repeated_text"),
     "deconvolution/deconvolve.py": ("_assumptions",),
     "deconvolution/finer.py": ("spacing_warnings",),
     "deconvolution/tiled.py": ("_tell",),

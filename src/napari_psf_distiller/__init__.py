@@ -37,7 +37,7 @@ from napari_psf_distiller.recipe import (
     Threshold,
     ThresholdedObjects,
 )
-from napari_psf_distiller.results import Deconvolved, Result, WhyEnded
+from napari_psf_distiller.results import Deconvolved, Result, StackResult, WhyEnded
 from napari_psf_distiller.simulate import SimulatedBeads, simulate_beads, simulate_psf
 from napari_psf_distiller.steps import StepId
 
@@ -67,6 +67,7 @@ __all__ = [
     "Result",
     "RichardsonLucy",
     "SimulatedBeads",
+    "StackResult",
     "StepId",
     "StoredMicroscope",
     "Threshold",

@@ -12,10 +12,21 @@ from napari_psf_distiller.checks import check_choice
 from napari_psf_distiller.datasets.volume import AXES
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["AXES", "IN_HALO", "REASONS", "bead_voxels", "centres_of", "true_object"]
+__all__ = [
+    "AXES",
+    "IN_HALO",
+    "IN_LEFT_OUT_STACK",
+    "REASONS",
+    "bead_voxels",
+    "centres_of",
+    "true_object",
+]
 
 # A peak that may be the halo of a brighter bead.
 IN_HALO = "halo"
+
+# A bead of an image whose PSF is not that of the others.
+IN_LEFT_OUT_STACK = "stack"
 
 # Why a bead is not used, and what that means to people.
 REASONS = {
@@ -24,6 +35,7 @@ REASONS = {
     "bright": "much brighter than the others",
     "dim": "too dim to tell its shape",
     IN_HALO: "perhaps only another one's halo",
+    IN_LEFT_OUT_STACK: "of a stack that was left out",
     "touching": "of another shape than the others: touching, clumped or out of focus",
 }
 

@@ -22,6 +22,7 @@ __all__ = [
     "check_number",
     "check_shape",
     "check_spacing",
+    "check_stacks",
     "check_whole",
 ]
 
@@ -110,6 +111,56 @@ def check_array(
     if not constant:
         _refuse_constant(float(low), float(high), name)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def check_stacks(
+    images: ArrayLike | Sequence[ArrayLike],
+    names: Sequence[str] | None = None,
+    *,
+    planes: bool = False,
+) -> list[NDArray[Any]] | None:
+    """Return several images as they are, or say why they cannot be used together.
+
+    Parameters
+    ----------
+    images : sequence of array_like
+        A list or tuple of which each item is an image, all (Z, Y, X).
+    names : sequence of str, optional
+        What the errors' sentences call them; by default "stack 0", "stack 1" and so on.
+    planes : bool
+        Whether they are several images for sure, so that each may be a plane, (Y, X).
+
+    Returns
+    -------
+    list of numpy.ndarray or None
+        None where it is not several images but one, such as a list of planes.
+
+    Raises
+    ------
+    InputError
+        The list is empty, an image cannot be used, or some have three axes and others two.
+    """
+    if not isinstance(images, list | tuple):
+        return None
+    if len(images) == 0:
+        raise InputError("There is no image: the list of images is empty.")
+    axes = [np.ndim(_array(image, "The image")) for image in images]
+    if not planes and max(axes) < 3:
+        return None
+    called = [f"stack {i}" for i in range(len(images))] if names is None else names
+    # A blank one is left out later, with a sentence, and the others go on.
+    arrays = [
+        check_array(image, f"The image {name}", constant=True)
+        for image, name in zip(images, called, strict=True)
+    ]
+    flat = [name for name, array in zip(called, arrays, strict=True) if array.ndim == 2]
+    if 0 < len(flat) < len(arrays):
+        deep = next(name for name, one in zip(called, arrays, strict=True) if one.ndim == 3)
+        raise InputError(
+            f"{flat[0]} is one plane, and {deep} is a stack of planes: images that are distilled "
+            "together must be all of one kind."
+        )
+    return arrays
 
 
 def _array(image: ArrayLike, name: str) -> NDArray[Any]:

@@ -8,24 +8,25 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
-from napari_psf_distiller.checks import check_array, check_callback, check_spacing
+from napari_psf_distiller.checks import check_array, check_callback, check_spacing, check_stacks
 from napari_psf_distiller.deconvolution.pipeline import engine_of
 from napari_psf_distiller.errors import DistillerWarning, InputError, shown
 from napari_psf_distiller.joint.pipeline import joint_steps
+from napari_psf_distiller.joint.stacks.pipeline import stack_steps
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.recipe import Optics, Recipe, ThresholdedObjects
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.stepwise.pipeline import stepwise_steps
 
-__all__ = ["distill", "distill_steps_of"]
+__all__ = ["distill", "distill_steps_of", "distill_steps_of_stacks"]
 
 
 def distill(
-    image: ArrayLike,
+    image: ArrayLike | Sequence[ArrayLike],
     spacing: Sequence[float] | None = None,
     recipe: Recipe | None = None,
     *,
@@ -34,12 +35,13 @@ def distill(
     device: str | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Result:
-    """Distil the PSF from an image of fluorescent beads.
+    """Distil the PSF from an image of fluorescent beads, or from several.
 
     Parameters
     ----------
-    image : array_like
-        (Z, Y, X) or (Y, X), numbers. A stack of one plane is taken as that plane.
+    image : array_like, or sequence of array_like
+        (Z, Y, X) or (Y, X), numbers. A stack of one plane is taken as that plane. Of a list or
+        tuple of stacks, each (Z, Y, X), one PSF is distilled; planes are given as stacks of one.
     spacing : sequence of float, optional
         Voxel size in micrometres; by default the recipe's.
     recipe : Recipe, optional
@@ -62,7 +64,8 @@ def distill(
     ------
     InputError
         The image, the spacing, the optics or the recipe cannot be used, no bead was found, or the
-        recipe has another bead diameter or other optics than those given.
+        recipe has another bead diameter or other optics than those given; of several images, more
+        than half of which do not have the same PSF.
     DeviceError
         The device cannot be used, or failed.
 
@@ -70,6 +73,14 @@ def distill(
     -----
     DistillerWarning
         For each of the result's warnings.
+
+    Notes
+    -----
+    Several images are for the joint fit. They may differ in shape, type, exposure and background,
+    each of which has its own noise and its own beads; their voxel size is one. Each is fitted alone
+    first. One whose PSF is another than that of the others, by more than their errors explain, is
+    left out, with a warning; so is one without beads. If no more than half of them agree, that is
+    an error: PSFs of different microscopes have no mean.
 
     Examples
     --------
@@ -87,9 +98,10 @@ def distill(
     if not isinstance(recipe, Recipe):
         raise InputError(f"The recipe is {shown(recipe)}; it should be a Recipe.")
     check_callback(callback)
-    image = check_array(image)
+    stacks = check_stacks(image)
+    images = [check_array(cast(ArrayLike, image))] if stacks is None else stacks
     if spacing is not None:
-        sizes = check_spacing(spacing, image.ndim)
+        sizes = check_spacing(spacing, images[0].ndim)
         recipe = dataclasses.replace(recipe, spacing=sizes)
     if bead_diameter is not None:
         recipe = _with_given(recipe, "bead_diameter", bead_diameter, None)
@@ -97,7 +109,12 @@ def distill(
         recipe = _with_given(recipe, "optics", optics, Optics())
     if device is not None:
         recipe = dataclasses.replace(recipe, device=device)
-    result = finish(distill_steps_of(image, recipe), callback)
+    steps = (
+        distill_steps_of(images[0], recipe)
+        if stacks is None
+        else distill_steps_of_stacks(images, recipe)
+    )
+    result = finish(steps, callback)
     for warning in result.warnings:
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result
@@ -152,6 +169,51 @@ def distill_steps_of(image: ArrayLike, recipe: Recipe) -> Steps[Result]:
         # It looks at the image as it is; a large one need not lie in memory twice.
         return (yield from joint_steps(original, recipe))
     return (yield from stepwise_steps(original, recipe))
+
+
+def distill_steps_of_stacks(
+    images: Sequence[ArrayLike], recipe: Recipe, names: Sequence[str] | None = None
+) -> Steps[Result]:
+    """Do all steps from several images to their one PSF, as a generator of progress.
+
+    Parameters
+    ----------
+    images : sequence of array_like
+        All (Z, Y, X), or all (Y, X), numbers; their shapes may differ.
+    recipe : Recipe
+        With the spacing, which is that of all.
+    names : sequence of str, optional
+        What people call them; by default "stack 0", "stack 1" and so on.
+
+    Yields
+    ------
+    Progress
+        Of each step in turn.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InputError, DeviceError
+        See `distill`.
+    """
+    names = [f"stack {i}" for i in range(len(images))] if names is None else list(names)
+    originals = check_stacks(list(images), names, planes=True)
+    assert originals is not None
+    if recipe.distill.method != "joint":
+        raise InputError(
+            f"Several images can only be distilled by the joint fit, and the recipe's method is "
+            f"{recipe.distill.method!r}: give one image, or the joint fit's recipe."
+        )
+    spacing = check_spacing(recipe.spacing, originals[0].ndim)
+    if originals[0].ndim == 3 and all(len(image) == 1 for image in originals):
+        originals, spacing = [image[0] for image in originals], spacing[1:]
+    recipe = dataclasses.replace(recipe, spacing=spacing)
+    _check_lengths(recipe, originals[0].ndim)
+    engine_of(recipe)
+    return (yield from stack_steps(originals, names, recipe))
 
 
 def _check_lengths(recipe: Recipe, ndim: int) -> None:

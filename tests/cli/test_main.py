@@ -882,7 +882,7 @@ def test_too_little_memory_is_one_sentence(sized, tmp_path, monkeypatch, capsys)
     def exhausted(*_):
         raise MemoryError
 
-    monkeypatch.setattr("napari_psf_distiller.cli.commands.distill_steps_of", exhausted)
+    monkeypatch.setattr("napari_psf_distiller.cli.bead_stacks.distill_steps_of", exhausted)
     assert run("distill", sized, "-o", tmp_path / "out") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "not enough memory" in line
@@ -1017,7 +1017,7 @@ def test_a_signal_ends_it_with_one_line_and_leaves_nothing(tmp_path, name):
 
 
 def test_what_nobody_expected_is_one_line(sized, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("napari_psf_distiller.cli.commands.distill_steps_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("napari_psf_distiller.cli.bead_stacks.distill_steps_of", lambda *_: 1 / 0)
     assert run("distill", sized, "-o", tmp_path / "out") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "unexpected, ZeroDivisionError: division by zero. Please report it." in line

@@ -170,7 +170,7 @@ def distilled(monkeypatch, tmp_path, capsys):
         raise psfd.InputError("enough")
         yield
 
-    monkeypatch.setattr("napari_psf_distiller.cli.commands.distill_steps_of", note)
+    monkeypatch.setattr("napari_psf_distiller.cli.bead_stacks.distill_steps_of", note)
 
     def distil(*arguments):
         seen.clear()

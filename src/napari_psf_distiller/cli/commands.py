@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.cli.bead_stacks import BeadStacks, read_stacks
 from napari_psf_distiller.cli.microscope import with_microscope
 from napari_psf_distiller.cli.options import given, with_options
 from napari_psf_distiller.cli.results_text import results_text
@@ -30,7 +31,6 @@ from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.psf import read_psf
 from napari_psf_distiller.recipe import Optics, Recipe
-from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.results.folder import result_names, write_results
 from napari_psf_distiller.results.staging import results_in
@@ -108,8 +108,8 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
 
 
 def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
-    """Distil the PSF from a file with an image of beads."""
-    stored = read_image(arguments.image)
+    """Distil the PSF from a file with an image of beads, or from several."""
+    stacks = read_stacks(arguments.images)
     if arguments.recipe is not None:
         recipe = Recipe.load(arguments.recipe)
     elif arguments.notebook:
@@ -121,23 +121,24 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
             "--iterations is for Richardson-Lucy, but the recipe's method is the joint fit, which "
             "ends where it gains nothing any more: leave it out, or give --stepwise."
         )
-    spacing = stored.spacing or recipe.spacing
+    spacing = stacks.spacing or recipe.spacing
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, len(arguments.spacing))
-        _compare_spacing("the spacing given", spacing, arguments.image, stored.spacing, outlet)
-    recipe = with_microscope(dataclasses.replace(recipe, spacing=spacing), arguments, outlet)
-    inputs = [arguments.image] + ([arguments.recipe] if arguments.recipe is not None else [])
-    return _distill_file(arguments, inputs, stored.image, recipe, outlet)[0]
+        _compare_spacing("the spacing given", spacing, stacks.paths[0], stacks.spacing, outlet)
+    recipe = dataclasses.replace(recipe, spacing=spacing)
+    recipe = with_microscope(recipe, arguments, stacks.paths[0], outlet)
+    inputs = [*stacks.paths] + ([arguments.recipe] if arguments.recipe is not None else [])
+    return _distill_files(arguments, inputs, stacks, recipe, outlet)[0]
 
 
 def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Distil again as a saved recipe says."""
     recipe = Recipe.load(arguments.recipe)
-    stored = read_image(arguments.image)
+    stacks = read_stacks(arguments.images)
     if recipe.spacing is None:
-        recipe = dataclasses.replace(recipe, spacing=stored.spacing)
+        recipe = dataclasses.replace(recipe, spacing=stacks.spacing)
     else:
-        _compare_spacing("the recipe", recipe.spacing, arguments.image, stored.spacing, outlet)
+        _compare_spacing("the recipe", recipe.spacing, stacks.paths[0], stacks.spacing, outlet)
     recipe = with_options(recipe, arguments)
     made = recipe.provenance
     if made is None:
@@ -145,15 +146,12 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
             f"{arguments.recipe} does not say which image it was made from; it is not known "
             "whether this is the same."
         )
-    elif provenance_of(stored.image, "").image_sha256 != made.image_sha256:
-        outlet.warn(
-            f"{arguments.image} is not the image that the recipe was made from; the PSF will be "
-            "another one."
-        )
+    elif stacks.sha256 != made.image_sha256:
+        outlet.warn(_not_the_same(stacks, made.stacks))
     for step in made.by_hand if made is not None else ():
         outlet.warn(f"The result of {step} was edited by hand; a replay does not repeat that.")
-    text, result = _distill_file(
-        arguments, [arguments.recipe, arguments.image], stored.image, recipe, outlet
+    text, result = _distill_files(
+        arguments, [arguments.recipe, *stacks.paths], stacks, recipe, outlet
     )
     now = result.recipe.provenance
     if made is not None and now is not None and now.device != made.device:
@@ -253,22 +251,36 @@ def _ffts(device: Device) -> str:
     return ", ".join([f"{auto} (auto)", *others])
 
 
-def _distill_file(
+def _distill_files(
     arguments: argparse.Namespace,
     inputs: Sequence[Path],
-    image: NDArray[np.generic],
+    stacks: BeadStacks,
     recipe: Recipe,
     outlet: Outlet,
 ) -> tuple[str, Result]:
-    """Distil an image into the output folder; return what to print, and the result."""
+    """Distil images into the output folder; return what to print, and the result."""
     folder: Path = arguments.output
     ome = arguments.ome
     with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
-        result = finish(distill_steps_of(image, recipe), outlet.progress)
-        write_results(staging, result, f"PSF from {arguments.image.name}", ome=ome)
+        result = finish(stacks.steps(recipe), outlet.progress)
+        write_results(staging, result, f"PSF from {stacks.title}", ome=ome)
     for warning in result.warnings:
         outlet.warn(warning)
     return results_text(folder, result, ome=ome), result
+
+
+def _not_the_same(stacks: BeadStacks, before: Sequence[str]) -> str:
+    """Return that a recipe is replayed with other images than it was made from."""
+    if len(stacks.images) == 1 and not before:
+        return (
+            f"{stacks.paths[0]} is not the image that the recipe was made from; the PSF will be "
+            "another one."
+        )
+    made_from = f"{', '.join(before)}, in this order" if before else "one image"
+    return (
+        f"These are not the images that the recipe was made from ({made_from}); the PSF will be "
+        "another one."
+    )
 
 
 def _compare_spacing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_psf_distiller.cli.options import given, with_options
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["with_microscope"]
 
 
-def with_microscope(recipe: Recipe, arguments: argparse.Namespace, outlet: Outlet) -> Recipe:
+def with_microscope(
+    recipe: Recipe, arguments: argparse.Namespace, image: Path, outlet: Outlet
+) -> Recipe:
     """Return a recipe with the options that were given, and all that is known of the microscope.
 
     An option counts before a preset, a preset before the recipe, and what the image's file says
@@ -28,7 +31,9 @@ def with_microscope(recipe: Recipe, arguments: argparse.Namespace, outlet: Outle
     ----------
     recipe : Recipe
     arguments : argparse.Namespace
-        With an ``image``, a path, and a ``microscope_preset``, a name or None.
+        With a ``microscope_preset``, a name or None.
+    image : Path
+        The image's file; of several the first.
     outlet : Outlet
 
     Raises
@@ -43,15 +48,16 @@ def with_microscope(recipe: Recipe, arguments: argparse.Namespace, outlet: Outle
     chosen = set(given(arguments, "optics"))
     if recipe.optics != Optics():
         chosen |= set(_known(recipe.optics))
-    stored = read_microscope(arguments.image)
+    stored = read_microscope(image)
     for note in stored.notes:
         outlet.warn(note)
-    return _beside_file(recipe, arguments, stored, chosen, outlet)
+    return _beside_file(recipe, arguments, image, stored, chosen, outlet)
 
 
 def _beside_file(
     recipe: Recipe,
     arguments: argparse.Namespace,
+    image: Path,
     stored: StoredMicroscope,
     chosen: set[str],
     outlet: Outlet,
@@ -66,18 +72,17 @@ def _beside_file(
         made = with_options(recipe, arguments)
         if found:
             outlet.warn(
-                f"What {arguments.image} says of the microscope, {optics_text(found)}, does not go "
+                f"What {image} says of the microscope, {optics_text(found)}, does not go "
                 f"with what is given, and is left out. {error}"
             )
         return made
     if found:
-        outlet.tell(f"{arguments.image} says: {optics_text(found)}.")
+        outlet.tell(f"{image} says: {optics_text(found)}.")
     other = stored.contradicted(made.optics, chosen)
     if other:
         here = {name: getattr(made.optics, name) for name in other}
         outlet.warn(
-            f"{arguments.image} says {optics_text(other)}, but {optics_text(here)} is given, which "
-            "counts."
+            f"{image} says {optics_text(other)}, but {optics_text(here)} is given, which counts."
         )
     return made
 

@@ -105,10 +105,17 @@ def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
-    text = "distil the PSF from an image of beads"
+    text = "distil the PSF from an image of beads, or one PSF from several"
     part = subparsers.add_parser("distill", help=text, description=_sentence(text))
     part.set_defaults(command=commands.distill)
-    part.add_argument("image", type=Path, help="the beads: a TIFF with the axes Z Y X, or Y X")
+    part.add_argument(
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="image",
+        help="the beads: a TIFF with the axes Z Y X, or Y X; of several, or of a folder of them, "
+        "one PSF is distilled, and those whose PSF is another one are left out",
+    )
     _add_folder(part)
     part.add_argument(
         "--spacing",
@@ -218,7 +225,13 @@ def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     part = subparsers.add_parser("replay", help=text, description=_sentence(text))
     part.set_defaults(command=commands.replay)
     part.add_argument("recipe", type=Path, help="a recipe.json that an earlier run wrote")
-    part.add_argument("image", type=Path, help="the bead image of that run")
+    part.add_argument(
+        "images",
+        type=Path,
+        nargs="+",
+        metavar="image",
+        help="the bead image of that run, or its images in their order",
+    )
     _add_folder(part)
     _add_ome(part)
     _add_common(part)

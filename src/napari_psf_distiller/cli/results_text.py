@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.results.folder import result_names
+from napari_psf_distiller.results.stacks import stacks_text
 from napari_psf_distiller.theory import theory_text
 from napari_psf_distiller.wording import reasons_text, width_text
 
@@ -34,6 +35,7 @@ def results_text(folder: Path, result: Result, ome: bool = False) -> str:
             f"Report: {report}",
             f"Recipe: {recipe}",
             f"Beads:  {beads} ({used}{'; not used: ' * bool(reasons)}{reasons})",
+            *([f"Stacks: {stacks_text(result.stacks)}"] if result.stacks else []),
             f"Device: {made.device if made is not None else result.recipe.device}",
             f"Time:   {result.timings['total']:.1f} s",
             f"FWHM:   {widths} nm ({axes})",

@@ -137,7 +137,7 @@ def write_report(
         size,
         "The beads in the image",
         "Maximum projection of the image (gamma 0.5) with the beads that were found.",
-        lambda figure: figures.draw_beads(figure, array, result.beads, spacing),
+        lambda figure: figures.draw_beads(figure, array, result.beads_in_image, spacing),
     )
     body = "\n".join(
         [
@@ -190,7 +190,7 @@ def _residual(result: Result, size: tuple[float, float]) -> str:
     if residual is None:
         return ""
     planes = len(residual) if residual.ndim == 3 else 1
-    plane = figures.fullest_plane(result.beads, planes)
+    plane = figures.fullest_plane(result.beads_in_image, planes)
     where = f", in the plane z = {plane}, which has most of the used beads" if planes > 1 else ""
     return _picture(
         size,
@@ -198,7 +198,9 @@ def _residual(result: Result, size: tuple[float, float]) -> str:
         f"The image less the fitted model{where}. Where all is well it is noise; rings or spots at "
         "many beads say that the PSF changes across the image or that the beads are not alike. At "
         "bright beads there is more noise than beside them.",
-        lambda figure: figures.draw_residual(figure, residual, result.beads, result.psf.spacing),
+        lambda figure: figures.draw_residual(
+            figure, residual, result.beads_in_image, result.psf.spacing
+        ),
     )
 
 

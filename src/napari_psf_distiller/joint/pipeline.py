@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from napari_psf_distiller.advice import bead_warnings, psf_warnings
 from napari_psf_distiller.beads import AXES, IN_HALO, bead_voxels, centres_of
 from napari_psf_distiller.checks import check_array, check_spacing
-from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.compute import Device, choose_device
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
@@ -44,7 +44,7 @@ from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Result
 from napari_psf_distiller.steps import StepId
 
-__all__ = ["find_raw_beads_step", "joint_step", "joint_steps"]
+__all__ = ["find_raw_beads_step", "fit_of_image", "joint_step", "joint_steps"]
 
 
 def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
@@ -67,10 +67,7 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     settings = _settings(recipe, original.ndim)
     device = choose_device(recipe.device)
     yield Progress(StepId.FIND_BEADS, 0, 1)
-    bead_image = raw_bead_image(original, recipe)
-    candidates = find_candidates(bead_image, _filter_of(recipe).significance)
-    candidates = _with_saturated(bead_image, candidates, recipe)
-    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
+    bead_image, candidates = _found_beads(original, recipe, settings)
     yield Progress(StepId.FIND_BEADS, 1, 1)
     clock.note(StepId.FIND_BEADS)
     curve: list[tuple[int, float]] = []
@@ -101,6 +98,39 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
         residual=fit.residual,
         preprocessed=None,
     )
+
+
+def fit_of_image(original: NDArray[Any], recipe: Recipe, device: Device) -> Steps[JointFitResult]:
+    """Find an image's beads and fit its PSF, as a generator of progress.
+
+    Parameters
+    ----------
+    original : numpy.ndarray
+        (Z, Y, X) or (Y, X), numbers.
+    recipe : Recipe
+        Whose method is "joint".
+    device : Device
+
+    Raises
+    ------
+    InputError, DeviceError
+        See `distill`.
+    """
+    settings = _settings(recipe, original.ndim)
+    bead_image, candidates = _found_beads(original, recipe, settings)
+    yield Progress(StepId.FIND_BEADS, 1, 1)
+    return (yield from distill_jointly(bead_image, candidates, settings, device))
+
+
+def _found_beads(
+    original: NDArray[Any], recipe: Recipe, settings: Settings
+) -> tuple[BeadImage, Candidates]:
+    """Return an image with its noise and its background, and where its beads may be."""
+    bead_image = raw_bead_image(original, recipe)
+    candidates = find_candidates(bead_image, _filter_of(recipe).significance)
+    candidates = _with_saturated(bead_image, candidates, recipe)
+    check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
+    return bead_image, candidates
 
 
 def raw_bead_image(image: ArrayLike, recipe: Recipe) -> BeadImage:

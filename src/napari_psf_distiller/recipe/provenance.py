@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.recipe.section import Section
 
-__all__ = ["Provenance", "provenance_of"]
+__all__ = ["Provenance", "provenance_of", "provenance_of_stacks", "sha256_of"]
 
 # Whose versions are noted with a result.
 PACKAGES = (
@@ -42,6 +43,9 @@ class Provenance(Section):
         Of the image's values in C order, so that a replay can tell whether it has the same image.
     by_hand : tuple of str
         The steps whose result was edited by hand: a replay does not repeat that.
+    stacks : tuple of str
+        The names of the images, in their order, where the PSF is of several; the shape and the
+        type are then those of the first, and the checksum is of all checksums.
     """
 
     versions: dict[str, str]
@@ -50,6 +54,7 @@ class Provenance(Section):
     image_dtype: str
     image_sha256: str
     by_hand: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
 
 
 def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
@@ -68,13 +73,34 @@ def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
-    # In one byte order, whichever the file had.
-    values = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(values.view(np.uint8).data).hexdigest()
     return Provenance(
         versions=versions,
         device=device,
         image_shape=image.shape,
         image_dtype=str(image.dtype.newbyteorder("=")),
-        image_sha256=digest,
+        image_sha256=sha256_of(image),
     )
+
+
+def provenance_of_stacks(
+    images: Sequence[NDArray[np.generic]], names: Sequence[str], device: str
+) -> Provenance:
+    """Return the record of what a PSF of several images was made with.
+
+    Parameters
+    ----------
+    images : sequence of numpy.ndarray
+        As the user gave them.
+    names : sequence of str
+        Of the images.
+    device : str
+        The engine's description.
+    """
+    whole = hashlib.sha256("".join(sha256_of(image) for image in images).encode()).hexdigest()
+    return replace(provenance_of(images[0], device), stacks=tuple(names), image_sha256=whole)
+
+
+def sha256_of(image: NDArray[np.generic]) -> str:
+    """Return the checksum of an image's values in C order, in one byte order."""
+    values = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
+    return hashlib.sha256(values.view(np.uint8).data).hexdigest()

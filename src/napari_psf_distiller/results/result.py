@@ -16,6 +16,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.picture import as_html
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results.folder import result_names, write_results
+from napari_psf_distiller.results.stacks import StackResult, stacks_text
 from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.theory import theory_text
@@ -36,7 +37,8 @@ class Result:
     beads : pandas.DataFrame
         A row a bead: its centre ``z``, ``y``, ``x`` in voxels, its ``amplitude`` and
         ``background`` in the image's units, whether it is ``used``, and the ``reason`` if not; of
-        the joint fit their standard errors too.
+        the joint fit their standard errors too. Of several images ``stack`` is the number of the
+        bead's, counted from 0.
     recipe : Recipe
         All that is needed to run it again, versions and device included.
     timings : dict of str to float
@@ -51,11 +53,13 @@ class Result:
     warnings : tuple of str
         What a user should know before using the PSF.
     image : numpy.ndarray
-        The image that it was distilled from, as it was given.
+        The image that it was distilled from, as it was given; of several that with most used beads.
     residual : numpy.ndarray or None
         float32, of the image's shape: what the joint fit leaves of the image, in its units.
     preprocessed : numpy.ndarray or None
         float32, the image that the PSF was distilled from where that is not the raw one.
+    stacks : tuple of StackResult
+        What became of each image, where several were given; else empty.
     """
 
     psf: PSF
@@ -69,6 +73,13 @@ class Result:
     image: NDArray[Any]
     residual: NDArray[np.float32] | None
     preprocessed: NDArray[np.float32] | None
+    stacks: tuple[StackResult, ...] = ()
+
+    @property
+    def beads_in_image(self) -> pd.DataFrame:
+        """The rows of `beads` that are of `image`."""
+        numbers = [number for number, one in enumerate(self.stacks) if one.image is self.image]
+        return self.beads[self.beads["stack"] == numbers[0]] if numbers else self.beads
 
     @property
     def spacing(self) -> tuple[float, ...]:
@@ -96,7 +107,8 @@ class Result:
         ----------
         folder : str or Path
             Made if its parent exists. It gets ``psf.tif``, ``recipe.json``, ``beads.csv`` and
-            ``report.html``, and of the joint fit ``psf_error.tif`` and ``residual.tif``.
+            ``report.html``, and of the joint fit ``psf_error.tif`` and ``residual.tif``, which is
+            `residual`.
         overwrite : bool
             Whether results that are there already may be replaced.
         ome : bool
@@ -147,6 +159,7 @@ class Result:
             "FWHM": widths_text(self.fwhm, self.fwhm_error),
             **({"Theory": theory} if theory else {}),
             "Beads": f"{used}{'; not used: ' * bool(reasons)}{reasons}",
+            **({"Stacks": stacks_text(self.stacks)} if self.stacks else {}),
             "Device": f"{device}, {self.timings['total']:.1f} s",
         }
 

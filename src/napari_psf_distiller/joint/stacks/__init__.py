@@ -1,0 +1,1 @@
+"""Several images of one microscope's beads: which of them agree, and their one PSF."""
