@@ -174,8 +174,10 @@ def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
             [], {i: between(first, i) for i in range(1, count) if between(first, i).told}
         )
     mean = mean_of([psfs[i] for i in kept])
-    out = [i for i in range(count) if i not in kept]
-    return Agreement(kept, {i: difference_of(basis, psfs[i], mean) for i in out})
+    found = {i: difference_of(basis, psfs[i], mean) for i in range(count) if i not in kept}
+    # One that differs from another one of them need not differ from all together.
+    alike = [i for i, difference in found.items() if not difference.told]
+    return Agreement(sorted([*kept, *alike]), {i: found[i] for i in found if i not in alike})
 
 
 def _others(psfs: Sequence[OwnPSF], kept: Sequence[int], but: int) -> OwnPSF:
