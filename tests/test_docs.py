@@ -61,7 +61,6 @@ WARNINGS = {
     ),
     "joint/stacks/advice.py": ("left_out_text", "repeated_text"),
     "deconvolution/deconvolve.py": ("_assumptions",),
-    "deconvolution/finer.py": ("spacing_warnings",),
     "deconvolution/tiled.py": ("_tell",),
     "export/registry.py": ("warn",),
     "joint/advice/image.py": ("history_warnings",),

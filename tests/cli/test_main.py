@@ -434,9 +434,9 @@ def test_what_has_finer_voxels_is_told_and_what_cannot_be_is_refused(
 ):
     _, _, path = coarse
     out = tmp_path / "out.tif"
-    assert run("deconvolve", path, kernel[1], "-o", out, *QUICK) == 0
-    (warning,) = (w for w in warnings_in(capsys.readouterr().err) if "voxel sizes differ" in w)
-    assert warning.endswith("The PSF has finer voxels: choose finer 2 for a result on them.")
+    assert run("deconvolve", path, kernel[1], "-o", out, *QUICK) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.endswith("The PSF has finer voxels: choose finer 2 for a result on them.")
     bare = tmp_path / "bare.tif"
     tifffile.imwrite(bare, psfd.read_image(path).image, photometric="minisblack")
     for image, options, words in (
@@ -563,14 +563,38 @@ def test_fft_and_memory_reach_the_recipe_of_a_psf(sized, tmp_path):
     assert (again.fft, again.memory) == ("scipy", 3.0)
 
 
-def test_voxel_sizes_that_differ_are_told(field, sized, tmp_path, capsys):
-    psf = tmp_path / "psf.tif"
+def test_a_psf_with_another_voxel_size_is_interpolated_or_refused(field, sized, tmp_path, capsys):
+    psf, out = tmp_path / "psf.tif", tmp_path / "out.tif"
     kernel = field.psf[10:31, 15:36, 15:36]
-    for spacing, differ in (((0.2, 0.08, 0.0805), False), ((0.2, 0.08, 0.082), True)):
-        psfd.PSF(kernel, spacing=spacing).save(psf)
-        assert run("deconvolve", sized, psf, "-o", tmp_path / "out.tif", "--overwrite", *QUICK) == 0
-        told = warnings_in(capsys.readouterr().err)
-        assert [("0.082" in text and str(psf) in text) for text in told] == [True] * differ
+    psfd.PSF(kernel, spacing=(0.2, 0.08, 0.0805)).save(psf)
+    assert run("deconvolve", sized, psf, "-o", out, *QUICK) == 0
+    printed = capsys.readouterr()
+    assert warnings_in(printed.err) == []
+    assert "Note:" not in printed.out
+    other = psfd.PSF(kernel, spacing=(0.2, 0.08, 0.082))
+    other.save(psf)
+    assert run("deconvolve", sized, psf, "-o", tmp_path / "no.tif", *QUICK) == 2
+    assert "0.082" in capsys.readouterr().err
+    assert not (tmp_path / "no.tif").exists()
+    again = [*QUICK, "--overwrite", "--interpolate"]
+    assert run("deconvolve", sized, psf, "-o", out, *again) == 0
+    assert "Note:   The PSF was interpolated on the image's voxels" in capsys.readouterr().out
+    expected = psfd.deconvolve(
+        field.image, other, 3, device="numpy", spacing=field.spacing, interpolate=True
+    )
+    np.testing.assert_allclose(psfd.read_image(out).image, expected, rtol=1e-5)
+
+
+def test_the_spacing_of_an_image_to_deconvolve_can_be_given(field, bare, kernel, tmp_path, capsys):
+    out = tmp_path / "out.tif"
+    assert run("deconvolve", bare, kernel[1], "-o", out, *QUICK) == 0
+    assert "Note:   The image's voxel size is not known" in capsys.readouterr().out
+    size = [0.2, 0.08, 0.1]
+    again = [*QUICK, "--overwrite", "--spacing", *size]
+    assert run("deconvolve", bare, kernel[1], "-o", out, *again) == 2
+    assert "the image has such of 0.2 x 0.08 x 0.1" in capsys.readouterr().err
+    assert run("deconvolve", bare, kernel[1], "-o", out, *again, "--interpolate") == 0
+    assert psfd.read_image(out).spacing == pytest.approx(tuple(size))
 
 
 def test_a_psf_larger_than_the_image_is_told(field, sized, tmp_path, capsys):

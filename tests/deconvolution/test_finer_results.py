@@ -226,13 +226,9 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_is_begun(image, fine,
         psfd.deconvolve(image, fine, spacing=SPACING, finer=2, **QUICK)
 
 
-def test_a_psf_with_other_voxels_than_the_image_is_told(image, fine):
-    with pytest.warns(
-        psfd.DistillerWarning, match=r"differ: .* choose finer 2 for a result"
-    ) as told:
-        done = psfd.deconvolve(image, fine, spacing=SPACING, **QUICK)
-    assert len(told) == 1
-    assert done.shape == image.shape
+def test_a_psf_without_functions_on_other_voxels_than_the_image_is_refused(image, fine):
+    with pytest.raises(InputError, match=r"cannot be had .* choose finer 2 for a result"):
+        psfd.deconvolve(image, fine, spacing=SPACING, **QUICK)
 
 
 def test_which_finer_voxels_a_psf_has():

@@ -88,17 +88,20 @@ def test_a_2d_image_smaller_than_its_psf_works_with_a_warning(
     assert told.errors == []
 
 
-def test_other_voxels_than_the_images_are_warned_of(
+def test_other_voxels_than_the_images_are_refused_or_interpolated(
     user: Any, add_small: Callable[..., Image], told: Any
 ) -> None:
     source = add_small(scale=(100, 100), units=("nanometer",) * 2)
     gui = user.opens(NAME, image=source, psf=add_small("same"), **QUICK)
     assert len(user.runs(gui)) == 1
     assert told.warnings == []
-    gui.psf.value = add_small("other", scale=(0.1, 0.12))
-    assert len(user.runs(gui)) == 1
-    (warning,) = told.warnings
-    assert "voxel sizes differ: image (0.1, 0.1), PSF (0.1, 0.12) micrometres" in warning
+    gui.psf.value = add_small("other", scale=(0.1, 0.08))
+    assert user.runs(gui) == []
+    (error,) = told.errors
+    assert "voxels of 0.1 x 0.08 micrometres, and the image has such of 0.1 x 0.1" in error
+    assert len(user.runs(user.chooses(gui, interpolate=True))) == 1
+    assert "The PSF was interpolated on the image's voxels" in gui.runner.status.value
+    assert told.warnings == []
 
 
 # Where the middle of voxel 0 lies in the image, in its voxels, and how many of them it is large.
@@ -165,6 +168,13 @@ def test_a_fitted_psf_is_evaluated_on_the_finer_voxels(
         bead_layer.data, known, 3, spacing=tuple(bead_layer.scale), finer=2, device="numpy"
     )
     np.testing.assert_allclose(layer.data, expected, rtol=1e-6)
+    # And on the voxels of an image that has others.
+    coarse = tuple(1.25 * size for size in bead_layer.scale)
+    other = viewer.add_image(bead_layer.data, name="other", scale=coarse, units=bead_layer.units)
+    (layer,) = user.runs(user.chooses(gui, image=other, finer=1))
+    expected = deconvolve(other.data, known, 3, spacing=coarse, device="numpy")
+    np.testing.assert_allclose(layer.data, expected, rtol=1e-6)
+    assert expected.notes[0] in gui.runner.status.value
     assert told.errors == []
 
 
@@ -189,8 +199,7 @@ def test_finer_voxels_that_cannot_be_had_are_told_in_a_sentence(
     for error, sentence in zip(told.errors, expected, strict=True):
         assert sentence in error
     user.runs(user.chooses(gui, image=source, finer=1))
-    (warning,) = (text for text in told.warnings if "voxel sizes differ" in text)
-    assert warning.endswith("choose finer 2 for a result on them.")
+    assert told.errors[-1].endswith("choose finer 2 for a result on them.")
 
 
 def test_what_cannot_be_used_is_told_in_a_sentence(

@@ -11,9 +11,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.bead_stacks import BeadStacks, read_stacks
@@ -22,10 +19,11 @@ from napari_psf_distiller.cli.options import given, with_options
 from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
-from napari_psf_distiller.deconvolution.finer import finer_told, same_spacing
-from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, psf_for
+from napari_psf_distiller.deconvolution.finer import same_spacing
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.io import read_image, write_image
+from napari_psf_distiller.io import is_psf_file, read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
@@ -165,8 +163,10 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Deconvolve a file's image with a file's PSF."""
     image, psf = read_image(arguments.image), read_image(arguments.psf)
-    # A PSF without the image's voxel size would not be used on it.
-    spacing = image.spacing or psf.spacing
+    spacing = image.spacing
+    if arguments.spacing is not None:
+        spacing = check_spacing(arguments.spacing, image.image.ndim)
+        _compare_spacing("the spacing given", spacing, arguments.image, image.spacing, outlet)
     recipe = with_options(Recipe(spacing=spacing), arguments)
     settings = recipe.deconvolve
     inputs, mask = [arguments.image, arguments.psf], None
@@ -176,23 +176,17 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     output: Path = arguments.output
     if output.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"{output} cannot be written: its name must end in .tif or .ome.tif.")
-    kernel: NDArray[np.generic] = psf.image
-    if settings.is_finer:
-        if image.spacing is None:
-            raise InputError(
-                f"{arguments.image} does not say its voxel size, and a result on finer voxels "
-                "needs it: save the image with its voxel size."
-            )
-        kernel = psf_for(read_psf(arguments.psf), image.image.shape, recipe)
-    elif image.spacing is not None:
-        _compare_spacing(
-            arguments.image,
-            image.spacing,
-            arguments.psf,
-            psf.spacing,
-            outlet,
-            finer_told(image.spacing, psf.spacing),
+    if settings.is_finer and spacing is None:
+        raise InputError(
+            f"{arguments.image} does not say its voxel size, and a result on finer voxels needs "
+            "it: give --spacing, or save the image with its voxel size."
         )
+    # A file of ours has the functions that its PSF is a sum of.
+    known = read_psf(arguments.psf) if is_psf_file(arguments.psf) else psf.image
+    kernel, note = psf_on_image(known, image.image.shape, recipe, psf.spacing)
+    if spacing is None:
+        # The total variation needs one, and so does who opens the result.
+        recipe = dataclasses.replace(recipe, spacing=psf.spacing)
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
         steps = deconvolve_step(image.image, kernel, recipe, mask=mask)
         done = finish(steps, outlet.progress)
@@ -208,6 +202,8 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
         f"Done:   {done.iterations} {settings.method} iterations{automatic}",
         f"Device: {done.device}",
     ]
+    if note:
+        lines.append(f"Note:   {note}")
     if settings.is_finer and done.spacing is not None:
         lines.append(f"Voxels: {sizes_text(done.shape)}, of {sizes_text(done.spacing)} micrometres")
     return "\n".join(lines)
@@ -289,11 +285,9 @@ def _compare_spacing(
     other: Path,
     others: Sequence[float] | None,
     outlet: Outlet,
-    advice: str = "",
 ) -> None:
     if others is None or len(others) != len(spacing):
         return
     if not same_spacing(spacing, others):
         a, b = (" x ".join(f"{size:g}" for size in sizes) for sizes in (spacing, others))
-        said = f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}."
-        outlet.warn(f"{said} {advice}".rstrip())
+        outlet.warn(f"The voxel sizes differ: {a} micrometres in {one}, {b} in {other}.")

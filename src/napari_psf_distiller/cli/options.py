@@ -31,12 +31,19 @@ def add_options(part: argparse.ArgumentParser, section: type[Section], *fields: 
         option = one.parameter.option
         if option is None or (fields and one.field not in fields):
             continue
+        dest = f"{MARK}{PLACES[section]}.{one.field}"
+        if one.kind is bool:
+            # Not given, it leaves what a recipe says.
+            part.add_argument(
+                option.name, dest=dest, action="store_true", default=None, help=option.help
+            )
+            continue
         metavar = option.metavar
         default = f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
         keywords: dict[str, Any] = {"choices": one.choices} if one.choices else {"type": one.kind}
         part.add_argument(
             option.name,
-            dest=f"{MARK}{PLACES[section]}.{one.field}",
+            dest=dest,
             metavar=metavar if one.choices else metavar or option.name.strip("-").upper(),
             help=option.help.replace("{default}", default),
             **keywords,

@@ -162,7 +162,8 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     part.add_argument(
         "psf",
         type=Path,
-        help="a TIFF with the same voxel size, or that of the finer result, its centre at n // 2",
+        help="a TIFF, its centre at n // 2; one of the joint fit is evaluated on the image's "
+        "voxels, another must have them, or those of the finer result, or be interpolated",
     )
     part.add_argument(
         "-o",
@@ -171,6 +172,15 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         required=True,
         metavar="TIF",
         help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF",
+    )
+    part.add_argument(
+        "--spacing",
+        type=float,
+        nargs="+",
+        action=_Spacing,
+        metavar="SIZE",
+        help="the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the "
+        "PSF's)",
     )
     add_options(part, Deconvolve)
     part.add_argument(

@@ -13,7 +13,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe.quantities import MOST_FINER
 from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["check_finer", "finer_spacing", "finer_told", "same_spacing", "spacing_warnings"]
+__all__ = ["check_finer", "finer_spacing", "finer_told", "same_spacing"]
 
 # Voxel sizes that differ by more than this part are not the same.
 SAME_SPACING = 0.01
@@ -83,24 +83,6 @@ def finer_told(spacing: Sequence[float] | None, psf: Sequence[float] | None) -> 
         return ""
     along_z = f" and finer z {finer[0]}" if len(finer) == 3 and finer[0] > 1 else ""
     return f"The PSF has finer voxels: choose finer {finer[-1]}{along_z} for a result on them."
-
-
-def spacing_warnings(
-    spacing: Sequence[float] | None, psf: Sequence[float] | None
-) -> tuple[str, ...]:
-    """Return what a user should know of a PSF on other voxels than the image's and the result's.
-
-    Parameters
-    ----------
-    spacing, psf : sequence of float or None
-        See `finer_told`.
-    """
-    if spacing is None or psf is None or len(spacing) != len(psf) or same_spacing(spacing, psf):
-        return ()
-    return (
-        f"The voxel sizes differ: image {tuple(spacing)}, PSF {tuple(psf)} micrometres. "
-        f"The result is not right. {finer_told(spacing, psf)}".rstrip(),
-    )
 
 
 def same_spacing(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import (
@@ -21,20 +21,16 @@ from napari_psf_distiller.checks import (
 from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, open_engine
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
-from napari_psf_distiller.deconvolution.finer import (
-    finer_spacing,
-    same_spacing,
-    spacing_warnings,
-)
+from napari_psf_distiller.deconvolution.finer import finer_spacing
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.results import Deconvolved, WhyEnded
-from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of", "psf_for"]
+__all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ def deconvolve_step(
     Parameters
     ----------
     image, psf : array_like
-        The PSF on the result's voxels; see `psf_for`.
+        The PSF on the result's voxels; see `psf_on_image`.
     recipe : Recipe
     background : array_like, optional
         Of the image's shape, in the place of the recipe's number.
@@ -133,6 +129,7 @@ def deconvolve(
     mask: ArrayLike | None = None,
     finer: int = 1,
     finer_z: int = 1,
+    interpolate: bool = False,
     fft: FFT = "auto",
     memory: float | None = None,
     callback: Callable[[Progress], object] | None = None,
@@ -144,8 +141,10 @@ def deconvolve(
     image : array_like
         (Z, Y, X) or (Y, X), numbers; negative values count as 0.
     psf : PSF or array_like
-        With the result's voxel size, which is the image's unless that is to be finer. As many axes,
-        any number of voxels, not negative, its centre at n // 2. Its scale does not matter.
+        As many axes, any number of voxels, not negative, its centre at n // 2. Its scale does not
+        matter. A `PSF` on other voxels than the result's, which are the image's unless they are to
+        be finer, is evaluated on these; see `interpolate` of one without functions. An array is
+        taken to have them.
     iterations : int or None
         None stops where the image's noise would begin to be fitted.
     boundary : {"noncirculant", "circulant"}
@@ -158,9 +157,9 @@ def deconvolve(
         Weight of the total variation, less than 0.166; 0 is none, 0.001 to 0.01 are usual. It is a
         length in units of the finest voxel size.
     spacing : sequence of float, optional
-        Voxel size in micrometres, (z, y, x) or (y, x), for the total variation; by default that of
-        the `PSF`. Of an array without it the size is taken to be the same along each axis, and a
-        warning says so of a stack.
+        The image's voxel size in micrometres, (z, y, x) or (y, x): for the PSF, and for the total
+        variation. By default that of the `PSF`. With an array and without it, the total variation
+        takes the size to be the same along each axis, and a warning says so of a stack.
     compatibility : {"clij2-fft"}, optional
         Give clij2-fft's results where they differ: its total variation, which takes planes as 3
         times as far apart as pixels, and a result that a PSF of even size may displace by a voxel.
@@ -189,7 +188,8 @@ def deconvolve(
     -------
     Deconvolved
         An array, float32, of the image's shape and not negative, that says how many iterations
-        there were, why no more, and on which device. With `finer` it has so many times the voxels,
+        there were, why no more, on which device, and in its ``notes`` how the PSF came to the
+        image's voxels. With `finer` it has so many times the voxels,
         and the same light: voxel i of the image along y or x is ``i * finer`` to ``i * finer +
         finer - 1`` of it.
 
@@ -204,8 +204,8 @@ def deconvolve(
     -----
     DistillerWarning
         The PSF is larger than the image, the image has negative values, the result is displaced by
-        one voxel as clij2-fft's is, the voxel size for the total variation was assumed, that of the
-        PSF is another, the noise could not be told, or the device had too little memory.
+        one voxel as clij2-fft's is, the voxel size for the total variation was assumed, the noise
+        could not be told, or the device had too little memory.
 
     See Also
     --------
@@ -239,10 +239,8 @@ def deconvolve(
         total_variation=total_variation,
         finer=finer,
         finer_z=finer_z,
+        interpolate=interpolate,
     )
-    if not settings.is_finer and spacing is None and isinstance(psf, PSF):
-        # A PSF of the result's voxels says nothing of the image's where these are others.
-        spacing = psf.spacing if psf.ndim == array.ndim else None
     recipe = Recipe(
         spacing=None if spacing is None else check_spacing(spacing, array.ndim),
         device=device,
@@ -251,63 +249,20 @@ def deconvolve(
         compatibility=compatibility,
         deconvolve=settings,
     )
-    kernel = psf_for(psf, array.shape, recipe)
+    kernel, note = psf_on_image(psf, array.shape, recipe)
+    if spacing is None and isinstance(psf, PSF) and psf.ndim == array.ndim:
+        recipe = replace(recipe, spacing=psf.spacing)
     steps = deconvolve_step(array, kernel, recipe, background=background, mask=mask)
     done = finish(steps, callback)
     factors = settings.factors(array.shape)
     found = deconvolve_warnings(array, kernel, boundary, compatibility, factors)
-    if not settings.is_finer and isinstance(psf, PSF):
-        found += spacing_warnings(recipe.spacing, psf.spacing)
     found += done.warnings
     for warning in found:
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     # The image may have had more axes, of one voxel each.
     shape = (*np.shape(image)[: -array.ndim], *done.shape)
-    return replace(done, array=done.array.reshape(shape), warnings=found)
-
-
-def psf_for(psf: ArrayLike, image_shape: tuple[int, ...], recipe: Recipe) -> NDArray[np.float32]:
-    """Return a PSF on the voxels of the result that a recipe asks for.
-
-    Parameters
-    ----------
-    psf : PSF or array_like
-        Where the result has the image's voxels it is taken as it is. Else it has the result's
-        voxels, or functions that are evaluated there; see `PSF.evaluate`.
-    image_shape : tuple of int
-    recipe : Recipe
-        With the image's spacing.
-
-    Raises
-    ------
-    InputError
-        It cannot be had on these voxels, or `check_psf` refuses it.
-    """
-    if not recipe.deconvolve.is_finer:
-        return deconvolve_steps.check_psf(psf, image_shape)
-    finer = recipe.deconvolve.factors(image_shape)
-    if recipe.spacing is None:
-        raise InputError(
-            "The image's voxel size is not known, and a result on finer voxels needs it; give the "
-            "spacing in micrometres."
-        )
-    if not isinstance(psf, PSF):
-        raise InputError(
-            "An array does not say its voxel size, and a result on finer voxels needs that of the "
-            "PSF: give a PSF(array, spacing), or one that was distilled or read from a file."
-        )
-    wanted = finer_spacing(check_spacing(recipe.spacing, len(image_shape)), finer)
-    # A plane and a stack of one plane are the same.
-    wanted = (psf.spacing[: psf.ndim - len(wanted)] + wanted)[-psf.ndim :]
-    if same_spacing(psf.spacing, wanted):
-        return deconvolve_steps.check_psf(psf, image_shape)
-    if psf.model is None:
-        raise InputError(
-            f"The PSF has voxels of {sizes_text(psf.spacing)} micrometres, and the result would "
-            f"have such of {sizes_text(wanted)}: a PSF without functions cannot be had on other "
-            "voxels than its own. Give one with the result's voxels, or one of the joint fit."
-        )
-    return deconvolve_steps.check_psf(psf.evaluate(spacing=wanted), image_shape)
+    notes = (note,) if note else ()
+    return replace(done, array=done.array.reshape(shape), warnings=found, notes=notes)
 
 
 def engine_of(recipe: Recipe) -> Engine:

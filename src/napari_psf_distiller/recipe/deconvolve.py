@@ -43,6 +43,9 @@ class Deconvolve(Section):
         must be known on these pixels.
     finer_z : int
         How many planes of the result one of the image stands for, 1 to 10.
+    interpolate : bool
+        Whether a PSF without functions, on other voxels than the result's, is interpolated on
+        these; otherwise it is refused.
     """
 
     # By the joint fit nothing is deconvolved on the way to the PSF.
@@ -173,6 +176,21 @@ class Deconvolve(Section):
             ),
         ),
     ] = 1
+
+    interpolate: Annotated[
+        bool,
+        Parameter(
+            tooltip="Interpolates a PSF on other voxels than the image's or the finer ones if it "
+            "has no functions, such as one of another program. The joint fit's needs none: it is "
+            "evaluated there.",
+            seldom=True,
+            option=Option(
+                "--interpolate",
+                "interpolate a PSF on other voxels that the joint fit did not make; one that it "
+                "made is evaluated on the image's voxels anyway",
+            ),
+        ),
+    ] = False
 
     def factors(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return how many voxels of the result one of an image has along each axis.

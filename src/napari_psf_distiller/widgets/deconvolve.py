@@ -9,18 +9,18 @@ from magicgui.widgets import FunctionGui
 from napari.layers import Image, Labels
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.deconvolution.finer import spacing_warnings
-from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, psf_for
+from napari_psf_distiller.checks import check_image
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
-from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
+from napari_psf_distiller.widgets.layers.psf_layer import psf_of_layer
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer, read_labels_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
@@ -123,14 +123,16 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
     """Deconvolve an image; the generator of the step's worker."""
     image, psf, recipe = task.image, task.psf, task.recipe
     settings = recipe.deconvolve
-    array, kernel = np.asarray(image.data), np.asarray(psf.data)
+    array = check_image(np.asarray(image.data))
     counting = None if task.mask is None else np.asarray(task.mask.data) != 0
     finer = settings.factors(array.shape) if settings.is_finer else ()
-    warnings: tuple[str, ...] = ()
-    if finer:
-        kernel = psf_for(_known_psf(task), array.shape, recipe)
-    else:
-        warnings = spacing_warnings(image.recipe.spacing, psf.recipe.spacing)
+    if finer and psf.recipe.spacing is None:
+        raise InputError(
+            f"The PSF {psf.name!r} has no voxel size, and a result on finer voxels needs it: set "
+            "the layer's scale and units."
+        )
+    known = psf_of_layer(psf, task.note)
+    kernel, note = psf_on_image(known, array.shape, recipe, psf.recipe.spacing)
     result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
     found = deconvolve_warnings(
         array, kernel, settings.boundary, recipe.compatibility, finer or None
@@ -149,15 +151,6 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
     )
     automatic = " (automatic)" if settings.iterations is None else ""
     done = f"done: {result.iterations} iterations{automatic}, on {result.device}"
-    return Outcome([layer], done, (*found, *result.warnings, *warnings))
-
-
-def _known_psf(task: DeconvolveTask) -> PSF:
-    """Return the PSF with its voxel size, and with its functions if its layer has them."""
-    spacing = task.psf.recipe.spacing
-    if spacing is None:
-        raise InputError(
-            f"The PSF {task.psf.name!r} has no voxel size, and a result on finer voxels needs it: "
-            "set the layer's scale and units."
-        )
-    return psf_shown(np.asarray(task.psf.data), spacing, task.note)
+    if note:
+        done = f"{done}. {note}"
+    return Outcome([layer], done, (*found, *result.warnings))

@@ -11,7 +11,7 @@ from napari_psf_distiller import Recipe
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import beads_from
-from napari_psf_distiller.widgets.layers.agreement import is_made_from, same_voxels
+from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.geometry import spacing_of
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, LayerSummary
@@ -103,13 +103,6 @@ def test_a_voxel_size_that_is_the_layers_as_far_as_it_is_shown_changes_nothing()
 def test_a_voxel_size_that_is_none_is_refused(sizes: Any) -> None:
     with pytest.raises(InputError, match="must be positive on every axis"):
         with_voxel_size(source_of(), sizes)
-
-
-def test_same_voxels() -> None:
-    a = source_of(scale=(0.2, 0.1, 0.1), units=MICROMETRES)
-    assert same_voxels(a, source_of(scale=(200.5, 100, 100), units=("nm",) * 3))
-    assert not same_voxels(a, source_of(scale=(0.21, 0.1, 0.1), units=MICROMETRES))
-    assert same_voxels(a, source_of())
 
 
 # --- beads

@@ -1,20 +1,11 @@
 """Whether layers that go into a step belong together, and what is said if they do not."""
 
-import numpy as np
 from napari.layers import Layer
 
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, Source
 
-__all__ = ["found_elsewhere", "is_made_from", "not_raw", "same_voxels"]
-
-
-def same_voxels(first: Source, second: Source, tolerance: float = 0.01) -> bool:
-    """Return whether two layers have the same voxel size, within 1 %, as far as it is known."""
-    a, b = first.recipe.spacing, second.recipe.spacing
-    if a is None or b is None or len(a) != len(b):
-        return True
-    return bool(np.allclose(a, b, rtol=tolerance))
+__all__ = ["found_elsewhere", "is_made_from", "not_raw"]
 
 
 def not_raw(source: Source, who: str) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.widgets.layers.note import LayerNote
+from napari_psf_distiller.widgets.layers.source import Source
 
-__all__ = ["psf_shown"]
+__all__ = ["psf_of_layer", "psf_shown"]
 
 
 def psf_shown(array: NDArray[Any], spacing: tuple[float, ...], note: LayerNote | None) -> PSF:
@@ -30,6 +31,21 @@ def psf_shown(array: NDArray[Any], spacing: tuple[float, ...], note: LayerNote |
     if isinstance(note.psf, PSF) and _same_voxels(note.psf, array, spacing):
         return dataclasses.replace(note.psf, recipe=note.recipe)
     return PSF(array, spacing, recipe=note.recipe)
+
+
+def psf_of_layer(layer: Source, note: LayerNote | None) -> PSF | NDArray[Any]:
+    """Return a layer's PSF with its functions if it has them, else its voxels.
+
+    Parameters
+    ----------
+    layer : Source
+    note : LayerNote or None
+        See `psf_shown`.
+    """
+    array, spacing = np.asarray(layer.data), layer.recipe.spacing
+    if spacing is None or note is None or not isinstance(note.psf, PSF):
+        return array
+    return psf_shown(array, spacing, note)
 
 
 def _same_voxels(psf: PSF, array: NDArray[Any], spacing: tuple[float, ...]) -> bool:

@@ -13,6 +13,7 @@ from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.boxes import Box, relative_to, whole, widened
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
 from napari_psf_distiller.measure.beads import widths_of
@@ -29,9 +30,11 @@ from napari_psf_distiller.measure.proof import (
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw, same_voxels
+from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw
 from napari_psf_distiller.widgets.layers.geometry import full_range
 from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
+from napari_psf_distiller.widgets.layers.note import LayerNote
+from napari_psf_distiller.widgets.layers.psf_layer import psf_of_layer
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, placed_now
 from napari_psf_distiller.widgets.prove.panes import Range
@@ -54,6 +57,8 @@ class Task:
     Attributes
     ----------
     image, psf : Source
+    note : LayerNote or None
+        What the PSF's layer says of how it was made.
     beads : pandas.DataFrame or None
         Centres in voxels of the image, ``used``, and what else is known; None has them sought.
     points, deconvolved, residual : Source or None
@@ -70,6 +75,7 @@ class Task:
 
     image: Source
     psf: Source
+    note: LayerNote | None
     beads: pd.DataFrame | None
     points: Source | None
     deconvolved: Source | None
@@ -136,12 +142,14 @@ def prove_steps(task: Task) -> Steps[Outcome]:
         The deconvolved image, if it was not there, with what was `Proven`.
     """
     source = task.image
-    raw, psf = np.asarray(source.data), np.asarray(task.psf.data)
-    if psf.ndim != raw.ndim:
+    raw, axes = np.asarray(source.data), np.ndim(task.psf.data)
+    if axes != raw.ndim:
         raise InputError(
-            f"The PSF {task.psf.name!r} has {psf.ndim} axes, the image {source.name!r} has "
+            f"The PSF {task.psf.name!r} has {axes} axes, the image {source.name!r} has "
             f"{raw.ndim}; choose two that belong together."
         )
+    known = psf_of_layer(task.psf, task.note)
+    psf, note = psf_on_image(known, raw.shape, task.recipe, task.psf.recipe.spacing)
     widths = widths_of(psf)
     beads = task.beads
     if beads is None:
@@ -169,7 +177,8 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     proven = Proven(
         task, proof, structure, beads, raw[kept], array[inner], kept, inner, tuple(least)
     )
-    return Outcome(layers, f"done: {_message(proof)}", warnings, found=proven)
+    message = f"done: {_message(proof)}"
+    return Outcome(layers, f"{message}. {note}" if note else message, warnings, found=proven)
 
 
 def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]]:
@@ -299,11 +308,6 @@ def _structure(
 
 def _mismatches(task: Task) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
-    if not same_voxels(task.image, task.psf):
-        found += (
-            f"The voxel sizes differ: image {task.image.recipe.spacing}, PSF "
-            f"{task.psf.recipe.spacing} micrometres. The proof does not count.",
-        )
     if task.deconvolved is not None and not task.from_image:
         found += (
             f"It is not known that {task.deconvolved.name!r} was deconvolved from "

@@ -30,10 +30,13 @@ from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["prove_psf"]
 
-ITERATIONS = next(one for one in declared(Deconvolve) if one.field == "iterations")
+ITERATIONS, INTERPOLATE = (
+    next(one for one in declared(Deconvolve) if one.field == name)
+    for name in ("iterations", "interpolate")
+)
 
 FORM = Form(
-    (ITERATIONS, *COMPUTING),
+    (ITERATIONS, INTERPOLATE, *COMPUTING),
     options={
         "device": DEVICE_OPTIONS,
         "iterations": {
@@ -92,6 +95,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "looked at. None takes all, and looks at the selected bead, or the brightest.",
     },
     iterations=FORM.options["iterations"],
+    interpolate=FORM.options["interpolate"],
     device=FORM.options["device"],
 )
 def prove_psf(
@@ -102,6 +106,7 @@ def prove_psf(
     deconvolved: "napari.layers.Image | None" = None,
     region: "napari.layers.Shapes | None" = None,
     iterations: float = 0,
+    interpolate: bool = False,
     device: str = "auto",
 ) -> Job[Task]:
     """Prove a PSF on its beads: how sharp they become, and what is left of the image."""
@@ -113,12 +118,13 @@ def prove_psf(
         found = None
         if beads is not None:
             found = _with_what_is_known(beads_from(beads, source), beads)
-        settings = Deconvolve(iterations=int(iterations) or None)
+        settings = Deconvolve(iterations=int(iterations) or None, interpolate=interpolate)
         before = _deconvolved_before(deconvolved, image, source, viewer)
         residual = _residual_of(source, unwrapped(viewer))
         return Task(
             image=source,
             psf=kernel,
+            note=own_note(psf.metadata),
             beads=None if found is None else found.table,
             points=None if found is None else found.source,
             deconvolved=before,
