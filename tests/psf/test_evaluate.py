@@ -8,7 +8,7 @@ from conditions.optics import Microscope
 from conditions.point_spread import psf_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import fft
+from scipy import fft, ndimage
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import PSF, InputError, PostProcess, Recipe
@@ -99,15 +99,41 @@ def test_on_other_voxels_it_is_as_near_to_the_truth(distilled, points, finer):
     )
 
 
-def test_interpolated_it_is_farther_from_the_truth(distilled, points):
-    finer = [0.6 * size for size in SPACING]
-    functions = nearest_l2(distilled.evaluate(finer), points)
+def at_points(psf, spacing, shape):
+    """A PSF between its voxels by cubic splines, whatever its pixels see."""
+    places = [
+        (np.arange(n) - n // 2) * new / old + m // 2
+        for n, m, new, old in zip(shape, psf.shape, spacing, psf.spacing, strict=True)
+    ]
+    found = ndimage.map_coordinates(
+        psf.array.astype(float), np.meshgrid(*places, indexing="ij"), order=3, mode="nearest"
+    )
+    return found / found.sum()
+
+
+@pytest.mark.parametrize("finer", [0.6, 1.7])
+def test_interpolated_it_has_the_light_on_its_pixels(distilled, points, finer):
+    spacing = [finer * size for size in SPACING]
+    functions = nearest_l2(distilled.evaluate(spacing), points)
     bare = PSF(distilled.array, SPACING, distilled.error)
-    splines = bare.evaluate(finer, with_error=True, interpolate=True)
-    assert functions < 0.8 * nearest_l2(splines, points)
+    splines = bare.evaluate(spacing, with_error=True, interpolate=True)
+    plain = PSF(at_points(distilled, spacing, splines.shape), spacing)
+    assert functions < 0.8 * nearest_l2(plain, points)
+    assert nearest_l2(splines, points) < 1.2 * functions
     assert np.sum(splines, dtype=np.float64) == pytest.approx(1, abs=1e-6)
     assert splines.array.min() >= 0
     assert splines.error.shape == splines.shape
+
+
+@given(st.sampled_from([3, 5]), st.integers(0, 2**32 - 1))
+def test_interpolated_pixels_share_the_light_of_those_that_they_are_made_of(times, seed):
+    values = np.random.default_rng(seed).random((9 * times, 11 * times)).astype(np.float32) + 0.5
+    psf = PSF(values, (0.1, 0.1))
+    sums = values.reshape(9, times, 11, times).sum(axis=(1, 3))
+    other = psf.evaluate((0.1 * times,) * 2, (9, 11), interpolate=True)
+    np.testing.assert_allclose(other, sums / sums.sum(), rtol=1e-4)
+    again = psf.evaluate(interpolate=True)
+    np.testing.assert_allclose(again, values / values.sum(dtype=float), rtol=1e-4)
 
 
 def functions_of(window, spacing, orders, coefficients=None, seed=0):

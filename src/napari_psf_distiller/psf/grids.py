@@ -37,6 +37,9 @@ Room = tuple[tuple[int, int], ...]
 # Bytes that a voxel takes while it is computed.
 VOXEL_BYTES = 64
 
+# The light up to an edge is interpolated by polynomials of this order.
+LIGHT_ORDER = 5
+
 # A voxel counts as inside if its centre is, but for this part of a voxel.
 ROUNDING = 1e-6
 
@@ -139,7 +142,12 @@ def evaluated(model: FittedFunctions, spacing: Sequence[float], shape: Sequence[
 def interpolated(
     array: Array, own: Sequence[float], spacing: Sequence[float], shape: Sequence[int]
 ) -> Evaluated:
-    """Return an array on other voxels, by cubic splines, scaled to the sum 1.
+    """Return an array on other voxels, by splines, scaled to the sum 1.
+
+    Along z planes are thin, and what lies between them is interpolated. In the plane a pixel has
+    all light that falls on it: so the light up to each edge of the array's pixels is known, that
+    up to other edges is interpolated, and another pixel has the difference of its two. Where the
+    array ends, so does the light.
 
     Parameters
     ----------
@@ -149,7 +157,11 @@ def interpolated(
     shape : sequence of int
         The centres, at n // 2, coincide.
     """
-    values = _on(array.astype(np.float64), own, spacing, shape, order=3)
+    values = array.astype(np.float64)
+    if array.ndim == 3:
+        values = _on_axis(values, 0, shape[0], spacing[0] / own[0], order=3)
+    for axis in (-2, -1):
+        values = _on_pixels(values, axis, shape[axis], spacing[axis] / own[axis])
     if array.min() >= 0:
         # Splines swing below 0 beside what is steep.
         values = without_negative_values(values)
@@ -206,12 +218,28 @@ def _on(
     array: Floats, own: Sequence[float], spacing: Sequence[float], shape: Sequence[int], order: int
 ) -> Floats:
     values = array
-    for axis, (n, m, old, new) in enumerate(zip(shape, array.shape, own, spacing, strict=True)):
-        places = (np.arange(n) - n // 2) * (new / old) + m // 2
-        spline = make_interp_spline(np.arange(m), values, k=min(order, m - 1), axis=axis)
-        # The outermost half of a voxel is as its middle.
-        values = spline(np.clip(places, 0, m - 1))
+    for axis, (n, old, new) in enumerate(zip(shape, own, spacing, strict=True)):
+        values = _on_axis(values, axis, n, new / old, order)
     return values
+
+
+def _on_axis(values: Floats, axis: int, n: int, step: float, order: int) -> Floats:
+    """Return values at n other places along an axis, their distance in the array's."""
+    m = values.shape[axis]
+    places = (np.arange(n) - n // 2) * step + m // 2
+    spline = make_interp_spline(np.arange(m), values, k=min(order, m - 1), axis=axis)
+    # The outermost half of a voxel is as its middle.
+    found: Floats = spline(np.clip(places, 0, m - 1))
+    return found
+
+
+def _on_pixels(values: Floats, axis: int, n: int, step: float) -> Floats:
+    """Return the light that falls on n other pixels along an axis, their size in the array's."""
+    m = values.shape[axis]
+    light = np.insert(np.cumsum(values, axis=axis), 0, 0.0, axis=axis)
+    edges = (np.arange(n + 1) - n // 2 - 0.5) * step + m // 2 + 0.5
+    spline = make_interp_spline(np.arange(m + 1), light, k=min(LIGHT_ORDER, m), axis=axis)
+    return np.diff(spline(np.clip(edges, 0, m)), axis=axis)
 
 
 def _count(length: float, size: float) -> int:

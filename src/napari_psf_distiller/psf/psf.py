@@ -174,8 +174,9 @@ class PSF(HoldsArray):
             functions were fitted on, their variances interpolated linearly, and scaled as the PSF
             is.
         interpolate : bool
-            Of a PSF without functions, interpolate its voxels by cubic splines instead of raising
-            an error; that a larger pixel sees more is then left out.
+            Of a PSF without functions, interpolate its voxels by splines instead of raising an
+            error: along z between its planes, in the plane so that each pixel has the light that
+            falls on it.
 
         Returns
         -------
