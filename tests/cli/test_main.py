@@ -429,6 +429,28 @@ def test_a_result_on_finer_voxels(field, coarse, kernel, tmp_path, capsys):
     assert warnings_in(printed.err) == []
 
 
+def test_a_finer_result_says_where_its_first_voxel_lies(coarse, kernel, tmp_path):
+    _, spacing, path = coarse
+    place = -spacing[1] / 4
+    for name in ("out.tif", "out.ome.tif"):
+        out = tmp_path / name
+        assert run("deconvolve", path, kernel[1], "-o", out, *QUICK, "--finer", 2) == 0
+        assert psfd.read_image(out).spacing == pytest.approx((0.2, 0.08, 0.08))
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        about = tiff.imagej_metadata
+    # ImageJ takes the number of voxels before the origin.
+    assert (about["xorigin"], about["yorigin"]) == (0.5, 0.5)
+    assert about["zorigin"] == 0
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as tiff:
+        planes = re.findall("<Plane .*?>", tiff.ome_metadata)
+    assert len(planes) == len(coarse[0])
+    for n, plane in enumerate(planes):
+        found = dict(re.findall(r'(Position\w+)="(.*?)"', plane))
+        assert float(found["PositionX"]) == float(found["PositionY"]) == pytest.approx(place)
+        assert float(found["PositionZ"]) == pytest.approx(n * spacing[0])
+        assert found["PositionXUnit"] == "µm"
+
+
 def test_what_has_finer_voxels_is_told_and_what_cannot_be_is_refused(
     coarse, sized, kernel, tmp_path, capsys
 ):

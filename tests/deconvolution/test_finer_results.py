@@ -64,6 +64,7 @@ def test_planes_and_a_plane(image):
     done = psfd.deconvolve(image, psf, spacing=SPACING, finer_z=2, **QUICK)
     assert done.shape == (12, 20, 22)
     assert done.spacing == pytest.approx((0.15, 0.2, 0.2))
+    assert done.first_voxel == pytest.approx((-0.15, 0, 0))
     flat = psfd.PSF(gaussian((9, 9), (2, 2)), (0.1, 0.1))
     for plane in (image[0], image[:1]):
         spacing = SPACING[-plane.ndim :]
@@ -77,6 +78,7 @@ def test_its_own_voxels_are_the_images(image, fine):
     done = psfd.deconvolve(image, psf, finer=1, finer_z=1, **QUICK)
     np.testing.assert_array_equal(done, psfd.deconvolve(image, psf, **QUICK))
     assert done.spacing == SPACING
+    assert done.first_voxel is None
 
 
 def test_a_psf_with_functions_is_evaluated_on_them(fitted):

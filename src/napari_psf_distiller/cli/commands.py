@@ -190,7 +190,12 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
         steps = deconvolve_step(image.image, kernel, recipe, mask=mask)
         done = finish(steps, outlet.progress)
-        write_image(staging / output.name, done.array, spacing=done.spacing)
+        write_image(
+            staging / output.name,
+            done.array,
+            spacing=done.spacing,
+            first_voxel=done.first_voxel,
+        )
     factors = settings.factors(image.image.shape) if settings.is_finer else None
     for warning in deconvolve_warnings(image.image, kernel, settings.boundary, finer=factors):
         outlet.warn(warning)

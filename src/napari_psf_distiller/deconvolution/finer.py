@@ -13,7 +13,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe.quantities import MOST_FINER
 from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["check_finer", "finer_spacing", "finer_told", "same_spacing"]
+__all__ = ["check_finer", "finer_first_voxel", "finer_spacing", "finer_told", "same_spacing"]
 
 # Voxel sizes that differ by more than this part are not the same.
 SAME_SPACING = 0.01
@@ -57,6 +57,33 @@ def finer_spacing(spacing: Sequence[float], finer: Sequence[int]) -> tuple[float
     (0.2, 0.08, 0.08)
     """
     return tuple(size / f for size, f in zip(spacing, finer, strict=True))
+
+
+def finer_first_voxel(spacing: Sequence[float], finer: Sequence[int]) -> tuple[float, ...]:
+    """Return where the result's first voxel lies from the image's, centre to centre.
+
+    Parameters
+    ----------
+    spacing : sequence of float
+        The image's, in micrometres.
+    finer : sequence of int
+        See `check_finer`.
+
+    Returns
+    -------
+    tuple of float
+        In micrometres. An image's pixel has all of the result's in its place; its plane is that at
+        ``finer // 2`` of the result's.
+
+    Examples
+    --------
+    >>> finer_first_voxel((0.2, 0.16, 0.16), (2, 2, 2))
+    (-0.1, -0.04, -0.04)
+    """
+    before = [(f - 1) / 2 for f in finer]
+    if len(before) == 3:
+        before[0] = finer[0] // 2
+    return tuple(-n * size / f for n, size, f in zip(before, spacing, finer, strict=True))
 
 
 def finer_told(spacing: Sequence[float] | None, psf: Sequence[float] | None) -> str:

@@ -21,7 +21,7 @@ from napari_psf_distiller.checks import (
 from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, open_engine
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
-from napari_psf_distiller.deconvolution.finer import finer_spacing
+from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.deconvolution.richardson_lucy import Method
 from napari_psf_distiller.errors import DistillerWarning, InputError
@@ -108,10 +108,11 @@ def deconvolve_step(
         else f"by itself ({done.why_ended})",
         done.device,
     )
-    spacing = recipe.spacing
+    spacing, first = recipe.spacing, None
     if spacing is not None and finer is not None:
+        first = finer_first_voxel(spacing, finer)
         spacing = finer_spacing(spacing, finer)
-    return replace(done, spacing=spacing)
+    return replace(done, spacing=spacing, first_voxel=first)
 
 
 def deconvolve(

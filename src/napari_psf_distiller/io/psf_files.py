@@ -126,7 +126,13 @@ def write_psf(
     tifffile.imwrite(path, psf, **options)
 
 
-def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] | None) -> None:
+def write_image(
+    path: str | Path,
+    image: ArrayLike,
+    *,
+    spacing: Sequence[float] | None,
+    first_voxel: Sequence[float] | None = None,
+) -> None:
     """Write an image as float32 TIFF, with its voxel size where known, whole or not at all.
 
     Parameters
@@ -137,6 +143,9 @@ def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] 
         (Z, Y, X) or (Y, X).
     spacing : sequence of float or None
         Voxel size in micrometres; None writes none.
+    first_voxel : sequence of float, optional
+        With a spacing: where the first voxel's centre lies, in micrometres along each axis.
+        OME-TIFF has it as each plane's position, ImageJ's as the origin, in voxels.
 
     Raises
     ------
@@ -147,7 +156,12 @@ def write_image(path: str | Path, image: ArrayLike, *, spacing: Sequence[float] 
     sizes = check_spacing(spacing, array.ndim) if spacing is not None else None
     if not Path(path).name.lower().endswith((".tif", ".tiff")):
         raise InputError(f"{path} cannot be written: its name must end in .tif or .ome.tif.")
-    options = _tiff_options(Path(path), array.ndim, sizes, "")
+    first = tuple(first_voxel) if first_voxel is not None and any(first_voxel) else None
+    options = _tiff_options(Path(path), array.ndim, sizes, "", first)
+    if first is not None and sizes is not None and "ome" in options:
+        # Each plane has a position of its own.
+        planes = array.shape[0] if array.ndim == 3 else 1
+        options["metadata"]["Plane"] = _plane_positions(first, sizes, planes)
     write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
 
 
@@ -256,7 +270,11 @@ def _made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...
 
 
 def _tiff_options(
-    path: Path, ndim: int, sizes: tuple[float, ...] | None, note: str
+    path: Path,
+    ndim: int,
+    sizes: tuple[float, ...] | None,
+    note: str,
+    first: tuple[float, ...] | None = None,
 ) -> dict[str, Any]:
     """Return how tifffile is to write an image with a voxel size and a note of its own."""
     axes = "ZYX"[-ndim:]
@@ -280,7 +298,22 @@ def _tiff_options(
         options["resolution"] = (1 / sizes[-1], 1 / sizes[-2])
         if ndim == 3:
             metadata["spacing"] = sizes[0]
+        for axis, place, size in zip(axes, first or (), sizes, strict=False):
+            # Of 0 micrometres, counted from the first voxel's centre.
+            metadata[f"{axis.lower()}origin"] = round(-place / size, 9)
     return options | {"imagej": True, "metadata": metadata}
+
+
+def _plane_positions(
+    first: tuple[float, ...], sizes: tuple[float, ...], planes: int
+) -> dict[str, list[float] | list[str]]:
+    """Return where each plane of an image lies, as OME has it."""
+    found: dict[str, list[float] | list[str]] = {}
+    for axis, place in zip("ZYX"[-len(first) :], first, strict=True):
+        step = sizes[0] if axis == "Z" else 0.0
+        found[f"Position{axis}"] = [round(place + n * step, 9) for n in range(planes)]
+        found[f"Position{axis}Unit"] = ["µm"] * planes
+    return found
 
 
 @contextmanager

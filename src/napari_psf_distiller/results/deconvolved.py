@@ -67,6 +67,9 @@ class Deconvolved(HoldsArray):
         Why there were no more iterations.
     spacing : tuple of float or None
         Size of its voxels in micrometres, where it is known.
+    first_voxel : tuple of float or None
+        Where the centre of its first voxel lies from that of the image's, in micrometres; None on
+        the image's own voxels.
     notes : tuple of str
         What was done unasked and needs no care: that the PSF was evaluated on the image's voxels,
         or that their size was not known and taken to be the PSF's.
@@ -79,6 +82,7 @@ class Deconvolved(HoldsArray):
     warnings: tuple[str, ...]
     why_ended: WhyEnded = WhyEnded.GIVEN
     spacing: tuple[float, ...] | None = None
+    first_voxel: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
