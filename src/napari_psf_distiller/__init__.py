@@ -14,6 +14,7 @@ import napari_psf_distiller.starting  # noqa: F401
 # isort: split
 
 from napari_psf_distiller.compute import Device, devices
+from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset, deconvolve_dataset
 from napari_psf_distiller.deconvolution.pipeline import deconvolve
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.export import Exporter, exporters
@@ -48,6 +49,7 @@ __all__ = [
     "Camera",
     "Deconvolve",
     "Deconvolved",
+    "DeconvolvedDataset",
     "Device",
     "DeviceError",
     "DistillerError",
@@ -74,6 +76,7 @@ __all__ = [
     "ThresholdedObjects",
     "WhyEnded",
     "deconvolve",
+    "deconvolve_dataset",
     "devices",
     "distill",
     "exporters",

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
+from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
 from napari_psf_distiller.cli.export import export, formats_text
 from napari_psf_distiller.cli.options import add_options
 from napari_psf_distiller.cli.presets import add_presets
@@ -157,13 +158,19 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
 def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     text = "deconvolve an image with a PSF by Richardson-Lucy"
     part = subparsers.add_parser("deconvolve", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.deconvolve)
-    part.add_argument("image", type=Path, help="a TIFF with the axes Z Y X, or Y X")
+    part.set_defaults(command=_deconvolve)
+    part.add_argument(
+        "image",
+        type=Path,
+        help="a TIFF with the axes Z Y X, or Y X; or a data set: an OME-Zarr, or a folder of TIFFs",
+    )
     part.add_argument(
         "psf",
         type=Path,
+        nargs="+",
         help="a TIFF, its centre at n // 2; one of the joint fit is evaluated on the image's "
-        "voxels, another must have them, or those of the finer result, or be interpolated",
+        "voxels, another must have them, or those of the finer result, or be interpolated; of a "
+        "data set with channels one for all, or one for each",
     )
     part.add_argument(
         "-o",
@@ -189,7 +196,36 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         metavar="TIF",
         help="a TIFF of the image's shape: where it is 0, the image does not count",
     )
+    part.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="of a data set: so many processes of this machine (default: as many as it has "
+        "processors, and memory for)",
+    )
+    part.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a data set: a scheduler of dask's whose workers do it, such as "
+        "tcp://192.168.0.5:8786",
+    )
     _add_common(part)
+
+
+def _deconvolve(arguments: argparse.Namespace, outlet: commands.Outlet) -> str:
+    """Deconvolve an image, or a data set."""
+    if is_dataset(arguments.image):
+        if arguments.mask is not None:
+            raise InputError("--mask is for an image, and not for a data set: leave it out.")
+        return deconvolve_data(arguments, outlet)
+    only = {"--scheduler": arguments.scheduler, "--workers": arguments.workers}
+    for option, value in only.items():
+        if value is not None:
+            raise InputError(f"{option} is for data sets, and {arguments.image} is an image.")
+    if len(arguments.psf) > 1:
+        raise InputError(f"{arguments.image} is an image, which takes one PSF: give one.")
+    arguments.psf = arguments.psf[0]
+    return commands.deconvolve(arguments, outlet)
 
 
 def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:

@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from napari_psf_distiller.progress import Steps, passed_on
 
-__all__ = ["host_threads", "in_turn", "on_one_thread", "slabs"]
+__all__ = ["host_threads", "in_turn", "limit_host_threads", "on_one_thread", "slabs"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -29,6 +29,10 @@ def on_one_thread(steps: Steps[T]) -> Steps[T]:
     """
     controller = ThreadpoolController()
     return passed_on(steps, around=lambda: controller.limit(limits=1, user_api="blas"))
+
+
+# The environment's variable with the most processors that a process may use.
+LIMIT = "PSF_DISTILLER_THREADS"
 
 
 def in_turn(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
@@ -83,8 +87,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
+def limit_host_threads(count: int) -> None:
+    """Let this process use so many processors at most, as one of several on a machine.
+
+    It must be called before any work is done.
+    """
+    os.environ[LIMIT] = str(count)
+
+
 def host_threads() -> int:
     """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    there = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    limit = os.environ.get(LIMIT, "")
+    return min(there, int(limit)) if limit.isdigit() and int(limit) else there

@@ -37,7 +37,7 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.results import Deconvolved, WhyEnded
 from napari_psf_distiller.steps import StepId
 
-__all__ = ["check_mask", "check_psf", "deconvolve_image"]
+__all__ = ["check_mask", "check_psf", "checked_model", "deconvolve_image"]
 
 
 def deconvolve_image(
@@ -115,36 +115,16 @@ def deconvolve_image(
     if iterations is not None:
         iterations = check_iterations(iterations)
     kernel = check_psf(psf, array.shape)
-    check_choice(boundary, "boundary", BOUNDARIES)
-    check_choice(method, "method", METHODS)
-    if compatibility is not None:
-        check_choice(compatibility, "compatibility", COMPATIBILITIES)
-    weight = _check_weight(total_variation)
-    factors = None if finer is None or max(finer) == 1 else tuple(finer)
-    if factors is not None:
-        check_finer(factors, array.shape)
-        if compatibility is not None:
-            raise InputError(
-                f"{compatibility} has no result on finer voxels than the image's: choose finer 1, "
-                "or no compatibility."
-            )
-    sizes: tuple[float, ...] | None = None
-    warnings: tuple[str, ...] = ()
-    if weight > 0 and compatibility is None:
-        if spacing is None:
-            warnings = _assumptions(array.shape)
-        if spacing is not None or factors is not None:
-            known = (1.0,) * array.ndim if spacing is None else check_spacing(spacing, array.ndim)
-            sizes = _relative(finer_spacing(known, factors or (1,) * array.ndim), array.shape)
-    model = Model(
-        boundary,
-        method,
-        total_variation=weight,
-        spacing=sizes,
+    model, warnings = checked_model(
+        array.shape,
+        boundary=boundary,
+        method=method,
+        total_variation=total_variation,
+        spacing=spacing,
         compatibility=compatibility,
-        background=_check_background(background, array.shape),
-        mask=_counting(mask, array.shape),
-        finer=factors,
+        background=background,
+        mask=mask,
+        finer=finer,
     )
     counting = array if model.mask is None else array[model.mask]
     if counting.max() <= 0:
@@ -170,6 +150,66 @@ def deconvolve_image(
     )
     found = (*warnings, *enough.warnings, *done.warnings)
     return replace(done, why_ended=enough.why, warnings=found)
+
+
+def checked_model(
+    shape: tuple[int, ...],
+    *,
+    boundary: Boundary = "noncirculant",
+    method: Method = "accelerated",
+    total_variation: float = 0.0,
+    spacing: Sequence[float] | None = None,
+    compatibility: Compatibility | None = None,
+    background: ArrayLike = 0.0,
+    mask: ArrayLike | None = None,
+    finer: Sequence[int] | None = None,
+) -> tuple[Model, tuple[str, ...]]:
+    """Return what is assumed of an image, and what a user should know of that.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image.
+    boundary, method, total_variation, spacing, compatibility, background, mask, finer
+        See `deconvolve_image`.
+
+    Raises
+    ------
+    InputError
+        One of them cannot be used.
+    """
+    check_choice(boundary, "boundary", BOUNDARIES)
+    check_choice(method, "method", METHODS)
+    if compatibility is not None:
+        check_choice(compatibility, "compatibility", COMPATIBILITIES)
+    weight = _check_weight(total_variation)
+    factors = None if finer is None or max(finer) == 1 else tuple(finer)
+    if factors is not None:
+        check_finer(factors, shape)
+        if compatibility is not None:
+            raise InputError(
+                f"{compatibility} has no result on finer voxels than the image's: choose finer 1, "
+                "or no compatibility."
+            )
+    sizes: tuple[float, ...] | None = None
+    warnings: tuple[str, ...] = ()
+    if weight > 0 and compatibility is None:
+        if spacing is None:
+            warnings = _assumptions(shape)
+        if spacing is not None or factors is not None:
+            known = (1.0,) * len(shape) if spacing is None else check_spacing(spacing, len(shape))
+            sizes = _relative(finer_spacing(known, factors or (1,) * len(shape)), shape)
+    model = Model(
+        boundary,
+        method,
+        total_variation=weight,
+        spacing=sizes,
+        compatibility=compatibility,
+        background=_check_background(background, shape),
+        mask=_counting(mask, shape),
+        finer=factors,
+    )
+    return model, warnings
 
 
 def _assumptions(shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,12 @@ from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within
 from napari_psf_distiller.datasets import Volume, as_volume
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
-from napari_psf_distiller.errors import DeviceMemoryError
-from napari_psf_distiller.progress import Progress, Steps, noting, passed_on
+from napari_psf_distiller.errors import DeviceMemoryError, InputError
+from napari_psf_distiller.progress import Progress, Steps, finish, noting, passed_on
 from napari_psf_distiller.results import Deconvolved
 from napari_psf_distiller.steps import StepId
 
-__all__ = ["deconvolution", "memory_note"]
+__all__ = ["deconvolution", "deconvolved_tile", "memory_note", "overlap_of", "tile_need"]
 
 # How far around a tile's core the image counts, in PSF sizes. What lies beyond reaches the core by
 # way of what lies between, more so the more steps are taken: accelerated, many at once.
@@ -117,6 +117,55 @@ def deconvolution(
 def _counted_from(before: int, total: int) -> Callable[[Progress], Progress]:
     """Return what counts a tile's iterations on from those of the tiles before."""
     return lambda progress: Progress(progress.step, before + progress.iteration, total)
+
+
+def deconvolved_tile(
+    image: Volume, psf: Array, iterations: int, model: Model, engine: Engine, tile: Tile
+) -> Array:
+    """Return the result of a tile's core, of which its window is read alone.
+
+    Parameters
+    ----------
+    image : Volume
+        What is negative counts as 0.
+    psf, iterations, model, engine
+        See `richardson_lucy`.
+    tile : Tile
+
+    Raises
+    ------
+    InputError
+        A voxel is not finite, or what is stored cannot be read.
+    DeviceError
+        See `richardson_lucy`.
+    """
+    run = _Run(image, psf, model, engine, None)
+    part, assumed = run.part(tile)
+    if not np.isfinite(part).all():
+        raise InputError("The image has voxels that are not finite (NaN or infinite).")
+    np.maximum(part, 0, out=part)
+    if not part.any():
+        return np.zeros(model.result_shape(tuple(s.stop - s.start for s in tile.core)), np.float32)
+    steps = richardson_lucy(part, psf, iterations, assumed, engine, frame=run.frame(tile))
+    return finish(steps)[model.result_box(tile.inside)]
+
+
+def overlap_of(psf_shape: Sequence[int], model: Model) -> tuple[int, ...]:
+    """Return how many voxels around a tile's core count, along each axis."""
+    times, factors = OVERLAP[model.method], model.factors(len(psf_shape))
+    return tuple(math.ceil(times * m / f) for m, f in zip(psf_shape, factors, strict=True))
+
+
+def tile_need(
+    tile: Tile,
+    image_shape: tuple[int, ...],
+    psf_shape: tuple[int, ...],
+    model: Model,
+    engine: Engine,
+) -> Memory:
+    """Return the memory that a tile needs."""
+    frame = frame_of(image_shape, psf_shape, model.boundary, tile.window, model.compatibility)
+    return engine.memory_needed(size_of(tile.shape, psf_shape, model, engine, frame))
 
 
 def memory_note(
@@ -231,11 +280,7 @@ class _Run:
     def _tiles(self) -> list[Tile] | None:
         if self.in_one_piece and fits(self._need(self.pending[0]), self._limit):
             return self.pending
-        times = OVERLAP[self._model.method]
-        overlap = tuple(
-            math.ceil(times * m / f)
-            for m, f in zip(self._psf.shape, self._model.factors(self._psf.ndim), strict=True)
-        )
+        overlap = overlap_of(self._psf.shape, self._model)
         wraps = self._model.boundary == "circulant"
         tiles: list[Tile] = []
         for tile in self.pending:
@@ -248,8 +293,7 @@ class _Run:
         return tiles
 
     def _need(self, tile: Tile) -> Memory:
-        size = size_of(tile.shape, self._psf.shape, self._model, self.engine, self.frame(tile))
-        return self.engine.memory_needed(size)
+        return tile_need(tile, self.image.shape, self._psf.shape, self._model, self.engine)
 
     def _cut_out(self, volume: Volume, tile: Tile) -> NDArray[Any]:
         """Return the part of a volume in a tile's window, as the boundary continues it."""

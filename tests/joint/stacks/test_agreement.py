@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joint_fields import basis_of, true_coefficients
 
 from napari_psf_distiller.joint.stacks.agreement import (
     OwnPSF,
@@ -9,7 +10,6 @@ from napari_psf_distiller.joint.stacks.agreement import (
     mean_of,
     which_agree,
 )
-from tests.helpers.joint_fields import basis_of, true_coefficients
 
 BASIS = basis_of()
 TRUE = true_coefficients(BASIS)

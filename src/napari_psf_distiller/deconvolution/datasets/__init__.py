@@ -1,0 +1,1 @@
+"""Deconvolution of data sets that are larger than the memory, on dask's schedulers."""

@@ -1,0 +1,119 @@
+"""What a worker does: one region is read, deconvolved and written, or one pyramid is filled."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.compute.engine import Array
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, level_shapes
+from napari_psf_distiller.deconvolution.datasets.plan import Region, StoredImage
+from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
+from napari_psf_distiller.errors import InputError
+
+__all__ = ["Work", "deconvolve_region", "fill_pyramid"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is the same for all regions of a channel of an image.
+
+    Attributes
+    ----------
+    image : StoredImage
+    psf : numpy.ndarray
+    iterations : int
+    model : Model
+    device, fft : str
+        See `open_engine`.
+    output : str
+        The group of the image's result.
+    layout : ImageLayout
+        Of the result.
+    """
+
+    image: StoredImage
+    psf: Array
+    iterations: int
+    model: Model
+    device: str
+    fft: str
+    output: str
+    layout: ImageLayout
+
+
+def deconvolve_region(work: Work, region: Region) -> str:
+    """Deconvolve a region and write it; return the device that did it.
+
+    Raises
+    ------
+    InputError
+        It cannot be read or written.
+    DeviceError
+        The device failed.
+    """
+    engine = open_engine(work.device, work.fft)
+    volume = work.image.volume(region.time, region.channel)
+    core = deconvolved_tile(volume, work.psf, work.iterations, work.model, engine, region.tile)
+    box = work.model.result_box(region.tile.core)
+    _write(work, 0, work.layout.index(region.time, region.channel, box), core)
+    return engine.description
+
+
+def fill_pyramid(work: Work, time: int, channel: int) -> None:
+    """Fill the coarser levels of one stack, each with the means of 2 x 2 pixels of that before."""
+    layout = work.layout
+    shapes = level_shapes(layout)
+    for level, shape in enumerate(shapes[1:], start=1):
+        source = _array(work, level - 1)
+        finer = _space(layout, source.shape)
+        space, chunk = _space(layout, shape), _space(layout, chunks_of(layout, shape))
+        starts = [range(0, n, c) for n, c in zip(space, chunk, strict=True)]
+        for corner in itertools.product(*starts):
+            box = [slice(a, min(a + c, n)) for a, c, n in zip(corner, chunk, space, strict=True)]
+            *along, y, x = box
+            read = [
+                *along,
+                slice(2 * y.start, min(2 * y.stop, finer[-2])),
+                slice(2 * x.start, min(2 * x.stop, finer[-1])),
+            ]
+            values = np.asarray(source[layout.index(time, channel, read)], np.float32)
+            _write(work, level, layout.index(time, channel, box), halved(values))
+
+
+def halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the means of 2 x 2 pixels of the last two axes; at an odd end, of those there are."""
+    for axis in (-2, -1):
+        n = values.shape[axis]
+        starts = np.arange(0, n, 2)
+        counts = np.diff([*starts.tolist(), n])
+        sums = np.add.reduceat(values, starts, axis=axis, dtype=np.float64)
+        shape = [1] * values.ndim
+        shape[axis] = len(counts)
+        values = (sums / counts.reshape(shape)).astype(np.float32)
+    return values
+
+
+def _space(layout: ImageLayout, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n, axis in zip(shape, layout.axes, strict=True) if axis in ("z", "y", "x"))
+
+
+def _array(work: Work, level: int) -> Any:
+    import zarr
+
+    return zarr.open_array(f"{work.output}/{level}", mode="r+")
+
+
+def _write(
+    work: Work, level: int, index: tuple[int | slice, ...], values: NDArray[np.float32]
+) -> None:
+    try:
+        _array(work, level)[index] = values
+    except OSError as error:
+        raise InputError(f"{work.output} cannot be written: {error}.") from error

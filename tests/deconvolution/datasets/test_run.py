@@ -1,0 +1,219 @@
+"""Data sets deconvolved region by region, on workers of this machine."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+import napari_psf_distiller as psfd
+from napari_psf_distiller import InputError, Recipe
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout, create_image, open_images
+from napari_psf_distiller.deconvolution.datasets.record import Record
+from napari_psf_distiller.deconvolution.datasets.region import halved
+from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
+
+SPACING = (0.2, 0.08, 0.08)
+SHAPE = (2, 2, 6, 150, 270)
+ITERATIONS = 3
+
+
+@pytest.fixture(scope="module")
+def psf():
+    return psfd.PSF(psfd.simulate_psf((5, 9, 9), SPACING), SPACING)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "in put.zarr"
+    create_image(path, ImageLayout(tuple("tczyx"), SHAPE, "f4", SPACING, ("a", "b"), "0.5"), "one")
+    values = np.random.default_rng(1).poisson(20, SHAPE)
+    zarr.open_group(path, mode="r+")["0"][...] = values.astype(np.float32)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    # One set of workers for all tests, as a user's own.
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def recipe(memory=0.01) -> Recipe:
+    """Return settings under which a stack is several regions."""
+    made = Recipe(device="numpy", memory=memory)
+    return dataclasses.replace(
+        made, deconvolve=dataclasses.replace(made.deconvolve, iterations=ITERATIONS)
+    )
+
+
+def run(source, psf, output, scheduler, **options):
+    from napari_psf_distiller.progress import finish
+
+    settings = options.pop("recipe", recipe())
+    return finish(
+        deconvolve_dataset_steps(source, psf, output, settings, scheduler=scheduler, **options)
+    )
+
+
+def digest(folder: Path) -> str:
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def whole(source, psf, scheduler, tmp_path_factory):
+    output = tmp_path_factory.mktemp("whole") / "out.zarr"
+    return output, run(source, psf, output, scheduler)
+
+
+def test_the_regions_together_are_the_image_deconvolved(source, psf, whole):
+    output, done = whole
+    assert not done.failed
+    assert done.regions > SHAPE[0] * SHAPE[1]
+    (before,), (image,) = open_images(source), open_images(output)
+    assert image.layout.axes == before.layout.axes
+    assert image.layout.channels == before.layout.channels
+    assert image.layout.spacing == pytest.approx(SPACING)
+    for time in range(SHAPE[0]):
+        expected = np.asarray(
+            psfd.deconvolve(np.asarray(before.volume(time, 1)), psf, ITERATIONS, device="numpy")
+        )
+        found = np.asarray(image.volume(time, 1))
+        assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
+
+
+def test_the_pyramid_has_the_means(whole):
+    group = zarr.open_group(whole[0], mode="r")
+    for time, channel in ((0, 0), (1, 1)):
+        finer = group["0"][time, channel]
+        np.testing.assert_allclose(group["1"][time, channel], halved(finer), rtol=1e-5)
+
+
+def test_halved_means_what_there_is_at_an_odd_end():
+    values = np.arange(15, dtype=np.float32).reshape(3, 5)
+    np.testing.assert_allclose(halved(values), [[3, 5, 6.5], [10.5, 12.5, 14]])
+
+
+def test_a_run_that_was_stopped_goes_on(source, psf, whole, scheduler, tmp_path):
+    output = tmp_path / "out.zarr"
+    steps = deconvolve_dataset_steps(source, psf, output, recipe(), scheduler=scheduler)
+    for progress in steps:
+        if progress.iteration == 3:
+            break
+    steps.close()
+    assert Record(output).path.exists()
+    done = run(source, psf, output, scheduler)
+    assert done.skipped >= 3
+    assert done.regions + done.skipped == whole[1].regions
+    assert not Record(output).path.exists()
+    assert digest(output) == digest(whole[0])
+
+
+def test_a_line_that_was_cut_short_is_done_again(tmp_path):
+    record = Record(tmp_path / "out.zarr")
+    record.begin({"source": "here"})
+    record.add("one")
+    with record.path.open("a") as file:
+        file.write('"tw')
+    assert record.read() == ({"source": "here"}, {"one"})
+
+
+def test_another_task_does_not_go_on(source, psf, scheduler, tmp_path):
+    output = tmp_path / "out.zarr"
+    steps = deconvolve_dataset_steps(source, psf, output, recipe(), scheduler=scheduler)
+    for progress in steps:
+        if progress.iteration == 1:
+            break
+    steps.close()
+    wider = psfd.PSF(psfd.simulate_psf((5, 11, 11), SPACING), SPACING)
+    with pytest.raises(InputError, match="begun with another image, PSF or other settings"):
+        run(source, wider, output, scheduler)
+
+
+def test_nothing_is_overwritten_unasked(source, psf, whole, scheduler):
+    with pytest.raises(InputError, match="is there already"):
+        run(source, psf, whole[0], scheduler)
+
+
+def test_a_damaged_region_does_not_stop_the_others(source, psf, scheduler, tmp_path):
+    damaged = tmp_path / "damaged.zarr"
+    create_image(damaged, ImageLayout(tuple("tyx"), (3, 40, 40), "f4", SPACING[1:], (), "0.5"), "")
+    zarr.open_group(damaged, mode="r+")["0"][...] = 10.0
+    chunk = damaged / "0" / "c" / "1" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:9])
+    plane = psfd.PSF(psfd.simulate_psf((9, 9), SPACING[1:]), SPACING[1:])
+    done = run(damaged, plane, tmp_path / "out.zarr", scheduler)
+    (text,) = done.failed
+    assert "time 1" in text
+    assert "cannot be read" in text
+    assert done.regions == 2
+    assert Record(tmp_path / "out.zarr").path.exists()
+
+
+def test_a_folder_of_tiffs(psf, scheduler, tmp_path):
+    folder = tmp_path / "beads and cells"
+    folder.mkdir()
+    images = np.random.default_rng(2).poisson(9, (2, 6, 40, 50)).astype(np.uint16)
+    for number, image in enumerate(images):
+        tifffile.imwrite(
+            folder / f"cell {number}.tif",
+            image,
+            imagej=True,
+            resolution=(1 / 0.08, 1 / 0.08),
+            metadata={"axes": "ZYX", "spacing": 0.2, "unit": "um"},
+        )
+    done = run(folder, psf, tmp_path / "out.zarr", scheduler)
+    assert (done.images, done.failed) == (2, ())
+    for image, stored in zip(open_images(tmp_path / "out.zarr"), images, strict=True):
+        expected = psfd.deconvolve(stored, psf, ITERATIONS, device="numpy")
+        np.testing.assert_allclose(np.asarray(image.volume()), np.asarray(expected), rtol=1e-4)
+
+
+def test_each_channel_has_its_psf(source, psf, scheduler, tmp_path):
+    wider = psfd.PSF(psfd.simulate_psf((5, 11, 11), SPACING, wavelength=0.7), SPACING)
+    run(source, {"b": wider, "a": psf}, tmp_path / "out.zarr", scheduler)
+    (image,), (before,) = open_images(tmp_path / "out.zarr"), open_images(source)
+    expected = psfd.deconvolve(np.asarray(before.volume(1, 1)), wider, ITERATIONS, device="numpy")
+    found = np.asarray(image.volume(1, 1))
+    assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    ("psfs", "text"), [(3, "3 PSFs, and the data have 2 channels"), ({}, "PSFs for c")]
+)
+def test_psfs_that_are_not_the_channels(source, psf, scheduler, tmp_path, psfs, text):
+    given = [psf] * psfs if isinstance(psfs, int) else {"c": psf}
+    with pytest.raises(InputError, match=text):
+        run(source, given, tmp_path / "out.zarr", scheduler)
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_a_scheduler_that_is_not_there(source, psf, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.cluster.TIMEOUT", 1)
+    with pytest.raises(InputError, match=r"scheduler tcp://127.0.0.1:1 cannot be reached"):
+        run(source, psf, tmp_path / "out.zarr", "tcp://127.0.0.1:1")
+
+
+def test_workers_of_another_version(source, psf, scheduler, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "napari_psf_distiller.deconvolution.datasets.cluster._version", lambda: "0.0.9"
+    )
+    with pytest.raises(InputError, match=r"have napari-psf-distiller 0\.0\.9, and here is"):
+        run(source, psf, tmp_path / "out.zarr", scheduler)
+
+
+@pytest.mark.parametrize("name", ["out.tif", "no folder/out.zarr"])
+def test_a_place_that_cannot_be_written(source, psf, scheduler, tmp_path, name):
+    with pytest.raises(InputError, match=r"must end in \.zarr|is not there; make it"):
+        run(source, psf, tmp_path / name, scheduler)
