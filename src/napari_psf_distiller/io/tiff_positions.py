@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.datasets.volume import StoredVolume
@@ -36,13 +39,25 @@ class TiffImage:
 
     def volume(self, time: int = 0, channel: int = 0) -> StoredVolume:
         """Return one time and one channel as a volume; see `Volume`."""
+        layout = self.layout
+        stored = _TiffArray(self.path, layout.shape, layout.dtype)
+        return StoredVolume(stored, layout.index(time, channel), layout.spacing)
+
+
+@dataclass(frozen=True)
+class _TiffArray:
+    """The voxels of a TIFF, whose file is open only while some are read."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
         import zarr
 
-        try:
-            stored = zarr.open(tifffile.imread(self.path, aszarr=True, level=0), mode="r")
-        except Exception as error:  # of the file's format, of zarr, of the disk
-            raise InputError(f"{self.path} cannot be read: {error}.") from error
-        return StoredVolume(stored, self.layout.index(time, channel), self.layout.spacing)
+        with tifffile.imread(self.path, aszarr=True, level=0) as store:
+            stored: Any = zarr.open(store, mode="r")
+            return np.asarray(stored[index])
 
 
 def open_tiffs(folder: str | Path) -> tuple[TiffImage, ...]:

@@ -35,7 +35,8 @@ from napari_psf_distiller.deconvolution.datasets.region import (
 )
 from napari_psf_distiller.deconvolution.deconvolve import checked_model, deconvolve_image
 from napari_psf_distiller.deconvolution.finer import finer_spacing
-from napari_psf_distiller.deconvolution.pipeline import engine_of, psf_for
+from napari_psf_distiller.deconvolution.pipeline import engine_of
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io.tiff_positions import open_tiffs
 from napari_psf_distiller.progress import Progress, Steps, finish
@@ -74,6 +75,8 @@ class DeconvolvedDataset:
     iterations : tuple of int
         Of each channel.
     device : str
+    notes : tuple of str
+        How the PSFs were had on the data's voxels, where they have others.
     failed : tuple of str
         Which regions could not be done, and why; the others are valid.
     """
@@ -84,6 +87,7 @@ class DeconvolvedDataset:
     skipped: int
     iterations: tuple[int, ...]
     device: str
+    notes: tuple[str, ...]
     failed: tuple[str, ...]
 
 
@@ -181,7 +185,7 @@ def deconvolve_dataset_steps(
     images = _images(source)
     target = Path(output)
     _check_places(Path(source), target, workers)
-    kernels = _kernels(psf, images, recipe)
+    kernels, notes = _kernels(psf, images, recipe)
     layouts = [_result_layout(image.layout, recipe) for image in images]
     record = Record(target)
     task = _task(source, images, kernels, recipe)
@@ -203,7 +207,8 @@ def deconvolve_dataset_steps(
             task, done = before
         works = _works(images, kernels, layouts, recipe, task["iterations"], target)
         regions = _regions(images, works, recipe, task["memory"])
-        return (yield from _run(target, works, regions, there, record, done, task["iterations"]))
+        found = yield from _run(target, works, regions, there, record, done, task["iterations"])
+    return replace(found, notes=notes)
 
 
 def _images(source: str | Path) -> tuple[StoredImage, ...]:
@@ -235,9 +240,10 @@ def _check_output(output: Path, begun: bool, overwrite: bool) -> None:
 
 def _kernels(
     psf: PSF | Sequence[PSF] | Mapping[str, PSF], images: Sequence[StoredImage], recipe: Recipe
-) -> list[list[Array]]:
-    """Return for each image the PSF of each channel on its voxels."""
-    found = []
+) -> tuple[list[list[Array]], tuple[str, ...]]:
+    """Return for each image the PSF of each channel on its voxels, and how they were had there."""
+    found: list[list[Array]] = []
+    notes: list[str] = []
     for image in images:
         layout = image.layout
         count = layout.size("c")
@@ -259,8 +265,10 @@ def _kernels(
                 "all, or one for each."
             )
         of_image = replace(recipe, spacing=_spacing(layout, recipe))
-        found.append([psf_for(one, layout.space, of_image) for one in chosen])
-    return found
+        of_channels = [psf_on_image(one, layout.space, of_image) for one in chosen]
+        found.append([one.array for one in of_channels])
+        notes += [one.note for one in of_channels if one.note]
+    return found, tuple(dict.fromkeys(notes))
 
 
 def _spacing(layout: ImageLayout, recipe: Recipe) -> tuple[float, ...]:
@@ -477,6 +485,7 @@ def _run(
         skipped,
         tuple(iterations),
         device,
+        (),
         tuple(failed),
     )
 
