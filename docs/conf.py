@@ -81,7 +81,7 @@ html_theme_options = {
 html_math_renderer = "mathml"
 # Pages that have none below them need no list of these.
 html_sidebars: dict[str, list[str]] = {
-    page: [] for page in ("guide", "method", "results", "glossary", "index", *ELSEWHERE)
+    page: [] for page in ("guide", "programs", "method", "results", "glossary", "index", *ELSEWHERE)
 }
 
 

@@ -17,7 +17,7 @@ from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset, deconvolve_dataset
 from napari_psf_distiller.deconvolution.pipeline import deconvolve
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
-from napari_psf_distiller.export import Exporter, exporters
+from napari_psf_distiller.export import Exporter, FormatOption, exporters
 from napari_psf_distiller.io import StoredMicroscope, read_image, read_microscope
 from napari_psf_distiller.measure.otf import OTFSection
 from napari_psf_distiller.measure.widths import fwhm
@@ -55,6 +55,7 @@ __all__ = [
     "DistillerError",
     "DistillerWarning",
     "Exporter",
+    "FormatOption",
     "InputError",
     "JointFit",
     "MatchedFilter",

@@ -666,7 +666,7 @@ def test_export_evaluates_it_on_other_voxels(demo, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("psf.xyz", (), "must end in .tif, .tiff, .ome.tif or .ome.tiff"),
+        ("psf.xyz", (), "must end in .tif, .tiff, .ome.tif, .ome.tiff, .plain.tif"),
         ("psf.tif", ("--spacing", 0.1, 0.1, 0.1), "give --interpolate"),
         ("psf.tif", ("--spacing", 0.1, 0.1, "--interpolate"), "has 2 values"),
         ("no/way/psf.tif", (), "does not exist"),

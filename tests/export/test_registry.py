@@ -15,6 +15,18 @@ from napari_psf_distiller.export import registry
 ARRAY = np.random.default_rng(0).random((5, 7, 9)).astype(np.float32)
 SPACING = (0.3, 0.1, 0.1)
 
+OWN = [
+    "ImageJ TIFF",
+    "OME-TIFF",
+    "plain TIFF",
+    "deconwolf",
+    "cudadecon OTF",
+    "DV",
+    "Priism OTF",
+    "cubic spline",
+    "NumPy",
+]
+
 # What another package brings: a few lines, and an entry point of the group.
 
 
@@ -58,6 +70,13 @@ def test_the_formats_of_this_package():
     assert {name: exporter.suffixes for name, exporter in psfd.exporters().items()} == {
         "ImageJ TIFF": (".tif", ".tiff"),
         "OME-TIFF": (".ome.tif", ".ome.tiff"),
+        "plain TIFF": (".plain.tif", ".plain.tiff"),
+        "deconwolf": (".deconwolf.tif",),
+        "cudadecon OTF": (".otf.tif",),
+        "DV": (".dv",),
+        "Priism OTF": (".otf",),
+        "cubic spline": (".mat",),
+        "NumPy": (".npz",),
     }
     for name, exporter in psfd.exporters().items():
         assert exporter.name == name
@@ -66,7 +85,7 @@ def test_the_formats_of_this_package():
 
 def test_a_format_of_another_package_is_one_more(installed, tmp_path):
     installed("TEXT")
-    assert list(psfd.exporters()) == ["ImageJ TIFF", "OME-TIFF", "Text"]
+    assert list(psfd.exporters()) == [*OWN, "Text"]
     psf = PSF(ARRAY, SPACING)
     psf.save(tmp_path / "psf.TXT", digits=3)
     np.testing.assert_allclose(np.loadtxt(tmp_path / "psf.TXT"), ARRAY.ravel(), rtol=1e-2)
@@ -92,7 +111,10 @@ def test_an_unknown_ending_lists_the_known_ones(installed, tmp_path):
     installed("TEXT")
     with pytest.raises(InputError) as refused:
         PSF(ARRAY, SPACING).save(tmp_path / "psf.xyz")
-    known = ".tif, .tiff, .ome.tif, .ome.tiff, .txt or .psf.dat"
+    known = (
+        ".tif, .tiff, .ome.tif, .ome.tiff, .plain.tif, .plain.tiff, .deconwolf.tif, .otf.tif, .dv, "
+        ".otf, .mat, .npz, .txt or .psf.dat"
+    )
     assert str(refused.value).endswith(f"psf.xyz cannot be written: its name must end in {known}.")
     assert list(tmp_path.iterdir()) == []
 
@@ -125,7 +147,7 @@ def test_an_option_that_a_format_does_not_have_is_refused(installed, tmp_path):
 def test_one_that_cannot_be_used_is_told_and_left_out(installed, name, words, tmp_path):
     installed(name, "TEXT")
     with pytest.warns(DistillerWarning, match=words):
-        assert list(psfd.exporters()) == ["ImageJ TIFF", "OME-TIFF", "Text"]
+        assert list(psfd.exporters()) == [*OWN, "Text"]
     with pytest.warns(DistillerWarning, match=f"The format '{name}'"):
         PSF(ARRAY, SPACING).save(tmp_path / "psf.tif")
     np.testing.assert_array_equal(psfd.read_psf(tmp_path / "psf.tif"), ARRAY)

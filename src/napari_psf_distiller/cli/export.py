@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.export import exporter_for, exporters
+from napari_psf_distiller.export.registry import OWN
 from napari_psf_distiller.psf import read_psf
 from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.wording import sizes_text
@@ -15,26 +16,37 @@ from napari_psf_distiller.wording import sizes_text
 if TYPE_CHECKING:
     from napari_psf_distiller.cli.commands import Outlet
 
-__all__ = ["export", "formats_text"]
+__all__ = ["add_format_options", "export", "formats_text"]
+
+# What the places of a format's options begin with, among all arguments.
+MARK = "format:"
 
 
 def export(arguments: argparse.Namespace, _outlet: Outlet) -> str:
-    """Read a PSF, and write it in the format that the output's name asks for."""
+    """Read a PSF, and write it in the format that is asked for by its name or by the output's."""
     output: Path = arguments.output
-    exporter = exporter_for(output)
+    exporter = exporter_for(output, arguments.to)
+    options = {
+        name.removeprefix(MARK): value
+        for name, value in vars(arguments).items()
+        if name.startswith(MARK) and value is not None
+    }
     psf = read_psf(arguments.psf)
-    if arguments.spacing is not None:
+    if arguments.spacing is not None or arguments.shape is not None:
         if psf.model is None and not arguments.interpolate:
             raise InputError(
                 f"{arguments.psf} has no functions that could be evaluated on other voxels, which "
                 "only the joint fit gives; give --interpolate to interpolate its voxels."
             )
         psf = psf.evaluate(
-            arguments.spacing, with_error=psf.error is not None, interpolate=arguments.interpolate
+            arguments.spacing,
+            arguments.shape,
+            with_error=psf.error is not None,
+            interpolate=arguments.interpolate,
         )
     inputs = (arguments.psf,)
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
-        psf.save(staging / output.name)
+        psf.save(staging / output.name, arguments.to, **options)
     return "\n".join(
         [
             f"PSF:    {output} ({exporter.name})",
@@ -44,8 +56,25 @@ def export(arguments: argparse.Namespace, _outlet: Outlet) -> str:
 
 
 def formats_text() -> str:
-    """Return which formats there are, a line each, with the endings of their files."""
-    return "\n".join(
-        f"{', '.join(exporter.suffixes)}: {name}, {exporter.description}"
-        for name, exporter in exporters().items()
-    )
+    """Return which formats there are, a line each, with their endings and their options."""
+    lines = []
+    for name, exporter in exporters().items():
+        lines.append(f"{', '.join(exporter.suffixes)}: {name}, {exporter.description}")
+        options = [f"--{option.name} {' or '.join(option.choices)}" for option in exporter.options]
+        if options:
+            lines.append(f"    {', '.join(options)}")
+    return "\n".join(lines)
+
+
+def add_format_options(part: argparse.ArgumentParser) -> None:
+    """Let a command ask for what can be chosen of this package's own formats."""
+    # Those of others would have to be loaded for each command.
+    options = {option.name: option for exporter in OWN for option in exporter.options}
+    for name, option in options.items():
+        part.add_argument(
+            f"--{name}",
+            dest=MARK + name,
+            metavar=name.upper(),
+            help=f"of some formats, {' or '.join(option.choices)} (default: {option.default}): "
+            f"{option.help}",
+        )

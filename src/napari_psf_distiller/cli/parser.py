@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
 from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
-from napari_psf_distiller.cli.export import export, formats_text
+from napari_psf_distiller.cli.export import add_format_options, export, formats_text
 from napari_psf_distiller.cli.options import add_options
 from napari_psf_distiller.cli.presets import add_presets
 from napari_psf_distiller.errors import InputError
@@ -26,8 +26,8 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-class _Spacing(argparse.Action):
-    """Two or three lengths."""
+class _AnAxis(argparse.Action):
+    """Two or three numbers, one an axis."""
 
     def __call__(
         self,
@@ -122,7 +122,7 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "--spacing",
         type=float,
         nargs="+",
-        action=_Spacing,
+        action=_AnAxis,
         metavar="SIZE",
         help="voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)",
     )
@@ -184,7 +184,7 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "--spacing",
         type=float,
         nargs="+",
-        action=_Spacing,
+        action=_AnAxis,
         metavar="SIZE",
         help="the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the "
         "PSF's)",
@@ -242,25 +242,40 @@ def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         help="file to write; its ending chooses the format, such as .tif or .ome.tif",
     )
     part.add_argument(
+        "--to",
+        metavar="FORMAT",
+        help="the format's name, such as deconwolf, where the ending alone does not say it",
+    )
+    part.add_argument(
+        "--list",
         "--formats",
         action=_ListFormats,
         nargs=0,
-        help="list the formats with the endings of their files, and end",
+        help="list the formats: what each is for, its endings and its options; and end",
     )
     part.add_argument(
         "--spacing",
         type=float,
         nargs="+",
-        action=_Spacing,
+        action=_AnAxis,
         metavar="SIZE",
         help="evaluate the PSF on voxels of this size in micrometres, Z Y X or Y X (default: its "
         "own)",
     )
     part.add_argument(
+        "--shape",
+        type=int,
+        nargs="+",
+        action=_AnAxis,
+        metavar="N",
+        help="evaluate the PSF on so many voxels, Z Y X or Y X (default: what covers its extent)",
+    )
+    part.add_argument(
         "--interpolate",
         action="store_true",
-        help="with --spacing, interpolate a PSF that the joint fit did not make",
+        help="with --spacing or --shape, interpolate a PSF that the joint fit did not make",
     )
+    add_format_options(part)
     part.add_argument(
         "--overwrite", action="store_true", help="replace a file that is there already"
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.export.options import FormatOption
 
 __all__ = ["Exporter"]
 
@@ -25,11 +27,17 @@ class Exporter:
         The endings of its files' names, in small letters with the point, such as
         ``(".ome.tif",)``; of two formats that fit a name the one with the longer ending is taken.
     description : str
-        What such a file holds, without a full stop.
+        What such a file holds and what it is for, without a full stop.
     write : callable
         ``write(psf, path, **options)`` takes a `PSF`, the path of an empty file with the right
         ending, and what else it offers, by name. It raises an `InputError` where the PSF cannot be
         written so. The file is put in its place when it is complete, and only then.
+    other_suffixes : tuple of str
+        Endings that a file may have too if the format is asked for by its name; by another's, they
+        choose that.
+    options : tuple of FormatOption
+        What can be chosen, for the command line and for the error's sentence; `write` takes each
+        by its name.
 
     Raises
     ------
@@ -51,6 +59,19 @@ class Exporter:
     suffixes: tuple[str, ...]
     description: str
     write: Callable[..., None]
+    other_suffixes: tuple[str, ...] = ()
+    options: tuple[FormatOption, ...] = ()
+
+    def check_options(self, given: Mapping[str, Any]) -> None:
+        """Refuse a value that is none of an option's choices.
+
+        Raises
+        ------
+        InputError
+        """
+        for option in self.options:
+            if option.name in given:
+                option.check(given[option.name], self.name)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:

@@ -10,8 +10,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_psf_distiller.errors import DistillerWarning, InputError
+from napari_psf_distiller.errors import DistillerWarning, InputError, shown
+from napari_psf_distiller.export.cubic_spline import CUBIC_SPLINE
+from napari_psf_distiller.export.dv import DV, PRIISM_OTF
 from napari_psf_distiller.export.exporter import Exporter
+from napari_psf_distiller.export.numpy_archive import NUMPY
+from napari_psf_distiller.export.plain_tiff import DECONWOLF, PLAIN_TIFF
+from napari_psf_distiller.export.radial_otf import CUDADECON
 from napari_psf_distiller.export.tiff import IMAGEJ_TIFF, OME_TIFF
 from napari_psf_distiller.files import write_whole
 
@@ -23,7 +28,17 @@ __all__ = ["GROUP", "exporter_for", "exporters", "save_as"]
 # Other packages offer their formats under this name; see `Exporter`.
 GROUP = "napari_psf_distiller.exporters"
 
-OWN = (IMAGEJ_TIFF, OME_TIFF)
+OWN = (
+    IMAGEJ_TIFF,
+    OME_TIFF,
+    PLAIN_TIFF,
+    DECONWOLF,
+    CUDADECON,
+    DV,
+    PRIISM_OTF,
+    CUBIC_SPLINE,
+    NUMPY,
+)
 
 
 def exporters() -> dict[str, Exporter]:
@@ -43,8 +58,10 @@ def exporters() -> dict[str, Exporter]:
     Examples
     --------
     >>> import napari_psf_distiller as psfd
-    >>> {name: exporter.suffixes for name, exporter in psfd.exporters().items()}
-    {'ImageJ TIFF': ('.tif', '.tiff'), 'OME-TIFF': ('.ome.tif', '.ome.tiff')}
+    >>> psfd.exporters()["deconwolf"].suffixes
+    ('.deconwolf.tif',)
+    >>> list(psfd.exporters())[:4]
+    ['ImageJ TIFF', 'OME-TIFF', 'plain TIFF', 'deconwolf']
     """
     found = {exporter.name: exporter for exporter in OWN}
     for point in entry_points(group=GROUP):
@@ -62,8 +79,15 @@ def exporters() -> dict[str, Exporter]:
     return found
 
 
-def exporter_for(path: str | Path) -> Exporter:
+def exporter_for(path: str | Path, format_name: str | None = None) -> Exporter:
     """Return the format that a file's name asks for, that with the longest ending that fits.
+
+    Parameters
+    ----------
+    path : str or Path
+    format_name : str, optional
+        A format's name, in small or large letters, with blanks or hyphens; the file's name must
+        then have one of its endings.
 
     Raises
     ------
@@ -71,24 +95,56 @@ def exporter_for(path: str | Path) -> Exporter:
         There is none.
     """
     name = Path(path).name.lower()
+    if format_name is not None:
+        exporter = _named(format_name)
+        endings = (*exporter.suffixes, *exporter.other_suffixes)
+        if not name.endswith(endings):
+            raise InputError(
+                f"{path} cannot be written as {exporter.name}: its name must end in "
+                f"{_listed(endings)}."
+            )
+        return exporter
     known = {suffix: exporter for exporter in exporters().values() for suffix in exporter.suffixes}
     fitting = [suffix for suffix in known if name.endswith(suffix)]
     if not fitting:
-        *others, last = known
-        raise InputError(
-            f"{path} cannot be written: its name must end in {', '.join(others)} or {last}."
-        )
+        raise InputError(f"{path} cannot be written: its name must end in {_listed(tuple(known))}.")
     return known[max(fitting, key=len)]
 
 
-def save_as(psf: PSF, path: str | Path, options: Mapping[str, Any]) -> None:
-    """Write a PSF in the format that the file's name asks for; see `PSF.save`."""
-    exporter = exporter_for(path)
+def save_as(
+    psf: PSF, path: str | Path, options: Mapping[str, Any], format_name: str | None = None
+) -> None:
+    """Write a PSF in a format, by default that which the file's name asks for; see `PSF.save`."""
+    exporter = exporter_for(path, format_name)
     try:
         inspect.signature(exporter.write).bind(psf, Path(path), **options)
     except TypeError as error:
-        raise InputError(f"{path} cannot be written as {exporter.name}: {error}.") from None
+        has = ", ".join(option.name for option in exporter.options)
+        advice = f" Its options are {has}." if has else ""
+        raise InputError(
+            f"The PSF cannot be written as {exporter.name}: {error}.{advice}"
+        ) from None
+    exporter.check_options(options)
     write_whole(path, lambda part: exporter.write(psf, part, **options))
+
+
+def _named(format_name: str) -> Exporter:
+    """Return the format of a name, blanks and hyphens and the letters' sizes being all the same."""
+    known = {_plain(name): exporter for name, exporter in exporters().items()}
+    if not isinstance(format_name, str) or _plain(format_name) not in known:
+        raise InputError(
+            f"There is no format {shown(format_name)}; there are {_listed(tuple(exporters()))}."
+        )
+    return known[_plain(format_name)]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", " ")
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 # What a package offers stays the same while this program runs.

@@ -1,6 +1,7 @@
 """Images and PSFs in files."""
 
 from napari_psf_distiller.io.microscope_files import read_microscope
+from napari_psf_distiller.io.psf_arrays import read_psf_arrays, write_psf_arrays
 from napari_psf_distiller.io.psf_files import (
     StoredImage,
     StoredPSF,
@@ -22,7 +23,9 @@ __all__ = [
     "psf_made_with",
     "read_image",
     "read_microscope",
+    "read_psf_arrays",
     "read_stored_psf",
     "write_image",
     "write_psf",
+    "write_psf_arrays",
 ]

@@ -26,6 +26,8 @@ __all__ = [
     "StoredImage",
     "StoredPSF",
     "is_psf_file",
+    "made_with",
+    "note_on",
     "opened_tiff",
     "psf_made_with",
     "read_image",
@@ -111,10 +113,7 @@ def write_psf(
     functions : mapping of str to numpy.ndarray, optional
         See `StoredPSF`.
     """
-    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(spacing)}
-    if recipe is not None:
-        note["recipe"] = json.loads(recipe.to_json())
-    options = _tiff_options(path, psf.ndim, tuple(spacing), json.dumps(note, allow_nan=False))
+    options = _tiff_options(path, psf.ndim, tuple(spacing), note_on(spacing, recipe))
     arrays = {FUNCTIONS + name: value for name, value in (functions or {}).items()}
     if error is not None:
         arrays[ERROR] = error
@@ -124,6 +123,14 @@ def write_psf(
         value = packed.getvalue()
         options["extratags"] = [(ARRAYS_TAG, UNDEFINED, len(value), value, True)]
     tifffile.imwrite(path, psf, **options)
+
+
+def note_on(spacing: Sequence[float], recipe: Recipe | None) -> str:
+    """Return what a PSF's file says of it besides its arrays, as JSON; see `made_with`."""
+    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(spacing)}
+    if recipe is not None:
+        note["recipe"] = json.loads(recipe.to_json())
+    return json.dumps(note, allow_nan=False)
 
 
 def write_image(
@@ -181,7 +188,7 @@ def read_stored_psf(path: str | Path) -> StoredPSF:
     psf = check_image(image, f"The PSF in {path}")
     recipe = None
     if note is not None:
-        spacing, recipe = _made_with(note, path)
+        spacing, recipe = made_with(note, path)
         # A stack of one plane is stored as a plane; its spacing tells.
         if psf.ndim == 2 and len(spacing) == 3:
             psf = psf[None]
@@ -251,10 +258,11 @@ def psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] |
             note = _note(tiff)
     except Exception:  # any file may be asked about
         return None
-    return None if note is None else _made_with(note, path)
+    return None if note is None else made_with(note, path)
 
 
-def _made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...], Recipe | None]:
+def made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...], Recipe | None]:
+    """Return the spacing and the recipe that a PSF's file notes; see `note_on`."""
     version = note.get("version")
     if type(version) is not int or not 1 <= version <= VERSION:
         raise InputError(

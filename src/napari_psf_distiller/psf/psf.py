@@ -14,7 +14,7 @@ from napari_psf_distiller.arrays import HoldsArray, read_only
 from napari_psf_distiller.checks import check_image, check_number, check_spacing
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.export import save_as
-from napari_psf_distiller.io import read_stored_psf
+from napari_psf_distiller.io import read_psf_arrays, read_stored_psf
 from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import grids, picture
@@ -235,21 +235,24 @@ class PSF(HoldsArray):
             error = grids.errors_on(known, known_spacing, sizes, shape, scale)
         return dataclasses.replace(self, array=array.astype(np.float32), spacing=sizes, error=error)
 
-    def save(self, path: str | Path, **options: Any) -> None:
-        """Write the PSF to a file, whole or not at all, in the format that its name asks for.
+    def save(self, path: str | Path, format: str | None = None, **options: Any) -> None:
+        """Write the PSF to a file, whole or not at all, for this program or another.
 
         Parameters
         ----------
         path : str or Path
             Its ending chooses the format, such as ``.tif`` for ImageJ's TIFF or ``.ome.tif`` for
             OME-TIFF; `exporters` lists them.
+        format : str, optional
+            The format's name, such as ``"deconwolf"``, where the ending alone does not say it.
         **options
-            Of the format.
+            Of the format, such as ``dtype="uint16"``; each exporter has its ``options``.
 
         Raises
         ------
         InputError
-            No format has this ending, an option is not known, or the file cannot be written.
+            No format has this name or ending, an option is not known, the PSF cannot be written so,
+            or the file cannot be written.
 
         Examples
         --------
@@ -261,7 +264,7 @@ class PSF(HoldsArray):
         ...     psfd.read_psf(pathlib.Path(folder, "psf.tif")).shape
         (15, 31, 31)
         """
-        save_as(self, path, options)
+        save_as(self, path, options, format)
 
     def __repr__(self) -> str:
         said = {
@@ -284,7 +287,7 @@ class PSF(HoldsArray):
 
 
 def read_psf(path: str | Path) -> PSF:
-    """Read a PSF from a TIFF file: one of ours, or any that has a voxel size.
+    """Read a PSF from a TIFF file, ours or any that has a voxel size, or from our NumPy archive.
 
     Parameters
     ----------
@@ -302,7 +305,8 @@ def read_psf(path: str | Path) -> PSF:
         The file cannot be read, is cut short or damaged, holds no PSF, or says nothing of its voxel
         size.
     """
-    stored = read_stored_psf(path)
+    is_archive = str(path).lower().endswith(".npz")
+    stored = read_psf_arrays(path) if is_archive else read_stored_psf(path)
     model = None
     try:
         if stored.functions is not None:

@@ -10,7 +10,8 @@ from napari.utils.notifications import show_info
 from superqt.utils import ensure_main_thread
 
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.export import exporters
+from napari_psf_distiller.export import exporter_for, exporters
+from napari_psf_distiller.export.tiff import IMAGEJ_TIFF, OME_TIFF
 from napari_psf_distiller.widgets.files.reader import own_name, prefer_own_reader
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
@@ -61,7 +62,7 @@ def write_psf_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[st
 def _help_reading(path: str) -> None:
     """See to it that the file comes back into napari as it went; in the main thread."""
     prefer_own_reader()
-    if not own_name(path):
+    if not own_name(path) and exporter_for(path) in (IMAGEJ_TIFF, OME_TIFF):
         show_info(
             f"{Path(path).name} is saved. Named .psf.tif it would come back into napari with voxel "
             "size and recipe."

@@ -1,0 +1,74 @@
+"""PSFs as NumPy's archives of arrays, with all that is known of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.checks import check_image
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io.psf_files import FORMAT, StoredPSF, made_with, note_on
+from napari_psf_distiller.recipe import Recipe
+
+__all__ = ["read_psf_arrays", "write_psf_arrays"]
+
+# The arrays' names; those of the functions begin with the last.
+PSF_ARRAY, SPACING, ERROR, NOTE, FUNCTIONS = "psf", "spacing", "error", "note", "functions."
+
+
+def write_psf_arrays(
+    path: Path,
+    psf: NDArray[np.float32],
+    *,
+    spacing: Sequence[float],
+    recipe: Recipe | None = None,
+    error: NDArray[np.float32] | None = None,
+    functions: Mapping[str, NDArray[Any]] | None = None,
+) -> None:
+    """Write a PSF as one ``.npz``; see `write_psf` for what it takes.
+
+    ``np.load`` gives the arrays ``psf`` and ``spacing``, where they are known ``error`` and the
+    functions, and ``note``, a text of JSON with the recipe.
+    """
+    arrays: dict[str, Any] = {FUNCTIONS + name: value for name, value in (functions or {}).items()}
+    arrays |= {PSF_ARRAY: psf, SPACING: np.array(spacing), NOTE: np.array(note_on(spacing, recipe))}
+    if error is not None:
+        arrays[ERROR] = error
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def read_psf_arrays(path: str | Path) -> StoredPSF:
+    """Read a PSF that `write_psf_arrays` wrote.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is cut short, or holds something else.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        # Opened here, as NumPy leaves one open that is damaged.
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        note = json.loads(str(arrays.pop(NOTE, "null")))
+    except Exception as error:  # a broken file breaks a reader anywhere
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise InputError(f"{path} cannot be read as a NumPy archive: {reason}.") from None
+    if not isinstance(note, dict) or note.get("format") != FORMAT or PSF_ARRAY not in arrays:
+        raise InputError(f"{path} holds no PSF that this program saved. Choose another file.")
+    spacing, recipe = made_with(note, path)
+    functions = {
+        name.removeprefix(FUNCTIONS): value
+        for name, value in arrays.items()
+        if name.startswith(FUNCTIONS)
+    }
+    # One of a single plane stays one: no axis is left out.
+    psf = check_image(arrays[PSF_ARRAY], f"The PSF in {path}").reshape(arrays[PSF_ARRAY].shape)
+    return StoredPSF(psf, spacing, recipe, arrays.get(ERROR), functions or None)
