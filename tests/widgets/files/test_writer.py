@@ -10,7 +10,7 @@ import tifffile
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog
 
-from napari_psf_distiller import Recipe, SimulatedBeads, read_psf, simulate_beads
+from napari_psf_distiller import PSF, Recipe, SimulatedBeads, read_psf, simulate_beads
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.io import is_psf_file
 from napari_psf_distiller.pipeline import distill_steps_of
@@ -47,6 +47,27 @@ def test_a_saved_psf_comes_back_whole(
         with tifffile.TiffFile(path) as tiff:
             assert tiff.is_ome == (".ome" in suffix)
             assert tiff.is_imagej != tiff.is_ome
+
+
+@pytest.mark.parametrize(
+    "ending", [".plain.tif", ".deconwolf.tif", ".otf.tif", ".dv", ".otf", "_3dcal.mat", ".psf.npz"]
+)
+def test_an_ending_saves_it_for_another_program(
+    viewer: napari.Viewer,
+    field: SimulatedBeads,
+    tmp_path: Path,
+    ending: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("napari_psf_distiller.widgets.files.writer.show_info", told.append)
+    add_psf(viewer, field)
+    typed, by_python = tmp_path / f"typed{ending}", tmp_path / f"python{ending}"
+    assert viewer.layers.save(str(typed)) == [str(typed)]
+    PSF(field.psf, field.spacing, recipe=RECIPE).save(by_python)
+    assert typed.stat().st_size == pytest.approx(by_python.stat().st_size, abs=20)
+    # What another program reads need not come back into the viewer.
+    assert told == []
 
 
 def test_what_is_known_of_a_psf_goes_with_it_unless_it_was_changed(
