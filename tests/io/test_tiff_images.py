@@ -295,3 +295,28 @@ def test_tifffile_says_nothing_itself(tmp_path, capfd):
     with pytest.warns(DistillerWarning, match="are missing"):
         read_image(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_channel_and_a_time_of_a_hyperstack_are_read(tmp_path):
+    path = tmp_path / "a hyperstack.tif"
+    image = np.arange(2 * 3 * 2 * 4 * 5, dtype=np.uint16).reshape(2, 3, 2, 4, 5)
+    metadata = {"axes": "TZCYX", "unit": "um", "spacing": 0.2}
+    tifffile.imwrite(path, image, imagej=True, resolution=(10, 10), metadata=metadata)
+    stored = read_image(path, channel=1, time=0)
+    np.testing.assert_array_equal(stored.image, image[0, :, 1])
+    assert stored.spacing == (0.2, 0.1, 0.1)
+    with pytest.raises(InputError, match=r"time \(2\).*channel=0 in Python, --time 0"):
+        read_image(path, channel=1)
+    with pytest.raises(InputError, match=r"The channel is 2, but .* has 2 channels \(0 to 1\)"):
+        read_image(path, channel=2, time=0)
+
+
+def test_one_of_several_images_of_a_file_is_read(tmp_path):
+    path = tmp_path / "fields.ome.tif"
+    fields = np.random.default_rng(2).integers(0, 99, (2, 3, 4, 5), dtype=np.uint16)
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        for field in fields:
+            tiff.write(field, metadata={"axes": "ZYX"})
+    np.testing.assert_array_equal(read_image(path, scene=1).image, fields[1])
+    with pytest.raises(InputError, match=r"The scene is 2, but .* has 2 scenes"):
+        read_image(path, scene=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.deconvolution.finer import same_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.io import read_image
+from napari_psf_distiller.io import VENDOR_ENDINGS, read_image
 from napari_psf_distiller.pipeline import distill_steps_of, distill_steps_of_stacks
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Recipe
@@ -20,7 +20,7 @@ from napari_psf_distiller.results import Result
 
 __all__ = ["BeadStacks", "read_stacks"]
 
-SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".tif", ".tiff", *VENDOR_ENDINGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,23 +67,25 @@ class BeadStacks:
         return distill_steps_of_stacks(self.images, recipe, self.names)
 
 
-def read_stacks(given: Sequence[Path]) -> BeadStacks:
+def read_stacks(given: Sequence[Path], part: Mapping[str, Any]) -> BeadStacks:
     """Read one bead image or several.
 
     Parameters
     ----------
     given : sequence of Path
-        Files, and folders whose TIFF files are meant, in the order of their names.
+        Files, and folders whose image files are meant, in the order of their names.
+    part : mapping of str to Any
+        Which scene, channel and time of each, as keywords of `read_image`.
 
     Raises
     ------
     InputError
-        A file cannot be read, a folder has no TIFF file, or the files say different voxel sizes.
+        A file cannot be read, a folder has no image file, or the files say different voxel sizes.
     """
     paths = [path for one in given for path in _files_of(one)]
     images, spacing, told_by = [], None, paths[0]
     for path in paths:
-        stored = read_image(path)
+        stored = read_image(path, **part)
         images.append(stored.image)
         if stored.spacing is None:
             continue
@@ -101,10 +103,10 @@ def read_stacks(given: Sequence[Path]) -> BeadStacks:
 
 
 def _files_of(path: Path) -> list[Path]:
-    """Return a file, or the TIFF files in a folder."""
+    """Return a file, or the image files in a folder."""
     if not path.is_dir():
         return [path]
     found = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
     if not found:
-        raise InputError(f"The folder {path} has no TIFF file ({', '.join(SUFFIXES)}).")
+        raise InputError(f"The folder {path} has no TIFF file, and no CZI, LIF or ND2.")
     return found

@@ -15,7 +15,7 @@ from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.bead_stacks import BeadStacks, read_stacks
 from napari_psf_distiller.cli.microscope import with_microscope
-from napari_psf_distiller.cli.options import given, with_options
+from napari_psf_distiller.cli.options import chosen_part, given, with_options
 from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
@@ -107,7 +107,7 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
 
 def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Distil the PSF from a file with an image of beads, or from several."""
-    stacks = read_stacks(arguments.images)
+    stacks = read_stacks(arguments.images, chosen_part(arguments))
     if arguments.recipe is not None:
         recipe = Recipe.load(arguments.recipe)
     elif arguments.notebook:
@@ -132,7 +132,7 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
 def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Distil again as a saved recipe says."""
     recipe = Recipe.load(arguments.recipe)
-    stacks = read_stacks(arguments.images)
+    stacks = read_stacks(arguments.images, chosen_part(arguments))
     if recipe.spacing is None:
         recipe = dataclasses.replace(recipe, spacing=stacks.spacing)
     else:
@@ -162,7 +162,7 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
 
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Deconvolve a file's image with a file's PSF."""
-    image, psf = read_image(arguments.image), read_image(arguments.psf)
+    image, psf = read_image(arguments.image, **chosen_part(arguments)), read_image(arguments.psf)
     spacing = image.spacing
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, image.image.ndim)

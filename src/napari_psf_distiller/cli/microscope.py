@@ -31,7 +31,8 @@ def with_microscope(
     ----------
     recipe : Recipe
     arguments : argparse.Namespace
-        With a ``microscope_preset``, a name or None.
+        With a ``channel`` and ``scene`` of the image's file, and a ``microscope_preset``, a name or
+        None.
     image : Path
         The image's file; of several the first.
     outlet : Outlet
@@ -48,7 +49,7 @@ def with_microscope(
     chosen = set(given(arguments, "optics"))
     if recipe.optics != Optics():
         chosen |= set(_known(recipe.optics))
-    stored = read_microscope(image)
+    stored = read_microscope(image, arguments.channel, scene=arguments.scene)
     for note in stored.notes:
         outlet.warn(note)
     return _beside_file(recipe, arguments, image, stored, chosen, outlet)

@@ -11,7 +11,7 @@ from napari_psf_distiller.recipe import PLACES, Recipe
 from napari_psf_distiller.recipe.parameter import Declared, declared
 from napari_psf_distiller.recipe.section import Section
 
-__all__ = ["add_options", "given", "with_options"]
+__all__ = ["add_options", "add_part", "chosen_part", "given", "with_options"]
 
 # What the places of options begin with, among all arguments: then the section, then the field.
 MARK = "recipe:"
@@ -48,6 +48,22 @@ def add_options(part: argparse.ArgumentParser, section: type[Section], *fields: 
             help=option.help.replace("{default}", default),
             **keywords,
         )
+
+
+def add_part(part: argparse.ArgumentParser) -> None:
+    """Let a command ask which scene, channel and time of the image's file is meant."""
+    text = "which {} of the image's file, if it has several: a number from 0{}"
+    name = ", or its name there"
+    part.add_argument("--scene", metavar="SCENE", help=text.format("scene", name))
+    part.add_argument(
+        "--channel", metavar="CHANNEL", help=text.format("channel", f"{name} (not of a TIFF)")
+    )
+    part.add_argument("--time", type=int, metavar="N", help=text.format("point of time", ""))
+
+
+def chosen_part(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_part` asked for, as keywords of `read_image`."""
+    return {what: getattr(arguments, what) for what in ("scene", "channel", "time")}
 
 
 def given(arguments: argparse.Namespace, place: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
 from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
 from napari_psf_distiller.cli.export import add_format_options, export, formats_text
-from napari_psf_distiller.cli.options import add_options
+from napari_psf_distiller.cli.options import add_options, add_part, chosen_part
 from napari_psf_distiller.cli.presets import add_presets
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
@@ -114,9 +114,11 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         type=Path,
         nargs="+",
         metavar="image",
-        help="the beads: a TIFF with the axes Z Y X, or Y X; of several, or of a folder of them, "
-        "one PSF is distilled, and those whose PSF is another one are left out",
+        help="the beads: a TIFF with the axes Z Y X, or Y X; or CZI, ND2 or LIF, with the extra "
+        "czi or bioio; of several, or of a folder of them, one PSF is distilled, and those whose "
+        "PSF is another one are left out",
     )
+    add_part(part)
     _add_folder(part)
     part.add_argument(
         "--spacing",
@@ -162,8 +164,10 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     part.add_argument(
         "image",
         type=Path,
-        help="a TIFF with the axes Z Y X, or Y X; or a data set: an OME-Zarr, or a folder of TIFFs",
+        help="a TIFF with the axes Z Y X, or Y X; or CZI, ND2 or LIF, with the extra czi or bioio; "
+        "or a data set: an OME-Zarr, or a folder of TIFFs",
     )
+    add_part(part)
     part.add_argument(
         "psf",
         type=Path,
@@ -217,6 +221,12 @@ def _deconvolve(arguments: argparse.Namespace, outlet: commands.Outlet) -> str:
     if is_dataset(arguments.image):
         if arguments.mask is not None:
             raise InputError("--mask is for an image, and not for a data set: leave it out.")
+        for what, value in chosen_part(arguments).items():
+            if value is not None:
+                raise InputError(
+                    f"--{what} is for an image, and not for a data set, of which all is "
+                    "deconvolved: leave it out."
+                )
         return deconvolve_data(arguments, outlet)
     only = {"--scheduler": arguments.scheduler, "--workers": arguments.workers}
     for option, value in only.items():
@@ -293,6 +303,7 @@ def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         metavar="image",
         help="the bead image of that run, or its images in their order",
     )
+    add_part(part)
     _add_folder(part)
     _add_ome(part)
     _add_common(part)

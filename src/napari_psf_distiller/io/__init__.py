@@ -13,8 +13,10 @@ from napari_psf_distiller.io.psf_files import (
     write_psf,
 )
 from napari_psf_distiller.io.stored_microscope import StoredMicroscope, optics_text
+from napari_psf_distiller.io.vendor_files import VENDOR_ENDINGS
 
 __all__ = [
+    "VENDOR_ENDINGS",
     "StoredImage",
     "StoredMicroscope",
     "StoredPSF",

@@ -1,4 +1,4 @@
-"""The microscope in a TIFF file's metadata: OME's, or the text that ImageJ keeps with an image."""
+"""The microscope in a file's metadata: OME's, or the text that ImageJ keeps with an image."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from xml.etree import ElementTree
 import tifffile
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io.chosen_part import place_of
 from napari_psf_distiller.io.psf_files import opened_tiff
 from napari_psf_distiller.io.stored_microscope import StoredMicroscope
+from napari_psf_distiller.io.vendor_files import (
+    channel_names,
+    is_vendor_file,
+    ome_description,
+    opened_scene,
+)
 from napari_psf_distiller.io.voxel_sizes import micrometres_in, voxel_sizes
 from napari_psf_distiller.lengths import (
     NUMERICAL_APERTURE,
@@ -144,17 +151,23 @@ class _Described(NamedTuple):
     channels: list[ElementTree.Element]
 
 
-def read_microscope(path: str | Path, channel: int | None = None) -> StoredMicroscope:
-    """Return what a TIFF file says of the microscope; its image is not read.
+def read_microscope(
+    path: str | Path, channel: int | str | None = None, *, scene: int | str | None = None
+) -> StoredMicroscope:
+    """Return what a file says of the microscope; its image is not read.
 
     OME-TIFF says most; ImageJ's TIFF what a program, such as Bio-Formats, left in the text under
-    *Image > Show Info*.
+    *Image > Show Info*; CZI, ND2 and LIF what bioio makes OME's description of.
 
     Parameters
     ----------
     path : str or Path
-    channel : int, optional
-        The number of the channel, from 0. By default what all channels have alike is told.
+        As `read_image` takes it.
+    channel : int or str, optional
+        The number of the channel, from 0, or in CZI, ND2 and LIF its name. By default what all
+        channels have alike is told.
+    scene : int or str, optional
+        Which of several, as `read_image` takes it. Of a TIFF the largest image is taken anyway.
 
     Returns
     -------
@@ -165,16 +178,41 @@ def read_microscope(path: str | Path, channel: int | None = None) -> StoredMicro
     Raises
     ------
     InputError
-        The file cannot be read as a TIFF file.
+        The file cannot be read, has no such scene or channel, or the extra that reads it is not
+        installed.
     """
+    if is_vendor_file(path):
+        return _read_vendor_file(path, channel, scene)
     with opened_tiff(path) as tiff:
         described = _described(tiff)
+        if isinstance(channel, str):
+            # What ImageJ keeps with an image does not tell its channels apart.
+            count = len(described.channels) if described is not None else 0
+            channel = place_of("channel", channel, count, path) if count else None
         stored = _stored(list(_statements(tiff, described, channel)), str(path))
         return replace(
             stored,
             spacing=_spacing(voxel_sizes(tiff, tiff.pages.first, 0)),
             channels=len(described.channels) if described is not None else 1,
         )
+
+
+def _read_vendor_file(
+    path: str | Path, channel: int | str | None, scene: int | str | None
+) -> StoredMicroscope:
+    with opened_scene(path, scene) as (reader, number):
+        names = channel_names(reader)
+        if channel is not None:
+            channel = place_of("channel", channel, len(names) or 1, path, names)
+        pixels, xml = reader.physical_pixel_sizes, ome_description(reader)
+    sizes = {axis: float(size) for axis in "ZYX" if (size := getattr(pixels, axis, None))}
+    described = _described_in(xml, number) if xml is not None else None
+    statements = list(_ome_statements(described, channel)) if described is not None else []
+    stored = _stored(statements, str(path))
+    notes = stored.notes
+    if xml is None:
+        notes += (f"What {path} says of the microscope cannot be read; give it by hand.",)
+    return replace(stored, spacing=_spacing(sizes), channels=len(names) or 1, notes=notes)
 
 
 def _spacing(sizes: dict[str, float]) -> tuple[float, ...] | None:
@@ -187,14 +225,22 @@ def _described(tiff: tifffile.TiffFile) -> _Described | None:
     """Return what OME describes; None where it describes no image."""
     if not (tiff.is_ome and tiff.ome_metadata):
         return None
-    root = ElementTree.fromstring(tiff.ome_metadata)
+    return _described_in(tiff.ome_metadata)
+
+
+def _described_in(xml: str, number: int | None = None) -> _Described | None:
+    """Return what OME describes of the largest image, or of the one of a number."""
+    root = ElementTree.fromstring(xml)
     images = [
         (pixels, image) for image in _named(root, "Image") for pixels in _named(image, "Pixels")
     ]
     if not images:
         return None
-    # The largest is the one that is read.
-    pixels, image = max(images, key=lambda pair: _voxels(pair[0]))
+    if number is not None and number < len(images):
+        pixels, image = images[number]
+    else:
+        # The largest is the one that is read.
+        pixels, image = max(images, key=lambda pair: _voxels(pair[0]))
     return _Described(root, image, list(_named(pixels, "Channel")))
 
 

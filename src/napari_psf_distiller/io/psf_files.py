@@ -1,4 +1,4 @@
-"""TIFF in and out: PSFs with all that is known of them, bead images with their voxel size."""
+"""Files in and out: PSFs with all that is known of them, bead images with their voxel size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.io.chosen_part import ChosenPart
 from napari_psf_distiller.io.tiff_images import found_image
+from napari_psf_distiller.io.vendor_files import image_in, is_vendor_file
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
@@ -207,14 +209,32 @@ def read_stored_psf(path: str | Path) -> StoredPSF:
     return StoredPSF(psf, spacing, recipe, error, functions or None)
 
 
-def read_image(path: str | Path) -> StoredImage:
-    """Read an image from a TIFF file, with its voxel size if it has one.
+def read_image(
+    path: str | Path,
+    *,
+    scene: int | str | None = None,
+    channel: int | str | None = None,
+    time: int | None = None,
+) -> StoredImage:
+    """Read an image from a file, with its voxel size if it has one.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of a TIFF file; or of a CZI, ND2 or LIF file, with the extra ``czi`` (whose reader is under
+        the GPL) or ``bioio``.
+    scene, channel : int or str, optional
+        Which of several: a number from 0, or the name that the file has for it. A TIFF's channels
+        have numbers only, and of several images in it the largest is taken by default.
+    time : int, optional
+        Which of several points of time, from 0.
 
     Raises
     ------
     InputError
-        The file cannot be read, is cut short, is RGB, has more axes than z, y and x, or holds
-        several images of which none is the largest.
+        The file cannot be read, is cut short, is RGB, has more axes than z, y and x of which none
+        is chosen, or holds several images of which none is the largest; there is no such scene,
+        channel or time; the extra that reads it is not installed.
 
     Warns
     -----
@@ -223,8 +243,12 @@ def read_image(path: str | Path) -> StoredImage:
         file says; the largest of several images was read; white is stored as 0; the voxel size
         that is stated cannot be.
     """
-    with opened_tiff(path) as tiff:
-        image, spacing, notes = found_image(tiff, path)
+    chosen = ChosenPart(scene, channel, time)
+    if is_vendor_file(path):
+        image, spacing, notes = image_in(path, chosen)
+    else:
+        with opened_tiff(path) as tiff:
+            image, spacing, notes = found_image(tiff, path, chosen)
     _tell(notes)
     return StoredImage(image, spacing)
 

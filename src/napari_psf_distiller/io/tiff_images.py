@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.io.voxel_sizes import voxel_sizes
-from napari_psf_distiller.lengths import SPACING
+from napari_psf_distiller.io.chosen_part import THE_ONLY_ONE, ChosenPart, place_of
+from napari_psf_distiller.io.voxel_sizes import stated_spacing, voxel_sizes
 
 __all__ = ["FoundImage", "found_image"]
 
@@ -68,7 +68,9 @@ class _Series(NamedTuple):
     number: int
 
 
-def found_image(tiff: tifffile.TiffFile, path: str | Path) -> FoundImage:
+def found_image(
+    tiff: tifffile.TiffFile, path: str | Path, chosen: ChosenPart = THE_ONLY_ONE
+) -> FoundImage:
     """Return the image that a TIFF file holds.
 
     Parameters
@@ -76,6 +78,8 @@ def found_image(tiff: tifffile.TiffFile, path: str | Path) -> FoundImage:
     tiff : tifffile.TiffFile
     path : str or Path
         How the file is called in sentences.
+    chosen : ChosenPart, optional
+        Which of its images, channels and times is meant.
 
     Raises
     ------
@@ -85,7 +89,11 @@ def found_image(tiff: tifffile.TiffFile, path: str | Path) -> FoundImage:
     """
     notes: list[str] = []
     _refuse_too_many(tiff, path)
-    series, number = _imagej_pages(tiff, path, notes) or _largest(tiff, path, notes)
+    series, number = (
+        _scene(tiff, path, chosen.scene)
+        if chosen.scene is not None
+        else _imagej_pages(tiff, path, notes) or _largest(tiff, path, notes)
+    )
     axes, shape = series.axes, series.shape
     _refuse_cut_short(series, path)
     _refuse_too_large(series, path)
@@ -95,6 +103,9 @@ def found_image(tiff: tifffile.TiffFile, path: str | Path) -> FoundImage:
     # Writers that know no axes call a stack's first one I or Q; only its place tells what it is.
     if len(kept) == 3 and names[0] in "IQ" and names[1:] == "YX":
         names = "ZYX"
+    places = _places(axes, shape, chosen, path)
+    kept = [i for i in kept if axes[i] not in places]
+    names = "".join(name for name in names if name not in places)
     if names in ("TYX", "CYX"):
         # Programs that were not told what the axes are write so too: it may well be z.
         notes.append(
@@ -106,17 +117,40 @@ def found_image(tiff: tifffile.TiffFile, path: str | Path) -> FoundImage:
         shown = ", ".join(f"{AXIS_NAMES.get(axes[i], axes[i])} ({shape[i]})" for i in kept)
         raise InputError(
             f"{path} has the axes {shown}; an image here has z, y, x or y, x. Choose one time "
-            "point and one channel, and save it as a file of its own."
+            "point and one channel (time=0, channel=0 in Python, --time 0 --channel 0 on the "
+            "command line), or save it as a file of its own."
         )
     planes = _planes(series, path, shape[kept[0]] if len(kept) == 3 else 1, notes)
-    image = series.asarray().reshape([shape[i] for i in kept])
+    image = series.asarray()[tuple(places.get(axis, slice(None)) for axis in axes)]
+    image = image.reshape([shape[i] for i in kept])
     if len(kept) == 3:
         image = image[planes]
         if len(image) == 1:
             image, names = image[0], names[1:]
     image = _bright_light(image, series.keyframe, tiff.is_imagej, path, notes)
     sizes = voxel_sizes(tiff, series.keyframe, number)
-    return FoundImage(image, _spacing(sizes, names, path, notes), tuple(notes))
+    return FoundImage(image, stated_spacing(sizes, names, path, notes), tuple(notes))
+
+
+def _places(
+    axes: str, shape: tuple[int, ...], chosen: ChosenPart, path: str | Path
+) -> dict[str, int]:
+    """Return where on the axes of channels and times what is chosen lies."""
+    lengths = dict(zip(axes, shape, strict=True))
+    wanted = {"C": ("channel", chosen.channel), "T": ("time", chosen.time)}
+    places = {
+        axis: place_of(what, number, lengths.get(axis, 1), path)
+        for axis, (what, number) in wanted.items()
+        if number is not None
+    }
+    return {axis: place for axis, place in places.items() if axis in lengths}
+
+
+def _scene(tiff: tifffile.TiffFile, path: str | Path, scene: int | str) -> _Series:
+    """Return one image of a file that holds several."""
+    names = [series.name for series in tiff.series]
+    number = place_of("scene", scene, len(names), path, names)
+    return _Series(tiff.series[number], number)
 
 
 def _refuse_too_many(tiff: tifffile.TiffFile, path: str | Path) -> None:
@@ -318,20 +352,3 @@ def _bright_light(
     notes.append(f"{path} is stored with white as 0; it is read inverted, so that light is bright.")
     inverted: NDArray[Any] = image.dtype.type(2**page.bitspersample - 1) - image
     return inverted
-
-
-def _spacing(
-    sizes: dict[str, float], names: str, path: str | Path, notes: list[str]
-) -> tuple[float, ...] | None:
-    """Return the voxel size along the axes, and say so of one that cannot be."""
-    if not all(name in sizes for name in names):
-        return None
-    spacing = tuple(sizes[name] for name in names)
-    if all(SPACING.holds(size) for size in spacing):
-        return spacing
-    shown = " x ".join(f"{size:.3g}" for size in spacing)
-    notes.append(
-        f"The voxel size that {path} states, {shown} micrometres, cannot be a microscope's; it is "
-        "taken as not known."
-    )
-    return None

@@ -1,15 +1,18 @@
-"""The voxel size that a TIFF file states, in ImageJ's, OME's or plain tags."""
+"""The voxel size that a file states: a TIFF file in ImageJ's, OME's or plain tags."""
 
 from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import tifffile
 
-__all__ = ["micrometres_in", "voxel_sizes"]
+from napari_psf_distiller.lengths import SPACING
+
+__all__ = ["micrometres_in", "stated_spacing", "voxel_sizes"]
 
 # OME's units of length that can be a microscope's, in micrometres. Upper and lower case differ: its
 # Mm is a megametre.
@@ -156,3 +159,32 @@ def _ome_sizes(xml: str, shape: tuple[int, ...], image: int) -> dict[str, float]
             if size or math.isnan(size):
                 sizes[axis] = size
     return sizes
+
+
+def stated_spacing(
+    sizes: dict[str, float], names: str, path: str | Path, notes: list[str]
+) -> tuple[float, ...] | None:
+    """Return the voxel size along the axes of an image, where each can be a microscope's.
+
+    Parameters
+    ----------
+    sizes : dict of float
+        Of each axis, in micrometres, as far as a file states it.
+    names : str
+        The axes.
+    path : str or Path
+        How the file is called in sentences.
+    notes : list of str
+        Gets a sentence of sizes that cannot be.
+    """
+    if not all(name in sizes for name in names):
+        return None
+    spacing = tuple(sizes[name] for name in names)
+    if all(SPACING.holds(size) for size in spacing):
+        return spacing
+    shown = " x ".join(f"{size:.3g}" for size in spacing)
+    notes.append(
+        f"The voxel size that {path} states, {shown} micrometres, cannot be a microscope's; it is "
+        "taken as not known."
+    )
+    return None

@@ -11,7 +11,7 @@ from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Image
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.io import StoredMicroscope, optics_text, read_microscope
+from napari_psf_distiller.io import VENDOR_ENDINGS, StoredMicroscope, optics_text, read_microscope
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.lineage import identity
@@ -24,7 +24,8 @@ from napari_psf_distiller.widgets.running.background import Background
 
 __all__ = ["FileMicroscope"]
 
-TIFF = (".tif", ".tiff")
+# Of others nothing is known but what the layer says.
+READABLE = (".tif", ".tiff", *VENDOR_ENDINGS)
 
 # How an axis of channels is labelled.
 CHANNEL = frozenset({"c", "ch", "channel", "channels"})
@@ -38,7 +39,7 @@ class Asked(NamedTuple):
     layer : str
         The identity of the layer that was opened from it.
     path : str
-        "" of a layer that was opened from no TIFF file.
+        "" of a layer that was opened from no file that can be asked.
     channel : int or None
         The number of the channel that is shown.
     place, length : int
@@ -179,7 +180,7 @@ class FileMicroscope:
 def _asked(layer: Image | None, viewer: "napari.viewer.Viewer | None") -> Asked:
     """Return what is to be asked about a layer."""
     path = layer.source.path if layer is not None else None
-    if layer is None or path is None or not path.lower().endswith(TIFF):
+    if layer is None or path is None or not path.lower().endswith(READABLE):
         return Asked(identity(layer) if layer is not None else "")
     asked = Asked(identity(layer), path)
     try:

@@ -1,0 +1,56 @@
+"""`--scene`, `--channel` and `--time`: which part of the image's file a command takes."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_psf_distiller import read_image
+from napari_psf_distiller.cli.main import main
+from napari_psf_distiller.io import write_psf
+
+SPACING = (0.2, 0.1, 0.1)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A stack of two channels, and a PSF."""
+    image = np.random.default_rng(3).integers(50, 99, (6, 2, 12, 12), dtype=np.uint16)
+    metadata = {"axes": "ZCYX", "unit": "um", "spacing": SPACING[0]}
+    path = tmp_path / "two channels.tif"
+    tifffile.imwrite(path, image, imagej=True, resolution=(10, 10), metadata=metadata)
+    psf = np.zeros((3, 3, 3), np.float32)
+    psf[1, 1, 1] = 1
+    write_psf(tmp_path / "psf.tif", psf, spacing=SPACING)
+    return path, tmp_path / "psf.tif", image
+
+
+def deconvolved(path, psf, *options):
+    output = path.with_name("result.tif")
+    asked = ["deconvolve", path, psf, "-o", output, "--iterations", 2, *options]
+    return main([str(one) for one in [*asked, "--device", "numpy"]]), output
+
+
+def test_the_channel_that_is_chosen_is_deconvolved(files):
+    path, psf, image = files
+    code, output = deconvolved(path, psf, "--channel", 1)
+    assert code == 0
+    np.testing.assert_allclose(read_image(output).image, image[:, 1], rtol=1e-3)
+
+
+def test_a_wrong_choice_is_one_line_and_nothing_is_written(files, capsys):
+    path, psf, _ = files
+    for options, told in [
+        ((), "--channel 0 on the"),
+        (("--channel", 5), "has 2 channels (0 to 1)"),
+        (("--channel", 0, "--scene", 3), "has 1 scene"),
+    ]:
+        code, output = deconvolved(path, psf, *options)
+        assert code == 2
+        assert told in capsys.readouterr().err
+        assert not output.exists()
+
+
+def test_a_data_set_is_not_chosen_from(files, capsys):
+    path, psf, _ = files
+    assert deconvolved(path.parent / "a.zarr", psf, "--channel", 1)[0] == 2
+    assert "--channel is for an image" in capsys.readouterr().err
