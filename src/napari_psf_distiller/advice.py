@@ -26,6 +26,7 @@ def deconvolve_warnings(
     boundary: Boundary,
     compatibility: Compatibility | None = None,
     finer: Sequence[int] | None = None,
+    continued: bool = False,
 ) -> tuple[str, ...]:
     """Return what a user should know of an image and a PSF before they are deconvolved.
 
@@ -38,13 +39,15 @@ def deconvolve_warnings(
         See `Recipe`.
     finer : sequence of int, optional
         How many voxels of the result, and of the PSF, one of the image has along each axis.
+    continued : bool
+        Whether the PSF was made so large on purpose; see `PSF.evaluate`.
     """
     found = []
     reach: Sequence[int] = psf.shape
     if finer is not None:
         # In the image's own voxels, which people know.
         reach = [-(-m // f) for m, f in zip(psf.shape, finer, strict=True)]
-    larger = _larger(reach, image.shape)
+    larger = "" if continued else _larger(reach, image.shape)
     if larger:
         found.append(
             f"The PSF is larger than the image ({larger}): most of what it says about "

@@ -27,7 +27,7 @@ from napari_psf_distiller.io import is_psf_file, read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
-from napari_psf_distiller.psf import read_psf
+from napari_psf_distiller.psf import PSF, read_psf
 from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.results.folder import result_names, write_results
@@ -197,7 +197,14 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
             first_voxel=done.first_voxel,
         )
     factors = settings.factors(image.image.shape) if settings.is_finer else None
-    for warning in deconvolve_warnings(image.image, kernel, settings.boundary, finer=factors):
+    found = deconvolve_warnings(
+        image.image,
+        kernel,
+        settings.boundary,
+        finer=factors,
+        continued=isinstance(known, PSF) and known.measured is not None,
+    )
+    for warning in found:
         outlet.warn(warning)
     for warning in done.warnings:
         outlet.warn(warning)

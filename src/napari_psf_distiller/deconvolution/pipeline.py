@@ -256,7 +256,8 @@ def deconvolve(
     steps = deconvolve_step(array, kernel, recipe, background=background, mask=mask)
     done = finish(steps, callback)
     factors = settings.factors(array.shape)
-    found = deconvolve_warnings(array, kernel, boundary, compatibility, factors)
+    continued = isinstance(psf, PSF) and psf.measured is not None
+    found = deconvolve_warnings(array, kernel, boundary, compatibility, factors, continued)
     found += done.warnings
     for warning in found:
         warnings.warn(warning, DistillerWarning, stacklevel=2)

@@ -23,6 +23,7 @@ def write_tiff(psf: PSF, path: Path) -> None:
         recipe=psf.recipe,
         error=psf.error,
         functions=None if psf.model is None else psf.model.arrays(),
+        measured=psf.measured,
     )
 
 

@@ -46,8 +46,9 @@ VERSION = 1
 ARRAYS_TAG = 65361
 UNDEFINED = 7
 
-# In it the errors have this name, and those of the functions begin so.
-ERROR, FUNCTIONS = "error", "functions."
+# In it the errors and the mask of what is measured have these names, and those of the functions
+# begin so.
+ERROR, MEASURED, FUNCTIONS = "error", "measured", "functions."
 
 
 class StoredPSF(NamedTuple):
@@ -65,6 +66,8 @@ class StoredPSF(NamedTuple):
         float32, of its shape: the standard error of each voxel.
     functions : dict of str to numpy.ndarray, or None
         What is known of the functions that it is a sum of.
+    measured : numpy.ndarray or None
+        bool, of its shape: which voxels are not continued as theory says; None where none is.
     """
 
     psf: NDArray[np.float32]
@@ -72,6 +75,7 @@ class StoredPSF(NamedTuple):
     recipe: Recipe | None
     error: NDArray[np.float32] | None
     functions: dict[str, NDArray[Any]] | None
+    measured: NDArray[np.bool_] | None = None
 
 
 class StoredImage(NamedTuple):
@@ -97,6 +101,7 @@ def write_psf(
     recipe: Recipe | None = None,
     error: NDArray[np.float32] | None = None,
     functions: Mapping[str, NDArray[Any]] | None = None,
+    measured: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write a PSF as float32 TIFF with all that is known of it.
 
@@ -114,11 +119,15 @@ def write_psf(
         float32, of the PSF's shape: the standard error of each voxel.
     functions : mapping of str to numpy.ndarray, optional
         See `StoredPSF`.
+    measured : numpy.ndarray, optional
+        See `StoredPSF`.
     """
     options = _tiff_options(path, psf.ndim, tuple(spacing), note_on(spacing, recipe))
     arrays = {FUNCTIONS + name: value for name, value in (functions or {}).items()}
     if error is not None:
         arrays[ERROR] = error
+    if measured is not None:
+        arrays[MEASURED] = measured
     if arrays:
         packed = io.BytesIO()
         np.savez_compressed(packed, allow_pickle=False, **arrays)
@@ -200,13 +209,13 @@ def read_stored_psf(path: str | Path) -> StoredPSF:
             f"{path} does not say how large its voxels are. Save it with its voxel size, or open "
             "it as an image and set the layer's scale."
         )
-    error = arrays.pop(ERROR, None)
+    error, measured = arrays.pop(ERROR, None), arrays.pop(MEASURED, None)
     functions = {
         name.removeprefix(FUNCTIONS): value
         for name, value in arrays.items()
         if name.startswith(FUNCTIONS)
     }
-    return StoredPSF(psf, spacing, recipe, error, functions or None)
+    return StoredPSF(psf, spacing, recipe, error, functions or None, measured)
 
 
 def read_image(

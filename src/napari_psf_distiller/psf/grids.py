@@ -25,7 +25,9 @@ __all__ = [
     "interpolated",
     "room_in_array",
     "room_in_window",
+    "shape_of",
     "shape_within",
+    "within_window",
 ]
 
 Array = NDArray[np.float32]
@@ -103,13 +105,7 @@ def shape_within(shape: Sequence[int], room: Room, spacing: Sequence[float]) -> 
     ------
     InputError
     """
-    memory = int(psutil.virtual_memory().available) // VOXEL_BYTES
-    sizes = check_shape(shape, 1, memory)
-    if len(sizes) != len(room):
-        raise InputError(
-            f"The shape {shown(sizes)} has {len(sizes)} axes, the PSF {len(room)}; they must have "
-            "the same."
-        )
+    sizes = shape_of(shape, len(room))
     if math.prod(sizes) == 1:
         raise InputError(
             f"Voxels of {sizes_text(spacing)} micrometres are so large that one alone would be the "
@@ -122,6 +118,28 @@ def shape_within(shape: Sequence[int], room: Room, spacing: Sequence[float]) -> 
             f"window in which the PSF is known; the largest possible is {sizes_text(largest)}."
         )
     return sizes
+
+
+def shape_of(shape: Sequence[int], axes: int) -> tuple[int, ...]:
+    """Return a shape that was asked for, or say that it is none or that the memory is too small.
+
+    Raises
+    ------
+    InputError
+    """
+    memory = int(psutil.virtual_memory().available) // VOXEL_BYTES
+    sizes = check_shape(shape, 1, memory)
+    if len(sizes) != axes:
+        raise InputError(
+            f"The shape {shown(sizes)} has {len(sizes)} axes, the PSF {axes}; they must have the "
+            "same."
+        )
+    return sizes
+
+
+def within_window(shape: Sequence[int], room: Room) -> tuple[int, ...]:
+    """Return the odd shape of the part of a shape, about its centre, that lies in the window."""
+    return tuple(2 * min(*sides, (n - 1) // 2) + 1 for n, sides in zip(shape, room, strict=True))
 
 
 def evaluated(model: FittedFunctions, spacing: Sequence[float], shape: Sequence[int]) -> Evaluated:

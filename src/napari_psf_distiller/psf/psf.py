@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.arrays import HoldsArray, read_only
-from napari_psf_distiller.checks import check_image, check_number, check_spacing
+from napari_psf_distiller.checks import check_choice, check_image, check_number, check_spacing
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.export import save_as
 from napari_psf_distiller.io import read_psf_arrays, read_stored_psf
@@ -19,10 +19,15 @@ from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import grids, picture
 from napari_psf_distiller.psf.functions import FittedFunctions
+from napari_psf_distiller.psf.tails import continued
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.wording import sizes_text, widths_text
 
 __all__ = ["PSF", "read_psf"]
+
+# What a PSF has beyond the window that it was fitted in.
+Tails = Literal["none", "continued"]
+TAILS: tuple[Tails, ...] = get_args(Tails)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -45,11 +50,15 @@ class PSF(HoldsArray):
         What it was made with.
     model : FittedFunctions, optional
         The functions whose sum it is, for `evaluate`; the joint fit gives them.
+    measured : array_like, optional
+        bool, of the array's shape: where it is known from beads, and not continued as theory says.
 
     Attributes
     ----------
     array, error : numpy.ndarray
         float32, not to be written to; ``error`` is None where it is not known.
+    measured : numpy.ndarray or None
+        bool; None where no voxel is continued.
     spacing : tuple of float
     recipe : Recipe or None
     model : FittedFunctions or None
@@ -76,6 +85,7 @@ class PSF(HoldsArray):
     error: NDArray[np.float32] | None = None
     recipe: Recipe | None = None
     model: FittedFunctions | None = None
+    measured: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         array = check_image(self.array, "The PSF")
@@ -91,6 +101,14 @@ class PSF(HoldsArray):
                     "the same."
                 )
             values["error"] = read_only(error)
+        if self.measured is not None:
+            measured = np.array(self.measured, bool)
+            if measured.shape != array.shape:
+                raise InputError(
+                    f"The PSF has the shape {array.shape}, what is measured of it "
+                    f"{measured.shape}; they must be the same."
+                )
+            values["measured"] = read_only(measured)
         for name, kind in (("recipe", Recipe), ("model", FittedFunctions)):
             given = getattr(self, name)
             if given is not None and not isinstance(given, kind):
@@ -155,6 +173,7 @@ class PSF(HoldsArray):
         with_error: bool = False,
         *,
         interpolate: bool = False,
+        tails: Tails | None = None,
     ) -> PSF:
         """Return the PSF on voxels of another size, as the fitted functions have it there.
 
@@ -177,6 +196,11 @@ class PSF(HoldsArray):
             Of a PSF without functions, interpolate its voxels by splines instead of raising an
             error: along z between its planes, in the plane so that each pixel has the light that
             falls on it.
+        tails : {"none", "continued"}, optional
+            Beyond the window that the PSF was fitted in, "continued" has the light of the
+            theoretical PSF, scaled so that it joins, with ``measured`` of the result False there:
+            for a shape of any size. It needs the functions, and a recipe with the optics. By
+            default a PSF that is continued stays so.
 
         Returns
         -------
@@ -189,7 +213,8 @@ class PSF(HoldsArray):
         InputError
             The PSF has no functions and is not to be interpolated; the spacing or the shape cannot
             be used, or goes beyond the window that the PSF was fitted in, outside of which the
-            functions are not known; errors are asked for that it does not have.
+            functions are not known, and it is not to be continued, or there is no theory of the
+            microscope; errors are asked for that it does not have.
 
         Examples
         --------
@@ -203,6 +228,12 @@ class PSF(HoldsArray):
         sizes = self.spacing if spacing is None else check_spacing(spacing, self.ndim)
         if with_error and self.error is None:
             raise InputError("The PSF does not say how well it is known; leave out with_error.")
+        if tails is not None:
+            check_choice(tails, "tails", TAILS)
+        if tails == "continued" or (tails is None and self.measured is not None):
+            return self._continued(sizes, shape, with_error)
+        if self.measured is not None:
+            return self._as_measured().evaluate(sizes, shape, with_error)
         if self.model is None:
             if not interpolate:
                 raise InputError(
@@ -233,7 +264,44 @@ class PSF(HoldsArray):
                     own_scale *= float(self.array.max() / own.max())
                 scale /= own_scale
             error = grids.errors_on(known, known_spacing, sizes, shape, scale)
-        return dataclasses.replace(self, array=array.astype(np.float32), spacing=sizes, error=error)
+        array = array.astype(np.float32)
+        return dataclasses.replace(self, array=array, spacing=sizes, error=error, measured=None)
+
+    def _continued(
+        self, spacing: tuple[float, ...], shape: Sequence[int] | None, with_error: bool
+    ) -> PSF:
+        if self.model is None or self.recipe is None:
+            raise InputError(
+                "Only a PSF of the joint fit, with the recipe that says its optics, can be "
+                "continued beyond its window."
+            )
+        if shape is None:
+            room = grids.room_in_array(self.shape, self.spacing, spacing)
+            shape = grids.default_shape(self.shape, self.spacing, spacing, room)
+        sizes = grids.shape_of(shape, self.ndim)
+        inner = grids.within_window(sizes, grids.room_in_window(self.model, spacing))
+        known = self._as_measured().evaluate(spacing, inner, with_error)
+        found = continued(known.array.astype(np.float64), sizes, spacing, self.recipe.optics)
+        error = None
+        if known.error is not None:
+            # That of all the box, of which less may count as measured.
+            wide = tuple(
+                slice(n // 2 - m // 2, n // 2 - m // 2 + m)
+                for n, m in zip(sizes, known.shape, strict=True)
+            )
+            stated = np.zeros(sizes)
+            stated[wide] = known.error * found.scale
+            error = np.where(found.measured, stated, found.error)
+        return dataclasses.replace(known, array=found.values, error=error, measured=found.measured)
+
+    def _as_measured(self) -> PSF:
+        """Return the part that is not continued."""
+        if self.measured is None:
+            return self
+        places = np.nonzero(self.measured)
+        box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in places)
+        error = None if self.error is None else self.error[box]
+        return dataclasses.replace(self, array=self.array[box], error=error, measured=None)
 
     def save(self, path: str | Path, format: str | None = None, **options: Any) -> None:
         """Write the PSF to a file, whole or not at all, for this program or another.
@@ -272,6 +340,7 @@ class PSF(HoldsArray):
             f"FWHM {widths_text(self.fwhm())}": True,
             "with errors": self.error is not None,
             "with functions": self.model is not None,
+            "partly continued": self.measured is not None,
         }
         return f"PSF({', '.join(text for text, is_so in said.items() if is_so)})"
 
@@ -313,4 +382,4 @@ def read_psf(path: str | Path) -> PSF:
             model = FittedFunctions.from_arrays(stored.functions)
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path} is damaged or cut short. Copy or export it again.") from None
-    return PSF(stored.psf, stored.spacing, stored.error, stored.recipe, model)
+    return PSF(stored.psf, stored.spacing, stored.error, stored.recipe, model, stored.measured)

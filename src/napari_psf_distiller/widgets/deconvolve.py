@@ -14,6 +14,7 @@ from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
@@ -135,7 +136,12 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
     kernel, note = psf_on_image(known, array.shape, recipe, psf.recipe.spacing)
     result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
     found = deconvolve_warnings(
-        array, kernel, settings.boundary, recipe.compatibility, finer or None
+        array,
+        kernel,
+        settings.boundary,
+        recipe.compatibility,
+        finer or None,
+        continued=isinstance(known, PSF) and known.measured is not None,
     )
     layer = layer_like(
         image,

@@ -1,0 +1,158 @@
+"""A PSF beyond the window that it was measured in, where it goes on as theory says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.optics import support_of
+from napari_psf_distiller.recipe import Optics
+from napari_psf_distiller.theory import theoretical_psf
+
+__all__ = ["Continued", "continued"]
+
+Floats = NDArray[np.float64]
+
+# Planes whose light lies within the window up to this part of that of the plane with the most there
+# tell how bright the tails are.
+LEAST_INSIDE = 0.95
+
+# Of a widefield microscope, planes at the window's ends with less than this part of the light that
+# they should have were seen of too few beads to count as measured.
+LEAST_LIGHT = 0.93
+
+# A plane's tail is at most so many times as bright as theory has it.
+MOST_SCALED = 3.0
+
+# The outer part of the window, along each axis, in which PSF and theory are compared.
+RIM = 0.2
+
+# Theory itself is known to this part of a tail: how bright a lens' edge is differs.
+LEAST_ERROR = 0.15
+
+# A tail is smoothed over so many voxels for its errors: its rings may lie elsewhere.
+SMOOTHED = 5
+
+
+class Continued(NamedTuple):
+    """A PSF that goes on beyond its window.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        float64, of the sum 1.
+    measured : numpy.ndarray
+        bool: where it is known from beads.
+    error : numpy.ndarray
+        float64: the standard errors of what is continued, 0 where it is measured.
+    scale : float
+        By which the measured part was multiplied.
+    """
+
+    values: Floats
+    measured: NDArray[np.bool_]
+    error: Floats
+    scale: float
+
+
+def continued(
+    inner: Floats, shape: Sequence[int], spacing: Sequence[float], optics: Optics
+) -> Continued:
+    """Return a PSF in a larger box, with the tails of the theoretical PSF beyond its own.
+
+    Parameters
+    ----------
+    inner : numpy.ndarray
+        The PSF as it was measured, its centre at n // 2, of an odd size along each axis.
+    shape : sequence of int
+        No smaller than it.
+    spacing : sequence of float
+        In micrometres.
+    optics : Optics
+        Of the microscope.
+
+    Raises
+    ------
+    InputError
+        There is no theory of the microscope, as far as it is known.
+
+    Notes
+    -----
+    The tails are the theoretical PSF's, scaled by the light of the planes that lie within the
+    window almost wholly. In a plane of the window they are scaled once more. A widefield microscope
+    has the same light in every plane: so what the window lacks of it is in the tail, and planes at
+    the window's ends that lack much were seen of too few beads, and are continued too. Of any
+    other, a tail is brighter or darker than theory's by as much as the plane's part within the
+    window is.
+
+    The error is a part of the theoretical tail: that by which PSF and theory differ in the window's
+    outer part, that by which the plane's tail was scaled, and 15 % for what theory does not know.
+    """
+    theory = theoretical_psf(shape, spacing, optics)
+    if theory is None:
+        raise InputError(
+            "The PSF can be continued beyond its window only where its recipe says the optics of a "
+            "microscope that there is a theory of: its kind, numerical aperture, refractive index "
+            "and wavelengths."
+        )
+    flat = inner.ndim == 2
+    core, whole = (inner[None], theory[None]) if flat else (inner, theory)
+    place = tuple(
+        slice(n // 2 - m // 2, n // 2 - m // 2 + m)
+        for n, m in zip(whole.shape, core.shape, strict=True)
+    )
+    light, light_inside = whole.sum(axis=(1, 2)), whole[place].sum(axis=(1, 2))
+    share = light_inside / light[place[0]]
+    telling = share >= LEAST_INSIDE * share.max()
+    brightness = core[telling].sum() / light_inside[telling].sum()
+    support = support_of(optics)
+    equal_light = support is not None and support.equal_plane_light
+    if equal_light:
+        known = np.flatnonzero(core.sum(axis=(1, 2)) >= LEAST_LIGHT * brightness * light_inside)
+        first, last = (int(known[0]), int(known[-1])) if known.size else (0, len(core) - 1)
+        core, light_inside = core[first : last + 1], light_inside[first : last + 1]
+        place = (slice(place[0].start + first, place[0].start + last + 1), *place[1:])
+    planes, inside = place[0], whole[place]
+    measured_light = core.sum(axis=(1, 2)) / brightness
+    outside = light[planes] - light_inside
+    if equal_light:
+        lacking = light[planes] - measured_light
+        scales = np.divide(lacking, outside, where=outside > 0, out=np.ones_like(outside))
+        ends = 1.0, 1.0
+    else:
+        scales = measured_light / light_inside
+        ends = float(scales[0]), float(scales[-1])
+    scales = np.clip(scales, 0, MOST_SCALED)
+    times = np.ones(len(whole))
+    times[: planes.start], times[planes.stop :] = np.clip(ends, 0, MOST_SCALED)
+    times[planes] = scales
+    values = whole * (brightness * times)[:, None, None]
+    compared = _rim(core.shape)
+    difference = core - brightness * inside
+    relative = np.sqrt(
+        np.mean(difference[compared] ** 2) / np.mean((brightness * inside[compared]) ** 2)
+    )
+    wrong = np.sqrt(relative**2 + LEAST_ERROR**2 + (times - 1) ** 2)
+    smooth = ndimage.uniform_filter(whole, (1, SMOOTHED, SMOOTHED))
+    error = brightness * wrong[:, None, None] * smooth
+    measured = np.zeros(whole.shape, bool)
+    values[place], error[place], measured[place] = core, 0, True
+    total = values.sum()
+    parts = (values / total, measured, error / total)
+    if flat:
+        parts = (parts[0][0], measured[0], parts[2][0])
+    return Continued(*parts, float(1 / total))
+
+
+def _rim(shape: Sequence[int]) -> NDArray[np.bool_]:
+    found = np.ones(tuple(shape), bool)
+    inner = tuple(
+        slice(round(RIM / 2 * n), n - round(RIM / 2 * n)) if n > 1 else slice(None) for n in shape
+    )
+    found[inner] = False
+    return found
