@@ -264,8 +264,9 @@ class PSF(HoldsArray):
                     own_scale *= float(self.array.max() / own.max())
                 scale /= own_scale
             error = grids.errors_on(known, known_spacing, sizes, shape, scale)
-        array = array.astype(np.float32)
-        return dataclasses.replace(self, array=array, spacing=sizes, error=error, measured=None)
+        return dataclasses.replace(
+            self, array=array.astype(np.float32), spacing=sizes, error=error, measured=None
+        )
 
     def _continued(
         self, spacing: tuple[float, ...], shape: Sequence[int] | None, with_error: bool
@@ -292,7 +293,9 @@ class PSF(HoldsArray):
             stated = np.zeros(sizes)
             stated[wide] = known.error * found.scale
             error = np.where(found.measured, stated, found.error)
-        return dataclasses.replace(known, array=found.values, error=error, measured=found.measured)
+        return dataclasses.replace(
+            known, array=found.values.astype(np.float32), error=error, measured=found.measured
+        )
 
     def _as_measured(self) -> PSF:
         """Return the part that is not continued."""
