@@ -120,7 +120,13 @@ def _counted_from(before: int, total: int) -> Callable[[Progress], Progress]:
 
 
 def deconvolved_tile(
-    image: Volume, psf: Array, iterations: int, model: Model, engine: Engine, tile: Tile
+    image: Volume,
+    psf: Array,
+    iterations: int,
+    model: Model,
+    engine: Engine,
+    tile: Tile,
+    saturation: float | None = None,
 ) -> Array:
     """Return the result of a tile's core, of which its window is read alone.
 
@@ -131,11 +137,13 @@ def deconvolved_tile(
     psf, iterations, model, engine
         See `richardson_lucy`.
     tile : Tile
+    saturation : float, optional
+        Voxels of this value or above do not count.
 
     Raises
     ------
     InputError
-        A voxel is not finite, or what is stored cannot be read.
+        A voxel is not finite, all are saturated, or what is stored cannot be read.
     DeviceError
         See `richardson_lucy`.
     """
@@ -143,6 +151,12 @@ def deconvolved_tile(
     part, assumed = run.part(tile)
     if not np.isfinite(part).all():
         raise InputError("The image has voxels that are not finite (NaN or infinite).")
+    if saturation is not None:
+        counting = part < saturation
+        if not counting.any():
+            raise InputError(f"All voxels are at the saturation of {saturation:g} or above.")
+        if not counting.all():
+            assumed = dataclasses.replace(assumed, mask=counting)
     np.maximum(part, 0, out=part)
     if not part.any():
         return np.zeros(model.result_shape(tuple(s.stop - s.start for s in tile.core)), np.float32)

@@ -16,7 +16,7 @@ from napari_psf_distiller.datasets.volume import StoredVolume
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.voxel_sizes import voxel_sizes
 
-__all__ = ["TiffImage", "open_tiffs"]
+__all__ = ["TiffImage", "open_tiffs", "tiff_paths"]
 
 AXES = "TCZYX"
 
@@ -68,8 +68,16 @@ def open_tiffs(folder: str | Path) -> tuple[TiffImage, ...]:
     InputError
         One of them cannot be read, or has other axes than t, c, z, y and x.
     """
-    paths = sorted(Path(folder).glob("*.tif*"))
-    return tuple(_image(path) for path in paths)
+    return tuple(_image(path) for path in tiff_paths(folder))
+
+
+def tiff_paths(folder: str | Path) -> list[Path]:
+    """Return the TIFF files in a folder, in the order of their names, without hidden ones."""
+    return sorted(
+        path
+        for path in Path(folder).iterdir()
+        if path.suffix.lower() in (".tif", ".tiff") and not path.name.startswith(".")
+    )
 
 
 def _image(path: Path) -> TiffImage:

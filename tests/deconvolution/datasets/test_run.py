@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,9 @@ from napari_psf_distiller.datasets.ome_zarr import ImageLayout, create_image, op
 from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.region import halved
 from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
+from napari_psf_distiller.errors import DeviceMemoryError
+from napari_psf_distiller.progress import finish
 
 SPACING = (0.2, 0.08, 0.08)
 SHAPE = (2, 2, 6, 150, 270)
@@ -41,7 +46,11 @@ def scheduler():
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=None
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        memory_limit=0,
+        dashboard_address="127.0.0.1:0",
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -55,8 +64,6 @@ def recipe(memory=0.01) -> Recipe:
 
 
 def run(source, psf, output, scheduler, **options):
-    from napari_psf_distiller.progress import finish
-
     settings = options.pop("recipe", recipe())
     return finish(
         deconvolve_dataset_steps(source, psf, output, settings, scheduler=scheduler, **options)
@@ -127,6 +134,121 @@ def test_a_line_that_was_cut_short_is_done_again(tmp_path):
     with record.path.open("a") as file:
         file.write('"tw')
     assert record.read() == ({"source": "here"}, {"one"})
+    record.resume()
+    record.add("three")
+    assert record.read() == ({"source": "here"}, {"one", "three"})
+
+
+def begun(source, psf, output, scheduler, settings=None):
+    """Begin a run and stop it after its first region."""
+    steps = deconvolve_dataset_steps(source, psf, output, settings or recipe(), scheduler=scheduler)
+    for progress in steps:
+        if progress.iteration == 1:
+            break
+    steps.close()
+
+
+def test_a_removed_output_is_made_anew(source, psf, whole, scheduler, tmp_path):
+    output = tmp_path / "out.zarr"
+    begun(source, psf, output, scheduler)
+    shutil.rmtree(output)
+    assert run(source, psf, output, scheduler).skipped == 0
+    assert digest(output) == digest(whole[0])
+
+
+def test_overwriting_forgets_what_was_done_before(source, psf, scheduler, tmp_path, monkeypatch):
+    output = tmp_path / "out.zarr"
+    begun(source, psf, output, scheduler)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Record, "begin", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, psf, output, scheduler, overwrite=True)
+    assert Record(output).read() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
+def test_two_runs_do_not_write_one_output(source, psf, scheduler, tmp_path):
+    output = tmp_path / "out.zarr"
+    steps = deconvolve_dataset_steps(source, psf, output, recipe(), scheduler=scheduler)
+    next(steps)
+    with pytest.raises(InputError, match="being written by another run"):
+        run(source, psf, output, scheduler, overwrite=True)
+    steps.close()
+    assert not run(source, psf, output, scheduler).failed
+
+
+def test_too_little_memory_leaves_what_was_there(source, psf, scheduler, tmp_path):
+    output = tmp_path / "out.zarr"
+    with pytest.raises(DeviceMemoryError):
+        run(source, psf, output, scheduler, recipe=recipe(1e-4))
+    assert not output.exists()
+    assert not run(source, psf, output, scheduler).failed
+
+
+def test_workers_in_another_folder_find_the_data(source, psf, scheduler, tmp_path, monkeypatch):
+    monkeypatch.chdir(source.parent)
+    output = tmp_path / "out.zarr"
+    steps = deconvolve_dataset_steps(source.name, psf, output, recipe(), scheduler=scheduler)
+    next(steps)
+    monkeypatch.chdir(tmp_path)
+    assert not finish(steps).failed
+
+
+def stored(path, values, axes="zyx"):
+    spacing = SPACING[-len(axes.replace("t", "")) :]
+    create_image(path, ImageLayout(tuple(axes), values.shape, "f4", spacing, (), "0.5"), "")
+    zarr.open_group(path, mode="r+")["0"][...] = values
+    return path
+
+
+def test_saturated_voxels_do_not_count(psf, scheduler, tmp_path):
+    values = np.random.default_rng(4).poisson(20, (6, 60, 270)).astype(np.float32)
+    values[2:4, 20:25, 30:35] = 99
+    settings = recipe(0.01)
+    settings = dataclasses.replace(
+        settings, deconvolve=dataclasses.replace(settings.deconvolve, saturation=99)
+    )
+    output = tmp_path / "out.zarr"
+    done = run(stored(tmp_path / "in.zarr", values), psf, output, scheduler, recipe=settings)
+    assert not done.failed
+    (image,) = open_images(output)
+    expected = np.asarray(
+        psfd.deconvolve(values, psf, ITERATIONS, device="numpy", mask=values < 99)
+    )
+    assert np.linalg.norm(np.asarray(image.volume()) - expected) < 2e-3 * np.linalg.norm(expected)
+
+
+def test_iterations_are_sought_where_there_is_light(scheduler, tmp_path):
+    values = np.random.default_rng(5).poisson(20, (2, 40, 40)).astype(np.float32)
+    values[0] = 0
+    plane = psfd.PSF(psfd.simulate_psf((9, 9), SPACING[1:]), SPACING[1:])
+    source = stored(tmp_path / "in.zarr", values, "tyx")
+    done = run(
+        source, plane, tmp_path / "out.zarr", scheduler, recipe=Recipe(device="numpy", memory=0.1)
+    )
+    assert not done.failed
+    assert done.iterations[0] > 0
+
+
+def test_a_psf_is_evaluated_once_for_images_that_are_alike(scheduler, tmp_path, monkeypatch):
+    asked = []
+
+    def counted(*given):
+        asked.append(given)
+        return psf_on_image(*given)
+
+    monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.run.psf_on_image", counted)
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    plane = psfd.PSF(psfd.simulate_psf((9, 9), SPACING[1:]), SPACING[1:])
+    for name in ("a.TIF", "b.tiff", "._a.tif"):
+        tifffile.imwrite(folder / name, np.full((20, 20), 7, np.uint16))
+    settings = dataclasses.replace(recipe(), spacing=SPACING[1:])
+    done = run(folder, plane, tmp_path / "out.zarr", scheduler, recipe=settings)
+    assert (done.images, len(asked)) == (2, 1)
 
 
 def test_another_task_does_not_go_on(source, psf, scheduler, tmp_path):

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from napari_psf_distiller.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows has other locks.
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["Record"]
 
 ENDING = ".progress.jsonl"
+LOCK = ".lock"
 
 
 class Record:
@@ -27,11 +35,13 @@ class Record:
 
     Attributes
     ----------
+    output : Path
     path : Path
         Of the record: the output's name, and ``.progress.jsonl``.
     """
 
     def __init__(self, output: Path) -> None:
+        self.output = output
         self.path = output.with_name(output.name + ENDING)
 
     def read(self) -> tuple[dict[str, Any], set[str]] | None:
@@ -52,7 +62,50 @@ class Record:
             task, *done = [json.loads(line) for line in lines]
         except ValueError:
             return None
+        if not isinstance(task, dict):
+            return None
         return task, {str(key) for key in done}
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs from the same output, where the system can tell; it ends with the run.
+
+        Raises
+        ------
+        InputError
+            Another run writes this output.
+        """
+        if fcntl is None:
+            yield
+            return
+        lock = self.path.with_name(self.path.name + LOCK)
+        try:
+            file = lock.open("w", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{lock} cannot be written: {error}.") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(
+                    f"{self.output} is being written by another run: wait for its end, or give "
+                    "another name."
+                ) from error
+            except OSError:
+                # Some network drives have no locks.
+                pass
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+
+    def resume(self) -> None:
+        """Drop a line that was cut short, so that what is added stands on a line of its own."""
+        try:
+            with self.path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written: {error}.") from error
 
     def begin(self, task: dict[str, Any]) -> None:
         """Write what is to be done; nothing is yet."""

@@ -36,6 +36,8 @@ class Work:
         The group of the image's result.
     layout : ImageLayout
         Of the result.
+    saturation : float or None
+        Voxels of this value or above do not count.
     """
 
     image: StoredImage
@@ -46,6 +48,7 @@ class Work:
     fft: str
     output: str
     layout: ImageLayout
+    saturation: float | None = None
 
 
 def deconvolve_region(work: Work, region: Region) -> str:
@@ -60,7 +63,9 @@ def deconvolve_region(work: Work, region: Region) -> str:
     """
     engine = open_engine(work.device, work.fft)
     volume = work.image.volume(region.time, region.channel)
-    core = deconvolved_tile(volume, work.psf, work.iterations, work.model, engine, region.tile)
+    core = deconvolved_tile(
+        volume, work.psf, work.iterations, work.model, engine, region.tile, work.saturation
+    )
     box = work.model.result_box(region.tile.core)
     _write(work, 0, work.layout.index(region.time, region.channel, box), core)
     return engine.description

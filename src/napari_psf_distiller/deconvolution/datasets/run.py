@@ -10,8 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_psf_distiller.checks import check_callback
 from napari_psf_distiller.compute.engine import Array
+from napari_psf_distiller.compute.tiles import Tile
 from napari_psf_distiller.datasets.ome_zarr import (
     ImageLayout,
     OmeZarrImage,
@@ -33,12 +37,12 @@ from napari_psf_distiller.deconvolution.datasets.region import (
     deconvolve_region,
     fill_pyramid,
 )
-from napari_psf_distiller.deconvolution.deconvolve import checked_model, deconvolve_image
+from napari_psf_distiller.deconvolution.deconvolve import checked_model
 from napari_psf_distiller.deconvolution.finer import finer_spacing
-from napari_psf_distiller.deconvolution.pipeline import engine_of
-from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, engine_of
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.io.tiff_positions import open_tiffs
+from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
@@ -189,34 +193,43 @@ def deconvolve_dataset_steps(
     layouts = [_result_layout(image.layout, recipe) for image in images]
     record = Record(target)
     task = _task(source, images, kernels, recipe)
-    before = None if overwrite else record.read()
-    _check_output(target, before is not None, overwrite)
-    with workers_of(scheduler, workers, recipe.memory) as there:
-        if before is None or not _same(before[0], task):
-            if before is not None:
-                raise InputError(
-                    f"{target} was begun with another image, PSF or other settings, and is not "
-                    "finished: give these again, another name, or say to overwrite it."
-                )
-            task["iterations"] = yield from _iterations(images, kernels, recipe)
-            task["memory"] = there.memory
-            _create(target, images, layouts, source)
-            record.begin(task)
+    with record.alone():
+        # A record whose output was removed says nothing of the next one.
+        before = record.read() if target.exists() and not overwrite else None
+        _check_output(target, before is not None, overwrite)
+        if before is not None and not _same(before[0], task):
+            raise InputError(
+                f"{target} was begun with another image, PSF or other settings, and is not "
+                "finished: give these again, another name, or say to overwrite it."
+            )
+        with workers_of(scheduler, workers, recipe.memory) as there:
             done: set[str] = set()
-        else:
-            task, done = before
-        works = _works(images, kernels, layouts, recipe, task["iterations"], target)
-        regions = _regions(images, works, recipe, task["memory"])
-        found = yield from _run(target, works, regions, there, record, done, task["iterations"])
+            if before is None:
+                task["iterations"] = yield from _iterations(images, kernels, recipe)
+                task["memory"] = there.memory
+            else:
+                task, done = before
+            works = _works(images, kernels, layouts, recipe, task["iterations"], target)
+            # What does not fit is told before anything is written or replaced.
+            regions = _regions(images, works, recipe, task["memory"])
+            if before is None:
+                # Killed in between, nothing of an earlier run may count as done.
+                record.close()
+                _create(target, images, layouts, source)
+                record.begin(task)
+            else:
+                record.resume()
+            found = yield from _run(target, works, regions, there, record, done, task["iterations"])
     return replace(found, notes=notes)
 
 
 def _images(source: str | Path) -> tuple[StoredImage, ...]:
     """Return a data set's images."""
-    path = Path(source)
+    # Workers may be in another folder.
+    path = Path(source).resolve()
     if not path.is_dir():
         raise InputError(f"{source} is no folder: give an OME-Zarr, or a folder of TIFFs.")
-    if not list(path.glob("*.tif*")):
+    if not tiff_paths(path):
         return open_images(path)
     return open_tiffs(path)
 
@@ -243,7 +256,8 @@ def _kernels(
 ) -> tuple[list[list[Array]], tuple[str, ...]]:
     """Return for each image the PSF of each channel on its voxels, and how they were had there."""
     found: list[list[Array]] = []
-    notes: list[str] = []
+    # A plate has hundreds of images, most of them alike.
+    known: dict[tuple[int, tuple[float, ...], tuple[int, ...]], PSFOnImage] = {}
     for image in images:
         layout = image.layout
         count = layout.size("c")
@@ -264,11 +278,13 @@ def _kernels(
                 f"There are {len(chosen)} PSFs, and the data have {count} channels: give one for "
                 "all, or one for each."
             )
-        of_image = replace(recipe, spacing=_spacing(layout, recipe))
-        of_channels = [psf_on_image(one, layout.space, of_image) for one in chosen]
-        found.append([one.array for one in of_channels])
-        notes += [one.note for one in of_channels if one.note]
-    return found, tuple(dict.fromkeys(notes))
+        spacing = _spacing(layout, recipe)
+        keys = [(id(one), spacing, layout.space) for one in chosen]
+        for key, one in zip(keys, chosen, strict=True):
+            if key not in known:
+                known[key] = psf_on_image(one, layout.space, replace(recipe, spacing=spacing))
+        found.append([known[key].array for key in keys])
+    return found, tuple(dict.fromkeys(one.note for one in known.values() if one.note))
 
 
 def _spacing(layout: ImageLayout, recipe: Recipe) -> tuple[float, ...]:
@@ -325,25 +341,34 @@ def _iterations(
         return [part.iterations] * count
     found = []
     for channel in range(count):
-        number = next(i for i, image in enumerate(images) if image.layout.size("c") > channel)
-        image = images[number]
-        volume = image.volume(0, channel)
-        middle = [slice(0, n) for n in volume.shape[:-2]] + [
-            slice((n - min(n, SOUGHT_WITHIN)) // 2, (n + min(n, SOUGHT_WITHIN)) // 2)
-            for n in volume.shape[-2:]
-        ]
-        done = yield from deconvolve_image(
-            volume.read(tuple(middle)),
-            kernels[number][channel],
-            engine_of(recipe),
-            boundary=part.boundary,
-            method=part.method,
-            background=part.background,
-            finer=part.factors(volume.shape) if part.is_finer else None,
+        number, middle = _first_with_light(images, channel)
+        spacing = _spacing(images[number].layout, recipe)
+        done = yield from deconvolve_step(
+            middle, kernels[number][channel], replace(recipe, spacing=spacing)
         )
         logger.info("data set: channel %d gets %d iterations", channel, done.iterations)
         found.append(done.iterations)
     return found
+
+
+def _first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, NDArray[Any]]:
+    """Return the first image whose middle is not dark in a channel, and that middle."""
+    for number, image in enumerate(images):
+        if image.layout.size("c") <= channel:
+            continue
+        for time in range(image.layout.size("t")):
+            volume = image.volume(time, channel)
+            middle = [slice(0, n) for n in volume.shape[:-2]] + [
+                slice((n - min(n, SOUGHT_WITHIN)) // 2, (n + min(n, SOUGHT_WITHIN)) // 2)
+                for n in volume.shape[-2:]
+            ]
+            found = volume.read(tuple(middle))
+            if found.max() > max(found.min(), 0):
+                return number, found
+    raise InputError(
+        f"Channel {channel} is dark or constant in the middle of each stack, where the number of "
+        "iterations is sought: give the number."
+    )
 
 
 def _create(
@@ -402,6 +427,7 @@ def _works(
                     recipe.fft,
                     _group(output.resolve(), images, number),
                     layout,
+                    part.saturation,
                 )
                 for channel, kernel in enumerate(kernels[number])
             ]
@@ -415,15 +441,22 @@ def _regions(
     """Return all regions of a data set."""
     engine = engine_of(recipe)
     found: list[Region] = []
+    cut: dict[tuple[tuple[int, ...], ...], list[Tile]] = {}
     for number, (image, of_image) in enumerate(zip(images, works, strict=True)):
         layout = of_image[0].layout
         chunk = chunks_of(layout, layout.shape)[-len(layout.space) :]
         space = image.layout.space
         for channel, work in enumerate(of_image):
-            tiles = aligned_tiles(space, work.psf, work.model, engine, chunk, memory)
+            key = (space, chunk, work.psf.shape)
+            if key not in cut:
+                model = work.model
+                if recipe.deconvolve.saturation is not None:
+                    # Each region may have saturated voxels, and its mask takes memory.
+                    model = replace(model, mask=np.ones((1,) * len(space), bool))
+                cut[key] = aligned_tiles(space, work.psf, model, engine, chunk, memory)
             found += [
                 region
-                for region in regions_of(number, image.layout, tiles)
+                for region in regions_of(number, image.layout, cut[key])
                 if region.channel == channel
             ]
     return found
