@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from napari_psf_distiller.boxes import Box, relative_to
 from napari_psf_distiller.compute.engine import Memory
 
-__all__ = ["Tile", "fits", "tiles_of", "tiles_within"]
+__all__ = ["Tile", "fits", "tile_around", "tiles_of", "tiles_within"]
 
 # A tile of fewer voxels along an axis would be all overlap.
 LEAST_CORE = 8
@@ -106,7 +106,9 @@ def tiles_of(
     wraps: bool = False,
 ) -> list[Tile]:
     """Cut a part of an image into so many tiles along each axis; see `tiles_within`."""
-    return [_tile(core, shape, overlap, wraps) for core in itertools.product(*_cuts(box, counts))]
+    return [
+        tile_around(core, shape, overlap, wraps) for core in itertools.product(*_cuts(box, counts))
+    ]
 
 
 def _largest(
@@ -139,7 +141,8 @@ def _cuts(box: Box, counts: list[int]) -> list[list[slice]]:
     return parts
 
 
-def _tile(core: Box, shape: tuple[int, ...], overlap: tuple[int, ...], wraps: bool) -> Tile:
+def tile_around(core: Box, shape: tuple[int, ...], overlap: tuple[int, ...], wraps: bool) -> Tile:
+    """Return a core with the overlap around it; see `tiles_within`."""
     window = []
     for part, n, o in zip(core, shape, overlap, strict=True):
         low, high = part.start - o, part.stop + o

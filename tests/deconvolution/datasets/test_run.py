@@ -204,6 +204,21 @@ def stored(path, values, axes="zyx"):
     return path
 
 
+def test_the_image_goes_on_with_its_other_side(psf, scheduler, tmp_path):
+    values = np.random.default_rng(3).poisson(20, (6, 150, 500)).astype(np.float32)
+    values[:, :3, :3] += 3000
+    settings = recipe(0.007)
+    settings = dataclasses.replace(
+        settings, deconvolve=dataclasses.replace(settings.deconvolve, boundary="circulant")
+    )
+    output = tmp_path / "out.zarr"
+    done = run(stored(tmp_path / "in.zarr", values), psf, output, scheduler, recipe=settings)
+    assert done.regions > 1
+    (image,) = open_images(output)
+    expected = np.asarray(psfd.deconvolve(values, psf, ITERATIONS, "circulant", device="numpy"))
+    assert np.linalg.norm(np.asarray(image.volume()) - expected) < 1e-3 * np.linalg.norm(expected)
+
+
 def test_saturated_voxels_do_not_count(psf, scheduler, tmp_path):
     values = np.random.default_rng(4).poisson(20, (6, 60, 270)).astype(np.float32)
     values[2:4, 20:25, 30:35] = 99

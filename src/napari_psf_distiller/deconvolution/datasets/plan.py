@@ -10,7 +10,7 @@ from typing import Protocol
 
 from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import GIB, Array
-from napari_psf_distiller.compute.tiles import Tile
+from napari_psf_distiller.compute.tiles import Tile, tile_around
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
@@ -98,10 +98,11 @@ def aligned_tiles(
     steps = [c // math.gcd(c, f) for c, f in zip(chunk, factors, strict=True)]
     most = [-(-n // step) for n, step in zip(shape, steps, strict=True)]
     overlap = overlap_of(psf.shape, model)
+    wraps = model.boundary == "circulant"
     counts = [1] * len(shape)
     while True:
         tiles = [
-            _tile(core, shape, overlap)
+            tile_around(core, shape, overlap, wraps)
             for core in itertools.product(
                 *(_cuts(n, s, c) for n, s, c in zip(shape, steps, counts, strict=True))
             )
@@ -119,7 +120,7 @@ def aligned_tiles(
         ]
         if not useful:
             raise DeviceMemoryError(
-                f"A region needs {need / GIB:.1f} GiB, and a worker may take {memory / GIB:.1f}: "
+                f"A region needs {need / GIB:.2g} GiB, and a worker may take {memory / GIB:.2g}: "
                 "allow more memory, take fewer workers, or crop the PSF."
             )
         counts[max(useful, key=lambda axis: shape[axis] / counts[axis])] += 1
@@ -129,11 +130,3 @@ def _cuts(n: int, step: int, count: int) -> list[slice]:
     chunks = -(-n // step)
     edges = [min(chunks * i // count * step, n) for i in range(count + 1)]
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-
-def _tile(core: tuple[slice, ...], shape: tuple[int, ...], overlap: tuple[int, ...]) -> Tile:
-    window = tuple(
-        part if part == slice(0, n) else slice(max(part.start - o, 0), min(part.stop + o, n))
-        for part, n, o in zip(core, shape, overlap, strict=True)
-    )
-    return Tile(core, window)
