@@ -61,6 +61,8 @@ class ImageLayout:
         Names of the channels; empty where there are none.
     version : str
         Of OME-Zarr.
+    first_voxel : tuple of float
+        Where the first voxel's centre lies along the axes of space, in micrometres; empty is 0.
     """
 
     axes: tuple[str, ...]
@@ -69,6 +71,7 @@ class ImageLayout:
     spacing: tuple[float, ...] | None
     channels: tuple[str, ...]
     version: str
+    first_voxel: tuple[float, ...] = ()
 
     def size(self, axis: str) -> int:
         """Return the number of voxels, times or channels along an axis; 1 if it has no such."""
@@ -209,18 +212,29 @@ def _image(root: zarr.Group, path: str, name: str) -> OmeZarrImage:
         )
     first = scales.datasets[0]
     stored: Any = group[first.path]
-    factors = np.ones(len(axes))
+    factors, moved = np.ones(len(axes)), np.zeros(len(axes))
     for transformations in (first.coordinateTransformations, scales.coordinateTransformations):
         for one in transformations or ():
-            factors *= np.asarray(getattr(one, "scale", 1.0), float)
+            scale = np.asarray(getattr(one, "scale", 1.0), float)
+            factors, moved = factors * scale, moved * scale
+            moved = moved + np.asarray(getattr(one, "translation", 0.0), float)
     units = {str(axis.name): getattr(axis, "unit", None) for axis in scales.axes}
+    spacing = _spacing(dict(zip(axes, factors, strict=True)), units, space)
+    first_voxel = ()
+    if spacing is not None:
+        # In the unit of the scale.
+        first_voxel = tuple(
+            float(moved[axes.index(axis)] * size / factors[axes.index(axis)])
+            for axis, size in zip(space, spacing, strict=True)
+        )
     layout = ImageLayout(
         axes,
         tuple(int(n) for n in stored.shape),
         str(stored.dtype),
-        _spacing(dict(zip(axes, factors, strict=True)), units, space),
+        spacing,
         _channels(ome_attributes(group), axes, stored.shape),
         version,
+        first_voxel if any(first_voxel) else (),
     )
     return OmeZarrImage(path, name, layout, first.path)
 
@@ -325,6 +339,8 @@ def _metadata(layout: ImageLayout, name: str, levels: int) -> dict[str, Any]:
     """Return OME-Zarr's attributes of an image."""
     spacing = iter(layout.spacing or (1.0,) * len(layout.space))
     scale = [next(spacing) if axis in SPACE else 1.0 for axis in layout.axes]
+    places = iter(layout.first_voxel or (0.0,) * len(layout.space))
+    first = [next(places) if axis in SPACE else 0.0 for axis in layout.axes]
     types = {"t": "time", "c": "channel"}
     unit = {"unit": "micrometer"} if layout.spacing is not None else {}
     datasets = []
@@ -332,7 +348,10 @@ def _metadata(layout: ImageLayout, name: str, levels: int) -> dict[str, Any]:
         # The mean of 2 x 2 pixels lies between them.
         factors = [2**level if axis in ("y", "x") else 1 for axis in layout.axes]
         sizes = [size * factor for size, factor in zip(scale, factors, strict=True)]
-        moved = [size * (factor - 1) / 2 for size, factor in zip(scale, factors, strict=True)]
+        moved = [
+            place + size * (factor - 1) / 2
+            for place, size, factor in zip(first, scale, factors, strict=True)
+        ]
         transformations = [
             {"type": "scale", "scale": sizes},
             {"type": "translation", "translation": moved},

@@ -354,3 +354,23 @@ def test_workers_of_another_version(source, psf, scheduler, tmp_path, monkeypatc
 def test_a_place_that_cannot_be_written(source, psf, scheduler, tmp_path, name):
     with pytest.raises(InputError, match=r"must end in \.zarr|is not there; make it"):
         run(source, psf, tmp_path / name, scheduler)
+
+
+def test_the_result_lies_where_the_data_lie(scheduler, tmp_path):
+    spacing, fine = (0.16, 0.16), (0.08, 0.08)
+    layout = ImageLayout(("y", "x"), (40, 40), "f4", spacing, (), "0.4", (5.0, 7.0))
+    create_image(tmp_path / "in.zarr", layout, "")
+    zarr.open_group(tmp_path / "in.zarr", mode="r+")["0"][...] = np.eye(40) + 1
+    (before,) = open_images(tmp_path / "in.zarr")
+    assert before.layout.first_voxel == pytest.approx((5, 7))
+    plane = psfd.PSF(psfd.simulate_psf((9, 9), fine), fine)
+    settings = recipe()
+    settings = dataclasses.replace(
+        settings, deconvolve=dataclasses.replace(settings.deconvolve, finer=2)
+    )
+    assert not run(
+        tmp_path / "in.zarr", plane, tmp_path / "out.zarr", scheduler, recipe=settings
+    ).failed
+    (image,) = open_images(tmp_path / "out.zarr")
+    assert image.layout.spacing == pytest.approx(fine)
+    assert image.layout.first_voxel == pytest.approx((4.96, 6.96))

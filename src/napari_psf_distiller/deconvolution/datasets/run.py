@@ -38,7 +38,7 @@ from napari_psf_distiller.deconvolution.datasets.region import (
     fill_pyramid,
 )
 from napari_psf_distiller.deconvolution.deconvolve import checked_model
-from napari_psf_distiller.deconvolution.finer import finer_spacing
+from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, engine_of
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
 from napari_psf_distiller.errors import DistillerError, InputError
@@ -304,8 +304,16 @@ def _result_layout(layout: ImageLayout, recipe: Recipe) -> ImageLayout:
         n * (next(along) if axis in ("z", "y", "x") else 1)
         for n, axis in zip(layout.shape, layout.axes, strict=True)
     )
-    spacing = finer_spacing(_spacing(layout, recipe), factors)
-    return replace(layout, shape=shape, spacing=spacing, dtype="float32")
+    own = _spacing(layout, recipe)
+    before = layout.first_voxel or (0.0,) * len(own)
+    moved = finer_first_voxel(own, factors)
+    return replace(
+        layout,
+        shape=shape,
+        spacing=finer_spacing(own, factors),
+        first_voxel=tuple(a + b for a, b in zip(before, moved, strict=True)),
+        dtype="float32",
+    )
 
 
 def _task(
