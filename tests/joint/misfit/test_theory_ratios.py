@@ -107,3 +107,10 @@ def test_widths_that_no_diameter_explains_have_none():
     assert likely_diameter(ratios(1.3, 0.95, 0.95), 0.2) is None
     assert likely_diameter(ratios(1.0, 1.01, 1.01), 0.2) is None
     assert likely_diameter(width_ratios((0.2, 0.2), ERRORS[1:], THEORY[1:]), 0.2) is None
+
+
+def test_a_sum_of_planes_of_another_shape_than_theorys_is_not_called_narrower():
+    # Of spherical aberration in a shallow window: by 0.5, of which the spectrum is no scaled one.
+    one = WidthRatio(False, 0.124, 0.248, 0.027, by_sum=True)
+    assert narrower_ones([one], OPTICS) == []
+    assert narrower_ones([one._replace(error=0.005)], OPTICS) != []

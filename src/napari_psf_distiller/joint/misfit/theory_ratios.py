@@ -15,6 +15,11 @@ __all__ = ["WidthRatio", "likely_diameter", "narrower_ones", "wider_ones", "widt
 # A width differs from theory's by this many of its standard errors at least, and by a margin.
 MIN_SIGMAS = 2.0
 
+# Or narrower by so many where it is told by the sum of its planes: spherical aberration takes light
+# out of a shallow window, and the spectrum of what is left has another shape than theory's, which
+# the error shows, but not in which direction it draws the width.
+MIN_SIGMAS_OF_SUM = 5.0
+
 # PSFs are narrower than theory's by more than this part, along z and in the plane, if theory is not
 # theirs.
 NARROWER_MARGIN = (0.05, 0.03)
@@ -150,7 +155,8 @@ def narrower_ones(widths: Sequence[WidthRatio], optics: Optics) -> list[WidthRat
             margin += POLARISATION * optics_sine
         if optics.microscope in WITH_PINHOLE and optics.pinhole is None:
             margin += PINHOLE_MARGIN
-        if one.found + MIN_SIGMAS * one.error < (1 - margin) * one.expected:
+        sigmas = MIN_SIGMAS_OF_SUM if one.by_sum else MIN_SIGMAS
+        if one.found + sigmas * one.error < (1 - margin) * one.expected:
             found.append(one)
     return found
 
