@@ -92,3 +92,20 @@ def test_without_a_majority_none_is_kept(kinds):
     assert found.kept == []
     assert found.differences
     assert all(difference.told for difference in found.differences.values())
+
+
+def test_without_a_majority_two_that_differ_are_named_though_the_first_tells_little():
+    vague = measured(error=20 * ERROR, seed=90)
+    others = (wider(0.3), TRUE, 2 * TRUE - wider(0.3))
+    found = which_agree(BASIS, [vague, *(measured(one, seed=i) for i, one in enumerate(others))])
+    assert found.kept == []
+    assert found.compared != 0
+    assert found.differences
+    assert 0 not in found.differences
+
+
+def test_who_knows_little_does_not_differ_whichever_is_first():
+    vague = measured(error=20 * ERROR, seed=90)
+    for one in (measured(wider(0.3)), measured()):
+        assert not difference_of(BASIS, vague, one).told
+        assert not difference_of(BASIS, one, vague).told

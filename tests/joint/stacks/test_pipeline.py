@@ -192,3 +192,10 @@ def test_it_can_be_kept(fields, together, tmp_path):
     assert (tmp_path / "psf" / "report.html").exists()
     table = (tmp_path / "psf" / "beads.csv").read_text()
     assert table.startswith("bead,stack,z,y,x")
+
+
+def test_a_single_plane_among_stacks_is_left_out(fields):
+    plane = fields[1].image[15:16]
+    result = psfd.distill([fields[0].image, plane], recipe=QUICK, **TOLD)
+    assert [one.used for one in result.stacks] == [True, False]
+    assert "one plane" in result.stacks[1].reason

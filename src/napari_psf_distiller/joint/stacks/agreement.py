@@ -65,12 +65,15 @@ class Agreement(NamedTuple):
     kept : list of int
         The images that agree; empty where no more than half of them do.
     differences : dict of int to Difference
-        Of each of the others: from the PSF of those that are kept, or, where none are, from the
-        first image's that it differs from.
+        Of each of the others from the PSF of those that are kept. Where none are, of those that
+        differ from the image `compared`.
+    compared : int
+        Where none are kept: one of the two images that differ most clearly; else the first.
     """
 
     kept: list[int]
     differences: dict[int, Difference]
+    compared: int = 0
 
 
 def own_psf(coefficients: Floats, state: Linearised) -> OwnPSF:
@@ -104,6 +107,9 @@ def difference_of(basis: FourierBessel, one: OwnPSF, other: OwnPSF) -> Differenc
     little of the PSF have large errors, with which they do not differ from anything.
     """
     one = _scaled_to(one, other)
+    if _evidence(one) > _evidence(other):
+        # What a PSF's place and brightness change is told by the one that is known better.
+        one, other = _scaled_to(other, one), one
     allowed = _allowed_changes(basis, other.coefficients)
     covariance = [
         _inverse(a) + _inverse(b) for a, b in zip(one.precision, other.precision, strict=True)
@@ -169,10 +175,10 @@ def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
             break
         kept = [i for i in kept if i != max(told, key=lambda i: found[i].significance)]
     if 2 * len(kept) <= count:
-        first = 0
-        return Agreement(
-            [], {i: between(first, i) for i in range(1, count) if between(first, i).told}
-        )
+        # The first image may tell too little to differ from any.
+        other, one = max(pairs, key=lambda pair: pairs[pair].significance)
+        from_one = {i: between(one, i) for i in range(count) if i != one}
+        return Agreement([], {i: d for i, d in from_one.items() if d.told or i == other}, one)
     mean = mean_of([psfs[i] for i in kept])
     found = {i: difference_of(basis, psfs[i], mean) for i in range(count) if i not in kept}
     # One that differs from another one of them need not differ from all together.

@@ -86,6 +86,7 @@ def stack_steps(
         try:
             # Not before: what is wrong with one image is no error of the others.
             check_array(image, "The image")
+            _check_planes(image)
             fit = yield from fit_of_image(image, recipe, device)
         except InputError as error:
             left_out[number] = _LeftOut(f"it was left out. {error}")
@@ -150,12 +151,19 @@ def stack_steps(
     )
 
 
+def _check_planes(image: NDArray[Any]) -> None:
+    """Refuse a single plane among stacks of several: it says nothing of the PSF along z."""
+    if image.ndim == 3 and len(image) == 1:
+        raise InputError(
+            "It has one plane and others have more; planes can only be distilled with planes."
+        )
+
+
 def _repeated(images: Sequence[NDArray[Any]], names: Sequence[str]) -> dict[int, _LeftOut]:
     """Return the images that are the same as one before: their noise is the same too."""
     first: dict[tuple[Any, ...], int] = {}
     found = {}
     for number, image in enumerate(images):
-        # Those of the same shape are looked at in full, which takes a moment of a large one.
         key = (image.shape, sha256_of(image))
         if key in first:
             found[number] = _LeftOut(repeated_text(names[first[key]]))
@@ -179,12 +187,13 @@ def _agreeing(
     agreement = yield from agreement_of([one.state for one in alone], device)
     differing = agreement.differences
     if not agreement.kept:
-        first, *_ = differing
+        one = alone[agreement.compared]
+        most = max(differing, key=lambda i: differing[i].significance)
         raise InputError(
             disagreement_text(
-                (names[alone[0].number], alone[0].fwhm),
-                (names[alone[first].number], alone[first].fwhm),
-                differing[first],
+                (names[one.number], one.fwhm),
+                (names[alone[most].number], alone[most].fwhm),
+                differing[most],
                 len(alone),
             )
         )
