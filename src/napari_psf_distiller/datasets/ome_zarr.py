@@ -220,7 +220,7 @@ def _image(root: zarr.Group, path: str, name: str) -> OmeZarrImage:
             moved = moved + np.asarray(getattr(one, "translation", 0.0), float)
     units = {str(axis.name): getattr(axis, "unit", None) for axis in scales.axes}
     spacing = _spacing(dict(zip(axes, factors, strict=True)), units, space)
-    first_voxel = ()
+    first_voxel: tuple[float, ...] = ()
     if spacing is not None:
         # In the unit of the scale.
         first_voxel = tuple(
