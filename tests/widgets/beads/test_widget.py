@@ -220,8 +220,7 @@ def test_it_writes_points(
     assert (USED, NOT_USED) == ("#56B4E9", "#E69F00")
     expected = colours[np.where(beads["used"], 0, 1)]
     np.testing.assert_allclose(layer.border_color, expected, atol=1e-6)
-    # A point added by hand is there to be used, whatever the last bead is.
-    assert not layer.features["used"].iloc[-1]
+    # A point added by hand is there to be used.
     layer.add((3.0, 10.0, 70.0))
     added = layer.features.iloc[-1]
     assert (bool(added["used"]), added["reason"]) == (True, "")

@@ -156,7 +156,8 @@ def test_edited_points_are_respected_and_on_record(
     beads.features = features
     check()
     features = beads.features.copy()
-    features.loc[0, "used"] = False
+    other = next(i for i, used in enumerate(features["used"]) if used and i != first_unused)
+    features.loc[other, "used"] = False
     beads.features = features
     check()
     # Moved, deleted, added.

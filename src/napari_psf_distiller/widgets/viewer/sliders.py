@@ -56,7 +56,7 @@ class _Slider(QLabeledDoubleSlider):
     def widen(self) -> None:
         """Give the value room; superqt makes it narrow whenever the range changes."""
         for label in self.findChildren(QLineEdit):
-            label.setFixedWidth(label.fontMetrics().horizontalAdvance("8" * DIGITS) + MARGINS)
+            label.setFixedWidth(label.fontMetrics().horizontalAdvance("." + "8" * DIGITS) + MARGINS)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Widen it, as superqt makes it narrow when it is shown, and first of all."""
