@@ -232,6 +232,14 @@ def test_numpy_archive_keeps_the_functions(tmp_path):
     np.testing.assert_allclose(other.evaluate(finer), one.evaluate(finer), atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["psf.npz", "psf.tif", "psf.ome.tif"])
+def test_what_was_measured_is_kept(tmp_path, name):
+    array = np.random.default_rng(3).random((5, 7, 9)).astype(np.float32)
+    measured = array > 0.3
+    PSF(array, SPACING, measured=measured).save(tmp_path / name)
+    np.testing.assert_array_equal(psfd.read_psf(tmp_path / name).measured, measured)
+
+
 @pytest.mark.parametrize("content", ["text", "other", "note", "short"])
 def test_an_archive_that_is_no_psf_is_one_sentence(psf, tmp_path, content):
     path = tmp_path / "psf.npz"

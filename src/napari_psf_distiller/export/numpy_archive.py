@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_psf_distiller.export.exporter import Exporter
+from napari_psf_distiller.export.full_record import full_record
 from napari_psf_distiller.io import write_psf_arrays
 
 if TYPE_CHECKING:
@@ -16,14 +17,7 @@ __all__ = ["NUMPY"]
 
 def write_numpy(psf: PSF, path: Path) -> None:
     """Write a PSF with all that is known of it as NumPy's arrays, and its recipe as JSON."""
-    write_psf_arrays(
-        path,
-        psf.array,
-        spacing=psf.spacing,
-        recipe=psf.recipe,
-        error=psf.error,
-        functions=None if psf.model is None else psf.model.arrays(),
-    )
+    write_psf_arrays(path, psf.array, **full_record(psf))
 
 
 NUMPY = Exporter(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_psf_distiller.export.exporter import Exporter
+from napari_psf_distiller.export.full_record import full_record
 from napari_psf_distiller.io import write_psf
 
 if TYPE_CHECKING:
@@ -16,15 +17,7 @@ __all__ = ["IMAGEJ_TIFF", "OME_TIFF"]
 
 def write_tiff(psf: PSF, path: Path) -> None:
     """Write a PSF with all that is known of it, as the kind of TIFF that its name says."""
-    write_psf(
-        path,
-        psf.array,
-        spacing=psf.spacing,
-        recipe=psf.recipe,
-        error=psf.error,
-        functions=None if psf.model is None else psf.model.arrays(),
-        measured=psf.measured,
-    )
+    write_psf(path, psf.array, **full_record(psf))
 
 
 IMAGEJ_TIFF = Exporter(

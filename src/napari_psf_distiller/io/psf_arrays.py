@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.io.psf_files import FORMAT, StoredPSF, made_with, note_on
+from napari_psf_distiller.io.psf_files import (
+    ERROR,
+    FORMAT,
+    FUNCTIONS,
+    MEASURED,
+    StoredPSF,
+    made_with,
+    note_on,
+)
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = ["read_psf_arrays", "write_psf_arrays"]
 
-# The arrays' names; those of the functions begin with the last.
-PSF_ARRAY, SPACING, ERROR, NOTE, FUNCTIONS = "psf", "spacing", "error", "note", "functions."
+# The arrays' names, besides those that a TIFF has too.
+PSF_ARRAY, SPACING, NOTE = "psf", "spacing", "note"
 
 
 def write_psf_arrays(
@@ -29,6 +37,7 @@ def write_psf_arrays(
     recipe: Recipe | None = None,
     error: NDArray[np.float32] | None = None,
     functions: Mapping[str, NDArray[Any]] | None = None,
+    measured: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write a PSF as one ``.npz``; see `write_psf` for what it takes.
 
@@ -39,6 +48,8 @@ def write_psf_arrays(
     arrays |= {PSF_ARRAY: psf, SPACING: np.array(spacing), NOTE: np.array(note_on(spacing, recipe))}
     if error is not None:
         arrays[ERROR] = error
+    if measured is not None:
+        arrays[MEASURED] = measured
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -71,4 +82,6 @@ def read_psf_arrays(path: str | Path) -> StoredPSF:
     }
     # One of a single plane stays one: no axis is left out.
     psf = check_image(arrays[PSF_ARRAY], f"The PSF in {path}").reshape(arrays[PSF_ARRAY].shape)
-    return StoredPSF(psf, spacing, recipe, arrays.get(ERROR), functions or None)
+    return StoredPSF(
+        psf, spacing, recipe, arrays.get(ERROR), functions or None, arrays.get(MEASURED)
+    )
