@@ -44,7 +44,7 @@ from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Result
 from napari_psf_distiller.steps import StepId
 
-__all__ = ["find_raw_beads_step", "fit_of_image", "joint_step", "joint_steps"]
+__all__ = ["find_raw_beads_step", "fit_of_image", "joint_step", "joint_steps", "psf_of_fit"]
 
 
 def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
@@ -73,13 +73,10 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
     curve: list[tuple[int, float]] = []
     fit = yield from noting(distill_jointly(bead_image, candidates, settings, device), curve)
     clock.note(StepId.DISTILL)
-    array = yield from postprocess_step(fit.psf, recipe)
-    clock.note(StepId.POSTPROCESS)
-    spacing = check_spacing(recipe.spacing, original.ndim)
     record = provenance_of(original, f"{device.name}, float32")
     recipe = dataclasses.replace(recipe, provenance=record)
-    distilled = PSF(fit.psf, spacing, fit.psf_error, recipe, fit.functions)
-    psf = with_post_processed(distilled, array, recipe.postprocess)
+    psf = yield from psf_of_fit(fit, recipe)
+    clock.note(StepId.POSTPROCESS)
     return Result(
         psf=psf,
         beads=fit.beads,
@@ -90,14 +87,29 @@ def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
         log_likelihood=tuple(curve),
         warnings=(
             *bead_warnings(fit.beads),
-            *joint_warnings(fit, spacing, recipe),
+            *joint_warnings(fit, psf.spacing, recipe),
             *history_warnings(fit.state.bead_image.history, fit.widths),
-            *psf_warnings(original.shape, array, recipe),
+            *psf_warnings(original.shape, psf.array, recipe),
         ),
         image=original,
         residual=fit.residual,
         preprocessed=None,
     )
+
+
+def psf_of_fit(fit: JointFitResult, recipe: Recipe) -> Steps[PSF]:
+    """Make the PSF of a fit, post-processed, as a generator of progress.
+
+    Parameters
+    ----------
+    fit : JointFitResult
+    recipe : Recipe
+        With the provenance, which the PSF keeps.
+    """
+    spacing = check_spacing(recipe.spacing, fit.psf.ndim)
+    array = yield from postprocess_step(fit.psf, recipe)
+    distilled = PSF(fit.psf, spacing, fit.psf_error, recipe, fit.functions)
+    return with_post_processed(distilled, array, recipe.postprocess)
 
 
 def fit_of_image(original: NDArray[Any], recipe: Recipe, device: Device) -> Steps[JointFitResult]:

@@ -18,7 +18,7 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.advice.fit import joint_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
-from napari_psf_distiller.joint.pipeline import fit_of_image
+from napari_psf_distiller.joint.pipeline import fit_of_image, psf_of_fit
 from napari_psf_distiller.joint.results import JointFitResult, JointState
 from napari_psf_distiller.joint.stacks.advice import (
     disagreement_text,
@@ -27,10 +27,8 @@ from napari_psf_distiller.joint.stacks.advice import (
     repeated_text,
 )
 from napari_psf_distiller.joint.stacks.fit import agreement_of, distill_together
-from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Progress, Steps, noting
 from napari_psf_distiller.psf import PSF
-from napari_psf_distiller.psf.postprocessing import with_post_processed
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of_stacks, sha256_of
 from napari_psf_distiller.results import Clock, Result, StackResult
@@ -104,18 +102,15 @@ def stack_steps(
     clock.note(StepId.DISTILL)
     most_beads = int(np.argmax([int(fit.beads["used"].sum()) for fit in fits]))
     main, shown = fits[most_beads], images[kept[most_beads].number]
-    array = yield from postprocess_step(main.psf, recipe)
-    clock.note(StepId.POSTPROCESS)
-    spacing = check_spacing(recipe.spacing, shown.ndim)
     record = provenance_of_stacks(images, names, f"{device.name}, float32")
     recipe = dataclasses.replace(recipe, provenance=record)
-    distilled = PSF(main.psf, spacing, main.psf_error, recipe, main.functions)
-    psf = with_post_processed(distilled, array, recipe.postprocess)
+    psf = yield from psf_of_fit(main, recipe)
+    clock.note(StepId.POSTPROCESS)
     by_number = {one.number: fit for one, fit in zip(kept, fits, strict=True)}
     beads = _all_beads(by_number, left_out)
     said = {
         names[number]: (
-            *joint_warnings(fit, spacing, recipe),
+            *joint_warnings(fit, psf.spacing, recipe),
             *history_warnings(fit.state.bead_image.history, fit.widths),
         )
         for number, fit in by_number.items()
@@ -132,7 +127,7 @@ def stack_steps(
             *(f"{names[number]}: {left_out[number].reason}" for number in sorted(left_out)),
             *bead_warnings(beads[~beads["stack"].isin(list(left_out))]),
             *grouped(said),
-            *psf_warnings(shown.shape, array, recipe),
+            *psf_warnings(shown.shape, psf.array, recipe),
         ),
         image=shown,
         residual=main.residual,
