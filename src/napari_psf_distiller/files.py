@@ -5,16 +5,34 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["check_replaceable", "write_whole"]
+__all__ = ["check_replaceable", "files_in", "write_whole"]
 
 # File systems take names of 255 bytes; what is longer than this is no extension.
 LONGEST_EXTENSION = 32
+
+
+def files_in(folder: str | Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files in a folder with some endings, in the order of their names.
+
+    Hidden ones are left out: macOS puts one beside each file on a drive of another system.
+
+    Parameters
+    ----------
+    folder : str or Path
+    suffixes : collection of str
+        In lower case, such as ".tif".
+    """
+    return sorted(
+        path
+        for path in Path(folder).iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    )
 
 
 def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:

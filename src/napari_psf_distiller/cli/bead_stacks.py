@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.deconvolution.finer import same_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import files_in
 from napari_psf_distiller.io import VENDOR_ENDINGS, read_image
 from napari_psf_distiller.pipeline import distill_steps_of, distill_steps_of_stacks
 from napari_psf_distiller.progress import Steps
@@ -106,7 +107,7 @@ def _files_of(path: Path) -> list[Path]:
     """Return a file, or the image files in a folder."""
     if not path.is_dir():
         return [path]
-    found = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
+    found = files_in(path, SUFFIXES)
     if not found:
         raise InputError(f"The folder {path} has no TIFF file, and no CZI, LIF or ND2.")
     return found

@@ -80,6 +80,11 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_spacing(part: argparse.ArgumentParser, text: str) -> None:
+    """Add the option for a voxel size."""
+    part.add_argument("--spacing", type=float, nargs="+", action=_AnAxis, metavar="SIZE", help=text)
+
+
 def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     text = "simulate a field of beads, distil its PSF, and compare that with the truth"
     part = subparsers.add_parser("demo", help=text, description=_sentence(text))
@@ -120,13 +125,8 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     )
     add_part(part)
     _add_folder(part)
-    part.add_argument(
-        "--spacing",
-        type=float,
-        nargs="+",
-        action=_AnAxis,
-        metavar="SIZE",
-        help="voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)",
+    _add_spacing(
+        part, "voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)"
     )
     add_options(part, Recipe, "bead_diameter")
     source = part.add_mutually_exclusive_group()
@@ -184,14 +184,9 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         metavar="TIF",
         help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF",
     )
-    part.add_argument(
-        "--spacing",
-        type=float,
-        nargs="+",
-        action=_AnAxis,
-        metavar="SIZE",
-        help="the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the "
-        "PSF's)",
+    _add_spacing(
+        part,
+        "the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the PSF's)",
     )
     add_options(part, Deconvolve)
     part.add_argument(
@@ -263,14 +258,9 @@ def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         nargs=0,
         help="list the formats: what each is for, its endings and its options; and end",
     )
-    part.add_argument(
-        "--spacing",
-        type=float,
-        nargs="+",
-        action=_AnAxis,
-        metavar="SIZE",
-        help="evaluate the PSF on voxels of this size in micrometres, Z Y X or Y X (default: its "
-        "own)",
+    _add_spacing(
+        part,
+        "evaluate the PSF on voxels of this size in micrometres, Z Y X or Y X (default: its own)",
     )
     part.add_argument(
         "--shape",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from napari_psf_distiller.boxes import Box, relative_to
 from napari_psf_distiller.compute.engine import Memory
 
-__all__ = ["Tile", "fits", "tile_around", "tiles_of", "tiles_within"]
+__all__ = ["Tile", "cut_axis", "fits", "tile_around", "tiles_of", "tiles_within"]
 
 # A tile of fewer voxels along an axis would be all overlap.
 LEAST_CORE = 8
@@ -107,7 +107,8 @@ def tiles_of(
 ) -> list[Tile]:
     """Cut a part of an image into so many tiles along each axis; see `tiles_within`."""
     return [
-        tile_around(core, shape, overlap, wraps) for core in itertools.product(*_cuts(box, counts))
+        tile_around(core, shape, overlap, wraps)
+        for core in itertools.product(*map(cut_axis, box, counts))
     ]
 
 
@@ -131,14 +132,26 @@ def _largest(
     return Tile(tuple(window), tuple(window))
 
 
-def _cuts(box: Box, counts: list[int]) -> list[list[slice]]:
-    """Return the parts of each axis, as equal as may be."""
-    parts = []
-    for axis, count in zip(box, counts, strict=True):
-        n = axis.stop - axis.start
-        edges = [axis.start + n * i // count for i in range(count + 1)]
-        parts.append([slice(a, b) for a, b in itertools.pairwise(edges)])
-    return parts
+def cut_axis(axis: slice, count: int, step: int = 1) -> list[slice]:
+    """Return the parts of an axis, as equal as may be.
+
+    Parameters
+    ----------
+    axis : slice
+    count : int
+        Of parts, at most one a step.
+    step : int
+        Each part but the last is whole steps of so many voxels.
+
+    Examples
+    --------
+    >>> cut_axis(slice(0, 10), 2), cut_axis(slice(0, 10), 2, 4)
+    ([slice(0, 5, None), slice(5, 10, None)], [slice(0, 4, None), slice(4, 10, None)])
+    """
+    n = axis.stop - axis.start
+    steps = -(-n // step)
+    edges = [axis.start + min(steps * i // count * step, n) for i in range(count + 1)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def tile_around(core: Box, shape: tuple[int, ...], overlap: tuple[int, ...], wraps: bool) -> Tile:

@@ -18,21 +18,12 @@ import numpy as np
 
 from napari_psf_distiller.datasets.volume import StoredVolume
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.length_units import micrometres_in
 
 if TYPE_CHECKING:
     import zarr
 
 __all__ = ["ImageLayout", "OmeZarrImage", "create_group", "create_image", "open_images"]
-
-# Units of length that OME-Zarr names, in micrometres.
-MICROMETRES = {
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-}
 
 SPACE = ("z", "y", "x")
 
@@ -80,7 +71,11 @@ class ImageLayout:
     @property
     def space(self) -> tuple[int, ...]:
         """(Z, Y, X) or (Y, X) voxels."""
-        return tuple(n for n, axis in zip(self.shape, self.axes, strict=True) if axis in SPACE)
+        return self.along_space(self.shape)
+
+    def along_space(self, numbers: Sequence[int]) -> tuple[int, ...]:
+        """Return those of some numbers, one an axis, that belong to the axes of space."""
+        return tuple(n for n, axis in zip(numbers, self.axes, strict=True) if axis in SPACE)
 
     def index(self, time: int, channel: int, box: Sequence[slice] = ()) -> tuple[int | slice, ...]:
         """Return where a box of one time and one channel lies in the array; () is all of it."""
@@ -245,7 +240,7 @@ def _spacing(
     """Return the voxel size, or None where neither a unit nor another scale than 1 is said."""
     if not any(units[axis] for axis in space) and all(scale[axis] == 1 for axis in space):
         return None
-    factors = [MICROMETRES.get(units[axis] or "micrometer") for axis in space]
+    factors = [micrometres_in(units[axis] or "micrometer") for axis in space]
     if None in factors:
         return None
     return tuple(

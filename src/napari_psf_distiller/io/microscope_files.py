@@ -22,7 +22,8 @@ from napari_psf_distiller.io.vendor_files import (
     ome_description,
     opened_scene,
 )
-from napari_psf_distiller.io.voxel_sizes import micrometres_in, voxel_sizes
+from napari_psf_distiller.io.voxel_sizes import voxel_sizes
+from napari_psf_distiller.length_units import micrometres_in
 from napari_psf_distiller.lengths import (
     NUMERICAL_APERTURE,
     PINHOLE,

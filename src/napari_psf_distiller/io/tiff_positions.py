@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.datasets.volume import StoredVolume
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.files import files_in
 from napari_psf_distiller.io.voxel_sizes import voxel_sizes
 
 __all__ = ["TiffImage", "open_tiffs", "tiff_paths"]
@@ -73,11 +74,7 @@ def open_tiffs(folder: str | Path) -> tuple[TiffImage, ...]:
 
 def tiff_paths(folder: str | Path) -> list[Path]:
     """Return the TIFF files in a folder, in the order of their names, without hidden ones."""
-    return sorted(
-        path
-        for path in Path(folder).iterdir()
-        if path.suffix.lower() in (".tif", ".tiff") and not path.name.startswith(".")
-    )
+    return files_in(folder, (".tif", ".tiff"))
 
 
 def _image(path: Path) -> TiffImage:

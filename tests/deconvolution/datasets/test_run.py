@@ -255,7 +255,7 @@ def test_a_psf_is_evaluated_once_for_images_that_are_alike(scheduler, tmp_path, 
         asked.append(given)
         return psf_on_image(*given)
 
-    monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.run.psf_on_image", counted)
+    monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.inputs.psf_on_image", counted)
     folder = tmp_path / "cells"
     folder.mkdir()
     plane = psfd.PSF(psfd.simulate_psf((9, 9), SPACING[1:]), SPACING[1:])

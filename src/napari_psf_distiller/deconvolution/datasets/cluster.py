@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import math
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from napari_psf_distiller.compute.engine import GIB
-from napari_psf_distiller.compute.threads import limit_host_threads
+from napari_psf_distiller.compute.threads import host_threads, limit_host_threads
 from napari_psf_distiller.errors import DeviceMemoryError, InputError
 
 if TYPE_CHECKING:
@@ -86,11 +84,8 @@ def workers_of(
     free = int(SHARE_OF_FREE * psutil.virtual_memory().available)
     # The processes of the user and of the workers are there besides what regions take.
     total = (free if memory is None else int(memory * GIB)) - BARE_PROCESS
-    processors = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    )
     most = max(1, total // (BARE_PROCESS + LEAST_FOR_REGION))
-    count = workers if workers is not None else min(processors or 1, most)
+    count = workers if workers is not None else min(host_threads(), most)
     each = total // count - BARE_PROCESS
     if each <= 0:
         raise DeviceMemoryError(
@@ -110,7 +105,7 @@ def workers_of(
         ) as cluster,
         Client(cluster) as client,
     ):
-        client.run(limit_host_threads, max(1, math.floor((processors or 1) / count)))
+        client.run(limit_host_threads, max(1, host_threads() // count))
         yield Workers(client, count, each)
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import GIB, Array
-from napari_psf_distiller.compute.tiles import Tile, tile_around
+from napari_psf_distiller.compute.tiles import Tile, cut_axis, tile_around
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.tiled import overlap_of, tile_need
 from napari_psf_distiller.errors import DeviceMemoryError
 
-__all__ = ["Region", "StoredImage", "aligned_tiles", "regions_of"]
+__all__ = ["Region", "StoredImage", "aligned_tiles"]
 
 
 class StoredImage(Protocol):
@@ -59,13 +59,6 @@ class Region:
         return f"image {self.image}, time {self.time}, channel {self.channel}, [{corner}]"
 
 
-def regions_of(image: int, layout: ImageLayout, tiles: Sequence[Tile]) -> Iterator[Region]:
-    """Yield the regions of an image, a stack after the other."""
-    for time, channel in itertools.product(range(layout.size("t")), range(layout.size("c"))):
-        for tile in tiles:
-            yield Region(image, time, channel, tile)
-
-
 def aligned_tiles(
     shape: tuple[int, ...],
     psf: Array,
@@ -104,7 +97,7 @@ def aligned_tiles(
         tiles = [
             tile_around(core, shape, overlap, wraps)
             for core in itertools.product(
-                *(_cuts(n, s, c) for n, s, c in zip(shape, steps, counts, strict=True))
+                *(cut_axis(slice(0, n), c, s) for n, s, c in zip(shape, steps, counts, strict=True))
             )
         ]
         need = max(tile_need(tile, shape, psf.shape, model, engine).total for tile in tiles)
@@ -124,9 +117,3 @@ def aligned_tiles(
                 "allow more memory, take fewer workers, or crop the PSF."
             )
         counts[max(useful, key=lambda axis: shape[axis] / counts[axis])] += 1
-
-
-def _cuts(n: int, step: int, count: int) -> list[slice]:
-    chunks = -(-n // step)
-    edges = [min(chunks * i // count * step, n) for i in range(count + 1)]
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]

@@ -77,8 +77,8 @@ def fill_pyramid(work: Work, time: int, channel: int) -> None:
     shapes = level_shapes(layout)
     for level, shape in enumerate(shapes[1:], start=1):
         source = _array(work, level - 1)
-        finer = _space(layout, source.shape)
-        space, chunk = _space(layout, shape), _space(layout, chunks_of(layout, shape))
+        finer, space = layout.along_space(source.shape), layout.along_space(shape)
+        chunk = layout.along_space(chunks_of(layout, shape))
         starts = [range(0, n, c) for n, c in zip(space, chunk, strict=True)]
         for corner in itertools.product(*starts):
             box = [slice(a, min(a + c, n)) for a, c, n in zip(corner, chunk, space, strict=True)]
@@ -103,10 +103,6 @@ def halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
         shape[axis] = len(counts)
         values = (sums / counts.reshape(shape)).astype(np.float32)
     return values
-
-
-def _space(layout: ImageLayout, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for n, axis in zip(shape, layout.axes, strict=True) if axis in ("z", "y", "x"))
 
 
 def _array(work: Work, level: int) -> Any:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_psf_distiller.checks import check_callback
 from napari_psf_distiller.compute.engine import Array
@@ -22,14 +21,19 @@ from napari_psf_distiller.datasets.ome_zarr import (
     chunks_of,
     create_group,
     create_image,
-    open_images,
 )
 from napari_psf_distiller.deconvolution.datasets.cluster import Workers, workers_of
+from napari_psf_distiller.deconvolution.datasets.inputs import (
+    images_of,
+    iterations_of,
+    psfs_of,
+    result_layout,
+    spacing_of,
+)
 from napari_psf_distiller.deconvolution.datasets.plan import (
     Region,
     StoredImage,
     aligned_tiles,
-    regions_of,
 )
 from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.region import (
@@ -38,11 +42,8 @@ from napari_psf_distiller.deconvolution.datasets.region import (
     fill_pyramid,
 )
 from napari_psf_distiller.deconvolution.deconvolve import checked_model
-from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
-from napari_psf_distiller.deconvolution.pipeline import deconvolve_step, engine_of
-from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
+from napari_psf_distiller.deconvolution.pipeline import engine_of
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
@@ -54,9 +55,6 @@ logger = logging.getLogger(__name__)
 
 # A region that fails is tried so many times more.
 RETRIES = 2
-
-# The number of iterations is sought on a part of a stack of so many pixels along y and x, at most.
-SOUGHT_WITHIN = 384
 
 # Its key, and a function of a worker's with what it is called with.
 Job = tuple[str, Callable[..., Any], tuple[Any, ...]]
@@ -186,11 +184,11 @@ def deconvolve_dataset_steps(
 
     Closed before its end, it leaves what is done, and a record of that.
     """
-    images = _images(source)
+    images = images_of(source)
     target = Path(output)
     _check_places(Path(source), target, workers)
-    kernels, notes = _kernels(psf, images, recipe)
-    layouts = [_result_layout(image.layout, recipe) for image in images]
+    kernels, notes = psfs_of(psf, images, recipe)
+    layouts = [result_layout(image.layout, recipe) for image in images]
     record = Record(target)
     task = _task(source, images, kernels, recipe)
     with record.alone():
@@ -205,7 +203,7 @@ def deconvolve_dataset_steps(
         with workers_of(scheduler, workers, recipe.memory) as there:
             done: set[str] = set()
             if before is None:
-                task["iterations"] = yield from _iterations(images, kernels, recipe)
+                task["iterations"] = yield from iterations_of(images, kernels, recipe)
                 task["memory"] = there.memory
             else:
                 task, done = before
@@ -219,19 +217,11 @@ def deconvolve_dataset_steps(
                 record.begin(task)
             else:
                 record.resume()
-            found = yield from _run(target, works, regions, there, record, done, task["iterations"])
-    return replace(found, notes=notes)
-
-
-def _images(source: str | Path) -> tuple[StoredImage, ...]:
-    """Return a data set's images."""
-    # Workers may be in another folder.
-    path = Path(source).resolve()
-    if not path.is_dir():
-        raise InputError(f"{source} is no folder: give an OME-Zarr, or a folder of TIFFs.")
-    if not tiff_paths(path):
-        return open_images(path)
-    return open_tiffs(path)
+            return (
+                yield from _run(
+                    target, works, regions, there, record, done, task["iterations"], notes
+                )
+            )
 
 
 def _check_places(source: Path, output: Path, workers: int | None) -> None:
@@ -249,71 +239,6 @@ def _check_places(source: Path, output: Path, workers: int | None) -> None:
 def _check_output(output: Path, begun: bool, overwrite: bool) -> None:
     if output.exists() and not begun and not overwrite:
         raise InputError(f"{output} is there already: give another name, or say to overwrite it.")
-
-
-def _kernels(
-    psf: PSF | Sequence[PSF] | Mapping[str, PSF], images: Sequence[StoredImage], recipe: Recipe
-) -> tuple[list[list[Array]], tuple[str, ...]]:
-    """Return for each image the PSF of each channel on its voxels, and how they were had there."""
-    found: list[list[Array]] = []
-    # A plate has hundreds of images, most of them alike.
-    known: dict[tuple[int, tuple[float, ...], tuple[int, ...]], PSFOnImage] = {}
-    for image in images:
-        layout = image.layout
-        count = layout.size("c")
-        if isinstance(psf, Mapping):
-            lacking = [name for name in layout.channels if name not in psf]
-            if lacking or not layout.channels:
-                names = ", ".join(layout.channels) or "none"
-                raise InputError(
-                    f"There are PSFs for {', '.join(psf)}, and the channels are {names}: give one "
-                    "for each."
-                )
-            chosen = [psf[name] for name in layout.channels]
-        else:
-            chosen = [psf] * count if isinstance(psf, PSF) else list(psf)
-            chosen = chosen * count if len(chosen) == 1 else chosen
-        if len(chosen) != count:
-            raise InputError(
-                f"There are {len(chosen)} PSFs, and the data have {count} channels: give one for "
-                "all, or one for each."
-            )
-        spacing = _spacing(layout, recipe)
-        keys = [(id(one), spacing, layout.space) for one in chosen]
-        for key, one in zip(keys, chosen, strict=True):
-            if key not in known:
-                known[key] = psf_on_image(one, layout.space, replace(recipe, spacing=spacing))
-        found.append([known[key].array for key in keys])
-    return found, tuple(dict.fromkeys(one.note for one in known.values() if one.note))
-
-
-def _spacing(layout: ImageLayout, recipe: Recipe) -> tuple[float, ...]:
-    spacing = recipe.spacing or layout.spacing
-    if spacing is None:
-        raise InputError(
-            "The data do not say their voxel size; give the spacing in micrometres, z y x."
-        )
-    return tuple(spacing)[-len(layout.space) :]
-
-
-def _result_layout(layout: ImageLayout, recipe: Recipe) -> ImageLayout:
-    """Return the layout of an image's result."""
-    factors = recipe.deconvolve.factors(layout.space)
-    along = iter(factors)
-    shape = tuple(
-        n * (next(along) if axis in ("z", "y", "x") else 1)
-        for n, axis in zip(layout.shape, layout.axes, strict=True)
-    )
-    own = _spacing(layout, recipe)
-    before = layout.first_voxel or (0.0,) * len(own)
-    moved = finer_first_voxel(own, factors)
-    return replace(
-        layout,
-        shape=shape,
-        spacing=finer_spacing(own, factors),
-        first_voxel=tuple(a + b for a, b in zip(before, moved, strict=True)),
-        dtype="float32",
-    )
 
 
 def _task(
@@ -337,46 +262,6 @@ def _task(
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(one.get(name) == value for name, value in other.items())
-
-
-def _iterations(
-    images: Sequence[StoredImage], kernels: Sequence[Sequence[Array]], recipe: Recipe
-) -> Steps[list[int]]:
-    """Return the number of iterations of each channel."""
-    count = max(image.layout.size("c") for image in images)
-    part = recipe.deconvolve
-    if part.iterations is not None:
-        return [part.iterations] * count
-    found = []
-    for channel in range(count):
-        number, middle = _first_with_light(images, channel)
-        spacing = _spacing(images[number].layout, recipe)
-        done = yield from deconvolve_step(
-            middle, kernels[number][channel], replace(recipe, spacing=spacing)
-        )
-        logger.info("data set: channel %d gets %d iterations", channel, done.iterations)
-        found.append(done.iterations)
-    return found
-
-
-def _first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, NDArray[Any]]:
-    """Return the first image whose middle is not dark in a channel, and that middle."""
-    for number, image in enumerate(images):
-        if image.layout.size("c") <= channel:
-            continue
-        for time in range(image.layout.size("t")):
-            volume = image.volume(time, channel)
-            middle = [slice(0, n) for n in volume.shape[:-2]] + [
-                slice((n - min(n, SOUGHT_WITHIN)) // 2, (n + min(n, SOUGHT_WITHIN)) // 2)
-                for n in volume.shape[-2:]
-            ]
-            found = volume.read(tuple(middle))
-            if found.max() > max(found.min(), 0):
-                return number, found
-    raise InputError(
-        f"Channel {channel} is dark or constant in the middle of each stack, where the number of "
-        "iterations is sought: give the number."
-    )
 
 
 def _create(
@@ -419,7 +304,7 @@ def _works(
             boundary=part.boundary,
             method=part.method,
             total_variation=part.total_variation,
-            spacing=_spacing(image.layout, recipe),
+            spacing=spacing_of(image.layout, recipe),
             compatibility=recipe.compatibility,
             background=part.background,
             finer=part.factors(image.layout.space) if part.is_finer else None,
@@ -452,7 +337,7 @@ def _regions(
     cut: dict[tuple[tuple[int, ...], ...], list[Tile]] = {}
     for number, (image, of_image) in enumerate(zip(images, works, strict=True)):
         layout = of_image[0].layout
-        chunk = chunks_of(layout, layout.shape)[-len(layout.space) :]
+        chunk = layout.along_space(chunks_of(layout, layout.shape))
         space = image.layout.space
         for channel, work in enumerate(of_image):
             key = (space, chunk, work.psf.shape)
@@ -463,9 +348,9 @@ def _regions(
                     model = replace(model, mask=np.ones((1,) * len(space), bool))
                 cut[key] = aligned_tiles(space, work.psf, model, engine, chunk, memory)
             found += [
-                region
-                for region in regions_of(number, image.layout, cut[key])
-                if region.channel == channel
+                Region(number, time, channel, tile)
+                for time in range(image.layout.size("t"))
+                for tile in cut[key]
             ]
     return found
 
@@ -478,6 +363,7 @@ def _run(
     record: Record,
     done: set[str],
     iterations: Sequence[int],
+    notes: tuple[str, ...],
 ) -> Steps[DeconvolvedDataset]:
     """Give the workers what is not done yet, and record what they did."""
     pending = [region for region in regions if region.key not in done]
@@ -490,43 +376,42 @@ def _run(
         for time in range(of_image[channel].layout.size("t"))
     ]
     levels = [stack for stack in stacks if _pyramid_key(stack) not in done]
-    total, failed, device = len(regions) + len(stacks), [], ""
+    total, device = len(regions) + len(stacks), ""
+    failed: list[str] = []
     count = total - len(pending) - len(levels)
     yield Progress(StepId.DECONVOLVE, count, total, note=f"{workers.count} workers")
     jobs: list[Job] = [
         (region.key, deconvolve_region, (works[region.image][region.channel], region))
         for region in pending
     ]
-    for key, result in _worked(workers, jobs):
-        if isinstance(result, BaseException):
-            failed.append(f"{key}: {result}")
-        else:
-            device = result
-            record.add(key)
-        count += 1
-        yield Progress(StepId.DECONVOLVE, count, total)
-    if not failed:
-        jobs = [
-            (_pyramid_key(stack), fill_pyramid, (works[stack[0]][stack[2]], stack[1], stack[2]))
-            for stack in levels
-        ]
-        for key, result in _worked(workers, jobs):
+    pyramids: list[Job] = [
+        (_pyramid_key(stack), fill_pyramid, (works[stack[0]][stack[2]], stack[1], stack[2]))
+        for stack in levels
+    ]
+    regions_done = 0
+    for phase, some in (("", jobs), ("Pyramids", pyramids)):
+        if failed:
+            # Of what is not there, there is no coarser level.
+            break
+        for key, result in _worked(workers, some):
             if isinstance(result, BaseException):
                 failed.append(f"{key}: {result}")
             else:
                 record.add(key)
+                device = result or device
+                regions_done += some is jobs
             count += 1
-            yield Progress(StepId.DECONVOLVE, count, total, phase="Pyramids")
+            yield Progress(StepId.DECONVOLVE, count, total, phase=phase)
     if not failed:
         record.close()
     return DeconvolvedDataset(
         str(output),
         len(works),
-        len(pending) - len(failed),
+        regions_done,
         skipped,
         tuple(iterations),
         device,
-        (),
+        notes,
         tuple(failed),
     )
 

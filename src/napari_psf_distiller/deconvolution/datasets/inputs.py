@@ -1,0 +1,147 @@
+"""What a data set's deconvolution begins with: its images, PSFs, and numbers of iterations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from napari_psf_distiller.compute.engine import Array
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout, open_images
+from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
+from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
+from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.recipe import Recipe
+
+__all__ = ["images_of", "iterations_of", "psfs_of", "result_layout", "spacing_of"]
+
+logger = logging.getLogger(__name__)
+
+# The number of iterations is sought on a part of a stack of so many pixels along y and x, at most.
+SOUGHT_WITHIN = 384
+
+
+def images_of(source: str | Path) -> tuple[StoredImage, ...]:
+    """Return a data set's images."""
+    # Workers may be in another folder.
+    path = Path(source).resolve()
+    if not path.is_dir():
+        raise InputError(f"{source} is no folder: give an OME-Zarr, or a folder of TIFFs.")
+    if not tiff_paths(path):
+        return open_images(path)
+    return open_tiffs(path)
+
+
+def psfs_of(
+    psf: PSF | Sequence[PSF] | Mapping[str, PSF], images: Sequence[StoredImage], recipe: Recipe
+) -> tuple[list[list[Array]], tuple[str, ...]]:
+    """Return for each image the PSF of each channel on its voxels, and how they were had there."""
+    found: list[list[Array]] = []
+    # A plate has hundreds of images, most of them alike.
+    known: dict[tuple[int, tuple[float, ...], tuple[int, ...]], PSFOnImage] = {}
+    for image in images:
+        layout = image.layout
+        count = layout.size("c")
+        if isinstance(psf, Mapping):
+            lacking = [name for name in layout.channels if name not in psf]
+            if lacking or not layout.channels:
+                names = ", ".join(layout.channels) or "none"
+                raise InputError(
+                    f"There are PSFs for {', '.join(psf)}, and the channels are {names}: give one "
+                    "for each."
+                )
+            chosen = [psf[name] for name in layout.channels]
+        else:
+            chosen = [psf] * count if isinstance(psf, PSF) else list(psf)
+            chosen = chosen * count if len(chosen) == 1 else chosen
+        if len(chosen) != count:
+            raise InputError(
+                f"There are {len(chosen)} PSFs, and the data have {count} channels: give one for "
+                "all, or one for each."
+            )
+        spacing = spacing_of(layout, recipe)
+        keys = [(id(one), spacing, layout.space) for one in chosen]
+        for key, one in zip(keys, chosen, strict=True):
+            if key not in known:
+                known[key] = psf_on_image(one, layout.space, replace(recipe, spacing=spacing))
+        found.append([known[key].array for key in keys])
+    return found, tuple(dict.fromkeys(one.note for one in known.values() if one.note))
+
+
+def spacing_of(layout: ImageLayout, recipe: Recipe) -> tuple[float, ...]:
+    """Return the voxel size that was given, or else the file's, of the image's axes of space."""
+    spacing = recipe.spacing or layout.spacing
+    if spacing is None:
+        raise InputError(
+            "The data do not say their voxel size; give the spacing in micrometres, z y x."
+        )
+    return tuple(spacing)[-len(layout.space) :]
+
+
+def result_layout(layout: ImageLayout, recipe: Recipe) -> ImageLayout:
+    """Return the layout of an image's result."""
+    factors = recipe.deconvolve.factors(layout.space)
+    along = iter(factors)
+    shape = tuple(
+        n * (next(along) if axis in ("z", "y", "x") else 1)
+        for n, axis in zip(layout.shape, layout.axes, strict=True)
+    )
+    own = spacing_of(layout, recipe)
+    before = layout.first_voxel or (0.0,) * len(own)
+    moved = finer_first_voxel(own, factors)
+    return replace(
+        layout,
+        shape=shape,
+        spacing=finer_spacing(own, factors),
+        first_voxel=tuple(a + b for a, b in zip(before, moved, strict=True)),
+        dtype="float32",
+    )
+
+
+def iterations_of(
+    images: Sequence[StoredImage], kernels: Sequence[Sequence[Array]], recipe: Recipe
+) -> Steps[list[int]]:
+    """Return the number of iterations of each channel."""
+    count = max(image.layout.size("c") for image in images)
+    part = recipe.deconvolve
+    if part.iterations is not None:
+        return [part.iterations] * count
+    found = []
+    for channel in range(count):
+        number, middle = _first_with_light(images, channel)
+        spacing = spacing_of(images[number].layout, recipe)
+        done = yield from deconvolve_step(
+            middle, kernels[number][channel], replace(recipe, spacing=spacing)
+        )
+        logger.info("data set: channel %d gets %d iterations", channel, done.iterations)
+        found.append(done.iterations)
+    return found
+
+
+def _first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, NDArray[Any]]:
+    """Return the first image whose middle is not dark in a channel, and that middle."""
+    for number, image in enumerate(images):
+        if image.layout.size("c") <= channel:
+            continue
+        for time in range(image.layout.size("t")):
+            volume = image.volume(time, channel)
+            middle = [slice(0, n) for n in volume.shape[:-2]] + [
+                slice((n - min(n, SOUGHT_WITHIN)) // 2, (n + min(n, SOUGHT_WITHIN)) // 2)
+                for n in volume.shape[-2:]
+            ]
+            found = volume.read(tuple(middle))
+            if found.max() > max(found.min(), 0):
+                return number, found
+    raise InputError(
+        f"Channel {channel} is dark or constant in the middle of each stack, where the number of "
+        "iterations is sought: give the number."
+    )
