@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from zarr_files import write_zarr
 
 from napari_psf_distiller import read_image
 from napari_psf_distiller.cli.main import main
@@ -24,8 +25,8 @@ def files(tmp_path):
     return path, tmp_path / "psf.tif", image
 
 
-def deconvolved(path, psf, *options):
-    output = path.with_name("result.tif")
+def deconvolved(path, psf, *options, output="result.tif"):
+    output = path.with_name(output)
     asked = ["deconvolve", path, psf, "-o", output, "--iterations", 2, *options]
     return main([str(one) for one in [*asked, "--device", "numpy"]]), output
 
@@ -35,6 +36,21 @@ def test_the_channel_that_is_chosen_is_deconvolved(files):
     code, output = deconvolved(path, psf, "--channel", 1)
     assert code == 0
     np.testing.assert_allclose(read_image(output).image, image[:, 1], rtol=1e-3)
+
+
+def test_one_image_of_an_ome_zarr_is_deconvolved_to_a_tiff(files, capsys):
+    path, psf, image = files
+    source = path.with_name("some cells.zarr")
+    write_zarr(source, image.swapaxes(0, 1), "czyx", spacing=SPACING, channels=("GFP", "RFP"))
+    code, output = deconvolved(source, psf, "--channel", "RFP")
+    assert code == 0
+    np.testing.assert_allclose(read_image(output).image, image[:, 1], rtol=1e-3)
+    assert read_image(output).spacing == pytest.approx(SPACING)
+    output.unlink()
+    code, output = deconvolved(source, psf)
+    assert code == 2
+    assert "2 channels (0 'GFP', 1 'RFP')" in capsys.readouterr().err
+    assert not output.exists()
 
 
 def test_a_wrong_choice_is_one_line_and_nothing_is_written(files, capsys):
@@ -52,5 +68,5 @@ def test_a_wrong_choice_is_one_line_and_nothing_is_written(files, capsys):
 
 def test_a_data_set_is_not_chosen_from(files, capsys):
     path, psf, _ = files
-    assert deconvolved(path.parent / "a.zarr", psf, "--channel", 1)[0] == 2
+    assert deconvolved(path.parent / "a.zarr", psf, "--channel", 1, output="b.zarr")[0] == 2
     assert "--channel is for an image" in capsys.readouterr().err

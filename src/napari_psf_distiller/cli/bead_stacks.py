@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.deconvolution.finer import same_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import files_in
@@ -21,7 +22,7 @@ from napari_psf_distiller.results import Result
 
 __all__ = ["BeadStacks", "read_stacks"]
 
-SUFFIXES = (".tif", ".tiff", *VENDOR_ENDINGS)
+SUFFIXES = (".tif", ".tiff", ".zarr", *VENDOR_ENDINGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +105,10 @@ def read_stacks(given: Sequence[Path], part: Mapping[str, Any]) -> BeadStacks:
 
 
 def _files_of(path: Path) -> list[Path]:
-    """Return a file, or the image files in a folder."""
-    if not path.is_dir():
+    """Return a file or an OME-Zarr, or the image files in a folder."""
+    if not path.is_dir() or is_zarr(path):
         return [path]
     found = files_in(path, SUFFIXES)
     if not found:
-        raise InputError(f"The folder {path} has no TIFF file, and no CZI, LIF or ND2.")
+        raise InputError(f"The folder {path} has no TIFF file or OME-Zarr, and no CZI, LIF or ND2.")
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.commands import Outlet
 from napari_psf_distiller.cli.options import with_options
+from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import finish
@@ -18,9 +19,11 @@ from napari_psf_distiller.recipe import Recipe
 __all__ = ["deconvolve_data", "is_dataset"]
 
 
-def is_dataset(path: Path) -> bool:
-    """Return whether a path is that of a data set: an OME-Zarr, or a folder."""
-    return path.is_dir() or path.name.endswith(".zarr")
+def is_dataset(path: Path, output: Path) -> bool:
+    """Return whether a data set is meant: an OME-Zarr or a folder, and not one image as TIFF."""
+    if is_zarr(path):
+        return output.suffix.lower() not in (".tif", ".tiff")
+    return path.is_dir()
 
 
 def deconvolve_data(arguments: argparse.Namespace, outlet: Outlet) -> str:

@@ -119,9 +119,9 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         type=Path,
         nargs="+",
         metavar="image",
-        help="the beads: a TIFF with the axes Z Y X, or Y X; or CZI, ND2 or LIF, with the extra "
-        "czi or bioio; of several, or of a folder of them, one PSF is distilled, and those whose "
-        "PSF is another one are left out",
+        help="the beads: a TIFF with the axes Z Y X, or Y X; or an OME-Zarr; or CZI, ND2 or LIF, "
+        "with the extra czi or bioio; of several, or of a folder of them, one PSF is distilled, "
+        "and those whose PSF is another one are left out",
     )
     add_part(part)
     _add_folder(part)
@@ -165,7 +165,8 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "image",
         type=Path,
         help="a TIFF with the axes Z Y X, or Y X; or CZI, ND2 or LIF, with the extra czi or bioio; "
-        "or a data set: an OME-Zarr, or a folder of TIFFs",
+        "or a data set: an OME-Zarr, or a folder of TIFFs; of an OME-Zarr one image if the output "
+        "is a TIFF",
     )
     add_part(part)
     part.add_argument(
@@ -182,7 +183,8 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         type=Path,
         required=True,
         metavar="TIF",
-        help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF",
+        help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF; of a data "
+        "set an OME-Zarr, .zarr",
     )
     _add_spacing(
         part,
@@ -213,14 +215,14 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
 
 def _deconvolve(arguments: argparse.Namespace, outlet: commands.Outlet) -> str:
     """Deconvolve an image, or a data set."""
-    if is_dataset(arguments.image):
+    if is_dataset(arguments.image, arguments.output):
         if arguments.mask is not None:
             raise InputError("--mask is for an image, and not for a data set: leave it out.")
         for what, value in chosen_part(arguments).items():
             if value is not None:
                 raise InputError(
                     f"--{what} is for an image, and not for a data set, of which all is "
-                    "deconvolved: leave it out."
+                    "deconvolved: leave it out, or give an output that ends in .tif."
                 )
         return deconvolve_data(arguments, outlet)
     only = {"--scheduler": arguments.scheduler, "--workers": arguments.workers}

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import tifffile
 
+from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.chosen_part import place_of
 from napari_psf_distiller.io.psf_files import opened_tiff
@@ -23,6 +24,7 @@ from napari_psf_distiller.io.vendor_files import (
     opened_scene,
 )
 from napari_psf_distiller.io.voxel_sizes import voxel_sizes
+from napari_psf_distiller.io.zarr_images import described_by, zarr_scene
 from napari_psf_distiller.length_units import micrometres_in
 from napari_psf_distiller.lengths import (
     NUMERICAL_APERTURE,
@@ -165,8 +167,8 @@ def read_microscope(
     path : str or Path
         As `read_image` takes it.
     channel : int or str, optional
-        The number of the channel, from 0, or in CZI, ND2 and LIF its name. By default what all
-        channels have alike is told.
+        The number of the channel, from 0, or in OME-Zarr, CZI, ND2 and LIF its name. By default
+        what all channels have alike is told.
     scene : int or str, optional
         Which of several, as `read_image` takes it. Of a TIFF the largest image is taken anyway.
 
@@ -184,6 +186,8 @@ def read_microscope(
     """
     if is_vendor_file(path):
         return _read_vendor_file(path, channel, scene)
+    if is_zarr(path):
+        return _read_zarr(path, channel, scene)
     with opened_tiff(path) as tiff:
         described = _described(tiff)
         if isinstance(channel, str):
@@ -214,6 +218,29 @@ def _read_vendor_file(
     if xml is None:
         notes += (f"What {path} says of the microscope cannot be read; give it by hand.",)
     return replace(stored, spacing=_spacing(sizes), channels=len(names) or 1, notes=notes)
+
+
+def _read_zarr(
+    path: str | Path, channel: int | str | None, scene: int | str | None
+) -> StoredMicroscope:
+    image = zarr_scene(path, scene)
+    layout = image.layout
+    count = layout.size("c")
+    if channel is not None or count == 1:
+        channel = place_of("channel", channel, count, path, layout.channels)
+    beside = described_by(image)
+    described = _described_in(*beside) if beside is not None else None
+    stored = _stored(
+        list(_ome_statements(described, channel)) if described is not None else [], str(path)
+    )
+    sizes = dict(zip(layout.space_axes, layout.spacing or (), strict=False))
+    name = layout.channels[channel] if channel is not None and layout.channels else ""
+    return replace(
+        stored,
+        spacing=_spacing({axis.upper(): size for axis, size in sizes.items()}),
+        channels=count,
+        channel=stored.channel or name,
+    )
 
 
 def _spacing(sizes: dict[str, float]) -> tuple[float, ...] | None:

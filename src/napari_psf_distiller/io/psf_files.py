@@ -17,11 +17,13 @@ import tifffile
 from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_image, check_spacing
+from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.io.chosen_part import ChosenPart
 from napari_psf_distiller.io.tiff_images import found_image
 from napari_psf_distiller.io.vendor_files import image_in, is_vendor_file
+from napari_psf_distiller.io.zarr_images import image_in_zarr
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
@@ -230,11 +232,13 @@ def read_image(
     Parameters
     ----------
     path : str or Path
-        Of a TIFF file; or of a CZI, ND2 or LIF file, with the extra ``czi`` (whose reader is under
+        Of a TIFF file; or of an OME-Zarr, of which only the part that is asked for is read, in full
+        resolution; or of a CZI, ND2 or LIF file, with the extra ``czi`` (whose reader is under
         the GPL) or ``bioio``.
     scene, channel : int or str, optional
         Which of several: a number from 0, or the name that the file has for it. A TIFF's channels
-        have numbers only, and of several images in it the largest is taken by default.
+        have numbers only, and of several images in it the largest is taken by default. The scenes
+        of an OME-Zarr are the images of its plate or series, such as ``"A/1/0"``.
     time : int, optional
         Which of several points of time, from 0.
 
@@ -255,6 +259,8 @@ def read_image(
     chosen = ChosenPart(scene, channel, time)
     if is_vendor_file(path):
         image, spacing, notes = image_in(path, chosen)
+    elif is_zarr(path):
+        image, spacing, notes = image_in_zarr(path, chosen)
     else:
         with opened_tiff(path) as tiff:
             image, spacing, notes = found_image(tiff, path, chosen)

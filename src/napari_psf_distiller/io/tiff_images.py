@@ -19,7 +19,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.chosen_part import THE_ONLY_ONE, ChosenPart, place_of
 from napari_psf_distiller.io.voxel_sizes import stated_spacing, voxel_sizes
 
-__all__ = ["FoundImage", "found_image"]
+__all__ = ["FoundImage", "found_image", "refuse_too_large"]
 
 AXIS_NAMES = {
     "T": "time",
@@ -96,7 +96,7 @@ def found_image(
     )
     axes, shape = series.axes, series.shape
     _refuse_cut_short(series, path)
-    _refuse_too_large(series, path)
+    refuse_too_large(path, series.shape, series.dtype)
     # Only axes that are no length are squeezed away: a time series must be seen as one.
     kept = [i for i, n in enumerate(shape) if n > 1 or axes[i] in "YX"]
     names = "".join(axes[i] for i in kept)
@@ -322,11 +322,17 @@ def _cut_short(path: str | Path) -> InputError:
     )
 
 
-def _refuse_too_large(series: tifffile.TiffPageSeries, path: str | Path) -> None:
-    """Refuse what does not fit; a small file can describe any size, and be packed to nothing."""
-    if series.nbytes > psutil.virtual_memory().total:
+def refuse_too_large(path: str | Path, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+    """Refuse what does not fit; a small file can describe any size, and be packed to nothing.
+
+    Raises
+    ------
+    InputError
+    """
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > psutil.virtual_memory().total:
         raise InputError(
-            f"{path} holds {_size(series.shape)} voxels, {series.nbytes / GIB:.3g} GiB, which is "
+            f"{path} holds {_size(shape)} voxels, {needed / GIB:.3g} GiB, which is "
             "more than the memory of this machine. Save a part of it as a file of its own."
         )
 

@@ -6,7 +6,6 @@ bioio has a package for each format; they are extras, and are imported when a fi
 from __future__ import annotations
 
 import importlib
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 
-from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.chosen_part import ChosenPart, place_of
-from napari_psf_distiller.io.tiff_images import AXIS_NAMES, FoundImage
+from napari_psf_distiller.io.tiff_images import AXIS_NAMES, FoundImage, refuse_too_large
 from napari_psf_distiller.io.voxel_sizes import stated_spacing
 
 __all__ = ["VENDOR_ENDINGS", "image_in", "is_vendor_file", "ome_description", "opened_scene"]
@@ -157,7 +154,7 @@ def image_in(path: str | Path, chosen: ChosenPart) -> FoundImage:
                 "a file of its own."
             )
         wanted = [sizes.get(axis, 1) for axis in "ZYX"]
-        _refuse_too_large(path, wanted, np.dtype(reader.dtype))
+        refuse_too_large(path, wanted, np.dtype(reader.dtype))
         image = np.asarray(reader.get_image_data("ZYX", **places))
         names = "ZYX"
         if len(image) == 1:
@@ -181,12 +178,3 @@ def ome_description(reader: Any) -> str | None:
     # A reader without such metadata has this error; one that translates them wrongly has any.
     except Exception:
         return None
-
-
-def _refuse_too_large(path: str | Path, shape: list[int], dtype: np.dtype[Any]) -> None:
-    needed = math.prod(shape) * dtype.itemsize
-    if needed > psutil.virtual_memory().total:
-        raise InputError(
-            f"{path} holds {' x '.join(map(str, shape))} voxels, {needed / GIB:.3g} GiB, which is "
-            "more than the memory of this machine. Save a part of it as a file of its own."
-        )
