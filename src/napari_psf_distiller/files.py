@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Writing a file, or a folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["check_replaceable", "files_in", "write_whole"]
+__all__ = ["check_replaceable", "files_in", "write_whole", "write_whole_folder"]
 
 # File systems take names of 255 bytes; what is longer than this is no extension.
 LONGEST_EXTENSION = 32
@@ -70,6 +70,57 @@ def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def write_whole_folder(
+    path: str | Path, write: Callable[[Path], Any], may_go: Callable[[Path], bool]
+) -> None:
+    """Let `write` fill a folder beside `path`, and put it in its place when it is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder to make or replace.
+    write : callable
+        Gets the path of an empty folder beside it, with the same extension.
+    may_go : callable
+        Takes the path of what is there already, and returns whether it may be replaced.
+
+    Raises
+    ------
+    InputError
+        As of `write_whole`; or there is something already that may not go.
+    """
+    path = Path(path)
+    part: Path | None = None
+    try:
+        if not path.parent.is_dir():
+            raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist.")
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or not may_go(path)):
+            raise InputError(
+                f"{path} cannot be written: there is something else of this name, which is not "
+                "replaced. Choose another name, or delete that first."
+            )
+        part = path.parent / f".psf-distiller-{secrets.token_hex(8)}{_extension(path)}"
+        part.mkdir()
+        write(part)
+        if path.exists():
+            # A folder is not replaced in one step: what was there goes when the new one is there.
+            before = path.parent / f".psf-distiller-{secrets.token_hex(8)}{_extension(path)}"
+            path.replace(before)
+            try:
+                part.replace(path)
+            except BaseException:
+                before.replace(path)
+                raise
+            shutil.rmtree(before, ignore_errors=True)
+        else:
+            part.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def check_replaceable(path: Path) -> None:

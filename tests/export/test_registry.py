@@ -23,7 +23,9 @@ OWN = [
     "cudadecon OTF",
     "DV",
     "Priism OTF",
+    "Huygens",
     "cubic spline",
+    "OME-Zarr",
     "NumPy",
 ]
 
@@ -75,7 +77,9 @@ def test_the_formats_of_this_package():
         "cudadecon OTF": (".otf.tif",),
         "DV": (".dv",),
         "Priism OTF": (".otf",),
+        "Huygens": (".h5",),
         "cubic spline": (".mat",),
+        "OME-Zarr": (".zarr",),
         "NumPy": (".npz",),
     }
     for name, exporter in psfd.exporters().items():
@@ -113,7 +117,7 @@ def test_an_unknown_ending_lists_the_known_ones(installed, tmp_path):
         PSF(ARRAY, SPACING).save(tmp_path / "psf.xyz")
     known = (
         ".tif, .tiff, .ome.tif, .ome.tiff, .plain.tif, .plain.tiff, .deconwolf.tif, .otf.tif, .dv, "
-        ".otf, .mat, .npz, .txt or .psf.dat"
+        ".otf, .h5, .mat, .zarr, .npz, .txt or .psf.dat"
     )
     assert str(refused.value).endswith(f"psf.xyz cannot be written: its name must end in {known}.")
     assert list(tmp_path.iterdir()) == []

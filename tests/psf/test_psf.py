@@ -99,7 +99,7 @@ def test_what_is_no_psf_is_refused(fields, words):
         PSF(*fields)
 
 
-@pytest.mark.parametrize("name", ["psf.tif", "psf.ome.tif"])
+@pytest.mark.parametrize("name", ["psf.tif", "psf.ome.tif", "psf.zarr", "psf.npz"])
 def test_a_file_has_all_that_is_known(distilled, tmp_path, name):
     distilled.save(tmp_path / name)
     back = psfd.read_psf(tmp_path / name)

@@ -10,6 +10,9 @@ import argparse
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
@@ -23,7 +26,7 @@ from napari_psf_distiller.deconvolution.finer import same_spacing
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.io import is_psf_file, read_image, write_image
+from napari_psf_distiller.io import has_voxel_size, read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
@@ -162,7 +165,8 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
 
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Deconvolve a file's image with a file's PSF."""
-    image, psf = read_image(arguments.image, **chosen_part(arguments)), read_image(arguments.psf)
+    image = read_image(arguments.image, **chosen_part(arguments))
+    known, psf_spacing = _given_psf(arguments.psf)
     spacing = image.spacing
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, image.image.ndim)
@@ -181,12 +185,10 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
             f"{arguments.image} does not say its voxel size, and a result on finer voxels needs "
             "it: give --spacing, or save the image with its voxel size."
         )
-    # A file of ours has the functions that its PSF is a sum of.
-    known = read_psf(arguments.psf) if is_psf_file(arguments.psf) else psf.image
-    kernel, note = psf_on_image(known, image.image.shape, recipe, psf.spacing)
+    kernel, note = psf_on_image(known, image.image.shape, recipe, psf_spacing)
     if spacing is None:
         # The total variation needs one, and so does who opens the result.
-        recipe = dataclasses.replace(recipe, spacing=psf.spacing)
+        recipe = dataclasses.replace(recipe, spacing=psf_spacing)
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
         steps = deconvolve_step(image.image, kernel, recipe, mask=mask)
         done = finish(steps, outlet.progress)
@@ -219,6 +221,15 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     if settings.is_finer and done.spacing is not None:
         lines.append(f"Voxels: {sizes_text(done.shape)}, of {sizes_text(done.spacing)} micrometres")
     return "\n".join(lines)
+
+
+def _given_psf(path: Path) -> tuple[PSF | NDArray[Any], tuple[float, ...] | None]:
+    """Return a file's PSF and its voxel size, which an image that serves as one may lack."""
+    if has_voxel_size(path):
+        # One of ours has the functions, too, that it is a sum of.
+        psf = read_psf(path)
+        return psf, psf.spacing
+    return read_image(path)
 
 
 def list_devices(_arguments: argparse.Namespace, _outlet: Outlet) -> str:

@@ -44,15 +44,31 @@ def export(arguments: argparse.Namespace, _outlet: Outlet) -> str:
             with_error=psf.error is not None,
             interpolate=arguments.interpolate,
         )
-    inputs = (arguments.psf,)
-    with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
-        psf.save(staging / output.name, arguments.to, **options)
+    if exporter.is_folder:
+        _check_new(output, arguments)
+        psf.save(output, arguments.to, **options)
+    else:
+        inputs = (arguments.psf,)
+        with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
+            psf.save(staging / output.name, arguments.to, **options)
     return "\n".join(
         [
             f"PSF:    {output} ({exporter.name})",
             f"Voxels: {sizes_text(psf.shape)} of {sizes_text(psf.spacing)} µm",
         ]
     )
+
+
+def _check_new(folder: Path, arguments: argparse.Namespace) -> None:
+    """Refuse a folder that is there already, unless it may be replaced, and is not the input."""
+    if not folder.exists():
+        return
+    if folder.samefile(arguments.psf):
+        raise InputError(f"{folder} is one of the inputs; choose another output.")
+    if not arguments.overwrite:
+        raise InputError(
+            f"{folder} exists already; choose another output, or give --overwrite to replace it."
+        )
 
 
 def formats_text() -> str:

@@ -38,6 +38,9 @@ class Exporter:
     options : tuple of FormatOption
         What can be chosen, for the command line and for the error's sentence; `write` takes each
         by its name.
+    is_folder : bool
+        Whether it is a folder and no file: `write` gets the path of an empty one. One that is there
+        already is replaced only if it holds a PSF of this package.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class Exporter:
     write: Callable[..., None]
     other_suffixes: tuple[str, ...] = ()
     options: tuple[FormatOption, ...] = ()
+    is_folder: bool = False
 
     def check_options(self, given: Mapping[str, Any]) -> None:
         """Refuse a value that is none of an option's choices.

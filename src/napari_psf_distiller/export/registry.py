@@ -14,11 +14,14 @@ from napari_psf_distiller.errors import DistillerWarning, InputError, shown
 from napari_psf_distiller.export.cubic_spline import CUBIC_SPLINE
 from napari_psf_distiller.export.dv import DV, PRIISM_OTF
 from napari_psf_distiller.export.exporter import Exporter
+from napari_psf_distiller.export.huygens import HUYGENS
 from napari_psf_distiller.export.numpy_archive import NUMPY
+from napari_psf_distiller.export.ome_zarr import OME_ZARR
 from napari_psf_distiller.export.plain_tiff import DECONWOLF, PLAIN_TIFF
 from napari_psf_distiller.export.radial_otf import CUDADECON
 from napari_psf_distiller.export.tiff import IMAGEJ_TIFF, OME_TIFF
-from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.files import write_whole, write_whole_folder
+from napari_psf_distiller.io import is_psf_file
 
 if TYPE_CHECKING:
     from napari_psf_distiller.psf import PSF
@@ -36,7 +39,9 @@ OWN = (
     CUDADECON,
     DV,
     PRIISM_OTF,
+    HUYGENS,
     CUBIC_SPLINE,
+    OME_ZARR,
     NUMPY,
 )
 
@@ -125,7 +130,14 @@ def save_as(
             f"The PSF cannot be written as {exporter.name}: {error}.{advice}"
         ) from None
     exporter.check_options(options)
-    write_whole(path, lambda part: exporter.write(psf, part, **options))
+
+    def write(part: Path) -> None:
+        exporter.write(psf, part, **options)
+
+    if exporter.is_folder:
+        write_whole_folder(path, write, is_psf_file)
+    else:
+        write_whole(path, write)
 
 
 def _named(format_name: str) -> Exporter:

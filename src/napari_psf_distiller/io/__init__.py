@@ -1,33 +1,34 @@
 """Images and PSFs in files."""
 
 from napari_psf_distiller.io.microscope_files import read_microscope
-from napari_psf_distiller.io.psf_arrays import read_psf_arrays, write_psf_arrays
-from napari_psf_distiller.io.psf_files import (
-    StoredImage,
-    StoredPSF,
+from napari_psf_distiller.io.psf_arrays import write_psf_arrays
+from napari_psf_distiller.io.psf_files import StoredImage, read_image, write_image, write_psf
+from napari_psf_distiller.io.psf_record import StoredPSF
+from napari_psf_distiller.io.psf_zarr import AXES_STORED, write_zarr_psf
+from napari_psf_distiller.io.stored_microscope import StoredMicroscope, optics_text
+from napari_psf_distiller.io.stored_psfs import (
+    has_voxel_size,
     is_psf_file,
     psf_made_with,
-    read_image,
     read_stored_psf,
-    write_image,
-    write_psf,
 )
-from napari_psf_distiller.io.stored_microscope import StoredMicroscope, optics_text
 from napari_psf_distiller.io.vendor_files import VENDOR_ENDINGS
 
 __all__ = [
+    "AXES_STORED",
     "VENDOR_ENDINGS",
     "StoredImage",
     "StoredMicroscope",
     "StoredPSF",
+    "has_voxel_size",
     "is_psf_file",
     "optics_text",
     "psf_made_with",
     "read_image",
     "read_microscope",
-    "read_psf_arrays",
     "read_stored_psf",
     "write_image",
     "write_psf",
     "write_psf_arrays",
+    "write_zarr_psf",
 ]

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.io.psf_files import (
-    ERROR,
+from napari_psf_distiller.io.psf_record import (
     FORMAT,
-    FUNCTIONS,
-    MEASURED,
     StoredPSF,
     made_with,
+    named_arrays,
     note_on,
+    record_of,
 )
 from napari_psf_distiller.recipe import Recipe
 
@@ -44,12 +43,12 @@ def write_psf_arrays(
     ``np.load`` gives the arrays ``psf`` and ``spacing``, where they are known ``error`` and the
     functions, and ``note``, a text of JSON with the recipe.
     """
-    arrays: dict[str, Any] = {FUNCTIONS + name: value for name, value in (functions or {}).items()}
-    arrays |= {PSF_ARRAY: psf, SPACING: np.array(spacing), NOTE: np.array(note_on(spacing, recipe))}
-    if error is not None:
-        arrays[ERROR] = error
-    if measured is not None:
-        arrays[MEASURED] = measured
+    arrays: dict[str, Any] = {
+        **named_arrays(error, functions, measured),
+        PSF_ARRAY: psf,
+        SPACING: np.array(spacing),
+        NOTE: np.array(note_on(spacing, recipe)),
+    }
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -75,13 +74,6 @@ def read_psf_arrays(path: str | Path) -> StoredPSF:
     if not isinstance(note, dict) or note.get("format") != FORMAT or PSF_ARRAY not in arrays:
         raise InputError(f"{path} holds no PSF that this program saved. Choose another file.")
     spacing, recipe = made_with(note, path)
-    functions = {
-        name.removeprefix(FUNCTIONS): value
-        for name, value in arrays.items()
-        if name.startswith(FUNCTIONS)
-    }
     # One of a single plane stays one: no axis is left out.
     psf = check_image(arrays[PSF_ARRAY], f"The PSF in {path}").reshape(arrays[PSF_ARRAY].shape)
-    return StoredPSF(
-        psf, spacing, recipe, arrays.get(ERROR), functions or None, arrays.get(MEASURED)
-    )
+    return record_of(psf, spacing, recipe, arrays)

@@ -21,6 +21,14 @@ from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.io.chosen_part import ChosenPart
+from napari_psf_distiller.io.psf_record import (
+    FORMAT,
+    StoredPSF,
+    made_with,
+    named_arrays,
+    note_on,
+    record_of,
+)
 from napari_psf_distiller.io.tiff_images import found_image
 from napari_psf_distiller.io.vendor_files import image_in, is_vendor_file
 from napari_psf_distiller.io.zarr_images import image_in_zarr
@@ -28,56 +36,20 @@ from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
     "StoredImage",
-    "StoredPSF",
-    "is_psf_file",
-    "made_with",
-    "note_on",
+    "is_tiff_psf",
     "opened_tiff",
-    "psf_made_with",
     "read_image",
-    "read_stored_psf",
+    "read_tiff_psf",
+    "tell",
+    "tiff_psf_made_with",
     "write_image",
     "write_psf",
 ]
-
-FORMAT = "napari-psf-distiller psf"
-VERSION = 1
 
 # A private tag of the first page, from the range that TIFF leaves to everyone, holds what is no
 # text, as arrays in NumPy's own npz: programs that do not know it leave it alone.
 ARRAYS_TAG = 65361
 UNDEFINED = 7
-
-# In it the errors and the mask of what is measured have these names, and those of the functions
-# begin so.
-ERROR, MEASURED, FUNCTIONS = "error", "measured", "functions."
-
-
-class StoredPSF(NamedTuple):
-    """A PSF from a file.
-
-    Attributes
-    ----------
-    psf : numpy.ndarray
-        float32, (Z, Y, X) or (Y, X).
-    spacing : tuple of float
-        Voxel size in micrometres.
-    recipe : Recipe or None
-        What it was made with, where the file says so.
-    error : numpy.ndarray or None
-        float32, of its shape: the standard error of each voxel.
-    functions : dict of str to numpy.ndarray, or None
-        What is known of the functions that it is a sum of.
-    measured : numpy.ndarray or None
-        bool, of its shape: which voxels are not continued as theory says; None where none is.
-    """
-
-    psf: NDArray[np.float32]
-    spacing: tuple[float, ...]
-    recipe: Recipe | None
-    error: NDArray[np.float32] | None
-    functions: dict[str, NDArray[Any]] | None
-    measured: NDArray[np.bool_] | None = None
 
 
 class StoredImage(NamedTuple):
@@ -125,25 +97,13 @@ def write_psf(
         See `StoredPSF`.
     """
     options = _tiff_options(path, psf.ndim, tuple(spacing), note_on(spacing, recipe))
-    arrays = {FUNCTIONS + name: value for name, value in (functions or {}).items()}
-    if error is not None:
-        arrays[ERROR] = error
-    if measured is not None:
-        arrays[MEASURED] = measured
+    arrays = named_arrays(error, functions, measured)
     if arrays:
         packed = io.BytesIO()
         np.savez_compressed(packed, allow_pickle=False, **arrays)
         value = packed.getvalue()
         options["extratags"] = [(ARRAYS_TAG, UNDEFINED, len(value), value, True)]
     tifffile.imwrite(path, psf, **options)
-
-
-def note_on(spacing: Sequence[float], recipe: Recipe | None) -> str:
-    """Return what a PSF's file says of it besides its arrays, as JSON; see `made_with`."""
-    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(spacing)}
-    if recipe is not None:
-        note["recipe"] = json.loads(recipe.to_json())
-    return json.dumps(note, allow_nan=False)
 
 
 def write_image(
@@ -185,7 +145,7 @@ def write_image(
     write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
 
 
-def read_stored_psf(path: str | Path) -> StoredPSF:
+def read_tiff_psf(path: str | Path) -> StoredPSF:
     """Read a PSF from a TIFF file: one of ours, or any that has a voxel size.
 
     Raises
@@ -197,7 +157,7 @@ def read_stored_psf(path: str | Path) -> StoredPSF:
         image, spacing, notes = found_image(tiff, path)
         note = _note(tiff)
         arrays = {} if note is None else _arrays(tiff)
-    _tell(notes)
+    tell(notes)
     psf = check_image(image, f"The PSF in {path}")
     recipe = None
     if note is not None:
@@ -211,13 +171,7 @@ def read_stored_psf(path: str | Path) -> StoredPSF:
             f"{path} does not say how large its voxels are. Save it with its voxel size, or open "
             "it as an image and set the layer's scale."
         )
-    error, measured = arrays.pop(ERROR, None), arrays.pop(MEASURED, None)
-    functions = {
-        name.removeprefix(FUNCTIONS): value
-        for name, value in arrays.items()
-        if name.startswith(FUNCTIONS)
-    }
-    return StoredPSF(psf, spacing, recipe, error, functions or None, measured)
+    return record_of(psf, spacing, recipe, arrays)
 
 
 def read_image(
@@ -264,11 +218,11 @@ def read_image(
     else:
         with opened_tiff(path) as tiff:
             image, spacing, notes = found_image(tiff, path, chosen)
-    _tell(notes)
+    tell(notes)
     return StoredImage(image, spacing)
 
 
-def is_psf_file(path: str | Path) -> bool:
+def is_tiff_psf(path: str | Path) -> bool:
     """Return whether a file is a TIFF that `write_psf` filled; never raises."""
     try:
         with _listening(), tifffile.TiffFile(path) as tiff:
@@ -277,7 +231,7 @@ def is_psf_file(path: str | Path) -> bool:
         return False
 
 
-def psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] | None:
+def tiff_psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] | None:
     """Return a PSF file's voxel size in micrometres and its recipe; the PSF itself is not read.
 
     Returns
@@ -298,22 +252,6 @@ def psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] |
     except Exception:  # any file may be asked about
         return None
     return None if note is None else made_with(note, path)
-
-
-def made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...], Recipe | None]:
-    """Return the spacing and the recipe that a PSF's file notes; see `note_on`."""
-    version = note.get("version")
-    if type(version) is not int or not 1 <= version <= VERSION:
-        raise InputError(
-            f"The PSF in {path} has the format version {version}; this program reads up to "
-            f"{VERSION}. Update napari-psf-distiller to read it."
-        )
-    stated = note.get("spacing")
-    spacing = check_spacing(stated, len(stated) if isinstance(stated, list) else 0)
-    recipe = None
-    if note.get("recipe") is not None:
-        recipe = Recipe.from_json(json.dumps(note["recipe"]), f"The recipe in {path}")
-    return spacing, recipe
 
 
 def _tiff_options(
@@ -421,7 +359,8 @@ class _Complaints:
         return False
 
 
-def _tell(notes: Sequence[str]) -> None:
+def tell(notes: Sequence[str]) -> None:
+    """Warn the caller's caller of what a user should know of a file."""
     for note in notes:
         warnings.warn(note, DistillerWarning, stacklevel=3)
 

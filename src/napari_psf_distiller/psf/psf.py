@@ -14,7 +14,7 @@ from napari_psf_distiller.arrays import HoldsArray, read_only
 from napari_psf_distiller.checks import check_choice, check_image, check_number, check_spacing
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.export import save_as
-from napari_psf_distiller.io import read_psf_arrays, read_stored_psf
+from napari_psf_distiller.io import read_stored_psf
 from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import grids, picture
@@ -359,11 +359,13 @@ class PSF(HoldsArray):
 
 
 def read_psf(path: str | Path) -> PSF:
-    """Read a PSF from a TIFF file, ours or any that has a voxel size, or from our NumPy archive.
+    """Read a PSF from a file, ours or any that has a voxel size.
 
     Parameters
     ----------
     path : str or Path
+        Of a TIFF, an OME-Zarr, a NumPy archive of ours, a DeltaVision file, or with the extra
+        ``huygens`` one of Huygens, as the name's ending says. An OTF or a spline is not read.
 
     Returns
     -------
@@ -377,8 +379,7 @@ def read_psf(path: str | Path) -> PSF:
         The file cannot be read, is cut short or damaged, holds no PSF, or says nothing of its voxel
         size.
     """
-    is_archive = str(path).lower().endswith(".npz")
-    stored = read_psf_arrays(path) if is_archive else read_stored_psf(path)
+    stored = read_stored_psf(path)
     model = None
     try:
         if stored.functions is not None:

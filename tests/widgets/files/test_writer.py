@@ -50,7 +50,18 @@ def test_a_saved_psf_comes_back_whole(
 
 
 @pytest.mark.parametrize(
-    "ending", [".plain.tif", ".deconwolf.tif", ".otf.tif", ".dv", ".otf", "_3dcal.mat", ".psf.npz"]
+    "ending",
+    [
+        ".plain.tif",
+        ".deconwolf.tif",
+        ".otf.tif",
+        ".dv",
+        ".otf",
+        ".h5",
+        "_3dcal.mat",
+        ".psf.zarr",
+        ".psf.npz",
+    ],
 )
 def test_an_ending_saves_it_for_another_program(
     viewer: napari.Viewer,

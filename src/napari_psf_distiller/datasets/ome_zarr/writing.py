@@ -59,7 +59,14 @@ def create_group(path: str | Path, like: OmeZarrImage | None, version: str) -> N
         )
 
 
-def create_image(path: str | Path, layout: ImageLayout, name: str) -> None:
+def create_image(
+    path: str | Path,
+    layout: ImageLayout,
+    name: str,
+    *,
+    pyramid: bool = True,
+    brightest: float = 65535.0,
+) -> None:
     """Create an image of float32 with its pyramid, empty; what is there is emptied.
 
     Parameters
@@ -69,6 +76,10 @@ def create_image(path: str | Path, layout: ImageLayout, name: str) -> None:
     layout : ImageLayout
     name : str
         For people.
+    pyramid : bool
+        Whether it has levels of fewer pixels too.
+    brightest : float
+        What a viewer shows as white.
 
     Raises
     ------
@@ -77,7 +88,7 @@ def create_image(path: str | Path, layout: ImageLayout, name: str) -> None:
     """
     group = _created(str(path), layout.version)
     new = layout.version == "0.5"
-    shapes = level_shapes(layout)
+    shapes = level_shapes(layout) if pyramid else [layout.shape]
     try:
         for level, shape in enumerate(shapes):
             group.create_array(
@@ -90,12 +101,12 @@ def create_image(path: str | Path, layout: ImageLayout, name: str) -> None:
                 dimension_names=layout.axes if new else None,
                 chunk_key_encoding=None if new else {"name": "v2", "separator": "/"},
             )
-        group.attrs.update(_metadata(layout, name, len(shapes)))
+        group.attrs.update(_metadata(layout, name, len(shapes), brightest))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}.") from error
 
 
-def _metadata(layout: ImageLayout, name: str, levels: int) -> dict[str, Any]:
+def _metadata(layout: ImageLayout, name: str, levels: int, brightest: float) -> dict[str, Any]:
     """Return OME-Zarr's attributes of an image."""
     spacing = iter(layout.spacing or (1.0,) * len(layout.space))
     scale = [next(spacing) if axis in SPACE else 1.0 for axis in layout.axes]
@@ -117,16 +128,17 @@ def _metadata(layout: ImageLayout, name: str, levels: int) -> dict[str, Any]:
             {"type": "translation", "translation": moved},
         ]
         datasets.append({"path": str(level), "coordinateTransformations": transformations})
-    multiscale = {
+    multiscale: dict[str, Any] = {
         "name": name,
         "axes": [
             {"name": axis, "type": types.get(axis, "space"), **(unit if axis in SPACE else {})}
             for axis in layout.axes
         ],
         "datasets": datasets,
-        "type": "mean of 2 x 2 pixels",
     }
-    window = {"min": 0.0, "max": 65535.0, "start": 0.0, "end": 65535.0}
+    if levels > 1:
+        multiscale["type"] = "mean of 2 x 2 pixels"
+    window = {"min": 0.0, "max": brightest, "start": 0.0, "end": brightest}
     omero = {
         "channels": [
             {"label": label, "color": "FFFFFF", "active": True, "window": window}

@@ -1,0 +1,190 @@
+"""PSFs as OME-Zarr: an image that every program reads, with all that is known of it beside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.checks import check_image
+from napari_psf_distiller.datasets.ome_zarr import (
+    ImageLayout,
+    create_image,
+    image_names,
+    open_image,
+)
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io.chosen_part import THE_ONLY_ONE
+from napari_psf_distiller.io.psf_files import tell
+from napari_psf_distiller.io.psf_record import (
+    ERROR,
+    FORMAT,
+    StoredPSF,
+    made_with,
+    named_arrays,
+    note_on,
+    record_of,
+)
+from napari_psf_distiller.io.zarr_images import image_in_zarr
+from napari_psf_distiller.recipe import Recipe
+
+__all__ = [
+    "AXES_STORED",
+    "is_zarr_psf",
+    "read_zarr_psf",
+    "write_zarr_psf",
+    "zarr_psf_made_with",
+]
+
+# The axes that are stored; those of space alone come first.
+AXES_STORED = ("zyx", "tczyx")
+
+# The group's attribute with the note, and the group in it with what else is known of the PSF.
+NOTE, RECORD = "napari-psf-distiller", "psf-distiller"
+
+# Of the array with the voxels.
+VOXELS = "0"
+
+
+def write_zarr_psf(
+    path: Path,
+    psf: NDArray[np.float32],
+    *,
+    spacing: Sequence[float],
+    recipe: Recipe | None = None,
+    error: NDArray[np.float32] | None = None,
+    functions: Mapping[str, NDArray[Any]] | None = None,
+    measured: NDArray[np.bool_] | None = None,
+    version: str = "0.5",
+    axes: str = AXES_STORED[0],
+) -> None:
+    """Write a PSF as an OME-Zarr; see `write_psf` for what it takes besides.
+
+    The errors are an image too, in the group ``error``, on the same voxels.
+
+    Parameters
+    ----------
+    path : Path
+        Of an empty folder.
+    psf : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X).
+    spacing, recipe, error, functions, measured
+        See `write_psf`.
+    version : {"0.5", "0.4"}
+        Of OME-Zarr.
+    axes : {"zyx", "tczyx"}
+        Whether it has one time and one channel, too.
+    """
+    import zarr
+
+    images = {"": psf} | ({} if error is None else {ERROR: error})
+    for name, values in images.items():
+        known = axes[: -len(AXES_STORED[0])] + axes[-values.ndim :]
+        shape = (1,) * (len(known) - values.ndim) + values.shape
+        layout = ImageLayout(
+            tuple(known),
+            shape,
+            "float32",
+            tuple(spacing),
+            ("PSF",) if "c" in known else (),
+            version,
+        )
+        create_image(
+            path / name, layout, name or "PSF", pyramid=False, brightest=float(values.max())
+        )
+        zarr.open_array(path / name / VOXELS, mode="r+")[...] = values.reshape(shape)
+    group = zarr.open_group(path, mode="r+")
+    record = group.create_group(RECORD)
+    for name, values in named_arrays(None, functions, measured).items():
+        if values.ndim:
+            record.create_array(name, data=values)
+        else:
+            record.attrs[name] = values.item()
+    group.attrs[NOTE] = json.loads(note_on(spacing, recipe))
+
+
+def read_zarr_psf(path: str | Path) -> StoredPSF:
+    """Read a PSF from an OME-Zarr: one of ours, or any of one image that has a voxel size.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, is damaged, holds several images, channels or times, or says nothing of
+        its voxel size.
+    """
+    note = _note(path)
+    if note is None:
+        return _read_foreign(path)
+    spacing, recipe = made_with(note, path)
+    image = open_image(path)
+    voxels = np.asarray(image.volume())
+    psf = check_image(voxels, f"The PSF in {path}").reshape(voxels.shape)
+    try:
+        arrays = _record(path)
+    except Exception as error:  # a broken file breaks a reader anywhere
+        raise InputError(f"{path} is damaged: {error}. Copy or export it again.") from error
+    return record_of(psf, spacing, recipe, arrays)
+
+
+def is_zarr_psf(path: str | Path) -> bool:
+    """Return whether a path is that of an OME-Zarr that `write_zarr_psf` filled; never raises."""
+    return _note(path) is not None
+
+
+def zarr_psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] | None:
+    """Return the voxel size and the recipe of an OME-Zarr of ours; see `psf_made_with`."""
+    note = _note(path)
+    return None if note is None else made_with(note, path)
+
+
+def _note(path: str | Path) -> dict[str, Any] | None:
+    import zarr
+
+    try:
+        note = zarr.open_group(str(path), mode="r").attrs.asdict().get(NOTE)
+    except Exception:  # any folder may be asked about
+        return None
+    return note if isinstance(note, dict) and note.get("format") == FORMAT else None
+
+
+def _record(path: str | Path) -> dict[str, NDArray[Any]]:
+    """Return what is kept of a PSF besides its voxels."""
+    import zarr
+
+    group = zarr.open_group(str(path), mode="r")
+    record: Any = group[RECORD]
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.array(value) for name, value in record.attrs.asdict().items()
+    }
+    arrays |= {name: np.asarray(array[...]) for name, array in record.arrays()}
+    if ERROR in group:
+        arrays[ERROR] = np.asarray(open_image(path, ERROR).volume())
+    return arrays
+
+
+def _read_foreign(path: str | Path) -> StoredPSF:
+    names = image_names(path)
+    if len(names) > 1:
+        raise InputError(
+            f"{path} holds {len(names)} images; a PSF is one. Give that one's path, such as "
+            f"{path}/{names[0]}."
+        )
+    layout = open_image(path, names[0]).layout
+    if layout.size("c") * layout.size("t") != 1:
+        raise InputError(
+            f"{path} has {layout.size('c')} channels and {layout.size('t')} times; a PSF has one "
+            "of each. Save that one as an OME-Zarr or TIFF of its own."
+        )
+    image, spacing, notes = image_in_zarr(path, THE_ONLY_ONE)
+    psf = check_image(image, f"The PSF in {path}")
+    if spacing is None:
+        raise InputError(
+            f"{' '.join(notes) or f'{path} does not say how large its voxels are.'} Save it with "
+            "its voxel size in the scale of its coordinate transformations."
+        )
+    tell(notes)
+    return record_of(psf, spacing, None, {})
