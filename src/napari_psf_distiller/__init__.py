@@ -14,8 +14,10 @@ import napari_psf_distiller.starting  # noqa: F401
 # isort: split
 
 from napari_psf_distiller.compute import Device, devices
+from napari_psf_distiller.deconvolution.attempts import Attempt
 from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset, deconvolve_dataset
 from napari_psf_distiller.deconvolution.pipeline import deconvolve
+from napari_psf_distiller.deconvolution.trial import Trial, try_region
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.export import Exporter, FormatOption, exporters
 from napari_psf_distiller.io import StoredMicroscope, read_image, read_microscope
@@ -46,6 +48,7 @@ __version__ = version("napari-psf-distiller")
 
 __all__ = [
     "PSF",
+    "Attempt",
     "Camera",
     "Deconvolve",
     "Deconvolved",
@@ -75,6 +78,7 @@ __all__ = [
     "StoredMicroscope",
     "Threshold",
     "ThresholdedObjects",
+    "Trial",
     "WhyEnded",
     "deconvolve",
     "deconvolve_dataset",
@@ -87,4 +91,5 @@ __all__ = [
     "read_psf",
     "simulate_beads",
     "simulate_psf",
+    "try_region",
 ]

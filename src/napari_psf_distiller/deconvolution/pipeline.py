@@ -30,7 +30,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.results import Deconvolved, WhyEnded
 
-__all__ = ["bytes_of", "deconvolve", "deconvolve_step", "engine_of"]
+__all__ = ["bytes_of", "counting_voxels", "deconvolve", "deconvolve_step", "engine_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,18 +61,7 @@ def deconvolve_step(
     part = recipe.deconvolve
     finer = part.factors(np.shape(image)) if part.is_finer else None
     engine = engine_of(recipe)
-    if part.saturation is not None:
-        unsaturated = check_array(image) < part.saturation
-        if not unsaturated.any():
-            raise InputError(
-                f"All voxels of the image are at the saturation of {part.saturation:g} or above; "
-                "give the value at which the camera saturates."
-            )
-        mask = (
-            unsaturated
-            if mask is None
-            else deconvolve_steps.check_mask(mask, unsaturated.shape) & unsaturated
-        )
+    mask = counting_voxels(image, part.saturation, mask)
     logger.info(
         "deconvolution: an image of %s voxels with a PSF of %s, %s, %s, total variation %g, "
         "voxels finer by %s",
@@ -113,6 +102,29 @@ def deconvolve_step(
         first = finer_first_voxel(spacing, finer)
         spacing = finer_spacing(spacing, finer)
     return replace(done, spacing=spacing, first_voxel=first)
+
+
+def counting_voxels(
+    image: ArrayLike, saturation: float | None, mask: ArrayLike | None = None
+) -> ArrayLike | None:
+    """Return the mask of the voxels that count: of a mask, those that are not saturated.
+
+    Raises
+    ------
+    InputError
+        All are saturated, or the mask is none of the image.
+    """
+    if saturation is None:
+        return mask
+    unsaturated = check_array(image) < saturation
+    if not unsaturated.any():
+        raise InputError(
+            f"All voxels of the image are at the saturation of {saturation:g} or above; "
+            "give the value at which the camera saturates."
+        )
+    if mask is None:
+        return unsaturated
+    return deconvolve_steps.check_mask(mask, unsaturated.shape) & unsaturated
 
 
 def deconvolve(

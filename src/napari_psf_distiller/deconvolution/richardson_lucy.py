@@ -39,6 +39,7 @@ __all__ = [
     "Method",
     "Model",
     "Start",
+    "flat_start",
     "iterate",
     "problem_of",
     "richardson_lucy",
@@ -75,10 +76,11 @@ class Model:
         What lies beyond the image: its other side, or anything (unknown light).
     method : {"plain", "accelerated"}
         See `richardson_lucy`.
-    start : {"image", "flat"} or None
-        The first estimate: the padded image, or its mean everywhere. None is clij2-fft's: "image"
-        for circulant, "flat" for non-circulant; on a grid of finer voxels, which would show the
-        image's own as blocks, it is "flat".
+    start : {"image", "flat"}, float or None
+        The first estimate: the padded image, or its mean everywhere; a number is that everywhere,
+        so that a part of an image begins as the whole does, see `flat_start`. None is clij2-fft's:
+        "image" for circulant, "flat" for non-circulant; on a grid of finer voxels, which would show
+        the image's own as blocks, it is "flat".
     total_variation : float
         Weight of the total variation; 0 is none.
     spacing : tuple of float or None
@@ -100,7 +102,7 @@ class Model:
 
     boundary: Boundary = "noncirculant"
     method: Method = "plain"
-    start: Start | None = None
+    start: Start | float | None = None
     total_variation: float = 0.0
     spacing: tuple[float, ...] | None = None
     compatibility: Compatibility | None = None
@@ -109,10 +111,11 @@ class Model:
     finer: tuple[int, ...] | None = None
 
     @property
-    def first(self) -> Start:
+    def first(self) -> Start | float:
         """The first estimate where `start` leaves it open."""
-        of_image = self.boundary == "circulant" and not self.is_finer
-        return self.start or ("image" if of_image else "flat")
+        if self.start is not None:
+            return self.start
+        return "image" if self.boundary == "circulant" and not self.is_finer else "flat"
 
     @property
     def is_finer(self) -> bool:
@@ -215,6 +218,22 @@ def richardson_lucy(
         running.close()
 
 
+def flat_start(image: Array, model: Model) -> Model:
+    """Return a model of which parts of an image begin as the whole one does.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        The whole one.
+    model : Model
+        One that begins with the image stays as it is.
+    """
+    if model.first != "flat":
+        return model
+    level = _mean_light(image, model.background, model.mask)
+    return dataclasses.replace(model, start=level / math.prod(model.factors(image.ndim)))
+
+
 def iterate(
     problem: Problem, engine: Engine, iterations: int, method: Method
 ) -> Generator[tuple[int, Likelihoods | None, Solver], None, None]:
@@ -297,8 +316,10 @@ def problem_of(
     # Elsewhere clij2-fft puts the ceiling of half before the image; here it is at the grid's end.
     origin = tuple((g + (g - n) // -2) % g for g, n in zip(grid, extent(box, finer), strict=True))
     grid, finer = _three(grid, 1), _three(finer, 1)
-    if model.first == "flat":
-        start: Array | float = _mean_light(solid, background, mask) / math.prod(finer)
+    if isinstance(model.first, float):
+        start: Array | float = model.first
+    elif model.first == "flat":
+        start = _mean_light(solid, background, mask) / math.prod(finer)
     else:
         start = _filled_up(_in_parts(solid, finer), grid, of_part)
     total = psf.sum(dtype=np.float64) / finer[0]

@@ -5,24 +5,39 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.boxes import whole
-from napari_psf_distiller.compute.engine import GIB, Array, Engine, Memory
+from napari_psf_distiller.compute.engine import GIB, Array, Engine, Memory, ProblemSize
 from napari_psf_distiller.compute.grid import Frame, frame_of, smooth_size
 from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within
-from napari_psf_distiller.datasets import Volume, as_volume
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
+from napari_psf_distiller.datasets import ArrayVolume, Volume, as_volume
+from napari_psf_distiller.deconvolution.richardson_lucy import (
+    Model,
+    flat_start,
+    richardson_lucy,
+    size_of,
+)
 from napari_psf_distiller.errors import DeviceMemoryError, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish, noting, passed_on
 from napari_psf_distiller.results import Deconvolved
 from napari_psf_distiller.steps import StepId
 
-__all__ = ["deconvolution", "deconvolved_tile", "memory_note", "overlap_of", "tile_need"]
+__all__ = [
+    "deconvolution",
+    "deconvolved_tile",
+    "memory_note",
+    "overlap_of",
+    "tile_need",
+    "tile_steps",
+    "tile_work",
+    "work_of",
+]
 
 # How far around a tile's core the image counts, in PSF sizes. What lies beyond reaches the core by
 # way of what lies between, more so the more steps are taken: accelerated, many at once.
@@ -128,7 +143,20 @@ def deconvolved_tile(
     tile: Tile,
     saturation: float | None = None,
 ) -> Array:
-    """Return the result of a tile's core, of which its window is read alone.
+    """Return the result of a tile's core, of which its window is read alone; see `tile_steps`."""
+    return finish(tile_steps(image, psf, iterations, model, engine, tile, saturation))
+
+
+def tile_steps(
+    image: Volume,
+    psf: Array,
+    iterations: int,
+    model: Model,
+    engine: Engine,
+    tile: Tile,
+    saturation: float | None = None,
+) -> Steps[Array]:
+    """Deconvolve a tile's core, of which its window is read alone, as a generator of progress.
 
     Parameters
     ----------
@@ -139,6 +167,15 @@ def deconvolved_tile(
     tile : Tile
     saturation : float, optional
         Voxels of this value or above do not count.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the core alone.
 
     Raises
     ------
@@ -157,11 +194,45 @@ def deconvolved_tile(
             raise InputError(f"All voxels are at the saturation of {saturation:g} or above.")
         if not counting.all():
             assumed = dataclasses.replace(assumed, mask=counting)
-    np.maximum(part, 0, out=part)
+    part = np.maximum(part, 0)
     if not part.any():
         return np.zeros(model.result_shape(tuple(s.stop - s.start for s in tile.core)), np.float32)
     steps = richardson_lucy(part, psf, iterations, assumed, engine, frame=run.frame(tile))
-    return finish(steps)[model.result_box(tile.inside)]
+    result = yield from steps
+    return result[model.result_box(tile.inside)]
+
+
+def work_of(
+    image_shape: tuple[int, ...],
+    psf: Array,
+    model: Model,
+    engine: Engine,
+    memory: int | None = None,
+) -> int:
+    """Return over how many voxels an image's deconvolution goes in an iteration, in all its tiles.
+
+    Its time is nearly proportional to that.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+    psf, model, engine, memory
+        See `deconvolution`.
+    """
+    run = _Run(np.broadcast_to(np.float32(0), image_shape), psf, model, engine, memory)
+    run.plan()
+    return sum(tile_work(tile, image_shape, psf.shape, model, run.engine) for tile in run.pending)
+
+
+def tile_work(
+    tile: Tile,
+    image_shape: tuple[int, ...],
+    psf_shape: tuple[int, ...],
+    model: Model,
+    engine: Engine,
+) -> int:
+    """Return over how many voxels a tile's deconvolution goes in an iteration."""
+    return math.prod(_tile_size(tile, image_shape, psf_shape, model, engine).grid)
 
 
 def overlap_of(psf_shape: Sequence[int], model: Model) -> tuple[int, ...]:
@@ -178,8 +249,18 @@ def tile_need(
     engine: Engine,
 ) -> Memory:
     """Return the memory that a tile needs."""
+    return engine.memory_needed(_tile_size(tile, image_shape, psf_shape, model, engine))
+
+
+def _tile_size(
+    tile: Tile,
+    image_shape: tuple[int, ...],
+    psf_shape: tuple[int, ...],
+    model: Model,
+    engine: Engine,
+) -> ProblemSize:
     frame = frame_of(image_shape, psf_shape, model.boundary, tile.window, model.compatibility)
-    return engine.memory_needed(size_of(tile.shape, psf_shape, model, engine, frame))
+    return size_of(tile.shape, psf_shape, model, engine, frame)
 
 
 def memory_note(
@@ -216,6 +297,13 @@ class _Run:
         """Note a warning, once."""
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    @cached_property
+    def _of_parts(self) -> Model:
+        """What is assumed of parts: of an image in memory, they all begin as the whole does."""
+        if isinstance(self.image, ArrayVolume):
+            return flat_start(np.asarray(self.image.array), self._model)
+        return self._model
 
     @property
     def in_one_piece(self) -> bool:
@@ -275,7 +363,7 @@ class _Run:
 
     def part(self, tile: Tile) -> tuple[Array, Model]:
         """Return the image in a tile's window, and what is assumed of it."""
-        model = self._model
+        model = self._of_parts
         mask, background = model.mask, model.background
         if isinstance(background, np.ndarray):
             background = self._cut_out(as_volume(background), tile)

@@ -1,0 +1,115 @@
+"""Which region of an image is looked at: one that was given, or where it has the most detail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.boxes import Box
+from napari_psf_distiller.compute.engine import Array
+from napari_psf_distiller.deconvolution.splitting import informative_block
+from napari_psf_distiller.errors import InputError
+
+__all__ = ["REGION_VOXELS", "checked_region", "detailed_region", "middle_region"]
+
+# A region has about so many voxels unless another is given: it is deconvolved in seconds, and
+# shows enough to judge by.
+REGION_VOXELS = 600_000
+
+# A region of fewer voxels along an axis of the plane shows nothing.
+LEAST = 2
+
+
+def checked_region(region: Sequence[slice | Sequence[int]], shape: tuple[int, ...]) -> Box:
+    """Return a region as a box inside an image, or say why it is none.
+
+    Parameters
+    ----------
+    region : sequence of slice, or of (int, int)
+        For each axis, from the first voxel to the one after the last; ``slice(None)`` is all.
+    shape : tuple of int
+        (Z, Y, X) or (Y, X), of the image.
+
+    Raises
+    ------
+    InputError
+        It has another number of axes, or does not lie inside.
+
+    Examples
+    --------
+    >>> checked_region([slice(None), (10, 60), (0, 50)], (8, 64, 64))
+    (slice(0, 8, None), slice(10, 60, None), slice(0, 50, None))
+    """
+    axes = "zyx"[-len(shape) :]
+    if len(region) != len(shape):
+        raise InputError(
+            f"The region has {len(region)} axes, the image {len(shape)}: give a range for each of "
+            f"{', '.join(axes)}."
+        )
+    box = []
+    for axis, part, n in zip(axes, region, shape, strict=True):
+        low, high = _ends(part, n)
+        if not 0 <= low < high <= n:
+            raise InputError(
+                f"The region goes from {low} to {high} along {axis}, and the image has the voxels "
+                f"from 0 to {n}: give a range inside."
+            )
+        box.append(slice(low, high))
+    return tuple(box)
+
+
+def _ends(part: slice | Sequence[int], n: int) -> tuple[int, int]:
+    """Return where a range of a region begins and ends."""
+    if isinstance(part, slice):
+        if part.step not in (None, 1):
+            raise InputError(f"A region has each voxel of its range, and not every {part.step}th.")
+        low, high = part.start, part.stop
+    elif len(part) == 2:
+        low, high = part
+    else:
+        raise InputError("A region has a first voxel and the one after the last for each axis.")
+    return 0 if low is None else int(low), n if high is None else int(high)
+
+
+def detailed_region(
+    image: Array, reach: tuple[int, ...], mask: NDArray[np.bool_] | None = None
+) -> Box:
+    """Return the region of an image where it has the most bright detail that is in focus.
+
+    It has some `REGION_VOXELS` voxels, in the PSF's proportions as far as the image reaches.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X).
+    reach : tuple of int
+        Over how many voxels of the image the PSF reaches along each axis.
+    mask : numpy.ndarray, optional
+        bool: the voxels that count.
+
+    Notes
+    -----
+    It is found as the part is that decides how many iterations are enough, see
+    `informative_block`: detail as fine as the PSF counts by its brightness, and wide haze, such as
+    of what is out of focus, does not count.
+    """
+    return informative_block(image, reach, REGION_VOXELS, mask)
+
+
+def middle_region(shape: tuple[int, ...], voxels: int = REGION_VOXELS) -> Box:
+    """Return a region of an image's middle, with all of its planes.
+
+    Examples
+    --------
+    >>> middle_region((10, 1000, 1000), 100_000)
+    (slice(0, 10, None), slice(450, 550, None), slice(450, 550, None))
+    """
+    planes = shape[0] if len(shape) == 3 else 1
+    side = max(LEAST, int((voxels / planes) ** 0.5))
+    box = []
+    for axis, n in enumerate(shape):
+        size = n if axis < len(shape) - 2 else min(n, side)
+        box.append(slice((n - size) // 2, (n - size) // 2 + size))
+    return tuple(box)
