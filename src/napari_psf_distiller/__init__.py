@@ -16,6 +16,8 @@ import napari_psf_distiller.starting  # noqa: F401
 from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.deconvolution.attempts import Attempt
 from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset, deconvolve_dataset
+from napari_psf_distiller.deconvolution.datasets.survey import Survey, survey
+from napari_psf_distiller.deconvolution.datasets.trial import try_dataset
 from napari_psf_distiller.deconvolution.pipeline import deconvolve
 from napari_psf_distiller.deconvolution.trial import Trial, try_region
 from napari_psf_distiller.errors import DeviceError, DistillerError, DistillerWarning, InputError
@@ -76,6 +78,7 @@ __all__ = [
     "StackResult",
     "StepId",
     "StoredMicroscope",
+    "Survey",
     "Threshold",
     "ThresholdedObjects",
     "Trial",
@@ -91,5 +94,7 @@ __all__ = [
     "read_psf",
     "simulate_beads",
     "simulate_psf",
+    "survey",
+    "try_dataset",
     "try_region",
 ]

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from napari_psf_distiller.results import Deconvolved
 from napari_psf_distiller.steps import StepId
 
 __all__ = [
+    "Workload",
     "deconvolution",
     "deconvolved_tile",
     "memory_note",
@@ -46,6 +47,20 @@ OVERLAP = {"plain": 1.5, "accelerated": 2.5}
 
 # Tiles that take so many times the work of one piece are worth a word.
 MOST_WORK = 5
+
+
+class Workload(NamedTuple):
+    """What is gone over in an iteration; its time is nearly proportional to the voxels.
+
+    Attributes
+    ----------
+    voxels : int
+        With all that lies around, and what transforms are padded by.
+    tiles : int
+    """
+
+    voxels: int
+    tiles: int
 
 
 def deconvolution(
@@ -208,10 +223,8 @@ def work_of(
     model: Model,
     engine: Engine,
     memory: int | None = None,
-) -> int:
-    """Return over how many voxels an image's deconvolution goes in an iteration, in all its tiles.
-
-    Its time is nearly proportional to that.
+) -> Workload:
+    """Return what an image's deconvolution goes over in an iteration, in all its tiles.
 
     Parameters
     ----------
@@ -221,7 +234,8 @@ def work_of(
     """
     run = _Run(np.broadcast_to(np.float32(0), image_shape), psf, model, engine, memory)
     run.plan()
-    return sum(tile_work(tile, image_shape, psf.shape, model, run.engine) for tile in run.pending)
+    voxels = [tile_work(t, image_shape, psf.shape, model, run.engine) for t in run.pending]
+    return Workload(sum(voxels), len(voxels))
 
 
 def tile_work(

@@ -236,7 +236,7 @@ def try_steps(
         return enough_iterations(measured, kernel, engine, model, memory)
 
     def work(kernel: Array, model: Model) -> int:
-        return work_of(array.shape, kernel, model, engine, memory)
+        return work_of(array.shape, kernel, model, engine, memory).voxels
 
     masks = [counting_voxels(array, one.saturation, mask) for one in tried]
     attempts = yield from attempts_on(

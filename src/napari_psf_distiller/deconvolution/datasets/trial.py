@@ -1,0 +1,234 @@
+"""A region of a data set deconvolved in several ways, before the long run over all of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_psf_distiller.boxes import Box
+from napari_psf_distiller.checks import check_callback
+from napari_psf_distiller.compute.engine import Array
+from napari_psf_distiller.compute.threads import host_threads
+from napari_psf_distiller.datasets import Volume
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout
+from napari_psf_distiller.deconvolution.attempts import attempts_on
+from napari_psf_distiller.deconvolution.datasets.inputs import (
+    SOUGHT_WITHIN,
+    images_of,
+    iterations_of,
+    psfs_of,
+    spacing_of,
+)
+from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
+from napari_psf_distiller.deconvolution.regions import (
+    checked_region,
+    detailed_region,
+    middle_region,
+)
+from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.stopping import Enough
+from napari_psf_distiller.deconvolution.tiled import work_of
+from napari_psf_distiller.deconvolution.trial import Trial, usual_settings
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Progress, Steps, finish
+from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.results import WhyEnded
+
+__all__ = ["try_dataset", "try_dataset_steps"]
+
+PSFs = PSF | Sequence[PSF] | Mapping[str, PSF]
+
+
+def try_dataset(
+    source: str | Path,
+    psf: PSFs,
+    position: int | str = 0,
+    time: int = 0,
+    channel: int | str = 0,
+    region: Sequence[slice | Sequence[int]] | None = None,
+    settings: Sequence[Deconvolve] | None = None,
+    *,
+    recipe: Recipe | None = None,
+    workers: int | None = None,
+    callback: Callable[[Progress], object] | None = None,
+) -> Trial:
+    """Deconvolve one region of a data set with several settings, to choose before a long run.
+
+    Each result is the region of what `deconvolve_dataset` would write. Of the data, the region and
+    the surroundings that the PSF needs are read, and for an automatic number of iterations what
+    `deconvolve_dataset` seeks it on.
+
+    Parameters
+    ----------
+    source : str or Path
+        See `deconvolve_dataset`.
+    psf : PSF, or sequence or mapping of PSF
+        See `deconvolve_dataset`.
+    position : int or str
+        Which of the images: its number from 0, or its name, such as ``"B/2/0"`` of a plate.
+    time : int
+        Which point of time, from 0.
+    channel : int or str
+        Its number from 0, or its name.
+    region : sequence of slice or of (int, int), optional
+        For each axis of space, from the first voxel to the one after the last. By default the one
+        with the most bright detail that is in focus, of the middle of the field: at most 384 x 384
+        pixels.
+    settings : sequence of Deconvolve, optional
+        By default an automatic end, a number of iterations, and with total variation.
+    recipe : Recipe, optional
+        Voxel size, device, memory and what else `deconvolve` has.
+    workers : int, optional
+        Among how many processes `deconvolve_dataset` will share the memory.
+    callback : callable, optional
+        Called with each `Progress`.
+
+    Returns
+    -------
+    Trial
+        The ``seconds_for_all`` of its attempts are those of the data set on this machine, about.
+
+    Raises
+    ------
+    InputError
+        Something that was given cannot be used.
+    DeviceError
+        The device cannot be used.
+    """
+    check_callback(callback)
+    steps = try_dataset_steps(
+        source,
+        psf,
+        recipe or Recipe(),
+        position=position,
+        time=time,
+        channel=channel,
+        region=region,
+        settings=settings,
+        workers=workers,
+    )
+    return finish(steps, callback)
+
+
+def try_dataset_steps(
+    source: str | Path,
+    psf: PSFs,
+    recipe: Recipe,
+    *,
+    position: int | str = 0,
+    time: int = 0,
+    channel: int | str = 0,
+    region: Sequence[slice | Sequence[int]] | None = None,
+    settings: Sequence[Deconvolve] | None = None,
+    workers: int | None = None,
+) -> Steps[Trial]:
+    """Deconvolve a region of a data set as a generator of progress; see `try_dataset`."""
+    images = images_of(source)
+    image = images[_place(position, [one.name for one in images], "position", source)]
+    layout = image.layout
+    names = layout.channels or ("",) * layout.size("c")
+    of_channel = _place(channel, names, "channel", source)
+    _place(time, ("",) * layout.size("t"), "time", source)
+    tried = tuple(settings) if settings is not None else usual_settings(recipe.deconvolve)
+    if not tried:
+        raise InputError("There are no settings to try: give some.")
+    recipes = [replace(recipe, deconvolve=one) for one in tried]
+    kernels, notes = [], list[str]()
+    for one in recipes:
+        found, told = psfs_of(psf, [image], one)
+        kernels.append(found[0][of_channel])
+        notes += told
+    volume = image.volume(time, of_channel)
+    spacing = spacing_of(layout, recipe)
+    if region is not None:
+        box = checked_region(region, layout.space)
+    else:
+        box = _detailed(volume, kernels[0])
+    measured = np.asarray(volume.read(box), np.float32)
+    if not measured.max() > 0:
+        raise InputError("No voxel of the region is above 0: there is no light. Choose another.")
+    engine = engine_of(recipe)
+    memory = bytes_of(recipe.memory)
+    if memory is not None:
+        memory //= workers or host_threads()
+
+    def seek(settings: Deconvolve, _: Array, __: Model) -> Steps[Enough]:
+        wanted = replace(recipe, deconvolve=settings)
+        having = [one for one in images if of_channel < one.layout.size("c")]
+        alone = [_OneChannel(one, of_channel) for one in having]
+        own = [[of_image[of_channel]] for of_image in psfs_of(psf, having, wanted)[0]]
+        (iterations,) = yield from iterations_of(alone, own, wanted)
+        return Enough(iterations, (), WhyEnded.NOISE)
+
+    stacks = Counter[tuple[int, ...]]()
+    for each in images:
+        stacks[each.layout.space] += each.layout.size("t") * each.layout.size("c")
+
+    def work(kernel: Array, model: Model) -> int:
+        return sum(
+            count * work_of(shape, kernel, model, engine, memory).voxels
+            for shape, count in stacks.items()
+        )
+
+    attempts = yield from attempts_on(
+        volume, box, tried, kernels, replace(recipe, spacing=spacing), engine, seek, work
+    )
+    found_in = dict.fromkeys(one for attempt in attempts for one in attempt.warnings)
+    return Trial(box, measured, attempts, spacing, tuple(dict.fromkeys(notes)), tuple(found_in))
+
+
+def _place(wanted: int | str, names: Sequence[str], what: str, source: str | Path) -> int:
+    """Return the number of one of some things that have a number and a name each."""
+    if isinstance(wanted, str):
+        if wanted in names:
+            return names.index(wanted)
+        if wanted.isdecimal():
+            wanted = int(wanted)
+        else:
+            known = ", ".join(name for name in names if name) or "none with a name"
+            raise InputError(f"{source} has no {what} {wanted!r}; there are: {known}.")
+    if not 0 <= wanted < len(names):
+        raise InputError(f"{source} has no {what} {wanted}: it has {len(names)}, counted from 0.")
+    return wanted
+
+
+def _detailed(volume: Volume, kernel: Array) -> Box:
+    """Return the region with the most detail of the middle of a volume."""
+    planes = volume.shape[0] if len(volume.shape) == 3 else 1
+    middle = middle_region(volume.shape, planes * SOUGHT_WITHIN**2)
+    found = detailed_region(np.asarray(volume.read(middle), np.float32), kernel.shape)
+    return tuple(
+        slice(a.start + b.start, a.start + b.stop) for a, b in zip(middle, found, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class _OneChannel:
+    """One channel of an image of a data set, as an image."""
+
+    image: StoredImage
+    channel: int
+
+    @property
+    def name(self) -> str:
+        """See `StoredImage`."""
+        return self.image.name
+
+    @property
+    def layout(self) -> ImageLayout:
+        """Without the other channels."""
+        of_all = self.image.layout
+        shape = tuple(
+            1 if axis == "c" else n for axis, n in zip(of_all.axes, of_all.shape, strict=True)
+        )
+        return replace(of_all, shape=shape, channels=of_all.channels[self.channel :][:1])
+
+    def volume(self, time: int = 0, _: int = 0) -> Volume:
+        """Return one time."""
+        return self.image.volume(time, self.channel)
