@@ -7,10 +7,33 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-__all__ = ["reasons_text", "sizes_text", "width_text", "widths_text"]
+__all__ = ["duration_text", "reasons_text", "sizes_text", "width_text", "widths_text"]
 
 # In nanometres: nobody needs to know a width better than this.
 FINEST = 0.1
+
+
+# Above so many seconds they are told in steps of so many, so that a figure does not flicker; then
+# in minutes, and in hours.
+COARSE_ABOVE, COARSE_STEP = 20, 5
+MINUTES_ABOVE, HOURS_ABOVE = 100, 100 * 60
+
+
+def duration_text(seconds: float) -> str:
+    """Return how long something takes, as roughly as it is known.
+
+    Examples
+    --------
+    >>> [duration_text(n) for n in (0.2, 8, 63, 400, 20_000)]
+    ['1 s', '8 s', '65 s', '7 min', '5.6 h']
+    """
+    if seconds > HOURS_ABOVE:
+        return f"{seconds / 3600:.1f} h"
+    if seconds > MINUTES_ABOVE:
+        return f"{round(seconds / 60)} min"
+    if seconds > COARSE_ABOVE:
+        seconds = COARSE_STEP * round(seconds / COARSE_STEP)
+    return f"{max(1, round(seconds))} s"
 
 
 def width_text(width: float, error: float = math.nan, unit: str = " nm") -> str:

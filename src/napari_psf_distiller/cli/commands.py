@@ -38,7 +38,7 @@ from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.simulate import simulate_beads
 from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["Outlet", "deconvolve", "demo", "distill", "list_devices", "replay"]
+__all__ = ["Outlet", "deconvolve", "demo", "distill", "given_psf", "list_devices", "replay"]
 
 # The demonstration's field: larger than its PSF's window, small enough to be distilled in seconds
 # on two cores.
@@ -166,7 +166,7 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Deconvolve a file's image with a file's PSF."""
     image = read_image(arguments.image, **chosen_part(arguments))
-    known, psf_spacing = _given_psf(arguments.psf)
+    known, psf_spacing = given_psf(arguments.psf)
     spacing = image.spacing
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, image.image.ndim)
@@ -223,7 +223,7 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     return "\n".join(lines)
 
 
-def _given_psf(path: Path) -> tuple[PSF | NDArray[Any], tuple[float, ...] | None]:
+def given_psf(path: Path) -> tuple[PSF | NDArray[Any], tuple[float, ...] | None]:
     """Return a file's PSF and its voxel size, which an image that serves as one may lack."""
     if has_voxel_size(path):
         # One of ours has the functions, too, that it is a sum of.

@@ -13,8 +13,10 @@ from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
 from napari_psf_distiller.cli.export import add_format_options, export, formats_text
 from napari_psf_distiller.cli.options import add_options, add_part, chosen_part
 from napari_psf_distiller.cli.presets import add_presets
+from napari_psf_distiller.cli.trial import region_of, try_region
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
+from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.starting import PROGRAM
 
 __all__ = ["argument_parser"]
@@ -67,6 +69,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_demo(subparsers)
     _add_distill(subparsers)
     _add_deconvolve(subparsers)
+    _add_try(subparsers)
     _add_export(subparsers)
     _add_replay(subparsers)
     add_presets(subparsers)
@@ -233,6 +236,73 @@ def _deconvolve(arguments: argparse.Namespace, outlet: commands.Outlet) -> str:
         raise InputError(f"{arguments.image} is an image, which takes one PSF: give one.")
     arguments.psf = arguments.psf[0]
     return commands.deconvolve(arguments, outlet)
+
+
+def _add_try(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    text = "deconvolve one region in several ways side by side, to choose before a long run"
+    part = subparsers.add_parser("try", help=text, description=_sentence(text))
+    part.set_defaults(command=try_region)
+    part.add_argument(
+        "image",
+        type=Path,
+        help="what deconvolve takes: an image, or a data set, of which only the region and its "
+        "surroundings are read; --scene is then the position, a number or a name such as B/2/0",
+    )
+    add_part(part)
+    part.add_argument("psf", type=Path, nargs="+", help="as for deconvolve")
+    part.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="TIF",
+        help="file to write: the measured region and each result as a channel, float32, .tif for "
+        "ImageJ's TIFF or .ome.tif for OME-TIFF; and beside it a picture of the same name, .png",
+    )
+    part.add_argument(
+        "--region",
+        type=region_of,
+        metavar="Z0:Z1,Y0:Y1,X0:X1",
+        help="in voxels from 0, the last not included; a : alone is all of an axis (default: "
+        "where the image, or the middle of a data set's first stack, has the most bright detail "
+        "that is in focus)",
+    )
+    part.add_argument(
+        "--iterations",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="try these numbers of iterations beside the automatic end (default: one, and one "
+        "with total variation)",
+    )
+    part.add_argument(
+        "--total-variation",
+        type=float,
+        nargs="+",
+        metavar="W",
+        help="try these weights of the total variation too, with the first number of iterations, "
+        "or else with the automatic end",
+    )
+    _add_spacing(
+        part,
+        "the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the PSF's)",
+    )
+    others = (one.field for one in declared(Deconvolve))
+    tried = ("iterations", "total_variation")
+    add_options(part, Deconvolve, *(field for field in others if field not in tried))
+    part.add_argument(
+        "--mask",
+        type=Path,
+        metavar="TIF",
+        help="a TIFF of the image's shape: where it is 0, the image does not count",
+    )
+    part.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="of a data set: how many processes will share the memory, for the time that all takes",
+    )
+    _add_common(part)
 
 
 def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:

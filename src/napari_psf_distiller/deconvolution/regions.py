@@ -7,9 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.boxes import Box
+from napari_psf_distiller.boxes import Box, whole
 from napari_psf_distiller.compute.engine import Array
-from napari_psf_distiller.deconvolution.splitting import informative_block
+from napari_psf_distiller.deconvolution.splitting import (
+    binned,
+    bins_within,
+    block_sizes,
+    block_with_most,
+    informative_block,
+    mean_within,
+)
 from napari_psf_distiller.errors import InputError
 
 __all__ = ["REGION_VOXELS", "checked_region", "detailed_region", "middle_region"]
@@ -17,6 +24,13 @@ __all__ = ["REGION_VOXELS", "checked_region", "detailed_region", "middle_region"
 # A region has about so many voxels unless another is given: it is deconvolved in seconds, and
 # shows enough to judge by.
 REGION_VOXELS = 600_000
+
+# Of what so many standard deviations of the noise are, noise is not all: of a million voxels none
+# has that by chance.
+ABOVE_NOISE = 5
+
+# From a median absolute deviation to a standard deviation; and what keeps a quotient finite.
+MAD_TO_SIGMA, TINY = 1.4826, 1e-6
 
 # A region of fewer voxels along an axis of the plane shows nothing.
 LEAST = 2
@@ -91,11 +105,26 @@ def detailed_region(
 
     Notes
     -----
-    It is found as the part is that decides how many iterations are enough, see
-    `informative_block`: detail as fine as the PSF counts by its brightness, and wide haze, such as
-    of what is out of focus, does not count.
+    Detail is what a voxel is brighter than the mean of the PSF's window about it: wide haze, such
+    as of what is out of focus, is none. It counts by its brightness where noise cannot be all of
+    it; if that is nowhere, all differences count, see `informative_block`.
     """
-    return informative_block(image, reach, REGION_VOXELS, mask)
+    if image.size <= REGION_VOXELS:
+        return whole(image.shape)
+    sizes = block_sizes(image.shape, reach, REGION_VOXELS)
+    bins = bins_within(reach, sizes)
+    fine = binned(image, bins)
+    around = mean_within(fine, reach, bins)
+    detail = fine - around
+    # Photons' noise grows with the root of the light.
+    in_noise = detail / np.sqrt(np.maximum(around, float(np.median(around))) + TINY)
+    noise = MAD_TO_SIGMA * float(np.median(np.abs(in_noise - np.median(in_noise))))
+    detail[in_noise < ABOVE_NOISE * noise] = 0
+    if mask is not None:
+        detail[binned(mask.astype(np.float32), bins) < 1] = 0
+    if not detail.any():
+        return informative_block(image, reach, REGION_VOXELS, mask)
+    return block_with_most(detail, bins, sizes, image.shape)
 
 
 def middle_region(shape: tuple[int, ...], voxels: int = REGION_VOXELS) -> Box:

@@ -22,7 +22,17 @@ from scipy import ndimage
 
 from napari_psf_distiller.measure.noise import NoiseModel
 
-__all__ = ["FRACTION", "Stopping", "informative_block", "split_counts"]
+__all__ = [
+    "FRACTION",
+    "Stopping",
+    "binned",
+    "bins_within",
+    "block_sizes",
+    "block_with_most",
+    "informative_block",
+    "mean_within",
+    "split_counts",
+]
 
 # Of the counts, this much is deconvolved. With half, the iterations end up to a quarter early, as
 # they should with half the light; 0.8 and 0.9 agree.
@@ -159,32 +169,61 @@ def informative_block(
     """
     if image.size <= voxels:
         return tuple(slice(0, n) for n in image.shape)
-    sizes = _block_sizes(image.shape, psf_shape, voxels)
-    # Fine enough to see what the PSF passes, and small enough to be quick.
-    bins = tuple(min(max(1, m // 8), b) for m, b in zip(psf_shape, sizes, strict=True))
+    sizes = block_sizes(image.shape, psf_shape, voxels)
+    bins = bins_within(psf_shape, sizes)
     if mask is not None:
         # What does not count tells nothing: it is as the rest is on average.
         image = np.where(mask, image, image.mean(dtype=np.float32, where=mask))
-    fine = _binned(image, bins)
+    fine = binned(image, bins)
+    detail = np.abs(fine - mean_within(fine, psf_shape, bins))
+    return block_with_most(detail, bins, sizes, image.shape)
+
+
+def bins_within(psf_shape: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return bins of an eighth of the PSF: fine enough to see what it passes, and quick."""
+    return tuple(min(max(1, m // 8), b) for m, b in zip(psf_shape, sizes, strict=True))
+
+
+def mean_within(
+    fine: NDArray[np.float32], psf_shape: tuple[int, ...], bins: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return the mean of binned voxels over the PSF's window around each."""
     windows = [max(1, round(m / b)) for m, b in zip(psf_shape, bins, strict=True)]
-    detail = np.abs(fine - ndimage.uniform_filter(fine, windows))
+    mean: NDArray[np.float32] = ndimage.uniform_filter(fine, windows)
+    return mean
+
+
+def block_with_most(
+    detail: NDArray[np.float32],
+    bins: tuple[int, ...],
+    sizes: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> tuple[slice, ...]:
+    """Return the block of some size that has the largest sum.
+
+    Parameters
+    ----------
+    detail : numpy.ndarray
+        In bins.
+    bins, sizes : tuple of int
+        Voxels of a bin and of the block along each axis.
+    shape : tuple of int
+        Of the image.
+    """
     extents = [max(1, s // b) for s, b in zip(sizes, bins, strict=True)]
+    sums: NDArray[np.floating] = detail
     for axis, extent in enumerate(extents):
-        total = np.cumsum(detail, axis, dtype=np.float64)
+        total = np.cumsum(sums, axis, dtype=np.float64)
         total = np.insert(total, 0, 0, axis)
         count = total.shape[axis]
         later = np.take(total, range(extent, count), axis)
-        detail = later - np.take(total, range(count - extent), axis)
-    at = np.unravel_index(int(np.argmax(detail)), detail.shape)
-    starts = [
-        min(int(i) * b, n - s) for i, b, n, s in zip(at, bins, image.shape, sizes, strict=True)
-    ]
+        sums = later - np.take(total, range(count - extent), axis)
+    at = np.unravel_index(int(np.argmax(sums)), sums.shape)
+    starts = [min(int(i) * b, n - s) for i, b, n, s in zip(at, bins, shape, sizes, strict=True)]
     return tuple(slice(start, start + s) for start, s in zip(starts, sizes, strict=True))
 
 
-def _block_sizes(
-    shape: tuple[int, ...], psf_shape: tuple[int, ...], voxels: int
-) -> tuple[int, ...]:
+def block_sizes(shape: tuple[int, ...], psf_shape: tuple[int, ...], voxels: int) -> tuple[int, ...]:
     """Return the largest block of the PSF's proportions, where the image reaches so far."""
 
     def sizes(times: float) -> tuple[int, ...]:
@@ -200,7 +239,7 @@ def _block_sizes(
     return sizes(low)
 
 
-def _binned(image: NDArray[np.float32], bins: tuple[int, ...]) -> NDArray[np.float32]:
+def binned(image: NDArray[np.float32], bins: tuple[int, ...]) -> NDArray[np.float32]:
     """Return the means over bins; what is left over at the end of an axis is left out."""
     counts = [n // b for n, b in zip(image.shape, bins, strict=True)]
     part = image[tuple(slice(0, c * b) for c, b in zip(counts, bins, strict=True))]

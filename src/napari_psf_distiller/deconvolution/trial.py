@@ -34,8 +34,10 @@ __all__ = [
     "usual_settings",
 ]
 
-# What is tried beside the automatic end where no number and no weight is given.
-MORE_ITERATIONS = {"accelerated": 50, "plain": 200}
+# What is tried beside the automatic end where no number and no weight is given: more iterations
+# than most images bear, and some that are near it, smoothed.
+MORE_ITERATIONS = {"accelerated": 50, "plain": 400}
+SMOOTHED_ITERATIONS = {"accelerated": 25, "plain": 200}
 USUAL_WEIGHT = 0.005
 
 
@@ -85,21 +87,22 @@ def usual_settings(settings: Deconvolve | None = None) -> tuple[Deconvolve, ...]
     Returns
     -------
     tuple of Deconvolve
-        The automatic end, a number of iterations, and with total variation.
+        The automatic end, a number of iterations, and some with total variation.
 
     Examples
     --------
     >>> [(one.iterations, one.total_variation) for one in usual_settings()]
-    [(None, 0.0), (50, 0.0), (None, 0.005)]
+    [(None, 0.0), (50, 0.0), (25, 0.005)]
     """
     base = settings or Deconvolve()
     number = base.iterations or MORE_ITERATIONS[base.method]
+    smoothed = base
+    if base.total_variation == 0:
+        # Without a search of its own, which total variation makes a long one.
+        few = base.iterations or SMOOTHED_ITERATIONS[base.method]
+        smoothed = replace(base, iterations=few, total_variation=USUAL_WEIGHT)
     plain = replace(base, total_variation=0.0)
-    return (
-        replace(plain, iterations=None),
-        replace(plain, iterations=number),
-        replace(base, total_variation=base.total_variation or USUAL_WEIGHT),
-    )
+    return replace(plain, iterations=None), replace(plain, iterations=number), smoothed
 
 
 def try_region(
@@ -119,7 +122,9 @@ def try_region(
 
     Each result is the region of what `deconvolve` would give of the whole image with the same
     settings: as much of the surroundings is deconvolved too as the PSF needs, and an automatic
-    number of iterations is sought as for the whole.
+    number of iterations is sought as for the whole. The relative L2 difference is below 1e-3; with
+    total variation it can be some per cent after more than 25 accelerated iterations, where a step
+    that the whole image undoes is not undone in the region.
 
     Parameters
     ----------

@@ -41,6 +41,7 @@ __all__ = [
     "read_image",
     "read_tiff_psf",
     "tell",
+    "tiff_options",
     "tiff_psf_made_with",
     "write_image",
     "write_psf",
@@ -96,7 +97,7 @@ def write_psf(
     measured : numpy.ndarray, optional
         See `StoredPSF`.
     """
-    options = _tiff_options(path, psf.ndim, tuple(spacing), note_on(spacing, recipe))
+    options = tiff_options(path, psf.ndim, tuple(spacing), note_on(spacing, recipe))
     arrays = named_arrays(error, functions, measured)
     if arrays:
         packed = io.BytesIO()
@@ -137,7 +138,7 @@ def write_image(
     if not Path(path).name.lower().endswith((".tif", ".tiff")):
         raise InputError(f"{path} cannot be written: its name must end in .tif or .ome.tif.")
     first = tuple(first_voxel) if first_voxel is not None and any(first_voxel) else None
-    options = _tiff_options(Path(path), array.ndim, sizes, "", first)
+    options = tiff_options(Path(path), array.ndim, sizes, "", first)
     if first is not None and sizes is not None and "ome" in options:
         # Each plane has a position of its own.
         planes = array.shape[0] if array.ndim == 3 else 1
@@ -254,7 +255,7 @@ def tiff_psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | No
     return None if note is None else made_with(note, path)
 
 
-def _tiff_options(
+def tiff_options(
     path: Path,
     ndim: int,
     sizes: tuple[float, ...] | None,

@@ -7,6 +7,7 @@ from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QTimer
 
 from napari_psf_distiller.progress import Progress
+from napari_psf_distiller.wording import duration_text
 
 __all__ = ["ActivityBar", "TimeLeft"]
 
@@ -59,12 +60,6 @@ class ActivityBar:
 # Of what has hardly begun, nothing is said.
 SECONDS_BEFORE, ITERATIONS_BEFORE = 0.7, 2
 
-# Above so many seconds they are told in steps of so many, so that the figure does not flicker.
-COARSE_ABOVE, COARSE_STEP = 20, 5
-
-
-MINUTES_ABOVE = 100
-
 
 class TimeLeft:
     """Estimates the time left from the iterations done, of the part that is under way.
@@ -92,12 +87,4 @@ class TimeLeft:
         if done < ITERATIONS_BEFORE or seconds < SECONDS_BEFORE:
             return ""
         left = seconds / done * (progress.total - progress.iteration)
-        return f"about {_seconds_text(left)} left" if left > 0 else ""
-
-
-def _seconds_text(seconds: float) -> str:
-    if seconds > MINUTES_ABOVE:
-        return f"{round(seconds / 60)} min"
-    if seconds > COARSE_ABOVE:
-        seconds = COARSE_STEP * round(seconds / COARSE_STEP)
-    return f"{max(1, round(seconds))} s"
+        return f"about {duration_text(left)} left" if left > 0 else ""
