@@ -12,6 +12,7 @@ from scipy import fft, ndimage
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import PSF, InputError, PostProcess, Recipe
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.optics import Band
 from napari_psf_distiller.pipeline import distill_steps_of
@@ -165,6 +166,79 @@ def test_pixels_of_another_size_measure_the_light_on_them(orders, pixels):
     expected = parts.reshape(5, 5, count, 5, count).mean(axis=(2, 4))
     found = functions.values((0.3, *pixels), (5, 5, 5), here)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(parts).max())
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from([2, 3]), st.sampled_from([(0,), (0, 1), (0, 2)]), st.integers(0, 2**32 - 1))
+def test_points_that_lie_farther_apart_are_some_of_those_that_lie_nearer(times, orders, seed):
+    _, functions = functions_of((5, 15, 15), (0.3, 0.1, 0.1), orders, seed=seed)
+    points = dataclasses.replace(functions, pixel=(0.1, 0.1))
+    here = (0.1, 0.02, -0.03)
+    near = points.values((0.3, 0.1, 0.1), (5, 6 * times + 1, 6 * times + 1), here)
+    np.testing.assert_allclose(
+        near, functions.values((0.3, 0.1, 0.1), near.shape, here), atol=1e-9 * np.abs(near).max()
+    )
+    far = points.values((0.3, 0.1 * times, 0.1 * times), (5, 7, 7), here)
+    np.testing.assert_allclose(far, near[:, ::times, ::times], atol=1e-9 * np.abs(near).max())
+
+
+@pytest.fixture(scope="module")
+def scanned():
+    """The PSF of a confocal microscope, whose voxels are points."""
+    confocal = {"microscope": "confocal", "excitation": 0.488, "pinhole": 1.0}
+    field = psfd.simulate_beads(
+        (26, 128, 128), (0.2, 0.08, 0.08), beads=12, background=1, photons=3e4, seed=2, **confocal
+    )
+    optics = psfd.Optics(1.2, 0.52, 1.33, **confocal)
+    psf = psfd.distill(
+        field.image, field.spacing, bead_diameter=0.1, optics=optics, device="numpy"
+    ).psf
+
+    def truth(spacing, shape):
+        large = [4 * (n // 2) + 1 for n in shape]
+        found = crop_about_centre(psfd.simulate_psf(large, spacing, **confocal), shape)
+        return found / found.sum()
+
+    return psf, truth
+
+
+@pytest.mark.parametrize("times", [0.5, 1.25])
+def test_a_scanned_focus_measures_points_however_far_apart(scanned, times):
+    psf, truth = scanned
+    z, y, x = psf.spacing
+    shape = (15, 21, 21)
+    here = psf.evaluate(shape=shape)
+    own = l2(here, truth(here.spacing, shape))
+    there = psf.evaluate((z, times * y, times * x), shape)
+    assert l2(there, truth(there.spacing, shape)) < 1.2 * own
+    # Without its functions, it is points that are interpolated.
+    splines = PSF(psf.array, psf.spacing, recipe=psf.recipe).evaluate(
+        there.spacing, shape, interpolate=True
+    )
+    assert l2(splines, truth(there.spacing, shape)) < 1.3 * own
+
+
+def test_a_file_keeps_that_voxels_are_points(scanned, tmp_path):
+    psf, _ = scanned
+    assert psf.model.pixel == psf.spacing[1:]
+    for name in ("psf.tif", "psf.npz"):
+        psf.save(tmp_path / name)
+        again = psfd.read_psf(tmp_path / name)
+        assert again.model.pixel == psf.model.pixel
+        spacing = (0.2, 0.05, 0.05)
+        np.testing.assert_allclose(
+            again.evaluate(spacing), psf.evaluate(spacing), atol=1e-6 * psf.array.max()
+        )
+
+
+def test_pixels_of_a_finer_result_share_the_light_of_a_point(scanned):
+    psf, _ = scanned
+    recipe = Recipe(psf.spacing, deconvolve=psfd.Deconvolve(finer=3))
+    fine = np.asarray(psf_on_image(psf, (26, 64, 64), recipe).array, float)
+    y, x = (slice(n // 2 - 16, n // 2 + 17) for n in fine.shape[1:])
+    sums = fine[:, y, x].reshape(len(fine), 11, 3, 11, 3).sum(axis=(2, 4))
+    own = crop_about_centre(np.asarray(psf), sums.shape)
+    assert l2(sums / sums.sum(), own / own.sum()) < 0.01
 
 
 @settings(max_examples=20, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -106,6 +107,10 @@ def psf_on_image(
             f"own. Give one with the {whose}'s voxels, or one of the joint fit, or choose "
             f"interpolate. {'' if settings.is_finer else finer_told(image_spacing, own)}".rstrip()
         )
+    if settings.is_finer and known.model is not None:
+        # The image's voxels are sums of the result's: so what they measured, points too, is what
+        # falls on these.
+        known = replace(known, model=replace(known.model, pixel=None))
     there = known.evaluate(spacing=wanted, interpolate=settings.interpolate)
     way = "interpolated" if known.model is None else "evaluated"
     note = (

@@ -318,4 +318,5 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
         part.angular_orders,
         part.most_iterations,
         None if support is None or support.light_fills_it else optics,
+        optics.measures_points,
     )

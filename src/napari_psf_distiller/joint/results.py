@@ -51,6 +51,8 @@ class Settings(NamedTuple):
         `FitOperations.cost`.
     limiting_optics : Optics or None
         The microscope by whose theory the PSF's spectrum is limited; None does not limit it.
+    measures_points : bool
+        See `Optics.measures_points`.
     """
 
     bead_diameter: float = 0.0
@@ -61,6 +63,7 @@ class Settings(NamedTuple):
     max_angular_order: int | None = None
     most_iterations: int = JointFit().most_iterations
     limiting_optics: Optics | None = None
+    measures_points: bool = False
 
 
 class JointState(NamedTuple):
@@ -166,8 +169,10 @@ class JointFitResult:
     def functions(self) -> FittedFunctions:
         """The functions that ``psf`` is the sum of."""
         basis = self.state.basis
+        _, y, x = basis.spacing
         return replace(
             basis.functions(self.state.fitted.coefficients),
             centre=(self.state.displacement * basis.spacing[0], 0.0, 0.0),
             error=self.finer_error,
+            pixel=(y, x) if self.state.settings.measures_points else None,
         )

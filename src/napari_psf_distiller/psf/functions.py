@@ -54,7 +54,8 @@ class FittedFunctions:
     At the distance r and the angle phi from the optical axis and z along it, a function is
     ``J_m(2 pi k r) cos(m phi)``, or the sine, times ``cos(2 pi f z)``, or the sine. Their sum is
     what voxels of the fitted size measure, whose pixels take all light that falls on them. On
-    pixels of another size each frequency is scaled by the ratio of what the two pass.
+    pixels of another size each frequency is scaled by the ratio of what the two pass. A microscope
+    that scans a focus measures points, however far apart: ``pixel`` stays what it is then.
 
     Attributes
     ----------
@@ -80,6 +81,9 @@ class FittedFunctions:
         float32, (Z, Y, X): the standard error of each of the fitted voxels of a PSF with the sum 1
         on them, its brightest in the middle, before a background is subtracted and negative values
         are cut off. None where they are those of the PSF's own voxels.
+    pixel : tuple of float or None
+        (y, x) in micrometres: the light on a square of this size is what a voxel of any size
+        measures. None where that is the voxel's own size, as of a camera's pixel.
     """
 
     waves: Floats = field(repr=False)
@@ -92,6 +96,7 @@ class FittedFunctions:
     background: float = 0.0
     clip: bool = True
     error: NDArray[np.float32] | None = field(default=None, repr=False)
+    pixel: tuple[float, float] | None = None
 
     @property
     def reach(self) -> tuple[tuple[float, float], ...]:
@@ -174,7 +179,8 @@ class FittedFunctions:
 
     def _on_pixels(self, spacing: Sequence[float]) -> dict[tuple[int, bool], Floats]:
         """Return each term's amplitudes as pixels of another size see them."""
-        cosines = pixel_cosines(self.radial, self.spacing[1:], spacing[1:], LEAST_COSINE)
+        pixel = spacing[1:] if self.pixel is None else self.pixel
+        cosines = pixel_cosines(self.radial, self.spacing[1:], pixel, LEAST_COSINE)
         found: dict[tuple[int, bool], Floats] = {}
         for source, target, factor in pixel_links(self.terms, cosines):
             part = self.amplitudes[source] * factor
@@ -198,6 +204,8 @@ class FittedFunctions:
         }
         if self.error is not None:
             found["error"] = self.error
+        if self.pixel is not None:
+            found["pixel"] = np.array(self.pixel)
         return found
 
     @classmethod
@@ -223,6 +231,10 @@ class FittedFunctions:
         error = np.asarray(arrays["error"], np.float32) if "error" in arrays else None
         if error is not None and error.ndim != 3:
             raise ValueError("The errors of the fitted voxels are no array of three axes.")
+        pixel = None
+        if "pixel" in arrays:
+            py, px = (float(size) for size in arrays["pixel"])
+            pixel = (py, px)
         return cls(
             waves=waves,
             radial=radial,
@@ -234,4 +246,5 @@ class FittedFunctions:
             background=float(arrays["background"]),
             clip=bool(arrays["clip"]),
             error=error,
+            pixel=pixel,
         )

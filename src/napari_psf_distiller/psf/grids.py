@@ -158,7 +158,11 @@ def evaluated(model: FittedFunctions, spacing: Sequence[float], shape: Sequence[
 
 
 def interpolated(
-    array: Array, own: Sequence[float], spacing: Sequence[float], shape: Sequence[int]
+    array: Array,
+    own: Sequence[float],
+    spacing: Sequence[float],
+    shape: Sequence[int],
+    points: bool = False,
 ) -> Evaluated:
     """Return an array on other voxels, by splines, scaled to the sum 1.
 
@@ -174,12 +178,17 @@ def interpolated(
         Size of its voxels and of the others, in micrometres.
     shape : sequence of int
         The centres, at n // 2, coincide.
+    points : bool
+        Whether voxels are thin in the plane too, as those of a focus that is scanned.
     """
     values = array.astype(np.float64)
-    if array.ndim == 3:
-        values = _on_axis(values, 0, shape[0], spacing[0] / own[0], order=3)
-    for axis in (-2, -1):
-        values = _on_pixels(values, axis, shape[axis], spacing[axis] / own[axis])
+    if points:
+        values = _on(values, own, spacing, shape, order=3)
+    else:
+        if array.ndim == 3:
+            values = _on_axis(values, 0, shape[0], spacing[0] / own[0], order=3)
+        for axis in (-2, -1):
+            values = _on_pixels(values, axis, shape[axis], spacing[axis] / own[axis])
     if array.min() >= 0:
         # Splines swing below 0 beside what is steep.
         values = without_negative_values(values)

@@ -179,8 +179,9 @@ class PSF(HoldsArray):
 
         Nothing is interpolated: a distilled PSF is a sum of functions that have a value at every
         place. They were fitted to what square pixels of ``model.spacing`` measure, each all light
-        that falls on it; on other pixels they are what these measure. Along z, planes are taken to
-        be thin.
+        that falls on it; on other pixels they are what these measure. Of a microscope that scans a
+        single focus (confocal, two- and three-photon, STED), voxels are points of any distance.
+        Along z, planes are taken to be thin.
 
         Parameters
         ----------
@@ -195,7 +196,7 @@ class PSF(HoldsArray):
         interpolate : bool
             Of a PSF without functions, interpolate its voxels by splines instead of raising an
             error: along z between its planes, in the plane so that each pixel has the light that
-            falls on it.
+            falls on it, or of a scanned focus between its points.
         tails : {"none", "continued"}, optional
             Beyond the window that the PSF was fitted in, "continued" has the light of the
             theoretical PSF, scaled so that it joins, with ``measured`` of the result False there:
@@ -247,7 +248,8 @@ class PSF(HoldsArray):
             shape = grids.default_shape(self.shape, self.spacing, sizes, room)
         shape = grids.shape_within(shape, room, sizes)
         if self.model is None:
-            array, scale = grids.interpolated(self.array, self.spacing, sizes, shape)
+            points = self.recipe is not None and self.recipe.optics.measures_points
+            array, scale = grids.interpolated(self.array, self.spacing, sizes, shape, points)
         else:
             array, scale = grids.evaluated(self.model, sizes, shape)
         error = None

@@ -26,6 +26,10 @@ WITH_PINHOLE = ("confocal", "spinning disk")
 # The kinds of microscope that scan a focus over the specimen, and how many photons excite there.
 SCANNED = dict.fromkeys(WITH_PINHOLE, 1) | PHOTONS
 
+# Those that scan a single focus: a voxel is what was measured with the focus there, however far the
+# next one is. A camera's pixel takes all light that falls on it.
+MEASURING_POINTS = ("confocal", *PHOTONS, "STED")
+
 # What must be known of a kind for the frequencies that it passes; what a kind that is not listed
 # passes is not known.
 NEEDED = {
@@ -219,6 +223,11 @@ class Optics(Section):
         """The figures that are not given, and without which the microscope's band is not known."""
         needed = NEEDED.get(self.microscope, ())
         return tuple(name for name in needed if getattr(self, name) is None)
+
+    @property
+    def measures_points(self) -> bool:
+        """Whether a voxel is the light at a point, and not all that falls on a camera's pixel."""
+        return self.microscope in MEASURING_POINTS
 
     def __post_init__(self) -> None:
         super().__post_init__()
