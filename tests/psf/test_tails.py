@@ -63,6 +63,19 @@ def test_a_plane_of_a_stack_has_the_light_that_the_window_lacks():
     np.testing.assert_allclose(found.sum(axis=(1, 2)), theory.sum(axis=(1, 2)), rtol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_planes_that_lack_light_or_have_others_are_continued(factor):
+    theory = theoretical_psf(DEEP, SPACING, OPTICS)
+    inner = cut(theory, (21, 51, 51)).copy()
+    inner[:4] *= factor
+    # A plane beyond one that is wrong does not count either.
+    inner[1] /= factor
+    found = continued(inner / inner.sum(), DEEP, SPACING, OPTICS)
+    np.testing.assert_allclose(found.values, theory, rtol=1e-6, atol=1e-12)
+    planes = np.flatnonzero(found.measured.any(axis=(1, 2)))
+    assert planes.tolist() == list(range(24, 41))
+
+
 def test_a_plane_is_continued_too():
     theory = theoretical_psf((121, 121), SPACING[1:], OPTICS)
     inner = cut(theory, (41, 41))

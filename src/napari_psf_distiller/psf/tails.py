@@ -22,9 +22,10 @@ Floats = NDArray[np.float64]
 # tell how bright the tails are.
 LEAST_INSIDE = 0.95
 
-# Of a widefield microscope, planes at the window's ends with less than this part of the light that
-# they should have were seen of too few beads to count as measured.
-LEAST_LIGHT = 0.93
+# Of a widefield microscope, planes count as measured that have between these parts of the light
+# that they should have within the window, as far from the focus as all between do. At the window's
+# ends some were seen of too few beads, and others have light of the beads' own tails.
+LEAST_LIGHT, MOST_LIGHT = 0.93, 1.07
 
 # A plane's tail is at most so many times as bright as theory has it.
 MOST_SCALED = 3.0
@@ -85,8 +86,9 @@ def continued(
     -----
     The tails are the theoretical PSF's, scaled by the light of the planes that lie within the
     window almost wholly. In a plane of the window they are scaled once more. A widefield microscope
-    has the same light in every plane: so what the window lacks of it is in the tail, and planes at
-    the window's ends that lack much were seen of too few beads, and are continued too. Of any
+    has the same light in every plane: so what the window lacks of it is in the tail. Planes at the
+    window's ends that lack much were seen of too few beads; those that have too much took it from
+    the beads' light beyond the window, which the fit does not know. Both are continued too. Of any
     other, a tail is brighter or darker than theory's by as much as the plane's part within the
     window is.
 
@@ -113,8 +115,7 @@ def continued(
     support = support_of(optics)
     equal_light = support is not None and support.equal_plane_light
     if equal_light:
-        known = np.flatnonzero(core.sum(axis=(1, 2)) >= LEAST_LIGHT * brightness * light_inside)
-        first, last = (int(known[0]), int(known[-1])) if known.size else (0, len(core) - 1)
+        first, last = _ends(core.sum(axis=(1, 2)) / (brightness * light_inside))
         core, light_inside = core[first : last + 1], light_inside[first : last + 1]
         place = (slice(place[0].start + first, place[0].start + last + 1), *place[1:])
     planes, inside = place[0], whole[place]
@@ -147,6 +148,15 @@ def continued(
     if flat:
         parts = (parts[0][0], measured[0], parts[2][0])
     return Continued(*parts, float(1 / total))
+
+
+def _ends(light: Floats) -> tuple[int, int]:
+    """Return the first and the last plane that count, of each one's part of its due."""
+    middle = len(light) // 2
+    wrong = np.flatnonzero((light < LEAST_LIGHT) | (light > MOST_LIGHT))
+    before, after = wrong[wrong < middle], wrong[wrong > middle]
+    first = int(before[-1]) + 1 if before.size else 0
+    return first, int(after[0]) - 1 if after.size else len(light) - 1
 
 
 def _rim(shape: Sequence[int]) -> NDArray[np.bool_]:
