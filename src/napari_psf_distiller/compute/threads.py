@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from napari_psf_distiller.progress import Steps, passed_on
 
-__all__ = ["host_threads", "in_turn", "limit_host_threads", "on_one_thread", "slabs"]
+__all__ = ["host_threads", "in_turn", "on_one_thread", "slabs", "thread_limit"]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -87,12 +87,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def limit_host_threads(count: int) -> None:
-    """Let this process use so many processors at most, as one of several on a machine.
-
-    It must be called before any work is done.
-    """
-    os.environ[LIMIT] = str(count)
+def thread_limit(count: int) -> dict[str, str]:
+    """Return the environment that a process is started in to use so many processors at most."""
+    return {LIMIT: str(count)}
 
 
 def host_threads() -> int:

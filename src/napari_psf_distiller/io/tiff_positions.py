@@ -38,6 +38,11 @@ class TiffImage:
     name: str
     layout: ImageLayout
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file that its voxels lie in."""
+        return (self.path,)
+
     def volume(self, time: int = 0, channel: int = 0) -> StoredVolume:
         """Return one time and one channel as a volume; see `Volume`."""
         layout = self.layout

@@ -344,7 +344,7 @@ def test_a_scheduler_that_is_not_there(source, psf, tmp_path, monkeypatch):
 
 def test_workers_of_another_version(source, psf, scheduler, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "napari_psf_distiller.deconvolution.datasets.cluster._version", lambda: "0.0.9"
+        "napari_psf_distiller.deconvolution.datasets.cluster._versions", lambda _: {"0.0.9"}
     )
     with pytest.raises(InputError, match=r"have napari-psf-distiller 0\.0\.9, and here is"):
         run(source, psf, tmp_path / "out.zarr", scheduler)

@@ -54,6 +54,12 @@ class OmeZarrImage:
         """How the image is called in sentences."""
         return f"{self.path}/{self.name}".rstrip("/")
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that its voxels lie in, where these are on a disk."""
+        found = Path(self.path, self.name, self.array).rglob("*")
+        return tuple(str(path) for path in found if path.is_file())
+
     def volume(self, time: int = 0, channel: int = 0) -> StoredVolume:
         """Return one time and one channel as a volume; see `Volume`."""
         group = opened_group(self.path)

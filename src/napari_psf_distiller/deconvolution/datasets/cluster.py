@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import collections
 import importlib.metadata
 import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import psutil
 
+from napari_psf_distiller.compute import choose_device
+from napari_psf_distiller.compute.devices import NUMPY
 from napari_psf_distiller.compute.engine import GIB
-from napari_psf_distiller.compute.threads import host_threads, limit_host_threads
+from napari_psf_distiller.compute.threads import host_threads, thread_limit
+from napari_psf_distiller.deconvolution.datasets.plan import Share
 from napari_psf_distiller.errors import DeviceMemoryError, InputError
 
 if TYPE_CHECKING:
@@ -21,12 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Workers", "workers_of"]
 
+T = TypeVar("T")
+
 # Of the memory that is free, what a run may take if nothing is said; and what a process takes
 # before it works, in bytes.
 SHARE_OF_FREE, BARE_PROCESS = 0.7, int(0.25 * GIB)
-
-# A worker of this machine has at least so much for a region, or there are fewer workers.
-LEAST_FOR_REGION = int(0.25 * GIB)
 
 # How long a scheduler is waited for, in seconds.
 TIMEOUT = 20
@@ -34,27 +36,27 @@ TIMEOUT = 20
 PACKAGE = "napari-psf-distiller"
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Workers that wait for regions.
+class Workers(Protocol):
+    """Workers that can be had, and those that a run has chosen of them.
 
     Attributes
     ----------
-    client : distributed.Client
-    count : int
-        Regions that are worked at at a time.
-    memory : int
-        Bytes that one region may take.
+    shares : tuple of Share
+        Of how many there could be.
     """
 
-    client: Client
-    count: int
-    memory: int
+    shares: tuple[Share, ...]
+
+    def ask(self, function: Callable[..., T], *arguments: object) -> T:
+        """Return what a function says where the work will be done."""
+
+    def start(self, share: Share) -> Client:
+        """Return a client of as many workers as a share is for."""
 
 
 @contextmanager
 def workers_of(
-    scheduler: str | None, workers: int | None, memory: float | None
+    scheduler: str | None, workers: int | None, memory: float | None, device: str
 ) -> Iterator[Workers]:
     """Yield workers; those of this machine end with the context.
 
@@ -63,10 +65,12 @@ def workers_of(
     scheduler : str or None
         Address of a scheduler; None starts workers here, each with its part of the processors.
     workers : int or None
-        How many of these; None takes as many as there are processors and memory for.
+        How many of these; None leaves it to the plan.
     memory : float or None
         GiB that all of these may take together, this process too; of a scheduler's, that one may
         take for a region.
+    device : str
+        See `choose_device`.
 
     Raises
     ------
@@ -75,38 +79,87 @@ def workers_of(
     DeviceMemoryError
         There is too little memory for a worker.
     """
-    if scheduler is not None:
-        with _connected(scheduler) as client:
-            yield _of_scheduler(client, scheduler, memory)
-        return
-    from distributed import Client, LocalCluster
+    with ExitStack() as stack:
+        if scheduler is None:
+            yield _OfThisMachine(stack, _local_shares(workers, memory, device))
+        else:
+            client = stack.enter_context(_connected(scheduler))
+            yield _OfScheduler(client, _share_of(client, scheduler, memory))
 
+
+def _local_shares(workers: int | None, gib: float | None, device: str) -> tuple[Share, ...]:
+    """Return the shares of the numbers of workers that this machine has memory for."""
     free = int(SHARE_OF_FREE * psutil.virtual_memory().available)
+    total = free if gib is None else int(gib * GIB)
+    threads = host_threads()
+    if workers is not None:
+        counts = [workers]
+    elif choose_device(device) is NUMPY:
+        counts = list(range(threads, 0, -1))
+    else:
+        # More would have to share the device.
+        counts = [1]
     # The processes of the user and of the workers are there besides what regions take.
-    total = (free if memory is None else int(memory * GIB)) - BARE_PROCESS
-    most = max(1, total // (BARE_PROCESS + LEAST_FOR_REGION))
-    count = workers if workers is not None else min(host_threads(), most)
-    each = total // count - BARE_PROCESS
-    if each <= 0:
+    each = {count: (total - BARE_PROCESS) // count - BARE_PROCESS for count in counts}
+    possible = tuple(
+        Share(count, memory, max(1, threads // count), count)
+        for count, memory in each.items()
+        if memory > 0
+    )
+    if not possible:
         raise DeviceMemoryError(
-            f"{(total + BARE_PROCESS) / GIB:.2g} GiB are too little for {count} workers: each "
-            f"takes {BARE_PROCESS / GIB:.2g} GiB before it works. Allow more memory, or take fewer."
+            f"{total / GIB:.2g} GiB are too little for {counts[-1]} workers: each takes "
+            f"{BARE_PROCESS / GIB:.2g} GiB before it works. Allow more memory, or take fewer."
         )
-    with (
-        tempfile.TemporaryDirectory(prefix="psf-distiller-") as scratch,
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=0,
-            dashboard_address="127.0.0.1:0",
-            local_directory=scratch,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        client.run(limit_host_threads, max(1, host_threads() // count))
-        yield Workers(client, count, each)
+    return possible
+
+
+class _OfThisMachine:
+    """Workers that are started here."""
+
+    def __init__(self, stack: ExitStack, shares: tuple[Share, ...]) -> None:
+        self._stack = stack
+        self.shares = shares
+
+    def ask(self, function: Callable[..., T], *arguments: object) -> T:
+        return function(*arguments)
+
+    def start(self, share: Share) -> Client:
+        from distributed import Client, LocalCluster
+
+        prefix = "psf-distiller-"
+        scratch = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        cluster = self._stack.enter_context(
+            LocalCluster(
+                n_workers=share.workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=0,
+                dashboard_address="127.0.0.1:0",
+                local_directory=scratch,
+                silence_logs=logging.CRITICAL,
+                # One that was lost is started again in the same.
+                env=thread_limit(share.threads),
+            )
+        )
+        client: Client = self._stack.enter_context(Client(cluster))
+        return client
+
+
+class _OfScheduler:
+    """Workers that a scheduler has."""
+
+    def __init__(self, client: Client, share: Share) -> None:
+        self._client = client
+        self.shares: tuple[Share, ...] = (share,)
+
+    def ask(self, function: Callable[..., T], *arguments: object) -> T:
+        # The machine that the work is given from may have another device.
+        found: T = self._client.submit(function, *arguments, pure=False).result()
+        return found
+
+    def start(self, share: Share) -> Client:
+        return self._client
 
 
 @contextmanager
@@ -124,14 +177,13 @@ def _connected(scheduler: str) -> Iterator[Client]:
         yield client
 
 
-def _of_scheduler(client: Client, scheduler: str, memory: float | None) -> Workers:
-    """Return a scheduler's workers, if they have this package in this version."""
+def _share_of(client: Client, scheduler: str, memory: float | None) -> Share:
+    """Return the share of a scheduler's workers, if they have this package in this version."""
     found = client.scheduler_info(n_workers=-1)["workers"]
     if not found:
         raise InputError(f"The scheduler {scheduler} has no workers yet: start some.")
     here = importlib.metadata.version(PACKAGE)
-    versions = client.run(_version)
-    wrong = sorted({version or "none" for version in versions.values()} - {here})
+    wrong = sorted({version or "none" for version in _versions(client)} - {here})
     if wrong:
         raise InputError(
             f"Workers of {scheduler} have {PACKAGE} {', '.join(wrong)}, and here is {here}: "
@@ -142,14 +194,25 @@ def _of_scheduler(client: Client, scheduler: str, memory: float | None) -> Worke
         int(worker["memory_limit"] or 0) // max(int(worker["nthreads"]), 1)
         for worker in found.values()
     )
-    if memory is not None:
-        return Workers(client, threads, int(memory * GIB))
-    return Workers(client, threads, int(SHARE_OF_FREE * least) if least else GIB)
+    each = int(SHARE_OF_FREE * least) if least else GIB
+    on_machines = collections.Counter[str]()
+    for worker in found.values():
+        on_machines[worker["host"]] += int(worker["nthreads"])
+    return Share(
+        threads, each if memory is None else int(memory * GIB), 1, max(on_machines.values())
+    )
 
 
-def _version() -> str:
-    """Return which version of this package a worker has, or nothing."""
-    try:
-        return importlib.metadata.version(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+def _versions(client: Client) -> set[str]:
+    """Return which versions of this package the workers have; "" of one without it."""
+
+    # Not a function of this package's, which one without it could not be sent.
+    def version(name: str) -> str:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return ""
+
+    return set(client.run(version, PACKAGE).values())

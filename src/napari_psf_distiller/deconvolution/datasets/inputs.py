@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.engine import Array
-from napari_psf_distiller.datasets.ome_zarr import ImageLayout, open_images
-from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, open_images
+from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
+from napari_psf_distiller.deconvolution.deconvolve import checked_model
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
+from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 
-__all__ = ["images_of", "iterations_of", "psfs_of", "result_layout", "spacing_of"]
+__all__ = [
+    "images_of",
+    "iterations_of",
+    "kinds_of",
+    "model_of",
+    "psfs_of",
+    "result_layout",
+    "spacing_of",
+    "stacks_of",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +118,51 @@ def result_layout(layout: ImageLayout, recipe: Recipe) -> ImageLayout:
         first_voxel=tuple(a + b for a, b in zip(before, moved, strict=True)),
         dtype="float32",
     )
+
+
+def model_of(layout: ImageLayout, recipe: Recipe) -> Model:
+    """Return what is assumed of an image."""
+    part = recipe.deconvolve
+    model, _ = checked_model(
+        layout.space,
+        boundary=part.boundary,
+        method=part.method,
+        total_variation=part.total_variation,
+        spacing=spacing_of(layout, recipe),
+        compatibility=recipe.compatibility,
+        background=part.background,
+        finer=part.factors(layout.space) if part.is_finer else None,
+    )
+    return model
+
+
+def stacks_of(
+    images: Sequence[StoredImage], kernels: Sequence[Sequence[Array]], recipe: Recipe
+) -> list[list[Stack]]:
+    """Return of which kind the stacks of each image are, for each channel."""
+    found = []
+    for image, of_image in zip(images, kernels, strict=True):
+        space, model = image.layout.space, model_of(image.layout, recipe)
+        if recipe.deconvolve.saturation is not None:
+            # Each region may have saturated voxels, and its mask takes memory.
+            model = replace(model, mask=np.ones((1,) * len(space), bool))
+        layout = result_layout(image.layout, recipe)
+        chunk = layout.along_space(chunks_of(layout, layout.shape))
+        found.append([Stack(space, chunk, kernel.shape, model) for kernel in of_image])
+    return found
+
+
+def kinds_of(
+    images: Sequence[StoredImage], stacks: Sequence[Sequence[Stack]]
+) -> list[tuple[Stack, int]]:
+    """Return each kind of stack once, and how many there are of it."""
+    kinds: dict[str, Stack] = {}
+    counts: Counter[str] = Counter()
+    for image, of_image in zip(images, stacks, strict=True):
+        for stack in of_image:
+            kinds.setdefault(stack.key, stack)
+            counts[stack.key] += image.layout.size("t")
+    return [(stack, counts[key]) for key, stack in kinds.items()]
 
 
 def iterations_of(
