@@ -12,6 +12,7 @@ from napari_psf_distiller.datasets.ome_zarr import (
     create_group,
     create_image,
 )
+from napari_psf_distiller.datasets.on_disk import flush_files, flush_folder
 from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
 from napari_psf_distiller.errors import InputError
 
@@ -58,6 +59,8 @@ def create_output(
     for number, (image, layout) in enumerate(zip(images, layouts, strict=True)):
         name = image.name or Path(source).stem
         create_image(group_of(output, images, number), layout, name)
+    flush_files(output.rglob("*"), output)
+    flush_folder(output.parent)
 
 
 def group_of(output: Path, images: Sequence[StoredImage], number: int) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from napari_psf_distiller.datasets.on_disk import flush_folder
 from napari_psf_distiller.errors import InputError
 
 try:
@@ -110,6 +111,7 @@ class Record:
     def begin(self, task: dict[str, Any]) -> None:
         """Write what is to be done; nothing is yet."""
         self._write("w", task)
+        flush_folder(self.path.parent)
 
     def add(self, key: str) -> None:
         """Note that something is done."""
@@ -118,6 +120,7 @@ class Record:
     def close(self) -> None:
         """Remove the record: all is done."""
         self.path.unlink(missing_ok=True)
+        flush_folder(self.path.parent)
 
     def _write(self, mode: str, content: Any) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, level_shapes
+from napari_psf_distiller.datasets.on_disk import flush_chunks
 from napari_psf_distiller.deconvolution.datasets.plan import Region, StoredImage
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
@@ -115,6 +117,9 @@ def _write(
     work: Work, level: int, index: tuple[int | slice, ...], values: NDArray[np.float32]
 ) -> None:
     try:
-        _array(work, level)[index] = values
+        array = _array(work, level)
+        array[index] = values
+        # Before it is recorded as done.
+        flush_chunks(Path(work.output, str(level)), array, index)
     except OSError as error:
         raise InputError(f"{work.output} cannot be written: {error}.") from error
