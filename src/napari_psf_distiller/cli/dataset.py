@@ -10,6 +10,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.commands import Outlet
 from napari_psf_distiller.cli.options import with_options
 from napari_psf_distiller.datasets.ome_zarr import is_zarr
+from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import finish
@@ -41,7 +42,12 @@ def deconvolve_data(arguments: argparse.Namespace, outlet: Outlet) -> str:
         workers=arguments.workers,
         overwrite=arguments.overwrite,
     )
-    done = finish(steps, outlet.progress)
+    try:
+        done = finish(steps, outlet.progress)
+    except BaseException as end:
+        if not isinstance(end, Exception) and Record(arguments.output).read() is not None:
+            end.add_note("the regions that are done are kept: the same command does the rest.")
+        raise
     if done.failed:
         first, *others = done.failed
         more = f", and {len(others)} more" if others else ""

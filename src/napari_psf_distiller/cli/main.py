@@ -60,11 +60,11 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as end:
         # argparse ends so after --help and --version.
         return int(end.code or 0)
-    except KeyboardInterrupt:
-        _say("interrupted; nothing was written.")
+    except KeyboardInterrupt as end:
+        _say(f"interrupted; {_left_by(end)}")
         return INTERRUPTED
     except _Ended as end:
-        _say(f"ended by {end.name}; nothing was written.")
+        _say(f"ended by {end.name}; {_left_by(end)}")
         return 128 + end.number
     except MemoryError:
         _say("error: There is not enough memory. Crop the image, or close other programs.")
@@ -76,6 +76,11 @@ def _run(argv: Sequence[str] | None) -> int:
         _say(f"error: unexpected, {type(error).__name__}: {error}. Please report it.")
         return FAILED
     return 0
+
+
+def _left_by(end: BaseException) -> str:
+    """Return what a command that was ended has left behind, as it noted itself, or nothing."""
+    return " ".join(getattr(end, "__notes__", ())) or "nothing was written."
 
 
 class _Ended(BaseException):

@@ -185,7 +185,7 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "--output",
         type=Path,
         required=True,
-        metavar="TIF",
+        metavar="FILE",
         help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF; of a data "
         "set an OME-Zarr, .zarr",
     )

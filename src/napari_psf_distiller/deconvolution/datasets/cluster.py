@@ -17,6 +17,7 @@ from napari_psf_distiller.compute.devices import NUMPY
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.compute.threads import host_threads, thread_limit
 from napari_psf_distiller.deconvolution.datasets.plan import Share
+from napari_psf_distiller.deconvolution.datasets.region import deconvolve_region
 from napari_psf_distiller.errors import DeviceMemoryError, InputError
 
 if TYPE_CHECKING:
@@ -138,8 +139,9 @@ class _OfThisMachine:
                 dashboard_address="127.0.0.1:0",
                 local_directory=scratch,
                 silence_logs=logging.CRITICAL,
-                # One that was lost is started again in the same.
+                # One that was lost is started again with the same.
                 env=thread_limit(share.threads),
+                preload=[deconvolve_region.__module__],
             )
         )
         client: Client = self._stack.enter_context(Client(cluster))

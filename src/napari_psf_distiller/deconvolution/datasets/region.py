@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,15 @@ from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["Work", "deconvolve_region", "fill_pyramid"]
+__all__ = ["Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
+
+
+def dask_setup(_worker: object) -> None:
+    """Let Ctrl-C end only the process that gives the work; dask calls it as a worker starts.
+
+    A terminal sends it to all, and that one ends its workers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)
