@@ -1,5 +1,7 @@
 """OME-Zarr read and written by regions."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import zarr
@@ -101,3 +103,13 @@ def test_an_empty_plate(tmp_path):
     group.attrs.update({"ome": {"version": "0.5", "plate": {"wells": []}}})
     with pytest.raises(InputError, match="has no image"):
         open_images(tmp_path / "plate.zarr")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_colours_and_times_are_kept(tmp_path, version):
+    made = dataclasses.replace(
+        layout(version), colors=("00FF00", "FF0000"), time_step=0.5, time_unit="minute"
+    )
+    create_image(tmp_path / "image.zarr", made, "one")
+    (image,) = open_images(tmp_path / "image.zarr")
+    assert image.layout == made

@@ -7,7 +7,7 @@ import itertools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import zarr
@@ -29,7 +29,7 @@ def flush_files(paths: Iterable[Path], top: Path) -> None:
     OSError
         The disk failed, or is full.
     """
-    folders = set()
+    folders: set[Path] = set()
     for path in paths:
         if path.is_file():
             _flush(path, os.O_RDWR)
@@ -45,7 +45,7 @@ def flush_folder(path: Path) -> None:
         _flush(path, os.O_RDONLY)
 
 
-def flush_chunks(folder: Path, array: zarr.Array, index: Sequence[int | slice]) -> None:
+def flush_chunks(folder: Path, array: zarr.Array[Any], index: Sequence[int | slice]) -> None:
     """Write the chunks, or shards, of a part of an array to the disk.
 
     Parameters

@@ -88,14 +88,14 @@ def found_image(
         and x; none of its planes is there, or one in part only; it is larger than the memory.
     """
     notes: list[str] = []
-    _refuse_too_many(tiff, path)
+    refuse_too_many(tiff, path)
     series, number = (
         _scene(tiff, path, chosen.scene)
         if chosen.scene is not None
-        else _imagej_pages(tiff, path, notes) or _largest(tiff, path, notes)
+        else imagej_pages(tiff, path, notes) or _largest(tiff, path, notes)
     )
     axes, shape = series.axes, series.shape
-    _refuse_cut_short(series, path)
+    refuse_cut_short(series, path)
     refuse_too_large(path, series.shape, series.dtype)
     # Only axes that are no length are squeezed away: a time series must be seen as one.
     kept = [i for i, n in enumerate(shape) if n > 1 or axes[i] in "YX"]
@@ -153,7 +153,7 @@ def _scene(tiff: tifffile.TiffFile, path: str | Path, scene: int | str) -> _Seri
     return _Series(tiff.series[number], number)
 
 
-def _refuse_too_many(tiff: tifffile.TiffFile, path: str | Path) -> None:
+def refuse_too_many(tiff: tifffile.TiffFile, path: str | Path) -> None:
     """Refuse a file that describes more planes than a stack has, before each is looked for."""
     declared = 0
     if tiff.is_ome and tiff.ome_metadata:
@@ -181,7 +181,7 @@ def _imagej_counts(imagej: dict[str, Any]) -> dict[str, int]:
     return {axis: n for axis, n in counts.items() if type(n) is int and n > 1}
 
 
-def _imagej_pages(tiff: tifffile.TiffFile, path: str | Path, notes: list[str]) -> _Series | None:
+def imagej_pages(tiff: tifffile.TiffFile, path: str | Path, notes: list[str]) -> _Series | None:
     """Return the pages of an ImageJ file that are there, if they are not those it describes."""
     imagej = tiff.imagej_metadata
     if imagej is None or tiff.is_ome:
@@ -301,7 +301,14 @@ def _planes(
     return slice(longest[0], longest[-1] + 1)
 
 
-def _refuse_cut_short(series: tifffile.TiffPageSeries, path: str | Path) -> None:
+def refuse_cut_short(series: tifffile.TiffPageSeries, path: str | Path) -> None:
+    """Refuse an image whose file ends before its last voxel.
+
+    Raises
+    ------
+    InputError
+        It does.
+    """
     keyframe = series.keyframe
     # Of strips that are not there each would be looked for.
     least = 1 if keyframe.is_contiguous else math.prod(keyframe.chunked)

@@ -11,10 +11,18 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_psf_distiller.datasets.ome_zarr import ImageLayout
+from napari_psf_distiller.datasets.ome_zarr import WHITE, ImageLayout
 from napari_psf_distiller.datasets.volume import StoredVolume
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import files_in
+from napari_psf_distiller.io.psf_files import opened_tiff
+from napari_psf_distiller.io.tiff_channels import channels_and_times
+from napari_psf_distiller.io.tiff_images import (
+    MIN_IS_WHITE,
+    imagej_pages,
+    refuse_cut_short,
+    refuse_too_many,
+)
 from napari_psf_distiller.io.voxel_sizes import voxel_sizes
 
 __all__ = ["TiffImage", "open_tiffs", "tiff_paths"]
@@ -24,57 +32,72 @@ AXES = "TCZYX"
 
 @dataclass(frozen=True)
 class TiffImage:
-    """A TIFF of a folder, of which boxes can be read.
+    """An image of a folder of TIFFs, of which boxes can be read.
 
     Attributes
     ----------
     path : str
+        Of the file that has it, or its first plane.
     name : str
-        The file's, without its ending.
+        The file's, without its ending; of several images in one file, with the image's own.
     layout : ImageLayout
+    series : int
+        The image's number in the file.
+    files : tuple of str
+        The files that its planes lie in.
     """
 
     path: str
     name: str
     layout: ImageLayout
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The file that its voxels lie in."""
-        return (self.path,)
+    series: int
+    files: tuple[str, ...]
 
     def volume(self, time: int = 0, channel: int = 0) -> StoredVolume:
         """Return one time and one channel as a volume; see `Volume`."""
         layout = self.layout
-        stored = _TiffArray(self.path, layout.shape, layout.dtype)
+        stored = _TiffArray(self.path, self.series, layout.shape, layout.dtype)
         return StoredVolume(stored, layout.index(time, channel), layout.spacing)
 
 
 @dataclass(frozen=True)
 class _TiffArray:
-    """The voxels of a TIFF, whose file is open only while some are read."""
+    """The voxels of an image in a TIFF, whose file is open only while some are read."""
 
     path: str
+    series: int
     shape: tuple[int, ...]
     dtype: str
 
     def __getitem__(self, index: tuple[int | slice, ...]) -> NDArray[Any]:
         import zarr
 
-        with tifffile.imread(self.path, aszarr=True, level=0) as store:
+        with tifffile.imread(self.path, aszarr=True, series=self.series, level=0) as store:
             stored: Any = zarr.open(store, mode="r")
             return np.asarray(stored[index])
 
 
 def open_tiffs(folder: str | Path) -> tuple[TiffImage, ...]:
-    """Return the TIFFs of a folder, in the order of their names.
+    """Return the images of a folder of TIFFs, in the order of the files' names.
+
+    Each file has one image, or those that OME describes; one whose planes lie in several files is
+    one image.
 
     Raises
     ------
     InputError
-        One of them cannot be read, or has other axes than t, c, z, y and x.
+        A file cannot be read, lacks planes, or has several images of which it cannot be told what
+        they are, or one of other axes than t, c, z, y and x.
     """
-    return tuple(_image(path) for path in tiff_paths(folder))
+    found: list[TiffImage] = []
+    # What OME puts in several files is described in each of them.
+    known: set[str] = set()
+    for path in tiff_paths(folder):
+        if str(path.resolve()) not in known:
+            images = _images(path)
+            known.update(file for image in images for file in image.files)
+            found += images
+    return tuple(found)
 
 
 def tiff_paths(folder: str | Path) -> list[Path]:
@@ -82,25 +105,69 @@ def tiff_paths(folder: str | Path) -> list[Path]:
     return files_in(folder, (".tif", ".tiff"))
 
 
-def _image(path: Path) -> TiffImage:
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            axes, shape, dtype = series.axes, series.shape, str(series.dtype)
-            pages = [page for page in series.pages if page is not None]
-            missing = len(series.pages) - len(pages)
-            sizes = voxel_sizes(tiff, tiff.pages.first, 0)
-    except (OSError, ValueError, IndexError, KeyError, tifffile.TiffFileError) as error:
-        raise InputError(f"{path} cannot be read as a TIFF: {error}.") from error
+def _images(path: Path) -> list[TiffImage]:
+    """Return the images of a file."""
+    with opened_tiff(path) as tiff:
+        refuse_too_many(tiff, path)
+        notes: list[str] = []
+        if imagej_pages(tiff, path, notes) is not None:
+            raise InputError(f"{' '.join(notes)} Export it again.")
+        every = [
+            (number, series)
+            for number, series in enumerate(tiff.series)
+            # Small copies for a quick look are no images of their own.
+            if not series.keyframe.is_reduced
+        ]
+        if len(every) > 1 and not tiff.is_ome:
+            shapes = ", ".join(" x ".join(map(str, series.shape)) for _, series in every[:5])
+            raise InputError(
+                f"{path} holds {len(every)} images ({shapes}): save each as a file of its own."
+            )
+        return [
+            _image(tiff, path, number, series, alone=len(every) == 1) for number, series in every
+        ]
+
+
+def _image(
+    tiff: tifffile.TiffFile,
+    path: Path,
+    number: int,
+    series: tifffile.TiffPageSeries,
+    *,
+    alone: bool,
+) -> TiffImage:
+    """Return an image of a file, if it is whole."""
+    pages = [page for page in series.pages if page is not None and all(page.databytecounts)]
+    missing = len(series.pages) - len(pages)
     if missing:
         raise InputError(f"{path} lacks {missing} of its planes: copy all of its files again.")
-    axes = _named(axes, shape, path)
+    refuse_cut_short(series, path)
+    if series.keyframe.photometric == MIN_IS_WHITE and not tiff.is_imagej:
+        raise InputError(f"{path} is stored with white as 0: save it with black as 0.")
+    axes, shape = _named(series.axes, series.shape, path), tuple(series.shape)
     space = [axis for axis in axes if axis in "zyx"]
-    sizes = {axis.lower(): size for axis, size in sizes.items()}
-    spacing = tuple(sizes[axis] for axis in space) if set(space) <= set(sizes) else None
-    channels = tuple(f"channel {i}" for i in range(shape[axes.index("c")])) if "c" in axes else ()
-    layout = ImageLayout(tuple(axes), tuple(shape), dtype, spacing, channels, "0.5")
-    return TiffImage(str(path.resolve()), path.name.removesuffix(path.suffix), layout)
+    stated = voxel_sizes(tiff, series.keyframe, number)
+    sizes = {axis.lower(): size for axis, size in stated.items()}
+    described = channels_and_times(tiff, number)
+    count = shape[axes.index("c")] if "c" in axes else 0
+    names = [*described.names, *[""] * count][:count]
+    colors = [*described.colors, *[""] * count][:count]
+    layout = ImageLayout(
+        tuple(axes),
+        shape,
+        str(series.dtype),
+        tuple(sizes[axis] for axis in space) if set(space) <= set(sizes) else None,
+        tuple(name or f"channel {i}" for i, name in enumerate(names)),
+        "0.5",
+        colors=tuple(color or WHITE for color in colors) if any(colors) else (),
+        time_step=described.time_step or 1.0,
+        time_unit=described.time_unit,
+    )
+    name = path.name.removesuffix(path.suffix)
+    if not alone:
+        name = f"{name}, {series.name or f'image {number}'}"
+    files = {str(Path(page.parent.filehandle.path).resolve()) for page in pages}
+    return TiffImage(str(path.resolve()), name, layout, number, tuple(sorted(files)))
 
 
 def _named(axes: str, shape: Sequence[int], path: Path) -> str:

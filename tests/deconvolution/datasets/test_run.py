@@ -2,10 +2,12 @@
 
 import dataclasses
 import hashlib
+import os
 import shutil
 import sys
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 import tifffile
@@ -13,12 +15,14 @@ import zarr
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError, Recipe
+from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, create_image, open_images
+from napari_psf_distiller.deconvolution.datasets.cluster import workers_of
 from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.region import halved
 from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
-from napari_psf_distiller.errors import DeviceMemoryError
+from napari_psf_distiller.errors import DeviceMemoryError, DistillerError
 from napari_psf_distiller.progress import finish
 
 SPACING = (0.2, 0.08, 0.08)
@@ -278,6 +282,43 @@ def test_another_task_does_not_go_on(source, psf, scheduler, tmp_path):
         run(source, wider, output, scheduler)
 
 
+def changed(path):
+    """Write other values to a data set."""
+    zarr.open_group(path, mode="r+")["0"][0, 0, 0, 0, :9] = 77.0
+
+
+def test_data_that_changed_are_not_gone_on_with(source, psf, scheduler, tmp_path):
+    shutil.copytree(source, tmp_path / "in.zarr")
+    output = tmp_path / "out.zarr"
+    begun(tmp_path / "in.zarr", psf, output, scheduler)
+    changed(tmp_path / "in.zarr")
+    with pytest.raises(InputError, match=r"in\.zarr has changed since .*out\.zarr was begun"):
+        run(tmp_path / "in.zarr", psf, output, scheduler)
+    assert run(tmp_path / "in.zarr", psf, output, scheduler, overwrite=True).skipped == 0
+
+
+def test_data_that_change_meanwhile_are_told(source, psf, scheduler, tmp_path):
+    shutil.copytree(source, tmp_path / "in.zarr")
+    output = tmp_path / "out.zarr"
+    steps = deconvolve_dataset_steps(
+        tmp_path / "in.zarr", psf, output, recipe(), scheduler=scheduler
+    )
+    next(steps)
+    changed(tmp_path / "in.zarr")
+    with pytest.raises(DistillerError, match="changed while it was deconvolved"):
+        finish(steps)
+    assert Record(output).path.exists()
+
+
+def test_a_run_goes_on_with_other_memory(source, psf, whole, scheduler, tmp_path):
+    output = tmp_path / "out.zarr"
+    begun(source, psf, output, scheduler)
+    done = run(source, psf, output, scheduler, recipe=recipe(1))
+    assert done.skipped >= 1
+    assert done.regions + done.skipped == whole[1].regions
+    assert digest(output) == digest(whole[0])
+
+
 def test_nothing_is_overwritten_unasked(source, psf, whole, scheduler):
     with pytest.raises(InputError, match="is there already"):
         run(source, psf, whole[0], scheduler)
@@ -336,6 +377,24 @@ def test_psfs_that_are_not_the_channels(source, psf, scheduler, tmp_path, psfs, 
     assert not (tmp_path / "out.zarr").exists()
 
 
+@pytest.mark.slow
+def test_a_worker_that_was_lost_has_its_threads_again():
+    # What ends its worker is not tried again.
+    once = dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    with once, workers_of(None, 1, 1, "numpy") as there:
+        client = there.start(there.shares[0]._replace(threads=1))
+
+        def said(function):
+            return client.submit(function, pure=False).result(timeout=120)
+
+        assert said(host_threads) == 1
+        before = said(os.getpid)
+        lost = client.submit(os._exit, 1, pure=False)
+        assert lost.exception(timeout=120) is not None
+        assert said(os.getpid) != before
+        assert said(host_threads) == 1
+
+
 def test_a_scheduler_that_is_not_there(source, psf, tmp_path, monkeypatch):
     monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.cluster.TIMEOUT", 1)
     with pytest.raises(InputError, match=r"scheduler tcp://127.0.0.1:1 cannot be reached"):
@@ -348,6 +407,13 @@ def test_workers_of_another_version(source, psf, scheduler, tmp_path, monkeypatc
     )
     with pytest.raises(InputError, match=r"have napari-psf-distiller 0\.0\.9, and here is"):
         run(source, psf, tmp_path / "out.zarr", scheduler)
+
+
+def test_a_folder_that_holds_neither(psf, scheduler, tmp_path):
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"is no OME-Zarr, and no TIFFs lie in it"):
+        run(folder, psf, tmp_path / "out.zarr", scheduler)
 
 
 @pytest.mark.parametrize("name", ["out.tif", "no folder/out.zarr"])

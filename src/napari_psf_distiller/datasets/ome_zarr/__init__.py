@@ -7,7 +7,7 @@ behind dask arrays. Both are MIT-licensed; of OME-Zarr they know the versions 0.
 """
 
 from napari_psf_distiller.datasets.ome_zarr.groups import is_zarr
-from napari_psf_distiller.datasets.ome_zarr.layout import ImageLayout
+from napari_psf_distiller.datasets.ome_zarr.layout import WHITE, ImageLayout
 from napari_psf_distiller.datasets.ome_zarr.reading import (
     OmeZarrImage,
     image_names,
@@ -25,6 +25,7 @@ from napari_psf_distiller.datasets.ome_zarr.writing import (
 
 __all__ = [
     "VERSIONS",
+    "WHITE",
     "ImageLayout",
     "OmeZarrImage",
     "chunks_of",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["SPACE", "ImageLayout"]
+__all__ = ["SPACE", "WHITE", "ImageLayout"]
 
 SPACE = ("z", "y", "x")
+
+# The colour of a channel of which none is said.
+WHITE = "FFFFFF"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class ImageLayout:
         Of OME-Zarr.
     first_voxel : tuple of float
         Where the first voxel's centre lies along the axes of space, in micrometres; empty is 0.
+    colors : tuple of str
+        Of the channels, such as "00FF00"; empty where none is said.
+    time_step : float
+        From one time to the next.
+    time_unit : str
+        Its unit, such as "second"; "" where it is not known.
     """
 
     axes: tuple[str, ...]
@@ -37,6 +46,9 @@ class ImageLayout:
     channels: tuple[str, ...]
     version: str
     first_voxel: tuple[float, ...] = ()
+    colors: tuple[str, ...] = ()
+    time_step: float = 1.0
+    time_unit: str = ""
 
     def size(self, axis: str) -> int:
         """Return the number of voxels, times or channels along an axis; 1 if it has no such."""

@@ -15,7 +15,7 @@ from napari_psf_distiller.datasets.ome_zarr.groups import (
     opened_group,
     reason,
 )
-from napari_psf_distiller.datasets.ome_zarr.layout import SPACE, ImageLayout
+from napari_psf_distiller.datasets.ome_zarr.layout import SPACE, WHITE, ImageLayout
 from napari_psf_distiller.datasets.volume import StoredVolume
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.length_units import micrometres_in
@@ -211,6 +211,9 @@ def _image(root: zarr.Group, path: str, name: str) -> OmeZarrImage:
         _channels(ome, axes, stored.shape),
         version,
         first_voxel if any(first_voxel) else (),
+        _colors(ome, axes, stored.shape),
+        float(factors[axes.index("t")]) if "t" in axes else 1.0,
+        units.get("t") or "",
     )
     assumed = spacing is not None and not all(units[axis] for axis in space)
     return OmeZarrImage(path, name, layout, first.path, assumed)
@@ -273,10 +276,27 @@ def _spacing(
 
 def _channels(ome: Mapping[str, Any], axes: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
     """Return the channels' names; those that have none are counted."""
-    if "c" not in axes:
-        return ()
-    count = int(shape[list(axes).index("c")])
-    listed = ome.get("omero", {}).get("channels", [])
-    labels = [str(channel.get("label", "")) for channel in listed][:count]
-    labels += [""] * (count - len(labels))
+    labels = _of_channels(ome, "label", axes, shape)
     return tuple(label or f"channel {i}" for i, label in enumerate(labels))
+
+
+def _colors(ome: Mapping[str, Any], axes: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
+    """Return the channels' colours, if any has another than white."""
+    colors = [color or WHITE for color in _of_channels(ome, "color", axes, shape)]
+    return tuple(colors) if set(colors) - {WHITE} else ()
+
+
+def _of_channels(
+    ome: Mapping[str, Any], what: str, axes: Sequence[str], shape: Sequence[int]
+) -> list[str]:
+    """Return something that is said of each channel; "" where it is not."""
+    if "c" not in axes:
+        return []
+    count = int(shape[list(axes).index("c")])
+    omero = ome.get("omero")
+    listed = omero.get("channels") if isinstance(omero, Mapping) else None
+    found = [
+        str(channel.get(what) or "") if isinstance(channel, Mapping) else ""
+        for channel in (listed if isinstance(listed, list) else [])[:count]
+    ]
+    return found + [""] * (count - len(found))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_psf_distiller.datasets.ome_zarr.groups import member_group, opened_group, reason
-from napari_psf_distiller.datasets.ome_zarr.layout import SPACE, ImageLayout
+from napari_psf_distiller.datasets.ome_zarr.layout import SPACE, WHITE, ImageLayout
 from napari_psf_distiller.datasets.ome_zarr.reading import OmeZarrImage, names_in
 from napari_psf_distiller.errors import InputError
 
@@ -109,11 +109,13 @@ def create_image(
 def _metadata(layout: ImageLayout, name: str, levels: int, brightest: float) -> dict[str, Any]:
     """Return OME-Zarr's attributes of an image."""
     spacing = iter(layout.spacing or (1.0,) * len(layout.space))
-    scale = [next(spacing) if axis in SPACE else 1.0 for axis in layout.axes]
+    others = {"t": layout.time_step}
+    scale = [next(spacing) if axis in SPACE else others.get(axis, 1.0) for axis in layout.axes]
     places = iter(layout.first_voxel or (0.0,) * len(layout.space))
     first = [next(places) if axis in SPACE else 0.0 for axis in layout.axes]
     types = {"t": "time", "c": "channel"}
-    unit = {"unit": "micrometer"} if layout.spacing is not None else {}
+    length = "micrometer" if layout.spacing is not None else ""
+    units = {"t": layout.time_unit, **dict.fromkeys(SPACE, length)}
     datasets = []
     for level in range(levels):
         # The mean of 2 x 2 pixels lies between them.
@@ -131,7 +133,11 @@ def _metadata(layout: ImageLayout, name: str, levels: int, brightest: float) -> 
     multiscale: dict[str, Any] = {
         "name": name,
         "axes": [
-            {"name": axis, "type": types.get(axis, "space"), **(unit if axis in SPACE else {})}
+            {
+                "name": axis,
+                "type": types.get(axis, "space"),
+                **({"unit": units[axis]} if units.get(axis) else {}),
+            }
             for axis in layout.axes
         ],
         "datasets": datasets,
@@ -139,10 +145,11 @@ def _metadata(layout: ImageLayout, name: str, levels: int, brightest: float) -> 
     if levels > 1:
         multiscale["type"] = "mean of 2 x 2 pixels"
     window = {"min": 0.0, "max": brightest, "start": 0.0, "end": brightest}
+    colors = layout.colors or (WHITE,) * len(layout.channels)
     omero = {
         "channels": [
-            {"label": label, "color": "FFFFFF", "active": True, "window": window}
-            for label in layout.channels
+            {"label": label, "color": color, "active": True, "window": window}
+            for label, color in zip(layout.channels, colors, strict=True)
         ]
     }
     described: dict[str, Any] = {"multiscales": [multiscale]}

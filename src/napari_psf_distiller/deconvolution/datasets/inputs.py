@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.engine import Array
-from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, open_images
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, is_zarr, open_images
 from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
 from napari_psf_distiller.deconvolution.deconvolve import checked_model
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
@@ -49,9 +49,13 @@ def images_of(source: str | Path) -> tuple[StoredImage, ...]:
     path = Path(source).resolve()
     if not path.is_dir():
         raise InputError(f"{source} is no folder: give an OME-Zarr, or a folder of TIFFs.")
-    if not tiff_paths(path):
+    if tiff_paths(path):
+        return open_tiffs(path)
+    if is_zarr(path):
         return open_images(path)
-    return open_tiffs(path)
+    raise InputError(
+        f"{source} is no OME-Zarr, and no TIFFs lie in it: give an OME-Zarr, or a folder of TIFFs."
+    )
 
 
 def psfs_of(

@@ -59,7 +59,10 @@ def create_output(
     for number, (image, layout) in enumerate(zip(images, layouts, strict=True)):
         name = image.name or Path(source).stem
         create_image(group_of(output, images, number), layout, name)
-    flush_files(output.rglob("*"), output)
+    try:
+        flush_files(output.rglob("*"), output)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error}.") from error
     flush_folder(output.parent)
 
 

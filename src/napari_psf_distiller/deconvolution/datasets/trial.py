@@ -227,7 +227,17 @@ class _OneChannel:
         shape = tuple(
             1 if axis == "c" else n for axis, n in zip(of_all.axes, of_all.shape, strict=True)
         )
-        return replace(of_all, shape=shape, channels=of_all.channels[self.channel :][:1])
+        return replace(
+            of_all,
+            shape=shape,
+            channels=of_all.channels[self.channel :][:1],
+            colors=of_all.colors[self.channel :][:1],
+        )
+
+    @property
+    def files(self) -> Sequence[str]:
+        """See `StoredImage`."""
+        return self.image.files
 
     def volume(self, time: int = 0, _: int = 0) -> Volume:
         """Return one time."""
