@@ -36,7 +36,7 @@ def manifest() -> PluginManifest:
 
 
 def test_every_command_is_something_that_can_be_called(manifest: PluginManifest) -> None:
-    assert len(manifest.contributions.commands) == 13
+    assert len(manifest.contributions.commands) == 14
     for command in manifest.contributions.commands:
         module, name = command.python_name.split(":")
         assert callable(getattr(importlib.import_module(module), name)), command.id

@@ -154,7 +154,6 @@ STACK = np.random.default_rng(0).random((4, 16, 18)).astype(np.float32)
 
 BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "rgb": (STACK[..., :3], {"rgb": True}, "is an RGB picture"),
-    "multiscale": ([STACK, STACK[:, ::2, ::2]], {"multiscale": True}, "is multiscale"),
     "spectrum": (STACK, {"axis_labels": ("t", "c", "x")}, "has the axes t, c, x; an image has y"),
     "nan": (with_nan(SMALL), {"contrast_limits": (0, 1)}, "1 voxels that are NaN or infinite"),
     "constant": (np.full((16, 18), 7), {}, "is constant: every voxel is 7"),

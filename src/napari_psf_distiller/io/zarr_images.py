@@ -23,6 +23,9 @@ __all__ = ["described_by", "image_in_zarr", "zarr_scene"]
 # Where bioformats2raw keeps OME's description of the files that a series was made from.
 OME_GROUP, OME_FILE = "OME", "METADATA.ome.xml"
 
+# Of folders that it is sought in: a plate, a row, a well and an image.
+MOST_ABOVE = 4
+
 # Of fewer axes there is no image.
 PLANE = 2
 
@@ -87,14 +90,14 @@ def zarr_scene(path: str | Path, scene: int | str | None) -> OmeZarrImage:
 
 def described_by(image: OmeZarrImage) -> tuple[str, int] | None:
     """Return OME's XML that lies beside an image, and which image of it that is; None of none."""
-    path, name = Path(image.path), image.name
-    if not name:
-        # One of a series was given, and not all of it.
-        path, name = path.parent, path.name
-    xml = path / OME_GROUP / OME_FILE
-    if not xml.is_file():
-        return None
-    listed = series_listed(path / OME_GROUP)
-    if name in listed:
-        return xml.read_text("utf-8"), listed.index(name)
-    return (xml.read_text("utf-8"), int(name)) if name.isdecimal() else None
+    place, name = Path(image.path), image.name
+    # What was given may be one image of a series, or of a well of a plate, and not all of it.
+    for _ in range(MOST_ABOVE):
+        xml = place / OME_GROUP / OME_FILE
+        if xml.is_file():
+            listed = series_listed(place / OME_GROUP)
+            if name in listed:
+                return xml.read_text("utf-8"), listed.index(name)
+            return (xml.read_text("utf-8"), int(name)) if name.isdecimal() else None
+        place, name = place.parent, f"{place.name}/{name}".rstrip("/")
+    return None

@@ -218,5 +218,7 @@ def test_of_a_psf_that_another_reader_opened_the_file_is_asked(
 
 
 def test_the_manifest_names_the_same_files() -> None:
-    (reader,) = PluginManifest.from_distribution(PLUGIN).contributions.readers
+    reader, of_zarr = PluginManifest.from_distribution(PLUGIN).contributions.readers
     assert tuple(reader.filename_patterns) == PSF_NAMES
+    assert not reader.accepts_directories
+    assert of_zarr.accepts_directories

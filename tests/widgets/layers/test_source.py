@@ -66,7 +66,6 @@ def test_an_image_layer_is_read_without_loading_it() -> None:
     [
         (None, "No layer is chosen. Open or make a PSF and choose it."),
         (Image(np.zeros((8, 8, 3)), rgb=True), "RGB picture"),
-        (Image([IMAGE, IMAGE[:, ::2, ::2]], multiscale=True), "multiscale"),
         (Image(IMAGE, axis_labels=("T", "channel", "x")), "has the axes T, channel, x; an image"),
     ],
 )
@@ -74,6 +73,12 @@ def test_image_layers_that_no_step_takes(layer: Any, sentence: str) -> None:
     with pytest.raises(InputError) as caught:
         read_image_layer(layer, "a PSF")
     assert sentence in str(caught.value)
+
+
+def test_of_several_resolutions_the_finest_is_read() -> None:
+    source = read_image_layer(Image([IMAGE, IMAGE[:, ::2, ::2]], multiscale=True, name="levels"))
+    np.testing.assert_array_equal(np.asarray(source.data), IMAGE)
+    assert source.summary == LayerSummary("levels", (6, 8, 10), str(IMAGE.dtype))
 
 
 def test_labels_layers_that_no_step_takes() -> None:

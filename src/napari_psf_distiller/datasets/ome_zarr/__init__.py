@@ -6,6 +6,11 @@ behind dask arrays. Both are MIT-licensed; of OME-Zarr they know the versions 0.
 (zarr 3, with shards). Neither is imported before a data set is opened.
 """
 
+from napari_psf_distiller.datasets.ome_zarr.display import (
+    ChannelDisplay,
+    channel_displays,
+    resolutions,
+)
 from napari_psf_distiller.datasets.ome_zarr.groups import is_zarr
 from napari_psf_distiller.datasets.ome_zarr.layout import WHITE, ImageLayout
 from napari_psf_distiller.datasets.ome_zarr.reading import (
@@ -26,8 +31,10 @@ from napari_psf_distiller.datasets.ome_zarr.writing import (
 __all__ = [
     "VERSIONS",
     "WHITE",
+    "ChannelDisplay",
     "ImageLayout",
     "OmeZarrImage",
+    "channel_displays",
     "chunks_of",
     "create_group",
     "create_image",
@@ -36,5 +43,6 @@ __all__ = [
     "level_shapes",
     "open_image",
     "open_images",
+    "resolutions",
     "series_listed",
 ]

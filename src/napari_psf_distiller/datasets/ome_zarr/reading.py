@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,15 @@ from napari_psf_distiller.length_units import micrometres_in
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["OmeZarrImage", "image_names", "names_in", "open_image", "open_images", "series_listed"]
+__all__ = [
+    "OmeZarrImage",
+    "array_in",
+    "image_names",
+    "names_in",
+    "open_image",
+    "open_images",
+    "series_listed",
+]
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,9 @@ def _names(group: zarr.Group, path: str | Path) -> Iterator[str]:
     elif "well" in ome:
         yield from (image["path"] for image in ome["well"]["images"])
     elif "bioformats2raw.layout" in ome:
-        yield from sorted((name for name in group.group_keys() if name.isdigit()), key=int)
+        listed = _listed(group["OME"]) if "OME" in group else ()
+        # Where they are not listed they are counted.
+        yield from listed or itertools.takewhile(group.__contains__, map(str, itertools.count()))
     else:
         raise InputError(
             f"{path} is a zarr without OME-Zarr's metadata (multiscales, plate): it does not say "
@@ -162,9 +173,13 @@ def series_listed(path: str | Path) -> tuple[str, ...]:
     import zarr
 
     try:
-        listed = ome_attributes(zarr.open_group(str(path), mode="r")).get("series")
+        return _listed(zarr.open_group(str(path), mode="r"))
     except Exception:  # zarr raises what its stores raise
         return ()
+
+
+def _listed(group: Any) -> tuple[str, ...]:
+    listed = ome_attributes(group).get("series")
     return tuple(map(str, listed)) if isinstance(listed, list) else ()
 
 
@@ -182,7 +197,7 @@ def _image(root: zarr.Group, path: str, name: str) -> OmeZarrImage:
             "must be there. Save it with these."
         )
     first = scales.datasets[0]
-    stored = _array(group, first.path, where)
+    stored = array_in(group, first.path, where)
     if len(stored.shape) != len(axes):
         raise InputError(
             f"{where} names {len(axes)} axes ({', '.join(axes)}), but its array {first.path} has "
@@ -243,7 +258,14 @@ def _multiscale(ome: Mapping[str, Any], where: str, version: str) -> Any:
         ) from error
 
 
-def _array(group: zarr.Group, name: str, where: str) -> zarr.Array[Any]:
+def array_in(group: zarr.Group, name: str, where: str) -> zarr.Array[Any]:
+    """Return an array of an image's group; its voxels are not read.
+
+    Raises
+    ------
+    InputError
+        There is none, or it cannot be opened.
+    """
     import zarr
 
     try:

@@ -1,5 +1,6 @@
 """Open a PSF that this plugin saved: with voxel size, unit, and how it was made."""
 
+import os
 import re
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from napari.settings import get_settings
 
+from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.io import is_psf_file
 from napari_psf_distiller.psf import read_psf
 from napari_psf_distiller.recipe import Preprocess, Recipe
@@ -23,7 +25,10 @@ PLUGIN = "napari-psf-distiller"
 # of *.tif. So ours takes names that nobody else's files have; the manifest repeats them.
 PSF_NAMES = ("*.psf.tif", "*.psf.tiff", "*.psf.ome.tif", "*.psf.ome.tiff")
 
-ENDING = re.compile(r"(\.psf)?(\.ome)?\.tiff?$", re.IGNORECASE)
+# Of folders napari asks with a separator at the end.
+PSF_FOLDERS = f"*.psf.zarr{os.sep}"
+
+ENDING = re.compile(r"(\.psf)?((\.ome)?\.tiff?|\.zarr)$", re.IGNORECASE)
 
 LayerTuples = list[tuple[Any, dict[str, Any], str]]
 
@@ -36,7 +41,9 @@ def get_reader(path: Any) -> Callable[[str], LayerTuples] | None:
     path : str or list of str
         As napari gives it. Of a TIFF file its first directory is read, no more.
     """
-    if not isinstance(path, str) or not ENDING.search(path) or not is_psf_file(path):
+    if not isinstance(path, str) or is_zarr(path):
+        return None
+    if not ENDING.search(path) or not is_psf_file(path):
         return None
     prefer_own_reader()
     return read_psf_layer
@@ -48,7 +55,7 @@ def read_psf_layer(path: str) -> LayerTuples:
     Parameters
     ----------
     path : str
-        Of a file that `PSF.save` wrote.
+        Of a file or an OME-Zarr that `PSF.save` wrote.
 
     Raises
     ------
@@ -84,6 +91,7 @@ def prefer_own_reader() -> None:
     The names are ours alone, so that no other file's reader changes.
     """
     plugins = get_settings().plugins
-    missing = {name: PLUGIN for name in PSF_NAMES if name not in plugins.extension2reader}
+    names = (*PSF_NAMES, PSF_FOLDERS)
+    missing = {name: PLUGIN for name in names if name not in plugins.extension2reader}
     if missing:
         plugins.extension2reader = {**plugins.extension2reader, **missing}

@@ -13,7 +13,14 @@ from napari_psf_distiller.datasets import StoredVolume
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 
-__all__ = ["Region", "axes_of_space", "place_shown", "show_place", "shown_region"]
+__all__ = [
+    "Region",
+    "axes_of_space",
+    "full_resolution",
+    "place_shown",
+    "show_place",
+    "shown_region",
+]
 
 # Axes of these names are none of space, wherever they stand.
 NOT_SPACE = frozenset({"t", "time", "c", "ch", "channel", "channels"})
@@ -54,6 +61,11 @@ class Region:
         if not isinstance(data, np.ndarray):
             return StoredVolume(data, self.index)
         return data[self.index] if self.chosen else data
+
+
+def full_resolution(layer: Layer) -> Any:
+    """Return the data of an image layer that are worked on: of several resolutions the finest."""
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
 
 
 def axes_of_space(layer: Layer) -> tuple[int, ...]:

@@ -29,7 +29,12 @@ from napari_psf_distiller.widgets.layers.record import (
     is_edited,
     voxel_size_noted,
 )
-from napari_psf_distiller.widgets.layers.region import Region, axes_of_space, shown_region
+from napari_psf_distiller.widgets.layers.region import (
+    Region,
+    axes_of_space,
+    full_resolution,
+    shown_region,
+)
 
 __all__ = [
     "NOT_PREPROCESSED",
@@ -64,7 +69,8 @@ class Source:
         from it is named after it.
     data : array_like
         The layer's own, not copied and not loaded: the worker does that. Of more than three axes,
-        or of time and channels, the volume or plane that the viewer shows.
+        or of time and channels, the volume or plane that the viewer shows; of several resolutions
+        the finest.
     recipe : Recipe
         All that was done to it so far; its spacing is the voxel size that is computed with, in
         micrometres: see `voxel_size_noted`.
@@ -127,7 +133,7 @@ def read_image_layer(
     Raises
     ------
     InputError
-        No layer, RGB, multiscale, fewer than 2 axes of space, or sliders beyond its data.
+        No layer, RGB, fewer than 2 axes of space, or sliders beyond its data.
     """
     check_image_layer(layer, what)
     assert layer is not None
@@ -142,11 +148,6 @@ def check_image_layer(layer: Image | None, what: str) -> None:
         raise InputError(
             f"The layer {layer.name!r} is an RGB picture; a bead image has one value a voxel. "
             "Right-click it in the layer list and choose Split RGB."
-        )
-    if layer.multiscale:
-        raise InputError(
-            f"The layer {layer.name!r} is multiscale; open its full-resolution level as a layer "
-            "of its own."
         )
     _check_axes(layer)
 
@@ -179,7 +180,7 @@ def source_of(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Sou
     note = LayerNote.read(layer.metadata)
     if isinstance(layer, Image | Labels):
         region = shown_region(layer, viewer)
-        data = region.of(layer.data)
+        data = region.of(full_resolution(layer))
     else:
         region, data = Region(tuple(range(layer.ndim))), layer.data
     recipe, geometry = _recipe_and_geometry(layer, region.axes)

@@ -14,6 +14,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import VENDOR_ENDINGS, StoredMicroscope, optics_text, read_microscope
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.widgets.layers.choices import viewer_of
+from napari_psf_distiller.widgets.layers.file_part import file_part_of
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.region import axes_of_space, shown_region
 from napari_psf_distiller.widgets.microscope.fields import MicroscopeFields
@@ -25,7 +26,7 @@ from napari_psf_distiller.widgets.running.background import Background
 __all__ = ["FileMicroscope"]
 
 # Of others nothing is known but what the layer says.
-READABLE = (".tif", ".tiff", *VENDOR_ENDINGS)
+READABLE = (".tif", ".tiff", ".zarr", *VENDOR_ENDINGS)
 
 # How an axis of channels is labelled.
 CHANNEL = frozenset({"c", "ch", "channel", "channels"})
@@ -97,6 +98,8 @@ class FileMicroscope:
         if hasattr(gui, "voxel_size"):
             gui.voxel_size.changed.connect(self._on_voxel_size)
         when_docked(gui, self.look)
+        # A file is still being read when the viewer is closed soon.
+        gui.native.destroyed.connect(self._background.cancel)
 
     def look(self, _: Any = None) -> None:
         """Read the file of the image that is chosen, if it is another one or another channel."""
@@ -179,6 +182,9 @@ class FileMicroscope:
 
 def _asked(layer: Image | None, viewer: "napari.viewer.Viewer | None") -> Asked:
     """Return what is to be asked about a layer."""
+    part = file_part_of(layer) if layer is not None else None
+    if layer is not None and part is not None:
+        return Asked(identity(layer), part.path, part.channel)
     path = layer.source.path if layer is not None else None
     if layer is None or path is None or not path.lower().endswith(READABLE):
         return Asked(identity(layer) if layer is not None else "")
