@@ -1,24 +1,29 @@
 """The widget Deconvolve: an image and a PSF become a sharper image."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+from weakref import ref
 
 import napari
 import numpy as np
 from magicgui.widgets import FunctionGui
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 
 from napari_psf_distiller.advice import deconvolve_warnings
+from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
+from napari_psf_distiller.deconvolution.trial import try_steps
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers
+from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers, viewer_of
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
 from napari_psf_distiller.widgets.layers.psf_layer import psf_of_layer
@@ -26,8 +31,9 @@ from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer, read_labels_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.column import AlignedLabels
-from napari_psf_distiller.widgets.parts.docks import share_dock
+from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
+from napari_psf_distiller.widgets.prove.region import moved
 from napari_psf_distiller.widgets.running.devices import (
     COMPUTING,
     DEVICE_OPTIONS,
@@ -35,6 +41,9 @@ from napari_psf_distiller.widgets.running.devices import (
 )
 from napari_psf_distiller.widgets.running.job import Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.trial.part import TrialPart
+from napari_psf_distiller.widgets.trial.region import RegionChoice
+from napari_psf_distiller.widgets.trial.shown import ShownTrial, shown_trial
 
 __all__ = ["deconvolve"]
 
@@ -81,6 +90,46 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     for choice in (gui.image, gui.psf, gui.mask):
         keep_narrow(choice)
     offer_kinds(gui, gui.mask, Image | Labels)
+    _offer_trial(gui)
+
+
+def _offer_trial(gui: FunctionGui[Any, Any]) -> None:
+    """Let a region be tried with the widget's layers and parameters."""
+    # The part, which Qt keeps, must not keep the widget, and all layers with it.
+    weakly = ref(gui)
+
+    def find_viewer() -> "napari.viewer.Viewer | None":
+        found = weakly()
+        return viewer_of(found) if found is not None else None
+
+    def read() -> Callable[[], Steps[ShownTrial]]:
+        own = weakly()
+        assert own is not None
+        image, viewer = own.image.value, own.viewer.value
+        if image is None or own.psf.value is None:
+            what = "an image" if image is None else "a PSF"
+            raise InputError(f"No layer is chosen. Open or make {what} and choose it.")
+        values = {name: own[name].value for name in FORM.options}
+        task = read_task(viewer, image, own.psf.value, own.mask.value, values)
+        return partial(trial_steps, task, choice.box(image, task.image))
+
+    def use(settings: Deconvolve) -> None:
+        own = weakly()
+        assert own is not None
+        shown = FORM.shown(Recipe(deconvolve=settings))
+        for one in declared(Deconvolve):
+            own[one.name].value = shown[one.name]
+
+    choice = RegionChoice(find_viewer)
+    part = gui.trial = TrialPart(choice, read, use, find_viewer)
+    gui.native.layout().addWidget(part)
+
+    def leave() -> None:
+        own = weakly()
+        if own is not None and own.native.parent() is None:
+            own.trial.leave()
+
+    when_docked(gui, leave)
 
 
 @FORM.widget(
@@ -103,21 +152,58 @@ def deconvolve(
     """Deconvolve an image with a PSF: its use, and its test."""
 
     def read() -> DeconvolveTask:
-        source = with_voxel_size_of(psf, read_image_layer(image, "an image", viewer))
-        kernel = read_image_layer(psf, "a PSF", viewer)
-        counting = None
-        if mask is not None:
-            read_mask = read_image_layer if isinstance(mask, Image) else read_labels_layer
-            counting = read_mask(mask, viewer=viewer)
-        settings = Deconvolve(**FORM.taken(Deconvolve, parameters))
-        # The way of the image counts for its own part, that of the PSF is noted with its layer.
-        recipe = dataclasses.replace(
-            source.recipe, deconvolve=settings, **FORM.taken(Recipe, parameters)
-        )
-
-        return DeconvolveTask(source, kernel, own_note(psf.metadata), counting, recipe)
+        return read_task(viewer, image, psf, mask, parameters)
 
     return Job(viewer, read, deconvolve_steps)
+
+
+def read_task(
+    viewer: "napari.viewer.Viewer",
+    image: Image,
+    psf: Image,
+    mask: Layer | None,
+    parameters: Mapping[str, Any],
+) -> DeconvolveTask:
+    """Read layers and parameters, in the main thread.
+
+    Raises
+    ------
+    InputError
+        One of them cannot be used.
+    """
+    source = with_voxel_size_of(psf, read_image_layer(image, "an image", viewer))
+    kernel = read_image_layer(psf, "a PSF", viewer)
+    counting = None
+    if mask is not None:
+        read_mask = read_image_layer if isinstance(mask, Image) else read_labels_layer
+        counting = read_mask(mask, viewer=viewer)
+    settings = Deconvolve(**FORM.taken(Deconvolve, parameters))
+    # The way of the image counts for its own part, that of the PSF is noted with its layer.
+    recipe = dataclasses.replace(
+        source.recipe, deconvolve=settings, **FORM.taken(Recipe, parameters)
+    )
+    return DeconvolveTask(source, kernel, own_note(psf.metadata), counting, recipe)
+
+
+def trial_steps(task: DeconvolveTask, region: Box | None) -> Steps[ShownTrial]:
+    """Deconvolve a region in several ways; the generator of the trial's worker.
+
+    Parameters
+    ----------
+    task : DeconvolveTask
+    region : tuple of slice or None
+        None is where the image has the most detail.
+    """
+    image, psf = task.image, task.psf
+    trial = yield from try_steps(
+        np.asarray(image.data),
+        psf_of_layer(psf, task.note),
+        task.recipe,
+        psf_spacing=psf.recipe.spacing,
+        region=region,
+        mask=None if task.mask is None else np.asarray(task.mask.data) != 0,
+    )
+    return shown_trial(trial, moved(image.geometry, trial.region), image.origin)
 
 
 def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import napari
+import numpy as np
+import pandas as pd
 from napari.layers import Image, Layer
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
@@ -14,7 +16,7 @@ from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
 from napari_psf_distiller.widgets.viewer.viewpoint import fill_view, grid_of
 
-__all__ = ["PRESETS", "Panes", "Range"]
+__all__ = ["PRESETS", "Panes", "Range", "headings"]
 
 # The brightest intensity shown, as a part of the maximum, and gamma; both above the background.
 # The first is the notebook's.
@@ -208,6 +210,40 @@ class Panes(QObject):
         # Whoever deletes a pane means the view; not before the layer list is done with it.
         if any(layer not in view.viewer.layers for layer in self._added):
             self._deleted.start()
+
+
+def headings(
+    texts: Sequence[str],
+    corners: Sequence[tuple[float, float]],
+    geometry: dict[str, Any],
+    title: str,
+) -> LayerData:
+    """Return the layer of what stands above images side by side.
+
+    Parameters
+    ----------
+    texts : sequence of str
+    corners : sequence of (float, float)
+        The upper left corner of each image, y and x in the world.
+    geometry : dict
+        Of the images.
+    title : str
+        Of what they show.
+    """
+    return (
+        np.array(corners),
+        {
+            "name": f"{title}: headings",
+            "features": pd.DataFrame({"heading": list(texts)}),
+            "text": {"string": "{heading}", "anchor": "upper_left", "size": 12, "color": "#888888"},
+            "face_color": "transparent",
+            "border_color": "transparent",
+            "size": 1e-3,
+            "units": geometry["units"][-2:],
+            "axis_labels": geometry["axis_labels"][-2:],
+        },
+        "points",
+    )
 
 
 def _timer(parent: QObject, call: Callable[[], None]) -> QTimer:

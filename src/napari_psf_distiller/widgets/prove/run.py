@@ -37,7 +37,7 @@ from napari_psf_distiller.widgets.layers.note import LayerNote
 from napari_psf_distiller.widgets.layers.psf_layer import psf_of_layer
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, placed_now
-from napari_psf_distiller.widgets.prove.panes import Range
+from napari_psf_distiller.widgets.prove.panes import Range, headings
 from napari_psf_distiller.widgets.prove.region import around, moved, offset_of
 from napari_psf_distiller.widgets.running.job import Outcome
 
@@ -231,20 +231,7 @@ def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]
             )
         )
         corners.append(((-0.5 * geometry["scale"][-2]) + offset[-2], offset[-1]))
-    names: LayerData = (
-        np.array(corners),
-        {
-            "name": f"{source.origin}: headings",
-            "features": pd.DataFrame({"heading": ["raw", "deconvolved"]}),
-            "text": {"string": "{heading}", "anchor": "upper_left", "size": 12, "color": "#888888"},
-            "face_color": "transparent",
-            "border_color": "transparent",
-            "size": 1e-3,
-            "units": geometry["units"][-2:],
-            "axis_labels": geometry["axis_labels"][-2:],
-        },
-        "points",
-    )
+    names = headings(["raw", "deconvolved"], corners, geometry, source.origin)
     return [*layers, names], ranges
 
 

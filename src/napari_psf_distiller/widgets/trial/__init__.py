@@ -1,0 +1,1 @@
+"""A region deconvolved in several ways, shown side by side in a viewer to choose from."""

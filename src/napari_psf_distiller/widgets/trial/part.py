@@ -1,0 +1,243 @@
+"""The part of a widget that tries a region: its button, how far it is, and what came of it."""
+
+from collections.abc import Callable
+from html import escape
+
+import napari
+from magicgui.widgets import PushButton
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+
+from napari_psf_distiller.deconvolution.attempts import Attempt
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.recipe import Deconvolve
+from napari_psf_distiller.widgets.parts.column import row_of_buttons
+from napari_psf_distiller.widgets.parts.notice import Notice
+from napari_psf_distiller.widgets.prove.panes import Panes
+from napari_psf_distiller.widgets.running.background import Background
+from napari_psf_distiller.widgets.running.progress_bar import TimeLeft
+from napari_psf_distiller.widgets.trial.shown import ShownTrial
+from napari_psf_distiller.widgets.viewer.calm import Calm
+from napari_psf_distiller.wording import duration_text
+
+__all__ = ["TrialPart"]
+
+TITLE = "Try on a region"
+VIEW = "trial"
+
+ENDED = {"given": "", "noise": ", where the noise begins to be fitted"}
+
+
+class TrialPart(QWidget):
+    """Tries a region in a thread, shows the results side by side, and hands on what is chosen.
+
+    Parameters
+    ----------
+    region : QWidget
+        Where the region is chosen.
+    read : callable
+        Called in the main thread: reads layers and parameters, and returns what makes the
+        generator for the thread. An `InputError` from it is shown.
+    use : callable
+        Takes the settings that are chosen.
+    find_viewer : callable
+        Returns the viewer, or None.
+
+    Attributes
+    ----------
+    panes : Panes
+        What is shown in the viewer for the time being.
+    shown : ShownTrial or None
+        By the last run.
+    use_buttons : list of PushButton
+        One for each of what was tried.
+    """
+
+    def __init__(
+        self,
+        region: QWidget,
+        read: Callable[[], Callable[[], Steps[ShownTrial]]],
+        use: Callable[[Deconvolve], None],
+        find_viewer: Callable[[], "napari.viewer.Viewer | None"],
+    ) -> None:
+        super().__init__()
+        self._read, self._use, self._find_viewer = read, use, find_viewer
+        self._background = Background(
+            self._on_done,
+            self._on_failed,
+            progressed=self._on_progress,
+            ended=self._on_ended,
+        )
+        self._calm: Calm | None = None
+        self._time_left = TimeLeft()
+        self.shown: ShownTrial | None = None
+        self.panes = Panes(self, self._set_buttons)
+        self.region = region
+        self.button = PushButton(
+            text="&Try",
+            tooltip="Deconvolve the region with the automatic end, with a number of iterations "
+            "and with total variation, and show them side by side. Numbers that are chosen above "
+            "are tried; the layers are yours, and none of them is changed.",
+        )
+        self.back = PushButton(
+            text="Side by &side",
+            tooltip="Show the region and its results alone. Press again to go back.",
+        )
+        self.cancel_button = PushButton(text="Cancel", tooltip="Stop after this iteration.")
+        self.bar = QProgressBar()
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.notice = Notice()
+        self.results = QGridLayout()
+        self.results.setContentsMargins(0, 0, 0, 0)
+        self.results.setColumnStretch(0, 1)
+        self.use_buttons: list[PushButton] = []
+        self._lay_out()
+        self.button.changed.connect(lambda _: self.start())
+        self.back.changed.connect(lambda _: self._toggle())
+        self.cancel_button.changed.connect(lambda _: self.cancel())
+        self._set_buttons()
+
+    def _lay_out(self) -> None:
+        title = QLabel(f"<b>{TITLE}</b>")
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(QLabel("region"))
+        line.addWidget(self.region, 1)
+        results = QWidget()
+        results.setLayout(self.results)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.setSpacing(4)
+        buttons = row_of_buttons([self.button, self.back, self.cancel_button])
+        for widget in (title, row, buttons, self.bar, self.status, self.notice, results):
+            layout.addWidget(widget)
+
+    @property
+    def running(self) -> bool:
+        """Whether a trial is under way."""
+        return self._background.running
+
+    @property
+    def busy(self) -> bool:
+        """Whether a trial is under way, or its layers are on their way."""
+        return self.running or self.panes.busy
+
+    def start(self) -> None:
+        """Try the region, unless that is under way; what the last trial showed is taken away."""
+        if self.running:
+            return
+        self.notice.say("")
+        try:
+            work = self._read()
+        except InputError as error:
+            self._on_failed(str(error))
+            return
+        self.panes.leave()
+        self.shown = None
+        self._clear_results()
+        self._time_left = TimeLeft()
+        self._calm = Calm()
+        self.status.setText("running")
+        self.bar.setRange(0, 0)
+        self._background.ask(work)
+        self._set_buttons()
+
+    def cancel(self) -> None:
+        """Stop the trial within an iteration; nothing is added."""
+        if self.running:
+            self._background.cancel()
+            self.status.setText("cancelling")
+
+    def leave(self) -> None:
+        """Stop, and show again what was shown before, at once: the widget's dock was closed."""
+        self.cancel()
+        self._end_calm()
+        self.panes.leave_now()
+
+    # --- in the main thread, from the worker
+
+    def _on_progress(self, progress: Progress) -> None:
+        left = self._time_left.after(progress)
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.iteration)
+        self.status.setText(
+            f"{progress.title} {progress.iteration} / {progress.total}{f', {left}' if left else ''}"
+        )
+
+    def _on_done(self, shown: ShownTrial) -> None:
+        self.shown = shown
+        trial = shown.trial
+        sizes = " x ".join(str(part.stop - part.start) for part in trial.region)
+        self.status.setText(f"done: {sizes} voxels, on {trial.attempts[0].device}")
+        said = (*trial.notes, *trial.warnings)
+        self.notice.say("<br>".join((escape(one, quote=False) for one in said)))
+        for row, attempt in enumerate(trial.attempts):
+            self._add_result(row, attempt)
+        self._show()
+
+    def _on_failed(self, sentence: str) -> None:
+        self.status.setText("not done")
+        self.notice.say(escape(sentence, quote=False), to_do=True)
+        show_error(f"{TITLE}: {sentence}")
+
+    def _on_ended(self) -> None:
+        self._end_calm()
+        if self._background.cancelled:
+            self.status.setText("cancelled")
+        self._set_buttons()
+
+    def _end_calm(self) -> None:
+        calm, self._calm = self._calm, None
+        if calm is not None:
+            calm.end()
+
+    # --- what came of it
+
+    def _add_result(self, row: int, attempt: Attempt) -> None:
+        number = attempt.iterations
+        text = QLabel(
+            f"<b>{escape(attempt.name)}</b><br>{number} iteration{'s' if number > 1 else ''}"
+            f"{ENDED.get(str(attempt.why_ended), '')}; all takes about "
+            f"{duration_text(attempt.seconds_for_all)}"
+        )
+        text.setWordWrap(True)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        button = PushButton(
+            text="Use this", tooltip="Put these settings into the fields of this widget."
+        )
+        button.changed.connect(lambda _: self._use(attempt.settings))
+        self.use_buttons.append(button)
+        self.results.addWidget(text, row, 0)
+        self.results.addWidget(button.native, row, 1)
+
+    def _clear_results(self) -> None:
+        self.use_buttons.clear()
+        while (item := self.results.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+
+    def _toggle(self) -> None:
+        if self.panes.name:
+            self.panes.leave()
+        else:
+            self._show()
+
+    def _show(self) -> None:
+        viewer, shown = self._find_viewer(), self.shown
+        if viewer is None or shown is None:
+            return
+        self.panes.enter(viewer, VIEW, adding=shown.layers, ranges=shown.ranges, point=shown.point)
+
+    def _set_buttons(self) -> None:
+        running = self.running
+        self.button.enabled = not running
+        self.back.enabled = self.shown is not None and not running
+        self.back.text = "&Back" if self.panes.name else "Side by &side"
+        self.cancel_button.enabled = running
+        self.bar.setVisible(running)
