@@ -20,7 +20,13 @@ from napari_psf_distiller.deconvolution.deconvolve import checked_model
 from napari_psf_distiller.deconvolution.pipeline import bytes_of
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough
-from napari_psf_distiller.deconvolution.tiled import overlap_of, tile_need, tile_steps, tile_work
+from napari_psf_distiller.deconvolution.tiled import (
+    Workload,
+    overlap_of,
+    tile_need,
+    tile_steps,
+    tile_work,
+)
 from napari_psf_distiller.errors import DeviceMemoryError, InputError
 from napari_psf_distiller.progress import Progress, Steps, passed_on
 from napari_psf_distiller.recipe import Deconvolve, Recipe
@@ -56,6 +62,8 @@ class Attempt:
     seconds_for_all : float
         About how long the whole image would take so, or the data set that it is of; the search of
         the number of iterations is in it.
+    pieces : int
+        In how many parts the memory has that done, about.
     device : str
     warnings : tuple of str
     """
@@ -67,6 +75,7 @@ class Attempt:
     why_ended: WhyEnded
     seconds_per_iteration: float
     seconds_for_all: float
+    pieces: int
     device: str
     warnings: tuple[str, ...]
 
@@ -108,7 +117,7 @@ def attempts_on(
     recipe: Recipe,
     engine: Engine,
     seek: Seek,
-    work: Callable[[Array, Model], int],
+    work: Callable[[Array, Model], Workload],
     masks: Sequence[ArrayLike | None] = (),
 ) -> Steps[tuple[Attempt, ...]]:
     """Deconvolve one region of a volume with several settings, as a generator of progress.
@@ -129,7 +138,7 @@ def attempts_on(
     seek : callable
         Seeks the number of iterations where the settings leave it open.
     work : callable
-        Returns the voxels of an iteration of all that is to be done later, see `work_of`.
+        Returns what an iteration of all that is to be done later goes over, see `work_of`.
     masks : sequence of array_like or None
         For each of the settings, the voxels that count, in memory; without it the settings'
         saturation is looked for in what is read.
@@ -186,6 +195,7 @@ def attempts_on(
             paces.append((pace.seconds, voxels))
         seconds = sum(pace for pace, _ in paces)
         per_voxel = seconds / sum(voxels for _, voxels in paces)
+        of_all = work(kernel, model)
         attempts.append(
             Attempt(
                 name,
@@ -194,7 +204,8 @@ def attempts_on(
                 enough.iterations,
                 enough.why,
                 seconds,
-                searched + per_voxel * work(kernel, model) * enough.iterations,
+                searched + per_voxel * of_all.voxels * enough.iterations,
+                of_all.tiles,
                 engine.description,
                 (*found, *enough.warnings),
             )

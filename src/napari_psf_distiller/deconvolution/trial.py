@@ -21,7 +21,7 @@ from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.deconvolution.regions import checked_region, detailed_region
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
-from napari_psf_distiller.deconvolution.tiled import work_of
+from napari_psf_distiller.deconvolution.tiled import Workload, work_of
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
@@ -240,8 +240,8 @@ def try_steps(
     def seek(_: Deconvolve, kernel: Array, model: Model) -> Steps[Enough]:
         return enough_iterations(measured, kernel, engine, model, memory)
 
-    def work(kernel: Array, model: Model) -> int:
-        return work_of(array.shape, kernel, model, engine, memory).voxels
+    def work(kernel: Array, model: Model) -> Workload:
+        return work_of(array.shape, kernel, model, engine, memory)
 
     masks = [counting_voxels(array, one.saturation, mask) for one in tried]
     attempts = yield from attempts_on(

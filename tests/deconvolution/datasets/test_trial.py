@@ -1,5 +1,7 @@
 """A region of a data set tried is what the long run writes there; only it is read."""
 
+import math
+
 import numpy as np
 import pytest
 import tifffile
@@ -111,7 +113,7 @@ def test_what_is_not_there_is_said(source, psf, options, sentence):
 def test_a_survey_says_what_there_is(source, tmp_path):
     found = psfd.survey(source)
     assert (found.times, found.channels, found.shapes) == (2, ("a", "b"), (SHAPE[2:],))
-    assert (found.stacks, found.nbytes) == (4, 4 * np.prod(SHAPE))
+    assert (found.stacks, found.nbytes) == (4, 4 * math.prod(SHAPE))
     assert str(found).startswith(
         "1 position x 2 times x 2 channels (a, b), 6 x 90 x 200 voxels of 0.2 x 0.08 x 0.08 µm"
     )

@@ -45,7 +45,7 @@ def tries(user: Any, opened: Any) -> Callable[..., list[Any]]:
 
     def press(region: str = "") -> list[Any]:
         if region:
-            opened.trial.region.offer_shapes()
+            opened.trial.region.offer_layers()
             opened.trial.region.setCurrentText(region)
             assert opened.trial.region.currentText() == region
         before = list(user.viewer.layers)
@@ -84,12 +84,14 @@ def test_it_shows_the_region_in_several_ways(
     np.testing.assert_array_equal(layers[0].data, bead_layer.data[trial.region])
     for layer, attempt in zip(layers[1:], expected.attempts, strict=False):
         np.testing.assert_array_equal(layer.data, attempt.array)
-    # Side by side, the first where it lies in the image.
+    # In rows of two, the first where it lies in the image.
     corner = [part.start for part in trial.region]
     np.testing.assert_allclose(layers[0].data_to_world((0, 0, 0)), bead_layer.data_to_world(corner))
-    lefts = [layer.extent.world[0][2] for layer in layers[:4]]
-    rights = [layer.extent.world[1][2] for layer in layers[:4]]
-    assert all(right < left for right, left in zip(rights, lefts[1:], strict=False))
+    low, high = (np.array([layer.extent.world[end][1:] for layer in layers[:4]]) for end in (0, 1))
+    for left, right in ((0, 1), (2, 3)):
+        assert high[left][1] < low[right][1]
+        assert low[left][0] == low[right][0]
+    assert high[0][0] < low[2][0]
     # None of them is an image to work on.
     assert not set(layers) & set(opened.image.choices)
     assert told.errors == []
@@ -150,7 +152,7 @@ def test_a_rectangle_and_the_view_are_regions(
     viewer.layers.remove(shapes)
     user.waits(lambda: not opened.trial.busy)
     user.clicks(opened.trial.button)
-    assert "The shapes layer 'here' is gone" in opened.trial.notice.text()
+    assert "The layer 'here' is gone" in opened.trial.notice.text()
     (measured, *_) = tries(VIEW)
     assert measured.data.shape[0] == bead_layer.data.shape[0]
 

@@ -32,7 +32,7 @@ from napari_psf_distiller.deconvolution.regions import (
 )
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough
-from napari_psf_distiller.deconvolution.tiled import work_of
+from napari_psf_distiller.deconvolution.tiled import Workload, work_of
 from napari_psf_distiller.deconvolution.trial import Trial, usual_settings
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
@@ -170,10 +170,14 @@ def try_dataset_steps(
     for each in images:
         stacks[each.layout.space] += each.layout.size("t") * each.layout.size("c")
 
-    def work(kernel: Array, model: Model) -> int:
-        return sum(
-            count * work_of(shape, kernel, model, engine, memory).voxels
+    def work(kernel: Array, model: Model) -> Workload:
+        found = [
+            (count, work_of(shape, kernel, model, engine, memory))
             for shape, count in stacks.items()
+        ]
+        return Workload(
+            sum(count * one.voxels for count, one in found),
+            sum(count * one.tiles for count, one in found),
         )
 
     attempts = yield from attempts_on(

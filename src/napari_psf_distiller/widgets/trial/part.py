@@ -27,8 +27,6 @@ __all__ = ["TrialPart"]
 TITLE = "Try on a region"
 VIEW = "trial"
 
-ENDED = {"given": "", "noise": ", where the noise begins to be fitted"}
-
 
 class TrialPart(QWidget):
     """Tries a region in a thread, shows the results side by side, and hands on what is chosen.
@@ -174,7 +172,7 @@ class TrialPart(QWidget):
         sizes = " x ".join(str(part.stop - part.start) for part in trial.region)
         self.status.setText(f"done: {sizes} voxels, on {trial.attempts[0].device}")
         said = (*trial.notes, *trial.warnings)
-        self.notice.say("<br>".join((escape(one, quote=False) for one in said)))
+        self.notice.say("<br>".join(escape(one, quote=False) for one in said))
         for row, attempt in enumerate(trial.attempts):
             self._add_result(row, attempt)
         self._show()
@@ -200,9 +198,12 @@ class TrialPart(QWidget):
     def _add_result(self, row: int, attempt: Attempt) -> None:
         number = attempt.iterations
         text = QLabel(
-            f"<b>{escape(attempt.name)}</b><br>{number} iteration{'s' if number > 1 else ''}"
-            f"{ENDED.get(str(attempt.why_ended), '')}; all takes about "
-            f"{duration_text(attempt.seconds_for_all)}"
+            f"<b>{escape(attempt.name)}</b><br>{number} iteration{'s' if number > 1 else ''}, "
+            f"all in about {duration_text(attempt.seconds_for_all)}"
+        )
+        text.setToolTip(
+            f"An iteration of the region took {attempt.seconds_per_iteration:.2g} s; ended by: "
+            f"{attempt.why_ended}."
         )
         text.setWordWrap(True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

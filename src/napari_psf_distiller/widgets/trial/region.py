@@ -1,16 +1,12 @@
 """Which region of an image layer is tried: what is shown, a rectangle, the middle, or none."""
 
-from collections.abc import Callable
-
-import napari
 import numpy as np
 from napari.layers import Image, Shapes
-from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.deconvolution.regions import REGION_VOXELS, middle_region
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.widgets.layers.lineage import identity
+from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerChoice
 from napari_psf_distiller.widgets.layers.region import axes_of_space
 from napari_psf_distiller.widgets.layers.source import Source
 from napari_psf_distiller.widgets.prove.region import drawn_box
@@ -25,10 +21,8 @@ TOOLTIP = (
     "but for the first."
 )
 
-FindViewer = Callable[[], "napari.viewer.Viewer | None"]
 
-
-class RegionChoice(QComboBox):
+class RegionChoice(LayerChoice):
     """Offers the regions of an image, and the shapes layers there are when it is opened.
 
     Parameters
@@ -38,29 +32,9 @@ class RegionChoice(QComboBox):
     """
 
     def __init__(self, find_viewer: FindViewer) -> None:
-        super().__init__()
-        self._find_viewer = find_viewer
+        super().__init__(find_viewer, Shapes, (DETAIL, VIEW, MIDDLE))
         self.setToolTip(TOOLTIP)
         self.setAccessibleName("region")
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
-        for name in (DETAIL, VIEW, MIDDLE):
-            self.addItem(name, "")
-
-    def showPopup(self) -> None:  # noqa: N802
-        """Offer the shapes layers that there are now."""
-        self.offer_shapes()
-        super().showPopup()
-
-    def offer_shapes(self) -> None:
-        """Offer the shapes layers that there are now; what is chosen stays."""
-        chosen, text = self.currentData(), self.currentText()
-        while self.count() > 3:
-            self.removeItem(3)
-        for layer in self._shapes():
-            self.addItem(layer.name, identity(layer))
-        place = self.findData(chosen) if chosen else self.findText(text)
-        self.setCurrentIndex(max(place, 0))
 
     def box(self, layer: Image, image: Source) -> Box | None:
         """Return the region that is chosen, or None for that with the most detail.
@@ -77,24 +51,14 @@ class RegionChoice(QComboBox):
             The shapes layer is gone or empty, or what is shown is nothing of the image.
         """
         shape = np.shape(image.data)
-        chosen = self.currentText() if not self.currentData() else ""
-        if chosen == DETAIL:
-            return None
-        if chosen == MIDDLE:
+        drawn = self.layer()
+        if isinstance(drawn, Shapes):
+            return drawn_box(drawn, image)
+        if self.fixed == MIDDLE:
             return middle_region(shape)
-        if chosen == VIEW:
+        if self.fixed == VIEW:
             return box_in_view(layer, shape)
-        shapes = [one for one in self._shapes() if identity(one) == self.currentData()]
-        if not shapes:
-            raise InputError(
-                f"The shapes layer {self.currentText()!r} is gone: choose another region."
-            )
-        return drawn_box(shapes[0], image)
-
-    def _shapes(self) -> list[Shapes]:
-        viewer = self._find_viewer()
-        found = viewer.layers if viewer is not None else ()
-        return [layer for layer in found if isinstance(layer, Shapes)]
+        return None
 
 
 def box_in_view(layer: Image, shape: tuple[int, ...]) -> Box:

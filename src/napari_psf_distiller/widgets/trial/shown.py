@@ -19,6 +19,10 @@ MEASURED = "measured"
 BRIGHTEST = 99.95
 
 
+# So many in a row, and what is left between them and between the rows, as a part of an image.
+COLUMNS, BESIDE, UNDER = 2, 0.04, 0.2
+
+
 @dataclass(frozen=True, eq=False)
 class ShownTrial:
     """A trial, and what shows it in a viewer.
@@ -27,8 +31,8 @@ class ShownTrial:
     ----------
     trial : Trial
     layers : list of LayerData
-        The measured region, each result right of the one before, and their headings. No step's
-        layers: none is offered to work on.
+        The measured region and each result, in rows of two, and their headings. No step's layers:
+        none is offered to work on.
     ranges : list of (float, float)
         Background and maximum of each image.
     point : tuple of float
@@ -54,8 +58,13 @@ def shown_trial(trial: Trial, geometry: dict[str, Any], title: str) -> ShownTria
     """
     # They stand beside each other in the viewer's plane, however the image is turned.
     placed = {name: geometry[name] for name in ("scale", "translate", "units", "axis_labels")}
-    wide = trial.image.shape[-1]
-    step = (wide + max(2, round(0.06 * wide))) * placed["scale"][-1]
+    # Headings stand in what is left between the rows.
+    down, across = (
+        (n + max(2, round(gap * n))) * size
+        for n, gap, size in zip(
+            trial.image.shape[-2:], (UNDER, BESIDE), placed["scale"][-2:], strict=True
+        )
+    )
     images = [(MEASURED, trial.image, (1,) * trial.image.ndim)]
     images += [
         (one.name, one.array, one.settings.factors(trial.image.shape)) for one in trial.attempts
@@ -63,7 +72,9 @@ def shown_trial(trial: Trial, geometry: dict[str, Any], title: str) -> ShownTria
     layers: list[LayerData] = []
     corners, ranges = [], []
     for n, (name, array, factors) in enumerate(images):
-        offset = (*placed["translate"][:-1], placed["translate"][-1] + n * step)
+        row, column = divmod(n, COLUMNS)
+        *depth, top, left = placed["translate"]
+        offset = (*depth, top + row * down, left + column * across)
         own = placed | {"translate": offset}
         corners.append((offset[-2] - 0.5 * placed["scale"][-2], offset[-1]))
         low, high = full_range(array)
