@@ -88,6 +88,28 @@ def test_a_voxel_size_is_told_in_micrometres_whatever_its_unit(
     assert {str(unit) for unit in layer.units} == {"micrometer"}
 
 
+@pytest.mark.parametrize(
+    ("unit", "step", "shown"),
+    [
+        ("second", 30.0, (30.0, "second")),
+        ("weeks of (", 2.0, (1.0, "pixel")),
+        ("", 1.0, (1.0, "pixel")),
+    ],
+)
+def test_the_time_between_images_is_told_where_it_is_known(
+    viewer: napari.Viewer, tmp_path: Path, unit: str, step: float, shown: tuple[float, str]
+) -> None:
+    group = write_zarr(tmp_path / "one.zarr", SERIES[:, 0], "tzyx", spacing=SPACING)
+    ome: Any = group.attrs["ome"]
+    (scales,) = ome["multiscales"]
+    scales["axes"][0] |= {"unit": unit} if unit else {}
+    scales["datasets"][0]["coordinateTransformations"][0]["scale"][0] = step
+    group.attrs["ome"] = ome
+    (layer,) = viewer.open(str(tmp_path / "one.zarr"), plugin=PLUGIN)
+    assert (layer.scale[0], str(layer.units[0])) == shown
+    assert read_image_layer(layer, "an image", viewer).recipe.spacing == pytest.approx(SPACING)
+
+
 def test_of_a_plate_the_first_field_is_opened_and_the_others_are_told(
     viewer: napari.Viewer, tmp_path: Path, told: Any
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dask.array
+import pint
 from napari.utils.notifications import show_info
 
 from napari_psf_distiller.datasets.ome_zarr import (
@@ -34,7 +35,7 @@ __all__ = ["get_zarr_reader"]
 # In this order the axes come to napari; a layer is made of each channel.
 AXES = ("t", "z", "y", "x")
 
-# What the axes of time and space are measured in, where the file says it.
+# The unit of an axis that the file says none of.
 PIXEL = "pixel"
 
 
@@ -111,12 +112,23 @@ def _geometry(image: OmeZarrImage) -> dict[str, Any]:
     if layout.spacing is None:
         return found
     sizes = dict(zip(layout.space_axes, layout.spacing, strict=True))
+    units = dict.fromkeys(layout.space_axes, "micrometer")
+    if layout.time_step > 0 and _is_time(layout.time_unit):
+        sizes["t"], units["t"] = layout.time_step, layout.time_unit
     first = dict(zip(layout.space_axes, layout.first_voxel, strict=False))
     return found | {
         "scale": tuple(sizes.get(axis, 1.0) for axis in axes),
         "translate": tuple(first.get(axis, 0.0) for axis in axes),
-        "units": tuple("micrometer" if axis in sizes else PIXEL for axis in axes),
+        "units": tuple(units.get(axis, PIXEL) for axis in axes),
     }
+
+
+def _is_time(unit: str) -> bool:
+    """Return whether a text is a unit of time."""
+    try:
+        return bool(unit) and pint.get_application_registry().Quantity(1, unit).check("[time]")
+    except Exception:  # of pint, as many kinds as there are ways to write no unit
+        return False
 
 
 def _name(path: str, image: OmeZarrImage, number: int, shown: ChannelDisplay) -> str:
