@@ -126,6 +126,14 @@ def test_a_damaged_or_later_psf_is_told(tmp_path):
         psfd.read_psf(path)
 
 
+def test_a_psf_larger_than_the_memory_is_not_read(tmp_path):
+    path = tmp_path / "psf.zarr"
+    made().save(path)
+    zarr.open_array(path / "0", mode="r+").resize((10**5,) * 3)
+    with pytest.raises(InputError, match="more than the memory of this machine"):
+        psfd.read_psf(path)
+
+
 def test_on_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made().save("psf.tif")

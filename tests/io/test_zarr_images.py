@@ -1,5 +1,9 @@
 """Images of OME-Zarr: which part is read, with which voxels, and what is said of bad ones."""
 
+import contextlib
+import functools
+import json
+import operator
 import warnings
 
 import numpy as np
@@ -263,6 +267,32 @@ def test_axes_that_are_not_known_are_told(tmp_path):
     damage(path, multiscales=scales)
     with pytest.raises(InputError, match="has the axes depth, y, x; known are"):
         read_image(path)
+
+
+def places_in(said, place=()):
+    """Yield where something is said in JSON."""
+    named = (
+        said if isinstance(said, dict) else dict(enumerate(said if isinstance(said, list) else ()))
+    )
+    for name, value in named.items():
+        yield (*place, name)
+        yield from places_in(value, (*place, name))
+
+
+@pytest.mark.parametrize("value", [None, -1, 1e300, "x", {}, [1], 10**12], ids=repr)
+@pytest.mark.parametrize("file", [".zattrs", "s0/.zarray"])
+def test_whatever_its_metadata_say_there_is_an_image_or_a_sentence(tmp_path, file, value):
+    path = tmp_path / "beads.zarr"
+    write_zarr(path, SERIES[0], "czyx", spacing=SPACING, channels=("a", "b"), version="0.4")
+    text = (path / file).read_text()
+    for *above, last in places_in(json.loads(text)):
+        said = json.loads(text)
+        functools.reduce(operator.getitem, above, said)[last] = value
+        (path / file).write_text(json.dumps(said))
+        with contextlib.suppress(InputError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert read_image(path, channel=1).image.ndim in (2, 3)
+            assert read_microscope(path, 1).channels == 2
 
 
 def test_what_is_larger_than_the_memory_is_not_read(tmp_path):

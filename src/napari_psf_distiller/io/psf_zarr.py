@@ -29,6 +29,7 @@ from napari_psf_distiller.io.psf_record import (
     note_on,
     record_of,
 )
+from napari_psf_distiller.io.tiff_images import refuse_too_large
 from napari_psf_distiller.io.zarr_images import image_in_zarr
 from napari_psf_distiller.recipe import Recipe
 
@@ -120,8 +121,9 @@ def read_zarr_psf(path: str | Path) -> StoredPSF:
     if note is None:
         return _read_foreign(path)
     spacing, recipe = made_with(note, path)
-    image = open_image(path)
-    voxels = np.asarray(image.volume())
+    volume = open_image(path).volume()
+    refuse_too_large(path, volume.shape, volume.dtype)
+    voxels = np.asarray(volume)
     psf = check_image(voxels, f"The PSF in {path}").reshape(voxels.shape)
     try:
         arrays = _record(path)

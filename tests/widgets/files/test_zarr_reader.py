@@ -1,5 +1,6 @@
 """An OME-Zarr is opened lazily, as its file says, and each step works on its full resolution."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,11 @@ def test_a_damaged_one_is_told_in_a_sentence(tmp_path: Path) -> None:
     del group["s1"]
     read = get_zarr_reader(path)
     with pytest.raises(InputError, match="names the array s1, which cannot be opened"):
+        read(path)
+    write_zarr(tmp_path / "one.zarr", SERIES[0, 0], version="0.4")
+    said = tmp_path / "one.zarr/s0/.zarray"
+    said.write_text(json.dumps(json.loads(said.read_text()) | {"chunks": [0, 8, 12]}))
+    with pytest.raises(InputError, match="cut into too many chunks"):
         read(path)
 
 

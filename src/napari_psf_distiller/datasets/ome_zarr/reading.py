@@ -34,6 +34,9 @@ __all__ = [
     "series_listed",
 ]
 
+# Each is told by its name; an image has far fewer.
+MOST_CHANNELS = 10_000
+
 
 @dataclass(frozen=True)
 class OmeZarrImage:
@@ -203,13 +206,19 @@ def _image(root: zarr.Group, path: str, name: str) -> OmeZarrImage:
             f"{where} names {len(axes)} axes ({', '.join(axes)}), but its array {first.path} has "
             f"{len(stored.shape)}. Export it again."
         )
+    if "c" in axes and stored.shape[axes.index("c")] > MOST_CHANNELS:
+        raise InputError(
+            f"{where} says that it has {stored.shape[axes.index('c')]} channels; at most "
+            f"{MOST_CHANNELS} are read. Export it again."
+        )
     factors, moved = np.ones(len(axes)), np.zeros(len(axes))
     for transformations in (first.coordinateTransformations, scales.coordinateTransformations):
         for one in transformations or ():
             scale = np.asarray(getattr(one, "scale", 1.0), float)
             factors, moved = factors * scale, moved * scale
             moved = moved + np.asarray(getattr(one, "translation", 0.0), float)
-    units = {str(axis.name): getattr(axis, "unit", None) for axis in scales.axes}
+    stated = {str(axis.name): getattr(axis, "unit", None) for axis in scales.axes}
+    units = {axis: unit if isinstance(unit, str) else None for axis, unit in stated.items()}
     spacing = _spacing(dict(zip(axes, factors, strict=True)), units, space)
     first_voxel: tuple[float, ...] = ()
     if spacing is not None:

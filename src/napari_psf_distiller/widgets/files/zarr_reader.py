@@ -82,8 +82,7 @@ def read_zarr_layers(path: str) -> LayerTuples:
             f"{Path(path).name} holds {len(names)} images; {names[0]}, the first, is opened. Open "
             f"another by its own folder, such as {Path(path).name}/{names[-1]}."
         )
-    lazily: Callable[[Any], Any] = dask.array.from_zarr
-    levels = [lazily(array) for array in resolutions(image)]
+    levels = [_lazily(array, image.where) for array in resolutions(image)]
     keywords = _geometry(image)
     layers = []
     for number, shown in enumerate(channel_displays(image)):
@@ -93,6 +92,17 @@ def read_zarr_layers(path: str) -> LayerTuples:
         data = parts if len(parts) > 1 else parts[0]
         layers.append((data, own | {"multiscale": len(parts) > 1}, "image"))
     return layers
+
+
+def _lazily(array: Any, where: str) -> Any:
+    read: Callable[[Any], Any] = dask.array.from_zarr
+    try:
+        return read(array)
+    except (ArithmeticError, MemoryError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{where} is damaged, or cut into too many chunks: one of its arrays has the shape "
+            f"{array.shape} in chunks of {array.chunks}. Export it again."
+        ) from error
 
 
 def _in_order(level: Any, image: OmeZarrImage, channel: int) -> Any:

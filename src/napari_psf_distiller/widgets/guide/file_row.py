@@ -56,8 +56,8 @@ class FileRow(QWidget):
         actions: dict[str, tuple[Callable[[], None], str]] = {
             "Save PSF": (
                 self._ask_psf,
-                "Write the PSF as ImageJ's TIFF or OME-TIFF, with all that is known of it, or in a "
-                "format of another package.",
+                "Write the PSF as ImageJ's TIFF, OME-TIFF or OME-Zarr, with all that is known "
+                "of it, or in a format of another program.",
             ),
             "Export recipe": (
                 self._ask_export_recipe,
@@ -94,7 +94,7 @@ class FileRow(QWidget):
         Background(self._use, self._tell).ask(lambda: Recipe.load(path))
 
     def save_psf(self, path: Path) -> None:
-        """Write the newest PSF of the image as TIFF."""
+        """Write the newest PSF of the image in the format that the name asks for."""
         self._write_file(path, PSFMade.save)
 
     def export_recipe(self, path: Path) -> None:
