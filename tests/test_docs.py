@@ -23,6 +23,7 @@ WIDGETS = {
     "Distil PSF": ("distil.widget", "distil_psf"),
     "Post-process PSF": ("postprocess", "postprocess_psf"),
     "Deconvolve": ("deconvolve", "deconvolve"),
+    "Deconvolve data set": ("dataset.widget", "deconvolve_dataset"),
     "Inspect PSF": ("inspect.widget", "inspect_psf"),
     "Prove PSF": ("prove.widget", "prove_psf"),
 }

@@ -19,12 +19,19 @@ WIDGETS = {
     "Distil PSF": "Distil",
     "Post-process PSF": "Post-process",
     "Deconvolve": "Deconvolve",
+    "Deconvolve data set": "Deconvolve data set",
     "Inspect PSF": None,
     "Prove PSF": "Prove",
 }
 
 MENUS = {
-    "napari/layers/filter": {"preprocess_beads", "distil_psf", "postprocess_psf", "deconvolve"},
+    "napari/layers/filter": {
+        "preprocess_beads",
+        "distil_psf",
+        "postprocess_psf",
+        "deconvolve",
+        "deconvolve_dataset",
+    },
     "napari/layers/segment": {"threshold", "find_beads"},
     "napari/layers/measure": {"guide", "inspect_psf", "prove_psf"},
 }
@@ -36,7 +43,7 @@ def manifest() -> PluginManifest:
 
 
 def test_every_command_is_something_that_can_be_called(manifest: PluginManifest) -> None:
-    assert len(manifest.contributions.commands) == 14
+    assert len(manifest.contributions.commands) == 15
     for command in manifest.contributions.commands:
         module, name = command.python_name.split(":")
         assert callable(getattr(importlib.import_module(module), name)), command.id
@@ -56,7 +63,8 @@ def test_the_widgets_open_by_their_names(viewer: napari.Viewer, manifest: Plugin
     assert names == ["PSF Distiller", *WIDGETS]
     dock, guide = viewer.window.add_plugin_dock_widget(PLUGIN, "PSF Distiller")
     assert dock.widget() is guide
-    assert [*(step.title for step in guide.steps), StepId.PROVE.title] == list(WIDGETS)
+    of_images = [name for name in WIDGETS if name != "Deconvolve data set"]
+    assert [*(step.title for step in guide.steps), StepId.PROVE.title] == of_images
     for name, button in WIDGETS.items():
         dock, gui = viewer.window.add_plugin_dock_widget(PLUGIN, name)
         assert isinstance(gui, FunctionGui)

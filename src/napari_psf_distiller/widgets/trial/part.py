@@ -6,6 +6,7 @@ from html import escape
 import napari
 from magicgui.widgets import PushButton
 from napari.utils.notifications import show_error
+from psygnal import Signal
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
@@ -42,6 +43,8 @@ class TrialPart(QWidget):
         Takes the settings that are chosen.
     find_viewer : callable
         Returns the viewer, or None.
+    asked : str
+        What stands beside the choice.
 
     Attributes
     ----------
@@ -51,7 +54,11 @@ class TrialPart(QWidget):
         By the last run.
     use_buttons : list of PushButton
         One for each of what was tried.
+    tried : Signal
+        The results are there.
     """
+
+    tried = Signal()
 
     def __init__(
         self,
@@ -59,6 +66,7 @@ class TrialPart(QWidget):
         read: Callable[[], Callable[[], Steps[ShownTrial]]],
         use: Callable[[Deconvolve], None],
         find_viewer: Callable[[], "napari.viewer.Viewer | None"],
+        asked: str = "region",
     ) -> None:
         super().__init__()
         self._read, self._use, self._find_viewer = read, use, find_viewer
@@ -92,18 +100,18 @@ class TrialPart(QWidget):
         self.results.setContentsMargins(0, 0, 0, 0)
         self.results.setColumnStretch(0, 1)
         self.use_buttons: list[PushButton] = []
-        self._lay_out()
+        self._lay_out(asked)
         self.button.changed.connect(lambda _: self.start())
         self.back.changed.connect(lambda _: self._toggle())
         self.cancel_button.changed.connect(lambda _: self.cancel())
         self._set_buttons()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, asked: str) -> None:
         title = QLabel(f"<b>{TITLE}</b>")
         row = QWidget()
         line = QHBoxLayout(row)
         line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(QLabel("region"))
+        line.addWidget(QLabel(asked))
         line.addWidget(self.region, 1)
         results = QWidget()
         results.setLayout(self.results)
@@ -176,6 +184,7 @@ class TrialPart(QWidget):
         for row, attempt in enumerate(trial.attempts):
             self._add_result(row, attempt)
         self._show()
+        self.tried.emit()
 
     def _on_failed(self, sentence: str) -> None:
         self.status.setText("not done")
@@ -197,9 +206,10 @@ class TrialPart(QWidget):
 
     def _add_result(self, row: int, attempt: Attempt) -> None:
         number = attempt.iterations
+        parts = f", {attempt.pieces} regions" if attempt.pieces > 1 else ""
         text = QLabel(
             f"<b>{escape(attempt.name)}</b><br>{number} iteration{'s' if number > 1 else ''}, "
-            f"all in about {duration_text(attempt.seconds_for_all)}"
+            f"all in about {duration_text(attempt.seconds_for_all)}{parts}"
         )
         text.setToolTip(
             f"An iteration of the region took {attempt.seconds_per_iteration:.2g} s; ended by: "

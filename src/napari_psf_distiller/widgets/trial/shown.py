@@ -20,7 +20,7 @@ BRIGHTEST = 99.95
 
 
 # So many in a row, and what is left between them and between the rows, as a part of an image.
-COLUMNS, BESIDE, UNDER = 2, 0.04, 0.2
+COLUMNS, BESIDE, UNDER = 2, 0.04, 0.26
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,252 @@
+"""What Deconvolve data set shows beside its fields: what is found, errors, failures, the result."""
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+from weakref import ref
+
+import napari
+from magicgui.widgets import FunctionGui, PushButton
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPlainTextEdit, QSpinBox, QWidget
+
+from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset
+from napari_psf_distiller.deconvolution.datasets.survey import Survey, survey
+from napari_psf_distiller.widgets.dataset.psfs import PSFRows
+from napari_psf_distiller.widgets.dataset.run import Place
+from napari_psf_distiller.widgets.layers.choices import viewer_of
+from napari_psf_distiller.widgets.parts.column import Column, row_of
+from napari_psf_distiller.widgets.parts.notice import Notice
+from napari_psf_distiller.widgets.running.background import Background
+from napari_psf_distiller.widgets.running.job import Ending
+from napari_psf_distiller.widgets.viewer.viewpoint import fill_view
+
+__all__ = ["TITLE", "DatasetPanel", "PlaceChoice"]
+
+TITLE = "Deconvolve data set"
+
+PLUGIN = "napari-psf-distiller"
+
+# Which field an error is about, if it does not name what is typed there.
+ABOUT = {
+    "source": r"No data set",
+    "output": r"No output|^The folder .* is not there",
+    "psf": r"\bPSF",
+    "voxel_size": r"voxel size|spacing",
+    "memory": r"\bGiB\b|memory",
+    "workers": r"number of workers",
+}
+
+KEPT = (
+    "Regions that are done are kept in the output. Press Deconvolve data set again to do the rest; "
+    "until then, what is not done is 0."
+)
+
+
+class PlaceChoice(QWidget):
+    """Chooses the position, the time and the channel that are tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position, self.channel, self.time = QComboBox(), QComboBox(), QSpinBox()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        tips = {
+            self.position: "Which position of the data set is tried.",
+            self.channel: "Which channel is tried.",
+            self.time: "Which point of time (t) is tried, from 0.",
+        }
+        for widget, tip in tips.items():
+            widget.setToolTip(tip)
+            row.addWidget(widget)
+        for choice in (self.position, self.channel):
+            choice.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            choice.setMinimumContentsLength(6)
+        self.time.setPrefix("t ")
+        self.time.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+
+    def show_survey(self, found: Survey) -> None:
+        """Offer what a data set has."""
+        names = [name or "the image" for name in found.positions]
+        for choice, texts in (
+            (self.position, names),
+            (self.channel, found.channels or ("one channel",)),
+        ):
+            choice.clear()
+            choice.addItems(list(texts))
+            choice.setEnabled(len(texts) > 1)
+        self.time.setMaximum(found.times - 1)
+        self.time.setEnabled(found.times > 1)
+
+    @property
+    def place(self) -> Place:
+        """What is chosen."""
+        return Place(
+            max(self.position.currentIndex(), 0),
+            self.time.value(),
+            max(self.channel.currentIndex(), 0),
+        )
+
+
+class DatasetPanel(QObject):
+    """The parts of a Deconvolve data set widget that are no fields of its form.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With its `StepRunner`.
+
+    Attributes
+    ----------
+    psfs : PSFRows
+    place : PlaceChoice
+    found : QLabel
+        What the data set has.
+    notices : dict of str to Notice
+        Below each field, by its name: what is wrong there.
+    failures : QPlainTextEdit
+        Which regions could not be done, and why.
+    below : Column
+        What stands below the button and the progress.
+    """
+
+    def __init__(self, gui: FunctionGui[Any, Any]) -> None:
+        super().__init__(gui.native)
+        # The panel is the widget's: it must not keep it, and all layers with it.
+        self._weakly = ref(gui)
+        self._background = Background(self._on_survey, self._on_no_survey)
+        self.survey: Survey | None = None
+        self.psfs = PSFRows(self.find_viewer, lambda: self.say("psf", ""))
+        self.place = PlaceChoice()
+        self.found, self.failures = QLabel(), QPlainTextEdit()
+        self.found.setWordWrap(True)
+        self.failures.setReadOnly(True)
+        self.failures.setMaximumHeight(110)
+        self.failures.setVisible(False)
+        self.kept = Notice()
+        self.open_button = PushButton(
+            text="&Open result",
+            tooltip="Open the output in the viewer; nothing is loaded before it is shown.",
+            visible=False,
+        )
+        self.notices: dict[str, Notice] = {}
+        layout = gui.native.layout()
+        for name in ("source", "output", "voxel_size", "workers", "scheduler", "memory"):
+            notice = self.notices[name] = Notice()
+            layout.insertWidget(layout.indexOf(row_of(gui[name], gui.native)) + 1, notice)
+            gui[name].changed.connect(lambda _, name=name: self.say(name, ""))
+        self.notices["psf"] = Notice()
+        place = layout.indexOf(self.notices["source"]) + 1
+        for widget in (self.notices["psf"], self.psfs, self.found):
+            layout.insertWidget(place, widget)
+        # What there is below may be higher than many a screen has room for.
+        self.below = Column()
+        for below in (self.kept, self.failures, self.open_button.native):
+            self.below.column.addWidget(below)
+        layout.addWidget(self.below, 1)
+        gui.source.changed.connect(lambda _: self.look())
+        gui.output.changed.connect(lambda _: self._set_open())
+        self.open_button.changed.connect(lambda _: self.open_result())
+        gui.runner.started.connect(self._on_started)
+        gui.runner.ended.connect(self._on_ended)
+
+    @property
+    def looking(self) -> bool:
+        """Whether the data set is being looked at."""
+        return self._background.running
+
+    def find_viewer(self) -> "napari.viewer.Viewer | None":
+        """Return the viewer that the widget is docked in."""
+        gui = self._weakly()
+        return viewer_of(gui) if gui is not None else None
+
+    def say(self, field: str, sentence: str) -> None:
+        """Say beside a field what is wrong there; "" is nothing."""
+        self.notices[field].say(escape(sentence, quote=False), to_do=True)
+
+    # --- what is found
+
+    def look(self) -> None:
+        """Look at the data set whose folder is chosen, in a thread."""
+        gui = self._weakly()
+        self.survey = None
+        self.found.setText("")
+        if gui is None or gui.source.value is None:
+            return
+        path = Path(gui.source.value)
+        self.found.setText("looking ...")
+        self._background.ask(lambda: survey(path))
+
+    def _on_survey(self, found: Survey) -> None:
+        self.survey = found
+        self.found.setText(str(found))
+        self.place.show_survey(found)
+        self.psfs.show_channels(found.channels)
+
+    def _on_no_survey(self, sentence: str) -> None:
+        self.found.setText("")
+        self.say("source", sentence)
+
+    # --- a run
+
+    def _on_started(self) -> None:
+        self.failures.setVisible(False)
+        self.kept.say("")
+        for name in self.notices:
+            self.say(name, "")
+
+    def _on_ended(self, ending: Ending) -> None:
+        done = ending.found
+        if ending.kind == "failed":
+            field = self._field_of(ending.message)
+            if field:
+                self.say(field, ending.message)
+        elif ending.kind == "cancelled":
+            self.kept.say(KEPT)
+        if isinstance(done, DeconvolvedDataset) and done.failed:
+            self.failures.setPlainText("\n".join(done.failed))
+            self.failures.setVisible(True)
+            self.kept.say(
+                "Some regions could not be done; the others are written. Mend what the list says, "
+                "and press Deconvolve data set again: only what failed is done."
+            )
+        self._set_open()
+
+    def _field_of(self, sentence: str) -> str:
+        """Return which field an error is about; "" if that cannot be told."""
+        gui = self._weakly()
+        if gui is None:
+            return ""
+        for name in ("scheduler", "output", "source"):
+            value = gui[name].value
+            if value and str(value) in sentence:
+                return name
+        return next((name for name, words in ABOUT.items() if re.search(words, sentence)), "")
+
+    # --- the result
+
+    def _set_open(self) -> None:
+        gui = self._weakly()
+        output = gui.output.value if gui is not None else None
+        self.open_button.visible = (
+            output is not None and output.suffix == ".zarr" and output.is_dir()
+        )
+
+    def open_result(self) -> None:
+        """Open the output, of several images its first, and look at it; nothing is loaded yet."""
+        gui, viewer = self._weakly(), self.find_viewer()
+        if gui is None or viewer is None:
+            return
+        try:
+            opened = viewer.open(str(gui.output.value), plugin=PLUGIN)
+            for layer in opened:
+                # The file says the range of all that could be, and not of what is there.
+                layer.reset_contrast_limits()
+            fill_view(viewer, opened)
+        except ValueError as error:
+            # What is there is no OME-Zarr, or is damaged.
+            show_error(f"{TITLE}: {error}")

@@ -1,0 +1,111 @@
+"""What Deconvolve data set does in its threads: it looks, tries a region, and runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_psf_distiller.deconvolution.datasets.run import (
+    DeconvolvedDataset,
+    deconvolve_dataset_steps,
+)
+from napari_psf_distiller.deconvolution.datasets.trial import try_dataset_steps
+from napari_psf_distiller.progress import Steps
+from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.running.job import Outcome
+from napari_psf_distiller.widgets.trial.shown import ShownTrial, shown_trial
+
+__all__ = ["DatasetTask", "Place", "dataset_steps", "dataset_trial_steps"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which stack of a data set is tried.
+
+    Attributes
+    ----------
+    position, time, channel : int
+    """
+
+    position: int
+    time: int
+    channel: int
+
+
+@dataclass(frozen=True)
+class DatasetTask:
+    """What is deconvolved and how, as it was read in the main thread.
+
+    Attributes
+    ----------
+    source : Path
+    output : Path
+        A trial needs none.
+    psfs : tuple of callable
+        Each gives the PSF of a channel.
+    recipe : Recipe
+    scheduler : str or None
+    workers : int or None
+    overwrite : bool
+    """
+
+    source: Path
+    output: Path
+    psfs: tuple[Callable[[], PSF], ...]
+    recipe: Recipe
+    scheduler: str | None
+    workers: int | None
+    overwrite: bool
+
+    def read_psfs(self) -> list[PSF]:
+        """Return the PSF of each channel; the same file is read once."""
+        known = {read: read() for read in dict.fromkeys(self.psfs)}
+        return [known[read] for read in self.psfs]
+
+
+def dataset_steps(task: DatasetTask) -> Steps[Outcome]:
+    """Deconvolve a data set; the generator of the widget's worker."""
+    done = yield from deconvolve_dataset_steps(
+        task.source,
+        task.read_psfs(),
+        task.output,
+        task.recipe,
+        scheduler=task.scheduler,
+        workers=task.workers,
+        overwrite=task.overwrite,
+    )
+    return Outcome([], _message(done), done.notes, found=done)
+
+
+def _message(done: DeconvolvedDataset) -> str:
+    before = f", {done.skipped} before" if done.skipped else ""
+    failed = f"; {len(done.failed)} could not be done, see below" if done.failed else ""
+    iterations = ", ".join(map(str, done.iterations))
+    return (
+        f"done: {done.regions} regions of {done.images} images{before}, {iterations} "
+        f"iterations{failed}"
+    )
+
+
+def dataset_trial_steps(task: DatasetTask, place: Place) -> Steps[ShownTrial]:
+    """Deconvolve one region of a data set in several ways; the generator of the trial's worker."""
+    trial = yield from try_dataset_steps(
+        task.source,
+        task.read_psfs(),
+        task.recipe,
+        position=place.position,
+        time=place.time,
+        channel=place.channel,
+        workers=task.workers,
+    )
+    ndim = trial.image.ndim
+    spacing = trial.spacing or (1.0,) * ndim
+    geometry = {
+        "scale": spacing,
+        "translate": tuple(
+            part.start * size for part, size in zip(trial.region, spacing, strict=True)
+        ),
+        "units": ("micrometer",) * ndim,
+        "axis_labels": ("z", "y", "x")[-ndim:],
+    }
+    return shown_trial(trial, geometry, task.source.name)

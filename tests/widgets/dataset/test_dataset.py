@@ -1,0 +1,214 @@
+"""Deconvolve data set: what is found, the PSFs, a trial, the run, and what is said of errors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+import zarr
+from distributed import LocalCluster
+from napari.layers import Image
+
+import napari_psf_distiller as psfd
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout, create_image, open_images
+from napari_psf_distiller.datasets.volume import StoredVolume
+from napari_psf_distiller.widgets.dataset.panel import TITLE
+from napari_psf_distiller.widgets.dataset.psfs import SAME
+
+SPACING = (0.2, 0.08, 0.08)
+SHAPE = (2, 2, 6, 40, 50)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "cells.zarr"
+    layout = ImageLayout(tuple("tczyx"), SHAPE, "f4", SPACING, ("green", "red"), "0.5")
+    create_image(path, layout, "cells")
+    values = np.random.default_rng(1).poisson(20, SHAPE)
+    stored: Any = zarr.open_group(path, mode="r+")["0"]
+    stored[...] = values.astype(np.float32)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        memory_limit=0,
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def psf(viewer: napari.Viewer) -> Image:
+    made = psfd.simulate_psf((5, 7, 7), SPACING).astype(np.float32)
+    return viewer.add_image(made, name="psf", scale=SPACING, units=("micrometer",) * 3)
+
+
+@pytest.fixture
+def opened(user: Any, psf: Image, source: Path, scheduler: str, tmp_path: Path) -> Any:
+    """The widget, filled in."""
+    gui = user.opens(
+        TITLE,
+        source=source,
+        output=tmp_path / "sharp.zarr",
+        scheduler=scheduler,
+        iterations=2,
+        device="numpy",
+    )
+    user.waits(lambda: gui.panel.survey is not None)
+    choose_layer(gui, 0, psf)
+    return gui
+
+
+def choose_layer(gui: Any, row: int, layer: Image) -> None:
+    choice = gui.panel.psfs.choices[row]
+    choice.offer_layers()
+    choice.setCurrentText(layer.name)
+    assert choice.layer() is layer
+
+
+def test_it_says_what_it_found(opened: Any) -> None:
+    assert opened.panel.found.text().startswith(
+        "1 position x 2 times x 2 channels (green, red), 6 x 40 x 50 voxels of 0.2 x 0.08 x 0.08"
+    )
+    assert len(opened.panel.psfs.choices) == 2
+    assert opened.panel.psfs.choices[1].fixed == SAME
+    assert opened.panel.place.channel.count() == 2
+    assert opened.panel.place.time.maximum() == 1
+    assert opened.panel.open_button.native.isHidden()
+
+
+def test_it_deconvolves_the_data_set_and_opens_the_result(
+    user: Any, opened: Any, source: Path, psf: Image, tmp_path: Path, told: Any
+) -> None:
+    assert user.runs(opened) == []
+    assert opened.runner.status.value.startswith("done: ")
+    assert "2, 2 iterations" in opened.runner.status.value
+    (before,), (after,) = open_images(source), open_images(tmp_path / "sharp.zarr")
+    kernel = psfd.PSF(psf.data, SPACING)
+    for channel in (0, 1):
+        stack = np.asarray(before.volume(1, channel))
+        expected = np.asarray(psfd.deconvolve(stack, kernel, 2, device="numpy"))
+        found = np.asarray(after.volume(1, channel))
+        assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
+    assert not opened.panel.open_button.native.isHidden()
+    user.clicks(opened.panel.open_button)
+    opened_layers = [layer for layer in user.viewer.layers if layer is not psf]
+    assert len(opened_layers) == 2
+    np.testing.assert_array_equal(np.asarray(opened_layers[1].data)[1], found)
+    assert told.errors == []
+
+
+def test_each_channel_has_its_psf_from_a_layer_or_a_file(
+    user: Any, opened: Any, source: Path, tmp_path: Path
+) -> None:
+    wider = psfd.PSF(psfd.simulate_psf((5, 9, 9), SPACING), SPACING)
+    wider.save(tmp_path / "red.tif")
+    opened.panel.psfs.choose(1, tmp_path / "red.tif")
+    assert opened.panel.psfs.choices[1].fixed == "red.tif"
+    user.runs(opened)
+    (before,), (after,) = open_images(source), open_images(tmp_path / "sharp.zarr")
+    stack = np.asarray(before.volume(0, 1))
+    expected = np.asarray(psfd.deconvolve(stack, wider, 2, device="numpy"))
+    found = np.asarray(after.volume(0, 1))
+    assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
+
+
+def test_a_region_is_tried_before(
+    user: Any, opened: Any, source: Path, viewer: napari.Viewer, psf: Image
+) -> None:
+    opened.panel.place.channel.setCurrentText("red")
+    opened.panel.place.time.setValue(1)
+    user.clicks(opened.trial.button)
+    user.waits(lambda: not opened.trial.busy)
+    trial = opened.trial.shown.trial
+    (image,) = open_images(source)
+    np.testing.assert_array_equal(trial.image, np.asarray(image.volume(1, 1))[trial.region])
+    assert [one.name for one in trial.attempts][1] == "2 iterations"
+    assert "cells.zarr: 2 iterations" in viewer.layers
+    user.clicks(opened.trial.use_buttons[2])
+    assert (opened.iterations.value, opened.total_variation.value) == (2, 0.005)
+    user.clicks(opened.trial.back)
+    user.waits(lambda: not opened.trial.busy)
+    assert list(viewer.layers) == [psf]
+
+
+def test_a_cancelled_run_keeps_what_is_done_and_goes_on(
+    user: Any, opened: Any, tmp_path: Path, gate: Any
+) -> None:
+    user.starts(opened)
+    user.waits(lambda: gate.entered)
+    user.clicks(opened.runner.cancel_button)
+    gate.open()
+    user.waits(lambda: not opened.runner.running)
+    assert opened.runner.status.value == "cancelled"
+    assert "Regions that are done are kept" in opened.panel.kept.text()
+    assert (tmp_path / "sharp.zarr.progress.jsonl").exists()
+    user.runs(opened)
+    assert " before" in opened.runner.status.value
+    assert opened.panel.kept.text() == ""
+
+
+def test_failures_are_listed(user: Any, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = StoredVolume.read
+
+    def damaged(volume: Any, box: Any) -> Any:
+        raise psfd.InputError("chunk 7 is damaged")
+
+    monkeypatch.setattr(StoredVolume, "read", damaged)
+    user.runs(opened)
+    assert "could not be done, see below" in opened.runner.status.value
+    failed = opened.panel.failures.toPlainText().splitlines()
+    assert len(failed) == 4
+    assert all("chunk 7 is damaged" in line for line in failed)
+    monkeypatch.setattr(StoredVolume, "read", read)
+    user.runs(opened)
+    assert "could not be done" not in opened.runner.status.value
+    assert opened.panel.failures.isHidden()
+
+
+def refused(user: Any, gui: Any, field: str) -> str:
+    """Press the button, and return what is said beside a field."""
+    user.clicks(gui.call_button)
+    user.waits(lambda: not gui.runner.running)
+    assert gui.runner.status.value.startswith("not done: ")
+    return str(gui.panel.notices[field].text())
+
+
+def test_what_is_wrong_is_said_beside_its_field(
+    user: Any, opened: Any, source: Path, viewer: napari.Viewer, tmp_path: Path
+) -> None:
+    good = {"source": source, "output": tmp_path / "sharp.zarr"}
+    for field, value, sentence in (
+        ("output", tmp_path / "sharp.tif", "must end in .zarr"),
+        ("output", None, "No output is chosen"),
+        ("output", tmp_path / "no" / "sharp.zarr", "is not there"),
+        ("source", None, "No data set is chosen"),
+        ("source", tmp_path / "nowhere", "nowhere"),
+    ):
+        user.chooses(opened, **(good | {field: value}))
+        user.waits(lambda: not opened.panel.looking)
+        assert sentence in refused(user, opened, field)
+    user.chooses(opened, **good)
+    assert opened.panel.notices["source"].text() == ""
+    bare = viewer.add_image(np.ones((5, 5, 5), np.float32), name="bare")
+    choose_layer(opened, 0, bare)
+    assert "has no voxel size" in refused(user, opened, "psf")
+    opened.panel.psfs.choices[0].setCurrentIndex(0)
+    assert "No PSF is chosen" in refused(user, opened, "psf")
+
+
+def test_a_folder_that_is_no_data_set_is_said_at_once(
+    user: Any, opened: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    opened.source.value = tmp_path / "empty"
+    user.waits(lambda: not opened.panel.looking)
+    assert opened.panel.notices["source"].text()
+    assert opened.panel.found.text() == ""
