@@ -1,4 +1,4 @@
-"""The PSF that a microscope of some kind would have without aberrations, and how wide it would be.
+"""The PSF that theory says of a kind of microscope, and how wide it is without aberrations.
 
 What is measured is compared with it: a PSF can be wider than theory says, by aberrations, but
 hardly narrower.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,14 @@ from napari_psf_distiller.optics import (
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.wording import width_text
 
-__all__ = ["seen_band", "theoretical_psf", "theoretical_widths", "theory_text"]
+__all__ = [
+    "NO_ABERRATION",
+    "Aberration",
+    "seen_band",
+    "theoretical_psf",
+    "theoretical_widths",
+    "theory_text",
+]
 
 Floats = NDArray[np.float64]
 
@@ -55,10 +63,37 @@ MOST_VOXELS = 10**8
 LINE_POINTS = 80
 
 
+class Aberration(NamedTuple):
+    """What makes a microscope's PSF differ from that of a perfect one, all around its axis alike.
+
+    Attributes
+    ----------
+    spherical : float
+        Spherical aberration: the coefficient of Zernike's polynomial Z(4, 0) in waves, the same at
+        all wavelengths.
+    height : float
+        How far above the PSF's middle its focus lies, in micrometres: an aberrated one is
+        brightest elsewhere.
+    crosstalk : float
+        Of a spinning disk: the light in focus that comes through other pinholes, as a part of that
+        through its own. It is not held back elsewhere.
+    """
+
+    spherical: float = 0.0
+    height: float = 0.0
+    crosstalk: float = 0.0
+
+
+NO_ABERRATION = Aberration()
+
+
 def theoretical_psf(
-    shape: Sequence[int], spacing: Sequence[float], optics: Optics
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    optics: Optics,
+    aberration: Aberration = NO_ABERRATION,
 ) -> Floats | None:
-    """Compute the PSF of a microscope without aberrations, as the beads' voxels would show it.
+    """Compute the PSF that theory says of a microscope, as the beads' voxels would show it.
 
     Parameters
     ----------
@@ -67,13 +102,15 @@ def theoretical_psf(
     spacing : sequence of float
         Voxel size in micrometres, of any size.
     optics : Optics
+    aberration : Aberration
+        By default none.
 
     Returns
     -------
     numpy.ndarray or None
-        float64, sum 1, its peak at n // 2 on each axis; not to be written to. None where the optics
-        do not say enough, see `Optics.missing`, or have no theory: STED, other, and a light sheet
-        whose width is not known.
+        float64, sum 1, its peak at n // 2 on each axis, or of an aberrated one its focus near
+        there; not to be written to. None where the optics do not say enough, see `Optics.missing`,
+        or have no theory: STED, other, and a light sheet whose width is not known.
 
     Raises
     ------
@@ -98,7 +135,19 @@ def theoretical_psf(
     (11, 33, 33)
     """
     shape = check_shape(shape, 1, MOST_VOXELS)
-    return _psf(shape, check_spacing(spacing, len(shape)), optics)
+    sizes = check_spacing(spacing, len(shape))
+    if not _is_known(optics) or (optics.microscope == "light sheet" and optics.sheet is None):
+        return None
+    part = _part(shape, sizes, optics, aberration)
+    volume = (1,) * (3 - len(shape)) + shape
+    # All other voxels are mirror images of these.
+    places = [np.abs(np.arange(n) - n // 2) for n in volume]
+    if len(part) == volume[0]:
+        places[0] = np.arange(volume[0])
+    psf = part[np.ix_(*places)].reshape(shape)
+    psf /= psf.sum()
+    psf.setflags(write=False)
+    return psf
 
 
 def theoretical_widths(optics: Optics, spacing: Sequence[float]) -> tuple[float | None, ...]:
@@ -186,21 +235,19 @@ def seen_band(optics: Optics) -> Band | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _psf(shape: tuple[int, ...], spacing: tuple[float, ...], optics: Optics) -> Floats | None:
-    if not _is_known(optics) or (optics.microscope == "light sheet" and optics.sheet is None):
-        return None
+def _part(
+    shape: tuple[int, ...], spacing: tuple[float, ...], optics: Optics, aberration: Aberration
+) -> Floats:
+    """Return the PSF in one of the eight parts about its middle; of an aberrated one, of four."""
     volume, sizes = (1,) * (3 - len(shape)) + shape, (1.0,) * (3 - len(shape)) + spacing
     depths, down, across = (
         size * np.arange(n // 2 + 1, dtype=np.float64)
         for n, size in zip(volume, sizes, strict=True)
     )
-    # One eighth of the voxels: all others are its mirror images.
-    eighth = _over_pixels(optics, depths, down, across, sizes[1:])
-    places = np.ix_(*[np.abs(np.arange(n) - n // 2) for n in volume])
-    psf = eighth[places].reshape(shape)
-    psf /= psf.sum()
-    psf.setflags(write=False)
-    return psf
+    if aberration != NO_ABERRATION:
+        whole = np.arange(volume[0], dtype=np.float64)
+        depths = (whole - volume[0] // 2) * sizes[0] - aberration.height
+    return _over_pixels(optics, depths, down, across, sizes[1:], aberration)
 
 
 @functools.lru_cache(maxsize=64)
@@ -244,7 +291,12 @@ def _optics_of_focus(optics: Optics) -> tuple[float, float, float]:
 
 
 def _over_pixels(
-    optics: Optics, depths: Floats, down: Floats, across: Floats, pixel: Sequence[float]
+    optics: Optics,
+    depths: Floats,
+    down: Floats,
+    across: Floats,
+    pixel: Sequence[float],
+    aberration: Aberration = NO_ABERRATION,
 ) -> Floats:
     """Return the PSF at places, integrated over pixels' squares: (depths, down, across)."""
     aperture, wavelength, index = _optics_of_focus(optics)
@@ -261,23 +313,25 @@ def _over_pixels(
     radii = Focus(aperture, shortest, index).radii(float(distances.max()))
     found = np.empty((len(depths), len(down), len(across)))
     parts = (len(down), len(points), len(across), len(points))
-    for plane, values in zip(found, _at_points(optics, radii, depths), strict=True):
+    light = _at_points(optics, radii, depths, aberration)
+    for plane, values in zip(found, light, strict=True):
         fine = CubicSpline(radii, values)(distances).reshape(parts)
         plane[...] = np.einsum("yixj,i,j->yx", fine, weights, weights)
     return found
 
 
-def _at_points(optics: Optics, radii: Floats, depths: Floats) -> Floats:
+def _at_points(optics: Optics, radii: Floats, depths: Floats, aberration: Aberration) -> Floats:
     """Return the PSF at points: (depths, radii)."""
     aperture, wavelength, index = _optics_of_focus(optics)
     kind, excitation = optics.microscope, optics.excitation
-    light = Focus(aperture, wavelength, index)
+    light = Focus(aperture, wavelength, index, aberration.spherical)
     if kind in PHOTONS:
         return light.intensity(radii, depths) ** PHOTONS[kind]
     if excitation is not None:
         size = min(optics.pinhole or USUAL_PINHOLE, WIDEST_PINHOLE)
         seen = light.through_disc(radii, depths, size * 0.61 * wavelength / aperture)
-        return seen * Focus(aperture, excitation, index).intensity(radii, depths)
+        lit = light._replace(wavelength=excitation).intensity(radii, depths)
+        return seen * (lit + aberration.crosstalk)
     point = light.intensity(radii, depths)
     if optics.sheet is not None:
         point *= np.exp(-4 * math.log(2) * (depths[:, None] / optics.sheet) ** 2)

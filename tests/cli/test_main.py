@@ -669,6 +669,7 @@ def test_export_evaluates_it_on_other_voxels(demo, tmp_path, capsys):
         ("psf.xyz", (), "must end in .tif, .tiff, .ome.tif, .ome.tiff, .plain.tif"),
         ("psf.tif", ("--spacing", 0.1, 0.1, 0.1), "give --interpolate"),
         ("psf.tif", ("--spacing", 0.1, 0.1, "--interpolate"), "has 2 values"),
+        ("psf.tif", ("--tails", "continued"), "Only a PSF of the joint fit"),
         ("no/way/psf.tif", (), "does not exist"),
         ("kernel.tif", ("--overwrite",), "is one of the inputs"),
     ],
@@ -681,6 +682,23 @@ def test_what_cannot_be_exported_is_one_line(field, tmp_path, capsys, name, opti
     assert words in error
     assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["kernel.tif"]
+
+
+def test_a_psf_goes_on_beyond_its_window_if_asked_to(demo, tmp_path, capsys):
+    psf, out = demo[0] / "psf.tif", tmp_path / "deep.tif"
+    assert run("export", psf, "-o", out, "--shape", 121, 81, 81, "--tails", "continued") == 0
+    assert "121 x 81 x 81 of" in capsys.readouterr().out
+    assert not read_psf(out).measured.all()
+    assert run("export", out, "-o", tmp_path / "less.tif", "--tails", "none") == 0
+    assert read_psf(tmp_path / "less.tif").measured is None
+    image = np.random.default_rng(0).poisson(9, (8, 20, 20)).astype(np.float32)
+    write_image(tmp_path / "small.tif", image, spacing=read_psf(psf).spacing)
+    options = ("--tails", "continued", "--iterations", 2, "--device", "numpy")
+    capsys.readouterr()
+    assert run("deconvolve", tmp_path / "small.tif", psf, "-o", tmp_path / "d.tif", *options) == 0
+    said = capsys.readouterr()
+    assert "The PSF was continued as theory says" in said.out
+    assert "larger than the image" not in said.err
 
 
 def test_export_interpolates_if_asked_to(field, tmp_path):

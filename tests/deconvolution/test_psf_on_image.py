@@ -62,6 +62,50 @@ def test_one_with_functions_is_evaluated_and_that_is_said(fitted, image):
     np.testing.assert_array_equal(done, expected)
 
 
+@pytest.mark.parametrize("finer", [{}, {"finer": 2, "finer_z": 2}])
+def test_it_goes_on_as_far_as_light_reaches(fitted, finer):
+    found = psf_on_image(fitted, (20, 40, 130), recipe_with(SPACING, tails="continued", **finer))
+    z, y, x = found.array.shape
+    factor = 2 if finer else 1
+    # Along z from end to end; across, as far as the cone of light is wide over the depth.
+    cone = 2 * 19 * 0.2 * np.tan(np.arcsin(1.2 / 1.33)) / 0.08
+    assert z == 2 * 20 * factor - 1
+    assert y == max(2 * 40 * factor - 1, fitted.shape[1] * factor)
+    assert abs(x - factor * min(2 * 130 - 1, cone + fitted.shape[2])) < 0.07 * x
+    assert found.note.startswith("The PSF was continued as theory says, from ")
+    light = found.array.sum(axis=(1, 2), dtype=float)
+    assert light[0] > 0.2 * light[z // 2]
+
+
+def test_a_deconvolution_with_tails_is_one_with_the_continued_psf(fitted, image):
+    done = psfd.deconvolve(image, fitted, tails="continued", **QUICK)
+    kernel = psf_on_image(fitted, IMAGE, recipe_with(SPACING, tails="continued")).array
+    assert done.warnings == ()
+    assert done.notes[0].endswith(
+        "x 0.08 micrometres. The image's voxel size is not known: it was "
+        "taken to be the PSF's, 0.2 x 0.08 x 0.08 micrometres."
+    )
+    larger = psfd.PSF(kernel, SPACING, measured=np.ones(kernel.shape, bool))
+    np.testing.assert_array_equal(done, psfd.deconvolve(image, larger, **QUICK))
+
+
+def test_an_array_is_not_continued(bare, image):
+    for psf in (bare, bare.array):
+        with pytest.raises(InputError, match="Only a PSF of the joint fit"):
+            psfd.deconvolve(image, psf, tails="continued", spacing=SPACING, **QUICK)
+    with pytest.raises(InputError, match="tails"):
+        psfd.deconvolve(image, bare, tails="guessed", **QUICK)
+
+
+def test_a_deep_widefield_image_is_said_to_be_so(fitted):
+    deep = (3 * fitted.shape[0], 40, 40)
+    assert "Choose tails continued" in psf_on_image(fitted, deep, recipe_with(SPACING)).note
+    assert "Choose tails continued" in psf_on_image(fitted, deep, recipe_with(OTHER)).note
+    optics = dataclasses.replace(fitted.recipe.optics, microscope="confocal", excitation=0.488)
+    confocal = dataclasses.replace(fitted, recipe=dataclasses.replace(fitted.recipe, optics=optics))
+    assert psf_on_image(confocal, deep, recipe_with(SPACING)).note == ""
+
+
 def test_larger_pixels_than_the_band_needs_are_allowed(fitted):
     found = psf_on_image(fitted, IMAGE, recipe_with((0.6, 0.5, 0.5)))
     np.testing.assert_allclose(found.array.sum(dtype=float), 1, atol=1e-6)

@@ -9,8 +9,8 @@ from scipy import ndimage
 import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError, Recipe
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
-from napari_psf_distiller.psf.tails import continued
-from napari_psf_distiller.theory import theoretical_psf
+from napari_psf_distiller.psf.tails import aberration_of, continued
+from napari_psf_distiller.theory import Aberration, theoretical_psf
 
 SPACING = (0.25, 0.1, 0.1)
 OPTICS = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
@@ -52,6 +52,31 @@ def test_what_was_cut_off_from_theory_comes_back(optics):
     smooth = ndimage.uniform_filter(theory, (1, 5, 5))
     np.testing.assert_allclose(found.error[outside], 0.15 * smooth[outside], rtol=1e-3)
     assert not found.error[found.measured].any()
+
+
+@pytest.mark.parametrize("spherical", [-0.08, 0.05])
+def test_an_aberrated_psf_goes_on_aberrated(spherical):
+    aberration = Aberration(spherical, 0.05)
+    whole = theoretical_psf(DEEP, SPACING, OPTICS, aberration)
+    inner = cut(whole, (21, 51, 51))
+    assert aberration_of(inner, SPACING, OPTICS) == pytest.approx(aberration, abs=1e-3)
+    found = continued(inner / inner.sum(), DEEP, SPACING, OPTICS)
+    np.testing.assert_allclose(found.values, whole, rtol=0, atol=1e-3 * whole.max())
+    outside = ~found.measured
+    perfect = theoretical_psf(DEEP, SPACING, OPTICS)
+    off = [np.linalg.norm((one - whole)[outside]) for one in (found.values, perfect)]
+    assert off[0] < 0.05 * off[1]
+
+
+def test_a_spinning_disk_goes_on_with_the_light_of_other_pinholes():
+    shape = (41, 61, 61)
+    disk = dataclasses.replace(CONFOCAL, microscope="spinning disk")
+    crosstalk = Aberration(crosstalk=0.03)
+    whole = theoretical_psf(shape, SPACING, disk, crosstalk)
+    inner = cut(whole, (21, 41, 41))
+    assert aberration_of(inner, SPACING, disk) == pytest.approx(crosstalk, abs=1e-3)
+    light = continued(inner / inner.sum(), shape, SPACING, disk).values.sum(axis=(1, 2))
+    np.testing.assert_allclose(light, whole.sum(axis=(1, 2)), rtol=0.05)
 
 
 def test_a_plane_of_a_stack_has_the_light_that_the_window_lacks():

@@ -204,7 +204,8 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
         kernel,
         settings.boundary,
         finer=factors,
-        continued=isinstance(known, PSF) and known.measured is not None,
+        continued=settings.tails == "continued"
+        or (isinstance(known, PSF) and known.measured is not None),
     )
     for warning in found:
         outlet.warn(warning)

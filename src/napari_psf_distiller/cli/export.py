@@ -32,8 +32,8 @@ def export(arguments: argparse.Namespace, _outlet: Outlet) -> str:
         if name.startswith(MARK) and value is not None
     }
     psf = read_psf(arguments.psf)
-    if arguments.spacing is not None or arguments.shape is not None:
-        if psf.model is None and not arguments.interpolate:
+    if not (arguments.spacing is arguments.shape is arguments.tails is None):
+        if psf.model is None and not (arguments.interpolate or arguments.tails == "continued"):
             raise InputError(
                 f"{arguments.psf} has no functions that could be evaluated on other voxels, which "
                 "only the joint fit gives; give --interpolate to interpolate its voxels."
@@ -43,6 +43,7 @@ def export(arguments: argparse.Namespace, _outlet: Outlet) -> str:
             arguments.shape,
             with_error=psf.error is not None,
             interpolate=arguments.interpolate,
+            tails=arguments.tails,
         )
     if exporter.is_folder:
         _check_new(output, arguments)

@@ -17,6 +17,7 @@ from napari_psf_distiller.cli.trial import region_of, try_region
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
 from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.recipe.quantities import TAILS
 from napari_psf_distiller.starting import PROGRAM
 
 __all__ = ["argument_parser"]
@@ -346,6 +347,12 @@ def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "--interpolate",
         action="store_true",
         help="with --spacing or --shape, interpolate a PSF that the joint fit did not make",
+    )
+    part.add_argument(
+        "--tails",
+        choices=TAILS,
+        help="continued: with --shape, the PSF goes on as theory says beyond the window that it "
+        "was measured in; none: without what was continued before (default: as the PSF is)",
     )
     add_format_options(part)
     part.add_argument(

@@ -28,6 +28,7 @@ from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.recipe.quantities import Tails
 from napari_psf_distiller.results import Deconvolved, WhyEnded
 
 __all__ = ["bytes_of", "counting_voxels", "deconvolve", "deconvolve_step", "engine_of"]
@@ -143,6 +144,7 @@ def deconvolve(
     finer: int = 1,
     finer_z: int = 1,
     interpolate: bool = False,
+    tails: Tails = "none",
     fft: FFT = "auto",
     memory: float | None = None,
     callback: Callable[[Progress], object] | None = None,
@@ -189,6 +191,11 @@ def deconvolve(
     finer_z : int
         How many planes of the result one of the image stands for, 1 to 10. The image's plane, which
         is thin, is one of them: of those from 0 on that at ``finer_z // 2``.
+    tails : {"none", "continued"}
+        "continued" lets a `PSF` of the joint fit go on as theory says beyond the window that it was
+        measured in, as far as light reaches in the image. For an image of a widefield microscope
+        that is deeper than the PSF: else the light of beads far above and below stays in the result
+        as haze. It takes several times as long, and more memory. "none" takes the PSF as it is.
     fft : {"auto", "ducc0", "scipy", "vkfft", "opencl"}
         See `open_engine`.
     memory : float, optional
@@ -253,6 +260,7 @@ def deconvolve(
         finer=finer,
         finer_z=finer_z,
         interpolate=interpolate,
+        tails=tails,
     )
     recipe = Recipe(
         spacing=None if spacing is None else check_spacing(spacing, array.ndim),
@@ -268,7 +276,7 @@ def deconvolve(
     steps = deconvolve_step(array, kernel, recipe, background=background, mask=mask)
     done = finish(steps, callback)
     factors = settings.factors(array.shape)
-    continued = isinstance(psf, PSF) and psf.measured is not None
+    continued = tails == "continued" or (isinstance(psf, PSF) and psf.measured is not None)
     found = deconvolve_warnings(array, kernel, boundary, compatibility, factors, continued)
     found += done.warnings
     for warning in found:

@@ -13,11 +13,17 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.deconvolution.deconvolve import check_psf
 from napari_psf_distiller.deconvolution.finer import finer_spacing, finer_told, same_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.psf.tails import shape_with_tails
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.wording import sizes_text
 
 __all__ = ["PSFOnImage", "psf_on_image"]
+
+# A widefield image is said to be deeper than its PSF where it has more planes than so many times
+# the PSF's.
+DEEPER = 2
 
 
 class PSFOnImage(NamedTuple):
@@ -46,7 +52,8 @@ def psf_on_image(
 
     Whatever uses a PSF on an image asks this for it. A PSF with these voxels, within 1 %, is taken
     as it is. Else its functions are evaluated there, or, without functions, its voxels interpolated
-    if the recipe's ``deconvolve.interpolate`` says so; see `PSF.evaluate`.
+    if the recipe's ``deconvolve.interpolate`` says so; see `PSF.evaluate`. If its
+    ``deconvolve.tails`` says so, it goes on as theory has it as far as light reaches in the image.
 
     Parameters
     ----------
@@ -66,8 +73,9 @@ def psf_on_image(
     Raises
     ------
     InputError
-        It cannot be had on these voxels: another number of axes; no functions, and it is not to be
-        interpolated; finer voxels are asked for, and a voxel size is not known. Or it is no PSF.
+        It cannot be had on these voxels: another number of axes; no functions, and it is to be
+        continued, or is not to be interpolated; finer voxels are asked for, and a voxel size is not
+        known. Or it is no PSF.
 
     Examples
     --------
@@ -85,17 +93,17 @@ def psf_on_image(
     array = check_psf(psf, image_shape)
     if settings.is_finer:
         _check_known(recipe.spacing, own)
+    if settings.tails == "continued":
+        return _continued(psf, image_shape, recipe, own)
     if recipe.spacing is None or own is None:
         return PSFOnImage(array, _assumed(recipe.spacing, own))
     image_spacing = check_spacing(recipe.spacing, len(image_shape))
-    finer = settings.factors(image_shape)
     known = psf if isinstance(psf, PSF) else None
     own = check_spacing(own, np.ndim(psf))
-    # A plane and a stack of one plane are the same.
-    wanted = finer_spacing(image_spacing, finer)
-    wanted = (own[: len(own) - len(wanted)] + wanted)[-len(own) :]
+    wanted = _wanted(own, image_shape, recipe)
+    result_shape = _result_shape(image_shape, recipe)
     if same_spacing(own, wanted):
-        return PSFOnImage(array, "")
+        return PSFOnImage(array, _shallower(psf, result_shape))
     if known is None or known.spacing != own:
         known = PSF(np.asarray(psf), own)
     whose = "result" if settings.is_finer else "image"
@@ -107,17 +115,85 @@ def psf_on_image(
             f"own. Give one with the {whose}'s voxels, or one of the joint fit, or choose "
             f"interpolate. {'' if settings.is_finer else finer_told(image_spacing, own)}".rstrip()
         )
-    if settings.is_finer and known.model is not None:
-        # The image's voxels are sums of the result's: so what they measured, points too, is what
-        # falls on these.
-        known = replace(known, model=replace(known.model, pixel=None))
+    if settings.is_finer:
+        known = _on_parts_of_pixels(known)
     there = known.evaluate(spacing=wanted, interpolate=settings.interpolate)
     way = "interpolated" if known.model is None else "evaluated"
     note = (
         f"The PSF was {way} on the {whose}'s voxels, {sizes_text(wanted)} micrometres; its own are "
         f"{sizes_text(own)}."
     )
-    return PSFOnImage(check_psf(there, image_shape), note)
+    more = _shallower(there, result_shape)
+    return PSFOnImage(check_psf(there, image_shape), f"{note} {more}".rstrip())
+
+
+def _shallower(psf: ArrayLike, result_shape: tuple[int, ...]) -> str:
+    """Return a sentence for a result that is deeper than a PSF, where that is known to matter.
+
+    It is, where all planes of a PSF have the same light.
+    """
+    if not isinstance(psf, PSF) or psf.recipe is None or psf.model is None or psf.ndim < 3:
+        return ""
+    support = support_of(psf.recipe.optics)
+    if psf.measured is not None or support is None or not support.equal_plane_light:
+        return ""
+    planes = result_shape[0]
+    if len(result_shape) < psf.ndim or planes <= DEEPER * psf.shape[0]:
+        return ""
+    return (
+        f"The image has {planes} planes and the PSF {psf.shape[0]}: light of what lies farther "
+        "above or below stays in the result as haze. Choose tails continued if that is bright."
+    )
+
+
+def _continued(
+    psf: ArrayLike, image_shape: tuple[int, ...], recipe: Recipe, own: Sequence[float] | None
+) -> PSFOnImage:
+    """Return a PSF that goes on as theory says, as far as light reaches in an image."""
+    if not isinstance(psf, PSF) or psf.recipe is None or psf.model is None or own is None:
+        raise InputError(
+            "Only a PSF of the joint fit, with the recipe that says its optics, can be continued "
+            "beyond its window: choose tails none, or distil it by the joint fit."
+        )
+    own = check_spacing(own, psf.ndim)
+    wanted = own if recipe.spacing is None else _wanted(own, image_shape, recipe)
+    known = _on_parts_of_pixels(psf) if recipe.deconvolve.is_finer else psf
+    result_shape = (1,) * (psf.ndim - len(image_shape)) + _result_shape(image_shape, recipe)
+    own_shape = known.evaluate(spacing=wanted).shape
+    shape = shape_with_tails(own_shape, result_shape[-psf.ndim :], wanted, psf.recipe.optics)
+    there = known.evaluate(spacing=wanted, shape=shape, tails="continued")
+    assumed = _assumed(recipe.spacing, own)
+    note = (
+        f"The PSF was continued as theory says, from {sizes_text(known.shape)} to "
+        f"{sizes_text(there.shape)} voxels of {sizes_text(wanted)} micrometres."
+    )
+    return PSFOnImage(check_psf(there, image_shape), f"{note} {assumed}".rstrip())
+
+
+def _result_shape(image_shape: tuple[int, ...], recipe: Recipe) -> tuple[int, ...]:
+    factors = recipe.deconvolve.factors(image_shape)
+    return tuple(n * factor for n, factor in zip(image_shape, factors, strict=True))
+
+
+def _wanted(
+    own: tuple[float, ...], image_shape: tuple[int, ...], recipe: Recipe
+) -> tuple[float, ...]:
+    """Return the size of the result's voxels, along the PSF's axes."""
+    assert recipe.spacing is not None
+    image_spacing = check_spacing(recipe.spacing, len(image_shape))
+    wanted = finer_spacing(image_spacing, recipe.deconvolve.factors(image_shape))
+    # A plane and a stack of one plane are the same.
+    return (own[: len(own) - len(wanted)] + wanted)[-len(own) :]
+
+
+def _on_parts_of_pixels(psf: PSF) -> PSF:
+    """Return a PSF for voxels of which an image's are the sums.
+
+    What these measured, be it at points, is what falls on all of their parts.
+    """
+    if psf.model is None:
+        return psf
+    return replace(psf, model=replace(psf.model, pixel=None))
 
 
 def _check_known(image: Sequence[float] | None, psf: Sequence[float] | None) -> None:

@@ -115,7 +115,8 @@ def shape_within(shape: Sequence[int], room: Room, spacing: Sequence[float]) -> 
     if any(n > most for n, most in zip(sizes, largest, strict=True)):
         raise InputError(
             f"{sizes_text(sizes)} voxels of {sizes_text(spacing)} micrometres are more than the "
-            f"window in which the PSF is known; the largest possible is {sizes_text(largest)}."
+            "window in which the PSF is known, beyond which it goes on only with tails continued; "
+            f"the largest possible is {sizes_text(largest)}."
         )
     return sizes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,10 @@ from napari_psf_distiller.psf import grids, picture
 from napari_psf_distiller.psf.functions import FittedFunctions
 from napari_psf_distiller.psf.tails import continued
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe.quantities import TAILS, Tails
 from napari_psf_distiller.wording import sizes_text, widths_text
 
 __all__ = ["PSF", "read_psf"]
-
-# What a PSF has beyond the window that it was fitted in.
-Tails = Literal["none", "continued"]
-TAILS: tuple[Tails, ...] = get_args(Tails)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -15,6 +15,7 @@ from napari_psf_distiller.recipe.quantities import (
     Intensity,
     Iterations,
     NonNegativeIntensity,
+    Tails,
 )
 from napari_psf_distiller.recipe.section import Section
 
@@ -46,6 +47,10 @@ class Deconvolve(Section):
     interpolate : bool
         Whether a PSF without functions, on other voxels than the result's, is interpolated on
         these; otherwise it is refused.
+    tails : {"none", "continued"}
+        What the PSF has beyond the window that it was measured in: nothing more than it has, or
+        the light that theory says, as far as the image's own reaches. For an image of a widefield
+        microscope that is deeper than the PSF; it takes more time and memory.
     """
 
     # By the joint fit nothing is deconvolved on the way to the PSF.
@@ -191,6 +196,23 @@ class Deconvolve(Section):
             ),
         ),
     ] = False
+
+    tails: Annotated[
+        Tails,
+        Parameter(
+            tooltip="Continued, the PSF goes on as theory says beyond the window that it was "
+            "measured in: for a widefield image that is deeper than the PSF, in which light from "
+            "far planes would stay as haze. It takes several times as long, more memory, and "
+            "needs a PSF of the joint fit with its optics.",
+            seldom=True,
+            option=Option(
+                "--tails",
+                "continued: the PSF goes on as theory says beyond the window that it was measured "
+                "in, for a widefield image that is deeper than it; takes several times as long "
+                "(default: {default})",
+            ),
+        ),
+    ] = "none"
 
     def factors(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return how many voxels of the result one of an image has along each axis.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 __all__ = [
     "MOST_FINER",
+    "TAILS",
     "Count",
     "Distance",
     "Factor",
@@ -20,6 +21,7 @@ __all__ = [
     "Positive",
     "PositiveFactor",
     "PositiveIntensity",
+    "Tails",
 ]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -38,4 +40,7 @@ Iterations = Annotated[int, Field(ge=1, le=100_000)]
 Gibibytes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 # Voxels of a result for one of an image, along an axis: more than so many it cannot tell apart.
 MOST_FINER = 10
+# What a PSF has beyond the window that it was fitted in: nothing, or what theory says.
+Tails = Literal["none", "continued"]
+TAILS: tuple[Tails, ...] = get_args(Tails)
 Finer = Annotated[int, Field(ge=1, le=MOST_FINER)]

@@ -227,7 +227,8 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
         settings.boundary,
         recipe.compatibility,
         finer or None,
-        continued=isinstance(known, PSF) and known.measured is not None,
+        continued=settings.tails == "continued"
+        or (isinstance(known, PSF) and known.measured is not None),
     )
     layer = layer_like(
         image,
