@@ -140,3 +140,13 @@ def test_a_position_has_its_name(psf, tmp_path):
     by_name = psfd.try_dataset(tmp_path, psf, "two", settings=settings, recipe=NUMPY)
     by_number = psfd.try_dataset(tmp_path, psf, 1, settings=settings, recipe=NUMPY)
     np.testing.assert_array_equal(by_name.image, by_number.image)
+
+
+def test_it_says_why_the_automatic_end_is_none_of_the_image_s_own(psf, tmp_path):
+    smooth = np.linspace(10, 50, 6 * 60 * 60, dtype=np.float32).reshape(6, 60, 60)
+    path = tmp_path / "in.zarr"
+    create_image(path, ImageLayout(tuple("zyx"), smooth.shape, "f4", SPACING, (), "0.5"), "")
+    zarr.open_group(path, mode="r+")["0"][...] = smooth
+    trial = psfd.try_dataset(path, psf, settings=[Deconvolve()], recipe=NUMPY)
+    assert trial.attempts[0].why_ended is psfd.WhyEnded.NO_NOISE
+    assert "no noise" in trial.warnings[0]

@@ -27,6 +27,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
+    "first_with_light",
     "images_of",
     "iterations_of",
     "kinds_of",
@@ -179,7 +180,7 @@ def iterations_of(
         return [part.iterations] * count
     found = []
     for channel in range(count):
-        number, middle = _first_with_light(images, channel)
+        number, middle = first_with_light(images, channel)
         spacing = spacing_of(images[number].layout, recipe)
         done = yield from deconvolve_step(
             middle, kernels[number][channel], replace(recipe, spacing=spacing)
@@ -189,8 +190,16 @@ def iterations_of(
     return found
 
 
-def _first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, NDArray[Any]]:
-    """Return the first image whose middle is not dark in a channel, and that middle."""
+def first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, NDArray[Any]]:
+    """Return the first image whose middle is not dark in a channel, and that middle.
+
+    There the number of iterations is sought.
+
+    Raises
+    ------
+    InputError
+        They all are dark.
+    """
     for number, image in enumerate(images):
         if image.layout.size("c") <= channel:
             continue

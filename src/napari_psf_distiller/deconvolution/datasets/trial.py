@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from napari_psf_distiller.boxes import Box
-from napari_psf_distiller.checks import check_callback
+from napari_psf_distiller.checks import check_callback, check_image
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.datasets import Volume
-from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.attempts import attempts_on
 from napari_psf_distiller.deconvolution.datasets.inputs import (
     SOUGHT_WITHIN,
+    first_with_light,
     images_of,
-    iterations_of,
     psfs_of,
     spacing_of,
 )
-from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
-from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
+from napari_psf_distiller.deconvolution.deconvolve import checked_model
+from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
 from napari_psf_distiller.deconvolution.regions import (
     checked_region,
     detailed_region,
     middle_region,
 )
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
-from napari_psf_distiller.deconvolution.stopping import Enough
+from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
 from napari_psf_distiller.deconvolution.tiled import Workload, work_of
 from napari_psf_distiller.deconvolution.trial import Trial, usual_settings
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
-from napari_psf_distiller.results import WhyEnded
 
 __all__ = ["try_dataset", "try_dataset_steps"]
 
@@ -159,12 +157,24 @@ def try_dataset_steps(
         memory //= workers or host_threads()
 
     def seek(settings: Deconvolve, _: Array, __: Model) -> Steps[Enough]:
-        wanted = replace(recipe, deconvolve=settings)
-        having = [one for one in images if of_channel < one.layout.size("c")]
-        alone = [_OneChannel(one, of_channel) for one in having]
-        own = [[of_image[of_channel]] for of_image in psfs_of(psf, having, wanted)[0]]
-        (iterations,) = yield from iterations_of(alone, own, wanted)
-        return Enough(iterations, (), WhyEnded.NOISE)
+        # As for the long run, on the first stack that has light in its middle.
+        number, middle = first_with_light(images, of_channel)
+        sought, wanted = images[number], replace(recipe, deconvolve=settings)
+        kernel = psfs_of(psf, [sought], wanted)[0][0][of_channel]
+        model_there, _warnings = checked_model(
+            middle.shape,
+            boundary=settings.boundary,
+            method=settings.method,
+            total_variation=settings.total_variation,
+            spacing=spacing_of(sought.layout, recipe),
+            compatibility=recipe.compatibility,
+            background=settings.background,
+            mask=counting_voxels(middle, settings.saturation),
+            finer=settings.factors(middle.shape) if settings.is_finer else None,
+        )
+        return enough_iterations(
+            check_image(middle), kernel, engine, model_there, bytes_of(recipe.memory)
+        )
 
     stacks = Counter[tuple[int, ...]]()
     for each in images:
@@ -210,39 +220,3 @@ def _detailed(volume: Volume, kernel: Array) -> Box:
     return tuple(
         slice(a.start + b.start, a.start + b.stop) for a, b in zip(middle, found, strict=True)
     )
-
-
-@dataclass(frozen=True)
-class _OneChannel:
-    """One channel of an image of a data set, as an image."""
-
-    image: StoredImage
-    channel: int
-
-    @property
-    def name(self) -> str:
-        """See `StoredImage`."""
-        return self.image.name
-
-    @property
-    def layout(self) -> ImageLayout:
-        """Without the other channels."""
-        of_all = self.image.layout
-        shape = tuple(
-            1 if axis == "c" else n for axis, n in zip(of_all.axes, of_all.shape, strict=True)
-        )
-        return replace(
-            of_all,
-            shape=shape,
-            channels=of_all.channels[self.channel :][:1],
-            colors=of_all.colors[self.channel :][:1],
-        )
-
-    @property
-    def files(self) -> Sequence[str]:
-        """See `StoredImage`."""
-        return self.image.files
-
-    def volume(self, time: int = 0, _: int = 0) -> Volume:
-        """Return one time."""
-        return self.image.volume(time, self.channel)
