@@ -132,7 +132,14 @@ def test_of_a_plate_the_first_field_is_opened_and_the_others_are_told(
 
 @pytest.mark.parametrize(
     "channel",
-    [5, {}, {"color": "green"}, {"window": 5}, {"window": {"start": "a", "end": float("nan")}}],
+    [
+        5,
+        {},
+        {"color": "green"},
+        {"window": 5},
+        {"window": {"start": "a", "end": float("nan")}},
+        {"window": {"start": 0, "end": 65535, "min": 0, "max": 65535}},
+    ],
 )
 def test_what_a_file_says_wrongly_of_its_look_is_left_out(
     viewer: napari.Viewer, tmp_path: Path, channel: Any
@@ -141,6 +148,7 @@ def test_what_a_file_says_wrongly_of_its_look_is_left_out(
     group.attrs["ome"] = group.attrs["ome"] | {"omero": {"channels": [channel]}}
     (layer,) = viewer.open(str(tmp_path / "one.zarr"), plugin=PLUGIN)
     assert (layer.name, layer.colormap.name) == ("one", "gray")
+    assert layer.contrast_limits == [SERIES[0, 0].min(), SERIES[0, 0].max()]
 
 
 def test_what_is_none_of_ours_is_left_to_other_readers(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ class ChannelDisplay(NamedTuple):
     colour : str or None
         Of the brightest, such as "#00ff00".
     limits : tuple of float or None
-        The intensities that are black and that have the colour.
+        The intensities that are black and that have the colour; None where the file says none, or
+        but the whole range, as programs do that do not know.
     visible : bool
     """
 
@@ -71,9 +72,12 @@ def _display(channel: Any) -> ChannelDisplay:
         return ChannelDisplay()
     colour = COLOUR.fullmatch(str(channel.get("color", "")))
     window = channel.get("window")
-    ends = [window.get(end) for end in ("start", "end")] if isinstance(window, Mapping) else []
+    window = window if isinstance(window, Mapping) else {}
+    ends, whole = ([window.get(end) for end in pair] for pair in (("start", "end"), ("min", "max")))
     numbers = [float(n) for n in ends if isinstance(n, int | float) and math.isfinite(n)]
-    limits = (numbers[0], numbers[1]) if len(numbers) == 2 and numbers[0] < numbers[1] else None
+    limits = None
+    if len(numbers) == 2 and numbers[0] < numbers[1] and ends != whole:
+        limits = (numbers[0], numbers[1])
     return ChannelDisplay(
         str(channel.get("label") or ""),
         f"#{colour[1].lower()}" if colour else None,

@@ -17,6 +17,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.recipe import Preprocess, Recipe
+from napari_psf_distiller.widgets.layers.file_part import file_part_of
 from napari_psf_distiller.widgets.layers.geometry import (
     geometry_of,
 )
@@ -225,7 +226,7 @@ def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dic
     recipe = UNTOUCHED
     if note is not None:
         recipe = note.recipe
-    elif layer.source.path is not None:
+    elif layer.source.path is not None and file_part_of(layer) is None:
         stated, stored = psf_made_with(layer.source.path) or ((), None)
         if len(stated) == len(axes):
             recipe = stored or recipe
