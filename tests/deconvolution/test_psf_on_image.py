@@ -72,7 +72,12 @@ def test_it_goes_on_as_far_as_light_reaches(fitted, finer):
     assert z == 2 * 20 * factor - 1
     assert y == max(2 * 40 * factor - 1, fitted.shape[1] * factor)
     assert abs(x - factor * min(2 * 130 - 1, cone + fitted.shape[2])) < 0.07 * x
-    assert found.note.startswith("The PSF was continued as theory says, from ")
+    before = fitted.evaluate([size / factor for size in SPACING]).shape
+    own, there = (" x ".join(map(str, one)) for one in (before, found.array.shape))
+    size = "0.1 x 0.04 x 0.04" if finer else "0.2 x 0.08 x 0.08"
+    assert found.note == (
+        f"The PSF was continued as theory says, from {own} to {there} voxels of {size} micrometres."
+    )
     light = found.array.sum(axis=(1, 2), dtype=float)
     assert light[0] > 0.2 * light[z // 2]
 

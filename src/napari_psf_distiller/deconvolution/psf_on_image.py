@@ -162,9 +162,9 @@ def _continued(
     own_shape = known.evaluate(spacing=wanted).shape
     shape = shape_with_tails(own_shape, result_shape[-psf.ndim :], wanted, psf.recipe.optics)
     there = known.evaluate(spacing=wanted, shape=shape, tails="continued")
-    assumed = _assumed(recipe.spacing, own)
+    assumed = _assumed(None, own) if recipe.spacing is None else ""
     note = (
-        f"The PSF was continued as theory says, from {sizes_text(known.shape)} to "
+        f"The PSF was continued as theory says, from {sizes_text(own_shape)} to "
         f"{sizes_text(there.shape)} voxels of {sizes_text(wanted)} micrometres."
     )
     return PSFOnImage(check_psf(there, image_shape), f"{note} {assumed}".rstrip())

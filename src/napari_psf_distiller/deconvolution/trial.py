@@ -253,7 +253,7 @@ def try_steps(
         tried[0].boundary,
         recipe.compatibility,
         tried[0].factors(array.shape) if tried[0].is_finer else None,
-        isinstance(psf, PSF) and psf.measured is not None,
+        tried[0].tails == "continued" or (isinstance(psf, PSF) and psf.measured is not None),
     )
     return Trial(
         box,
