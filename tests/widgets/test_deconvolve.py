@@ -202,6 +202,16 @@ def test_finer_voxels_that_cannot_be_had_are_told_in_a_sentence(
     assert told.errors[-1].endswith("choose finer 2 for a result on them.")
 
 
+def test_only_a_psf_of_the_joint_fit_is_continued(
+    user: Any, add_small: Callable[..., Image], told: Any
+) -> None:
+    gui = user.opens(NAME, image=add_small(), psf=add_small("psf"), tails="continued", **QUICK)
+    user.runs(gui)
+    assert "choose tails none, or distil it by the joint fit" in told.errors[-1]
+    (layer,) = user.runs(user.chooses(gui, tails="none"))
+    assert layer.name.endswith("deconvolved")
+
+
 def test_what_cannot_be_used_is_told_in_a_sentence(
     user: Any, viewer: napari.Viewer, add_small: Callable[..., Image], psf: Image, told: Any
 ) -> None:
