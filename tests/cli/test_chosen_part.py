@@ -53,6 +53,23 @@ def test_one_image_of_an_ome_zarr_is_deconvolved_to_a_tiff(files, capsys):
     assert not output.exists()
 
 
+def test_a_psf_of_several_channels_is_told_as_a_psf(files, capsys):
+    path, _, image = files
+    source = path.with_name("cells.zarr")
+    write_zarr(source, image.swapaxes(0, 1), "czyx", spacing=SPACING)
+    code, output = deconvolved(source, source, "--channel", 1)
+    assert code == 2
+    assert "has 2 channels and 1 times; a PSF has one of each" in capsys.readouterr().err
+    assert not output.exists()
+    # One without a voxel size is taken to have the image's, as any image is.
+    psf = np.zeros((3, 3, 3), np.float32)
+    psf[1, 1, 1] = 1
+    write_zarr(path.with_name("psf.zarr"), psf, unit=None)
+    code, _ = deconvolved(source, path.with_name("psf.zarr"), "--channel", 1)
+    assert code == 0
+    assert "The PSF's voxel size is not known: it was taken" in capsys.readouterr().out
+
+
 def test_a_wrong_choice_is_one_line_and_nothing_is_written(files, capsys):
     path, psf, _ = files
     for options, told in [

@@ -22,11 +22,12 @@ from napari_psf_distiller.cli.options import chosen_part, given, with_options
 from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
+from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.deconvolution.finer import same_spacing
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.errors import DistillerError, InputError
-from napari_psf_distiller.io import has_voxel_size, read_image, write_image
+from napari_psf_distiller.io import check_one_image, has_voxel_size, read_image, write_image
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
@@ -230,6 +231,9 @@ def given_psf(path: Path) -> tuple[PSF | NDArray[Any], tuple[float, ...] | None]
         # One of ours has the functions, too, that it is a sum of.
         psf = read_psf(path)
         return psf, psf.spacing
+    if is_zarr(path):
+        # The choice of a channel or a scene is one of the image's.
+        check_one_image(path)
     return read_image(path)
 
 

@@ -4,7 +4,7 @@ from napari_psf_distiller.io.microscope_files import read_microscope
 from napari_psf_distiller.io.psf_arrays import write_psf_arrays
 from napari_psf_distiller.io.psf_files import StoredImage, read_image, write_image, write_psf
 from napari_psf_distiller.io.psf_record import StoredPSF
-from napari_psf_distiller.io.psf_zarr import AXES_STORED, write_zarr_psf
+from napari_psf_distiller.io.psf_zarr import AXES_STORED, check_one_image, write_zarr_psf
 from napari_psf_distiller.io.stored_microscope import StoredMicroscope, optics_text
 from napari_psf_distiller.io.stored_psfs import (
     has_voxel_size,
@@ -20,6 +20,7 @@ __all__ = [
     "StoredImage",
     "StoredMicroscope",
     "StoredPSF",
+    "check_one_image",
     "has_voxel_size",
     "is_psf_file",
     "optics_text",

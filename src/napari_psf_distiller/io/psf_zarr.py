@@ -35,6 +35,7 @@ from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
     "AXES_STORED",
+    "check_one_image",
     "is_zarr_psf",
     "read_zarr_psf",
     "write_zarr_psf",
@@ -168,7 +169,14 @@ def _record(path: str | Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _read_foreign(path: str | Path) -> StoredPSF:
+def check_one_image(path: str | Path) -> None:
+    """Refuse an OME-Zarr of more than one image, channel or time, of which none is chosen.
+
+    Raises
+    ------
+    InputError
+        There are several, or it cannot be read.
+    """
     names = image_names(path)
     if len(names) > 1:
         raise InputError(
@@ -181,6 +189,10 @@ def _read_foreign(path: str | Path) -> StoredPSF:
             f"{path} has {layout.size('c')} channels and {layout.size('t')} times; a PSF has one "
             "of each. Save that one as an OME-Zarr or TIFF of its own."
         )
+
+
+def _read_foreign(path: str | Path) -> StoredPSF:
+    check_one_image(path)
     image, spacing, notes = image_in_zarr(path, THE_ONLY_ONE)
     psf = check_image(image, f"The PSF in {path}")
     if spacing is None:
