@@ -322,6 +322,28 @@ def proven(desk: Desk, wanted: Callable[[str], bool]) -> None:
     desk.close_docks()
 
 
+def tried(desk: Desk, _: Callable[[str], bool]) -> None:
+    """Take a region that is tried in several ways."""
+    image = desk.open_sample()
+    spacing = tuple(float(size) for size in image.scale)
+    psf = desk.viewer.add_image(
+        psfd.simulate_psf((21, 31, 31), spacing),
+        name="psf",
+        scale=spacing,
+        units=image.units,
+        axis_labels=image.axis_labels,
+    )
+    gui = desk.open("Deconvolve", GUIDE_WIDTH)
+    gui.image.value, gui.psf.value = image, psf
+    gui.trial.button.native.click()
+    wait_for(lambda: not gui.trial.busy)
+    come_to_rest()
+    desk.take("trial")
+    gui.trial.back.native.click()
+    wait_for(lambda: not gui.trial.busy)
+    desk.close_docks()
+
+
 def sorted_beads(desk: Desk, _: Callable[[str], bool]) -> None:
     """Take what became of beads of which not all are good, with their table."""
     field = psfd.simulate_beads((32, 176, 176), beads=34, separation=0.1, spread=0.9, seed=7)
@@ -398,6 +420,7 @@ def microscopes(desk: Desk, _: Callable[[str], bool]) -> None:
 # What is done to take the pictures, and those that it takes.
 WAYS: dict[Callable[[Desk, Callable[[str], bool]], None], tuple[str, ...]] = {
     guided: ("start", "forming", "overview", "inspector", "view3d", "proof", "residual"),
+    tried: ("trial",),
     sorted_beads: ("beads",),
     thresholded: ("threshold",),
     microscopes: ("microscopes",),

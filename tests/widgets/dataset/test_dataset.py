@@ -145,6 +145,7 @@ def test_a_cancelled_run_keeps_what_is_done_and_goes_on(
     user.starts(opened)
     user.waits(lambda: gate.entered)
     user.clicks(opened.runner.cancel_button)
+    assert "It stops when the regions" in opened.panel.kept.text()
     gate.open()
     user.waits(lambda: not opened.runner.running)
     assert opened.runner.status.value == "cancelled"

@@ -45,6 +45,9 @@ KEPT = (
 )
 
 
+STOPPING = "It stops when the regions that are being worked at are done."
+
+
 class PlaceChoice(QWidget):
     """Chooses the position, the time and the channel that are tried."""
 
@@ -153,6 +156,7 @@ class DatasetPanel(QObject):
         self.open_button.changed.connect(lambda _: self.open_result())
         gui.runner.started.connect(self._on_started)
         gui.runner.ended.connect(self._on_ended)
+        gui.runner.cancel_button.changed.connect(lambda _: self.kept.say(STOPPING))
 
     @property
     def looking(self) -> bool:

@@ -178,7 +178,7 @@ class TrialPart(QWidget):
         self.shown = shown
         trial = shown.trial
         sizes = " x ".join(str(part.stop - part.start) for part in trial.region)
-        self.status.setText(f"done: {sizes} voxels, on {trial.attempts[0].device}")
+        self.status.setText(f"done: a region of {sizes} voxels")
         said = (*trial.notes, *trial.warnings)
         self.notice.say("<br>".join(escape(one, quote=False) for one in said))
         for row, attempt in enumerate(trial.attempts):
@@ -205,14 +205,16 @@ class TrialPart(QWidget):
     # --- what came of it
 
     def _add_result(self, row: int, attempt: Attempt) -> None:
-        number = attempt.iterations
+        automatic = attempt.settings.iterations is None
+        number = f" ({attempt.iterations} iterations)" if automatic else ""
         parts = f", {attempt.pieces} regions" if attempt.pieces > 1 else ""
         text = QLabel(
-            f"<b>{escape(attempt.name)}</b><br>{number} iteration{'s' if number > 1 else ''}, "
-            f"all in about {duration_text(attempt.seconds_for_all)}{parts}"
+            f"<b>{escape(attempt.name)}</b>{number}: all in about "
+            f"{duration_text(attempt.seconds_for_all)}{parts}"
         )
         text.setToolTip(
-            f"An iteration of the region took {attempt.seconds_per_iteration:.2g} s; ended by: "
+            f"{attempt.iterations} iterations, of which one took "
+            f"{attempt.seconds_per_iteration:.2g} s in the region, on {attempt.device}; ended by: "
             f"{attempt.why_ended}."
         )
         text.setWordWrap(True)
