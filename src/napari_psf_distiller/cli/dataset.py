@@ -49,7 +49,7 @@ def deconvolve_data(arguments: argparse.Namespace, outlet: Outlet) -> str:
             end.add_note("the regions that are done are kept: the same command does the rest.")
         raise
     if done.failed:
-        first, *others = done.failed
+        first, *others = (text.rstrip(".") for text in done.failed)
         more = f", and {len(others)} more" if others else ""
         raise DistillerError(
             f"{len(done.failed)} of {done.regions + done.skipped + len(done.failed)} regions could "

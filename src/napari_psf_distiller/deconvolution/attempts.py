@@ -220,7 +220,7 @@ def _tiles(
     tiles = tiles_within(
         box,
         shape,
-        overlap_of(kernel.shape, model),
+        overlap_of(kernel, model),
         lambda tile: tile_need(tile, shape, kernel.shape, model, engine),
         limit,
         model.boundary == "circulant",

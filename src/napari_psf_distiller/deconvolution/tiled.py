@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -40,9 +40,12 @@ __all__ = [
     "work_of",
 ]
 
-# How far around a tile's core the image counts, in PSF sizes. What lies beyond reaches the core by
-# way of what lies between, more so the more steps are taken: accelerated, many at once.
+# How far around a tile's core the image counts, in PSF extents. What lies beyond reaches the core
+# by way of what lies between, more so the more steps are taken: accelerated, many at once.
 OVERLAP = {"plain": 1.5, "accelerated": 2.5}
+
+# Of a PSF's light, what may lie beyond its extent.
+BEYOND_EXTENT = 0.01
 
 
 # Tiles that take so many times the work of one piece are worth a word.
@@ -249,10 +252,22 @@ def tile_work(
     return math.prod(_tile_size(tile, image_shape, psf_shape, model, engine).grid)
 
 
-def overlap_of(psf_shape: Sequence[int], model: Model) -> tuple[int, ...]:
+def overlap_of(psf: Array, model: Model) -> tuple[int, ...]:
     """Return how many voxels around a tile's core count, along each axis."""
-    times, factors = OVERLAP[model.method], model.factors(len(psf_shape))
-    return tuple(math.ceil(times * m / f) for m, f in zip(psf_shape, factors, strict=True))
+    times, factors = OVERLAP[model.method], model.factors(psf.ndim)
+    return tuple(math.ceil(times * m / f) for m, f in zip(_extent(psf), factors, strict=True))
+
+
+def _extent(psf: Array) -> tuple[int, ...]:
+    """Return over how many voxels along each axis nearly all of a PSF's light lies."""
+    found = []
+    for axis, m in enumerate(psf.shape):
+        others = tuple(other for other in range(psf.ndim) if other != axis)
+        line = np.abs(psf.sum(axis=others, dtype=np.float64))
+        inside = np.cumsum(np.bincount(np.abs(np.arange(m) - m // 2), line))
+        reach = int(np.argmax(inside >= (1 - BEYOND_EXTENT) * inside[-1]))
+        found.append(min(2 * reach + 1, m))
+    return tuple(found)
 
 
 def tile_need(
@@ -396,7 +411,7 @@ class _Run:
     def _tiles(self) -> list[Tile] | None:
         if self.in_one_piece and fits(self._need(self.pending[0]), self._limit):
             return self.pending
-        overlap = overlap_of(self._psf.shape, self._model)
+        overlap = overlap_of(self._psf, self._model)
         wraps = self._model.boundary == "circulant"
         tiles: list[Tile] = []
         for tile in self.pending:

@@ -111,7 +111,7 @@ def _images(path: Path) -> list[TiffImage]:
         refuse_too_many(tiff, path)
         notes: list[str] = []
         if imagej_pages(tiff, path, notes) is not None:
-            raise InputError(f"{' '.join(notes)} Export it again.")
+            raise InputError(f"{path} does not have the planes that it says: export it again.")
         every = [
             (number, series)
             for number, series in enumerate(tiff.series)

@@ -409,6 +409,23 @@ def test_workers_of_another_version(source, psf, scheduler, tmp_path, monkeypatc
         run(source, psf, tmp_path / "out.zarr", scheduler)
 
 
+def test_voxels_below_0_are_told(scheduler, tmp_path):
+    values = np.full((2, 40, 40), 5, np.float32)
+    values[1, 3] = -2
+    plane = psfd.PSF(psfd.simulate_psf((9, 9), SPACING[1:]), SPACING[1:])
+    source = stored(tmp_path / "in.zarr", values, "tyx")
+    done = run(source, plane, tmp_path / "out.zarr", scheduler)
+    assert any("voxels below 0 in 1 of 2 regions" in note for note in done.notes)
+
+
+def test_values_that_are_no_intensities(psf, scheduler, tmp_path):
+    stored(tmp_path / "in.zarr", np.ones((6, 40, 40), np.float32))
+    group = zarr.open_group(tmp_path / "in.zarr", mode="r+")
+    group.create_array("0", shape=(6, 40, 40), dtype="c8", overwrite=True)
+    with pytest.raises(InputError, match="type complex64, which are no intensities"):
+        run(tmp_path / "in.zarr", psf, tmp_path / "out.zarr", scheduler)
+
+
 def test_a_folder_that_holds_neither(psf, scheduler, tmp_path):
     folder = tmp_path / "cells"
     folder.mkdir()

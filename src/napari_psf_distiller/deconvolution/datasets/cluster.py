@@ -109,7 +109,7 @@ def _local_shares(workers: int | None, gib: float | None, device: str) -> tuple[
     )
     if not possible:
         raise DeviceMemoryError(
-            f"{total / GIB:.2g} GiB are too little for {counts[-1]} workers: each takes "
+            f"{total / GIB:.2g} GiB are too little, with {counts[-1]} at work: each worker takes "
             f"{BARE_PROCESS / GIB:.2g} GiB before it works. Allow more memory, or take fewer."
         )
     return possible

@@ -20,6 +20,7 @@ from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_sp
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.tiled import overlap_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
 from napari_psf_distiller.progress import Steps
@@ -48,15 +49,27 @@ def images_of(source: str | Path) -> tuple[StoredImage, ...]:
     """Return a data set's images."""
     # Workers may be in another folder.
     path = Path(source).resolve()
+    if not path.exists():
+        raise InputError(f"There is no {source}: give an OME-Zarr, or a folder of TIFFs.")
     if not path.is_dir():
         raise InputError(f"{source} is no folder: give an OME-Zarr, or a folder of TIFFs.")
+    images: tuple[StoredImage, ...]
     if tiff_paths(path):
-        return open_tiffs(path)
-    if is_zarr(path):
-        return open_images(path)
-    raise InputError(
-        f"{source} is no OME-Zarr, and no TIFFs lie in it: give an OME-Zarr, or a folder of TIFFs."
-    )
+        images = open_tiffs(path)
+    elif is_zarr(path):
+        images = open_images(path)
+    else:
+        raise InputError(
+            f"{source} is no OME-Zarr, and no TIFFs lie in it: give an OME-Zarr, or a folder of "
+            "TIFFs."
+        )
+    for image in images:
+        if np.dtype(image.layout.dtype).kind not in "uifb":
+            raise InputError(
+                f"Image {image.name or source} has values of the type {image.layout.dtype}, which "
+                "are no intensities: save it as whole or floating-point numbers."
+            )
+    return images
 
 
 def psfs_of(
@@ -153,7 +166,12 @@ def stacks_of(
             model = replace(model, mask=np.ones((1,) * len(space), bool))
         layout = result_layout(image.layout, recipe)
         chunk = layout.along_space(chunks_of(layout, layout.shape))
-        found.append([Stack(space, chunk, kernel.shape, model) for kernel in of_image])
+        found.append(
+            [
+                Stack(space, chunk, kernel.shape, overlap_of(kernel, model), model)
+                for kernel in of_image
+            ]
+        )
     return found
 
 

@@ -14,6 +14,7 @@ from napari_psf_distiller.deconvolution.datasets.output import group_of
 from napari_psf_distiller.deconvolution.datasets.plan import Region, Stack, StoredImage
 from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.region import (
+    Outcome,
     Work,
     deconvolve_region,
     fill_pyramid,
@@ -49,6 +50,8 @@ class Done:
         That an earlier run had done.
     device : str
         What deconvolved them; empty if there were none.
+    negative : int
+        Regions with voxels below 0, which counted as 0.
     failed : list of str
         Which regions could not be done, and why.
     """
@@ -56,6 +59,7 @@ class Done:
     regions: int = 0
     skipped: int = 0
     device: str = ""
+    negative: int = 0
     failed: list[str] = field(default_factory=list)
 
 
@@ -159,8 +163,10 @@ def do_regions(
                 done.failed.append(f"{key}: {result}")
             else:
                 record.add(key)
-                done.device = result or done.device
-                done.regions += some is jobs
+                if isinstance(result, Outcome):
+                    done.device = result.device
+                    done.negative += result.negative
+                    done.regions += 1
             count += 1
             yield Progress(StepId.DECONVOLVE, count, total, phase=phase)
     return done

@@ -17,7 +17,6 @@ from napari_psf_distiller.compute.tiles import Tile, cut_axis, fits, tile_around
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
-from napari_psf_distiller.deconvolution.tiled import overlap_of
 from napari_psf_distiller.errors import DeviceMemoryError
 
 __all__ = ["Plan", "Region", "Share", "Stack", "StoredImage", "planned"]
@@ -101,6 +100,8 @@ class Stack:
     chunk : tuple of int
         Voxels of a chunk of the result along each axis: no two tiles write to the same one.
     psf_shape : tuple of int
+    overlap : tuple of int
+        Voxels of the image around a region that are read with it, along each axis.
     model : Model
         Of what it has an array of, only whether there is one counts.
     """
@@ -108,13 +109,16 @@ class Stack:
     shape: tuple[int, ...]
     chunk: tuple[int, ...]
     psf_shape: tuple[int, ...]
+    overlap: tuple[int, ...]
     model: Model
 
     @property
     def key(self) -> str:
         """Its name in the record of what is done."""
-        shown = (" x ".join(map(str, n)) for n in (self.shape, self.chunk, self.psf_shape))
-        return "voxels {}, chunk {}, PSF {}".format(*shown)
+        sizes = (self.shape, self.chunk, self.psf_shape, self.overlap)
+        return "voxels {}, chunk {}, PSF {}, overlap {}".format(
+            *(" x ".join(map(str, n)) for n in sizes)
+        )
 
     def tiles(self, counts: Sequence[int]) -> list[Tile]:
         """Return the tiles of a number of parts along each axis."""
@@ -155,7 +159,7 @@ class Stack:
 
     def _around(self, core: tuple[slice, ...]) -> Tile:
         wraps = self.model.boundary == "circulant"
-        return tile_around(core, self.shape, overlap_of(self.psf_shape, self.model), wraps)
+        return tile_around(core, self.shape, self.overlap, wraps)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import itertools
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
+__all__ = ["Outcome", "Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
 
 
 def dask_setup(_worker: object) -> None:
@@ -62,8 +62,23 @@ class Work:
     saturation: float | None = None
 
 
-def deconvolve_region(work: Work, region: Region) -> str:
-    """Deconvolve a region and write it; return the device that did it.
+class Outcome(NamedTuple):
+    """What a worker says of a region that it has done.
+
+    Attributes
+    ----------
+    device : str
+        What deconvolved it.
+    negative : bool
+        Whether the image has voxels below 0 there.
+    """
+
+    device: str
+    negative: bool
+
+
+def deconvolve_region(work: Work, region: Region) -> Outcome:
+    """Deconvolve a region and write it.
 
     Raises
     ------
@@ -79,7 +94,10 @@ def deconvolve_region(work: Work, region: Region) -> str:
     )
     box = work.model.result_box(region.tile.core)
     _write(work, 0, work.layout.index(region.time, region.channel, box), core)
-    return engine.description
+    # Of the core alone, which is in memory already where the file system keeps what it read.
+    signed = np.dtype(work.image.layout.dtype).kind != "u"
+    negative = signed and bool((volume.read(region.tile.core) < 0).any())
+    return Outcome(engine.description, negative)
 
 
 def fill_pyramid(work: Work, time: int, channel: int) -> None:

@@ -47,7 +47,8 @@ class DeconvolvedDataset:
         Of each channel.
     device : str
     notes : tuple of str
-        How the PSFs were had on the data's voxels, where they have others.
+        How the PSFs were had on the data's voxels, where they have others; and whether the image
+        has voxels below 0.
     failed : tuple of str
         Which regions could not be done, and why; the others are valid.
     """
@@ -208,6 +209,11 @@ def deconvolve_dataset_steps(
             )
         if not result.failed:
             record.close()
+    if result.negative:
+        notes += (
+            f"The image has voxels below 0 in {result.negative} of {result.regions} regions; they "
+            "counted as 0. If an offset or a background was subtracted, give the image without that.",
+        )
     return DeconvolvedDataset(
         str(target),
         len(images),
