@@ -17,7 +17,7 @@ import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError, Recipe
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, create_image, open_images
-from napari_psf_distiller.deconvolution.datasets.cluster import workers_of
+from napari_psf_distiller.deconvolution.datasets.cluster import first_done, workers_of
 from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.region import halved
 from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
@@ -393,6 +393,20 @@ def test_a_worker_that_was_lost_has_its_threads_again():
         assert lost.exception(timeout=120) is not None
         assert said(os.getpid) != before
         assert said(host_threads) == 1
+
+
+def test_workers_that_are_all_gone_are_told(monkeypatch):
+    from distributed import Client, LocalCluster
+
+    module = "napari_psf_distiller.deconvolution.datasets.cluster"
+    monkeypatch.setattr(f"{module}.PATIENCE", 0.2)
+    monkeypatch.setattr(f"{module}.LOOK_EVERY", 0.1)
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+        pytest.raises(DistillerError, match="All workers are gone"),
+    ):
+        first_done(client, [client.submit(os.getpid, pure=False)])
 
 
 def test_a_scheduler_that_is_not_there(source, psf, tmp_path, monkeypatch):

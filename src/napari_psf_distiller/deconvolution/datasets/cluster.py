@@ -6,9 +6,9 @@ import collections
 import importlib.metadata
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import psutil
 
@@ -18,12 +18,13 @@ from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.compute.threads import host_threads, thread_limit
 from napari_psf_distiller.deconvolution.datasets.plan import Share
 from napari_psf_distiller.deconvolution.datasets.region import deconvolve_region
-from napari_psf_distiller.errors import DeviceMemoryError, InputError
+from napari_psf_distiller.errors import DeviceMemoryError, DistillerError, InputError
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed.client import Future
 
-__all__ = ["Workers", "workers_of"]
+__all__ = ["Workers", "first_done", "workers_of"]
 
 T = TypeVar("T")
 
@@ -34,7 +35,12 @@ SHARE_OF_FREE, BARE_PROCESS = 0.7, int(0.25 * GIB)
 # How long a scheduler is waited for, in seconds.
 TIMEOUT = 20
 
+# How long new workers are waited for where all are gone, and how often one looks, in seconds.
+PATIENCE, LOOK_EVERY = 120.0, 5.0
+
 PACKAGE = "napari-psf-distiller"
+
+KEPT = "What is done is kept: start again with the same task."
 
 
 class Workers(Protocol):
@@ -157,11 +163,44 @@ class _OfScheduler:
 
     def ask(self, function: Callable[..., T], *arguments: object) -> T:
         # The machine that the work is given from may have another device.
-        found: T = self._client.submit(function, *arguments, pure=False).result()
+        future = self._client.submit(function, *arguments, pure=False)
+        first_done(self._client, [future])
+        found: T = future.result()
         return found
 
     def start(self, share: Share) -> Client:
         return self._client
+
+
+def first_done(client: Client, futures: Sequence[Future[Any]]) -> Collection[Future[Any]]:
+    """Wait for one of some futures, or some, and return which of them have ended.
+
+    Raises
+    ------
+    DistillerError
+        The scheduler was lost, or all of its workers.
+    """
+    from distributed import CancelledError, wait
+
+    alone = 0.0
+    while alone < PATIENCE:
+        try:
+            found: Collection[Future[Any]] = wait(
+                futures, timeout=LOOK_EVERY, return_when="FIRST_COMPLETED"
+            ).done
+        except TimeoutError:
+            # Until the scheduler has others, or its own start them again.
+            alone = 0 if client.scheduler_info(n_workers=-1)["workers"] else alone + LOOK_EVERY
+        except CancelledError as error:
+            raise DistillerError(f"The scheduler was lost. {KEPT}") from error
+        else:
+            return found
+        if client.status != "running":
+            raise DistillerError(f"The scheduler was lost. {KEPT}")
+    raise DistillerError(
+        "All workers are gone. If they end as soon as they get work, they have other versions of "
+        f"what is installed here: they print which. {KEPT}"
+    )
 
 
 @contextmanager

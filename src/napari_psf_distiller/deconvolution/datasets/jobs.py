@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_psf_distiller.compute.engine import Array
+from napari_psf_distiller.deconvolution.datasets.cluster import first_done
 from napari_psf_distiller.deconvolution.datasets.inputs import model_of, result_layout
 from napari_psf_distiller.deconvolution.datasets.output import group_of
 from napari_psf_distiller.deconvolution.datasets.plan import Region, Stack, StoredImage
@@ -19,13 +20,13 @@ from napari_psf_distiller.deconvolution.datasets.region import (
     deconvolve_region,
     fill_pyramid,
 )
-from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed.client import Future
 
 __all__ = ["Done", "do_regions", "regions_of", "works_of"]
 
@@ -131,7 +132,7 @@ def do_regions(
     Raises
     ------
     DistillerError
-        The scheduler was lost.
+        The scheduler was lost, or all of its workers.
     """
     pending = [region for region in regions if region.key not in before]
     done = Done(skipped=len(regions) - len(pending))
@@ -183,30 +184,22 @@ def _worked(client: Client, workers: int, jobs: Sequence[Job]) -> Iterator[tuple
     Some jobs more than there are workers wait at a time: of many thousands the scheduler would know
     too much.
     """
-    from distributed import CancelledError, as_completed
-    from distributed.client import Future
-
-    waiting, running = iter(jobs), as_completed()
+    waiting = iter(jobs)
     keys: dict[Future[Any], str] = {}
 
     def submit() -> None:
         job = next(waiting, None)
         if job is not None:
             key, work, arguments = job
-            future = client.submit(work, *arguments, retries=RETRIES, pure=False)
-            keys[future] = key
-            running.add(future)
+            keys[client.submit(work, *arguments, retries=RETRIES, pure=False)] = key
 
     try:
         for _ in range(2 * workers):
             submit()
-        for future in running:
-            key, error = keys.pop(future), future.exception()
-            if isinstance(error, CancelledError) or client.status != "running":
-                raise DistillerError(
-                    "The scheduler was lost. What is done is kept: start again with the same task."
-                )
-            yield key, future.result() if error is None else error
-            submit()
+        while keys:
+            for future in first_done(client, list(keys)):
+                key, error = keys.pop(future), future.exception()
+                yield key, future.result() if error is None else error
+                submit()
     finally:
         client.cancel(list(keys))

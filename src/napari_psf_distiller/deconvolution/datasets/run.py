@@ -212,7 +212,7 @@ def deconvolve_dataset_steps(
     if result.negative:
         notes += (
             f"The image has voxels below 0 in {result.negative} of {result.regions} regions; they "
-            "counted as 0. If an offset or a background was subtracted, give the image without that.",
+            "counted as 0. If an offset was subtracted, give the image as it was before.",
         )
     return DeconvolvedDataset(
         str(target),
