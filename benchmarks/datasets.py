@@ -1,15 +1,16 @@
 """How fast a data set is deconvolved, in how much memory, and whether it shows where it was cut.
 
-    python benchmarks/datasets.py [--size small|full] [--folder DIR] [--memory 2] [--iterations 5]
-        [--parts speed,seams,kills,workers]
+    python benchmarks/datasets.py [--size small|medium|full] [--folder DIR] [--memory 2]
+        [--iterations 5] [--parts speed,seams,kills,workers]
 
 The data are simulated: an OME-Zarr of positions x times x channels as uint16. *Speed* is that of
 all voxels and iterations, over that of one stack in memory in one piece with as many threads,
-measured before and after it. *Memory* is the largest sum of what this process and all of its
-children take. *Seams* is the relative L2 difference to a stack in one piece, over all and over the
-worst row and column. *Kills* ends the command with SIGKILL at random moments and goes on until it
-is done, and compares the files with those of a run that was not ended. *Workers* is the time of one
-worker over that of two, each with one thread.
+measured before and after it; beside it that of the processors' time alone, which depends less on
+what else the machine does, but does not tell waiting. *Memory* is the largest sum of what this
+process and all of its children take. *Seams* is the relative L2 difference to a stack in one piece,
+over all and over the worst row and column. *Kills* ends the command with SIGKILL at random moments
+and goes on until it is done, and compares the files with those of a run that was not ended.
+*Workers* is the time of one worker over that of two, each with one thread.
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ from napari_psf_distiller.datasets.ome_zarr import (
 SPACING = (0.2, 0.08, 0.08)
 
 # Positions, times, channels and voxels of a stack.
-SIZES = {"small": (2, 1, 2, (24, 384, 384)), "full": (4, 3, 2, (64, 1024, 1024))}
+SIZES = {
+    "small": (2, 1, 2, (24, 384, 384)),
+    "medium": (1, 1, 2, (64, 1024, 1024)),
+    "full": (4, 3, 2, (64, 1024, 1024)),
+}
 PSF_SHAPE = (31, 41, 41)
 KILLS = 10
 
@@ -134,23 +139,29 @@ class PeakMemory:
             time.sleep(0.1)
 
 
-def run(arguments: list[str]) -> tuple[float, int]:
-    """Run a command; return its seconds and its peak memory in bytes."""
-    began = time.perf_counter()
+def run(arguments: list[str]) -> tuple[float, float, int]:
+    """Run a command; return its seconds, its processors' and its peak memory in bytes."""
+    began, busy = time.perf_counter(), children_seconds()
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     memory = PeakMemory(process)
     if process.wait():
         raise SystemExit(f"The command failed: {' '.join(arguments)}")
-    return time.perf_counter() - began, memory.peak
+    return time.perf_counter() - began, children_seconds() - busy, memory.peak
 
 
-def in_memory(data: Path, psf: Path, iterations: int) -> tuple[float, np.ndarray]:
-    """Return the seconds of one stack in one piece in memory, and its result."""
+def children_seconds() -> float:
+    """Return the processors' seconds of the children that have ended, and of theirs."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
+def in_memory(data: Path, psf: Path, iterations: int) -> tuple[float, float, np.ndarray]:
+    """Return the seconds of one stack in one piece in memory, the processors', and its result."""
     stack = np.asarray(open_images(data)[0].volume(0, 0))
     known = psfd.read_psf(psf)
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     done = psfd.deconvolve(stack, known, iterations, device="numpy")
-    return time.perf_counter() - began, np.asarray(done)
+    return time.perf_counter() - began, time.process_time() - busy, np.asarray(done)
 
 
 def digest(folder: Path) -> str:
@@ -179,16 +190,20 @@ def main() -> None:
     parts = arguments.parts.split(",")
     if "speed" in parts or "seams" in parts:
         shutil.rmtree(output, ignore_errors=True)
-        before, whole = in_memory(data, psf, arguments.iterations)
-        seconds, peak = run(steps)
-        after, _ = in_memory(data, psf, arguments.iterations)
-        one = (before + after) / 2
+        before, busy_before, whole = in_memory(data, psf, arguments.iterations)
+        seconds, busy, peak = run(steps)
+        after, busy_after, _ = in_memory(data, psf, arguments.iterations)
+        one, busy_one = (before + after) / 2, (busy_before + busy_after) / 2
         rate = voxels * stacks * 2 / seconds * arguments.iterations / 1e6
         print(
             f"data set: {seconds:.1f} s, {stacks} stacks; one in memory {before:.2f}, {after:.2f} s"
         )
         print(
             f"speed over that in memory: {stacks * one / seconds:.2f}; {rate:.1f} MB/s an iteration"
+        )
+        print(
+            f"of the processors' time: {stacks * busy_one / busy:.2f} ({busy:.1f} s; one in memory "
+            f"{busy_before:.1f}, {busy_after:.1f}); load average {os.getloadavg()[0]:.0f}"
         )
         print(f"peak memory: {peak / 2**30:.2f} GiB of {arguments.memory:g}", flush=True)
         found = np.asarray(open_images(output)[0].volume(0, 0))

@@ -8,7 +8,7 @@ from napari_psf_distiller import DeviceError, Progress, simulate_psf
 from napari_psf_distiller.compute.engine import Memory
 from napari_psf_distiller.datasets import ArrayVolume
 from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
-from napari_psf_distiller.deconvolution.tiled import deconvolution
+from napari_psf_distiller.deconvolution.tiled import deconvolution, overlap_of
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.steps import StepId
@@ -203,3 +203,17 @@ def test_tiles_lie_where_the_whole_lies_with_an_even_psf(host, boundary, compati
         done = finish(deconvolution(image, psf, 10, model, host, memory=memory))
         assert "tiles" in done.device
         assert relative_l2(done.array, expected) <= 2e-3
+
+
+@pytest.mark.parametrize("method", ["plain", "accelerated"])
+def test_a_psf_reaches_as_far_as_its_light(method):
+    psf = np.zeros((11, 31, 40), np.float32)
+    psf[3:8, 12:19, 18:23] = 1
+    core = psf[3:8, 12:19, 18:23]
+    model = Model(method=method)
+    assert overlap_of(psf, model) == overlap_of(core, model)
+    # What noise leaves far away is no light.
+    psf[0, 0, 0] = 1e-3 * psf.sum()
+    assert overlap_of(psf, model) == overlap_of(core, model)
+    finer = Model(method=method, finer=(1, 2, 2))
+    assert overlap_of(psf, finer)[1] == -(-overlap_of(psf, model)[1] // 2)
