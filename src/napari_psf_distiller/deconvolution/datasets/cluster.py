@@ -38,6 +38,9 @@ TIMEOUT = 20
 # How long new workers are waited for where all are gone, and how often one looks, in seconds.
 PATIENCE, LOOK_EVERY = 120.0, 5.0
 
+# Where dask has the environment that its workers are started in, and what of it is left out.
+SPAWN_ENVIRONMENT, TRIM = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
+
 PACKAGE = "napari-psf-distiller"
 
 KEPT = "What is done is kept: start again with the same task."
@@ -132,8 +135,14 @@ class _OfThisMachine:
         return function(*arguments)
 
     def start(self, share: Share) -> Client:
+        import dask
         from distributed import Client, LocalCluster
 
+        # Dask has the C library give each array's memory back at once, which a transform then asks
+        # for again: half of the time went there.
+        environment = dask.config.get(SPAWN_ENVIRONMENT)
+        kept = {name: value for name, value in environment.items() if name != TRIM}
+        self._stack.enter_context(dask.config.set({SPAWN_ENVIRONMENT: kept}))
         prefix = "psf-distiller-"
         scratch = self._stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
         cluster = self._stack.enter_context(
@@ -207,15 +216,22 @@ def first_done(client: Client, futures: Sequence[Future[Any]]) -> Collection[Fut
 def _connected(scheduler: str) -> Iterator[Client]:
     from distributed import Client
 
+    # What becomes of the connection is told in a sentence.
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
-        client = Client(scheduler, timeout=f"{TIMEOUT}s")
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"The scheduler {scheduler} cannot be reached: {error}. Give the address that it "
-            "prints when it starts, such as tcp://192.168.0.5:8786."
-        ) from error
-    with client:
-        yield client
+        try:
+            client = Client(scheduler, timeout=f"{TIMEOUT}s")
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(
+                f"The scheduler {scheduler} cannot be reached: {error}. Give the address that it "
+                "prints when it starts, such as tcp://192.168.0.5:8786."
+            ) from error
+        with client:
+            yield client
+    finally:
+        log.setLevel(level)
 
 
 def _share_of(client: Client, scheduler: str, memory: float | None) -> Share:
