@@ -1,6 +1,6 @@
 """What one PSF of several bead stacks is worth, and whether stacks that disagree are told.
 
-    python benchmarks/stacks.py [--trials N] [--device NAME]
+    python benchmarks/stacks.py [--trials N] [--first N] [--only TEXT] [--device NAME]
 
 Fields of 20 beads are simulated with the same PSF, each with its own exposure, background and
 places. Three of them are distilled together; beside it stand the PSF of one field of 60 beads on
@@ -43,6 +43,7 @@ ODD: dict[str, dict[str, Any]] = {
     "spherical aberration": {"spherical": 0.08},
     "spinning disk": {"microscope": "spinning disk", "excitation": 0.488, "pinhole": 1.0},
 }
+ALIKE = "all alike"
 # Beads a stack, and photons of a bead: from the first to the second, another for each stack.
 CONDITIONS = {
     "20 beads": (20, 3e4, 2e5),
@@ -97,10 +98,10 @@ def error(found: ArrayLike, true: ArrayLike) -> float:
     return float(np.linalg.norm(one - other) / np.linalg.norm(other))
 
 
-def as_good_as_one(trials: int, device: str) -> str:
+def as_good_as_one(trials: range, device: str) -> str:
     """Return the errors of three stacks together, of one with all beads, and of each alone."""
     rows = []
-    for trial in range(trials):
+    for trial in trials:
         rng = np.random.default_rng([1, trial])
         exposures = np.exp(rng.uniform(np.log(3e4), np.log(2e5), STACKS))
         fields = [field(rng, BEADS, float(photons)) for photons in exposures]
@@ -128,11 +129,11 @@ def left_out(images: Sequence[ArrayLike], device: str) -> list[int]:
     return [number for number, one in enumerate(result.stacks) if not one.used]
 
 
-def told(trials: int, condition: str, odd: str | None, device: str) -> str:
+def told(trials: range, condition: str, odd: str | None, device: str) -> str:
     """Return how often one of three stacks is left out, and whether it is the right one."""
     beads, least, most = CONDITIONS[condition]
     found = []
-    for trial in range(trials):
+    for trial in trials:
         rng = np.random.default_rng([2, trial])
         exposures = np.exp(rng.uniform(np.log(least), np.log(most), STACKS))
         place = int(rng.integers(STACKS))
@@ -143,19 +144,24 @@ def told(trials: int, condition: str, odd: str | None, device: str) -> str:
         out = left_out([one.image for one in fields], device)
         found.append("right" if odd and out == [place] else "none" if out == [] else "wrong")
     counts = [found.count(name) for name in ("right", "none", "wrong")]
-    return f"| {condition} | {odd or 'all alike'} | {counts[0]} | {counts[1]} | {counts[2]} |"
+    return f"| {condition} | {odd or ALIKE} | {counts[0]} | {counts[1]} | {counts[2]} |"
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first trial's number")
+    parser.add_argument("--only", default="", help="only rows in which this stands")
     parser.add_argument("--device", default="numpy")
     arguments = parser.parse_args()
+    trials = range(arguments.first, arguments.first + arguments.trials)
     for condition in CONDITIONS:
         for odd in (None, *ODD):
-            print(told(arguments.trials, condition, odd, arguments.device), flush=True)
-    print(as_good_as_one(arguments.trials, arguments.device), flush=True)
+            if arguments.only in f"{condition}, {odd or ALIKE}":
+                print(told(trials, condition, odd, arguments.device), flush=True)
+    if not arguments.only:
+        print(as_good_as_one(trials, arguments.device), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -183,7 +184,8 @@ def distill_steps_of_stacks(
     recipe : Recipe
         With the spacing, which is that of all.
     names : sequence of str, optional
-        What people call them; by default "stack 0", "stack 1" and so on.
+        What people call them; by default "stack 0", "stack 1" and so on. Where some are the same,
+        their numbers are put behind them, counted from 0.
 
     Yields
     ------
@@ -199,7 +201,13 @@ def distill_steps_of_stacks(
     InputError, DeviceError
         See `distill`.
     """
-    names = [f"stack {i}" for i in range(len(images))] if names is None else list(names)
+    if names is None:
+        names = [f"stack {i}" for i in range(len(images))]
+    elif len(names) != len(images):
+        raise InputError(
+            f"There are {len(images)} images and {len(names)} names; give a name for each image."
+        )
+    names = _told_apart(names)
     originals = check_stacks(list(images), names, planes=True)
     assert originals is not None
     if recipe.distill.method != "joint":
@@ -214,6 +222,17 @@ def distill_steps_of_stacks(
     _check_lengths(recipe, originals[0].ndim)
     engine_of(recipe)
     return (yield from stack_steps(originals, names, recipe))
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """Return names of which no two are the same."""
+    found, counts = list(names), Counter(names)
+    while len(counts) < len(found):
+        found = [
+            f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(found)
+        ]
+        counts = Counter(found)
+    return found
 
 
 def _check_lengths(recipe: Recipe, ndim: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.advice import bead_warnings, psf_warnings
@@ -45,6 +46,9 @@ from napari_psf_distiller.results import Clock, Result
 from napari_psf_distiller.steps import StepId
 
 __all__ = ["find_raw_beads_step", "fit_of_image", "joint_step", "joint_steps", "psf_of_fit"]
+
+# With a filter of known width, noise alone stands out at this many places of an image, at most.
+FALSE_ALARMS = 0.1
 
 
 def joint_steps(original: NDArray[Any], recipe: Recipe) -> Steps[Result]:
@@ -112,7 +116,12 @@ def psf_of_fit(fit: JointFitResult, recipe: Recipe) -> Steps[PSF]:
     return with_post_processed(distilled, array, recipe.postprocess)
 
 
-def fit_of_image(original: NDArray[Any], recipe: Recipe, device: Device) -> Steps[JointFitResult]:
+def fit_of_image(
+    original: NDArray[Any],
+    recipe: Recipe,
+    device: Device,
+    widths: NDArray[np.float64] | None = None,
+) -> Steps[JointFitResult]:
     """Find an image's beads and fit its PSF, as a generator of progress.
 
     Parameters
@@ -122,6 +131,9 @@ def fit_of_image(original: NDArray[Any], recipe: Recipe, device: Device) -> Step
     recipe : Recipe
         Whose method is "joint".
     device : Device
+    widths : numpy.ndarray, optional
+        What other images of the microscope tell of a bead's width along z, y and x, in voxels. As
+        it need not be sought, dimmer beads are certain.
 
     Raises
     ------
@@ -129,17 +141,22 @@ def fit_of_image(original: NDArray[Any], recipe: Recipe, device: Device) -> Step
         See `distill`.
     """
     settings = _settings(recipe, original.ndim)
-    bead_image, candidates = _found_beads(original, recipe, settings)
+    bead_image, candidates = _found_beads(original, recipe, settings, widths)
     yield Progress(StepId.FIND_BEADS, 1, 1)
     return (yield from distill_jointly(bead_image, candidates, settings, device))
 
 
 def _found_beads(
-    original: NDArray[Any], recipe: Recipe, settings: Settings
+    original: NDArray[Any],
+    recipe: Recipe,
+    settings: Settings,
+    widths: NDArray[np.float64] | None = None,
 ) -> tuple[BeadImage, Candidates]:
     """Return an image with its noise and its background, and where its beads may be."""
-    bead_image = raw_bead_image(original, recipe)
-    candidates = find_candidates(bead_image, _filter_of(recipe).significance)
+    bead_image, significance = raw_bead_image(original, recipe), _filter_of(recipe).significance
+    if widths is not None:
+        significance = min(significance, float(stats.norm.isf(FALSE_ALARMS / original.size)))
+    candidates = find_candidates(bead_image, significance, widths)
     candidates = _with_saturated(bead_image, candidates, recipe)
     check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
     return bead_image, candidates

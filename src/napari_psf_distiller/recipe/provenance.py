@@ -57,7 +57,9 @@ class Provenance(Section):
     stacks: tuple[str, ...] = ()
 
 
-def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
+def provenance_of(
+    image: NDArray[np.generic], device: str, checksum: str | None = None
+) -> Provenance:
     """Return the record of what a result was made with.
 
     Parameters
@@ -66,6 +68,8 @@ def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
         As the user gave it.
     device : str
         The engine's description.
+    checksum : str, optional
+        The image's, if it is known; see `sha256_of`.
     """
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
@@ -78,12 +82,15 @@ def provenance_of(image: NDArray[np.generic], device: str) -> Provenance:
         device=device,
         image_shape=image.shape,
         image_dtype=str(image.dtype.newbyteorder("=")),
-        image_sha256=sha256_of(image),
+        image_sha256=sha256_of(image) if checksum is None else checksum,
     )
 
 
 def provenance_of_stacks(
-    images: Sequence[NDArray[np.generic]], names: Sequence[str], device: str
+    images: Sequence[NDArray[np.generic]],
+    names: Sequence[str],
+    device: str,
+    checksums: Sequence[str] | None = None,
 ) -> Provenance:
     """Return the record of what a PSF of several images was made with.
 
@@ -95,9 +102,13 @@ def provenance_of_stacks(
         Of the images.
     device : str
         The engine's description.
+    checksums : sequence of str, optional
+        The images', if they are known; see `sha256_of`.
     """
-    whole = hashlib.sha256("".join(sha256_of(image) for image in images).encode()).hexdigest()
-    return replace(provenance_of(images[0], device), stacks=tuple(names), image_sha256=whole)
+    if checksums is None:
+        checksums = [sha256_of(image) for image in images]
+    whole = hashlib.sha256("".join(checksums).encode()).hexdigest()
+    return replace(provenance_of(images[0], device, whole), stacks=tuple(names))
 
 
 def sha256_of(image: NDArray[np.generic]) -> str:

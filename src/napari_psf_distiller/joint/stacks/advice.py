@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from napari_psf_distiller.joint.stacks.agreement import Difference
 from napari_psf_distiller.wording import widths_text
 
-__all__ = ["disagreement_text", "grouped", "left_out_text", "repeated_text"]
+__all__ = ["disagreement_text", "grouped", "left_out_text", "repeated_text", "unsure_text"]
+
+# From this part of a PSF on, a difference that would not show is told: by as much differ the PSFs
+# of two objectives of one kind, or with and without a cover glass' aberration.
+UNSURE_PART = 0.2
+
+# So many names of images stand in a sentence.
+MOST_NAMED = 3
 
 
 def left_out_text(difference: Difference, own: Sequence[float], others: Sequence[float]) -> str:
@@ -25,6 +32,33 @@ def left_out_text(difference: Difference, own: Sequence[float], others: Sequence
         f"({widths_text(own)} against {widths_text(others)}), which its errors do not explain: it "
         "was left out. Distil it by itself, and look for what differed: the objective, its "
         "correction collar, the immersion, the colour, or the depth."
+    )
+
+
+def unsure_text(least_told: float) -> str:
+    """Return that an image tells too little to say whether its PSF is that of the others.
+
+    Parameters
+    ----------
+    least_told : float
+        From what part of the PSF on a difference would have been told.
+
+    Returns
+    -------
+    str
+        "" where what would not show is small.
+    """
+    if least_told < UNSURE_PART:
+        return ""
+    what = (
+        f"a difference of less than {100 * least_told:.0f} % would not show"
+        if least_told < 1
+        else "it may be any"
+    )
+    return (
+        "its beads are too few or too dim to tell whether its PSF is that of the others: "
+        f"{what}. It was used, and counts for as little as it tells; if you are not sure that the "
+        "microscope was the same, leave it out."
     )
 
 
@@ -64,33 +98,34 @@ def disagreement_text(
     )
 
 
-def grouped(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def grouped(said: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
     """Return what is to be said of several images, once where it is the same of some.
 
     Parameters
     ----------
-    said : mapping
-        The sentences of each image, by its name.
+    said : sequence of (str, sequence of str)
+        Of each image its name and the sentences about it.
 
     Examples
     --------
-    >>> grouped({"a.tif": ["It is dim by 3 %."], "b.tif": ["It is dim by 4 %."]})
+    >>> grouped([("a.tif", ["It is dim by 3 %."]), ("b.tif", ["It is dim by 4 %."])])
     ('a.tif (and b.tif alike): It is dim by 3 %.',)
     """
-    found: dict[str, tuple[str, list[str]]] = {}
-    for name, sentences in said.items():
+    found: dict[str, tuple[str, dict[int, str]]] = {}
+    for number, (_, sentences) in enumerate(said):
         for sentence in sentences:
             # The figures differ a little from image to image.
             key = re.sub(r"\d+(\.\d+)?", "0", sentence)
-            found.setdefault(key, (sentence, []))[1].append(name)
+            found.setdefault(key, (sentence, {}))[1].setdefault(number, sentence)
     result = []
-    for sentence, (first, *others) in found.values():
-        if not others and len(said) == 1:
-            result.append(sentence)
-        elif len(others) == len(said) - 1 and all(sentence in of for of in said.values()):
+    for sentence, by_image in found.values():
+        if len(by_image) == len(said) and set(by_image.values()) == {sentence}:
             # Of the PSF, or of what was given: the same in each.
             result.append(sentence)
-        else:
-            alike = f" (and {', '.join(others)} alike)" if others else ""
-            result.append(f"{first}{alike}: {sentence}")
+            continue
+        first, *others = (said[number][0] for number in by_image)
+        more = len(others) - MOST_NAMED
+        listed = ", ".join(others[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        alike = f" (and {listed} alike)" if others else ""
+        result.append(f"{first}{alike}: {sentence}")
     return tuple(result)

@@ -11,6 +11,7 @@ from scipy import linalg
 
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.linearised import SCHUR_FRACTION, Linearised
+from napari_psf_distiller.joint.stacks.score import score_test
 
 __all__ = ["Agreement", "Difference", "OwnPSF", "difference_of", "mean_of", "which_agree"]
 
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 # PSFs differ if their difference is more than their errors make by this many standard deviations,
 # and more than this part of the PSF, relative L2: less harms no mean, and images of one microscope
 # at other places, depths or days differ by as much.
-MIN_SIGNIFICANCE, MIN_DIFFERENCE = 6.0, 0.05
+MIN_SIGNIFICANCE, MIN_DIFFERENCE = 4.5, 0.05
 
 
 class OwnPSF(NamedTuple):
@@ -31,10 +32,25 @@ class OwnPSF(NamedTuple):
         (coefficients,), in a basis that all images have in common.
     precision : list of numpy.ndarray
         For each of the basis's terms: the inverse of the coefficients' covariance.
+    prior : list of numpy.ndarray, optional
+        For each term the part of `precision` that was expected before the image was looked at;
+        without it the image tells all.
     """
 
     coefficients: Floats
     precision: list[Floats]
+    prior: list[Floats] | None = None
+
+    @property
+    def information(self) -> list[Floats]:
+        """The part of `precision` that the image tells, for each of the basis's terms."""
+        if self.prior is None:
+            return self.precision
+        return [whole - part for whole, part in zip(self.precision, self.prior, strict=True)]
+
+    def split(self, values: Floats) -> list[Floats]:
+        """Return the part of each term in values for all coefficients, along the first axis."""
+        return np.split(values, np.cumsum([len(term) for term in self.precision])[:-1])
 
 
 class Difference(NamedTuple):
@@ -46,10 +62,13 @@ class Difference(NamedTuple):
         Relative L2 norm of the difference, without what the errors make of it.
     significance : float
         By how many standard deviations chi squared of the difference is above its mean.
+    least_told : float
+        How large `part` would be of a difference that is just significant.
     """
 
     part: float
     significance: float
+    least_told: float = 0.0
 
     @property
     def told(self) -> bool:
@@ -67,16 +86,20 @@ class Agreement(NamedTuple):
     differences : dict of int to Difference
         Of each of the others from the PSF of those that are kept. Where none are, of those that
         differ from the image `compared`.
+    least_told : dict of int to float
+        Of each that is kept and tells less of the PSF than the others together: from what part on
+        a difference from these would have been told, relative L2.
     compared : int
         Where none are kept: one of the two images that differ most clearly; else the first.
     """
 
     kept: list[int]
     differences: dict[int, Difference]
+    least_told: dict[int, float]
     compared: int = 0
 
 
-def own_psf(coefficients: Floats, state: Linearised) -> OwnPSF:
+def own_psf(coefficients: Floats, state: Linearised, priors: Sequence[Floats | None]) -> OwnPSF:
     """Return a PSF with its precision once the background is free.
 
     Parameters
@@ -85,9 +108,16 @@ def own_psf(coefficients: Floats, state: Linearised) -> OwnPSF:
         (coefficients,)
     state : Linearised
         At these coefficients.
+    priors : sequence of (numpy.ndarray or None)
+        For each term what was expected, of which the state's precision has its part.
     """
     free = state.precision[0] - SCHUR_FRACTION * state.schur_term
-    return OwnPSF(coefficients, [free, *state.precision[1:]])
+    precision = [free, *state.precision[1:]]
+    expected = [
+        np.zeros_like(term) if prior is None else np.diag(prior) if prior.ndim == 1 else prior
+        for term, prior in zip(precision, priors, strict=True)
+    ]
+    return OwnPSF(coefficients, precision, expected)
 
 
 def difference_of(basis: FourierBessel, one: OwnPSF, other: OwnPSF) -> Difference:
@@ -102,46 +132,56 @@ def difference_of(basis: FourierBessel, one: OwnPSF, other: OwnPSF) -> Differenc
 
     Notes
     -----
+    Both images are first taken to show one PSF, that which they tell together. What one of them
+    says against it, its gradient there, has a covariance that is known: so chi squared of it has a
+    mean and a standard deviation. A difference is looked for where PSFs have their light: where
+    they have none, the images tell of noise alone, however much of it there is.
+
     A PSF that is brighter, or displaced, is the same: beads' amplitudes and centres are found with
-    it. So the difference is told beside these, by generalised least squares. Images that tell
-    little of the PSF have large errors, with which they do not differ from anything.
+    it. So what these change does not count. Images that tell little of the PSF do not differ from
+    anything, and `Difference.least_told` says from what part on they would.
     """
-    one = _scaled_to(one, other)
     if _evidence(one) > _evidence(other):
         # What a PSF's place and brightness change is told by the one that is known better.
-        one, other = _scaled_to(other, one), one
-    allowed = _allowed_changes(basis, other.coefficients)
-    covariance = [
-        _inverse(a) + _inverse(b) for a, b in zip(one.precision, other.precision, strict=True)
-    ]
-    whole = linalg.block_diag(*covariance)
-    factor = linalg.cho_factor(whole, check_finite=False)
-    change = one.coefficients - other.coefficients
-    weighted = linalg.cho_solve(factor, allowed, check_finite=False)
-    moved, *_ = np.linalg.lstsq(weighted.T @ allowed, weighted.T @ change, rcond=None)
-    left = change - allowed @ moved
-    chi_squared = float(left @ linalg.cho_solve(factor, left, check_finite=False))
-    free = len(left) - allowed.shape[1]
-    by_errors = float(np.trace(whole))
-    part = np.sqrt(max(float(left @ left) - by_errors, 0.0)) / np.linalg.norm(other.coefficients)
-    return Difference(float(part), (chi_squared - free) / np.sqrt(2 * free))
+        one, other = other, one
+    one = _scaled_to(one, other)
+    both = mean_of([one, other])
+    gradients, blocks, changes = [], [], other.split(_allowed_changes(basis, both.coefficients))
+    for at, own, joint, precision, values in zip(
+        one.split(both.coefficients),
+        one.information,
+        both.precision,
+        one.precision,
+        one.split(one.coefficients),
+        strict=True,
+    ):
+        # Of an image alone, the precision times its coefficients is what its data say.
+        gradients.append(precision @ values - own @ at)
+        blocks.append(own - own @ linalg.solve(joint, own, assume_a="pos", check_finite=False))
+    found = score_test(gradients, blocks, _where_light_is(other, both), changes)
+    size = float(np.linalg.norm(both.coefficients))
+    least = np.sqrt(MIN_SIGNIFICANCE / found.deviations_per_square) / size
+    return Difference(found.change / size, found.significance, float(least))
 
 
 def mean_of(psfs: Sequence[OwnPSF]) -> OwnPSF:
-    """Return what several images tell of one PSF together: their mean, weighed by precision."""
-    precision = [
-        np.sum(term, axis=0) for term in zip(*(psf.precision for psf in psfs), strict=True)
-    ]
-    ends = np.cumsum([len(term) for term in precision])[:-1]
-    weighed = [
-        np.sum([p.precision[i] @ np.split(p.coefficients, ends)[i] for p in psfs], axis=0)
-        for i in range(len(precision))
+    """Return what several images tell of one PSF together: their mean, weighed by precision.
+
+    What was expected of the one that is known best counts once.
+    """
+    best = max(psfs, key=_evidence)
+    told = [np.sum(term, axis=0) for term in zip(*(psf.information for psf in psfs), strict=True)]
+    prior = best.prior or [np.zeros_like(term) for term in told]
+    precision = [term + part for term, part in zip(told, prior, strict=True)]
+    said = [
+        [term @ part for term, part in zip(psf.precision, psf.split(psf.coefficients), strict=True)]
+        for psf in psfs
     ]
     solved = [
-        linalg.solve(term, vector, assume_a="pos", check_finite=False)
-        for term, vector in zip(precision, weighed, strict=True)
+        linalg.solve(term, np.sum(vectors, axis=0), assume_a="pos", check_finite=False)
+        for term, *vectors in zip(precision, *said, strict=True)
     ]
-    return OwnPSF(np.concatenate(solved), precision)
+    return OwnPSF(np.concatenate(solved), precision, best.prior)
 
 
 def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
@@ -160,7 +200,8 @@ def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
     compared with all others together, which tell more than any of them does.
     """
     count = len(psfs)
-    psfs = [_scaled_to(psf, psfs[0]) for psf in psfs]
+    best = max(psfs, key=_evidence)
+    psfs = [_scaled_to(psf, best) for psf in psfs]
     pairs = {(i, j): difference_of(basis, psfs[i], psfs[j]) for i in range(count) for j in range(i)}
 
     def between(i: int, j: int) -> Difference:
@@ -178,12 +219,19 @@ def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
         # The first image may tell too little to differ from any.
         other, one = max(pairs, key=lambda pair: pairs[pair].significance)
         from_one = {i: between(one, i) for i in range(count) if i != one}
-        return Agreement([], {i: d for i, d in from_one.items() if d.told or i == other}, one)
+        return Agreement([], {i: d for i, d in from_one.items() if d.told or i == other}, {}, one)
     mean = mean_of([psfs[i] for i in kept])
     found = {i: difference_of(basis, psfs[i], mean) for i in range(count) if i not in kept}
     # One that differs from another one of them need not differ from all together.
     alike = [i for i, difference in found.items() if not difference.told]
-    return Agreement(sorted([*kept, *alike]), {i: found[i] for i in found if i not in alike})
+    kept = sorted([*kept, *alike])
+    least_told = {}
+    for i in kept if len(kept) > 1 else ():
+        others = _others(psfs, kept, i)
+        if _evidence(psfs[i]) < _evidence(others):
+            least_told[i] = difference_of(basis, psfs[i], others).least_told
+    differences = {i: found[i] for i in found if i not in alike}
+    return Agreement(kept, differences, least_told)
 
 
 def _others(psfs: Sequence[OwnPSF], kept: Sequence[int], but: int) -> OwnPSF:
@@ -191,11 +239,28 @@ def _others(psfs: Sequence[OwnPSF], kept: Sequence[int], but: int) -> OwnPSF:
 
 
 def _scaled_to(one: OwnPSF, other: OwnPSF) -> OwnPSF:
-    """Return a PSF as bright as another: brightness belongs to the beads."""
-    factor = float(other.coefficients @ one.coefficients) / float(
-        other.coefficients @ other.coefficients
+    """Return a PSF as bright as another, by its image: brightness belongs to the beads."""
+    parts, own = other.split(other.coefficients), one.split(one.coefficients)
+    said = sum(
+        float(part @ (term @ values))
+        for part, term, values in zip(parts, one.precision, own, strict=True)
     )
-    return OwnPSF(one.coefficients / factor, [factor**2 * term for term in one.precision])
+    seen = sum(
+        float(part @ (term @ part)) for part, term in zip(parts, one.information, strict=True)
+    )
+    factor = said / seen
+    prior = None if one.prior is None else [factor**2 * term for term in one.prior]
+    return OwnPSF(one.coefficients / factor, [factor**2 * term for term in one.precision], prior)
+
+
+def _where_light_is(psf: OwnPSF, both: OwnPSF) -> list[Floats]:
+    """Return the covariance of a difference as large as the PSF, and with its spectrum."""
+    square = float(both.coefficients @ both.coefficients)
+    if psf.prior is None or not all(term.any() for term in psf.prior):
+        return [np.eye(len(term)) * (square / len(both.coefficients)) for term in psf.precision]
+    expected = [_inverse(term) for term in psf.prior]
+    factor = square / sum(float(np.trace(term)) for term in expected)
+    return [factor * term for term in expected]
 
 
 def _evidence(psf: OwnPSF) -> float:

@@ -58,7 +58,7 @@ def _alone(state: JointState, lead: JointState, device: Device) -> Steps[OwnPSF]
             return (yield from alternate_until_converged(fit, fit.judge_beads()))
 
         yield from on_one_thread(steps())
-        return own_psf(fit.model.coefficients, fit.model.linearise())
+        return own_psf(fit.model.coefficients, fit.model.linearise(), fit.model.priors)
     finally:
         fit.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +26,9 @@ from napari_psf_distiller.joint.stacks.advice import (
     grouped,
     left_out_text,
     repeated_text,
+    unsure_text,
 )
-from napari_psf_distiller.joint.stacks.fit import agreement_of, distill_together
+from napari_psf_distiller.joint.stacks.fit import agreement_of, distill_together, leading
 from napari_psf_distiller.progress import Progress, Steps, noting
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
@@ -75,46 +77,35 @@ def stack_steps(
     """
     clock = Clock()
     device = choose_device(recipe.device)
-    left_out = _repeated(images, names)
-    alone: list[_Alone] = []
-    for number, (image, name) in enumerate(zip(images, names, strict=True)):
-        if number in left_out:
-            continue
-        yield Progress(StepId.FIND_BEADS, 0, 1, note=f"{name}, {number + 1} of {len(images)}")
-        try:
-            # Not before: what is wrong with one image is no error of the others.
-            check_array(image, "The image")
-            _check_planes(image)
-            fit = yield from fit_of_image(image, recipe, device)
-        except InputError as error:
-            left_out[number] = _LeftOut(f"it was left out. {error}")
-            continue
-        widths = PSF(fit.psf, check_spacing(recipe.spacing, image.ndim)).fwhm()
-        # The residual is as large as the image, and is told anew in the end.
-        alone.append(_Alone(number, fit.state, fit.beads, widths))
+    checksums = [sha256_of(image) for image in images]
+    left_out = _repeated(images, names, checksums)
+    alone = yield from _all_alone(images, names, recipe, device, left_out)
     if not alone:
         reasons = " ".join(f"{names[n]}: {left_out[n].reason}" for n in sorted(left_out))
         raise InputError(f"None of the {len(images)} images can be used. {reasons}")
     clock.note(StepId.FIND_BEADS)
-    kept = yield from _agreeing(alone, names, left_out, device)
+    kept, unsure = yield from _agreeing(alone, names, left_out, device)
     curve: list[tuple[int, float]] = []
     fits = yield from noting(distill_together([one.state for one in kept], device), curve)
     clock.note(StepId.DISTILL)
     most_beads = int(np.argmax([int(fit.beads["used"].sum()) for fit in fits]))
     main, shown = fits[most_beads], images[kept[most_beads].number]
-    record = provenance_of_stacks(images, names, f"{device.name}, float32")
+    record = provenance_of_stacks(images, names, f"{device.name}, float32", checksums)
     recipe = dataclasses.replace(recipe, provenance=record)
     psf = yield from psf_of_fit(main, recipe)
     clock.note(StepId.POSTPROCESS)
     by_number = {one.number: fit for one, fit in zip(kept, fits, strict=True)}
     beads = _all_beads(by_number, left_out)
-    said = {
-        names[number]: (
-            *joint_warnings(fit, psf.spacing, recipe),
-            *history_warnings(fit.state.bead_image.history, fit.widths),
+    said = [
+        (
+            names[number],
+            (
+                *joint_warnings(fit, psf.spacing, recipe),
+                *history_warnings(fit.state.bead_image.history, fit.widths),
+            ),
         )
         for number, fit in by_number.items()
-    }
+    ]
     return Result(
         psf=psf,
         beads=beads,
@@ -125,6 +116,7 @@ def stack_steps(
         log_likelihood=tuple(curve),
         warnings=(
             *(f"{names[number]}: {left_out[number].reason}" for number in sorted(left_out)),
+            *(f"{names[number]}: {text}" for number, text in unsure.items()),
             *bead_warnings(beads[~beads["stack"].isin(list(left_out))]),
             *grouped(said),
             *psf_warnings(shown.shape, psf.array, recipe),
@@ -146,6 +138,55 @@ def stack_steps(
     )
 
 
+def _all_alone(
+    images: Sequence[NDArray[Any]],
+    names: Sequence[str],
+    recipe: Recipe,
+    device: Device,
+    left_out: dict[int, _LeftOut],
+) -> Steps[list[_Alone]]:
+    """Fit each image alone, but those that are left out already; note which cannot be fitted."""
+    alone: dict[int, _Alone] = {}
+    dim: list[int] = []
+    for number, (image, name) in enumerate(zip(images, names, strict=True)):
+        if number in left_out:
+            continue
+        try:
+            # Not before: what is wrong with one image is no error of the others.
+            check_array(image, "The image")
+            _check_planes(image)
+        except InputError as error:
+            left_out[number] = _LeftOut(f"it was left out. {error}")
+            continue
+        yield Progress(StepId.FIND_BEADS, 0, 1, note=f"{name}, {number + 1} of {len(images)}")
+        try:
+            alone[number] = yield from _one_alone(image, number, recipe, device)
+        except InputError as error:
+            left_out[number] = _LeftOut(f"it was left out. {error}")
+            dim.append(number)
+    for number in dim if alone else ():
+        # How wide a bead is must not be found out of dim ones if the other images tell it.
+        widths = leading([one.state for one in alone.values()]).widths
+        yield Progress(StepId.FIND_BEADS, 0, 1, note=f"{names[number]}, once more")
+        with suppress(InputError):
+            alone[number] = yield from _one_alone(images[number], number, recipe, device, widths)
+            del left_out[number]
+    return [alone[number] for number in sorted(alone)]
+
+
+def _one_alone(
+    image: NDArray[Any],
+    number: int,
+    recipe: Recipe,
+    device: Device,
+    widths: NDArray[np.float64] | None = None,
+) -> Steps[_Alone]:
+    fit = yield from fit_of_image(image, recipe, device, widths)
+    # The residual is as large as the image, and is told anew in the end.
+    own = PSF(fit.psf, check_spacing(recipe.spacing, image.ndim))
+    return _Alone(number, fit.state, fit.beads, own.fwhm())
+
+
 def _check_planes(image: NDArray[Any]) -> None:
     """Refuse a single plane among stacks of several: it says nothing of the PSF along z."""
     if image.ndim == 3 and len(image) == 1:
@@ -154,12 +195,14 @@ def _check_planes(image: NDArray[Any]) -> None:
         )
 
 
-def _repeated(images: Sequence[NDArray[Any]], names: Sequence[str]) -> dict[int, _LeftOut]:
+def _repeated(
+    images: Sequence[NDArray[Any]], names: Sequence[str], checksums: Sequence[str]
+) -> dict[int, _LeftOut]:
     """Return the images that are the same as one before: their noise is the same too."""
     first: dict[tuple[Any, ...], int] = {}
     found = {}
-    for number, image in enumerate(images):
-        key = (image.shape, sha256_of(image))
+    for number, (image, checksum) in enumerate(zip(images, checksums, strict=True)):
+        key = (image.shape, checksum)
         if key in first:
             found[number] = _LeftOut(repeated_text(names[first[key]]))
         else:
@@ -169,8 +212,10 @@ def _repeated(images: Sequence[NDArray[Any]], names: Sequence[str]) -> dict[int,
 
 def _agreeing(
     alone: list[_Alone], names: Sequence[str], left_out: dict[int, _LeftOut], device: Device
-) -> Steps[list[_Alone]]:
-    """Return the images that have one PSF; note why the others are left out.
+) -> Steps[tuple[list[_Alone], dict[int, str]]]:
+    """Return the images that have one PSF, and of which this cannot be told well.
+
+    Why the others are left out is noted.
 
     Raises
     ------
@@ -178,7 +223,7 @@ def _agreeing(
         No more than half of them have.
     """
     if len(alone) == 1:
-        return alone
+        return alone, {}
     agreement = yield from agreement_of([one.state for one in alone], device)
     differing = agreement.differences
     if not agreement.kept:
@@ -198,7 +243,12 @@ def _agreeing(
         left_out[one.number] = _LeftOut(
             left_out_text(difference, one.fwhm, typical.fwhm), one.beads, difference.part
         )
-    return [alone[index] for index in sorted(agreement.kept)]
+    unsure = {
+        alone[index].number: text
+        for index, part in agreement.least_told.items()
+        if (text := unsure_text(part))
+    }
+    return [alone[index] for index in agreement.kept], unsure
 
 
 def _all_beads(fits: dict[int, JointFitResult], left_out: dict[int, _LeftOut]) -> pd.DataFrame:
