@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller.checks import check_array, check_callback, check_spacing, check_stacks
@@ -100,6 +101,8 @@ def distill(
         raise InputError(f"The recipe is {shown(recipe)}; it should be a Recipe.")
     check_callback(callback)
     stacks = check_stacks(image)
+    if stacks is None:
+        _refuse_four_axes(image)
     images = [check_array(cast(ArrayLike, image))] if stacks is None else stacks
     if spacing is not None:
         sizes = check_spacing(spacing, images[0].ndim)
@@ -119,6 +122,18 @@ def distill(
     for warning in result.warnings:
         warnings.warn(warning, DistillerWarning, stacklevel=2)
     return result
+
+
+def _refuse_four_axes(image: ArrayLike | Sequence[ArrayLike]) -> None:
+    """Say what to do with an image of several stacks."""
+    shape = np.shape(cast(ArrayLike, image))
+    if len(shape) == 4 and 1 not in shape:
+        raise InputError(
+            f"The image has 4 axes {' x '.join(map(str, shape))}; a stack has (Z, Y, X). Choose "
+            "one point of time, position or channel, such as image[0]; or, where all along its "
+            "first axis were taken by one microscope in one colour, give list(image) for their one "
+            "PSF."
+        )
 
 
 def _with_given(recipe: Recipe, name: str, given: Any, unset: Any) -> Recipe:

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+import tifffile
+from ome_files import write_ome
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.cli.bead_stacks import (
+    microscope_warnings,
+    read_stacks,
+    stack_sources,
+)
 from napari_psf_distiller.cli.main import main
 from napari_psf_distiller.io import write_image
 
@@ -65,3 +72,75 @@ def test_a_file_that_is_also_in_the_folder_counts_once(folder, tmp_path, capsys)
     given = [str(folder), str(folder / "a.tif")]
     assert main(["distill", *given, "-o", str(tmp_path / "psf"), *OPTIONS]) == 0
     assert "it is the same image as" in capsys.readouterr().err
+
+
+NOWHERE = {"scene": None, "channel": None, "time": None}
+
+
+@pytest.fixture
+def times(tmp_path):
+    """A file of two points of time, of which the second has no beads."""
+    bright = psfd.simulate_beads((30, 84, 84), SPACING, beads=5, seed=7).image
+    dark = np.random.default_rng(1).poisson(100, bright.shape).astype(np.uint16)
+    path = tmp_path / "times.tif"
+    metadata = {"axes": "TZYX", "spacing": SPACING[0], "unit": "um"}
+    image = np.stack([bright, dark])
+    tifffile.imwrite(path, image, imagej=True, resolution=(12.5, 12.5), metadata=metadata)
+    return path
+
+
+def test_each_point_of_time_is_a_stack(times):
+    sources = stack_sources([times], NOWHERE, "time")
+    assert [source.name for source in sources] == ["times.tif, time 0", "times.tif, time 1"]
+    stacks = read_stacks(sources)
+    assert stacks.spacing == pytest.approx(SPACING)
+    assert stacks.paths == (times,)
+    assert not np.array_equal(*stacks.images)
+
+
+def test_a_stack_of_each_gives_a_psf_and_one_without_beads_is_told(times, tmp_path, capsys):
+    output = tmp_path / "psfs"
+    code = main(["distill", str(times), "--axis", "t", "--each", "-o", str(output), *OPTIONS])
+    said = capsys.readouterr().err
+    assert code == 2
+    assert "1 of 2 stacks gave no PSF; the first is times.tif, time 1: No bead was found" in said
+    assert sorted(path.name for path in output.iterdir()) == ["times-time0"]
+    assert psfd.read_psf(output / "times-time0" / "psf.tif").ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "Or take each time as a stack of one PSF: --axis time."),
+        (("--axis", "p"), "has only one scene: leave --axis out"),
+        (("--axis", "t", "--time", "0"), "--time chooses one: leave one of the two out"),
+    ],
+)
+def test_which_of_several_are_meant_is_one_line(times, tmp_path, capsys, options, told):
+    assert main(["distill", str(times), *options, "-o", str(tmp_path / "psf")]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "psf").exists()
+
+
+def test_files_of_other_channels_and_optics_are_told(tmp_path):
+    image = np.arange(5 * 20 * 20, dtype=np.uint16).reshape(5, 20, 20)
+    first = write_ome(tmp_path / "a.ome.tif", image, spacing=SPACING)
+    red = 'Name="mCherry" EmissionWavelength="610"'
+    other = write_ome(tmp_path / "b.ome.tif", image, [red], spacing=SPACING)
+    again = write_ome(tmp_path / "c.ome.tif", image, spacing=SPACING)
+    sources = stack_sources([first, other, again], NOWHERE)
+    (told,) = microscope_warnings(read_stacks(sources))
+    assert told.startswith("b.ome.tif says emission 0.61 µm, channel 'mCherry', and a.ome.tif ")
+    assert "emission 0.52 µm, channel 'GFP': a PSF is of one channel" in told
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", np.zeros((5, 20, 20), np.uint16))
+    sources = stack_sources([tmp_path / "one", tmp_path / "other"], NOWHERE)
+    assert [source.name for source in sources] == [
+        str(tmp_path / name / "a.tif") for name in ("one", "other")
+    ]

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
-from napari_psf_distiller.cli.bead_stacks import BeadStacks, read_stacks
-from napari_psf_distiller.cli.microscope import with_microscope
-from napari_psf_distiller.cli.options import chosen_part, given, with_options
+from napari_psf_distiller.cli.options import chosen_part, with_options
 from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
@@ -33,13 +31,12 @@ from napari_psf_distiller.pipeline import distill_steps_of
 from napari_psf_distiller.progress import Progress, finish
 from napari_psf_distiller.psf import PSF, read_psf
 from napari_psf_distiller.recipe import Optics, Recipe
-from napari_psf_distiller.results import Result
 from napari_psf_distiller.results.folder import result_names, write_results
 from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.simulate import simulate_beads
 from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["Outlet", "deconvolve", "demo", "distill", "given_psf", "list_devices", "replay"]
+__all__ = ["Outlet", "compare_spacing", "deconvolve", "demo", "given_psf", "list_devices"]
 
 # The demonstration's field: larger than its PSF's window, small enough to be distilled in seconds
 # on two cores.
@@ -109,61 +106,6 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
     return f"{image_line}\n{results_text(folder, result)}\nTrue:   {true} nm (the simulated PSF)"
 
 
-def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
-    """Distil the PSF from a file with an image of beads, or from several."""
-    stacks = read_stacks(arguments.images, chosen_part(arguments))
-    if arguments.recipe is not None:
-        recipe = Recipe.load(arguments.recipe)
-    elif arguments.notebook:
-        recipe = Recipe.notebook()
-    else:
-        recipe = Recipe.stepwise() if arguments.stepwise else Recipe()
-    if given(arguments, "distill") and recipe.distill.method == "joint":
-        raise InputError(
-            "--iterations is for Richardson-Lucy, but the recipe's method is the joint fit, which "
-            "ends where it gains nothing any more: leave it out, or give --stepwise."
-        )
-    spacing = stacks.spacing or recipe.spacing
-    if arguments.spacing is not None:
-        spacing = check_spacing(arguments.spacing, len(arguments.spacing))
-        _compare_spacing("the spacing given", spacing, stacks.paths[0], stacks.spacing, outlet)
-    recipe = dataclasses.replace(recipe, spacing=spacing)
-    recipe = with_microscope(recipe, arguments, stacks.paths[0], outlet)
-    inputs = [*stacks.paths] + ([arguments.recipe] if arguments.recipe is not None else [])
-    return _distill_files(arguments, inputs, stacks, recipe, outlet)[0]
-
-
-def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
-    """Distil again as a saved recipe says."""
-    recipe = Recipe.load(arguments.recipe)
-    stacks = read_stacks(arguments.images, chosen_part(arguments))
-    if recipe.spacing is None:
-        recipe = dataclasses.replace(recipe, spacing=stacks.spacing)
-    else:
-        _compare_spacing("the recipe", recipe.spacing, stacks.paths[0], stacks.spacing, outlet)
-    recipe = with_options(recipe, arguments)
-    made = recipe.provenance
-    if made is None:
-        outlet.warn(
-            f"{arguments.recipe} does not say which image it was made from; it is not known "
-            "whether this is the same."
-        )
-    elif stacks.sha256 != made.image_sha256:
-        outlet.warn(_not_the_same(stacks, made.stacks))
-    for step in made.by_hand if made is not None else ():
-        outlet.warn(f"The result of {step} was edited by hand; a replay does not repeat that.")
-    text, result = _distill_files(
-        arguments, [arguments.recipe, *stacks.paths], stacks, recipe, outlet
-    )
-    now = result.recipe.provenance
-    if made is not None and now is not None and now.device != made.device:
-        outlet.warn(
-            f"The recipe was made on {made.device}; this ran on {now.device}. The results may "
-            "differ by rounding."
-        )
-    return text
-
-
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     """Deconvolve a file's image with a file's PSF."""
     image = read_image(arguments.image, **chosen_part(arguments))
@@ -171,7 +113,7 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     spacing = image.spacing
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, image.image.ndim)
-        _compare_spacing("the spacing given", spacing, arguments.image, image.spacing, outlet)
+        compare_spacing("the spacing given", spacing, arguments.image, image.spacing, outlet)
     recipe = with_options(Recipe(spacing=spacing), arguments)
     settings = recipe.deconvolve
     inputs, mask = [arguments.image, arguments.psf], None
@@ -275,45 +217,14 @@ def _ffts(device: Device) -> str:
     return ", ".join([f"{auto} (auto)", *others])
 
 
-def _distill_files(
-    arguments: argparse.Namespace,
-    inputs: Sequence[Path],
-    stacks: BeadStacks,
-    recipe: Recipe,
-    outlet: Outlet,
-) -> tuple[str, Result]:
-    """Distil images into the output folder; return what to print, and the result."""
-    folder: Path = arguments.output
-    ome = arguments.ome
-    with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
-        result = finish(stacks.steps(recipe), outlet.progress)
-        write_results(staging, result, f"PSF from {stacks.title}", ome=ome)
-    for warning in result.warnings:
-        outlet.warn(warning)
-    return results_text(folder, result, ome=ome), result
-
-
-def _not_the_same(stacks: BeadStacks, before: Sequence[str]) -> str:
-    """Return that a recipe is replayed with other images than it was made from."""
-    if len(stacks.images) == 1 and not before:
-        return (
-            f"{stacks.paths[0]} is not the image that the recipe was made from; the PSF will be "
-            "another one."
-        )
-    made_from = f"{', '.join(before)}, in this order" if before else "one image"
-    return (
-        f"These are not the images that the recipe was made from ({made_from}); the PSF will be "
-        "another one."
-    )
-
-
-def _compare_spacing(
+def compare_spacing(
     one: str | Path,
     spacing: Sequence[float],
     other: Path,
     others: Sequence[float] | None,
     outlet: Outlet,
 ) -> None:
+    """Warn where two voxel sizes differ, that of `one` and that of the file `other`."""
     if others is None or len(others) != len(spacing):
         return
     if not same_spacing(spacing, others):

@@ -10,11 +10,13 @@ from typing import Any, NoReturn
 from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
 from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
+from napari_psf_distiller.cli.distill import distill, replay
 from napari_psf_distiller.cli.export import add_format_options, export, formats_text
 from napari_psf_distiller.cli.options import add_options, add_part, chosen_part
 from napari_psf_distiller.cli.presets import add_presets
 from napari_psf_distiller.cli.trial import region_of, try_region
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io import STACK_AXES
 from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.quantities import TAILS
@@ -117,7 +119,7 @@ def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
 def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     text = "distil the PSF from an image of beads, or one PSF from several"
     part = subparsers.add_parser("distill", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.distill)
+    part.set_defaults(command=distill)
     part.add_argument(
         "images",
         type=Path,
@@ -128,6 +130,12 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         "and those whose PSF is another one are left out",
     )
     add_part(part)
+    _add_axis(part)
+    part.add_argument(
+        "--each",
+        action="store_true",
+        help="distil a PSF from each stack, into a folder of its own in DIR, and not one from all",
+    )
     _add_folder(part)
     _add_spacing(
         part, "voxel size in micrometres, Z Y X or Y X (default: the file's, else the recipe's)"
@@ -363,7 +371,7 @@ def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
 def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     text = "distil again as a saved recipe says"
     part = subparsers.add_parser("replay", help=text, description=_sentence(text))
-    part.set_defaults(command=commands.replay)
+    part.set_defaults(command=replay)
     part.add_argument("recipe", type=Path, help="a recipe.json that an earlier run wrote")
     part.add_argument(
         "images",
@@ -373,9 +381,19 @@ def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         help="the bead image of that run, or its images in their order",
     )
     add_part(part)
+    _add_axis(part)
     _add_folder(part)
     _add_ome(part)
     _add_common(part)
+
+
+def _add_axis(part: argparse.ArgumentParser) -> None:
+    part.add_argument(
+        "--axis",
+        choices=tuple(STACK_AXES),
+        help="take each point of time (t, time) or each position (p, position, scene) in a file as "
+        "a stack of its own, of which one PSF is distilled",
+    )
 
 
 def _add_folder(part: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """Images and PSFs in files."""
 
+from napari_psf_distiller.io.file_parts import STACK_AXES, StackAxis, parts_along
 from napari_psf_distiller.io.microscope_files import read_microscope
 from napari_psf_distiller.io.psf_arrays import write_psf_arrays
 from napari_psf_distiller.io.psf_files import StoredImage, read_image, write_image, write_psf
@@ -16,7 +17,9 @@ from napari_psf_distiller.io.vendor_files import VENDOR_ENDINGS
 
 __all__ = [
     "AXES_STORED",
+    "STACK_AXES",
     "VENDOR_ENDINGS",
+    "StackAxis",
     "StoredImage",
     "StoredMicroscope",
     "StoredPSF",
@@ -24,6 +27,7 @@ __all__ = [
     "has_voxel_size",
     "is_psf_file",
     "optics_text",
+    "parts_along",
     "psf_made_with",
     "read_image",
     "read_microscope",

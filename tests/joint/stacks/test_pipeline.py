@@ -199,3 +199,32 @@ def test_a_single_plane_among_stacks_is_left_out(fields):
     result = psfd.distill([fields[0].image, plane], recipe=QUICK, **TOLD)
     assert [one.used for one in result.stacks] == [True, False]
     assert "one plane" in result.stacks[1].reason
+
+
+def test_names_that_are_the_same_are_numbered(fields):
+    images = [fields[0].image, fields[0].image, fields[2].image]
+    recipe = Recipe(spacing=SPACING, bead_diameter=0.1, device="numpy", distill=QUICK.distill)
+    result = finish(distill_steps_of_stacks(images, recipe, ["a", "a", "b"]))
+    assert [one.name for one in result.stacks] == ["a (0)", "a (1)", "b"]
+    assert any(text.startswith("a (1): it is the same image as a (0)") for text in result.warnings)
+    with pytest.raises(psfd.InputError, match="3 images and 2 names"):
+        finish(distill_steps_of_stacks(images, recipe, ["a", "b"]))
+
+
+def test_of_dim_beads_it_is_said_how_little_they_tell(fields):
+    dim = field_of(12, (30, 112, 112), beads=14, photons=3700, background=45.0)
+    # By itself it shows no bead; the others tell how wide one is.
+    with pytest.raises(psfd.InputError, match="No bead was found"):
+        psfd.distill(dim.image, recipe=QUICK, **TOLD)
+    images = [fields[0].image, fields[2].image, dim.image]
+    with pytest.warns(psfd.DistillerWarning, match=r"stack 2: its beads are too few or too dim"):
+        result = psfd.distill(images, recipe=QUICK, **TOLD)
+    assert all(one.used for one in result.stacks)
+    assert result.beads.loc[result.beads["stack"] == 2, "used"].any()
+    assert error_of(result.psf, fields[0]) < 0.08
+
+
+def test_an_image_of_four_axes_is_a_sentence(fields):
+    image = np.stack([fields[0].image, fields[0].image])
+    with pytest.raises(psfd.InputError, match=r"list\(image\)"):
+        psfd.distill(image, recipe=QUICK, **TOLD)

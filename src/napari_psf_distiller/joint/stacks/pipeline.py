@@ -29,6 +29,7 @@ from napari_psf_distiller.joint.stacks.advice import (
     unsure_text,
 )
 from napari_psf_distiller.joint.stacks.fit import agreement_of, distill_together, leading
+from napari_psf_distiller.joint.stacks.repeats import repeated_images
 from napari_psf_distiller.progress import Progress, Steps, noting
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
@@ -78,7 +79,10 @@ def stack_steps(
     clock = Clock()
     device = choose_device(recipe.device)
     checksums = [sha256_of(image) for image in images]
-    left_out = _repeated(images, names, checksums)
+    left_out = {
+        number: _LeftOut(repeated_text(names[earlier]))
+        for number, earlier in repeated_images(images, checksums).items()
+    }
     alone = yield from _all_alone(images, names, recipe, device, left_out)
     if not alone:
         reasons = " ".join(f"{names[n]}: {left_out[n].reason}" for n in sorted(left_out))
@@ -193,21 +197,6 @@ def _check_planes(image: NDArray[Any]) -> None:
         raise InputError(
             "It has one plane and others have more; planes can only be distilled with planes."
         )
-
-
-def _repeated(
-    images: Sequence[NDArray[Any]], names: Sequence[str], checksums: Sequence[str]
-) -> dict[int, _LeftOut]:
-    """Return the images that are the same as one before: their noise is the same too."""
-    first: dict[tuple[Any, ...], int] = {}
-    found = {}
-    for number, (image, checksum) in enumerate(zip(images, checksums, strict=True)):
-        key = (image.shape, checksum)
-        if key in first:
-            found[number] = _LeftOut(repeated_text(names[first[key]]))
-        else:
-            first[key] = number
-    return found
 
 
 def _agreeing(
