@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 # PSFs differ if their difference is more than their errors make by this many standard deviations,
 # and more than this part of the PSF, relative L2: less harms no mean, and images of one microscope
 # at other places, depths or days differ by as much.
-MIN_SIGNIFICANCE, MIN_DIFFERENCE = 4.5, 0.05
+MIN_SIGNIFICANCE, MIN_DIFFERENCE = 6.0, 0.05
 
 
 class OwnPSF(NamedTuple):
