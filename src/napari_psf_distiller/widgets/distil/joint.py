@@ -37,6 +37,7 @@ from napari_psf_distiller.wording import reasons_text, widths_text
 
 __all__ = [
     "FITTED_BEADS",
+    "PREVIEW_EVERY",
     "RESIDUAL",
     "TITLE",
     "DistilTask",
@@ -44,6 +45,8 @@ __all__ = [
     "distilled_layer",
     "joint_outcome",
     "joint_steps",
+    "psf_layer",
+    "residual_layer",
     "watched",
 ]
 
@@ -98,6 +101,8 @@ class DistilTask:
     beads : Beads
     recipe : Recipe
         The image's own, and how the PSF is distilled.
+    others : tuple of Source
+        Further stacks that its one PSF is distilled from.
     shown : threading.Event
         Set as soon as the first preview has its layer.
     """
@@ -105,6 +110,7 @@ class DistilTask:
     source: Source
     beads: Beads
     recipe: Recipe
+    others: tuple[Source, ...] = ()
     shown: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
@@ -131,7 +137,7 @@ def joint_steps(task: DistilTask) -> Steps[Outcome]:
         if not seen or seen[-1].preview is None:
             raise
         preview, iterations = seen[-1].preview, seen[-1].iteration
-        layer = _psf_layer(source, beads.source, recipe, preview, iterations)
+        layer = psf_layer(source, beads.source, recipe, preview, iterations)
         return Outcome([layer], f"the PSF after {iterations} iterations")
     recipe = used_device(with_image(recipe, array), f"{device}, float32")
     return joint_outcome(JointRun(source, beads.source, recipe, device, fit))
@@ -141,19 +147,7 @@ def joint_outcome(run: JointRun) -> Outcome:
     """Return the layers of a joint fit, what to say of it, and what to warn of."""
     source, recipe, fit = run.source, run.recipe, run.fit
     assert recipe.spacing is not None
-    residual = layer_like(
-        source,
-        fit.residual,
-        "image",
-        f"{source.origin} residual",
-        recipe,
-        step=STEP,
-        part=RESIDUAL,
-        others=[run.beads],
-        colormap="PiYG",
-        contrast_limits=_symmetric_limits(fit.residual),
-        visible=False,
-    )
+    residual = residual_layer(source, run.beads, recipe, fit)
     fitted = points_layer(
         source,
         fit.beads,
@@ -163,14 +157,7 @@ def joint_outcome(run: JointRun) -> Outcome:
         part=FITTED_BEADS,
         others=[run.beads],
     )
-    psf = _psf_layer(source, run.beads, recipe, fit.psf, fit.iterations)
-    note = psf[1]["metadata"][METADATA_KEY]
-    psf[1]["metadata"][METADATA_KEY] = dataclasses.replace(
-        note,
-        fwhm_error=fit.fwhm_error,
-        psf_error=fit.psf_error,
-        psf=PSF(fit.psf, recipe.spacing, fit.psf_error, recipe, fit.functions),
-    )
+    psf = psf_layer(source, run.beads, recipe, fit.psf, fit.iterations, fitted=fit)
     refused = reasons_text(fit.beads)
     message = (
         f"done: {int(fit.beads['used'].sum())} of {len(fit.beads)} beads used"
@@ -242,12 +229,58 @@ def distilled_layer(
     )
 
 
-def _psf_layer(
-    source: Source, beads: Source, recipe: Recipe, psf: NDArray[np.float32], iterations: int
+def psf_layer(
+    source: Source,
+    beads: Source,
+    recipe: Recipe,
+    psf: NDArray[np.float32],
+    iterations: int,
+    *,
+    fitted: JointFitResult | None = None,
 ) -> LayerData:
+    """Return the image layer of a joint fit's PSF, with its errors where it is `fitted` to the end.
+
+    Parameters
+    ----------
+    source, beads : Source
+        The image and the points.
+    recipe : Recipe
+    psf : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X).
+    iterations : int
+    fitted : JointFitResult, optional
+        Whose PSF it is.
+    """
     offset = inset(source.geometry, source.recipe.spacing, np.shape(source.data), psf)
-    return distilled_layer(
+    layer = distilled_layer(
         source, beads, recipe, psf, iterations, same_grid=False, translate=offset
+    )
+    if fitted is not None:
+        assert recipe.spacing is not None
+        metadata = layer[1]["metadata"]
+        metadata[METADATA_KEY] = dataclasses.replace(
+            metadata[METADATA_KEY],
+            fwhm_error=fitted.fwhm_error,
+            psf_error=fitted.psf_error,
+            psf=PSF(psf, recipe.spacing, fitted.psf_error, recipe, fitted.functions),
+        )
+    return layer
+
+
+def residual_layer(source: Source, beads: Source, recipe: Recipe, fit: JointFitResult) -> LayerData:
+    """Return the image layer of what a joint fit leaves of an image."""
+    return layer_like(
+        source,
+        fit.residual,
+        "image",
+        f"{source.origin} residual",
+        recipe,
+        step=STEP,
+        part=RESIDUAL,
+        others=[beads],
+        colormap="PiYG",
+        contrast_limits=_symmetric_limits(fit.residual),
+        visible=False,
     )
 
 

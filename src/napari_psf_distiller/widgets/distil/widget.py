@@ -31,7 +31,17 @@ from napari_psf_distiller.widgets.distil.joint import (
 )
 from napari_psf_distiller.widgets.distil.live_fit import LiveFit
 from napari_psf_distiller.widgets.distil.psf_so_far import PSFSoFar
-from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source
+from napari_psf_distiller.widgets.distil.stacks import (
+    StackLayers,
+    further_stacks,
+    offer_stacks,
+    stack_steps,
+)
+from napari_psf_distiller.widgets.layers.choices import (
+    choose_newest,
+    choose_source,
+    unwrapped,
+)
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.record import marked_by_hand, used_device
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, read_image_layer
@@ -69,10 +79,12 @@ KNOWN = (*declared(Optics), *BEAD_DIAMETER)
 FITTING = (*KNOWN, *declared(Camera), *declared(JointFit))
 FORM = Form(
     (*FITTING, *declared(RichardsonLucy), *COMPUTING),
-    first=("method", *(one.name for one in FITTING), "live"),
+    first=("others", "along", "method", *(one.name for one in FITTING), "live"),
     way="method",
     # Either method's recipe says what is known of beads and microscope; one of them uses it.
-    conditions=dict.fromkeys(("live", *(one.name for one in KNOWN)), ("method", (JOINT,))),
+    conditions=dict.fromkeys(
+        ("live", "others", "along", *(one.name for one in KNOWN)), ("method", (JOINT,))
+    ),
     options={"device": DEVICE_OPTIONS, "memory": {"tooltip": MEMORY_TOOLTIP}},
 )
 
@@ -86,6 +98,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     offer_table(gui, runner)
     # Signals hold who listens weakly.
     gui.psf_so_far = PSFSoFar(runner)
+    gui.stack_layers = StackLayers(runner)
+    offer_stacks(gui)
     gui.live_fit = LiveFit(runner, lambda: bool(gui.live.value))
     gui.native.destroyed.connect(gui.live_fit.stop)
     offer_devices(gui.device)
@@ -118,6 +132,23 @@ def _offer_microscope(gui: FunctionGui[Any, Any]) -> None:
         "for richardson-lucy the one that Preprocess beads wrote.",
     },
     beads={"tooltip": "The points layer of the beads: delete, move or add points before."},
+    others={
+        "widget_type": "Select",
+        "choices": [],
+        "label": "further stacks",
+        "tooltip": "Image layers of beads that the same microscope took, in the same colour and "
+        "with the same voxel size: one PSF is distilled from all that are marked here and from the "
+        "image above. Their beads are found by themselves, and a stack whose PSF is another one is "
+        "left out.",
+    },
+    along={
+        "widget_type": "ComboBox",
+        "choices": [("the one shown", "")],
+        "label": "times, positions",
+        "tooltip": "Of an image with more axes than z, y and x: whether only the stack at the "
+        "viewer's sliders counts, or each along an axis, such as time, is a further stack of the "
+        "one PSF. Channels have a PSF each.",
+    },
     method={
         "tooltip": "Joint fits the PSF, the beads' places and brightness, and the background to "
         "the raw image, and tells their errors; richardson-lucy deconvolves the preprocessed image "
@@ -133,6 +164,8 @@ def distil_psf(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     beads: "napari.layers.Points",
+    others: Any = (),
+    along: str = "",
     method: Literal["joint", "richardson-lucy"] = "joint",
     live: bool = True,
     **parameters: Any,
@@ -157,9 +190,15 @@ def distil_psf(
             camera=Camera(**FORM.taken(Camera, values)),
             **FORM.taken(Recipe, values),
         )
-        return DistilTask(source, found, recipe)
+        further = further_stacks(unwrapped(viewer), image, others, along, source)
+        return DistilTask(source, found, recipe, further)
 
-    return Job(viewer, read, joint_steps if method == JOINT else richardson_lucy_steps)
+    return Job(viewer, read, fit_steps if method == JOINT else richardson_lucy_steps)
+
+
+def fit_steps(task: DistilTask) -> Steps[Outcome]:
+    """Fit PSF and beads jointly, of one stack or of several; the generator of the step's worker."""
+    return (yield from stack_steps(task) if task.others else joint_steps(task))
 
 
 def _with_beads(recipe: Recipe, beads: Beads, settings: Distill) -> Recipe:

@@ -43,7 +43,7 @@ VERSION = 1
 HEAD_ID, HEAD = "guide", "PSF Distiller"
 
 # They belong to an image, not to the way it is worked on.
-OF_THE_IMAGE = {"voxel_size", "value"}
+OF_THE_IMAGE = {"voxel_size", "value", "along"}
 
 # For each step's id, and for what is asked above them, the parameters by name.
 Values = dict[str, dict[str, Any]]

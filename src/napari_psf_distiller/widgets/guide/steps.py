@@ -239,7 +239,7 @@ def make_steps() -> dict[StepId, GuideStep]:
         GuideStep(
             StepId.DISTILL,
             distill.distil_psf(),
-            distill.FORM.important,
+            ("others", "along", *distill.FORM.important),
             ("image", "beads", "method", "bead_diameter", *(one.name for one in distill.OPTICS)),
         ),
         GuideStep(

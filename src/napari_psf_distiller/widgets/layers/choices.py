@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from weakref import ref
 
 import napari
-from magicgui.widgets import ComboBox, FunctionGui
+from magicgui.widgets import ComboBox, FunctionGui, Select
 from napari.layers import Image, Labels, Layer, Points
 
 from napari_psf_distiller.steps import StepId
@@ -92,7 +92,7 @@ def offer_kinds(
 
 
 def offer(
-    choice: ComboBox,
+    choice: ComboBox | Select,
     owner: T,
     find_viewer: Callable[[T], "napari.viewer.Viewer | None"],
     fits: Callable[[Layer], bool],
@@ -101,7 +101,7 @@ def offer(
 
     Parameters
     ----------
-    choice : ComboBox
+    choice : ComboBox or Select
     owner : object
         Leads to the viewer. Python keeps the annotations that magicgui makes of parameters, and in
         them what is offered: it must not keep a widget or a viewer, and the images with it.

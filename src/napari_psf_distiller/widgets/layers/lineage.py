@@ -120,6 +120,7 @@ def _parameters_among(widgets: Iterable[Any]) -> dict[str, Any]:
         if not widget.gui_only
         and widget.name not in WITHOUT_EFFECT
         and isinstance(getattr(widget, "value", None), PLAIN)
+        and not _layers_in(widget)
     }
 
 
@@ -143,11 +144,21 @@ def _notes_of(layers: Mapping[str, Layer], viewer: Viewer | None) -> dict[str, I
 
 
 def _layers_among(widgets: Iterable[Any]) -> dict[str, Layer]:
-    return {
-        widget.name: widget.value
-        for widget in widgets
-        if isinstance(getattr(widget, "value", None), Layer)
-    }
+    found = {}
+    for widget in widgets:
+        layers = _layers_in(widget)
+        for place, layer in enumerate(layers):
+            name = f"{widget.name} {place}" if isinstance(widget.value, list) else widget.name
+            found[name] = layer
+    return found
+
+
+def _layers_in(widget: Any) -> list[Layer]:
+    """Return the layers that are chosen in a widget, which may be one for several."""
+    value = getattr(widget, "value", None)
+    return [
+        one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Layer)
+    ]
 
 
 def record_run(gui: FunctionGui[Any, Any]) -> RunNote:

@@ -15,15 +15,18 @@ from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 
 __all__ = [
     "Region",
+    "axes_beside_space",
     "axes_of_space",
     "full_resolution",
     "place_shown",
+    "regions_along",
     "show_place",
     "shown_region",
 ]
 
 # Axes of these names are none of space, wherever they stand.
-NOT_SPACE = frozenset({"t", "time", "c", "ch", "channel", "channels"})
+CHANNELS = frozenset({"c", "ch", "channel", "channels"})
+NOT_SPACE = CHANNELS | {"t", "time"}
 
 # What napari calls an axis that has no label.
 UNLABELLED = re.compile(r"(axis )?-\d+")
@@ -72,6 +75,51 @@ def axes_of_space(layer: Layer) -> tuple[int, ...]:
     """Return a layer's axes of space: those not labelled as time or channel, at most the last 3."""
     labels = [str(label).strip().lower() for label in layer.axis_labels]
     return tuple(axis for axis in range(layer.ndim) if labels[axis] not in NOT_SPACE)[-3:]
+
+
+def axes_beside_space(layer: Layer) -> dict[str, int]:
+    """Return the lengths of the axes along which a layer has several stacks, by their labels.
+
+    Axes of length 1 have one, and a channel is another image, not a further one.
+    """
+    space, labels = axes_of_space(layer), [str(label) for label in layer.axis_labels]
+    return {
+        labels[axis]: int(layer.data.shape[axis])
+        for axis in range(layer.ndim)
+        if axis not in space
+        and layer.data.shape[axis] > 1
+        and labels[axis].strip().lower() not in CHANNELS
+    }
+
+
+def regions_along(
+    layer: Layer, label: str, viewer: "napari.viewer.Viewer | None" = None
+) -> list[Region]:
+    """Return all volumes, or planes, along one axis, on the others where a viewer stands.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+    label : str
+        Of the axis, which is none of space.
+    viewer : napari.viewer.Viewer, optional
+        See `shown_region`.
+
+    Raises
+    ------
+    InputError
+        The sliders stand where the layer has no data.
+    """
+    shown = shown_region(layer, viewer)
+    axis = [str(one) for one in layer.axis_labels].index(label)
+    return [
+        Region(
+            shown.axes,
+            shown.chosen | {label: place},
+            (*shown.index[:axis], place, *shown.index[axis + 1 :]),
+        )
+        for place in range(int(layer.data.shape[axis]))
+    ]
 
 
 def shown_region(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Region:

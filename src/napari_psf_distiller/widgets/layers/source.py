@@ -44,6 +44,7 @@ __all__ = [
     "placed_now",
     "read_image_layer",
     "read_labels_layer",
+    "source_in",
     "source_of",
     "voxel_size_of",
     "with_voxel_size",
@@ -178,12 +179,16 @@ def read_labels_layer(layer: Labels | None, viewer: "napari.viewer.Viewer | None
 
 def source_of(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> Source:
     """Return a layer as a step reads it, whatever it is."""
-    note = LayerNote.read(layer.metadata)
     if isinstance(layer, Image | Labels):
-        region = shown_region(layer, viewer)
-        data = region.of(full_resolution(layer))
-    else:
-        region, data = Region(tuple(range(layer.ndim))), layer.data
+        return source_in(layer, shown_region(layer, viewer))
+    return source_in(layer, Region(tuple(range(layer.ndim))))
+
+
+def source_in(layer: Layer, region: Region) -> Source:
+    """Return a part of a layer as a step reads it; of points and others it is the whole."""
+    note = LayerNote.read(layer.metadata)
+    image = isinstance(layer, Image | Labels)
+    data = region.of(full_resolution(layer)) if image else layer.data
     recipe, geometry = _recipe_and_geometry(layer, region.axes)
     origin = layer.name if note is None else note.origin
     chosen = region.chosen or (note.chosen if note is not None else {})
