@@ -62,6 +62,14 @@ def test_files_of_different_voxel_sizes_are_refused(folder, tmp_path, capsys):
     assert not (tmp_path / "psf").exists()
 
 
+def test_a_plane_among_stacks_is_refused(folder, tmp_path, capsys):
+    plane = np.arange(400, dtype=np.uint16).reshape(20, 20)
+    write_image(tmp_path / "plane.tif", plane, spacing=SPACING[1:])
+    given = [str(folder / "a.tif"), str(tmp_path / "plane.tif")]
+    assert main(["distill", *given, "-o", str(tmp_path / "psf")]) == 2
+    assert "plane.tif is one plane, and a.tif is a stack of planes" in capsys.readouterr().err
+
+
 def test_a_folder_without_images_is_a_sentence(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert main(["distill", str(tmp_path / "empty"), "-o", str(tmp_path / "psf")]) == 2

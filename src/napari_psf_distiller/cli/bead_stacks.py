@@ -146,7 +146,8 @@ def stack_sources(
             )
     if len(sources) == len(paths):
         one = f"{paths[0]} has" if len(paths) == 1 else f"Of the {len(paths)} files each has"
-        raise InputError(f"{one} only one {axis}: leave --axis out.")
+        what = "point of time" if axis == "time" else axis
+        raise InputError(f"{one} only one {what}: leave --axis out.")
     return sources
 
 
@@ -166,7 +167,14 @@ def read_stacks(sources: Sequence[StackSource]) -> BeadStacks:
             continue
         if spacing is None:
             spacing, told_by = stored.spacing, source
-        elif len(spacing) != len(stored.spacing) or not same_spacing(spacing, stored.spacing):
+        elif len(spacing) != len(stored.spacing):
+            plane, stack = (told_by, source) if len(spacing) == 2 else (source, told_by)
+            raise InputError(
+                f"{plane.name} is one plane, and {stack.name} is a stack of planes: images that "
+                "are distilled together must be all of one kind. Distil each by itself, with "
+                "--each."
+            )
+        elif not same_spacing(spacing, stored.spacing):
             one, other = (
                 " x ".join(f"{size:g}" for size in sizes) for sizes in (spacing, stored.spacing)
             )

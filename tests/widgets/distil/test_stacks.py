@@ -8,6 +8,7 @@ import pytest
 from napari.layers import Image, Points
 
 from napari_psf_distiller import SimulatedBeads, simulate_beads
+from napari_psf_distiller.widgets.layers.lineage import inputs_of, run_of
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 
 NAME = "Distil PSF"
@@ -46,7 +47,9 @@ def test_one_psf_of_two_layers(
     gui = user.opens(NAME, image=bead_layer, beads=beads)
     assert list(gui.others.choices) == [other]
     user.chooses(gui, others=[other], **quick(gui))
+    assert set(inputs_of(gui)) == {"image", "beads", "others 0"}
     theirs, residual, ours, psf = user.runs(gui)
+    assert run_of(psf).inputs == inputs_of(gui)
     assert [type(layer) for layer in (theirs, residual, ours, psf)] == [
         Points,
         Image,
@@ -95,6 +98,12 @@ def test_all_points_of_time_are_one_psf(
     ]
     assert not theirs.visible
     assert "2 of 2 stacks used" in gui.runner.status.value
+
+
+def test_channels_are_no_further_stacks(user: Any, viewer: napari.Viewer) -> None:
+    image = viewer.add_image(np.zeros((2, 3, 4, 16, 16)), axis_labels=("t", "c", "z", "y", "x"))
+    gui = user.opens(NAME, image=image)
+    assert list(gui.along.choices) == ["", "t"]
 
 
 def test_a_stack_of_another_voxel_size_is_a_sentence(
