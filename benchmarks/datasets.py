@@ -215,8 +215,8 @@ def main() -> None:
         columns = np.sqrt((apart**2).mean(axis=(0, 1)) / (whole**2).mean())
         print(f"largest of a row {rows.max():.1e}, of a column {columns.max():.1e}", flush=True)
     if "kills" in parts:
-        expected = digest(output)
         usual, rng = run([*steps, "--overwrite"])[0], np.random.default_rng(1)
+        expected = digest(output)
         again = output.with_name("killed.zarr")
         shutil.rmtree(again, ignore_errors=True)
         steps_again = command(data, psf, again, arguments.iterations, arguments.memory)
