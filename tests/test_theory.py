@@ -143,6 +143,12 @@ def test_an_even_shape_has_its_peak_at_half():
     assert peak_of(psf) == (5, 10, 16)
 
 
+@pytest.mark.parametrize("planes", [2, 3, 4])
+def test_the_peak_of_few_planes_is_at_half(planes):
+    psf = theoretical_psf((planes, 9, 8), (0.3, 0.1, 0.1), of_kind("widefield"))
+    assert peak_of(psf) == (planes // 2, 4, 4)
+
+
 def test_a_single_plane():
     optics = of_kind("confocal")
     plane = theoretical_psf((33, 33), (0.05, 0.05), optics)

@@ -142,7 +142,8 @@ def theoretical_psf(
     volume = (1,) * (3 - len(shape)) + shape
     # All other voxels are mirror images of these.
     places = [np.abs(np.arange(n) - n // 2) for n in volume]
-    if len(part) == volume[0]:
+    if aberration != NO_ABERRATION:
+        # Above and below an aberrated focus it is not the same.
         places[0] = np.arange(volume[0])
     psf = part[np.ix_(*places)].reshape(shape)
     psf /= psf.sum()
