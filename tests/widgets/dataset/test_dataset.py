@@ -120,6 +120,23 @@ def test_each_channel_has_its_psf_from_a_layer_or_a_file(
     assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
 
 
+def test_files_of_one_name_in_two_folders_are_two_psfs(opened: Any, tmp_path: Path) -> None:
+    shapes = (5, 7, 7), (5, 9, 9), (5, 11, 11)
+    paths = [tmp_path / folder / "psf.tif" for folder in ("green", "red", "blue")]
+    for path, shape in zip(paths, shapes, strict=True):
+        path.parent.mkdir()
+        psfd.PSF(psfd.simulate_psf(shape, SPACING), SPACING).save(path)
+    rows = opened.panel.psfs
+    rows.choose(0, paths[0])
+    rows.choose(1, paths[1])
+    assert [one().shape for one in rows.read()] == list(shapes[:2])
+    # A row can go back to the file that it had before another of that name.
+    rows.choose(1, paths[2])
+    assert [one().shape for one in rows.read()] == [shapes[0], shapes[2]]
+    rows.choices[1].setCurrentText("psf.tif")
+    assert [one().shape for one in rows.read()] == list(shapes[:2])
+
+
 def test_a_region_is_tried_before(
     user: Any, opened: Any, source: Path, viewer: napari.Viewer, psf: Image
 ) -> None:

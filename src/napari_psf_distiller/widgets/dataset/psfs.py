@@ -35,7 +35,8 @@ class PSFRows(QWidget):
     def __init__(self, find_viewer: FindViewer, changed: Callable[[], None]) -> None:
         super().__init__()
         self._find_viewer, self._changed = find_viewer, changed
-        self._paths: dict[str, Path] = {}
+        # Of each row, by name: files of two folders may have the same.
+        self._paths: list[dict[str, Path]] = []
         self.choices: list[LayerChoice] = []
         self._rows = QGridLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
@@ -52,7 +53,7 @@ class PSFRows(QWidget):
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
-        del self.choices[len(wanted) :]
+        del self.choices[len(wanted) :], self._paths[len(wanted) :]
         for row in range(len(self.choices), len(wanted)):
             self._add_row(row)
         for row, name in enumerate(wanted):
@@ -72,13 +73,16 @@ class PSFRows(QWidget):
             lambda: ask_for_file(self, "Open a PSF", FILES, lambda path: self.choose(row, path))
         )
         self.choices.append(choice)
+        self._paths.append({})
         for column, widget in enumerate((QLabel(), choice, button)):
             self._rows.addWidget(widget, row, column)
 
     def choose(self, row: int, path: Path) -> None:
         """Take a file for the PSF of a channel."""
-        self._paths[path.name] = path
-        self.choices[row].add_fixed(path.name)
+        paths = self._paths[row]
+        name = path.name if paths.get(path.name, path) == path else str(path)
+        paths[name] = path
+        self.choices[row].add_fixed(name)
 
     def read(self) -> list[Callable[[], PSF]]:
         """Return what gives the PSF of each channel, in the main thread.
@@ -100,7 +104,7 @@ class PSFRows(QWidget):
             elif choice.fixed == SAME and row:
                 found.append(found[0])
             else:
-                found.append(_of_file(self._paths[choice.fixed]))
+                found.append(_of_file(self._paths[row][choice.fixed]))
         return found
 
     def _of_layer(self, layer: Image) -> Callable[[], PSF]:
