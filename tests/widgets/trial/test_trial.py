@@ -12,6 +12,7 @@ from napari_psf_distiller import SimulatedBeads, try_region
 from napari_psf_distiller.deconvolution.trial import usual_settings
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.trial.region import MIDDLE, VIEW, box_in_view
+from napari_psf_distiller.widgets.viewer.viewpoint import camera_of
 
 NAMES = [
     "beads: measured",
@@ -161,6 +162,23 @@ def test_the_view_s_region_is_what_is_shown(add_small: Callable[..., Image]) -> 
     layer = add_small()
     layer.corner_pixels = np.array([[4, 6], [13, 20]])
     assert box_in_view(layer, layer.data.shape) == (slice(4, 14), slice(6, 21))
+
+
+def test_the_view_of_several_resolutions_is_where_the_camera_looks(viewer: napari.Viewer) -> None:
+    image = np.zeros((4000, 4000), np.float32)
+    levels = [image[:: 2**n, :: 2**n] for n in range(4)]
+    layer = viewer.add_image(levels, multiscale=True, scale=(0.1, 0.1), units=("micrometer",) * 2)
+    assert isinstance(layer, Image)
+    viewer.reset_view()
+    assert layer.data_level > 0
+    whole = box_in_view(layer, image.shape, viewer)
+    middle = [(part.start + part.stop) / 2 for part in whole]
+    np.testing.assert_allclose(middle, 2000, atol=2)
+    camera_of(viewer).center = (0, 300, 90)
+    moved = box_in_view(layer, image.shape, viewer)
+    middle = [(part.start + part.stop) / 2 for part in moved]
+    np.testing.assert_allclose(middle, (3000, 900), atol=2)
+    assert [part.stop - part.start for part in moved] == [774, 774]
 
 
 def test_a_trial_is_cancelled_and_adds_nothing(

@@ -108,7 +108,7 @@ def subject_of(layer: Image | None) -> Subject:
     Raises
     ------
     InputError
-        No layer, RGB, multiscale, or not of 2 or 3 axes of space.
+        No layer, RGB, or not of 2 or 3 axes of space.
     """
     source = read_image_layer(layer, "a PSF")
     assert layer is not None

@@ -1,6 +1,7 @@
 """Which part of a layer a step works on: its axes of space, at the time and channel shown."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "regions_along",
     "show_place",
     "shown_region",
+    "voxel_at",
 ]
 
 # Axes of these names are none of space, wherever they stand.
@@ -161,7 +163,14 @@ def place_shown(layer: Layer, viewer: "napari.viewer.Viewer | None") -> NDArray[
     """Return where the viewer's sliders stand, in the layer's voxels."""
     if viewer is None or layer not in viewer.layers:
         return np.zeros(layer.ndim)
-    point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
+    return voxel_at(layer, viewer, viewer.dims.point)
+
+
+def voxel_at(
+    layer: Layer, viewer: "napari.viewer.Viewer", place: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return where a place in the viewer's world, one value a slider, is in the layer's voxels."""
+    point = np.asarray(place, float)[-layer.ndim :]
     units = getattr(viewer.layers, "units", None)  # since napari 0.7
     if units is not None:
         point = point * unit_ratios(units[-layer.ndim :], layer.units)
