@@ -120,6 +120,37 @@ def test_each_channel_has_its_psf_from_a_layer_or_a_file(
     assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
 
 
+def test_planes_need_no_voxel_size_along_z(
+    user: Any, viewer: napari.Viewer, scheduler: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "planes.zarr"
+    create_image(source, ImageLayout(tuple("yx"), (40, 50), "f4", None, (), "0.5"), "planes")
+    stored: Any = zarr.open_group(source, mode="r+")["0"]
+    stored[...] = np.random.default_rng(1).poisson(20, (40, 50)).astype(np.float32)
+    kernel = psfd.simulate_psf((7, 7), SPACING[1:]).astype(np.float32)
+    layer = viewer.add_image(kernel, name="psf", scale=SPACING[1:], units=("micrometer",) * 2)
+    gui = user.opens(
+        TITLE,
+        source=source,
+        output=tmp_path / "sharp.zarr",
+        voxel_size=(0, *SPACING[1:]),
+        scheduler=scheduler,
+        iterations=2,
+        device="numpy",
+    )
+    user.waits(lambda: gui.panel.survey is not None)
+    choose_layer(gui, 0, layer)
+    user.runs(gui)
+    assert gui.runner.status.value.startswith("done: ")
+    (written,) = open_images(tmp_path / "sharp.zarr")
+    assert written.layout.spacing == SPACING[1:]
+
+
+def test_a_stack_needs_one_along_z(user: Any, opened: Any) -> None:
+    opened.voxel_size.value = (0, *SPACING[1:])
+    assert "2 values, but the image has 3 axes" in refused(user, opened, "voxel_size")
+
+
 def test_files_of_one_name_in_two_folders_are_two_psfs(opened: Any, tmp_path: Path) -> None:
     shapes = (5, 7, 7), (5, 9, 9), (5, 11, 11)
     paths = [tmp_path / folder / "psf.tif" for folder in ("green", "red", "blue")]

@@ -166,8 +166,11 @@ def read_task(values: Mapping[str, Any]) -> DatasetTask:
     if source is None:
         raise InputError("No data set is chosen: choose its folder.")
     sizes = tuple(values["voxel_size"])
+    if not sizes[0]:
+        # Of planes there is none along z; of a stack it is said to be lacking.
+        sizes = sizes[1:]
     recipe = Recipe(
-        spacing=check_spacing(sizes, 3) if any(sizes) else None,
+        spacing=check_spacing(sizes, len(sizes)) if any(sizes) else None,
         deconvolve=Deconvolve(**FORM.taken(Deconvolve, values)),
         **FORM.taken(Recipe, values),
     )
