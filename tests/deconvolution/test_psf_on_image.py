@@ -94,6 +94,14 @@ def test_a_deconvolution_with_tails_is_one_with_the_continued_psf(fitted, image)
     np.testing.assert_array_equal(done, psfd.deconvolve(image, larger, **QUICK))
 
 
+def test_it_is_said_where_theory_takes_the_place_of_what_was_measured(fitted):
+    optics = dataclasses.replace(fitted.recipe.optics, numerical_aperture=1.0)
+    wrong = dataclasses.replace(fitted, recipe=dataclasses.replace(fitted.recipe, optics=optics))
+    note = psf_on_image(wrong, IMAGE, recipe_with(SPACING, tails="continued")).note
+    assert f"Of its own {fitted.shape[0]} planes only 1 stayed" in note
+    assert "Check the numerical aperture" in note
+
+
 def test_an_array_is_not_continued(bare, image):
     for psf in (bare, bare.array):
         with pytest.raises(InputError, match="Only a PSF of the joint fit"):

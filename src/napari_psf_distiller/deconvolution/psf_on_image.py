@@ -25,6 +25,10 @@ __all__ = ["PSFOnImage", "psf_on_image"]
 # the PSF's.
 DEEPER = 2
 
+# A PSF that is continued keeps more than this part of its planes, unless its optics are wrong: with
+# an aperture that is said to be a tenth smaller it keeps one.
+LEAST_KEPT = 0.5
+
 
 class PSFOnImage(NamedTuple):
     """A PSF on the voxels that an image is deconvolved on.
@@ -162,12 +166,27 @@ def _continued(
     own_shape = known.evaluate(spacing=wanted).shape
     shape = shape_with_tails(own_shape, result_shape[-psf.ndim :], wanted, psf.recipe.optics)
     there = known.evaluate(spacing=wanted, shape=shape, tails="continued")
-    assumed = _assumed(None, own) if recipe.spacing is None else ""
-    note = (
+    notes = (
         f"The PSF was continued as theory says, from {sizes_text(own_shape)} to "
-        f"{sizes_text(there.shape)} voxels of {sizes_text(wanted)} micrometres."
+        f"{sizes_text(there.shape)} voxels of {sizes_text(wanted)} micrometres.",
+        _replaced(there, own_shape),
+        _assumed(None, own) if recipe.spacing is None else "",
     )
-    return PSFOnImage(check_psf(there, image_shape), f"{note} {assumed}".rstrip())
+    return PSFOnImage(check_psf(there, image_shape), " ".join(filter(None, notes)))
+
+
+def _replaced(there: PSF, own_shape: tuple[int, ...]) -> str:
+    """Return a sentence where theory stands for most of what was measured of a PSF."""
+    if there.measured is None or there.ndim < 3:
+        return ""
+    planes, kept = own_shape[0], int(there.measured.any(axis=(1, 2)).sum())
+    if kept > planes * LEAST_KEPT:
+        return ""
+    return (
+        f"Of its own {planes} planes only {kept} stayed: beyond, it has not the light that theory "
+        "says of this microscope, which took its place there. Check the numerical aperture and "
+        "the refractive index in its recipe, or choose tails none."
+    )
 
 
 def _result_shape(image_shape: tuple[int, ...], recipe: Recipe) -> tuple[int, ...]:
