@@ -55,6 +55,8 @@ def deconvolve_data(arguments: argparse.Namespace, outlet: Outlet) -> str:
             f"{len(done.failed)} of {done.regions + done.skipped + len(done.failed)} regions could "
             f"not be done: {first}{more}. The others are written: mend that and start again."
         )
+    for warning in done.warnings:
+        outlet.warn(warning)
     for note in done.notes:
         outlet.tell(note)
     lines = [

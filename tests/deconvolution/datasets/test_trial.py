@@ -150,3 +150,14 @@ def test_it_says_why_the_automatic_end_is_none_of_the_image_s_own(psf, tmp_path)
     trial = psfd.try_dataset(path, psf, settings=[Deconvolve()], recipe=NUMPY)
     assert trial.attempts[0].why_ended is psfd.WhyEnded.NO_NOISE
     assert "no noise" in trial.warnings[0]
+    with (
+        LocalCluster(
+            n_workers=1, processes=False, memory_limit=0, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        pytest.warns(psfd.DistillerWarning, match="no noise"),
+    ):
+        done = psfd.deconvolve_dataset(
+            path, psf, tmp_path / "out.zarr", recipe=NUMPY, scheduler=cluster.scheduler_address
+        )
+    assert done.iterations == (trial.attempts[0].iterations,)
+    assert done.warnings == trial.warnings

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.checks import check_image
+from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, is_zarr, open_images
 from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
 from napari_psf_distiller.deconvolution.deconvolve import checked_model
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
-from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
+from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
 from napari_psf_distiller.deconvolution.tiled import overlap_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
@@ -28,6 +31,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
+    "enough_of",
     "first_with_light",
     "images_of",
     "iterations_of",
@@ -190,22 +194,46 @@ def kinds_of(
 
 def iterations_of(
     images: Sequence[StoredImage], kernels: Sequence[Sequence[Array]], recipe: Recipe
-) -> Steps[list[int]]:
-    """Return the number of iterations of each channel."""
+) -> Steps[tuple[list[int], list[str]]]:
+    """Return the number of iterations of each channel, and what a user should know of them."""
     count = max(image.layout.size("c") for image in images)
     part = recipe.deconvolve
     if part.iterations is not None:
-        return [part.iterations] * count
-    found = []
+        return [part.iterations] * count, []
+    numbers, warnings = [], list[str]()
+    engine = engine_of(recipe)
     for channel in range(count):
         number, middle = first_with_light(images, channel)
-        spacing = spacing_of(images[number].layout, recipe)
-        done = yield from deconvolve_step(
-            middle, kernels[number][channel], replace(recipe, spacing=spacing)
+        layout = images[number].layout
+        enough = yield from enough_of(layout, middle, kernels[number][channel], recipe, engine)
+        logger.info("data set: channel %d gets %d iterations", channel, enough.iterations)
+        numbers.append(enough.iterations)
+        whose = f"Channel {layout.channels[channel]}: " if count > 1 else ""
+        warnings += [f"{whose}{warning}" for warning in enough.warnings]
+    return numbers, warnings
+
+
+def enough_of(
+    layout: ImageLayout, middle: NDArray[Any], kernel: Array, recipe: Recipe, engine: Engine
+) -> Steps[Enough]:
+    """Return how many iterations are enough for the middle of an image; see `first_with_light`."""
+    part = recipe.deconvolve
+    model, _ = checked_model(
+        middle.shape,
+        boundary=part.boundary,
+        method=part.method,
+        total_variation=part.total_variation,
+        spacing=spacing_of(layout, recipe),
+        compatibility=recipe.compatibility,
+        background=part.background,
+        mask=counting_voxels(middle, part.saturation),
+        finer=part.factors(middle.shape) if part.is_finer else None,
+    )
+    return (
+        yield from enough_iterations(
+            check_image(middle), kernel, engine, model, bytes_of(recipe.memory)
         )
-        logger.info("data set: channel %d gets %d iterations", channel, done.iterations)
-        found.append(done.iterations)
-    return found
+    )
 
 
 def first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, NDArray[Any]]:

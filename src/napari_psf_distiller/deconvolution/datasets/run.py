@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from napari_psf_distiller.deconvolution.datasets.output import check_place, crea
 from napari_psf_distiller.deconvolution.datasets.plan import planned
 from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.task import check_same, state_of, task_of
-from napari_psf_distiller.errors import DistillerError, InputError
+from napari_psf_distiller.errors import DistillerError, DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
@@ -51,6 +52,8 @@ class DeconvolvedDataset:
         has voxels below 0.
     failed : tuple of str
         Which regions could not be done, and why; the others are valid.
+    warnings : tuple of str
+        What should be known of the numbers of iterations that were sought.
     """
 
     output: str
@@ -61,6 +64,7 @@ class DeconvolvedDataset:
     device: str
     notes: tuple[str, ...]
     failed: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def deconvolve_dataset(
@@ -119,6 +123,11 @@ def deconvolve_dataset(
         The device cannot be used.
     DistillerError
         The scheduler was lost.
+
+    Warns
+    -----
+    DistillerWarning
+        A number of iterations could not be told from the data.
     """
     check_callback(callback)
     steps = deconvolve_dataset_steps(
@@ -130,7 +139,10 @@ def deconvolve_dataset(
         workers=workers,
         overwrite=overwrite,
     )
-    return finish(steps, callback)
+    done = finish(steps, callback)
+    for warning in done.warnings:
+        warnings.warn(warning, DistillerWarning, stacklevel=2)
+    return done
 
 
 def recipe_with(recipe: Recipe, iterations: int | None) -> Recipe:
@@ -184,7 +196,8 @@ def deconvolve_dataset_steps(
                 known.get("cuts"),
             )
             if before is None:
-                task["iterations"] = yield from iterations_of(images, kernels, recipe)
+                sought = yield from iterations_of(images, kernels, recipe)
+                task["iterations"], task["warnings"] = sought
                 known = {**task, "cuts": dict(plan.cuts)}
                 # Killed in between, nothing of an earlier run may count as done.
                 record.close()
@@ -223,4 +236,5 @@ def deconvolve_dataset_steps(
         result.device,
         notes,
         tuple(result.failed),
+        tuple(known.get("warnings", ())),
     )

@@ -10,27 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from napari_psf_distiller.boxes import Box
-from napari_psf_distiller.checks import check_callback, check_image
+from napari_psf_distiller.checks import check_callback
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.deconvolution.attempts import attempts_on
 from napari_psf_distiller.deconvolution.datasets.inputs import (
     SOUGHT_WITHIN,
+    enough_of,
     first_with_light,
     images_of,
     psfs_of,
     spacing_of,
 )
-from napari_psf_distiller.deconvolution.deconvolve import checked_model
-from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
+from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
 from napari_psf_distiller.deconvolution.regions import (
     checked_region,
     detailed_region,
     middle_region,
 )
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
-from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
+from napari_psf_distiller.deconvolution.stopping import Enough
 from napari_psf_distiller.deconvolution.tiled import Workload, work_of
 from napari_psf_distiller.deconvolution.trial import Trial, usual_settings
 from napari_psf_distiller.errors import InputError
@@ -161,20 +161,7 @@ def try_dataset_steps(
         number, middle = first_with_light(images, of_channel)
         sought, wanted = images[number], replace(recipe, deconvolve=settings)
         kernel = psfs_of(psf, [sought], wanted)[0][0][of_channel]
-        model_there, _warnings = checked_model(
-            middle.shape,
-            boundary=settings.boundary,
-            method=settings.method,
-            total_variation=settings.total_variation,
-            spacing=spacing_of(sought.layout, recipe),
-            compatibility=recipe.compatibility,
-            background=settings.background,
-            mask=counting_voxels(middle, settings.saturation),
-            finer=settings.factors(middle.shape) if settings.is_finer else None,
-        )
-        return enough_iterations(
-            check_image(middle), kernel, engine, model_there, bytes_of(recipe.memory)
-        )
+        return enough_of(sought.layout, middle, kernel, wanted, engine)
 
     stacks = Counter[tuple[int, ...]]()
     for each in images:

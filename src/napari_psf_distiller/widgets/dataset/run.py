@@ -74,7 +74,7 @@ def dataset_steps(task: DatasetTask) -> Steps[Outcome]:
         workers=task.workers,
         overwrite=task.overwrite,
     )
-    return Outcome([], _message(done), done.notes, found=done)
+    return Outcome([], _message(done), (*done.notes, *done.warnings), found=done)
 
 
 def _message(done: DeconvolvedDataset) -> str:
