@@ -12,7 +12,7 @@ from napari_psf_distiller import Deconvolve
 from napari_psf_distiller.cli.main import main
 from napari_psf_distiller.cli.trial import region_of, settings_of
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, create_image
-from napari_psf_distiller.io import write_image
+from napari_psf_distiller.io import read_image, write_image
 
 SPACING = (0.2, 0.08, 0.08)
 
@@ -84,6 +84,20 @@ def test_a_plane_is_tried_too(here):
     options = ["--region", "0:20,0:24", "--iterations", "1"]
     assert tried("plane.tif", "-o", "trial.tif", *options) == 0
     assert tifffile.imread("trial.tif").shape == (3, 20, 24)
+
+
+def test_an_image_s_unknown_voxel_size_is_the_psf_s_and_that_is_told(here, capsys):
+    plane = np.random.default_rng(1).poisson(30, (60, 70)).astype(np.float32)
+    write_image("plane.tif", plane, spacing=None)
+    # A stack of one plane is a plane.
+    psfd.PSF(psfd.simulate_psf((7, 7), SPACING[1:])[None], SPACING).save("psf.tif")
+    options = ["--region", "0:20,0:24", "--iterations", "1", "--total-variation", "0.01"]
+    assert tried("plane.tif", "-o", "trial.tif", *options) == 0
+    assert "voxel size is not known" in "".join(capsys.readouterr())
+    assert read_image("trial.tif", channel=0).spacing == SPACING[1:]
+    command = ["plane.tif", "psf.tif", "-o", "out.tif", "--iterations", "1", "--device", "numpy"]
+    assert main(["deconvolve", *command]) == 0
+    assert read_image("out.tif").spacing == SPACING[1:]
 
 
 BAD = [

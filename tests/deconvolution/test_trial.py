@@ -8,7 +8,9 @@ import pytest
 import napari_psf_distiller as psfd
 from napari_psf_distiller import Deconvolve, InputError, WhyEnded
 from napari_psf_distiller.deconvolution.attempts import settings_name
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.deconvolution.trial import try_steps, usual_settings
+from napari_psf_distiller.progress import finish
 
 SPACING = (0.2, 0.08, 0.08)
 REGION = [(3, 10), (10, 50), (60, 95)]
@@ -123,6 +125,35 @@ def test_the_region_chosen_is_where_the_detail_is(psf):
     assert y.start <= 301 < y.stop
     assert x.start <= 341 < x.stop
     assert z.start <= 5 < z.stop
+
+
+@pytest.mark.parametrize("by", ["mask", "saturation"])
+def test_the_region_chosen_is_of_voxels_that_count(psf, by):
+    light = np.full((10, 400, 400), 20.0)
+    light[4:6, 20:30, 20:30] += 4000
+    light[4:6, 300:303, 340:343] += 400
+    image = np.random.default_rng(4).poisson(light)
+    saturation = 3000.0 if by == "saturation" else None
+    mask = image < 3000 if by == "mask" else None
+    settings = [Deconvolve(iterations=1, saturation=saturation)]
+    trial = psfd.try_region(image, psf, None, settings, mask=mask, device="numpy")
+    _, y, x = trial.region
+    assert y.start <= 301 < y.stop
+    assert x.start <= 341 < x.stop
+
+
+def test_a_psf_continued_on_purpose_is_not_said_to_be_too_large(monkeypatch, psf):
+    rng = np.random.default_rng(0)
+    image = rng.poisson(30, (4, 30, 30)).astype(np.float32)
+    # As one that is continued over more planes than the image has.
+    monkeypatch.setattr(
+        "napari_psf_distiller.deconvolution.trial.psf_on_image",
+        lambda *_: PSFOnImage(psf.array, ""),
+    )
+    for tails, told in (("continued", False), ("none", True)):
+        settings = [Deconvolve(iterations=1, tails=tails)]
+        trial = finish(try_steps(image, psf, psfd.Recipe(device="numpy"), settings=settings))
+        assert any("larger than the image" in warning for warning in trial.warnings) is told
 
 
 def test_a_region_that_does_not_fit_the_memory_is_done_in_tiles(image, psf):

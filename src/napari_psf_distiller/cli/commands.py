@@ -129,9 +129,10 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
             "it: give --spacing, or save the image with its voxel size."
         )
     kernel, note = psf_on_image(known, image.image.shape, recipe, psf_spacing)
-    if spacing is None:
-        # The total variation needs one, and so does who opens the result.
-        recipe = dataclasses.replace(recipe, spacing=psf_spacing)
+    if spacing is None and psf_spacing is not None:
+        # The total variation needs one, and so does who opens the result; of a stack of one plane
+        # that of the plane.
+        recipe = dataclasses.replace(recipe, spacing=psf_spacing[-image.image.ndim :])
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
         steps = deconvolve_step(image.image, kernel, recipe, mask=mask)
         done = finish(steps, outlet.progress)

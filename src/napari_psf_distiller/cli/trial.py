@@ -128,7 +128,7 @@ def _of_image(arguments: argparse.Namespace) -> Steps[Trial]:
     return try_steps(
         image.image,
         known,
-        recipe if spacing is not None else dataclasses.replace(recipe, spacing=psf_spacing),
+        recipe,
         psf_spacing=psf_spacing,
         region=arguments.region,
         settings=settings_of(recipe.deconvolve, arguments.iterations, arguments.total_variation),

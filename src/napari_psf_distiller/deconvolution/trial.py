@@ -16,6 +16,7 @@ from napari_psf_distiller.compute import FFT
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets import as_volume
 from napari_psf_distiller.deconvolution.attempts import Attempt, attempts_on
+from napari_psf_distiller.deconvolution.deconvolve import check_mask
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.deconvolution.regions import checked_region, detailed_region
@@ -227,14 +228,19 @@ def try_steps(
         on_image = psf_on_image(psf, array.shape, replace(recipe, deconvolve=one), psf_spacing)
         kernels.append(on_image.array)
         notes += [on_image.note] if on_image.note else []
-    if recipe.spacing is None and isinstance(psf, PSF) and psf.ndim == array.ndim:
-        recipe = replace(recipe, spacing=psf.spacing)
+    if recipe.spacing is None:
+        own = psf.spacing if psf_spacing is None and isinstance(psf, PSF) else psf_spacing
+        if own is not None and len(own) >= array.ndim:
+            # Of a stack of one plane, the plane's.
+            recipe = replace(recipe, spacing=tuple(own)[-array.ndim :])
+    masks = [counting_voxels(array, one.saturation, mask) for one in tried]
     if region is not None:
         box = checked_region(region, array.shape)
     else:
         factors = tried[0].factors(array.shape)
         reach = tuple(-(-m // f) for m, f in zip(kernels[0].shape, factors, strict=True))
-        box = detailed_region(array, reach)
+        counting = None if masks[0] is None else check_mask(masks[0], array.shape)
+        box = detailed_region(array, reach, counting)
     engine, memory = engine_of(recipe), bytes_of(recipe.memory)
 
     def seek(_: Deconvolve, kernel: Array, model: Model) -> Steps[Enough]:
@@ -243,7 +249,6 @@ def try_steps(
     def work(kernel: Array, model: Model) -> Workload:
         return work_of(array.shape, kernel, model, engine, memory)
 
-    masks = [counting_voxels(array, one.saturation, mask) for one in tried]
     attempts = yield from attempts_on(
         as_volume(array), box, tried, kernels, recipe, engine, seek, work, masks
     )

@@ -147,7 +147,7 @@ def try_dataset_steps(
     if region is not None:
         box = checked_region(region, layout.space)
     else:
-        box = _detailed(volume, kernels[0])
+        box = _detailed(volume, kernels[0], tried[0])
     measured = np.asarray(volume.read(box), np.float32)
     if not measured.max() > 0:
         raise InputError("No voxel of the region is above 0: there is no light. Choose another.")
@@ -199,11 +199,15 @@ def _place(wanted: int | str, names: Sequence[str], what: str, source: str | Pat
     return wanted
 
 
-def _detailed(volume: Volume, kernel: Array) -> Box:
+def _detailed(volume: Volume, kernel: Array, settings: Deconvolve) -> Box:
     """Return the region with the most detail of the middle of a volume."""
     planes = volume.shape[0] if len(volume.shape) == 3 else 1
     middle = middle_region(volume.shape, planes * SOUGHT_WITHIN**2)
-    found = detailed_region(np.asarray(volume.read(middle), np.float32), kernel.shape)
+    image = np.asarray(volume.read(middle), np.float32)
+    factors = settings.factors(image.shape)
+    reach = tuple(-(-m // f) for m, f in zip(kernel.shape, factors, strict=True))
+    counting = None if settings.saturation is None else image < settings.saturation
+    found = detailed_region(image, reach, counting)
     return tuple(
         slice(a.start + b.start, a.start + b.stop) for a, b in zip(middle, found, strict=True)
     )
