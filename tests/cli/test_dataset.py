@@ -32,13 +32,20 @@ def data(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has another Ctrl-C")
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_done_is_kept_when_it_is_ended(data, ending):
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [(signal.SIGINT, []), (signal.SIGTERM, []), (signal.SIGINT, ["--overwrite"])],
+)
+def test_what_is_done_is_kept_when_it_is_ended(data, ending, more):
     command = [sys.executable, "-m", "napari_psf_distiller.cli", "deconvolve", "in.zarr", "psf.tif"]
     command += ["-o", "out.zarr", "--workers", "1", "--device", "numpy", "--iterations"]
     record = Record(data / "out.zarr")
     with subprocess.Popen(
-        [*command, "300"], cwd=data, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, "300", *more],
+        cwd=data,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         while process.poll() is None and not (record.read() or ({}, set()))[1]:
             time.sleep(0.02)
@@ -47,8 +54,9 @@ def test_what_is_done_is_kept_when_it_is_ended(data, ending):
         first, last = process.stderr.read().splitlines()
         code = process.wait(60)
     how = "interrupted" if ending == signal.SIGINT else "ended by SIGTERM"
+    same = "the same command without --overwrite" if more else "the same command"
     assert last == (
-        f"psf-distiller: {how}; the regions that are done are kept: the same command does the rest."
+        f"psf-distiller: {how}; the regions that are done are kept: {same} does the rest."
     )
     assert first == "psf-distiller: Deconvolve (1 workers) ..."
     assert code == (130 if ending == signal.SIGINT else 143)

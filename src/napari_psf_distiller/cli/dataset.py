@@ -46,7 +46,10 @@ def deconvolve_data(arguments: argparse.Namespace, outlet: Outlet) -> str:
         done = finish(steps, outlet.progress)
     except BaseException as end:
         if not isinstance(end, Exception) and Record(arguments.output).read() is not None:
-            end.add_note("the regions that are done are kept: the same command does the rest.")
+            again = " without --overwrite" if arguments.overwrite else ""
+            end.add_note(
+                f"the regions that are done are kept: the same command{again} does the rest."
+            )
         raise
     if done.failed:
         first, *others = (text.rstrip(".") for text in done.failed)
