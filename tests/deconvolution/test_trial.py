@@ -183,6 +183,8 @@ BAD = [
     ({"region": [(0, 5), (4, 4), (0, 5)]}, "from 4 to 4 along y"),
     ({"region": [(0, 5), slice(0, 50, 2), (0, 5)]}, "each voxel of its range"),
     ({"region": [(0, 5), (4,), (0, 5)]}, "a first voxel and the one after"),
+    ({"region": [(0, 5), 4, (0, 5)]}, "a first voxel and the one after"),
+    ({"region": [(0, 5), (0.5, 9.7), (0, 5)]}, "from 0.5 to 9.7: give the voxels' numbers"),
     ({"settings": []}, "no settings to try"),
     ({"settings": [Deconvolve(), Deconvolve()]}, "given twice"),
     ({"memory": 1e-6}, "too little for this PSF"),

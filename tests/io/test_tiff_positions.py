@@ -150,6 +150,18 @@ def test_channels_colours_and_time_of_imagej(tmp_path):
     assert (image.layout.time_step, image.layout.time_unit) == (2.5, "second")
 
 
+def test_a_channel_that_would_be_black_has_no_colour(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8)
+    inverted = np.stack([ramp[::-1]] * 3)
+    images = np.moveaxis(IMAGES, 0, 1)
+    metadata = {"axes": "TCYX", "LUTs": [inverted, np.stack([0 * ramp, ramp, 0 * ramp])]}
+    tifffile.imwrite(tmp_path / "a.tif", images, imagej=True, metadata=metadata)
+    described = {"axes": "TCYX", "Channel": {"Name": ["a", "b"], "Color": [0, 16711935]}}
+    tifffile.imwrite(tmp_path / "b.ome.tif", images, photometric="minisblack", metadata=described)
+    for image in open_tiffs(tmp_path):
+        assert image.layout.colors == ("FFFFFF", "00FF00")
+
+
 @pytest.mark.parametrize("step", ["nan", "-1", "soon"])
 def test_a_time_step_that_cannot_be(tmp_path, step):
     tifffile.imwrite(tmp_path / "a.ome.tif", IMAGES[0], metadata={"axes": "TYX"})

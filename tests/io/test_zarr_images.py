@@ -13,6 +13,7 @@ from ome_files import OBJECTIVE, SETTINGS
 from zarr_files import write_zarr
 
 from napari_psf_distiller import DistillerWarning, InputError, read_image, read_microscope
+from napari_psf_distiller.datasets.ome_zarr import open_image
 
 SPACING = (0.2, 0.08, 0.07)
 IMAGE = np.arange(3 * 5 * 7, dtype=np.uint16).reshape(3, 5, 7)
@@ -107,6 +108,15 @@ def test_a_voxel_size_without_a_unit_is_told(tmp_path):
 
 def test_a_voxel_size_that_cannot_be_is_told(tmp_path):
     write_zarr(tmp_path / "beads.zarr", IMAGE, spacing=SPACING, unit="meter")
+    with pytest.warns(DistillerWarning, match="cannot be a microscope's"):
+        assert read_image(tmp_path / "beads.zarr").spacing is None
+
+
+def test_a_voxel_size_of_0_is_told_and_has_no_place(tmp_path):
+    write_zarr(tmp_path / "beads.zarr", IMAGE, spacing=(0.0, *SPACING[1:]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_image(tmp_path / "beads.zarr").layout.first_voxel == ()
     with pytest.warns(DistillerWarning, match="cannot be a microscope's"):
         assert read_image(tmp_path / "beads.zarr").spacing is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -80,11 +81,17 @@ def _ends(part: slice | Sequence[int], n: int) -> tuple[int, int]:
         if part.step not in (None, 1):
             raise InputError(f"A region has each voxel of its range, and not every {part.step}th.")
         low, high = part.start, part.stop
-    elif len(part) == 2:
+    elif isinstance(part, Sequence | np.ndarray) and len(part) == 2:
         low, high = part
     else:
         raise InputError("A region has a first voxel and the one after the last for each axis.")
-    return 0 if low is None else int(low), n if high is None else int(high)
+    low, high = 0 if low is None else low, n if high is None else high
+    try:
+        return operator.index(low), operator.index(high)
+    except TypeError:
+        raise InputError(
+            f"The region goes from {low} to {high}: give the voxels' numbers, which are whole."
+        ) from None
 
 
 def detailed_region(

@@ -26,6 +26,10 @@ TIME_UNITS = {
 }
 
 
+# A channel of this colour would not be seen: an inverted lookup table ends with it.
+BLACK = "000000"
+
+
 class ChannelsAndTimes(NamedTuple):
     """What a file says of its channels and times.
 
@@ -34,7 +38,7 @@ class ChannelsAndTimes(NamedTuple):
     names : tuple of str
         Of the channels; empty where there are none, and "" of one that has none.
     colors : tuple of str
-        Of the channels, such as "00FF00"; "" of one that has none.
+        Of the channels, such as "00FF00"; "" of one that has none, or black.
     time_step : float
         From one time to the next; 0 where it is not known.
     time_unit : str
@@ -80,7 +84,11 @@ def _ome_color(text: str) -> str:
         number = int(text)
     except ValueError:
         return ""
-    return f"{number % 2**32 >> 8:06X}"
+    return _seen(f"{number % 2**32 >> 8:06X}")
+
+
+def _seen(color: str) -> str:
+    return "" if color == BLACK else color
 
 
 def _of_imagej(imagej: dict[str, Any]) -> ChannelsAndTimes:
@@ -88,7 +96,7 @@ def _of_imagej(imagej: dict[str, Any]) -> ChannelsAndTimes:
     for table in imagej.get("LUTs", ()):
         # Red, green and blue of 256 brightnesses.
         brightest = np.asarray(table, int)[:3, -1] if np.ndim(table) == 2 else ()
-        colors.append("".join(f"{value:02X}" for value in brightest))
+        colors.append(_seen("".join(f"{value:02X}" for value in brightest)))
     return ChannelsAndTimes(
         (), tuple(colors), *_time(imagej.get("finterval"), str(imagej.get("tunit", "s")))
     )

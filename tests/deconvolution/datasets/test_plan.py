@@ -95,3 +95,6 @@ def test_a_devices_memory_counts(monkeypatch):
 def test_what_does_not_fit_is_told():
     with pytest.raises(DeviceMemoryError, match=r"needs .* GiB, and a worker may take 0\.001"):
         plan([share(gib=0.001)])
+    # Of one worker, which may take most.
+    with pytest.raises(DeviceMemoryError, match=r"may take 0\.002: allow more memory, or crop"):
+        plan([share(2, 0.001), share(1, 0.002)])

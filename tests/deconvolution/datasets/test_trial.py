@@ -142,6 +142,17 @@ def test_a_position_has_its_name(psf, tmp_path):
     np.testing.assert_array_equal(by_name.image, by_number.image)
 
 
+def test_voxels_that_are_not_finite_are_said(psf, tmp_path):
+    values = np.random.default_rng(1).poisson(20, (6, 90, 90)).astype(np.float32)
+    values[3, 45, 45] = np.nan
+    path = tmp_path / "in.zarr"
+    create_image(path, ImageLayout(tuple("zyx"), values.shape, "f4", SPACING, (), "0.5"), "")
+    zarr.open_group(path, mode="r+")["0"][...] = values
+    for region, told in ((None, "region has voxels that"), (REGION[:1] + [(0, 9)] * 2, "middle")):
+        with pytest.raises(InputError, match=f"{told}.* not finite"):
+            psfd.try_dataset(path, psf, region=region, settings=[Deconvolve()], recipe=NUMPY)
+
+
 def test_it_says_why_the_automatic_end_is_none_of_the_image_s_own(psf, tmp_path):
     smooth = np.linspace(10, 50, 6 * 60 * 60, dtype=np.float32).reshape(6, 60, 60)
     path = tmp_path / "in.zarr"

@@ -222,9 +222,9 @@ def _image(root: zarr.Group, path: str, name: str) -> OmeZarrImage:
     spacing = _spacing(dict(zip(axes, factors, strict=True)), units, space)
     first_voxel: tuple[float, ...] = ()
     if spacing is not None:
-        # In the unit of the scale.
+        # In the unit of the scale; one of 0, which a file may state, has no place.
         first_voxel = tuple(
-            float(moved[axes.index(axis)] * size / factors[axes.index(axis)])
+            float(moved[axes.index(axis)] * size / factors[axes.index(axis)]) if size else 0.0
             for axis, size in zip(space, spacing, strict=True)
         )
     layout = ImageLayout(

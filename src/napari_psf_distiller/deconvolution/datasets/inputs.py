@@ -244,7 +244,7 @@ def first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, 
     Raises
     ------
     InputError
-        They all are dark.
+        They all are dark, or one before has voxels that are not finite.
     """
     for number, image in enumerate(images):
         if image.layout.size("c") <= channel:
@@ -256,6 +256,12 @@ def first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, 
                 for n in volume.shape[-2:]
             ]
             found = volume.read(tuple(middle))
+            if not np.isfinite(found).all():
+                raise InputError(
+                    f"The middle of image {number}, time {time}, channel {channel}, where the "
+                    "number of iterations is sought, has voxels that are not finite (NaN or "
+                    "infinite): give the number, or replace them."
+                )
             if found.max() > max(found.min(), 0):
                 return number, found
     raise InputError(

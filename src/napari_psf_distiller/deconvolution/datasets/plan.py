@@ -191,7 +191,7 @@ def planned(
     stacks : sequence of tuple of Stack and int
         Each kind, and how many there are of it.
     shares : sequence of Share
-        Of workers that could be had; of those that take as long, the first.
+        Of workers that could be had, the most first; of those that take as long, the first.
     device, fft : str
         See `open_engine`.
     cuts : mapping, optional
@@ -215,7 +215,8 @@ def planned(
                 chosen[key] = choices.best(share, None if cuts is None else cuts[key])
                 time += choices.time(share, chosen[key], number)
         except DeviceMemoryError as error:
-            short = short or error
+            # The last are the fewest workers, which may take most.
+            short = error
             continue
         plans.append((time, Plan(share, chosen)))
     if not plans:
@@ -263,9 +264,10 @@ class _Choices:
             else:
                 return counts
         needed, there = min(lacking)
+        fewer = " take fewer workers," if share.workers > 1 else ""
         raise DeviceMemoryError(
             f"A region needs {needed / GIB:.2g} GiB, and a worker may take {there / GIB:.2g}: "
-            "allow more memory, take fewer workers, or crop the PSF."
+            f"allow more memory,{fewer} or crop the PSF."
         )
 
     def time(self, share: Share, counts: Sequence[int], number: int) -> float:

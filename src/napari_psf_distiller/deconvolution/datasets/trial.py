@@ -149,7 +149,11 @@ def try_dataset_steps(
     else:
         box = _detailed(volume, kernels[0], tried[0])
     measured = np.asarray(volume.read(box), np.float32)
-    if not measured.max() > 0:
+    if not np.isfinite(measured).all():
+        raise InputError(
+            "The region has voxels that are not finite (NaN or infinite). Choose another."
+        )
+    if measured.max() <= 0:
         raise InputError("No voxel of the region is above 0: there is no light. Choose another.")
     engine = engine_of(recipe)
     memory = bytes_of(recipe.memory)
