@@ -94,6 +94,18 @@ def test_a_deconvolution_with_tails_is_one_with_the_continued_psf(fitted, image)
     np.testing.assert_array_equal(done, psfd.deconvolve(image, larger, **QUICK))
 
 
+def test_a_scanned_psf_without_functions_is_split_into_parts_of_its_voxels():
+    optics = psfd.Optics(1.2, 0.52, 1.33, microscope="confocal", excitation=0.488)
+    array = psfd.simulate_psf((21, 21), SPACING[1:])
+    psf = psfd.PSF(array, SPACING[1:], recipe=Recipe(optics=optics))
+    options = {"finer": 3, "interpolate": True}
+    fine = psf_on_image(psf, (40, 40), recipe_with(SPACING[1:], **options)).array
+    n = fine.shape[0] // 2
+    middle = fine[n - 10 : n + 11, n - 10 : n + 11]
+    whole, own = middle.reshape(7, 3, 7, 3).sum(axis=(1, 3)), array[7:14, 7:14]
+    np.testing.assert_allclose(whole / whole.sum(), own / own.sum(), rtol=1e-3)
+
+
 def test_it_is_said_where_theory_takes_the_place_of_what_was_measured(fitted):
     optics = dataclasses.replace(fitted.recipe.optics, numerical_aperture=1.0)
     wrong = dataclasses.replace(fitted, recipe=dataclasses.replace(fitted.recipe, optics=optics))

@@ -211,7 +211,8 @@ def _on_parts_of_pixels(psf: PSF) -> PSF:
     What these measured, be it at points, is what falls on all of their parts.
     """
     if psf.model is None:
-        return psf
+        # Its optics would have it interpolated between points.
+        return replace(psf, recipe=None)
     return replace(psf, model=replace(psf.model, pixel=None))
 
 
