@@ -146,6 +146,17 @@ def test_planes_need_no_voxel_size_along_z(
     assert written.layout.spacing == SPACING[1:]
 
 
+def test_a_psf_of_other_voxels_is_interpolated_if_that_is_chosen(
+    user: Any, opened: Any, told: Any
+) -> None:
+    opened.voxel_size.value = (0.2, 0.1, 0.1)
+    assert "choose interpolate" in refused(user, opened, "psf")
+    opened.interpolate.value = True
+    user.runs(opened)
+    assert opened.runner.status.value.startswith("done: ")
+    assert any("The PSF was interpolated" in one for one in told.warnings)
+
+
 def test_a_stack_needs_one_along_z(user: Any, opened: Any) -> None:
     opened.voxel_size.value = (0, *SPACING[1:])
     assert "2 values, but the image has 3 axes" in refused(user, opened, "voxel_size")

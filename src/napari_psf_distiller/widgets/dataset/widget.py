@@ -37,7 +37,7 @@ from napari_psf_distiller.widgets.trial.shown import ShownTrial
 __all__ = ["deconvolve_dataset"]
 
 # Those that most data sets need nothing else of.
-ASKED = ("iterations", "total_variation", "background", "saturation")
+ASKED = ("iterations", "total_variation", "background", "saturation", "interpolate", "tails")
 
 FORM = Form(
     (*(one for one in declared(Deconvolve) if one.field in ASKED), *COMPUTING),
