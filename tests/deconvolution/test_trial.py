@@ -8,7 +8,7 @@ import pytest
 import napari_psf_distiller as psfd
 from napari_psf_distiller import Deconvolve, InputError, WhyEnded
 from napari_psf_distiller.deconvolution.attempts import settings_name
-from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
 from napari_psf_distiller.deconvolution.trial import try_steps, usual_settings
 from napari_psf_distiller.progress import finish
 
@@ -140,6 +140,21 @@ def test_the_region_chosen_is_of_voxels_that_count(psf, by):
     _, y, x = trial.region
     assert y.start <= 301 < y.stop
     assert x.start <= 341 < x.stop
+
+
+def test_settings_that_differ_in_nothing_of_the_psf_share_it(monkeypatch, image, psf):
+    asked = []
+
+    def counted(*given):
+        asked.append(given[2].deconvolve.finer)
+        return psf_on_image(*given)
+
+    monkeypatch.setattr("napari_psf_distiller.deconvolution.trial.psf_on_image", counted)
+    ways = [WAYS[1], WAYS[2], WAYS[3], WAYS[5]]
+    trial = psfd.try_region(image, psf, REGION, ways, spacing=SPACING, device="numpy")
+    assert asked == [1, 2]
+    assert [one.settings for one in trial.attempts] == ways
+    assert trial.attempts[3].array.shape[1] == 2 * trial.image.shape[1]
 
 
 def test_a_psf_continued_on_purpose_is_not_said_to_be_too_large(monkeypatch, psf):

@@ -16,10 +16,10 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.tails import shape_with_tails
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["PSFOnImage", "psf_on_image"]
+__all__ = ["PSFOnImage", "psf_on_image", "settings_of_psf"]
 
 # A widefield image is said to be deeper than its PSF where it has more planes than so many times
 # the PSF's.
@@ -129,6 +129,24 @@ def psf_on_image(
     )
     more = _shallower(there, result_shape)
     return PSFOnImage(check_psf(there, image_shape), f"{note} {more}".rstrip())
+
+
+def settings_of_psf(settings: Deconvolve) -> Deconvolve:
+    """Return what of some settings the PSF on an image depends on, all else as by default.
+
+    To continue a PSF takes seconds to minutes: settings that are equal in this share one.
+
+    Examples
+    --------
+    >>> settings_of_psf(Deconvolve(iterations=9)) == settings_of_psf(Deconvolve(background=3))
+    True
+    """
+    return Deconvolve(
+        finer=settings.finer,
+        finer_z=settings.finer_z,
+        interpolate=settings.interpolate,
+        tails=settings.tails,
+    )
 
 
 def _shallower(psf: ArrayLike, result_shape: tuple[int, ...]) -> str:

@@ -18,7 +18,7 @@ from napari_psf_distiller.datasets import as_volume
 from napari_psf_distiller.deconvolution.attempts import Attempt, attempts_on
 from napari_psf_distiller.deconvolution.deconvolve import check_mask
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
-from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
+from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image, settings_of_psf
 from napari_psf_distiller.deconvolution.regions import checked_region, detailed_region
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
@@ -223,11 +223,13 @@ def try_steps(
     tried = tuple(settings) if settings is not None else usual_settings(recipe.deconvolve)
     if not tried:
         raise InputError("There are no settings to try: give some.")
-    kernels, notes = [], list[str]()
-    for one in tried:
-        on_image = psf_on_image(psf, array.shape, replace(recipe, deconvolve=one), psf_spacing)
-        kernels.append(on_image.array)
-        notes += [on_image.note] if on_image.note else []
+    ways = [settings_of_psf(one) for one in tried]
+    on_image = {
+        way: psf_on_image(psf, array.shape, replace(recipe, deconvolve=way), psf_spacing)
+        for way in dict.fromkeys(ways)
+    }
+    kernels = [on_image[way].array for way in ways]
+    notes = [one.note for one in on_image.values() if one.note]
     if recipe.spacing is None:
         own = psf.spacing if psf_spacing is None and isinstance(psf, PSF) else psf_spacing
         if own is not None and len(own) >= array.ndim:

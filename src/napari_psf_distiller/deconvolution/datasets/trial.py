@@ -24,6 +24,7 @@ from napari_psf_distiller.deconvolution.datasets.inputs import (
     spacing_of,
 )
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
+from napari_psf_distiller.deconvolution.psf_on_image import settings_of_psf
 from napari_psf_distiller.deconvolution.regions import (
     checked_region,
     detailed_region,
@@ -136,12 +137,12 @@ def try_dataset_steps(
     tried = tuple(settings) if settings is not None else usual_settings(recipe.deconvolve)
     if not tried:
         raise InputError("There are no settings to try: give some.")
-    recipes = [replace(recipe, deconvolve=one) for one in tried]
-    kernels, notes = [], list[str]()
-    for one in recipes:
-        found, told = psfs_of(psf, [image], one)
-        kernels.append(found[0][of_channel])
-        notes += told
+    ways = [settings_of_psf(one) for one in tried]
+    on_image = {
+        way: psfs_of(psf, [image], replace(recipe, deconvolve=way)) for way in dict.fromkeys(ways)
+    }
+    kernels = [on_image[way][0][0][of_channel] for way in ways]
+    notes = [note for _, told in on_image.values() for note in told]
     volume = image.volume(time, of_channel)
     spacing = spacing_of(layout, recipe)
     if region is not None:
