@@ -65,6 +65,18 @@ def stored(path, voxels=ARRAY[None, None], sizes=(2e-7, 8e-8, 7e-8), names=("one
     return path
 
 
+@pytest.mark.parametrize(
+    ("times", "told"), [(300, "has the shape"), (1, "more than the memory of this machine")]
+)
+def test_what_is_no_psf_is_not_read(tmp_path, times, told):
+    with h5py.File(tmp_path / "cells.h5", "w") as file:
+        shape = (1, times, 40_000, 40_000, 40_000)
+        # Of what is never written there is nothing on the disk.
+        file.create_dataset("one/ImageData/Image", shape, np.float32, chunks=(1, 1, 1, 64, 64))
+    with pytest.raises(InputError, match=told):
+        psfd.read_psf(tmp_path / "cells.h5")
+
+
 def test_one_of_another_program_is_read(tmp_path):
     psf = psfd.read_psf(stored(tmp_path / "psf.h5"))
     np.testing.assert_array_equal(psf.array, ARRAY)

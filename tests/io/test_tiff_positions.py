@@ -21,6 +21,21 @@ def test_each_image_that_ome_describes_in_a_file(tmp_path):
         np.testing.assert_array_equal(np.asarray(image.volume()), expected)
 
 
+def test_the_header_of_each_plane_is_read_once(tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, imagej=True, metadata={"axes": "TZYX"})
+    read = []
+    page = tifffile.TiffPage.__init__
+
+    def noting(self, *arguments, **options):
+        read.append(self)
+        page(self, *arguments, **options)
+
+    monkeypatch.setattr(tifffile.TiffPage, "__init__", noting)
+    (image,) = open_tiffs(tmp_path)
+    assert image.layout.shape == IMAGES.shape
+    assert len(read) == 6
+
+
 def describe_in_each(folder, files, described):
     """Write OME-TIFFs whose description, of all of them, is the same."""
     for name, image in files.items():

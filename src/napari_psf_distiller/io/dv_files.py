@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.psf_record import StoredPSF, record_of
+from napari_psf_distiller.io.tiff_images import refuse_too_large
 from napari_psf_distiller.io.voxel_sizes import stated_spacing
 
 __all__ = ["read_dv_psf"]
@@ -63,10 +65,33 @@ def read_dv_psf(path: str | Path) -> StoredPSF:
         stack, or says nothing of its voxel size.
     """
     try:
-        content = Path(path).read_bytes()
+        # The voxels only where they are a PSF's: an image of many times may be given by mistake.
+        with Path(path).open("rb") as file:
+            header = _header(file.read(HEADER_BYTES), path)
+            shape, dtype = _voxels_of(header, path)
+            nbytes = math.prod(shape) * dtype.itemsize
+            if file.seek(0, os.SEEK_END) < header.begin + nbytes:
+                raise InputError(f"{path} is damaged or cut short. Copy or export it again.")
+            refuse_too_large(path, shape, dtype)
+            file.seek(header.begin)
+            content = file.read(nbytes)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    header = _header(content, path)
+    voxels: Any = np.frombuffer(content, dtype).reshape(shape)
+    psf = check_image(voxels, f"The PSF in {path}")
+    names = "ZYX"[-psf.ndim :]
+    sizes = dict(zip("ZYX", header.spacing, strict=True))
+    notes: list[str] = []
+    spacing = stated_spacing(sizes, names, path, notes)
+    if spacing is None:
+        raise InputError(
+            f"{' '.join(notes)} Save it with its voxel size in micrometres, or as a TIFF."
+        )
+    return record_of(psf, spacing, None, {})
+
+
+def _voxels_of(header: _Header, path: str | Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return the shape and the type of a PSF's voxels, or say why they are none."""
     if header.number_type in COMPLEX:
         raise InputError(
             f"{path} holds complex numbers, as an OTF has: a PSF cannot be had of an OTF averaged "
@@ -84,21 +109,9 @@ def read_dv_psf(path: str | Path) -> StoredPSF:
         )
     # Of a single plane the distance to others says nothing.
     shape = (header.sections, header.rows, header.columns)[header.sections == 1 :]
-    dtype = np.dtype(header.order + TYPES[header.number_type])
-    count = math.prod(shape)
-    if min(shape) < 1 or len(content) < header.begin + count * dtype.itemsize:
+    if min(shape) < 1:
         raise InputError(f"{path} is damaged or cut short. Copy or export it again.")
-    voxels: Any = np.frombuffer(content, dtype, count, header.begin).reshape(shape)
-    psf = check_image(voxels, f"The PSF in {path}")
-    names = "ZYX"[-psf.ndim :]
-    sizes = dict(zip("ZYX", header.spacing, strict=True))
-    notes: list[str] = []
-    spacing = stated_spacing(sizes, names, path, notes)
-    if spacing is None:
-        raise InputError(
-            f"{' '.join(notes)} Save it with its voxel size in micrometres, or as a TIFF."
-        )
-    return record_of(psf, spacing, None, {})
+    return shape, np.dtype(header.order + TYPES[header.number_type])
 
 
 def _header(content: bytes, path: str | Path) -> _Header:

@@ -15,6 +15,7 @@ import numpy as np
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.psf_record import StoredPSF, record_of
+from napari_psf_distiller.io.tiff_images import refuse_too_large
 from napari_psf_distiller.io.voxel_sizes import stated_spacing
 
 __all__ = ["IMAGE", "IMAGE_GROUP", "METRE", "SCALE", "h5py_module", "read_huygens_psf"]
@@ -74,18 +75,17 @@ def read_huygens_psf(path: str | Path) -> StoredPSF:
                     f"{path} holds {len(groups)} images as Huygens stores them; a PSF's file has "
                     "one. Save the PSF from Huygens again, or as TIFF."
                 )
-            voxels: Any = groups[0][IMAGE][()]
+            image = groups[0][IMAGE]
+            # Before it is read: an image of many times may be given by mistake.
+            _check_shape(image.shape, path)
+            refuse_too_large(path, image.shape, image.dtype)
+            voxels: Any = image[()]
             sizes = {axis: _size(groups[0], axis) for axis in "ZYX"}
     except (InputError, MemoryError):
         raise
     except Exception as error:  # a broken file breaks a reader anywhere
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(f"{path} cannot be read as HDF5: {said}.") from None
-    if not 2 <= voxels.ndim <= 5 or any(n != 1 for n in voxels.shape[:-3]):
-        raise InputError(
-            f"{path} has the shape {voxels.shape} (channel, time, z, y, x); a PSF has one channel "
-            "and one time. Save that as a file of its own."
-        )
     stack = voxels.reshape(voxels.shape[-3:])
     psf = check_image(stack[0] if len(stack) == 1 else stack, f"The PSF in {path}")
     notes: list[str] = []
@@ -95,6 +95,14 @@ def read_huygens_psf(path: str | Path) -> StoredPSF:
         why = " ".join(notes) or f"{path} does not say how large its voxels are."
         raise InputError(f"{why} Give it the voxel size in Huygens, and save it again.")
     return record_of(psf, spacing, None, {})
+
+
+def _check_shape(shape: tuple[int, ...], path: str | Path) -> None:
+    if not 2 <= len(shape) <= 5 or any(n != 1 for n in shape[:-3]):
+        raise InputError(
+            f"{path} has the shape {shape} (channel, time, z, y, x); a PSF has one channel "
+            "and one time. Save that as a file of its own."
+        )
 
 
 def _size(group: Any, axis: str) -> float | None:

@@ -108,6 +108,8 @@ def tiff_paths(folder: str | Path) -> list[Path]:
 def _images(path: Path) -> list[TiffImage]:
     """Return the images of a file."""
     with opened_tiff(path) as tiff:
+        # Else each plane's header is read once a check; there can be tens of thousands.
+        tiff.pages.cache = True
         refuse_too_many(tiff, path)
         notes: list[str] = []
         if imagej_pages(tiff, path, notes) is not None:
