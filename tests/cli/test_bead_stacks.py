@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from ome_files import write_ome
+from zarr_files import write_zarr
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.cli.bead_stacks import (
@@ -104,6 +106,29 @@ def test_each_point_of_time_is_a_stack(times):
     assert stacks.spacing == pytest.approx(SPACING)
     assert stacks.paths == (times,)
     assert not np.array_equal(*stacks.images)
+
+
+def test_each_stack_has_a_folder_of_its_own(folder, tmp_path):
+    # The second of the first two would be called as the third is.
+    names = ("a.tif", "a.tiff", "a-1.tif")
+    for name in names:
+        (tmp_path / name).write_bytes((folder / "a.tif").read_bytes())
+    given = [str(tmp_path / name) for name in names]
+    output = tmp_path / "psfs"
+    assert main(["distill", *given, "--each", "-o", str(output), *OPTIONS]) == 0
+    assert sorted(path.name for path in output.iterdir()) == ["a-0", "a-1", "a-1-1"]
+
+
+def test_a_scene_s_folder_is_not_in_a_folder(tmp_path, capsys):
+    plate = zarr.open_group(tmp_path / "plate.zarr", mode="w")
+    plate.attrs["ome"] = {"version": "0.5", "plate": {"wells": [{"path": "A/1"}]}}
+    well = plate.create_group("A/1")
+    well.attrs["ome"] = {"version": "0.5", "well": {"images": [{"path": "0"}]}}
+    dark = np.random.default_rng(1).poisson(100, (9, 40, 40)).astype(np.uint16)
+    write_zarr(tmp_path / "plate.zarr/A/1/0", dark, spacing=SPACING)
+    arguments = [str(tmp_path / "plate.zarr"), "--scene", "A/1/0", "--each", *OPTIONS]
+    assert main(["distill", *arguments, "-o", str(tmp_path / "psfs")]) == 2
+    assert "No bead was found" in capsys.readouterr().err
 
 
 def test_a_stack_of_each_gives_a_psf_and_one_without_beads_is_told(times, tmp_path, capsys):

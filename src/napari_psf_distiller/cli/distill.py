@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,7 +114,8 @@ def _distill_each(
 def _folder_names(sources: Sequence[StackSource]) -> list[str]:
     """Return a folder's name for each stack: the file's without its ending, and which part it is.
 
-    Names that would be the same get their stack's number.
+    Names that would be the same get their stack's number. A scene of a plate, such as ``A/1/0``, is
+    no folder in a folder.
     """
     names = []
     for source in sources:
@@ -121,13 +123,18 @@ def _folder_names(sources: Sequence[StackSource]) -> list[str]:
         for ending in (source.path.suffix, ".ome"):
             name = name.removesuffix(ending)
         parts = [f"{axis}{source.part[axis]}" for axis in AXES if source.part.get(axis) is not None]
-        names.append("-".join([name, *parts]))
+        names.append(re.sub(r'[/\\:*?"<>|]', "-", "-".join([name, *parts])))
     # Some file systems do not tell capital letters from small ones.
     counts = Counter(name.lower() for name in names)
-    return [
-        f"{name}-{number}" if counts[name.lower()] > 1 else name
-        for number, name in enumerate(names)
-    ]
+    taken, found = set(counts), []
+    for number, name in enumerate(names):
+        unlike = name
+        if counts[name.lower()] > 1:
+            while unlike.lower() in taken:
+                unlike = f"{unlike}-{number}"
+            taken.add(unlike.lower())
+        found.append(unlike)
+    return found
 
 
 def _axis(arguments: argparse.Namespace) -> StackAxis | None:
