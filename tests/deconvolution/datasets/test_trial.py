@@ -16,6 +16,7 @@ from napari_psf_distiller.datasets.ome_zarr import (
     open_images,
 )
 from napari_psf_distiller.datasets.volume import StoredVolume
+from napari_psf_distiller.deconvolution.datasets.inputs import psfs_of
 
 SPACING = (0.2, 0.08, 0.08)
 SHAPE = (2, 2, 6, 90, 200)
@@ -140,6 +141,19 @@ def test_a_position_has_its_name(psf, tmp_path):
     by_name = psfd.try_dataset(tmp_path, psf, "two", settings=settings, recipe=NUMPY)
     by_number = psfd.try_dataset(tmp_path, psf, 1, settings=settings, recipe=NUMPY)
     np.testing.assert_array_equal(by_name.image, by_number.image)
+
+
+def test_a_psf_comes_to_the_voxels_once(source, psf, monkeypatch):
+    asked = []
+
+    def noting(*arguments):
+        asked.append(arguments)
+        return psfs_of(*arguments)
+
+    monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.trial.psfs_of", noting)
+    settings = [Deconvolve(), Deconvolve(iterations=2)]
+    psfd.try_dataset(source, psf, 0, 1, "b", REGION, settings, recipe=NUMPY)
+    assert len(asked) == 1
 
 
 def test_voxels_that_are_not_finite_are_said(psf, tmp_path):

@@ -161,11 +161,14 @@ def try_dataset_steps(
     if memory is not None:
         memory //= workers or host_threads()
 
-    def seek(settings: Deconvolve, _: Array, __: Model) -> Steps[Enough]:
+    def seek(settings: Deconvolve, kernel: Array, _: Model) -> Steps[Enough]:
         # As for the long run, on the first stack that has light in its middle.
         number, middle = first_with_light(images, of_channel)
         sought, wanted = images[number], replace(recipe, deconvolve=settings)
-        kernel = psfs_of(psf, [sought], wanted)[0][0][of_channel]
+        # To continue a PSF takes seconds to minutes: that of an image alike is taken.
+        there = sought.layout
+        if (there.space, spacing_of(there, recipe)) != (layout.space, spacing):
+            kernel = psfs_of(psf, [sought], wanted)[0][0][of_channel]
         return enough_of(sought.layout, middle, kernel, wanted, engine)
 
     stacks = Counter[tuple[int, ...]]()
