@@ -72,6 +72,20 @@ def test_one_psf_of_two_layers(
     assert [layer.name for layer in again][-1] == "beads distilled"
 
 
+def test_the_layers_of_another_image_stay(
+    user: Any, viewer: napari.Viewer, bead_layer: Image, other: Image
+) -> None:
+    beads = user.makes("Find beads", image=bead_layer)
+    gui = user.opens(NAME, image=bead_layer, beads=beads)
+    user.chooses(gui, others=[other], **quick(gui))
+    before = user.runs(gui)
+    user.chooses(gui, image=other, beads=user.makes("Find beads", image=other))
+    user.chooses(gui, others=[bead_layer])
+    after = user.runs(gui)
+    assert after[-1].name == "other distilled"
+    assert all(layer in viewer.layers for layer in (*before, *after))
+
+
 def test_all_points_of_time_are_one_psf(
     user: Any,
     viewer: napari.Viewer,

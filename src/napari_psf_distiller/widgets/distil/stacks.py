@@ -64,11 +64,19 @@ class StackRun:
     ----------
     found : StackFits
     names : tuple of str
-        Of the layers, in their order.
+        Of the layers, in their order; the last is the PSF's.
+    image : str
+        The identity of the layer of the first stack.
     """
 
     found: StackFits
     names: tuple[str, ...]
+    image: str
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What it is a PSF of: the image, and which time or channel of it."""
+        return self.image, self.names[-1]
 
 
 def offer_stacks(gui: FunctionGui[Any, Any]) -> None:
@@ -210,7 +218,7 @@ def stack_steps(task: DistilTask) -> Steps[Outcome]:
         *found_elsewhere(source, task.beads.source),
     )
     called = tuple(str(keywords["name"]) for _, keywords, _ in layers)
-    return Outcome(layers, message, warnings, found=StackRun(found, called))
+    return Outcome(layers, message, warnings, found=StackRun(found, called, source.identity))
 
 
 def _layers(task: DistilTask, found: StackFits, recipe: Recipe) -> list[LayerData]:
@@ -262,7 +270,7 @@ def _fates(found: StackFits, names: Sequence[str]) -> str:
 
 
 class StackLayers:
-    """Lets the layers of a run of several stacks give way to those of the next.
+    """Lets the layers of a run of several stacks give way to those of the next of the same image.
 
     Those that somebody edited stay.
 
@@ -274,6 +282,7 @@ class StackLayers:
 
     def __init__(self, runner: StepRunner) -> None:
         self._made: tuple[Layer, ...] = ()
+        self._subject = "", ""
         runner.ended.connect(self._on_ended)
 
     def _on_ended(self, ending: Ending) -> None:
@@ -281,10 +290,10 @@ class StackLayers:
         if ending.kind != "done" or ending.job is None or not isinstance(run, StackRun):
             return
         viewer = unwrapped(ending.job.viewer)
-        for layer in self._made:
+        for layer in self._made if run.subject == self._subject else ():
             if layer in viewer.layers and not (isinstance(layer, Points) and was_edited(layer)):
                 viewer.layers.remove(layer)
-        self._made = ending.layers
+        self._made, self._subject = ending.layers, run.subject
         for layer, name in zip(ending.layers, run.names, strict=False):
             # While the old ones were there, napari numbered it.
             layer.name = name
