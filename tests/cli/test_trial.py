@@ -86,6 +86,19 @@ def test_a_plane_is_tried_too(here):
     assert tifffile.imread("trial.tif").shape == (3, 20, 24)
 
 
+def test_a_spacing_that_the_file_contradicts_is_told_as_by_deconvolve(here, capsys):
+    ways = ["--iterations", "1", "--region", "0:6,0:20,0:24", "--interpolate"]
+    given = ["--spacing", "0.2", "0.1", "0.1", "--device", "numpy"]
+    told = []
+    for command in (["try", *ways], ["deconvolve", "--iterations", "1", "--interpolate"]):
+        name, *options = command
+        files = ["cells.tif", "psf.tif", "-o", f"{name}.tif"]
+        assert main([name, *files, *options, *given]) == 0
+        told.append([line for line in capsys.readouterr().err.splitlines() if "spacing" in line])
+    assert len(told[0]) == 1
+    assert told[0] == told[1]
+
+
 def test_an_image_s_unknown_voxel_size_is_the_psf_s_and_that_is_told(here, capsys):
     plane = np.random.default_rng(1).poisson(30, (60, 70)).astype(np.float32)
     write_image("plane.tif", plane, spacing=None)
@@ -120,6 +133,15 @@ def test_what_cannot_be_tried_is_one_line(here, capsys, arguments, sentence):
     (line,) = capsys.readouterr().err.splitlines()
     assert sentence in line
     assert not (here / "trial.tif").exists()
+
+
+def test_the_mask_is_not_overwritten(here, capsys):
+    before = (here / "cells.tif").read_bytes()
+    (here / "mask.tif").write_bytes(before)
+    options = ["--mask", "mask.tif", "--iterations", "1", "--overwrite"]
+    assert tried("cells.tif", "-o", "mask.tif", *options) == 2
+    assert "mask.tif is one of the inputs" in capsys.readouterr().err
+    assert (here / "mask.tif").read_bytes() == before
 
 
 def test_a_region_is_read_from_a_text():

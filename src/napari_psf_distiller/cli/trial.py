@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.checks import check_iterations, check_spacing
-from napari_psf_distiller.cli.commands import Outlet, given_psf
+from napari_psf_distiller.cli.commands import Outlet, compare_spacing, given_psf
 from napari_psf_distiller.cli.options import chosen_part, with_options
 from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.deconvolution.datasets.trial import try_dataset_steps
@@ -91,8 +91,12 @@ def try_region(arguments: argparse.Namespace, outlet: Outlet) -> str:
         raise InputError(f"{output} cannot be written: its name must end in .tif or .ome.tif.")
     picture = f"{output.name.removesuffix(output.suffix).removesuffix('.ome')}.png"
     inputs = [arguments.image, *arguments.psf]
+    if arguments.mask is not None:
+        inputs.append(arguments.mask)
     with results_in(output.parent, (output.name, picture), arguments.overwrite, inputs) as staging:
-        steps = _of_dataset(arguments) if _is_dataset(arguments.image) else _of_image(arguments)
+        steps = (
+            _of_dataset(arguments) if _is_dataset(arguments.image) else _of_image(arguments, outlet)
+        )
         trial = finish(steps, outlet.progress)
         images = _images(trial)
         spacing = _spacing(trial)
@@ -110,7 +114,7 @@ def _is_dataset(path: Path) -> bool:
     return is_zarr(path) or path.is_dir()
 
 
-def _of_image(arguments: argparse.Namespace) -> Steps[Trial]:
+def _of_image(arguments: argparse.Namespace, outlet: Outlet) -> Steps[Trial]:
     if len(arguments.psf) > 1:
         raise InputError(f"{arguments.image} is an image, which takes one PSF: give one.")
     (path,) = arguments.psf
@@ -121,6 +125,7 @@ def _of_image(arguments: argparse.Namespace) -> Steps[Trial]:
     spacing = image.spacing
     if arguments.spacing is not None:
         spacing = check_spacing(arguments.spacing, image.image.ndim)
+        compare_spacing("the spacing given", spacing, arguments.image, image.spacing, outlet)
     recipe = with_options(Recipe(spacing=spacing), arguments)
     mask = None
     if arguments.mask is not None:
