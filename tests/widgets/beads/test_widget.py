@@ -228,6 +228,18 @@ def test_it_writes_points(
     np.testing.assert_allclose(layer.border_color[-1], colours[0], atol=1e-6)
 
 
+def test_a_point_added_after_a_bead_that_is_not_used(
+    user: Any, preprocessed: Image, mask: Labels
+) -> None:
+    # The last bead has 126 voxels, and the one before it, which is used, 98.
+    layer = user.makes(NAME, image=preprocessed, mask=mask, **THRESHOLD, max_voxels=125)
+    assert list(layer.features["used"].iloc[-2:]) == [True, False]
+    layer.add((3.0, 10.0, 70.0))
+    added = layer.features.iloc[-1]
+    assert (bool(added["used"]), added["reason"]) == (True, "")
+    np.testing.assert_allclose(layer.border_color[-1], layer.border_color[-3], atol=1e-6)
+
+
 def test_its_settings_are_the_recipes(
     user: Any, preprocessed: Image, mask: Labels, recipe_of: Any
 ) -> None:
