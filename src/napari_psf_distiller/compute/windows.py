@@ -57,6 +57,27 @@ class BeadWindows(Protocol):
     def light_adjoint(self, windows: Array, waves: Floats, first: int) -> Floats:
         """Return the adjoint of `light` by the spectrum: (waves, columns), summed over windows."""
 
+    def light_of_each(
+        self, spectra: Floats, waves: Floats, first: int, out: Array | None = None
+    ) -> Array:
+        """Return the light in some windows, each with amplitudes of its own.
+
+        Parameters
+        ----------
+        spectra : numpy.ndarray
+            (windows, waves, columns): in place of that of `set_spectrum`, which may be lost.
+        waves, first, out
+            See `light`.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, (windows, Z, Y, X).
+        """
+
+    def light_adjoint_of_each(self, windows: Array, waves: Floats, first: int) -> Floats:
+        """Return the adjoint of `light_of_each` by the spectra: (windows, waves, columns)."""
+
     def close(self) -> None:
         """Give back what the windows hold on a device."""
 

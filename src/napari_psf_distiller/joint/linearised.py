@@ -34,14 +34,15 @@ class Linearised:
         (unknowns,): minus the derivative of half of chi squared.
     weights : list of numpy.ndarray
         float32, one array a bead: the weights of the voxels of its window that lie in the image.
-    precision : list of numpy.ndarray
-        For each of the basis's terms (modes * its coefficients, the same): about the curvature by
-        its coefficients, as if each bead stood alone on its nearest voxel.
+    precisions : list of list of numpy.ndarray
+        For each mode, for each of the basis's terms (its coefficients, the same): about the
+        curvature by its coefficients, as if each bead stood alone on its nearest voxel, and as if
+        the modes were orthogonal over the beads.
     background_blocks : list of numpy.ndarray
         The curvature by the background: a block (its coefficients, the same) for each image.
     coupling : numpy.ndarray
-        (background, modes * coefficients of order 0): about the curvature by the background and the
-        PSF's symmetric part.
+        (background, coefficients of order 0): about the curvature by the background and the PSF's
+        symmetric part, of the first mode.
     schur_term : numpy.ndarray
         What the background takes from the precision of the PSF's symmetric part; see
         `BackgroundCoupling`.
@@ -51,19 +52,21 @@ class Linearised:
     stacked_weight : numpy.ndarray
         float32, of the window's shape: the used beads' weights times their squared amplitudes,
         summed likewise. Where noise is all, `stacked_residual` has this variance.
-    modes : int
-        Number of the field model's vectors of parameters.
     """
 
     gradient: Floats
     weights: list[Array]
-    precision: list[Floats]
+    precisions: list[list[Floats]]
     background_blocks: list[Floats]
     coupling: Floats
     schur_term: Floats
     stacked_residual: Array
     stacked_weight: Array
-    modes: int = 1
+
+    @property
+    def precision(self) -> list[Floats]:
+        """Of `precisions`, those of the first mode: of a PSF that is the same everywhere."""
+        return self.precisions[0]
 
     @property
     def background_precision(self) -> Floats:
@@ -78,9 +81,8 @@ class Linearised:
         `BackgroundCoupling`), it eliminates the background: ``S = A - C' B^-1 C`` is solved for the
         symmetric part, and B for the background. Other orders are solved term by term.
         """
-        sizes = [len(matrix) // self.modes for matrix in self.precision]
-        ends = np.cumsum(sizes)[:-1]
-        unknowns = self.modes * sum(sizes)
+        matrices = [matrix for terms in self.precisions for matrix in terms]
+        ends = np.cumsum([len(matrix) for matrix in matrices])
         images = np.cumsum([len(block) for block in self.background_blocks])[:-1]
         backgrounds = [
             linalg.cho_factor(block, check_finite=False) for block in self.background_blocks
@@ -94,22 +96,20 @@ class Linearised:
             return np.concatenate(parts)
 
         through = solved_by_background(self.coupling)
-        complement = self.precision[0] - SCHUR_FRACTION * self.schur_term
+        complement = matrices[0] - SCHUR_FRACTION * self.schur_term
         factors = [
             linalg.cho_factor(matrix, check_finite=False)
-            for matrix in (complement, *self.precision[1:])
+            for matrix in (complement, *matrices[1:])
         ]
 
         def times(vector: Floats) -> Floats:
-            psf, level = vector[:unknowns].reshape(self.modes, -1), vector[unknowns:]
-            parts = [part.ravel() for part in np.split(psf, ends, axis=1)]
+            *parts, level = np.split(vector, ends)
             parts[0] = parts[0] - through.T @ level
             solved = [
                 linalg.cho_solve(factor, part, check_finite=False)
                 for factor, part in zip(factors, parts, strict=True)
             ]
             level = solved_by_background(level) - through @ solved[0]
-            by_mode = [part.reshape(self.modes, -1) for part in solved]
-            return np.concatenate([np.concatenate(by_mode, axis=1).ravel(), level])
+            return np.concatenate([*solved, level])
 
         return times

@@ -252,24 +252,27 @@ class _LightDerivatives:
         self._waves_by_z = basis.waves_along(z, derivative=True)
         self._shape = (len(z), z.shape[1], y.shape[1], x.shape[1])
         self._amplitudes = model.amplitudes[cores.beads, None, None, None]
-        # By what each mode's PSF is multiplied, (modes, beads, 1, 1, 1).
-        weights = model.positions.field_weights[cores.beads].T[..., None, None, None]
-        self._strengths = self._amplitudes * weights
         across, sideways = y[:, :, None] * basis.spacing[1], x[:, None] * basis.spacing[2]
         self._rows, self._part = (
             values.reshape(len(z), -1) for values in basis.table_rows_at(across, sideways)
         )
         self._angle = np.arctan2(across, sideways).reshape(self._rows.shape)
         self._functions: dict[int, Floats] = {}
-        self._spectra = spectra
+        self._spectrum = spectra[0]
+        if len(spectra) > 1:
+            weights = model.positions.field_weights[cores.beads]
+            self._spectrum = {
+                order: np.tensordot(weights, np.stack([mode[order] for mode in spectra]), axes=1)
+                for order in spectra[0]
+            }
         # By a displacement of a voxel, which is the opposite of a voxel's offset from the bead.
-        self._by_y, self._by_x = self._by(1, spectra), self._by(2, spectra)
+        self._by_y, self._by_x = self._by(1, self._spectrum), self._by(2, self._spectrum)
 
     def slopes(self) -> Floats:
         """Return the derivatives by amplitude, z, y and x, (beads, 4, voxels)."""
         derivatives = [
-            self._image_of(self._waves, self._spectra) / self._amplitudes,
-            self._image_of(self._waves_by_z, self._spectra),
+            self._image_of(self._waves, self._spectrum) / self._amplitudes,
+            self._image_of(self._waves_by_z, self._spectrum),
             self._image_of(self._waves, self._by_y),
             self._image_of(self._waves, self._by_x),
         ]
@@ -281,7 +284,7 @@ class _LightDerivatives:
         waves_by_zz = self._waves * -((2 * np.pi * basis.waves * basis.spacing[0]) ** 2)
         second = np.stack(
             [
-                self._image_of(waves_by_zz, self._spectra),
+                self._image_of(waves_by_zz, self._spectrum),
                 self._image_of(self._waves, self._by(1, self._by_y)),
                 self._image_of(self._waves, self._by(2, self._by_x)),
                 self._image_of(self._waves_by_z, self._by_y),
@@ -293,25 +296,13 @@ class _LightDerivatives:
         second[:, :3] *= 0.5
         return second.reshape(len(second), 6, -1)
 
-    def _by(self, axis: int, spectra: Sequence[AmplitudesByOrder]) -> list[AmplitudesByOrder]:
+    def _by(self, axis: int, spectrum: AmplitudesByOrder) -> AmplitudesByOrder:
         """Return the derivative by a displacement along an axis in the plane, in voxels."""
         scale = -self._basis.spacing[axis]
-        return [
-            plane_slope(spectrum, self._basis.radial, sine=axis == 1, scale=scale)
-            for spectrum in spectra
-        ]
+        return plane_slope(spectrum, self._basis.radial, sine=axis == 1, scale=scale)
 
-    def _image_of(self, waves: Floats, spectra: Sequence[AmplitudesByOrder]) -> Floats:
-        """Return the light of some spectra, one a mode, with these waves along z."""
-        images = [
-            self._values(waves, spectrum) * strengths
-            for spectrum, strengths in zip(spectra, self._strengths, strict=True)
-        ]
-        image: Floats = sum(images[1:], start=images[0])
-        return image
-
-    def _values(self, waves: Floats, spectrum: AmplitudesByOrder) -> Floats:
-        """Return the values of a sum of functions in the cores, (beads, Z, Y, X)."""
+    def _image_of(self, waves: Floats, spectrum: AmplitudesByOrder) -> Floats:
+        """Return the light of a spectrum with these waves along z, (beads, Z, Y, X)."""
         amplitudes, functions = [], []
         for order, part in spectrum.items():
             amplitudes.append(part.real)
@@ -319,8 +310,8 @@ class _LightDerivatives:
                 amplitudes.append(-part.imag)
             functions.append(self._functions_of(order))
         lateral = np.concatenate(functions, axis=-1)
-        values: Floats = waves @ np.concatenate(amplitudes, axis=1) @ lateral.swapaxes(1, 2)
-        return values.reshape(self._shape)
+        values: Floats = waves @ np.concatenate(amplitudes, axis=-1) @ lateral.swapaxes(1, 2)
+        return values.reshape(self._shape) * self._amplitudes
 
     def _functions_of(self, order: int) -> Floats:
         """Return an order's functions in the cores, (beads, pixels, functions), cosine and sine."""

@@ -299,7 +299,7 @@ def _sum_variance(
     symmetric_windows = open_windows(device, symmetric.voxel_functions)
     try:
         model.change_basis(symmetric, symmetric_windows, basis.split(coefficients)[0], priors[:1])
-        return relative_sum_variance(model, replace(state, precision=state.precision[:1]))
+        return relative_sum_variance(model, replace(state, precisions=[state.precision[:1]]))
     finally:
         symmetric_windows.close()
         model.change_basis(basis, windows, coefficients, priors)

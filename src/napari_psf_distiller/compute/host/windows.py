@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -46,13 +48,27 @@ class HostWindows:
 
     def light(self, waves: Floats, first: int, out: Array | None = None) -> Array:
         """Return the light in some windows; see `BeadWindows`."""
+        return self._light(lambda _: self._sums, waves, first, out)
+
+    def light_of_each(
+        self, spectra: Floats, waves: Floats, first: int, out: Array | None = None
+    ) -> Array:
+        """Return the light in windows of their own amplitudes; see `BeadWindows`."""
+        return self._light(
+            lambda index: tabulate(self._basis, spectra[index]), waves, first, out
+        )
+
+    def _light(
+        self, sums: Callable[[int], Array], waves: Floats, first: int, out: Array | None
+    ) -> Array:
+        """Return the light in some windows, by the tables of each."""
         shape = (len(waves), *self._basis.window)
         result = np.empty(shape, np.float32) if out is None else out
         flat = result.reshape(*shape[:2], -1)
         factors = waves.astype(np.float32)
 
         def fill(index: int) -> None:
-            pixels = self._pixels(first + index) @ self._sums
+            pixels = self._pixels(first + index) @ sums(index)
             np.matmul(factors[index], pixels.T, out=flat[index])
 
         in_turn(fill, range(len(waves)))
@@ -60,6 +76,17 @@ class HostWindows:
 
     def light_adjoint(self, windows: Array, waves: Floats, first: int) -> Floats:
         """Return the adjoint of `light`; see `BeadWindows`."""
+        result = np.zeros((len(self._basis.waves), self._basis.columns))
+        for part in self._adjoints(windows, waves, first):
+            result += part
+        return result
+
+    def light_adjoint_of_each(self, windows: Array, waves: Floats, first: int) -> Floats:
+        """Return the adjoint of `light_of_each`; see `BeadWindows`."""
+        return np.stack(self._adjoints(windows, waves, first)).astype(np.float64)
+
+    def _adjoints(self, windows: Array, waves: Floats, first: int) -> list[Array]:
+        """Return the gradient by each window's spectrum, (waves, columns)."""
         basis = self._basis
         flat = windows.reshape(*windows.shape[:2], -1)
         factors = waves.astype(np.float32)
@@ -68,10 +95,7 @@ class HostWindows:
             pixels = flat[index].T @ factors[index]
             return tabulate_adjoint(basis, self._pixels(first + index).T @ pixels)
 
-        result = np.zeros((len(basis.waves), basis.columns))
-        for part in in_turn(by_spectrum, range(len(windows))):
-            result += part
-        return result
+        return in_turn(by_spectrum, range(len(windows)))
 
     def close(self) -> None:
         """Forget what was kept."""

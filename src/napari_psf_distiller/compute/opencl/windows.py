@@ -169,6 +169,26 @@ class OpenCLWindows:
         adjoint = tabulate_adjoint(basis, sums[:, : len(basis.waves)])
         return adjoint.astype(np.float64)
 
+    def light_of_each(
+        self, spectra: Floats, waves: Floats, first: int, out: Array | None = None
+    ) -> Array:
+        """Return the light in windows of their own amplitudes; see `BeadWindows`."""
+        result = np.empty((len(waves), *self._basis.window), np.float32) if out is None else out
+        for index, spectrum in enumerate(spectra):
+            self.set_spectrum(spectrum)
+            own = slice(index, index + 1)
+            self.light(waves[own], first + index, result[own])
+        return result
+
+    def light_adjoint_of_each(self, windows: Array, waves: Floats, first: int) -> Floats:
+        """Return the adjoint of `light_of_each`; see `BeadWindows`."""
+        shape = (len(windows), len(self._basis.waves), self._basis.columns)
+        result = np.zeros(shape)
+        for index in range(len(windows)):
+            own = slice(index, index + 1)
+            result[index] = self.light_adjoint(windows[own], waves[own], first + index)
+        return result
+
     def close(self) -> None:
         """Free the device's memory; it may be called twice."""
         self._closed = True

@@ -56,7 +56,7 @@ class BackgroundCoupling:
     precision : numpy.ndarray
         (background, background): B below.
     coupling : numpy.ndarray
-        (background, modes * coefficients of order 0): C below.
+        (background, coefficients of order 0): C below, of the field model's first mode.
 
     Notes
     -----
@@ -89,8 +89,7 @@ class BackgroundCoupling:
         self._displacement_gram = displacement_gram
         self._planes = (np.arange(basis.shape[0]) - basis.shape[0] // 2) / basis.sampling[0]
         self.precision, self._own_precision = elsewhere.copy(), elsewhere.copy()
-        modes = positions.field_weights.shape[1]
-        shape = len(elsewhere), modes * basis.sizes[0]
+        shape = len(elsewhere), basis.sizes[0]
         self.coupling, self._own_coupling = np.zeros(shape), np.zeros(shape)
 
     def overlap(
@@ -133,9 +132,9 @@ class BackgroundCoupling:
         self.precision[square] += design.T @ overlap.moments @ design
         self._own_precision[square] += design[:2].T @ overlap.moments[:2, :2] @ design[:2]
         if overlap.own is not None and overlap.whole is not None:
-            weights = self._positions.field_weights[bead]
-            self.coupling[near] += design[:2].T @ _by_modes(weights, overlap.whole)
-            self._own_coupling[near] += design[:2].T @ _by_modes(weights, overlap.own)
+            weighted = self._positions.field_weights[bead, 0] * design[:2].T
+            self.coupling[near] += weighted @ overlap.whole
+            self._own_coupling[near] += weighted @ overlap.own
 
     @property
     def schur_term(self) -> Floats:
@@ -144,8 +143,3 @@ class BackgroundCoupling:
         through = linalg.cho_solve(factor, self._own_coupling, check_finite=False)
         term: Floats = self._own_coupling.T @ through
         return term
-
-
-def _by_modes(weights: Floats, products: Floats) -> Floats:
-    """Return products by a bead's coefficients as those by the field model's parameters."""
-    return np.concatenate([weight * products for weight in weights], axis=1)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
@@ -50,8 +49,8 @@ class Curvature:
     shares : list of (numpy.ndarray or None)
         For each active bead, which part of each voxel of its window is this window's; see
         `Surroundings.shares`.
-    priors : sequence of (numpy.ndarray or None)
-        The prior precision of each term's coefficients.
+    priors : sequence of sequence of (numpy.ndarray or None)
+        For each of the field model's modes, the prior precision of each term's coefficients.
     amplitudes : numpy.ndarray
         (beads,)
     used : numpy.ndarray
@@ -64,7 +63,7 @@ class Curvature:
     bead_light: BeadLight
     outside: NormalEquations
     shares: list[Array | None]
-    priors: Sequence[Floats | None]
+    priors: Sequence[Sequence[Floats | None]]
     amplitudes: Floats
     used: NDArray[np.bool_]
 
@@ -146,7 +145,6 @@ class Curvature:
             coupling.schur_term,
             stacked_residual,
             stacked_weight,
-            len(parameters),
         )
 
     def times(self, vector: Floats, weights: Sequence[Array], light: Array) -> Floats:
@@ -211,27 +209,39 @@ class Curvature:
     def _prior_times(self, parameters: Floats) -> Floats:
         """Return the priors' precision times parameters, all modes in one vector."""
         return np.concatenate(
-            [prior_times(self.priors, self.basis.split(row)) for row in parameters]
+            [
+                prior_times(priors, self.basis.split(row))
+                for priors, row in zip(self.priors, parameters, strict=True)
+            ]
         )
 
-    def _precision(self, stacked_weight: Array, gram: Floats) -> list[Floats]:
-        """Return about the curvature by each term's coefficients; see `Linearised`."""
+    def _precision(self, stacked_weight: Array, gram: Floats) -> list[list[Floats]]:
+        """Return about the curvature by each mode's and term's coefficients; see `Linearised`."""
+        hessians = [
+            self.basis.hessian(stacked_weight, term, gram) for term in range(len(self.basis.terms))
+        ]
         # As if weights and modes varied independently: exact for a constant field.
         squares = self._psf_amplitudes**2
-        columns = self.positions.field_weights.T
-        products = [[float((squares * one * other).sum()) for other in columns] for one in columns]
-        modes = np.array(products) / squares.sum()
-        precision = []
-        for term, prior in enumerate(self.priors):
-            one = self.basis.hessian(stacked_weight, term, gram)
-            matrix = np.kron(modes, one)
-            ridge = MIN_RELATIVE_PRECISION * np.trace(matrix) / len(matrix)
-            matrix[np.diag_indices_from(matrix)] += ridge
-            if prior is not None:
-                block = np.diag(prior) if prior.ndim == 1 else prior
-                matrix += linalg.block_diag(*[block] * len(modes))
-            precision.append(matrix)
-        return precision
+        shares = squares @ self.positions.field_weights**2 / squares.sum()
+        return [
+            [
+                _with_prior(share * hessian, prior)
+                for hessian, prior in zip(hessians, priors, strict=True)
+            ]
+            for share, priors in zip(shares, self.priors, strict=True)
+        ]
+
+
+def _with_prior(matrix: Floats, prior: Floats | None) -> Floats:
+    """Return a precision with what is expected; the matrix is written over."""
+    diagonal = np.diag_indices_from(matrix)
+    matrix[diagonal] += MIN_RELATIVE_PRECISION * np.trace(matrix) / len(matrix)
+    if prior is None:
+        return matrix
+    if prior.ndim == 1:
+        matrix[diagonal] += prior
+        return matrix
+    return matrix + prior
 
 
 def _added(total: list[Floats], more: list[Floats]) -> list[Floats]:

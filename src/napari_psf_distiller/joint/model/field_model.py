@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-__all__ = ["ConstantField", "FieldModel"]
+__all__ = ["ConstantField", "FieldModel", "PolynomialField"]
 
 Floats = NDArray[np.float64]
 
@@ -101,3 +104,46 @@ class ConstantField(FieldModel):
     def weights(self, centres: Floats) -> Floats:
         """Return 1 for each bead; see `FieldModel.weights`."""
         return np.ones((len(centres), 1))
+
+
+class PolynomialField(FieldModel):
+    """A PSF whose coefficients are polynomials of the place in the plane.
+
+    Its modes are products of Legendre's polynomials of y and of x, orthonormal over the image: the
+    first one is the PSF's mean, and the others are what it changes by.
+
+    Parameters
+    ----------
+    degree : int
+        The highest sum of a product's two degrees.
+    shape : sequence of int
+        (Z, Y, X) of the image.
+
+    Attributes
+    ----------
+    degrees : tuple of int
+        Of each mode.
+
+    Examples
+    --------
+    >>> field = PolynomialField(1, (30, 101, 201))
+    >>> field.weights(np.array([[15.0, 50.0, 200.0]])).round(3)
+    array([[1.   , 0.   , 1.732]])
+    """
+
+    def __init__(self, degree: int, shape: Sequence[int]) -> None:
+        self.shape = tuple(int(n) for n in shape)
+        self._pairs = [
+            (total - along, along) for total in range(degree + 1) for along in range(total + 1)
+        ]
+        self.degrees = tuple(sum(pair) for pair in self._pairs)
+        self.modes = len(self._pairs)
+
+    def weights(self, centres: Floats) -> Floats:
+        """Return the modes' values; see `FieldModel.weights`."""
+        _, y, x = (2 * centres / np.maximum(np.array(self.shape) - 1, 1) - 1).T
+        degree = max(self.degrees)
+        # Of the degree n the mean square over -1 to 1 is 1 / (2 n + 1).
+        norms = np.sqrt(2 * np.arange(degree + 1) + 1)
+        down, across = (legendre.legvander(place, degree) * norms for place in (y, x))
+        return np.stack([down[:, i] * across[:, j] for i, j in self._pairs], axis=1)

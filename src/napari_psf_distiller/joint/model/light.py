@@ -64,30 +64,35 @@ class BeadLight:
                 out[planes_of_box(box, slab)] = 0
 
         in_turn(clear, parts)
-        for coefficients, strengths in zip(parameters, self._strengths(amplitudes), strict=True):
-            self._windows.set_spectrum(self._basis.bead_spectrum(coefficients))
-            for beads in batches(len(positions)):
-                if not strengths[beads].any():
-                    continue
-                waves = self._waves(strengths, beads)
-                windows = self._windows.light(waves, beads.start, self._buffer[: len(beads)])
+        spectra = np.stack([self._basis.bead_spectrum(mode) for mode in parameters])
+        if len(spectra) == 1:
+            self._windows.set_spectrum(spectra[0])
+        for beads in batches(len(positions)):
+            if not amplitudes[beads].any():
+                continue
+            windows = self._light(spectra, amplitudes, beads)
 
-                def add(
-                    slab: slice,
-                    windows: Array = windows,
-                    beads: range = beads,
-                    strengths: Floats = strengths,
-                ) -> None:
-                    for window, bead in zip(windows, beads, strict=True):
-                        if strengths[bead]:
-                            box, inside = positions.boxes[bead], positions.inside[bead]
-                            part = planes_of_box(box, slab)
-                            skipped = part[0].start - box[0].start
-                            rows = slice(inside[0].start + skipped, None)
-                            light = window[rows, *inside[1:]]
-                            out[part] += light[: max(0, part[0].stop - part[0].start)]
+            def add(slab: slice, windows: Array = windows, beads: range = beads) -> None:
+                for window, bead in zip(windows, beads, strict=True):
+                    if amplitudes[bead]:
+                        box, inside = positions.boxes[bead], positions.inside[bead]
+                        part = planes_of_box(box, slab)
+                        skipped = part[0].start - box[0].start
+                        rows = slice(inside[0].start + skipped, None)
+                        light = window[rows, *inside[1:]]
+                        out[part] += light[: max(0, part[0].stop - part[0].start)]
 
-                in_turn(add, parts)
+            in_turn(add, parts)
+
+    def _light(self, spectra: Floats, amplitudes: Floats, beads: range) -> Array:
+        """Return the light in some beads' windows, by the spectra of the field model's modes."""
+        buffer = self._buffer[: len(beads)]
+        if len(spectra) == 1:
+            return self._windows.light(self._waves(amplitudes, beads), beads.start, buffer)
+        # A bead's PSF is a sum over the modes: added up here, its window is computed once.
+        own = np.tensordot(self._positions.field_weights[beads], spectra, axes=1)
+        waves = self._waves(amplitudes, beads)
+        return self._windows.light_of_each(own, waves, beads.start, buffer)
 
     def window_buffer(self, beads: range) -> Array:
         """Return an array for these beads' windows, (beads, Z, Y, X), 0 outside the image.
@@ -118,18 +123,15 @@ class BeadLight:
             For each mode (waves, columns): the gradient by its spectrum. Sum these over the
             batches, then apply `FourierBessel.bead_spectrum_adjoint`.
         """
-        return [
-            self._windows.light_adjoint(windows, self._waves(strengths, beads), beads.start)
-            for strengths in self._strengths(amplitudes)
-        ]
+        waves, weights = self._waves(amplitudes, beads), self._positions.field_weights[beads]
+        if weights.shape[1] == 1:
+            return [self._windows.light_adjoint(windows, waves, beads.start)]
+        own = self._windows.light_adjoint_of_each(windows, waves, beads.start)
+        return list(np.tensordot(weights.T, own, axes=1))
 
-    def _strengths(self, amplitudes: Floats) -> Floats:
-        """Return by what each mode's PSF is multiplied at each bead, (modes, beads)."""
-        return (amplitudes[:, None] * self._positions.field_weights).T
-
-    def _waves(self, strengths: Floats, beads: range) -> Floats:
-        """Return the waves along some windows, times the beads' strengths: (beads, Z, waves)."""
-        return np.stack([strengths[bead] * self._positions.waves[bead] for bead in beads])
+    def _waves(self, amplitudes: Floats, beads: range) -> Floats:
+        """Return the waves along some windows, times the beads' amplitudes: (beads, Z, waves)."""
+        return np.stack([amplitudes[bead] * self._positions.waves[bead] for bead in beads])
 
 
 def batches(count: int) -> list[range]:

@@ -50,18 +50,23 @@ class FittedUnknowns(NamedTuple):
     noise : ResidualNoise
     priors : list of (numpy.ndarray or None)
         The prior precision of the coefficients of each of the basis's terms.
+    field_model : FieldModel
+        How the PSF depends on the place.
+    variation_priors : list of list of (numpy.ndarray or None)
+        `priors` of each of the field model's modes but the first.
     """
 
     parameters: Floats
     background: Floats
     noise: ResidualNoise
     priors: list[Floats | None]
+    field_model: FieldModel
+    variation_priors: list[list[Floats | None]]
 
     @property
     def coefficients(self) -> Floats:
-        """The PSF's coefficients, where it is the same everywhere."""
-        coefficients: Floats
-        (coefficients,) = self.parameters
+        """The coefficients of the PSF's first mode: of a PSF that is the same everywhere, all."""
+        coefficients: Floats = self.parameters[0]
         return coefficients
 
 
@@ -94,8 +99,10 @@ class JointModel(LinearUnknowns):
         The background's coefficients.
     noise : ResidualNoise
     priors : list of (numpy.ndarray or None)
-        The prior precision of the coefficients of each of the basis's terms, one for all modes;
-        None expects nothing.
+        The prior precision of the coefficients of each of the basis's terms, of the field model's
+        first mode; None expects nothing.
+    variation_priors : list of list of (numpy.ndarray or None)
+        The same of each of its other modes.
     spectrum_limit : callable or None
         The power that a PSF of the sum 1 is expected to have at most, in a basis.
     used : numpy.ndarray
@@ -119,6 +126,9 @@ class JointModel(LinearUnknowns):
         self.background = bead_image.coefficients.copy()
         self.noise = ResidualNoise()
         self.priors: list[Floats | None] = [None] * len(basis.terms)
+        self.variation_priors: list[list[Floats | None]] = [
+            [None] * len(basis.terms) for _ in range(self.field_model.modes - 1)
+        ]
         self.spectrum_limit: SpectrumLimit | None = None
         # Voxels of the image's size that are computed into: see `light` and `_borrowed_buffer`.
         self._buffer = np.zeros(bead_image.intensity.shape, np.float32)
@@ -208,23 +218,53 @@ class JointModel(LinearUnknowns):
         windows: BeadWindows,
         parameters: Floats,
         priors: list[Floats | None],
+        field_model: FieldModel | None = None,
+        variation_priors: Sequence[list[Floats | None]] = (),
     ) -> None:
-        """Let the PSF be a sum of other functions, with these parameters and priors."""
+        """Let the PSF be a sum of other functions, with these parameters and priors.
+
+        Parameters
+        ----------
+        basis : FourierBessel
+        windows : BeadWindows
+        parameters : numpy.ndarray
+            (coefficients,), or (modes, coefficients) for a field model of several modes.
+        priors : list of (numpy.ndarray or None)
+        field_model : FieldModel, optional
+            Without one the PSF is the same everywhere.
+        variation_priors : sequence of list of (numpy.ndarray or None)
+        """
         if basis.window != self.basis.window:
             self.invalidate_surroundings()
             self._surroundings.invalidate()
         self.basis, self.windows, self.priors = basis, windows, priors
+        self.field_model = ConstantField() if field_model is None else field_model
+        self.variation_priors = [list(of_mode) for of_mode in variation_priors]
         self.parameters = np.atleast_2d(parameters)
         self.move(self.centres, self.amplitudes)
 
     def fitted(self) -> FittedUnknowns:
         """Return what was learnt, for another model of the same image."""
-        return FittedUnknowns(self._parameters, self.background, self.noise, list(self.priors))
+        return FittedUnknowns(
+            self._parameters,
+            self.background,
+            self.noise,
+            list(self.priors),
+            self.field_model,
+            [list(of_mode) for of_mode in self.variation_priors],
+        )
 
     def resume(self, fitted: FittedUnknowns) -> None:
         """Take over what another model of the same image, with the same basis, has learnt."""
-        self.parameters, self.background = fitted.parameters, fitted.background
-        self.noise, self.priors = fitted.noise, list(fitted.priors)
+        self.change_basis(
+            self.basis,
+            self.windows,
+            fitted.parameters,
+            list(fitted.priors),
+            fitted.field_model,
+            fitted.variation_priors,
+        )
+        self.background, self.noise = fitted.background, fitted.noise
 
     # The beads.
 
@@ -401,7 +441,7 @@ class JointModel(LinearUnknowns):
             self._bead_light,
             self._outside,
             self._shares,
-            self.priors,
+            [self.priors, *self.variation_priors],
             self.amplitudes,
             self.used,
         )

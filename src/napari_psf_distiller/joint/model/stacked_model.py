@@ -146,13 +146,12 @@ class StackedModel(LinearUnknowns):
         return Linearised(
             np.concatenate([psf_gradient, *(state.gradient[size:] for state in states)]),
             [weight for state in states for weight in state.weights],
-            [np.sum(of_term, axis=0) for of_term in precisions],
+            [[np.sum(of_term, axis=0) for of_term in precisions]],
             [block for state in states for block in state.background_blocks],
             np.concatenate([state.coupling for state in states]),
             np.sum([state.schur_term for state in states], axis=0),
             np.sum([state.stacked_residual for state in states], axis=0),
             np.sum([state.stacked_weight for state in states], axis=0),
-            states[0].modes,
         )
 
     def curvature_times(self, weights: Sequence[Array]) -> Callable[[Floats], Floats]:
