@@ -130,6 +130,24 @@ def test_light_and_its_adjoint(open_windows, name, seed, count):
     assert abs(one - other) <= 1e-6 * size
 
 
+@given(name=names, seed=seeds, count=st.integers(1, 3))
+def test_windows_with_amplitudes_of_their_own(open_windows, name, seed, count):
+    of = basis(name)
+    windows = open_windows(of)
+    windows.set_displacements(places(count, seed))
+    _, waves, images = sample(of, count, seed)
+    spectra = np.random.default_rng(seed).standard_normal((count, len(of.waves), of.columns))
+    light = windows.light_of_each(spectra, waves, 0)
+    adjoints = windows.light_adjoint_of_each(images, waves, 0)
+    assert (light.shape, adjoints.shape) == (images.shape, spectra.shape)
+    for bead, spectrum in enumerate(spectra):
+        windows.set_spectrum(spectrum)
+        own = slice(bead, bead + 1)
+        np.testing.assert_array_equal(light[own], windows.light(waves[own], bead))
+        one = windows.light_adjoint(images[own], waves[own], bead)
+        np.testing.assert_array_equal(adjoints[bead], one)
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_light_is_the_sum_of_the_functions(open_windows, name):
     of = basis(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.measure.widths import profile_width_slope
 from napari_psf_distiller.negative_values import without_negative_values
 
-__all__ = ["PSFErrors", "psf_errors"]
+__all__ = ["PSFErrors", "change_errors", "psf_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -72,14 +73,7 @@ def psf_errors(
     noise is in the weights, and so in the errors: see `JointModel.update_noise`.
     """
     starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
-    factors = []
-    for matrix in state.precision:
-        lower = linalg.cholesky(matrix, lower=True, check_finite=False)
-        # R with the covariance R R^T. Some columns at a time: SciPy keeps Python's lock meanwhile,
-        # and a viewer would stand still.
-        columns = np.array_split(np.eye(len(lower)), -(-len(lower) // COLUMNS_AT_ONCE), axis=1)
-        solved = [linalg.solve_triangular(lower, some, lower=True, trans="T") for some in columns]
-        factors.append(np.concatenate(solved, axis=1))
+    factors = _covariance_roots(state.precision)
     psf, total = basis.psf(coefficients, displacement), basis.total(coefficients)
     sum_doubt = total_variance + _light_at_rim(psf) ** 2
     variance = basis.variance(factors, displacement) + sum_doubt * psf**2
@@ -97,6 +91,39 @@ def psf_errors(
         pieces = [root.T @ part for root, part in zip(factors, parts, strict=True)]
         widths.append(float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces))))
     return PSFErrors(voxels, tuple(widths))
+
+
+def change_errors(
+    basis: PSFOnGrid, precision: Sequence[Floats], total: float, displacement: float = 0.0
+) -> NDArray[np.float32]:
+    """Return the standard errors of the voxels of what a PSF changes by over the field.
+
+    Parameters
+    ----------
+    basis : PSFOnGrid
+        See `psf_errors`.
+    precision : sequence of numpy.ndarray
+        For each term, the curvature by the coefficients of what is added.
+    total : float
+        The PSF's sum.
+    displacement : float
+        See `psf_errors`.
+    """
+    variance = basis.variance(_covariance_roots(precision), displacement)
+    return (np.sqrt(variance) / total).astype(np.float32)
+
+
+def _covariance_roots(precision: Sequence[Floats]) -> list[Floats]:
+    """Return for each term R, with the covariance R R^T of its coefficients."""
+    factors = []
+    for matrix in precision:
+        lower = linalg.cholesky(matrix, lower=True, check_finite=False)
+        # Some columns at a time: SciPy keeps Python's lock meanwhile, and a viewer would stand
+        # still.
+        columns = np.array_split(np.eye(len(lower)), -(-len(lower) // COLUMNS_AT_ONCE), axis=1)
+        solved = [linalg.solve_triangular(lower, some, lower=True, trans="T") for some in columns]
+        factors.append(np.concatenate(solved, axis=1))
+    return factors
 
 
 def _light_at_rim(psf: Floats) -> float:

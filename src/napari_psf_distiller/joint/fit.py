@@ -12,13 +12,18 @@ import numpy as np
 
 from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.threads import on_one_thread
+from napari_psf_distiller.joint.bead_operations import Judgement
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import Candidates, may_shape_psf
 from napari_psf_distiller.joint.operations import FitOperations
 from napari_psf_distiller.joint.outcome import finished_fit
 from napari_psf_distiller.joint.psf_operations import band_in_words
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
-from napari_psf_distiller.joint.rounds import alternate_until_converged, extend_basis_while_evident
+from napari_psf_distiller.joint.rounds import (
+    Solution,
+    alternate_until_converged,
+    extend_basis_while_evident,
+)
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.steps import StepId
 
@@ -100,6 +105,7 @@ def _fit(fit: FitOperations) -> Steps[JointFitResult]:
         yield from _fit_first_psf(fit)
         solution = yield from alternate_until_converged(fit, fit.judge_beads())
         solution = yield from extend_basis_while_evident(fit, solution)
+        solution = yield from _vary_over_field_while_evident(fit, solution)
     else:
         if fit.new_beads:
             fit.improve_beads(2, fit.new_beads)
@@ -131,6 +137,17 @@ def _fit(fit: FitOperations) -> Steps[JointFitResult]:
         iterations=fit.iterations,
         converged=solution.converged,
     )
+
+
+def _vary_over_field_while_evident(
+    fit: FitOperations, solution: Solution[Judgement]
+) -> Steps[Solution[Judgement]]:
+    """Let the PSF change over the field where the beads show it; return the solution with it."""
+    while fit.spent < fit.settings.most_iterations and fit.vary_over_field():
+        # Beads far from the middle, refused for their shape before, are looked at anew.
+        fit.improve_beads(1)
+        solution = yield from alternate_until_converged(fit, fit.judge_beads())
+    return solution
 
 
 def _fit_first_psf(fit: FitOperations) -> Steps[None]:

@@ -98,8 +98,7 @@ class Linearised:
         through = solved_by_background(self.coupling)
         complement = matrices[0] - SCHUR_FRACTION * self.schur_term
         factors = [
-            linalg.cho_factor(matrix, check_finite=False)
-            for matrix in (complement, *matrices[1:])
+            linalg.cho_factor(matrix, check_finite=False) for matrix in (complement, *matrices[1:])
         ]
 
         def times(vector: Floats) -> Floats:

@@ -15,6 +15,7 @@ from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.theory_spectrum import theory_spectrum
 from napari_psf_distiller.joint.bead_operations import BeadOperations, Judgement
+from napari_psf_distiller.joint.field_admission import field_with_evidence
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import Candidates, may_shape_psf
 from napari_psf_distiller.joint.model.model import JointModel
@@ -32,6 +33,7 @@ from napari_psf_distiller.joint.start import (
 __all__ = ["FitOperations"]
 
 logger = logging.getLogger(__name__)
+
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -199,6 +201,23 @@ class FitOperations(PSFOperations[JointModel, Judgement]):
         psf = padded(inner.psf(model.coefficients), basis.shape)
         self._change_basis(basis, basis.fitted(psf), [None])
         model.update_spectrum_prior()
+
+    def vary_over_field(self) -> bool:
+        """Let the PSF change over the field as far as the residuals have evidence for it."""
+        if not self.settings.may_vary_over_field:
+            return False
+        admitted = field_with_evidence(self.model, self.settings.max_angular_order)
+        if admitted is None:
+            return False
+        basis, parameters, priors, field_model, scales, variation_priors = admitted
+        self.basis = basis
+        self._windows.close()
+        self._windows = open_windows(self.device, basis.voxel_functions)
+        self.model.change_basis(
+            basis, self._windows, parameters, priors, field_model, variation_priors
+        )
+        self.model.field_scales = scales
+        return True
 
     def _change_basis(
         self, basis: FourierBessel, coefficients: Floats, priors: list[Floats | None]

@@ -13,18 +13,20 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.joint.basis.extension import extended_basis
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.errors import PSFErrors, psf_errors
+from napari_psf_distiller.joint.errors import PSFErrors, change_errors, psf_errors
 from napari_psf_distiller.joint.grid_refinement import unresolved_axes
 from napari_psf_distiller.joint.judging import check_one_kind
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.locate import BeadFit
 from napari_psf_distiller.joint.misfit.second_peak import SecondPeak, second_peak
 from napari_psf_distiller.joint.misfit.summary import Misfit, find_misfit
+from napari_psf_distiller.joint.model.field_model import PolynomialField
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.joint.model.stacked_model import StackedModel
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
+from napari_psf_distiller.psf.field import PSFField
 
 __all__ = [
     "OutcomeErrors",
@@ -91,6 +93,7 @@ def finished_fit(
     errors = errors_of(
         basis, model.coefficients, state, sum_variance, model.centres[model.used], widths
     )
+    over_field = psf_field(model, state, errors)
     misfit = find_misfit(
         model, bead_fit, state, widths, reasons, errors.of_psf.voxels, errors.on_grid
     )
@@ -106,6 +109,7 @@ def finished_fit(
         order,
         preset_status,
         sum_variance * int(model.used.sum()),
+        over_field,
         iterations=iterations,
         converged=converged,
     )
@@ -199,6 +203,7 @@ def result_of(
     order: NDArray[np.intp],
     preset_status: NDArray[np.str_],
     sum_variance: float,
+    over_field: PSFField | None = None,
     *,
     iterations: int,
     converged: bool,
@@ -215,6 +220,8 @@ def result_of(
         See `finished_fit`.
     sum_variance : float
         Of a PSF from a single bead; see `JointState`.
+    over_field : PSFField, optional
+        How the PSF changes with the place.
     """
     basis, bead_image = model.basis, model.bead_image
     moved = _about_plane(basis.on_voxels.psf(model.coefficients, errors.fraction), errors.planes)
@@ -240,6 +247,7 @@ def result_of(
         misfit=misfit,
         second_peak=second,
         unresolved=errors.unresolved,
+        over_field=over_field,
         state=JointState(
             bead_image=bead_image,
             settings=settings,
@@ -253,6 +261,47 @@ def result_of(
             reasons=reasons,
             sum_variance=sum_variance,
         ),
+    )
+
+
+def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PSFField | None:
+    """Return how the PSF of a finished model changes over the field; None where it does not.
+
+    Parameters
+    ----------
+    model : JointModel
+        As it is before its PSF is scaled to the sum 1.
+    state : Linearised
+        Its linearisation.
+    errors : OutcomeErrors
+        Of the mean PSF.
+    """
+    field_model, basis = model.field_model, model.basis
+    if not isinstance(field_model, PolynomialField):
+        return None
+    total, weights = model.total, model.positions.field_weights[model.used]
+    light = model.amplitudes[model.used] ** 2
+    degrees = np.array(field_model.degrees)
+    voxels = [errors.of_psf.voxels]
+    for degree in range(1, field_model.degree + 1):
+        modes = np.flatnonzero(degrees == degree)
+        # They differ by how evenly the beads lie, which the polynomials' Gram matrix has.
+        share = np.mean([light @ weights[:, mode] ** 2 for mode in modes]) / light.sum()
+        precision = [
+            np.mean([state.precisions[mode][term] for mode in modes], axis=0) / share
+            for term in range(len(basis.terms))
+        ]
+        voxels.append(change_errors(basis.on_voxels, precision, total, errors.fraction))
+    sz, sy, sx = basis.spacing
+    return PSFField(
+        degree=field_model.degree,
+        extent=field_model.extent,
+        amplitudes=np.stack(
+            [np.array(basis.psf_amplitudes(mode / total)) for mode in model.parameters]
+        ),
+        gram=(weights.T * light) @ weights / light.sum(),
+        spacing=(sz, sy, sx),
+        errors=np.stack([_about_plane(part, errors.planes) for part in voxels]),
     )
 
 
@@ -289,20 +338,28 @@ def _sum_variance(
     """Return the relative variance of the PSF's sum, or an earlier fit's: it is the same."""
     if before is not None:
         return before.sum_variance / int(model.used.sum())
-    basis, windows = model.basis, model.windows
-    coefficients, priors = model.coefficients, model.priors
-    if basis.orders == (0,):
+    basis, windows, fitted = model.basis, model.windows, model.fitted()
+    if basis.orders == (0,) and model.field_model.modes == 1:
         return relative_sum_variance(model, state)
     # Orders beyond 0 add nothing to the sum, and are not mistaken for background, which is the same
     # all around a bead: without them the same is found in a fraction of the time.
-    symmetric = extended_basis(basis, coefficients, basis.band, (0,))
+    # What a PSF changes by over the field is 0 in the mean.
+    symmetric = extended_basis(basis, model.coefficients, basis.band, (0,))
     symmetric_windows = open_windows(device, symmetric.voxel_functions)
     try:
-        model.change_basis(symmetric, symmetric_windows, basis.split(coefficients)[0], priors[:1])
+        symmetric_part = basis.split(model.coefficients)[0]
+        model.change_basis(symmetric, symmetric_windows, symmetric_part, model.priors[:1])
         return relative_sum_variance(model, replace(state, precisions=[state.precision[:1]]))
     finally:
         symmetric_windows.close()
-        model.change_basis(basis, windows, coefficients, priors)
+        model.change_basis(
+            basis,
+            windows,
+            fitted.parameters,
+            fitted.priors,
+            fitted.field_model,
+            fitted.variation_priors,
+        )
 
 
 def relative_sum_variance(model: JointModel | StackedModel, state: Linearised) -> float:

@@ -122,7 +122,7 @@ def fit_of_image(
     device: Device,
     widths: NDArray[np.float64] | None = None,
 ) -> Steps[JointFitResult]:
-    """Find an image's beads and fit its PSF, as a generator of progress.
+    """Find an image's beads and fit its PSF, the same everywhere, as a generator of progress.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def fit_of_image(
     InputError, DeviceError
         See `distill`.
     """
-    settings = _settings(recipe, original.ndim)
+    settings = _settings(recipe, original.ndim)._replace(may_vary_over_field=False)
     bead_image, candidates = _found_beads(original, recipe, settings, widths)
     yield Progress(StepId.FIND_BEADS, 1, 1)
     return (yield from distill_jointly(bead_image, candidates, settings, device))
@@ -336,4 +336,5 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
         part.most_iterations,
         None if support is None or support.light_fills_it else optics,
         optics.measures_points,
+        part.over_field == "auto" and ndim == 3,
     )

@@ -145,6 +145,8 @@ class PSFOperations(ABC, Generic[Model, Judged]):
         self.model.update_noise()
         self.model.update_spectrum_prior()
         self.model.update_order_priors(state)
+        if isinstance(self.model, JointModel):
+            self.model.update_variation_priors(state)
 
     @property
     def cost(self) -> float:

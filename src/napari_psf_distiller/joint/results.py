@@ -17,6 +17,7 @@ from napari_psf_distiller.joint.misfit.summary import Misfit
 from napari_psf_distiller.joint.model.model import FittedUnknowns
 from napari_psf_distiller.optics import Band, Support
 from napari_psf_distiller.psf import FittedFunctions
+from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.recipe import JointFit, Optics
 
 __all__ = ["SAME_BEAD_WIDTHS", "JointFitResult", "JointState", "Settings"]
@@ -53,6 +54,8 @@ class Settings(NamedTuple):
         The microscope by whose theory the PSF's spectrum is limited; None does not limit it.
     measures_points : bool
         See `Optics.measures_points`.
+    may_vary_over_field : bool
+        Whether the PSF may change with the place in the plane where the beads show it.
     """
 
     bead_diameter: float = 0.0
@@ -64,6 +67,7 @@ class Settings(NamedTuple):
     most_iterations: int = JointFit().most_iterations
     limiting_optics: Optics | None = None
     measures_points: bool = False
+    may_vary_over_field: bool = True
 
 
 class JointState(NamedTuple):
@@ -147,6 +151,8 @@ class JointFitResult:
     unresolved : tuple of bool
         Along which axes the PSF has finer detail than voxels show, and the beads' places within
         their voxels cannot tell it; see `unresolved_axes`.
+    over_field : PSFField or None
+        How the PSF changes with the place; None where it does not.
     state : JointState
     """
 
@@ -163,6 +169,7 @@ class JointFitResult:
     misfit: Misfit
     second_peak: SecondPeak | None
     unresolved: tuple[bool, bool, bool]
+    over_field: PSFField | None
     state: JointState
 
     @property
@@ -175,4 +182,5 @@ class JointFitResult:
             centre=(self.state.displacement * basis.spacing[0], 0.0, 0.0),
             error=self.finer_error,
             pixel=(y, x) if self.state.settings.measures_points else None,
+            over_field=self.over_field,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy import special
 
 from napari_psf_distiller.compute.psf_basis import angular_factor
 from napari_psf_distiller.negative_values import without_negative_values
+from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.psf.pixel_filter import pixel_cosines, pixel_links
 
 __all__ = ["Evaluated", "FittedFunctions"]
@@ -84,6 +85,9 @@ class FittedFunctions:
     pixel : tuple of float or None
         (y, x) in micrometres: the light on a square of this size is what a voxel of any size
         measures. None where that is the voxel's own size, as of a camera's pixel.
+    over_field : PSFField or None
+        How the amplitudes change with the place; those above are the mean over the beads. None of a
+        PSF that is the same everywhere.
     """
 
     waves: Floats = field(repr=False)
@@ -97,6 +101,33 @@ class FittedFunctions:
     clip: bool = True
     error: NDArray[np.float32] | None = field(default=None, repr=False)
     pixel: tuple[float, float] | None = None
+    over_field: PSFField | None = None
+
+    def at(self, y: float, x: float) -> FittedFunctions:
+        """Return the functions at a place of the bead image, which do not change any more.
+
+        Parameters
+        ----------
+        y, x : float
+            In voxels of the bead image.
+        """
+        if self.over_field is None:
+            return self
+        return replace(
+            self, amplitudes=self.over_field.amplitudes_at(y, x), error=None, over_field=None
+        )._centred()
+
+    def _centred(self) -> FittedFunctions:
+        """Return these functions with the centre in the brightest voxel of the window."""
+        values = self.values(self.spacing, self.window, self.centre)
+        peak = np.unravel_index(int(values.argmax()), values.shape)
+        moved = [
+            middle + (int(top) - n // 2) * size
+            for middle, top, n, size in zip(
+                self.centre, peak, self.window, self.spacing, strict=True
+            )
+        ]
+        return replace(self, centre=(moved[0], moved[1], moved[2]))
 
     @property
     def reach(self) -> tuple[tuple[float, float], ...]:
@@ -206,6 +237,8 @@ class FittedFunctions:
             found["error"] = self.error
         if self.pixel is not None:
             found["pixel"] = np.array(self.pixel)
+        if self.over_field is not None:
+            found |= self.over_field.arrays()
         return found
 
     @classmethod
@@ -247,4 +280,5 @@ class FittedFunctions:
             clip=bool(arrays["clip"]),
             error=error,
             pixel=pixel,
+            over_field=PSFField.from_arrays(arrays),
         )

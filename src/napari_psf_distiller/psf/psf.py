@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.arrays import HoldsArray, read_only
 from napari_psf_distiller.checks import check_choice, check_image, check_number, check_spacing
-from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.errors import DistillerWarning, InputError, shown
 from napari_psf_distiller.export import save_as
 from napari_psf_distiller.io import read_stored_psf
 from napari_psf_distiller.measure.otf import OTFSection, otf_section
@@ -142,6 +144,9 @@ class PSF(HoldsArray):
     def at(self, y: float, x: float, z: float | None = None) -> PSF:
         """Return the PSF at a place of the bead image.
 
+        A PSF of the joint fit that changes over the field is known at each place by polynomials
+        that were fitted to the beads; this one is then their mean.
+
         Parameters
         ----------
         y, x : float
@@ -152,16 +157,52 @@ class PSF(HoldsArray):
         Returns
         -------
         PSF
-            This one, as it is the same everywhere.
+            This one if it is the same everywhere. With errors where this one has them.
 
         Raises
         ------
         InputError
             The place is none.
+
+        Warns
+        -----
+        DistillerWarning
+            The place lies beyond the outermost beads: the PSF there is extrapolated.
         """
         for name, value in (("y", y), ("x", x), ("z", 0.0 if z is None else z)):
             check_number(value, f"place along {name}")
-        return self
+        if self.model is None or self.model.over_field is None:
+            return self
+        over_field = self.model.over_field
+        if not over_field.is_covered(y, x):
+            warnings.warn(
+                f"At y {y:g}, x {x:g} the PSF is extrapolated: the beads that it was fitted to end "
+                "before. Use beads there, too.",
+                DistillerWarning,
+                stacklevel=2,
+            )
+        own = self.model.at(y, x)
+        shape = grids.within_window(self.shape, grids.room_in_window(own, self.spacing))
+        here = dataclasses.replace(self, model=own, error=None, measured=None)
+        found = here.evaluate(self.spacing, shape)
+        errors = over_field.errors_at(y, x)
+        if self.error is None or errors is None:
+            return found
+        # They lie about the mean PSF's centre.
+        moves = [
+            round((mean - place) / size)
+            for mean, place, size in zip(
+                self.model.centre, own.centre, over_field.spacing, strict=True
+            )
+        ]
+        moved = np.roll(errors, moves, axis=(0, 1, 2))
+        sizes = over_field.spacing[-self.ndim :]
+        # A voxel's light is in proportion to its size.
+        scale = math.prod(self.spacing) / math.prod(sizes)
+        error = grids.errors_on(
+            moved[0] if self.ndim == 2 else moved, sizes, self.spacing, shape, scale
+        )
+        return dataclasses.replace(found, error=error)
 
     def evaluate(
         self,

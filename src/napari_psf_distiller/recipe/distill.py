@@ -35,6 +35,9 @@ class JointFit(Section):
     angular_orders : int or None
         The PSF's parts that turn up to so many times about its axis are fitted; 0 is a rotationally
         symmetric PSF, None leaves it to the image's evidence.
+    over_field : {"auto", "constant"}
+        Whether the PSF may change with the place in the plane: where the beads show it ("auto"), or
+        not at all, which makes one mean PSF of all.
     judge : bool
         Beads that are cut off, saturated, touching or much brighter than the others do not shape
         the PSF; False uses all that were found.
@@ -78,6 +81,20 @@ class JointFit(Section):
             in_viewer=False,
         ),
     ] = None
+    over_field: Annotated[
+        Literal["auto", "constant"],
+        Parameter(
+            label="over the field",
+            tooltip="Whether the PSF may change with the place in the plane: where the beads show "
+            "it (auto), or not at all (constant), which makes one mean PSF of all.",
+            seldom=True,
+            option=Option(
+                "--over-field",
+                "whether the PSF may change with the place in the plane: where the beads show it "
+                "(auto), or not at all (constant) (default: {default})",
+            ),
+        ),
+    ] = "auto"
     judge: Annotated[
         bool,
         Parameter(

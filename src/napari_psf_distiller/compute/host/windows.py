@@ -54,9 +54,7 @@ class HostWindows:
         self, spectra: Floats, waves: Floats, first: int, out: Array | None = None
     ) -> Array:
         """Return the light in windows of their own amplitudes; see `BeadWindows`."""
-        return self._light(
-            lambda index: tabulate(self._basis, spectra[index]), waves, first, out
-        )
+        return self._light(lambda index: tabulate(self._basis, spectra[index]), waves, first, out)
 
     def _light(
         self, sums: Callable[[int], Array], waves: Floats, first: int, out: Array | None

@@ -14,6 +14,7 @@ from napari_psf_distiller.joint.advice.contradiction import (
     theory_ratios,
     wider_warnings,
 )
+from napari_psf_distiller.joint.advice.field import field_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
 from napari_psf_distiller.joint.advice.light import light_warnings
 from napari_psf_distiller.joint.advice.misfit import (
@@ -105,6 +106,7 @@ def joint_warnings(
         *too_few_planes,
         *_saturation_warnings(fit),
         *light_warnings(fit, spacing, recipe.optics),
+        *field_warnings(fit),
         *_convergence_warnings(fit),
         *_chi_squared_warnings(fit),
         *contradicted,

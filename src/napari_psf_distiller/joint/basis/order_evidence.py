@@ -18,6 +18,7 @@ from napari_psf_distiller.joint.linearised import Linearised
 __all__ = [
     "OrderEvidence",
     "OrderScale",
+    "likeliest_scale",
     "order_evidence",
     "order_precision",
     "order_priors",
@@ -96,7 +97,7 @@ def order_evidence(
             if basis.terms[term][0] == order
         ]
         (even, even_nats), (odd, odd_nats) = (
-            _likeliest_scale([sides[side] for sides in data]) for side in (0, 1)
+            likeliest_scale([sides[side] for sides in data]) for side in (0, 1)
         )
         found[order] = OrderEvidence(OrderScale(even, odd), even_nats + odd_nats)
     return found
@@ -193,7 +194,7 @@ def order_precision(variances: Floats, odd: NDArray[np.bool_], scale: OrderScale
     return precision
 
 
-def _likeliest_scale(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:
+def likeliest_scale(data: list[tuple[Floats, Floats]]) -> tuple[float, float]:
     """Return the scale that makes the residuals likeliest, and by how many nats it does."""
     low, high = np.log(SCALE_BOUNDS[0]), np.log(SCALE_BOUNDS[1])
     best = optimize.minimize_scalar(

@@ -152,6 +152,23 @@ class Term:
             weights, (self.axial_values, self.ring_values), (self.axial_values, self.ring_values)
         )
 
+    def envelope_covariance(self, envelope: Floats) -> Floats:
+        """Return the coefficients' covariance where values vary independently within an envelope.
+
+        Parameters
+        ----------
+        envelope : numpy.ndarray
+            (Z, rings): the variance of the term's values there; of a plane and its mirror image
+            along z the mean counts.
+
+        Returns
+        -------
+        numpy.ndarray
+            (size, size).
+        """
+        inside = (envelope + envelope[::-1]) / 2 * self._weights
+        return self.congruent(self.products(inside))
+
     def expanded(self, coefficients: Floats) -> Floats:
         """Return coefficients, (size,), as a matrix: along the axis, in the plane."""
         whole = coefficients if self._mixing is None else self._mixing @ coefficients

@@ -147,6 +147,39 @@ class Curvature:
             stacked_weight,
         )
 
+    def stacked(
+        self, light: Array, background: Floats, variance: Callable[[Array, Array], Array]
+    ) -> list[tuple[Array, Array]]:
+        """Return what the model leaves of the beads, stacked as each of the modes weighs it.
+
+        Parameters
+        ----------
+        light, background, variance
+            See `linearise`.
+
+        Returns
+        -------
+        list of (numpy.ndarray, numpy.ndarray)
+            For each mode float32 arrays of the window's shape: the used beads' weighted residuals
+            times amplitude and the mode's value at the bead, and their weights times the squares of
+            these; see `Linearised.stacked_residual`.
+        """
+        positions, amplitudes = self.positions, self._psf_amplitudes
+        planes = positions.background_planes(background)
+        modes = positions.field_weights.shape[1]
+        stacks = np.zeros((modes, 2, *self.basis.shape), np.float32)
+        for bead in np.flatnonzero(amplitudes).tolist():
+            box, level = positions.boxes[bead], positions.plane(bead, planes[bead])
+            residual: Array = self.bead_image.intensity[box] - light[box] - level
+            weight = self._weights(box, residual, variance(light[box], level))
+            residual = residual * weight
+            here = positions.on_grid[bead]
+            for stack, value in zip(stacks, positions.field_weights[bead], strict=True):
+                strength = np.float32(amplitudes[bead] * value)
+                stack[0][here] += strength * residual
+                stack[1][here] += strength**2 * weight
+        return [(residual, weight) for residual, weight in stacks]
+
     def times(self, vector: Floats, weights: Sequence[Array], light: Array) -> Floats:
         """Return the curvature times a vector.
 

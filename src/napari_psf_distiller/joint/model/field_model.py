@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
+
+from napari_psf_distiller.psf.field import Extent, field_degrees, field_polynomials
 
 __all__ = ["ConstantField", "FieldModel", "PolynomialField"]
 
@@ -109,15 +108,14 @@ class ConstantField(FieldModel):
 class PolynomialField(FieldModel):
     """A PSF whose coefficients are polynomials of the place in the plane.
 
-    Its modes are products of Legendre's polynomials of y and of x, orthonormal over the image: the
-    first one is the PSF's mean, and the others are what it changes by.
+    Its modes are those of `field_polynomials`: the first one is the PSF's mean over the field, and
+    the others are what it changes by.
 
     Parameters
     ----------
     degree : int
-        The highest sum of a product's two degrees.
-    shape : sequence of int
-        (Z, Y, X) of the image.
+    extent : tuple of tuple of float
+        See `field_polynomials`.
 
     Attributes
     ----------
@@ -126,24 +124,16 @@ class PolynomialField(FieldModel):
 
     Examples
     --------
-    >>> field = PolynomialField(1, (30, 101, 201))
-    >>> field.weights(np.array([[15.0, 50.0, 200.0]])).round(3)
+    >>> over_field = PolynomialField(1, ((0.0, 100.0), (0.0, 200.0)))
+    >>> over_field.weights(np.array([[15.0, 50.0, 200.0]])).round(3)
     array([[1.   , 0.   , 1.732]])
     """
 
-    def __init__(self, degree: int, shape: Sequence[int]) -> None:
-        self.shape = tuple(int(n) for n in shape)
-        self._pairs = [
-            (total - along, along) for total in range(degree + 1) for along in range(total + 1)
-        ]
-        self.degrees = tuple(sum(pair) for pair in self._pairs)
-        self.modes = len(self._pairs)
+    def __init__(self, degree: int, extent: Extent) -> None:
+        self.degree, self.extent = degree, extent
+        self.degrees = field_degrees(degree)
+        self.modes = len(self.degrees)
 
     def weights(self, centres: Floats) -> Floats:
         """Return the modes' values; see `FieldModel.weights`."""
-        _, y, x = (2 * centres / np.maximum(np.array(self.shape) - 1, 1) - 1).T
-        degree = max(self.degrees)
-        # Of the degree n the mean square over -1 to 1 is 1 / (2 n + 1).
-        norms = np.sqrt(2 * np.arange(degree + 1) + 1)
-        down, across = (legendre.legvander(place, degree) * norms for place in (y, x))
-        return np.stack([down[:, i] * across[:, j] for i, j in self._pairs], axis=1)
+        return field_polynomials(self.degree, self.extent, centres[:, 1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,11 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.joint.basis.field_evidence import (
+    FieldScales,
+    field_priors,
+    field_scales,
+)
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import order_priors
 from napari_psf_distiller.joint.basis.spectrum_prior import spectrum_prior
@@ -20,7 +26,11 @@ from napari_psf_distiller.joint.image.background import NormalEquations
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.model.curvature import Curvature
-from napari_psf_distiller.joint.model.field_model import ConstantField, FieldModel
+from napari_psf_distiller.joint.model.field_model import (
+    ConstantField,
+    FieldModel,
+    PolynomialField,
+)
 from napari_psf_distiller.joint.model.light import BeadLight
 from napari_psf_distiller.joint.model.linear_unknowns import LinearUnknowns
 from napari_psf_distiller.joint.model.positions import BeadPositions
@@ -54,6 +64,8 @@ class FittedUnknowns(NamedTuple):
         How the PSF depends on the place.
     variation_priors : list of list of (numpy.ndarray or None)
         `priors` of each of the field model's modes but the first.
+    mean_weights : numpy.ndarray
+        (modes,): the modes' means over the beads.
     """
 
     parameters: Floats
@@ -62,11 +74,12 @@ class FittedUnknowns(NamedTuple):
     priors: list[Floats | None]
     field_model: FieldModel
     variation_priors: list[list[Floats | None]]
+    mean_weights: Floats
 
     @property
     def coefficients(self) -> Floats:
-        """The coefficients of the PSF's first mode: of a PSF that is the same everywhere, all."""
-        coefficients: Floats = self.parameters[0]
+        """The PSF's coefficients; of one that depends on the place, their mean over the beads."""
+        coefficients: Floats = self.mean_weights @ self.parameters
         return coefficients
 
 
@@ -103,6 +116,9 @@ class JointModel(LinearUnknowns):
         first mode; None expects nothing.
     variation_priors : list of list of (numpy.ndarray or None)
         The same of each of its other modes.
+    field_scales : mapping
+        How strong the PSF's changes over the field are, of a `PolynomialField`; see
+        `field_evidence`.
     spectrum_limit : callable or None
         The power that a PSF of the sum 1 is expected to have at most, in a basis.
     used : numpy.ndarray
@@ -129,6 +145,7 @@ class JointModel(LinearUnknowns):
         self.variation_priors: list[list[Floats | None]] = [
             [None] * len(basis.terms) for _ in range(self.field_model.modes - 1)
         ]
+        self.field_scales: FieldScales = {}
         self.spectrum_limit: SpectrumLimit | None = None
         # Voxels of the image's size that are computed into: see `light` and `_borrowed_buffer`.
         self._buffer = np.zeros(bead_image.intensity.shape, np.float32)
@@ -252,6 +269,7 @@ class JointModel(LinearUnknowns):
             list(self.priors),
             self.field_model,
             [list(of_mode) for of_mode in self.variation_priors],
+            self.positions.field_weights.mean(axis=0),
         )
 
     def resume(self, fitted: FittedUnknowns) -> None:
@@ -415,6 +433,18 @@ class JointModel(LinearUnknowns):
             self.light, self._parameters, self.background, self.variance
         )
 
+    def stacked(self, field_model: FieldModel) -> list[tuple[Array, Array]]:
+        """Return what the model leaves of the beads, by a field's modes; see `Curvature.stacked`.
+
+        Parameters
+        ----------
+        field_model : FieldModel
+            It may have modes that this model does not.
+        """
+        positions = BeadPositions(self.centres, self.basis, self.bead_image.background, field_model)
+        curvature = replace(self._curvature(), positions=positions)
+        return curvature.stacked(self.light, self.background, self.variance)
+
     def curvature_times(self, weights: Sequence[Array]) -> Callable[[Floats], Floats]:
         """Return a function that multiplies a vector by the curvature; see `Curvature.times`."""
         curvature = self._curvature()
@@ -478,6 +508,17 @@ class JointModel(LinearUnknowns):
     def update_order_priors(self, state: Linearised) -> None:
         """Learn from the fit how strong each angular order beyond 0 is; see `order_priors`."""
         self.priors[1:] = order_priors(self.basis, self.coefficients, state.precision)
+
+    def update_variation_priors(self, state: Linearised) -> None:
+        """Learn from the fit how strong changes over the field are; see `field_scales`."""
+        if not isinstance(self.field_model, PolynomialField):
+            return
+        degrees = self.field_model.degrees[1:]
+        envelope = self.basis.envelope(self.coefficients)
+        self.field_scales = field_scales(
+            self.basis, envelope, degrees, self._parameters[1:], state.precisions[1:]
+        )
+        self.variation_priors = field_priors(self.basis, envelope, degrees, self.field_scales)
 
     def update_noise(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""

@@ -77,6 +77,9 @@ class StackOperations(PSFOperations[StackedModel, list[Judgement]]):
                 state.fitted.background,
                 state.fitted.noise,
                 lead.fitted.priors,
+                lead.fitted.field_model,
+                lead.fitted.variation_priors,
+                lead.fitted.mean_weights,
             )
         )
         model.used = state.reasons == ""

@@ -1,0 +1,98 @@
+"""What a user should know of a PSF that changes over the field of view."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_psf_distiller.joint.misfit.field_variation import place_in_words
+from napari_psf_distiller.joint.results import JointFitResult
+from napari_psf_distiller.psf.field import PSFField
+from napari_psf_distiller.psf.functions import FittedFunctions
+
+__all__ = ["field_warnings"]
+
+Floats = NDArray[np.float64]
+
+# PSFs are compared at the middle of the beads, and at so many places along y and x from the first
+# beads to the last.
+PLACES = 3
+
+# A PSF that changes by less than this, in relative L2 from the middle to its farthest place, is as
+# good as constant.
+MIN_CHANGE = 0.05
+
+# What a change of each angular order is called.
+ABERRATIONS = {
+    0: "focus or spherical aberration",
+    1: "coma",
+    2: "astigmatism",
+    3: "trefoil",
+}
+
+
+class _FieldChange(NamedTuple):
+    """How much a PSF changes over the field.
+
+    Attributes
+    ----------
+    relative_l2 : float
+        Of the PSF that differs most from that in the middle of the beads.
+    place : tuple of float
+        Where that is, y and x in voxels.
+    order : int
+        The angular order that changes most.
+    """
+
+    relative_l2: float
+    place: tuple[float, float]
+    order: int
+
+
+def field_warnings(fit: JointFitResult) -> list[str]:
+    """Return by how much the PSF changes over the field, and what to do with it.
+
+    Parameters
+    ----------
+    fit : JointFitResult
+    """
+    functions = fit.functions
+    if functions.over_field is None:
+        return []
+    change = _field_change(functions, functions.over_field)
+    if change.relative_l2 < MIN_CHANGE:
+        return []
+    where = place_in_words((0.0, *change.place), fit.misfit.image_shape)
+    return [
+        f"The PSF changes across the field: it differs by {100 * change.relative_l2:.0f} % between "
+        f"the middle of the beads and the {where}, mostly in {ABERRATIONS[change.order]}. It was "
+        "fitted so, and PSF.at(y, x) is that of a place; the PSF itself is their mean, and a "
+        "deconvolution with it is a compromise. Deconvolve parts of the image with the PSFs of "
+        "their places."
+    ]
+
+
+def _field_change(functions: FittedFunctions, over_field: PSFField) -> _FieldChange:
+    rows, columns = (np.linspace(*along, PLACES) for along in over_field.extent)
+    middle = _values_at(functions, float(rows[PLACES // 2]), float(columns[PLACES // 2]))
+    norm = float(np.linalg.norm(middle))
+    differences = {
+        (y, x): float(np.linalg.norm(_values_at(functions, y, x) - middle)) / norm
+        for y, x in itertools.product(rows.tolist(), columns.tolist())
+    }
+    place = max(differences, key=lambda key: differences[key])
+    changed = over_field.amplitudes_at(*place) - functions.amplitudes
+    powers: dict[int, float] = dict.fromkeys(ABERRATIONS, 0.0)
+    for (order, _), part in zip(functions.terms, changed, strict=True):
+        # Of an order's functions the mean square over the angle is 1/2, but for the order 0.
+        powers[min(order, max(ABERRATIONS))] += float((part**2).sum()) * (0.5 if order else 1.0)
+    return _FieldChange(differences[place], place, max(powers, key=lambda order: powers[order]))
+
+
+def _values_at(functions: FittedFunctions, y: float, x: float) -> Floats:
+    """Return the PSF at a place, on the fitted voxels, its brightest in the middle."""
+    own = functions.at(y, x)
+    return own.evaluate(own.spacing, own.window).values

@@ -1,0 +1,121 @@
+"""Bead fields whose PSF changes with the place, from the image to the PSF of a place."""
+
+import dataclasses
+import functools
+import warnings
+
+import numpy as np
+import pytest
+
+import napari_psf_distiller as psfd
+
+SPACING = (0.3, 0.1, 0.1)
+SHAPE = (18, 100, 100)
+OPTICS = psfd.Optics(1.2, 0.52, 1.33)
+RECIPE = psfd.Recipe(optics=OPTICS, device="numpy")
+# Of the aperture, from the left side to the right.
+CHANGE = 0.3
+
+
+def aperture_at(x: float) -> float:
+    return 1.05 + CHANGE * (x / SHAPE[2] - 0.5)
+
+
+@functools.cache
+def psf_of(aperture: float, shape=(17, 27, 27)):
+    return psfd.simulate_psf(shape, SPACING, numerical_aperture=aperture)
+
+
+@functools.cache
+def varying(rows: int = 4, seed: int = 1):
+    """A field of beads in rows of four, whose aperture changes from left to right."""
+    rng = np.random.default_rng(seed)
+    image = np.full(SHAPE, 10.0)
+    half = np.array([8, 13, 13])
+    for column in range(4):
+        x = 15 + 23 * column
+        for row in range(rows):
+            y, z = 15 + 23 * row, int(rng.integers(8, 10))
+            low, high = np.array([z, y, x]) - half, np.array([z, y, x]) + half + 1
+            a, b = np.maximum(low, 0), np.minimum(high, SHAPE)
+            here = tuple(slice(*pair) for pair in zip(a, b, strict=True))
+            there = tuple(slice(*pair) for pair in zip(a - low, b - low, strict=True))
+            image[here] += 1e5 * rng.uniform(0.8, 1.2) * psf_of(aperture_at(x))[there]
+    return np.round(rng.poisson(image) + rng.normal(100, 1.6, SHAPE)).astype(np.uint16)
+
+
+@functools.cache
+def distilled(rows: int = 4, **changes) -> psfd.Result:
+    recipe = dataclasses.replace(RECIPE, distill=psfd.JointFit(**changes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return psfd.distill(varying(rows), SPACING, recipe=recipe)
+
+
+def part_of(psf, shape=(13, 21, 21)):
+    array = np.asarray(psf, float)
+    part = array[
+        tuple(
+            slice(n // 2 - m // 2, n // 2 + m // 2 + 1)
+            for n, m in zip(array.shape, shape, strict=True)
+        )
+    ]
+    return part / part.sum()
+
+
+def off(psf, aperture: float) -> float:
+    found, true = part_of(psf), part_of(psf_of(aperture))
+    return float(np.linalg.norm(found - true) / np.linalg.norm(true))
+
+
+@pytest.mark.parametrize("x", [18, 50, 82])
+def test_the_psf_of_each_place(x):
+    result = distilled()
+    own = result.psf.at(50, x)
+    constant = distilled(over_field="constant").psf
+    assert off(own, aperture_at(x)) < 0.05
+    if x != 50:
+        assert off(constant, aperture_at(x)) > 2 * off(own, aperture_at(x))
+    assert own.error.shape == own.shape
+    assert (own.error > 0).all()
+
+
+def test_what_is_said_of_it():
+    said = "\n".join(distilled().warnings)
+    assert "The PSF changes across the field: it differs by" in said
+    assert "PSF.at(y, x)" in said
+    assert "mostly in focus or spherical aberration" in said
+    mean = "\n".join(distilled(over_field="constant").warnings)
+    assert "PSF.at" not in mean
+    assert distilled(over_field="constant").psf.at(50, 20) is distilled(over_field="constant").psf
+
+
+def test_a_file_keeps_the_psfs_of_all_places(tmp_path):
+    psf = distilled().psf
+    for name in ("psf.tif", "psf.npz"):
+        psf.save(tmp_path / name)
+        back = psfd.read_psf(tmp_path / name)
+        one, other = psf.at(40, 30), back.at(40, 30)
+        np.testing.assert_allclose(other.array, one.array, atol=1e-6 * one.array.max())
+        np.testing.assert_allclose(other.error, one.error, rtol=1e-4)
+
+
+def test_beyond_the_beads_it_is_said_to_be_extrapolated():
+    psf = distilled().psf
+    with pytest.warns(psfd.DistillerWarning, match="extrapolated"):
+        far = psf.at(50, 99)
+    assert far.error.mean() > psf.at(50, 50).error.mean()
+
+
+def test_few_beads_do_not_invent_a_change():
+    assert distilled(rows=2).psf.at(17, 20) is distilled(rows=2).psf
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_psf_that_is_the_same_everywhere_is_found_to_be_so(seed):
+    field = psfd.simulate_beads((18, 90, 90), SPACING, beads=14, seed=seed, separation=1.2)
+    result = psfd.distill(
+        field.image, SPACING, recipe=dataclasses.replace(RECIPE, bead_diameter=0.1)
+    )
+    assert result.psf.model.over_field is None
+    assert result.psf.at(10, 10) is result.psf

@@ -1,0 +1,86 @@
+"""How a PSF changes over the field: polynomials of the place, their errors, and files."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_psf_distiller.psf.field import PSFField, field_degrees, field_polynomials
+
+EXTENT = ((5.0, 35.0), (5.0, 55.0))
+
+
+def field_of(degree: int = 2, **changes) -> PSFField:
+    rng = np.random.default_rng(degree)
+    count = len(field_degrees(degree))
+    beads = rng.uniform((5, 5), (35, 55), (50, 2))
+    polynomials = field_polynomials(degree, EXTENT, beads)
+    given = {
+        "degree": degree,
+        "extent": EXTENT,
+        "amplitudes": rng.standard_normal((count, 3, 5, 4)),
+        "gram": polynomials.T @ polynomials / len(beads),
+        "spacing": (0.2, 0.1, 0.1),
+        "errors": rng.uniform(1, 2, (degree + 1, 3, 5, 5)).astype(np.float32),
+    }
+    return PSFField(**given | changes)
+
+
+edges = st.tuples(st.floats(-100, 1000), st.floats(1, 3000)).map(lambda e: (e[0], e[0] + e[1]))
+
+
+@given(degree=st.integers(0, 4), extent=st.tuples(edges, edges))
+def test_polynomials_are_orthonormal_over_the_rectangle(degree, extent):
+    # Gauss's places and weights: exact for the products of two.
+    nodes, weights = np.polynomial.legendre.leggauss(degree + 1)
+    y, x = ((nodes + 1) / 2 * (last - first) + first for first, last in extent)
+    places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    values = field_polynomials(degree, extent, places)
+    gram = (values.T * np.outer(weights, weights).ravel() / 4) @ values
+    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-9)
+    assert len(field_degrees(degree)) == len(gram) == (degree + 1) * (degree + 2) // 2
+
+
+def test_amplitudes_at_a_place_are_the_polynomials_sum():
+    of = field_of()
+    polynomials = field_polynomials(2, EXTENT, np.array([[12.5, 30.0]]))[0]
+    expected = sum(p * part for p, part in zip(polynomials, of.amplitudes, strict=True))
+    np.testing.assert_allclose(of.amplitudes_at(12.5, 30.0), expected)
+
+
+def test_errors_are_those_of_a_fit_by_least_squares():
+    # Of each voxel an unknown, beads of the same light and noise: the textbook's formula.
+    errors = np.ones((3, 1, 1, 1), np.float32)
+    of = field_of(errors=errors)
+    for place in ((20.0, 30.0), (3.0, 58.0)):
+        polynomials = field_polynomials(2, EXTENT, np.array([place]))[0]
+        variance = polynomials @ np.linalg.inv(of.gram) @ polynomials
+        assert of.errors_at(*place)[0, 0, 0] == pytest.approx(np.sqrt(variance), rel=1e-5)
+    assert field_of(errors=None).errors_at(1, 1) is None
+
+
+def test_errors_grow_beyond_the_beads():
+    of = field_of()
+    assert of.is_covered(20, 30)
+    assert not of.is_covered(39, 30)
+    assert (of.errors_at(39.0, 59.0) > of.errors_at(20.0, 30.0)).all()
+
+
+@pytest.mark.parametrize("errors", [True, False])
+def test_a_file_keeps_it(errors):
+    of = field_of() if errors else field_of(errors=None)
+    back = PSFField.from_arrays({"waves": np.zeros(3), **of.arrays()})
+    assert (back.degree, back.extent, back.spacing) == (2, EXTENT, (0.2, 0.1, 0.1))
+    np.testing.assert_allclose(back.amplitudes, of.amplitudes, rtol=1e-6)
+    np.testing.assert_array_equal(back.gram, of.gram)
+    assert (back.errors is None) == (not errors)
+    assert PSFField.from_arrays({"waves": np.zeros(3)}) is None
+
+
+@pytest.mark.parametrize("name", ["amplitudes", "gram"])
+def test_what_is_damaged_is_no_field(name):
+    arrays = field_of().arrays()
+    with pytest.raises(ValueError, match="do not agree"):
+        PSFField.from_arrays({**arrays, f"field.{name}": arrays[f"field.{name}"][:1].ravel()})
+    with pytest.raises(KeyError):
+        PSFField.from_arrays({key: part for key, part in arrays.items() if name not in key})
