@@ -52,6 +52,7 @@ WARNINGS = {
         "support_warnings",
         "wider_warnings",
     ),
+    "joint/advice/field.py": ("field_warnings",),
     "joint/advice/light.py": ("light_warnings",),
     "joint/advice/misfit.py": (
         "_common_warnings",
