@@ -55,7 +55,7 @@ class Case:
         if known.pinhole is not None:
             parts.append(f"{known.pinhole:g} AU")
         if known.sheet is not None:
-            parts.append(f"sheet {known.sheet:g} um")
+            parts.append(f"sheet {known.sheet:g} µm")
         return ", ".join(parts)
 
     @property

@@ -12,6 +12,11 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.detection import KEPT
 from napari_psf_distiller.joint.judging import judge, why_none_is_used
 from napari_psf_distiller.joint.locate import BeadFit, fit_beads, position_steps
+from napari_psf_distiller.joint.misfit.field_variation import (
+    MAX_PLACE_P_VALUE,
+    MIN_REFUSED_BEADS,
+    refused_by_place,
+)
 from napari_psf_distiller.joint.misfit.hidden_beads import hidden_beads
 from napari_psf_distiller.joint.model.model import JointModel
 
@@ -100,6 +105,21 @@ class BeadOperations:
             raise InputError(why_none_is_used(reasons))
         model.used = good
         return Judgement(bead_fit, reasons)
+
+    def use_refused_by_place(self) -> None:
+        """Use the beads refused for their shape, too, if it depends on the place which these are.
+
+        Where a PSF changes over the field, beads far from the middle look like touching ones to its
+        mean. They are judged again with a PSF that may change.
+        """
+        model = self.model
+        refused = np.broadcast_to(self._refused_for_shape, model.used.shape)
+        looked_at = model.used | refused
+        shape = model.bead_image.intensity.shape
+        p_value = refused_by_place(refused[looked_at], model.centres[looked_at], shape)
+        if refused.sum() >= MIN_REFUSED_BEADS and p_value < MAX_PLACE_P_VALUE:
+            logger.info("joint fit: %d beads refused by their place are used", refused.sum())
+            model.used = looked_at
 
     def admit_hidden(self, in_halo: NDArray[np.intp]) -> None:
         """Add the peaks in others' halos that are more than these.

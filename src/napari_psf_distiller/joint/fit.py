@@ -144,9 +144,7 @@ def _vary_over_field_while_evident(
 ) -> Steps[Solution[Judgement]]:
     """Let the PSF change over the field where the beads show it; return the solution with it."""
     while fit.spent < fit.settings.most_iterations and fit.vary_over_field():
-        # Beads far from the middle, refused for their shape before, are looked at anew.
-        fit.improve_beads(1)
-        solution = yield from alternate_until_converged(fit, fit.judge_beads())
+        solution = yield from alternate_until_converged(fit, solution.judgement)
     return solution
 
 

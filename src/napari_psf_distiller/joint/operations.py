@@ -206,8 +206,11 @@ class FitOperations(PSFOperations[JointModel, Judgement]):
         """Let the PSF change over the field as far as the residuals have evidence for it."""
         if not self.settings.may_vary_over_field:
             return False
+        used = self.model.used
+        self._beads.use_refused_by_place()
         admitted = field_with_evidence(self.model, self.settings.max_angular_order)
         if admitted is None:
+            self.model.used = used
             return False
         basis, parameters, priors, field_model, scales, variation_priors = admitted
         self.basis = basis

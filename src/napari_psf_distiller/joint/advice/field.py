@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ ABERRATIONS = {
     1: "coma",
     2: "astigmatism",
     3: "trefoil",
+    4: "quatrefoil",
 }
 
 
@@ -51,6 +53,11 @@ class _FieldChange(NamedTuple):
     place: tuple[float, float]
     order: int
 
+    @property
+    def aberration(self) -> str:
+        """What a change of this order is called."""
+        return ABERRATIONS.get(self.order, f"the angular order {self.order}")
+
 
 def field_warnings(fit: JointFitResult) -> list[str]:
     """Return by how much the PSF changes over the field, and what to do with it.
@@ -68,7 +75,7 @@ def field_warnings(fit: JointFitResult) -> list[str]:
     where = place_in_words((0.0, *change.place), fit.misfit.image_shape)
     return [
         f"The PSF changes across the field: it differs by {100 * change.relative_l2:.0f} % between "
-        f"the middle of the beads and the {where}, mostly in {ABERRATIONS[change.order]}. It was "
+        f"the middle of the beads and the {where}, mostly in {change.aberration}. It was "
         "fitted so, and PSF.at(y, x) is that of a place; the PSF itself is their mean, and a "
         "deconvolution with it is a compromise. Deconvolve parts of the image with the PSFs of "
         "their places."
@@ -85,11 +92,16 @@ def _field_change(functions: FittedFunctions, over_field: PSFField) -> _FieldCha
     }
     place = max(differences, key=lambda key: differences[key])
     changed = over_field.amplitudes_at(*place) - functions.amplitudes
-    powers: dict[int, float] = dict.fromkeys(ABERRATIONS, 0.0)
-    for (order, _), part in zip(functions.terms, changed, strict=True):
-        # Of an order's functions the mean square over the angle is 1/2, but for the order 0.
-        powers[min(order, max(ABERRATIONS))] += float((part**2).sum()) * (0.5 if order else 1.0)
-    return _FieldChange(differences[place], place, max(powers, key=lambda order: powers[order]))
+    orders = np.array([order for order, _ in functions.terms])
+    strengths = {}
+    for order in set(orders.tolist()):
+        own = np.where((orders == order)[:, None, None], changed, 0.0)
+        part = replace(functions, amplitudes=own)
+        values = part.values(functions.spacing, functions.window, functions.centre)
+        strengths[order] = float(np.linalg.norm(values))
+    return _FieldChange(
+        differences[place], place, max(strengths, key=lambda order: strengths[order])
+    )
 
 
 def _values_at(functions: FittedFunctions, y: float, x: float) -> Floats:

@@ -10,7 +10,12 @@ import pandas as pd
 
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.joint.misfit.bead_sizes import SizeMisfit
-from napari_psf_distiller.joint.misfit.field_variation import Variation, place_in_words
+from napari_psf_distiller.joint.misfit.field_variation import (
+    MAX_PLACE_P_VALUE,
+    MIN_REFUSED_BEADS,
+    Variation,
+    place_in_words,
+)
 from napari_psf_distiller.joint.misfit.sampling_edge import MAX_SPECTRUM_AT_LIMIT
 from napari_psf_distiller.joint.misfit.summary import Misfit
 
@@ -40,11 +45,8 @@ DIRECTIONS = ("along z", "in the plane")
 # below which it is.
 MIN_MISSING_FRACTION, MAX_MISSING_P_VALUE = 0.1, 2e-3
 
-# Refused beads that are many, and which part of all is.
-MIN_REFUSED_BEADS, MIN_REFUSED_SHARE = 4, 0.5
-
-# Which beads were refused for their shape depends on their place below this p-value.
-MAX_PLACE_P_VALUE = 1e-3
+# Which part of all beads, refused, is many.
+MIN_REFUSED_SHARE = 0.5
 
 # Images of beads are round: in the plane, up to this factor, and in another order of the voxel size
 # up to the lesser one.

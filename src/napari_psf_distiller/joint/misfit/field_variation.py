@@ -12,7 +12,14 @@ from scipy import stats
 from napari_psf_distiller.joint.misfit.bead_shapes import BeadShapes
 from napari_psf_distiller.measure.widths import profile_width
 
-__all__ = ["Variation", "field_variation", "place_in_words", "refused_by_place"]
+__all__ = [
+    "MAX_PLACE_P_VALUE",
+    "MIN_REFUSED_BEADS",
+    "Variation",
+    "field_variation",
+    "place_in_words",
+    "refused_by_place",
+]
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +28,10 @@ MAX_P_VALUE = 1e-4
 
 # Beads, more than the unknowns, that are needed to tell whether there is a law.
 MIN_DEGREES_OF_FREEDOM = 6
+
+# Refused beads that are many enough to look at their places; which were refused for their shape
+# depends on their place below this p-value.
+MIN_REFUSED_BEADS, MAX_PLACE_P_VALUE = 4, 1e-3
 
 # Beads within this part of the way from the image's middle to its sides lie in the middle.
 MIDDLE_THIRD = 1 / 3
