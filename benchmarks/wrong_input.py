@@ -177,6 +177,13 @@ class Row:
             self.l2 > MAX_L2 or np.abs(self.off).max(initial=0) > MAX_WIDTH_OFF
         )
 
+    def is_as_harmful(self, right: Row) -> bool:
+        """Whether what is off by too much is so with the right input, too: l2, or a width."""
+        widths, own = (np.abs(row.off).max(initial=0) > MAX_WIDTH_OFF for row in (right, self))
+        return not right.refused and bool(
+            (self.l2 <= MAX_L2 or right.l2 > MAX_L2) and (not own or widths)
+        )
+
     @property
     def about_input(self) -> tuple[str, ...]:
         """The warnings, or the error, that tell of wrong input."""
@@ -245,7 +252,7 @@ def row_of(job: tuple[str, int]) -> Row:
     row = distilled(Row(name, number, in_words(scene)), case, exposure, image)
     if case.wrong and row.harmful and not row.told:
         right = distilled(row, replace(case, wrong={}), exposure, image)
-        row = replace(row, harmful_told_right=right.harmful)
+        row = replace(row, harmful_told_right=row.is_as_harmful(right))
     return row
 
 
