@@ -211,6 +211,18 @@ def test_which_beads_are_not_used_is_told(field, tmp_path, capsys):
     assert line in capsys.readouterr().out.splitlines()
 
 
+def test_one_psf_of_all_beads_is_for_the_joint_fit_only(sized, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", sized, "-o", out, *HERE, "--over-field", "constant") == 0
+    assert Recipe.load(out / "recipe.json").distill.over_field == "constant"
+    capsys.readouterr()
+    options = [*HERE, "--stepwise", "--over-field", "constant"]
+    assert run("distill", sized, "-o", tmp_path / "other", *options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("psf-distiller: error: --over-field is for the joint fit")
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize("with_recipe", [False, True])
 def test_iterations_are_of_richardson_lucy_only(with_recipe, sized, tmp_path, capsys):
     options = []

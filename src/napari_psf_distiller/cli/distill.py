@@ -55,7 +55,13 @@ def _distill_together(
         recipe = Recipe.notebook()
     else:
         recipe = Recipe.stepwise() if arguments.stepwise else Recipe()
-    if given(arguments, "distill") and recipe.distill.method == "joint":
+    options = given(arguments, "distill")
+    if "over_field" in options and recipe.distill.method != "joint":
+        raise InputError(
+            "--over-field is for the joint fit, but the recipe's method is Richardson-Lucy, which "
+            "makes one PSF of all beads: leave it out."
+        )
+    if "iterations" in options and recipe.distill.method == "joint":
         raise InputError(
             "--iterations is for Richardson-Lucy, but the recipe's method is the joint fit, which "
             "ends where it gains nothing any more: leave it out, or give --stepwise."

@@ -17,7 +17,14 @@ from napari_psf_distiller.cli.presets import add_presets
 from napari_psf_distiller.cli.trial import region_of, try_region
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import STACK_AXES
-from napari_psf_distiller.recipe import Camera, Deconvolve, Optics, Recipe, RichardsonLucy
+from napari_psf_distiller.recipe import (
+    Camera,
+    Deconvolve,
+    JointFit,
+    Optics,
+    Recipe,
+    RichardsonLucy,
+)
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.quantities import TAILS
 from napari_psf_distiller.starting import PROGRAM
@@ -166,6 +173,7 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     add_options(part, Camera)
     _add_ome(part)
     _add_common(part)
+    add_options(part, JointFit)
     add_options(part, RichardsonLucy)
 
 
