@@ -16,8 +16,7 @@ from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import Array, Memory
 from napari_psf_distiller.compute.tiles import Tile, tiles_within
 from napari_psf_distiller.datasets import Volume
-from napari_psf_distiller.deconvolution.deconvolve import checked_model
-from napari_psf_distiller.deconvolution.pipeline import bytes_of
+from napari_psf_distiller.deconvolution.pipeline import bytes_of, checked_model_of
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough
 from napari_psf_distiller.deconvolution.tiled import (
@@ -154,17 +153,8 @@ def attempts_on(
         raise InputError(f"The settings {twice!r} are given twice: leave one out.")
     attempts = []
     for n, (name, one, kernel) in enumerate(zip(names, settings, kernels, strict=True)):
-        model, found = checked_model(
-            image.shape,
-            boundary=one.boundary,
-            method=one.method,
-            total_variation=one.total_variation,
-            spacing=recipe.spacing,
-            compatibility=recipe.compatibility,
-            background=one.background,
-            mask=masks[n] if masks else None,
-            finer=one.factors(image.shape) if one.is_finer else None,
-        )
+        mask = masks[n] if masks else None
+        model, found = checked_model_of(one, recipe, image.shape, recipe.spacing, mask)
         searched, enough = 0.0, Enough(one.iterations or 0, (), WhyEnded.GIVEN)
         if one.iterations is None:
             searched, enough = yield from _timed(

@@ -23,7 +23,7 @@ from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
-from napari_psf_distiller.deconvolution.richardson_lucy import Method
+from napari_psf_distiller.deconvolution.richardson_lucy import Method, Model
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
@@ -31,7 +31,14 @@ from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.quantities import Tails
 from napari_psf_distiller.results import Deconvolved, WhyEnded
 
-__all__ = ["bytes_of", "counting_voxels", "deconvolve", "deconvolve_step", "engine_of"]
+__all__ = [
+    "bytes_of",
+    "checked_model_of",
+    "counting_voxels",
+    "deconvolve",
+    "deconvolve_step",
+    "engine_of",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +110,39 @@ def deconvolve_step(
         first = finer_first_voxel(spacing, finer)
         spacing = finer_spacing(spacing, finer)
     return replace(done, spacing=spacing, first_voxel=first)
+
+
+def checked_model_of(
+    settings: Deconvolve,
+    recipe: Recipe,
+    shape: tuple[int, ...],
+    spacing: Sequence[float] | None,
+    mask: ArrayLike | None = None,
+) -> tuple[Model, tuple[str, ...]]:
+    """Return what is assumed of an image by some settings; see `checked_model`.
+
+    Parameters
+    ----------
+    settings : Deconvolve
+    recipe : Recipe
+        Of which the compatibility counts.
+    shape : tuple of int
+        Of the image.
+    spacing : sequence of float or None
+        Voxel size in micrometres.
+    mask : array_like, optional
+    """
+    return deconvolve_steps.checked_model(
+        shape,
+        boundary=settings.boundary,
+        method=settings.method,
+        total_variation=settings.total_variation,
+        spacing=spacing,
+        compatibility=recipe.compatibility,
+        background=settings.background,
+        mask=mask,
+        finer=settings.factors(shape) if settings.is_finer else None,
+    )
 
 
 def counting_voxels(

@@ -17,9 +17,13 @@ from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, is_zarr, open_images
 from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
-from napari_psf_distiller.deconvolution.deconvolve import checked_model
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
-from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
+from napari_psf_distiller.deconvolution.pipeline import (
+    bytes_of,
+    checked_model_of,
+    counting_voxels,
+    engine_of,
+)
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
@@ -144,18 +148,8 @@ def result_layout(layout: ImageLayout, recipe: Recipe) -> ImageLayout:
 
 def model_of(layout: ImageLayout, recipe: Recipe) -> Model:
     """Return what is assumed of an image."""
-    part = recipe.deconvolve
-    model, _ = checked_model(
-        layout.space,
-        boundary=part.boundary,
-        method=part.method,
-        total_variation=part.total_variation,
-        spacing=spacing_of(layout, recipe),
-        compatibility=recipe.compatibility,
-        background=part.background,
-        finer=part.factors(layout.space) if part.is_finer else None,
-    )
-    return model
+    spacing = spacing_of(layout, recipe)
+    return checked_model_of(recipe.deconvolve, recipe, layout.space, spacing)[0]
 
 
 def stacks_of(
@@ -217,18 +211,9 @@ def enough_of(
     layout: ImageLayout, middle: NDArray[Any], kernel: Array, recipe: Recipe, engine: Engine
 ) -> Steps[Enough]:
     """Return how many iterations are enough for the middle of an image; see `first_with_light`."""
-    part = recipe.deconvolve
-    model, _ = checked_model(
-        middle.shape,
-        boundary=part.boundary,
-        method=part.method,
-        total_variation=part.total_variation,
-        spacing=spacing_of(layout, recipe),
-        compatibility=recipe.compatibility,
-        background=part.background,
-        mask=counting_voxels(middle, part.saturation),
-        finer=part.factors(middle.shape) if part.is_finer else None,
-    )
+    part, spacing = recipe.deconvolve, spacing_of(layout, recipe)
+    mask = counting_voxels(middle, part.saturation)
+    model, _ = checked_model_of(part, recipe, middle.shape, spacing, mask)
     return (
         yield from enough_iterations(
             check_image(middle), kernel, engine, model, bytes_of(recipe.memory)
