@@ -31,6 +31,11 @@ from napari_psf_distiller.starting import PROGRAM
 
 __all__ = ["argument_parser"]
 
+# What --spacing is of an image that is deconvolved.
+SPACING_OF_IMAGE = (
+    "the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the PSF's)"
+)
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -91,6 +96,16 @@ def argument_parser() -> argparse.ArgumentParser:
         # One given before the command stays.
         _add_verbose(part, argparse.SUPPRESS)
     return parser
+
+
+def _add_mask(part: argparse.ArgumentParser) -> None:
+    """Add the option for a mask of the image."""
+    part.add_argument(
+        "--mask",
+        type=Path,
+        metavar="TIF",
+        help="a TIFF of the image's shape: where it is 0, the image does not count",
+    )
 
 
 def _add_spacing(part: argparse.ArgumentParser, text: str) -> None:
@@ -206,17 +221,9 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         help="file to write: float32, .tif for ImageJ's TIFF or .ome.tif for OME-TIFF; of a data "
         "set an OME-Zarr, .zarr",
     )
-    _add_spacing(
-        part,
-        "the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the PSF's)",
-    )
+    _add_spacing(part, SPACING_OF_IMAGE)
     add_options(part, Deconvolve)
-    part.add_argument(
-        "--mask",
-        type=Path,
-        metavar="TIF",
-        help="a TIFF of the image's shape: where it is 0, the image does not count",
-    )
+    _add_mask(part)
     part.add_argument(
         "--workers",
         type=int,
@@ -300,19 +307,11 @@ def _add_try(subparsers: argparse._SubParsersAction[_Parser]) -> None:
         help="try these weights of the total variation too, with the first number of iterations, "
         "or else with the automatic end",
     )
-    _add_spacing(
-        part,
-        "the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the PSF's)",
-    )
+    _add_spacing(part, SPACING_OF_IMAGE)
     others = (one.field for one in declared(Deconvolve))
     tried = ("iterations", "total_variation")
     add_options(part, Deconvolve, *(field for field in others if field not in tried))
-    part.add_argument(
-        "--mask",
-        type=Path,
-        metavar="TIF",
-        help="a TIFF of the image's shape: where it is 0, the image does not count",
-    )
+    _add_mask(part)
     part.add_argument(
         "--workers",
         type=int,
