@@ -18,6 +18,7 @@ from napari_psf_distiller.joint.basis.field_evidence import (
     FieldScales,
     field_evidence,
     field_priors,
+    symmetric_precision,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.field_model import PolynomialField
@@ -130,7 +131,7 @@ def field_with_evidence(
         term_priors(extended, model.priors[0], {}),
         grown,
         scales,
-        field_priors(extended, envelope, grown.degrees[1:], scales),
+        field_priors(extended, symmetric_precision(extended, envelope), grown.degrees[1:], scales),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +12,28 @@ from scipy import linalg
 from napari_psf_distiller.compute.threads import in_turn
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import (
+    SCALE_BOUNDS,
+    OrderEvidence,
     OrderScale,
+    Stack,
+    evidence_of,
+    independent,
     likeliest_scale,
     order_precision,
     order_scale,
+    whitened_gradients,
 )
 from napari_psf_distiller.joint.basis.spectrum_prior import prior_precision
 
-__all__ = ["FieldScales", "field_evidence", "field_priors", "field_scales"]
+__all__ = [
+    "FieldScales",
+    "field_evidence",
+    "field_priors",
+    "field_scales",
+    "symmetric_precision",
+]
 
 Floats = NDArray[np.float64]
-Stack = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 # By the angular order of the PSF and the degree of the field's polynomials: how strong they are,
 # in units of what the envelope lets through.
@@ -34,24 +44,9 @@ FieldScales = Mapping[tuple[int, int], OrderScale]
 SYMMETRIC_COMBINATIONS = 100
 
 
-class FieldEvidence(NamedTuple):
-    """What residuals say of a change of the PSF with the place.
-
-    Attributes
-    ----------
-    scale : OrderScale
-        The powers that make the residuals likeliest.
-    nats : float
-        By how much likelier these make the residuals than a PSF without the change.
-    """
-
-    scale: OrderScale
-    nats: float
-
-
 def field_evidence(
     basis: FourierBessel, envelope: Floats, stacks: Mapping[int, Sequence[Stack]]
-) -> dict[tuple[int, int], FieldEvidence]:
+) -> dict[tuple[int, int], OrderEvidence]:
     """Return what the residuals of a model say of changes of its PSF with the place.
 
     Parameters
@@ -75,54 +70,50 @@ def field_evidence(
     are normally distributed about 0 within the envelope, with a scale of those that are even along
     z, and one of those that are odd (of order 0: one scale); the likeliest scale is taken.
     """
-    found = {}
+    found, root = {}, _symmetric_root(basis, envelope)
     for degree, of_modes in stacks.items():
         for order in basis.orders:
             terms = [n for n, (of, _) in enumerate(basis.terms) if of == order]
-            pairs = [(term, stack) for term in terms for stack in of_modes]
+            pairs = [(stack, term) for term in terms for stack in of_modes]
             if order == 0:
-                whitened = in_turn(partial(_whitened_symmetric, basis, envelope), of_modes)
+                whitened = in_turn(partial(_whitened_symmetric, basis, root), of_modes)
                 scale, nats = likeliest_scale(whitened)
-                found[order, degree] = FieldEvidence(OrderScale(scale, scale), nats)
+                found[order, degree] = OrderEvidence(OrderScale(scale, scale), nats)
                 continue
-            sides = in_turn(lambda pair: _whitened(basis, *pair), pairs)
-            (even, even_nats), (odd, odd_nats) = (
-                likeliest_scale([data[side] for data in sides]) for side in (0, 1)
-            )
-            found[order, degree] = FieldEvidence(OrderScale(even, odd), even_nats + odd_nats)
+            sides = in_turn(lambda pair: whitened_gradients(basis, *pair), pairs)
+            found[order, degree] = evidence_of(sides)
     return found
 
 
-def _whitened(basis: FourierBessel, term: int, stack: Stack) -> list[tuple[Floats, Floats]]:
-    """Return information and gradient of a term's combinations of variance 1, even and odd."""
-    residual, weight = stack
-    deviations = np.sqrt(basis.prior_variances_of(term))
-    matrix = basis.hessian(weight, term) * deviations[:, None] * deviations
-    gradient = deviations * basis.bead_adjoint(residual, term)
-    odd = basis.odd(term)
-    return [_independent(matrix[np.ix_(side, side)], gradient[side]) for side in (~odd, odd)]
+def _symmetric_root(basis: FourierBessel, envelope: Floats) -> Floats:
+    """Return the combinations of order 0 of the largest variance, scaled to the variance 1."""
+    variances, vectors = np.linalg.eigh(basis.parts[0].envelope_covariance(envelope))
+    deviations = np.sqrt(np.maximum(variances[-SYMMETRIC_COMBINATIONS:], 0))
+    root: Floats = vectors[:, -SYMMETRIC_COMBINATIONS:] * deviations
+    return root
 
 
-def _whitened_symmetric(
-    basis: FourierBessel, envelope: Floats, stack: Stack
-) -> tuple[Floats, Floats]:
+def _whitened_symmetric(basis: FourierBessel, root: Floats, stack: Stack) -> tuple[Floats, Floats]:
     """Return information and gradient of combinations of order 0, each of variance 1."""
     residual, weight = stack
-    variances, vectors = np.linalg.eigh(basis.parts[0].envelope_covariance(envelope))
-    kept = vectors[:, -SYMMETRIC_COMBINATIONS:] * np.sqrt(
-        np.maximum(variances[-SYMMETRIC_COMBINATIONS:], 0)
-    )
-    matrix = kept.T @ basis.hessian(weight, 0) @ kept
-    return _independent(matrix, kept.T @ basis.bead_adjoint(residual, 0))
+    matrix = root.T @ basis.hessian(weight, 0) @ root
+    return independent(matrix, root.T @ basis.bead_adjoint(residual, 0))
 
 
-def _independent(matrix: Floats, gradient: Floats) -> tuple[Floats, Floats]:
-    information, vectors = np.linalg.eigh(matrix)
-    return np.maximum(information, 0), vectors.T @ gradient
+def symmetric_precision(basis: FourierBessel, envelope: Floats) -> Floats:
+    """Return the prior precision of changes of order 0 of the scale 1, (coefficients, the same).
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    envelope : numpy.ndarray
+        (Z, rings): see `FourierBessel.envelope`.
+    """
+    return prior_precision(basis.parts[0].envelope_covariance(envelope))
 
 
 def field_priors(
-    basis: FourierBessel, envelope: Floats, degrees: Sequence[int], scales: FieldScales
+    basis: FourierBessel, symmetric: Floats, degrees: Sequence[int], scales: FieldScales
 ) -> list[list[Floats | None]]:
     """Return the prior precision of what a PSF changes by with the place.
 
@@ -130,8 +121,8 @@ def field_priors(
     ----------
     basis : FourierBessel
         With an envelope, if it has orders beyond 0.
-    envelope : numpy.ndarray
-        (Z, rings)
+    symmetric : numpy.ndarray
+        See `symmetric_precision`.
     degrees : sequence of int
         Of each of the field's modes but the first.
     scales : mapping
@@ -142,7 +133,6 @@ def field_priors(
     list of list of numpy.ndarray
         For each of these modes, of each term: (coefficients,), or (coefficients, the same).
     """
-    symmetric = prior_precision(basis.parts[0].envelope_covariance(envelope))
     none = OrderScale(0.0, 0.0)
     by_degree: dict[int, list[Floats | None]] = {}
     for degree in set(degrees):
@@ -150,7 +140,7 @@ def field_priors(
         for term, (order, _) in enumerate(basis.terms):
             scale = scales.get((order, degree), none)
             if order == 0:
-                priors.append(symmetric / max(scale.even, MIN_SCALE))
+                priors.append(symmetric / max(scale.even, SCALE_BOUNDS[0]))
             else:
                 variances, odd = basis.prior_variances_of(term), basis.odd(term)
                 priors.append(order_precision(variances, odd, scale))
@@ -158,13 +148,9 @@ def field_priors(
     return [by_degree[degree] for degree in degrees]
 
 
-# What has no evidence is held at 0 by this scale.
-MIN_SCALE = 1e-6
-
-
 def field_scales(
     basis: FourierBessel,
-    envelope: Floats,
+    symmetric: Floats,
     degrees: Sequence[int],
     parameters: Floats,
     precisions: Sequence[Sequence[Floats]],
@@ -173,7 +159,7 @@ def field_scales(
 
     Parameters
     ----------
-    basis, envelope, degrees
+    basis, symmetric, degrees
         See `field_priors`.
     parameters : numpy.ndarray
         (modes but the first, coefficients).
@@ -184,7 +170,6 @@ def field_scales(
     -----
     See `order_scale`.
     """
-    symmetric = prior_precision(basis.parts[0].envelope_covariance(envelope))
     parts = [basis.split(row) for row in parameters]
     found = {}
     for degree in set(degrees):

@@ -16,16 +16,24 @@ from napari_psf_distiller.joint.basis.spectrum_prior import floored_variances
 from napari_psf_distiller.joint.linearised import Linearised
 
 __all__ = [
+    "SCALE_BOUNDS",
     "OrderEvidence",
     "OrderScale",
+    "Stack",
+    "evidence_of",
+    "independent",
     "likeliest_scale",
     "order_evidence",
     "order_precision",
     "order_priors",
     "order_scale",
+    "whitened_gradients",
 ]
 
 Floats = NDArray[np.float64]
+
+# Residuals of beads laid upon each other, and their weights; see `Linearised.stacked_residual`.
+Stack = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 # The scales looked at: an order's power, in units of what the envelope lets through.
 SCALE_BOUNDS = (1e-6, 1e4)
@@ -86,7 +94,8 @@ def order_evidence(
     those that are odd; the scales that make the residuals likeliest are taken.
     """
     terms = [n for n, (order, _) in enumerate(basis.terms) if order not in skip]
-    whitened = in_turn(partial(_whitened_gradients, basis, state), terms)
+    stack = state.stacked_residual, state.stacked_weight
+    whitened = in_turn(partial(whitened_gradients, basis, stack), terms)
     found = {}
     for order in basis.orders:
         if order in skip:
@@ -96,11 +105,16 @@ def order_evidence(
             for sides, term in zip(whitened, terms, strict=True)
             if basis.terms[term][0] == order
         ]
-        (even, even_nats), (odd, odd_nats) = (
-            likeliest_scale([sides[side] for sides in data]) for side in (0, 1)
-        )
-        found[order] = OrderEvidence(OrderScale(even, odd), even_nats + odd_nats)
+        found[order] = evidence_of(data)
     return found
+
+
+def evidence_of(whitened: Sequence[Sequence[tuple[Floats, Floats]]]) -> OrderEvidence:
+    """Return the evidence for an order by some terms' `whitened_gradients`."""
+    (even, even_nats), (odd, odd_nats) = (
+        likeliest_scale([sides[side] for sides in whitened]) for side in (0, 1)
+    )
+    return OrderEvidence(OrderScale(even, odd), even_nats + odd_nats)
 
 
 def order_scale(
@@ -216,19 +230,22 @@ def _negative_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> f
     )
 
 
-def _whitened_gradients(
-    basis: FourierBessel, state: Linearised, term: int
+def whitened_gradients(
+    basis: FourierBessel, stack: Stack, term: int
 ) -> list[tuple[Floats, Floats]]:
     """Return the information and the gradient of a term's combinations, made independent.
 
     First of those that are even along z, then of those that are odd; each of prior variance 1.
     """
+    residual, weight = stack
     deviations = np.sqrt(basis.prior_variances_of(term))
-    matrix = basis.hessian(state.stacked_weight, term) * deviations[:, None] * deviations
-    gradient = deviations * basis.bead_adjoint(state.stacked_residual, term)
+    matrix = basis.hessian(weight, term) * deviations[:, None] * deviations
+    gradient = deviations * basis.bead_adjoint(residual, term)
     odd = basis.odd(term)
-    found = []
-    for side in (~odd, odd):
-        information, vectors = np.linalg.eigh(matrix[np.ix_(side, side)])
-        found.append((np.maximum(information, 0), vectors.T @ gradient[side]))
-    return found
+    return [independent(matrix[np.ix_(side, side)], gradient[side]) for side in (~odd, odd)]
+
+
+def independent(matrix: Floats, gradient: Floats) -> tuple[Floats, Floats]:
+    """Return the information and the gradient of combinations that a matrix makes independent."""
+    information, vectors = np.linalg.eigh(matrix)
+    return np.maximum(information, 0), vectors.T @ gradient

@@ -17,6 +17,7 @@ from napari_psf_distiller.joint.basis.field_evidence import (
     FieldScales,
     field_priors,
     field_scales,
+    symmetric_precision,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import order_priors
@@ -514,11 +515,11 @@ class JointModel(LinearUnknowns):
         if not isinstance(self.field_model, PolynomialField):
             return
         degrees = self.field_model.degrees[1:]
-        envelope = self.basis.envelope(self.coefficients)
+        symmetric = symmetric_precision(self.basis, self.basis.envelope(self.coefficients))
         self.field_scales = field_scales(
-            self.basis, envelope, degrees, self._parameters[1:], state.precisions[1:]
+            self.basis, symmetric, degrees, self._parameters[1:], state.precisions[1:]
         )
-        self.variation_priors = field_priors(self.basis, envelope, degrees, self.field_scales)
+        self.variation_priors = field_priors(self.basis, symmetric, degrees, self.field_scales)
 
     def update_noise(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""
