@@ -18,6 +18,8 @@ def field_of(degree: int = 2, **changes) -> PSFField:
     given = {
         "degree": degree,
         "extent": EXTENT,
+        "image_shape": (40, 60),
+        "pixel": (0.1, 0.1),
         "amplitudes": rng.standard_normal((count, 3, 5, 4)),
         "gram": polynomials.T @ polynomials / len(beads),
         "spacing": (0.2, 0.1, 0.1),
@@ -71,6 +73,7 @@ def test_a_file_keeps_it(errors):
     of = field_of() if errors else field_of(errors=None)
     back = PSFField.from_arrays({"waves": np.zeros(3), **of.arrays()})
     assert (back.degree, back.extent, back.spacing) == (2, EXTENT, (0.2, 0.1, 0.1))
+    assert (back.image_shape, back.pixel) == ((40, 60), (0.1, 0.1))
     np.testing.assert_allclose(back.amplitudes, of.amplitudes, rtol=1e-6)
     np.testing.assert_array_equal(back.gram, of.gram)
     assert (back.errors is None) == (not errors)

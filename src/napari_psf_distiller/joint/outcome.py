@@ -293,9 +293,13 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
         ]
         voxels.append(change_errors(basis.on_voxels, precision, total, errors.fraction))
     sz, sy, sx = basis.spacing
+    _, rows, columns = model.bead_image.intensity.shape
+    _, height, width = model.bead_image.spacing
     return PSFField(
         degree=field_model.degree,
         extent=field_model.extent,
+        image_shape=(rows, columns),
+        pixel=(height, width),
         amplitudes=np.stack(
             [np.array(basis.psf_amplitudes(mode / total)) for mode in model.parameters]
         ),

@@ -76,6 +76,10 @@ class PSFField:
     extent : tuple of tuple of float
         Where the outermost beads lie, (first, last) along y and along x, in voxels of the bead
         image.
+    image_shape : tuple of int
+        (Y, X): rows and columns of the bead image.
+    pixel : tuple of float
+        Size of the bead image's voxels along y and x, in micrometres.
     amplitudes : numpy.ndarray
         (polynomials, terms, waves, radial): of each polynomial, the amplitudes of the functions;
         see `FittedFunctions`.
@@ -92,6 +96,8 @@ class PSFField:
 
     degree: int
     extent: Extent
+    image_shape: tuple[int, int]
+    pixel: tuple[float, float]
     amplitudes: Floats = field(repr=False)
     gram: Floats = field(repr=False)
     spacing: tuple[float, float, float]
@@ -135,6 +141,8 @@ class PSFField:
         found = {
             "degree": np.array(self.degree),
             "extent": np.array(self.extent),
+            "image_shape": np.array(self.image_shape, np.int32),
+            "pixel": np.array(self.pixel),
             "amplitudes": self.amplitudes.astype(np.float32),
             "gram": self.gram,
             "spacing": np.array(self.spacing),
@@ -171,11 +179,15 @@ class PSFField:
             raise ValueError("The field's polynomials and their amplitudes do not agree.")
         (top, bottom), (left, right) = own["extent"].astype(np.float64).tolist()
         sz, sy, sx = (float(size) for size in own["spacing"])
+        rows, columns = (int(n) for n in own["image_shape"])
+        height, width = (float(size) for size in own["pixel"])
         return cls(
-            degree,
-            ((top, bottom), (left, right)),
-            amplitudes,
-            gram,
-            (sz, sy, sx),
-            None if errors is None else np.asarray(errors, np.float32),
+            degree=degree,
+            extent=((top, bottom), (left, right)),
+            image_shape=(rows, columns),
+            pixel=(height, width),
+            amplitudes=amplitudes,
+            gram=gram,
+            spacing=(sz, sy, sx),
+            errors=None if errors is None else np.asarray(errors, np.float32),
         )
