@@ -117,12 +117,41 @@ class PSFField:
         """
         if self.errors is None:
             return None
-        own = np.linalg.solve(np.linalg.cholesky(self.gram), self._polynomials(y, x))
-        degrees = np.array(field_degrees(self.degree))
-        strengths = [float((own[degrees == d] ** 2).sum()) for d in range(self.degree + 1)]
+        strengths = self.degree_strengths_at(y, x)
         variance = np.tensordot(strengths, self.errors.astype(np.float64) ** 2, axes=1)
         errors: NDArray[np.float32] = np.sqrt(variance).astype(np.float32)
         return errors
+
+    def degree_strengths_at(self, y: float, x: float) -> Floats:
+        """Return how strongly the polynomials of each degree count in the errors at a place.
+
+        Returns
+        -------
+        numpy.ndarray
+            (degrees,): the sum of the squares of each degree's polynomials, made orthonormal over
+            the beads. The variance of what is found at the place is the sum of these times the
+            variances that are known for each degree; see `errors`.
+        """
+        strengths: Floats = self.degree_strengths(self._polynomials(y, x)[None])[0]
+        return strengths
+
+    def degree_strengths(self, polynomials: Floats) -> Floats:
+        """Return the same for values of the polynomials, or for differences of such.
+
+        Parameters
+        ----------
+        polynomials : numpy.ndarray
+            (places, polynomials).
+
+        Returns
+        -------
+        numpy.ndarray
+            (places, degrees).
+        """
+        own = np.linalg.solve(np.linalg.cholesky(self.gram), polynomials.T) ** 2
+        of_degree = np.equal.outer(np.array(field_degrees(self.degree)), np.arange(self.degree + 1))
+        strengths: Floats = own.T @ of_degree.astype(np.float64)
+        return strengths
 
     def is_covered(self, y: float, x: float) -> bool:
         """Return whether a place lies among the beads, and not beyond the outermost ones."""
@@ -130,10 +159,12 @@ class PSFField:
             first <= place <= last for place, (first, last) in zip((y, x), self.extent, strict=True)
         )
 
+    def polynomials_at(self, places: Floats) -> Floats:
+        """Return the polynomials at places, (places, polynomials); see `field_polynomials`."""
+        return field_polynomials(self.degree, self.extent, places)
+
     def _polynomials(self, y: float, x: float) -> Floats:
-        polynomials: Floats = field_polynomials(
-            self.degree, self.extent, np.array([[y, x]], np.float64)
-        )[0]
+        polynomials: Floats = self.polynomials_at(np.array([[y, x]], np.float64))[0]
         return polynomials
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -190,8 +190,7 @@ class FittedFunctions:
             (np.arange(n) - n // 2) * size + middle
             for n, size, middle in zip(shape, spacing, centre, strict=True)
         )
-        # A sine is a cosine a quarter of a turn later.
-        along = np.cos(2 * np.pi * z[:, None] * self.waves - np.where(self.waves < 0, np.pi / 2, 0))
+        along = self.waves_along(z)
         distance = np.hypot(y[:, None], x)
         angle = np.arctan2(y[:, None], np.broadcast_to(x, distance.shape))
         _, first, ring = np.unique(
@@ -207,6 +206,20 @@ class FittedFunctions:
             planes = (along @ part @ bessel[order])[:, ring]
             values += planes * angular_factor(order, sine, angle) if order else planes
         return values
+
+    def waves_along(self, z: Floats, *, slope: bool = False) -> Floats:
+        """Return the waves at places along z, (places, waves).
+
+        Parameters
+        ----------
+        z : numpy.ndarray
+            (places,): from the window's middle, in micrometres.
+        slope : bool
+            Their derivatives by z instead.
+        """
+        # A sine is a cosine a quarter of a turn later.
+        phase = 2 * np.pi * z[:, None] * self.waves - np.where(self.waves < 0, np.pi / 2, 0)
+        return -2 * np.pi * self.waves * np.sin(phase) if slope else np.cos(phase)
 
     def _on_pixels(self, spacing: Sequence[float]) -> dict[tuple[int, bool], Floats]:
         """Return each term's amplitudes as pixels of another size see them."""

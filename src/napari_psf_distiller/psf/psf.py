@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.arrays import HoldsArray, read_only
@@ -20,6 +21,8 @@ from napari_psf_distiller.io import read_stored_psf
 from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import grids, picture
+from napari_psf_distiller.psf.field_mapping import map_field
+from napari_psf_distiller.psf.field_maps import FieldMaps
 from napari_psf_distiller.psf.functions import FittedFunctions
 from napari_psf_distiller.psf.tails import continued
 from napari_psf_distiller.recipe import Recipe
@@ -203,6 +206,60 @@ class PSF(HoldsArray):
             moved[0] if self.ndim == 2 else moved, sizes, self.spacing, shape, scale
         )
         return dataclasses.replace(found, error=error)
+
+    def field_maps(
+        self, places: int | tuple[int, int] = 9, beads: pd.DataFrame | None = None
+    ) -> FieldMaps:
+        """Return maps of the PSF over the field of view, with their errors.
+
+        Parameters
+        ----------
+        places : int or (int, int)
+            How many places along y and along x: the bead image is divided into so many equal parts,
+            and a place is the middle of one.
+        beads : pandas.DataFrame, optional
+            The beads that it was distilled from, such as `Result.beads`: where these lie on a
+            slide, they tell where the PSF is in focus.
+
+        Returns
+        -------
+        FieldMaps
+            Widths with their ratio to the theory, how strong each angular order is and which way it
+            points, and the focus. Of a PSF that is the same everywhere the maps are flat.
+
+        Raises
+        ------
+        InputError
+            The PSF has no functions, or does not say of which image it is; the places are none; the
+            beads are those of another image.
+
+        Examples
+        --------
+        >>> import napari_psf_distiller as psfd
+        >>> field = psfd.simulate_beads((24, 64, 64), beads=4, seed=1)
+        >>> result = psfd.distill(field.image, spacing=field.spacing, device="numpy")
+        >>> maps = result.psf.field_maps(places=3, beads=result.beads)
+        >>> maps.shape, maps.varies, sorted(maps.widths)
+        ((3, 3), False, ['x', 'y', 'z'])
+        """
+        if self.model is None:
+            raise InputError(
+                "The PSF has no functions that tell how it changes over the field, which only the "
+                "joint fit gives; distil it by that."
+            )
+        of_field, optics, image_shape = self.model.over_field, None, None
+        if self.recipe is not None:
+            optics, made = self.recipe.optics, self.recipe.provenance
+            image_shape = None if made is None else made.image_shape
+        if of_field is not None:
+            image_shape = of_field.image_shape
+        if image_shape is None:
+            raise InputError(
+                "The PSF does not say how large the bead image is that it was distilled from, so "
+                "that there is no field to map; distil it again."
+            )
+        size = (image_shape[-2], image_shape[-1])
+        return map_field(self.model, self.spacing, size, places, beads, optics)
 
     def evaluate(
         self,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.misfit.field_variation import place_in_words
 from napari_psf_distiller.joint.results import JointFitResult
+from napari_psf_distiller.psf.angular_orders import aberration_name
 from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.psf.functions import FittedFunctions
 
@@ -25,15 +26,6 @@ PLACES = 3
 # A PSF that changes by less than this, in relative L2 from the middle to its farthest place, is as
 # good as constant.
 MIN_CHANGE = 0.05
-
-# What a change of each angular order is called.
-ABERRATIONS = {
-    0: "focus or spherical aberration",
-    1: "coma",
-    2: "astigmatism",
-    3: "trefoil",
-    4: "quatrefoil",
-}
 
 
 class _FieldChange(NamedTuple):
@@ -56,7 +48,7 @@ class _FieldChange(NamedTuple):
     @property
     def aberration(self) -> str:
         """What a change of this order is called."""
-        return ABERRATIONS.get(self.order, f"the angular order {self.order}")
+        return aberration_name(self.order)
 
 
 def field_warnings(fit: JointFitResult) -> list[str]:
