@@ -10,8 +10,12 @@ from varying_psfs import varying_psf
 from napari_psf_distiller import figures
 
 BEADS = pd.DataFrame({"z": 5.0, "y": [10.0, 30.0], "x": [8.0, 20.0], "used": [True, False]})
-# Coma that grows along x, and some of the third and the fourth term, astigmatism.
-PARTS = {(2, 1): 0.3, (0, 3): 0.3, (1, 4): 0.1}
+# Coma that grows along x, and astigmatism, of the third term and of the fourth.
+PARTS = [
+    (lambda y, x: 0.3 * x, 1),
+    (lambda y, x: 0.3, 3),
+    (lambda y, x: 0.1 * y, 4),
+]
 
 
 def drawn(maps, beads=None, foreground="black"):
@@ -77,7 +81,7 @@ def test_used_beads_lie_on_the_pictures(maps):
 
 
 def test_a_flat_map_has_a_bar_of_colours_too():
-    figure, pictures = drawn(varying_psf({}).field_maps(2), foreground="white")
+    figure, pictures = drawn(varying_psf([]).field_maps(2), foreground="white")
     (image,) = pictures["FWHM along z (nm)"].images
     low, high = image.get_clim()
     assert low < image.get_array().min() < high

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from joint_fields import basis_of, gaussian_coefficients
+from numpy.typing import NDArray
 
 from napari_psf_distiller import PSF
 from napari_psf_distiller.psf import FittedFunctions
-from napari_psf_distiller.psf.field import PSFField, field_degrees
+from napari_psf_distiller.psf.field import PSFField, field_degrees, field_polynomials
+
+Floats = NDArray[np.float64]
+# What a term is at a place, y and x from -1 to 1, and the number of the term.
+Parts = Sequence[tuple[Callable[[Floats, Floats], Floats], int]]
 
 SPACING = (0.3, 0.1, 0.1)
 IMAGE_SHAPE = (40, 40)
@@ -26,15 +32,30 @@ def constant_functions(orders: tuple[int, ...] = (0, 1, 2)) -> FittedFunctions:
     return dataclasses.replace(functions, spacing=SPACING)
 
 
-def varying_functions(
-    parts: dict[tuple[int, int], float], degree: int = 1, **changes: Any
-) -> FittedFunctions:
+def polynomials_of(function: Callable[[Floats, Floats], Floats], degree: int) -> Floats:
+    """Return how much of each polynomial of the field a function of the place has.
+
+    Parameters
+    ----------
+    function : callable
+        Of y and x, each from -1 to 1 among the beads; a polynomial up to the degree.
+    degree : int
+    """
+    side = np.linspace(-1, 1, 7)
+    y, x = (values.ravel() for values in np.meshgrid(side, side, indexing="ij"))
+    middles, halves = np.mean(EXTENT, axis=1), np.ptp(EXTENT, axis=1) / 2
+    values = field_polynomials(degree, EXTENT, middles + halves * np.stack([y, x], axis=1))
+    return np.asarray(np.linalg.lstsq(values, function(y, x) + 0 * y)[0], np.float64)
+
+
+def varying_functions(parts: Parts, degree: int = 1, **changes: Any) -> FittedFunctions:
     """Return functions whose terms grow with the place.
 
     Parameters
     ----------
-    parts : dict
-        (polynomial, term) -> how much there is of the term, as a part of the Gaussian's amplitudes.
+    parts : sequence
+        How much there is of a term as a function of the place, see `polynomials_of`, and which term
+        it is; as a part of the Gaussian's amplitudes.
     degree : int
     **changes
         Of the field.
@@ -45,8 +66,8 @@ def varying_functions(
     amplitudes[0] = functions.amplitudes
     # The radial frequencies tell an order's part from a displacement's.
     strength = functions.amplitudes[0] * functions.radial**2 / (functions.radial**2).mean()
-    for (polynomial, term), part in parts.items():
-        amplitudes[polynomial, term] += part * strength
+    for part, term in parts:
+        amplitudes[:, term] += np.multiply.outer(polynomials_of(part, degree), strength)
     over_field = PSFField(
         degree=degree,
         extent=EXTENT,
@@ -59,7 +80,7 @@ def varying_functions(
     return dataclasses.replace(functions, over_field=dataclasses.replace(over_field, **changes))
 
 
-def varying_psf(parts: dict[tuple[int, int], float], degree: int = 1, **changes: Any) -> PSF:
+def varying_psf(parts: Parts, degree: int = 1, **changes: Any) -> PSF:
     """Return a PSF of `varying_functions`."""
     functions = varying_functions(parts, degree, **changes)
     array = functions.evaluate(SPACING, functions.window).values

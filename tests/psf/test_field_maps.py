@@ -9,16 +9,36 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from varying_psfs import EXTENT, IMAGE_SHAPE, SPACING, varying_functions, varying_psf
+from varying_psfs import (
+    EXTENT,
+    IMAGE_SHAPE,
+    SPACING,
+    polynomials_of,
+    varying_functions,
+    varying_psf,
+)
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.psf.angular_orders import angular_orders
 
-# Polynomials of the first degree, and terms.
-ONE, DOWN, ACROSS = 0, 1, 2
+# Terms of the functions, and how they may depend on the place.
 COSINE, SINE, COSINE_2 = 1, 2, 3
-# Of degree 2: polynomials by their degrees along y and x.
-PAIRS = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)]
+
+
+def down(y, x):
+    return y
+
+
+def across(y, x):
+    return x
+
+
+def everywhere(y, x):
+    return 1.0
+
+
+def scaled(part, amount):
+    return lambda y, x: amount * part(y, x)
 
 
 def beads_at(places, z, used=True) -> pd.DataFrame:
@@ -44,41 +64,47 @@ def constant() -> psfd.Result:
         return psfd.distill(field.image, (0.3, 0.1, 0.1), recipe=recipe, device="numpy")
 
 
-def turned(functions):
-    """Return the functions of the image turned as `numpy.rot90` turns it."""
-    amplitudes = np.empty_like(functions.over_field.amplitudes)
-    for (down, across), part in zip(PAIRS, functions.over_field.amplitudes, strict=True):
-        amplitudes[PAIRS.index((across, down))] = part * (-1) ** across
+def turned(part, term, amount):
+    """Return what there is of terms in the image turned as `numpy.rot90` turns it."""
+
+    def before(y, x):
+        # Rows of the turned image are the columns of the other, from the last to the first.
+        return part(x, -y)
+
+    if term == 0:
+        return [(scaled(before, amount), 0)]
     # A pattern's angle is a quarter of a turn less.
-    back = amplitudes.copy()
-    for order in (1, 2):
-        cosine, sine = 2 * order - 1, 2 * order
-        c, s = np.cos(-order * np.pi / 2), np.sin(-order * np.pi / 2)
-        back[:, cosine] = c * amplitudes[:, cosine] - s * amplitudes[:, sine]
-        back[:, sine] = s * amplitudes[:, cosine] + c * amplitudes[:, sine]
-    of_field = dataclasses.replace(functions.over_field, amplitudes=back)
-    return dataclasses.replace(functions, over_field=of_field)
+    order, is_sine = (term + 1) // 2, term % 2 == 0
+    angle = -order * np.pi / 2
+    cosine, sine = (-np.sin(angle), np.cos(angle)) if is_sine else (np.cos(angle), np.sin(angle))
+    return [
+        (scaled(before, amount * cosine), 2 * order - 1),
+        (scaled(before, amount * sine), 2 * order),
+    ]
 
 
-parts = st.dictionaries(
-    st.tuples(st.integers(0, 5), st.integers(0, 4)), st.floats(-0.2, 0.2), min_size=1, max_size=6
+FUNCTIONS = [everywhere, down, across, lambda y, x: y * x, lambda y, x: y**2, lambda y, x: x**2]
+parts = st.lists(
+    st.tuples(st.sampled_from(FUNCTIONS), st.integers(0, 4), st.floats(-0.2, 0.2)),
+    min_size=1,
+    max_size=6,
 )
 
 
 @settings(max_examples=12, deadline=None)
 @given(parts=parts)
 def test_turning_the_image_turns_the_maps(parts):
-    psf = varying_psf(parts, degree=2)
-    other = dataclasses.replace(psf, model=turned(psf.model)).field_maps(3)
-    maps = psf.field_maps(3)
+    before = [(scaled(part, amount), term) for part, term, amount in parts]
+    after = [one for part, term, amount in parts for one in turned(part, term, amount)]
+    maps, other = (varying_psf(some, degree=2).field_maps(3) for some in (before, after))
     for axis, own in (("z", "z"), ("y", "x"), ("x", "y")):
         expected = np.rot90(maps.widths[own].values)
         np.testing.assert_allclose(other.widths[axis].values, expected, rtol=1e-3)
-    for one, before in zip(other.orders, maps.orders, strict=True):
-        np.testing.assert_allclose(one.strength, np.rot90(before.strength), atol=1e-6)
+    for one, first in zip(other.orders, maps.orders, strict=True):
+        np.testing.assert_allclose(one.strength, np.rot90(first.strength), atol=1e-6)
         if one.order:
             strong = one.strength > 1e-3
-            turns = one.order * (one.direction - (np.rot90(before.direction) - 90))
+            turns = one.order * (one.direction - (np.rot90(first.direction) - 90))
             np.testing.assert_allclose(np.cos(np.radians(turns[strong])), 1, atol=1e-4)
 
 
@@ -87,13 +113,12 @@ def test_turning_the_image_turns_the_maps(parts):
 def test_a_pattern_that_is_turned_turns_the_direction(angle, strength):
     # Pure coma across the field, in a direction of its own.
     phi = np.radians(angle)
-    one = {(ACROSS, COSINE): 0.2, (ONE, COSINE): strength}
-    other = {
-        (ACROSS, COSINE): 0.2 * np.cos(phi),
-        (ACROSS, SINE): 0.2 * np.sin(phi),
-        (ONE, COSINE): strength * np.cos(phi),
-        (ONE, SINE): strength * np.sin(phi),
-    }
+
+    def amount(y, x):
+        return 0.2 * x + strength
+
+    one = [(amount, COSINE)]
+    other = [(scaled(amount, np.cos(phi)), COSINE), (scaled(amount, np.sin(phi)), SINE)]
     places = np.array([[20.0, 10.0], [12.0, 33.0]])
     before, after = (angular_orders(varying_functions(p), places)[1] for p in (one, other))
     np.testing.assert_allclose(after.strength, before.strength, rtol=1e-6)
@@ -102,7 +127,7 @@ def test_a_pattern_that_is_turned_turns_the_direction(angle, strength):
 
 
 def test_coma_that_points_from_the_middle():
-    maps = varying_psf({(ACROSS, COSINE): 0.2, (DOWN, SINE): 0.2}).field_maps(3)
+    maps = varying_psf([(scaled(across, 0.2), COSINE), (scaled(down, 0.2), SINE)]).field_maps(3)
     (coma,) = (one for one in maps.orders if one.name == "coma")
     inwards = coma.direction[1, 2] == pytest.approx(180)
     expected = np.array([[225, 270, 315], [180, np.nan, 0], [135, 90, 45]], float)
@@ -114,10 +139,10 @@ def test_coma_that_points_from_the_middle():
 
 
 def test_a_displacement_is_no_coma():
-    functions = varying_functions({})
+    functions = varying_functions([])
     slopes = functions.amplitudes[0] * functions.radial
     amplitudes = functions.over_field.amplitudes.copy()
-    amplitudes[ACROSS, COSINE] = 0.1 * slopes
+    amplitudes[:, COSINE] = np.multiply.outer(0.1 * polynomials_of(across, 1), slopes)
     of_field = dataclasses.replace(functions.over_field, amplitudes=amplitudes)
     moved = dataclasses.replace(functions, over_field=of_field)
     (coma,) = (o for o in angular_orders(moved, np.array([[20.0, 34.0]])) if o.order == 1)
@@ -125,7 +150,7 @@ def test_a_displacement_is_no_coma():
 
 
 def test_the_tail_of_coma_is_where_the_light_is():
-    psf = varying_psf({(ONE, COSINE): 0.3})
+    psf = varying_psf([(scaled(everywhere, 0.3), COSINE)])
     (coma,) = (one for one in psf.field_maps(1).orders if one.order == 1)
     plane = psf.at(20, 20).array[psf.shape[0] // 2].astype(float)
     n = plane.shape[1]
@@ -137,7 +162,7 @@ def test_the_tail_of_coma_is_where_the_light_is():
 
 
 def test_widths_are_those_of_the_psf_of_each_place():
-    psf = varying_psf({(ACROSS, 0): 0.1, (ONE, COSINE_2): 0.1})
+    psf = varying_psf([(scaled(across, 0.1), 0), (scaled(everywhere, 0.1), COSINE_2)])
     maps = psf.field_maps((1, 3))
     assert maps.shape == (1, 3)
     for column, x in enumerate(maps.columns):
@@ -150,7 +175,7 @@ def test_widths_are_those_of_the_psf_of_each_place():
 
 
 def test_places_are_the_middles_of_equal_parts():
-    maps = varying_psf({(ACROSS, 0): 0.1}).field_maps((2, 4))
+    maps = varying_psf([(scaled(across, 0.1), 0)]).field_maps((2, 4))
     np.testing.assert_allclose(maps.rows, [9.5, 29.5])
     np.testing.assert_allclose(maps.columns, [4.5, 14.5, 24.5, 34.5])
     assert maps.step == (20, 10)
@@ -174,7 +199,9 @@ def test_a_psf_that_is_one_has_flat_maps():
 
 
 def test_the_table(tmp_path):
-    maps = varying_psf({(ACROSS, COSINE): 0.2, (ACROSS, 0): 0.1}).field_maps(3, slide())
+    maps = varying_psf([(scaled(across, 0.2), COSINE), (scaled(across, 0.1), 0)]).field_maps(
+        3, slide()
+    )
     frame = maps.to_frame()
     assert len(frame) == 9
     assert {"y", "x_um", "covered", "fwhm_z_um", "fwhm_x_error_um", "focus_um"} <= set(frame)
@@ -190,7 +217,7 @@ def test_the_table(tmp_path):
 
 
 def test_the_sentences():
-    said = " ".join(varying_psf({(ACROSS, COSINE): 0.5}).field_maps(3).sentences())
+    said = " ".join(varying_psf([(scaled(across, 0.5), COSINE)]).field_maps(3).sentences())
     assert "changes over the field: FWHM z" in said
     assert "Coma: up to" in said
     assert "beads.csv" in said
@@ -200,7 +227,7 @@ def test_the_sentences():
 def test_a_tilted_slide(seed):
     beads = slide(tilt=(0.01, -0.02), seed=seed)
     beads.loc[3, "z"] += 4
-    focus = varying_psf({(ACROSS, 0): 0.0}).field_maps(3, beads).focus
+    focus = varying_psf([(scaled(across, 0.0), 0)]).field_maps(3, beads).focus
     for found, error, true in zip(focus.tilt, focus.tilt_error, (0.01, -0.02), strict=True):
         assert abs(found - np.degrees(true)) < 4 * error
         assert error < 0.3
@@ -210,7 +237,7 @@ def test_a_tilted_slide(seed):
 
 
 def test_a_curved_field():
-    psf = varying_psf({})
+    psf = varying_psf([])
     maps = psf.field_maps(3, slide(bulge=0.1, noise=0.005))
     focus = maps.focus
     half = 0.1 * (EXTENT[0][1] - EXTENT[0][0]) / 2
@@ -224,19 +251,21 @@ def test_a_curved_field():
 def test_the_psf_of_a_place_tells_where_its_beads_are_brightest():
     # A PSF whose peak rises across the field, and beads that the mean PSF was put on: those that
     # look as high are not.
-    functions = varying_functions({})
-    rises = np.where(functions.waves < 0, 1.0, 0.0)
-    top = functions.waves_along(np.zeros(1), slope=True)[0]
-    amplitudes = functions.over_field.amplitudes.copy()
-    # To the first order a displacement along z adds its derivative.
-    cosines = {round(float(f), 6): k for k, f in enumerate(functions.waves) if f > 0}
+    functions = varying_functions([])
+    slopes = functions.waves_along(np.zeros(1), slope=True)[0]
+    of_cosine = {
+        round(f, 6): part for f, part in zip(functions.waves, functions.amplitudes[0], strict=True)
+    }
+    change = np.zeros_like(functions.amplitudes[0])
     for k, f in enumerate(functions.waves):
-        partner = cosines.get(round(float(-f), 6))
-        if f < 0 and partner is not None:
-            amplitudes[ACROSS, 0, k] = 0.05 * top[k] * functions.amplitudes[0, partner] * rises[k]
+        if f < 0:
+            # To the first order a displacement along z adds the derivative.
+            change[k] = 0.05 * slopes[k] * of_cosine[round(-f, 6)]
+    amplitudes = functions.over_field.amplitudes.copy()
+    amplitudes[:, 0] += np.multiply.outer(polynomials_of(across, 1), change)
     of_field = dataclasses.replace(functions.over_field, amplitudes=amplitudes)
     model = dataclasses.replace(functions, over_field=of_field)
-    psf = dataclasses.replace(varying_psf({}), model=model)
+    psf = dataclasses.replace(varying_psf([]), model=model)
     focus = psf.field_maps(3, slide(noise=0.0)).focus
     assert abs(focus.tilt[1]) > 0.5
     assert abs(focus.tilt[0]) < 0.05
@@ -251,7 +280,7 @@ def test_the_psf_of_a_place_tells_where_its_beads_are_brightest():
     ],
 )
 def test_why_there_is_no_map_of_the_focus(beads, said):
-    maps = varying_psf({(ACROSS, 0): 0.1}).field_maps(2, beads)
+    maps = varying_psf([(scaled(across, 0.1), 0)]).field_maps(2, beads)
     assert maps.focus is None
     assert said in maps.focus_note
     assert maps.focus_note in maps.sentences()
@@ -272,7 +301,7 @@ def test_why_there_is_no_map_of_the_focus(beads, said):
 )
 def test_what_cannot_be_is_said(places, beads, said):
     with pytest.raises(psfd.InputError, match=said):
-        varying_psf({}).field_maps(places, beads)
+        varying_psf([]).field_maps(places, beads)
 
 
 def test_a_psf_without_functions_is_told():
@@ -280,13 +309,13 @@ def test_a_psf_without_functions_is_told():
     with pytest.raises(psfd.InputError, match="no functions"):
         psf.field_maps()
     alone = dataclasses.replace(
-        varying_psf({}), model=dataclasses.replace(varying_functions({}), over_field=None)
+        varying_psf([]), model=dataclasses.replace(varying_functions([]), over_field=None)
     )
     with pytest.raises(psfd.InputError, match="how large the bead image is"):
         alone.field_maps()
 
 
 def test_the_bead_image_is_the_fields():
-    maps = varying_psf({}).field_maps(2)
+    maps = varying_psf([]).field_maps(2)
     assert maps.image_shape == IMAGE_SHAPE
     assert maps.pixel == (0.1, 0.1)
