@@ -118,6 +118,7 @@ def attempts_on(
     seek: Seek,
     work: Callable[[Array, Model], Workload],
     masks: Sequence[ArrayLike | None] = (),
+    searches: int = 1,
 ) -> Steps[tuple[Attempt, ...]]:
     """Deconvolve one region of a volume with several settings, as a generator of progress.
 
@@ -141,6 +142,8 @@ def attempts_on(
     masks : sequence of array_like or None
         For each of the settings, the voxels that count, in memory; without it the settings'
         saturation is looked for in what is read.
+    searches : int
+        How many such searches all that is to be done later has, one for each channel.
 
     Yields
     ------
@@ -194,7 +197,7 @@ def attempts_on(
                 enough.iterations,
                 enough.why,
                 seconds,
-                searched + per_voxel * of_all.voxels * enough.iterations,
+                searches * searched + per_voxel * of_all.voxels * enough.iterations,
                 of_all.tiles,
                 engine.description,
                 (*found, *enough.warnings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 
@@ -20,7 +21,13 @@ from napari_psf_distiller.deconvolution.splitting import (
 )
 from napari_psf_distiller.errors import InputError
 
-__all__ = ["REGION_VOXELS", "checked_region", "detailed_region", "middle_region"]
+__all__ = [
+    "REGION_VOXELS",
+    "checked_region",
+    "detailed_region",
+    "light_above_noise",
+    "middle_region",
+]
 
 # A region has about so many voxels unless another is given: it is deconvolved in seconds, and
 # shows enough to judge by.
@@ -29,6 +36,9 @@ REGION_VOXELS = 600_000
 # Of what so many standard deviations of the noise are, noise is not all: of a million voxels none
 # has that by chance.
 ABOVE_NOISE = 5
+
+# Light is looked for without a PSF in detail of less than so many voxels along z, y and x.
+DETAIL_REACH = (8, 16, 16)
 
 # From a median absolute deviation to a standard deviation; and what keeps a quotient finite.
 MAD_TO_SIGMA, TINY = 1.4826, 1e-6
@@ -121,17 +131,67 @@ def detailed_region(
     sizes = block_sizes(image.shape, reach, REGION_VOXELS)
     bins = bins_within(reach, sizes)
     fine = binned(image, bins)
-    around = mean_within(fine, reach, bins)
-    detail = fine - around
-    # Photons' noise grows with the root of the light.
-    in_noise = detail / np.sqrt(np.maximum(around, float(np.median(around))) + TINY)
-    noise = MAD_TO_SIGMA * float(np.median(np.abs(in_noise - np.median(in_noise))))
+    detail, in_noise, noise = _detail(fine, mean_within(fine, reach, bins))
     detail[in_noise < ABOVE_NOISE * noise] = 0
     if mask is not None:
         detail[binned(mask.astype(np.float32), bins) < 1] = 0
     if not detail.any():
         return informative_block(image, reach, REGION_VOXELS, mask)
     return block_with_most(detail, bins, sizes, image.shape)
+
+
+def light_above_noise(image: Array) -> float:
+    """Return how many standard deviations of the noise the brightest detail of an image is.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        float32, (Z, Y, X) or (Y, X).
+
+    Returns
+    -------
+    float
+        About 5 of noise alone; 0 of a constant image, infinite of one without noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).poisson(100, (8, 64, 64)).astype(np.float32)
+    >>> light_above_noise(noise) < 7
+    True
+    >>> noise[4, 30:33, 30:33] += 100
+    >>> light_above_noise(noise) > 10
+    True
+    """
+    reach = DETAIL_REACH[-image.ndim :]
+    bins = bins_within(reach, image.shape)
+    fine = binned(image, bins)
+    _, in_noise, noise = _detail(fine, mean_within(fine, reach, bins))
+    brightest = float(in_noise.max())
+    if noise == 0:
+        return math.inf if brightest > 0 else 0.0
+    return brightest / noise
+
+
+def _detail(fine: Array, around: Array) -> tuple[Array, NDArray[np.floating], float]:
+    """Return what voxels are brighter than their surroundings, also in units of the noise's part.
+
+    Parameters
+    ----------
+    fine, around : numpy.ndarray
+        An image in bins, and the mean about each.
+
+    Returns
+    -------
+    detail, in_noise : numpy.ndarray
+        The second divided by the root of the light: photons' noise grows with that.
+    noise : float
+        The standard deviation of the second, where there is no detail.
+    """
+    detail: Array = fine - around
+    in_noise = detail / np.sqrt(np.maximum(around, float(np.median(around))) + TINY)
+    noise = MAD_TO_SIGMA * float(np.median(np.abs(in_noise - np.median(in_noise))))
+    return detail, in_noise, noise
 
 
 def middle_region(shape: tuple[int, ...], voxels: int = REGION_VOXELS) -> Box:

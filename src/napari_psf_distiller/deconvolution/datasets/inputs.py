@@ -1,44 +1,29 @@
-"""What a data set's deconvolution begins with: its images, PSFs, and numbers of iterations."""
+"""What a data set's deconvolution begins with: its images and PSFs, and the kinds of stacks."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_psf_distiller.checks import check_image
-from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, is_zarr, open_images
 from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
-from napari_psf_distiller.deconvolution.pipeline import (
-    bytes_of,
-    checked_model_of,
-    counting_voxels,
-    engine_of,
-)
+from napari_psf_distiller.deconvolution.pipeline import checked_model_of
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
-from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
 from napari_psf_distiller.deconvolution.tiled import overlap_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
-from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
-    "enough_of",
-    "first_with_light",
     "images_of",
-    "iterations_of",
     "kinds_of",
     "model_of",
     "psfs_of",
@@ -46,11 +31,6 @@ __all__ = [
     "spacing_of",
     "stacks_of",
 ]
-
-logger = logging.getLogger(__name__)
-
-# The number of iterations is sought on a part of a stack of so many pixels along y and x, at most.
-SOUGHT_WITHIN = 384
 
 
 def images_of(source: str | Path) -> tuple[StoredImage, ...]:
@@ -184,72 +164,3 @@ def kinds_of(
             kinds.setdefault(stack.key, stack)
             counts[stack.key] += image.layout.size("t")
     return [(stack, counts[key]) for key, stack in kinds.items()]
-
-
-def iterations_of(
-    images: Sequence[StoredImage], kernels: Sequence[Sequence[Array]], recipe: Recipe
-) -> Steps[tuple[list[int], list[str]]]:
-    """Return the number of iterations of each channel, and what a user should know of them."""
-    count = max(image.layout.size("c") for image in images)
-    part = recipe.deconvolve
-    if part.iterations is not None:
-        return [part.iterations] * count, []
-    numbers, warnings = [], list[str]()
-    engine = engine_of(recipe)
-    for channel in range(count):
-        number, middle = first_with_light(images, channel)
-        layout = images[number].layout
-        enough = yield from enough_of(layout, middle, kernels[number][channel], recipe, engine)
-        logger.info("data set: channel %d gets %d iterations", channel, enough.iterations)
-        numbers.append(enough.iterations)
-        whose = f"Channel {layout.channels[channel]}: " if count > 1 else ""
-        warnings += [f"{whose}{warning}" for warning in enough.warnings]
-    return numbers, warnings
-
-
-def enough_of(
-    layout: ImageLayout, middle: NDArray[Any], kernel: Array, recipe: Recipe, engine: Engine
-) -> Steps[Enough]:
-    """Return how many iterations are enough for the middle of an image; see `first_with_light`."""
-    part, spacing = recipe.deconvolve, spacing_of(layout, recipe)
-    mask = counting_voxels(middle, part.saturation)
-    model, _ = checked_model_of(part, recipe, middle.shape, spacing, mask)
-    return (
-        yield from enough_iterations(
-            check_image(middle), kernel, engine, model, bytes_of(recipe.memory)
-        )
-    )
-
-
-def first_with_light(images: Sequence[StoredImage], channel: int) -> tuple[int, NDArray[Any]]:
-    """Return the first image whose middle is not dark in a channel, and that middle.
-
-    There the number of iterations is sought.
-
-    Raises
-    ------
-    InputError
-        They all are dark, or one before has voxels that are not finite.
-    """
-    for number, image in enumerate(images):
-        if image.layout.size("c") <= channel:
-            continue
-        for time in range(image.layout.size("t")):
-            volume = image.volume(time, channel)
-            middle = [slice(0, n) for n in volume.shape[:-2]] + [
-                slice((n - min(n, SOUGHT_WITHIN)) // 2, (n + min(n, SOUGHT_WITHIN)) // 2)
-                for n in volume.shape[-2:]
-            ]
-            found = volume.read(tuple(middle))
-            if not np.isfinite(found).all():
-                raise InputError(
-                    f"The middle of image {number}, time {time}, channel {channel}, where the "
-                    "number of iterations is sought, has voxels that are not finite (NaN or "
-                    "infinite): give the number, or replace them."
-                )
-            if found.max() > max(found.min(), 0):
-                return number, found
-    raise InputError(
-        f"Channel {channel} is dark or constant in the middle of each stack, where the number of "
-        "iterations is sought: give the number."
-    )

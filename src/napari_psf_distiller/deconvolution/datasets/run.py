@@ -11,12 +11,12 @@ from napari_psf_distiller.checks import check_callback
 from napari_psf_distiller.deconvolution.datasets.cluster import workers_of
 from napari_psf_distiller.deconvolution.datasets.inputs import (
     images_of,
-    iterations_of,
     kinds_of,
     psfs_of,
     result_layout,
     stacks_of,
 )
+from napari_psf_distiller.deconvolution.datasets.iterations import iterations_of
 from napari_psf_distiller.deconvolution.datasets.jobs import do_regions, regions_of, works_of
 from napari_psf_distiller.deconvolution.datasets.output import check_place, create_output
 from napari_psf_distiller.deconvolution.datasets.plan import planned
@@ -96,8 +96,8 @@ def deconvolve_dataset(
     output : str or Path
         The OME-Zarr to write: float32, with a pyramid, of the source's version.
     iterations : int or None
-        None seeks for each channel, on the first stack's middle, where its noise would begin to be
-        fitted, and takes that for all of the channel: so images can be compared.
+        None seeks for each channel, in the middle of the first stack with light, where its noise
+        would begin to be fitted, and takes that for all of the channel: so images can be compared.
     recipe : Recipe, optional
         Voxel size, device, and what else `deconvolve` has; its ``memory`` is what all workers of
         this machine may take together.
@@ -127,7 +127,7 @@ def deconvolve_dataset(
     Warns
     -----
     DistillerWarning
-        A number of iterations could not be told from the data.
+        A number of iterations could not be told from the data, or a channel has no light.
     """
     check_callback(callback)
     steps = deconvolve_dataset_steps(

@@ -15,13 +15,11 @@ from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.deconvolution.attempts import attempts_on
-from napari_psf_distiller.deconvolution.datasets.inputs import (
+from napari_psf_distiller.deconvolution.datasets.inputs import images_of, psfs_of, spacing_of
+from napari_psf_distiller.deconvolution.datasets.iterations import (
     SOUGHT_WITHIN,
     enough_of,
-    first_with_light,
-    images_of,
-    psfs_of,
-    spacing_of,
+    part_with_light,
 )
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
 from napari_psf_distiller.deconvolution.psf_on_image import settings_of_psf
@@ -162,14 +160,18 @@ def try_dataset_steps(
         memory //= workers or host_threads()
 
     def seek(settings: Deconvolve, kernel: Array, _: Model) -> Steps[Enough]:
-        # As for the long run, on the first stack that has light in its middle.
-        number, middle = first_with_light(images, of_channel)
-        sought, wanted = images[number], replace(recipe, deconvolve=settings)
+        # As for the long run, where there is light.
+        lit = yield from part_with_light(images, of_channel)
+        if lit is None:
+            raise InputError(
+                "The channel is constant in all stacks: there is no light. Choose another."
+            )
+        sought, wanted = images[lit.image], replace(recipe, deconvolve=settings)
         # To continue a PSF takes seconds to minutes: that of an image alike is taken.
         there = sought.layout
         if (there.space, spacing_of(there, recipe)) != (layout.space, spacing):
             kernel = psfs_of(psf, [sought], wanted)[0][0][of_channel]
-        return enough_of(sought.layout, middle, kernel, wanted, engine)
+        return (yield from enough_of(sought.layout, lit.voxels, kernel, wanted, engine))
 
     stacks = Counter[tuple[int, ...]]()
     for each in images:
@@ -186,7 +188,16 @@ def try_dataset_steps(
         )
 
     attempts = yield from attempts_on(
-        volume, box, tried, kernels, replace(recipe, spacing=spacing), engine, seek, work
+        volume,
+        box,
+        tried,
+        kernels,
+        replace(recipe, spacing=spacing),
+        engine,
+        seek,
+        work,
+        # The long run seeks a number for each channel.
+        searches=max(one.layout.size("c") for one in images),
     )
     found_in = dict.fromkeys(one for attempt in attempts for one in attempt.warnings)
     return Trial(box, measured, attempts, spacing, tuple(dict.fromkeys(notes)), tuple(found_in))
