@@ -160,9 +160,13 @@ def deconvolved_tile(
     engine: Engine,
     tile: Tile,
     saturation: float | None = None,
+    on_progress: Callable[[Progress], Any] | None = None,
 ) -> Array:
-    """Return the result of a tile's core, of which its window is read alone; see `tile_steps`."""
-    return finish(tile_steps(image, psf, iterations, model, engine, tile, saturation))
+    """Return the result of a tile's core, of which its window is read alone; see `tile_steps`.
+
+    What is called with each `Progress` may raise to end it.
+    """
+    return finish(tile_steps(image, psf, iterations, model, engine, tile, saturation), on_progress)
 
 
 def tile_steps(

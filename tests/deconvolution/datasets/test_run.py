@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import dask
@@ -22,6 +23,7 @@ from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.region import halved
 from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
+from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
 from napari_psf_distiller.errors import DeviceMemoryError, DistillerError
 from napari_psf_distiller.progress import finish
 
@@ -129,6 +131,39 @@ def test_a_run_that_was_stopped_goes_on(source, psf, whole, scheduler, tmp_path)
     assert done.regions + done.skipped == whole[1].regions
     assert not Record(output).path.exists()
     assert digest(output) == digest(whole[0])
+
+
+def test_a_run_that_is_stopped_gives_up_the_regions_under_way(
+    source, psf, scheduler, tmp_path, monkeypatch
+):
+    begun_by, given_up = threading.Event(), threading.Event()
+
+    def noting(*given):
+        begun_by.set()
+        try:
+            return deconvolved_tile(*given)
+        except DistillerError:
+            given_up.set()
+            raise
+
+    monkeypatch.setattr(
+        "napari_psf_distiller.deconvolution.datasets.region.deconvolved_tile", noting
+    )
+    monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.cluster.LOOK_EVERY", 0.05)
+    settings = recipe()
+    # None of them ends by itself.
+    settings = dataclasses.replace(
+        settings, deconvolve=dataclasses.replace(settings.deconvolve, iterations=10**5)
+    )
+    steps = deconvolve_dataset_steps(
+        source, psf, tmp_path / "out.zarr", settings, scheduler=scheduler
+    )
+    for progress in steps:
+        assert progress.iteration == 0
+        if begun_by.is_set():
+            break
+    steps.close()
+    assert given_up.wait(60)
 
 
 def test_a_line_that_was_cut_short_is_done_again(tmp_path):

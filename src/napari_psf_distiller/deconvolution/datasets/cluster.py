@@ -6,7 +6,7 @@ import collections
 import importlib.metadata
 import logging
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from distributed.client import Future
 
-__all__ = ["Workers", "first_done", "workers_of"]
+__all__ = ["Workers", "first_done", "waiting_for", "workers_of"]
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ SHARE_OF_FREE, BARE_PROCESS = 0.7, int(0.25 * GIB)
 TIMEOUT = 20
 
 # How long new workers are waited for where all are gone, and how often one looks, in seconds.
-PATIENCE, LOOK_EVERY = 120.0, 5.0
+PATIENCE, LOOK_EVERY = 120.0, 1.0
 
 # Where dask has the environment that its workers are started in, and what of it is left out.
 SPAWN_ENVIRONMENT, TRIM = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
@@ -182,7 +182,25 @@ class _OfScheduler:
 
 
 def first_done(client: Client, futures: Sequence[Future[Any]]) -> Collection[Future[Any]]:
+    """Wait for one of some futures, or some, and return which have ended; see `waiting_for`."""
+    waiting = waiting_for(client, futures)
+    try:
+        while True:
+            next(waiting)
+    except StopIteration as stop:
+        found: Collection[Future[Any]] = stop.value
+        return found
+
+
+def waiting_for(
+    client: Client, futures: Sequence[Future[Any]]
+) -> Generator[None, None, Collection[Future[Any]]]:
     """Wait for one of some futures, or some, and return which of them have ended.
+
+    Yields
+    ------
+    None
+        Each second, so that whoever waits can be stopped.
 
     Raises
     ------
@@ -206,6 +224,7 @@ def first_done(client: Client, futures: Sequence[Future[Any]]) -> Collection[Fut
             return found
         if client.status != "running":
             raise DistillerError(f"The scheduler was lost. {KEPT}")
+        yield
     raise DistillerError(
         "All workers are gone. If they end as soon as they get work, they have other versions of "
         f"what is installed here: they print which. {KEPT}"

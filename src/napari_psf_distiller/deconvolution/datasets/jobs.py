@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_psf_distiller.compute.engine import Array
-from napari_psf_distiller.deconvolution.datasets.cluster import first_done
+from napari_psf_distiller.deconvolution.datasets.cluster import waiting_for
 from napari_psf_distiller.deconvolution.datasets.inputs import model_of, result_layout
 from napari_psf_distiller.deconvolution.datasets.output import group_of
 from napari_psf_distiller.deconvolution.datasets.plan import Region, Stack, StoredImage
@@ -159,7 +159,12 @@ def do_regions(
         if done.failed:
             # Of what is not there, there is no coarser level.
             break
-        for key, result in _worked(client, workers, some):
+        for ended in _worked(client, workers, some):
+            if ended is None:
+                # The same again, so that the run can be stopped while a region takes its time.
+                yield Progress(StepId.DECONVOLVE, count, total, phase=phase)
+                continue
+            key, result = ended
             if isinstance(result, BaseException):
                 done.failed.append(f"{key}: {result}")
             else:
@@ -178,8 +183,8 @@ def _pyramid_key(stack: tuple[int, int, int]) -> str:
     return f"image {image}, time {time}, channel {channel}, pyramid"
 
 
-def _worked(client: Client, workers: int, jobs: Sequence[Job]) -> Iterator[tuple[str, Any]]:
-    """Yield the key of each job, and its result or its error, as they end.
+def _worked(client: Client, workers: int, jobs: Sequence[Job]) -> Iterator[tuple[str, Any] | None]:
+    """Yield the key of each job, and its result or its error, as they end; None meanwhile.
 
     Some jobs more than there are workers wait at a time: of many thousands the scheduler would know
     too much.
@@ -197,7 +202,7 @@ def _worked(client: Client, workers: int, jobs: Sequence[Job]) -> Iterator[tuple
         for _ in range(2 * workers):
             submit()
         while keys:
-            for future in first_done(client, list(keys)):
+            for future in (yield from waiting_for(client, list(keys))):
                 key, error = keys.pop(future), future.exception()
                 yield key, future.result() if error is None else error
                 submit()

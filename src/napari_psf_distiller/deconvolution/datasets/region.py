@@ -18,7 +18,7 @@ from napari_psf_distiller.datasets.on_disk import flush_chunks
 from napari_psf_distiller.deconvolution.datasets.plan import Region, StoredImage
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import DistillerError, InputError
 
 __all__ = ["Outcome", "Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
 
@@ -80,8 +80,12 @@ class Outcome(NamedTuple):
 def deconvolve_region(work: Work, region: Region) -> Outcome:
     """Deconvolve a region and write it.
 
+    It ends within an iteration if the run that asked for it was stopped meanwhile.
+
     Raises
     ------
+    DistillerError
+        It was given up.
     InputError
         It cannot be read or written.
     DeviceError
@@ -90,7 +94,14 @@ def deconvolve_region(work: Work, region: Region) -> Outcome:
     engine = open_engine(work.device, work.fft)
     volume = work.image.volume(region.time, region.channel)
     core = deconvolved_tile(
-        volume, work.psf, work.iterations, work.model, engine, region.tile, work.saturation
+        volume,
+        work.psf,
+        work.iterations,
+        work.model,
+        engine,
+        region.tile,
+        work.saturation,
+        lambda _: _end_if_given_up(),
     )
     box = work.model.result_box(region.tile.core)
     _write(work, 0, work.layout.index(region.time, region.channel, box), core)
@@ -98,6 +109,23 @@ def deconvolve_region(work: Work, region: Region) -> Outcome:
     signed = np.dtype(work.image.layout.dtype).kind != "u"
     negative = signed and bool((volume.read(region.tile.core) < 0).any())
     return Outcome(engine.description, negative)
+
+
+def _end_if_given_up() -> None:
+    """Raise where nobody waits for the task any more that this thread of a worker's does.
+
+    Dask takes what was cancelled from its worker, but cannot end a thread.
+    """
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+    except ValueError:
+        # It was called by itself.
+        return
+    task = worker.state.tasks.get(worker.get_current_task())
+    if task is None or task.state == "cancelled":
+        raise DistillerError("The region was given up: its run was stopped.")
 
 
 def fill_pyramid(work: Work, time: int, channel: int) -> None:

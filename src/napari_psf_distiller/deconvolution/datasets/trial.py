@@ -14,6 +14,7 @@ from napari_psf_distiller.checks import check_callback
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.datasets import Volume
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.attempts import attempts_on
 from napari_psf_distiller.deconvolution.datasets.inputs import images_of, psfs_of, spacing_of
 from napari_psf_distiller.deconvolution.datasets.iterations import (
@@ -41,6 +42,9 @@ __all__ = ["try_dataset", "try_dataset_steps"]
 
 PSFs = PSF | Sequence[PSF] | Mapping[str, PSF]
 
+# For each axis of space, from the first voxel to the one after the last.
+Ranges = Sequence[slice | Sequence[int]]
+
 
 def try_dataset(
     source: str | Path,
@@ -48,7 +52,7 @@ def try_dataset(
     position: int | str = 0,
     time: int = 0,
     channel: int | str = 0,
-    region: Sequence[slice | Sequence[int]] | None = None,
+    region: Ranges | None = None,
     settings: Sequence[Deconvolve] | None = None,
     *,
     recipe: Recipe | None = None,
@@ -121,11 +125,14 @@ def try_dataset_steps(
     position: int | str = 0,
     time: int = 0,
     channel: int | str = 0,
-    region: Sequence[slice | Sequence[int]] | None = None,
+    region: Ranges | Callable[[ImageLayout], Ranges] | None = None,
     settings: Sequence[Deconvolve] | None = None,
     workers: int | None = None,
 ) -> Steps[Trial]:
-    """Deconvolve a region of a data set as a generator of progress; see `try_dataset`."""
+    """Deconvolve a region of a data set as a generator of progress; see `try_dataset`.
+
+    The region may be a function that is asked when the layout of the chosen image is known.
+    """
     images = images_of(source)
     image = images[_place(position, [one.name for one in images], "position", source)]
     layout = image.layout
@@ -143,6 +150,8 @@ def try_dataset_steps(
     notes = [note for _, told in on_image.values() for note in told]
     volume = image.volume(time, of_channel)
     spacing = spacing_of(layout, recipe)
+    if callable(region):
+        region = region(layout)
     if region is not None:
         box = checked_region(region, layout.space)
     else:

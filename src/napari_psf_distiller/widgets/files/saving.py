@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.running.background import Background
 
-__all__ = ["Saver", "ask_for_file", "ask_where"]
+__all__ = ["Saver", "ask_for_file", "ask_for_folder", "ask_where"]
 
 # Called in the main thread with a path; returns what writes the file in a thread.
 Writer = Callable[[Path], Callable[[], None]]
@@ -93,6 +93,14 @@ def ask_for_file(
     dialog = QFileDialog(parent, caption)
     dialog.setNameFilter(kind)
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    return _opened(dialog, chosen)
+
+
+def ask_for_folder(parent: QWidget, caption: str, chosen: Callable[[Path], None]) -> QFileDialog:
+    """Ask for a folder to read, such as an OME-Zarr's; see `ask_for_file`."""
+    dialog = QFileDialog(parent, caption)
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
     return _opened(dialog, chosen)
 
 

@@ -1,6 +1,7 @@
 """Which part of the image Prove PSF looks at: a rectangle, the selected bead, or the brightest."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,78 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.layers.geometry import geometry_of, unit_ratios
 from napari_psf_distiller.widgets.layers.source import Source
 
-__all__ = ["around", "drawn_box", "moved", "offset_of", "selected_centre"]
+__all__ = ["Drawn", "around", "drawn_box", "drawn_in", "moved", "offset_of", "selected_centre"]
 
 # A layer lies on an image's voxels if it is off them by less than this part of one.
 OFF = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A shape as it was drawn, taken in the main thread.
+
+    Attributes
+    ----------
+    layer : str
+        The name of its layer.
+    corners : numpy.ndarray
+        (N, 2): y and x of its corners in the world.
+    units : tuple of str
+        Of y and x.
+    """
+
+    layer: str
+    corners: NDArray[np.float64]
+    units: tuple[str, ...]
+
+    def box(self, geometry: dict[str, Any], shape: tuple[int, ...], name: str) -> Box:
+        """Return what it frames in an image; it reaches over all planes.
+
+        Parameters
+        ----------
+        geometry : dict
+            How the image lies in the world: its scale, translate and units.
+        shape : tuple of int
+            (Z, Y, X) or (Y, X).
+        name : str
+            Of the image.
+
+        Raises
+        ------
+        InputError
+            It lies outside the image.
+        """
+        onto, start = (np.array(geometry[key][-2:], float) for key in ("scale", "translate"))
+        unit = unit_ratios(self.units, geometry["units"][-2:])
+        voxels = (self.corners * unit - start) / onto
+        low = np.clip(np.floor(voxels.min(axis=0) + 0.5), 0, None).astype(int)
+        high = np.clip(np.floor(voxels.max(axis=0) + 0.5) + 1, None, shape[-2:]).astype(int)
+        if (high - low < 2).any():
+            raise InputError(
+                f"The region in {self.layer!r} frames nothing of the image {name!r}; draw a "
+                "rectangle on the image."
+            )
+        return (*map(slice, [0] * (len(shape) - 2), shape[:-2]), *map(slice, low, high))
+
+
+def drawn_in(layer: Shapes) -> Drawn:
+    """Return the selected shape of a layer, or its last one.
+
+    Raises
+    ------
+    InputError
+        There is no shape.
+    """
+    if len(layer.data) == 0:
+        raise InputError(
+            f"The shapes layer {layer.name!r} is empty: draw a rectangle around some beads, or "
+            "choose no region."
+        )
+    index = max(layer.selected_data) if layer.selected_data else len(layer.data) - 1
+    own = geometry_of(layer, range(layer.ndim))
+    scale, offset = (np.array(own[name][-2:], float) for name in ("scale", "translate"))
+    corners = np.asarray(layer.data[index], float)[:, -2:] * scale + offset
+    return Drawn(layer.name, corners, tuple(own["units"][-2:]))
 
 
 def drawn_box(layer: Shapes, image: Source) -> Box:
@@ -29,27 +98,7 @@ def drawn_box(layer: Shapes, image: Source) -> Box:
     InputError
         There is no shape, or it lies outside the image.
     """
-    if len(layer.data) == 0:
-        raise InputError(
-            f"The shapes layer {layer.name!r} is empty: draw a rectangle around some beads, or "
-            "choose no region."
-        )
-    index = max(layer.selected_data) if layer.selected_data else len(layer.data) - 1
-    corners = np.asarray(layer.data[index], float)
-    own = geometry_of(layer, range(layer.ndim))
-    scale, offset = (np.array(own[name][-2:], float) for name in ("scale", "translate"))
-    onto, start = (np.array(image.geometry[name][-2:], float) for name in ("scale", "translate"))
-    unit = unit_ratios(own["units"][-2:], image.geometry["units"][-2:])
-    voxels = ((corners[:, -2:] * scale + offset) * unit - start) / onto
-    shape = np.shape(image.data)
-    low = np.clip(np.floor(voxels.min(axis=0) + 0.5), 0, None).astype(int)
-    high = np.clip(np.floor(voxels.max(axis=0) + 0.5) + 1, None, shape[-2:]).astype(int)
-    if (high - low < 2).any():
-        raise InputError(
-            f"The region in {layer.name!r} frames nothing of the image {image.name!r}; draw a "
-            "rectangle on the image."
-        )
-    return (*map(slice, [0] * (len(shape) - 2), shape[:-2]), *map(slice, low, high))
+    return drawn_in(layer).box(image.geometry, np.shape(image.data), image.name)
 
 
 def selected_centre(
