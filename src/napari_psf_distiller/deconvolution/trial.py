@@ -59,6 +59,9 @@ class Trial:
         How the PSF came to the image's voxels, where it has others.
     warnings : tuple of str
         What should be known of the image with this PSF, and of the attempts.
+    first_voxel : tuple of float or None
+        Where the centre of the region's first voxel lies along each axis, in micrometres, from the
+        image's own origin; None where the voxel size is not known.
     """
 
     region: Box
@@ -67,6 +70,7 @@ class Trial:
     spacing: tuple[float, ...] | None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    first_voxel: tuple[float, ...] | None = None
 
     def __getitem__(self, name: str) -> Attempt:
         """Return the attempt of a name."""
@@ -269,4 +273,27 @@ def try_steps(
         recipe.spacing,
         tuple(dict.fromkeys(notes)),
         tuple(dict.fromkeys((*found, *(one for done in attempts for one in done.warnings)))),
+        None if recipe.spacing is None else first_voxel_of(box, recipe.spacing),
     )
+
+
+def first_voxel_of(
+    region: Box, spacing: Sequence[float], origin: Sequence[float] = ()
+) -> tuple[float, ...]:
+    """Return where the centre of a region's first voxel lies.
+
+    Parameters
+    ----------
+    region : tuple of slice
+    spacing : sequence of float
+        Of the image, one an axis.
+    origin : sequence of float
+        Where the image's first voxel lies; empty is 0.
+
+    Examples
+    --------
+    >>> first_voxel_of((slice(0, 8), slice(10, 20)), (0.5, 0.1), (0.0, 7.0))
+    (0.0, 8.0)
+    """
+    starts = (part.start * size for part, size in zip(region, spacing, strict=True))
+    return tuple(a + b for a, b in zip(origin or (0.0,) * len(region), starts, strict=True))

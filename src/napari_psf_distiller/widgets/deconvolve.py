@@ -41,7 +41,7 @@ from napari_psf_distiller.widgets.running.devices import (
 )
 from napari_psf_distiller.widgets.running.job import Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
-from napari_psf_distiller.widgets.trial.part import TrialPart
+from napari_psf_distiller.widgets.trial.part import TrialPart, one_at_a_time
 from napari_psf_distiller.widgets.trial.region import RegionChoice
 from napari_psf_distiller.widgets.trial.shown import ShownTrial, shown_trial
 
@@ -122,6 +122,7 @@ def _offer_trial(gui: FunctionGui[Any, Any]) -> None:
 
     choice = RegionChoice(find_viewer)
     part = gui.trial = TrialPart(choice, read, use, find_viewer)
+    one_at_a_time(gui.runner, part)
     gui.native.layout().addWidget(part)
 
     def leave() -> None:

@@ -15,7 +15,9 @@ import napari_psf_distiller as psfd
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, create_image, open_images
 from napari_psf_distiller.datasets.volume import StoredVolume
 from napari_psf_distiller.widgets.dataset.panel import TITLE
-from napari_psf_distiller.widgets.dataset.psfs import SAME
+from napari_psf_distiller.widgets.dataset.psfs import NONE, SAME
+from napari_psf_distiller.widgets.files.saving import ask_for_folder
+from napari_psf_distiller.widgets.trial.region import MIDDLE
 
 SPACING = (0.2, 0.08, 0.08)
 SHAPE = (2, 2, 6, 40, 50)
@@ -199,12 +201,14 @@ def test_a_region_is_tried_before(
 
 
 def test_a_cancelled_run_keeps_what_is_done_and_goes_on(
-    user: Any, opened: Any, tmp_path: Path, gate: Any
+    user: Any, opened: Any, tmp_path: Path, gate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The first region ends before the run does.
+    monkeypatch.setattr("napari_psf_distiller.deconvolution.datasets.cluster.LOOK_EVERY", 60.0)
     user.starts(opened)
     user.waits(lambda: gate.entered)
     user.clicks(opened.runner.cancel_button)
-    assert "It stops when the regions" in opened.panel.kept.text()
+    assert "the regions under way are given up" in opened.runner.status.value
     gate.open()
     user.waits(lambda: not opened.runner.running)
     assert opened.runner.status.value == "cancelled"
@@ -213,6 +217,96 @@ def test_a_cancelled_run_keeps_what_is_done_and_goes_on(
     user.runs(opened)
     assert " before" in opened.runner.status.value
     assert opened.panel.kept.text() == ""
+
+
+def test_a_trial_waits_for_the_run(user: Any, opened: Any, gate: Any) -> None:
+    user.starts(opened)
+    user.waits(lambda: gate.entered)
+    assert not opened.trial.button.enabled
+    opened.trial.start()
+    assert opened.trial.status.text() == "not started: wait for the run, or cancel it"
+    gate.open()
+    user.waits(lambda: not opened.runner.running)
+    assert opened.trial.button.enabled
+
+
+def test_a_run_waits_for_the_trial(user: Any, opened: Any, gate: Any, told: Any) -> None:
+    user.clicks(opened.trial.button)
+    user.waits(lambda: gate.entered)
+    assert not opened.call_button.enabled
+    opened()
+    assert not opened.runner.running
+    assert "wait for the trial" in told.infos[-1]
+    gate.open()
+    user.waits(lambda: not opened.trial.busy)
+    assert opened.call_button.enabled
+
+
+def test_a_psf_is_kept_by_its_channel_s_name(opened: Any, psf: Image, tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.tif" for name in ("green", "red", "blue")}
+    for side, path in enumerate(paths.values()):
+        size = 5 + 2 * side
+        psfd.PSF(psfd.simulate_psf((5, size, size), SPACING), SPACING).save(path)
+    rows = opened.panel.psfs
+    rows.choose(0, paths["green"])
+    rows.choose(1, paths["red"])
+    # The next data set has them in another order, and a further one.
+    rows.show_channels(("red", "blue", "green"))
+    assert [choice.fixed for choice in rows.choices] == ["red.tif", SAME, "green.tif"]
+    assert [one().shape for one in rows.read()] == [(5, 7, 7), (5, 7, 7), (5, 5, 5)]
+    assert rows.names == ("red", "blue", "green")
+    rows.show_channels(("blue", "red"))
+    assert [choice.fixed for choice in rows.choices] == [NONE, "red.tif"]
+    with pytest.raises(psfd.InputError, match="No PSF is chosen"):
+        rows.read()
+    rows.show_channels(("green", "green"))
+    assert [choice.fixed for choice in rows.choices] == ["green.tif", SAME]
+    assert rows.names == ()
+
+
+def test_a_psf_chosen_before_the_data_set_is_the_first_channel_s(
+    user: Any, psf: Image, source: Path
+) -> None:
+    gui = user.opens(TITLE)
+    choose_layer(gui, 0, psf)
+    gui.source.value = source
+    user.waits(lambda: gui.panel.survey is not None)
+    assert gui.panel.psfs.choices[0].layer() is psf
+    assert gui.panel.psfs.choices[1].fixed == SAME
+
+
+def test_a_psf_saved_as_a_zarr_is_chosen_by_its_folder(
+    user: Any, opened: Any, source: Path, tmp_path: Path
+) -> None:
+    wider = psfd.PSF(psfd.simulate_psf((5, 9, 9), SPACING), SPACING)
+    wider.save(tmp_path / "red.zarr")
+    dialog = ask_for_folder(opened.native, "Open a PSF", lambda path: rows.choose(1, path))
+    rows = opened.panel.psfs
+    dialog.setDirectory(str(tmp_path))
+    dialog.selectFile(str(tmp_path / "red.zarr"))
+    dialog.accept()
+    assert rows.choices[1].fixed == "red.zarr"
+    assert [one().shape for one in rows.read()] == [(5, 7, 7), (5, 9, 9)]
+
+
+def test_a_drawn_rectangle_is_tried(
+    user: Any, opened: Any, source: Path, viewer: napari.Viewer
+) -> None:
+    corners = np.array([(10, 20), (10, 39), (29, 39), (29, 20)]) * SPACING[1:]
+    viewer.add_shapes([corners], name="here", units=("micrometer",) * 2)
+    region = opened.panel.place.region
+    region.offer_layers()
+    region.setCurrentText("here")
+    user.clicks(opened.trial.button)
+    user.waits(lambda: not opened.trial.busy)
+    trial = opened.trial.shown.trial
+    assert trial.region == (slice(0, 6), slice(10, 30), slice(20, 40))
+    measured = viewer.layers["cells.zarr: measured"]
+    np.testing.assert_allclose(measured.data_to_world((0, 0, 0)), (0, 10 * 0.08, 20 * 0.08))
+    region.setCurrentText(MIDDLE)
+    user.clicks(opened.trial.button)
+    user.waits(lambda: not opened.trial.busy)
+    assert opened.trial.shown.trial.region == (slice(0, 6), slice(0, 40), slice(0, 50))
 
 
 def test_failures_are_listed(user: Any, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

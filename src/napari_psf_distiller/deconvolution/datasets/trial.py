@@ -32,7 +32,7 @@ from napari_psf_distiller.deconvolution.regions import (
 from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough
 from napari_psf_distiller.deconvolution.tiled import Workload, work_of
-from napari_psf_distiller.deconvolution.trial import Trial, usual_settings
+from napari_psf_distiller.deconvolution.trial import Trial, first_voxel_of, usual_settings
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
@@ -125,7 +125,7 @@ def try_dataset_steps(
     position: int | str = 0,
     time: int = 0,
     channel: int | str = 0,
-    region: Ranges | Callable[[ImageLayout], Ranges] | None = None,
+    region: Ranges | Callable[[ImageLayout], Ranges | None] | None = None,
     settings: Sequence[Deconvolve] | None = None,
     workers: int | None = None,
 ) -> Steps[Trial]:
@@ -150,10 +150,9 @@ def try_dataset_steps(
     notes = [note for _, told in on_image.values() for note in told]
     volume = image.volume(time, of_channel)
     spacing = spacing_of(layout, recipe)
-    if callable(region):
-        region = region(layout)
-    if region is not None:
-        box = checked_region(region, layout.space)
+    chosen = region(layout) if callable(region) else region
+    if chosen is not None:
+        box = checked_region(chosen, layout.space)
     else:
         box = _detailed(volume, kernels[0], tried[0])
     measured = np.asarray(volume.read(box), np.float32)
@@ -209,7 +208,15 @@ def try_dataset_steps(
         searches=max(one.layout.size("c") for one in images),
     )
     found_in = dict.fromkeys(one for attempt in attempts for one in attempt.warnings)
-    return Trial(box, measured, attempts, spacing, tuple(dict.fromkeys(notes)), tuple(found_in))
+    return Trial(
+        box,
+        measured,
+        attempts,
+        spacing,
+        tuple(dict.fromkeys(notes)),
+        tuple(found_in),
+        first_voxel_of(box, spacing, layout.first_voxel),
+    )
 
 
 def _place(wanted: int | str, names: Sequence[str], what: str, source: str | Path) -> int:

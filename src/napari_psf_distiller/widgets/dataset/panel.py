@@ -10,12 +10,12 @@ import napari
 from magicgui.widgets import FunctionGui, PushButton
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPlainTextEdit, QSpinBox, QWidget
+from qtpy.QtWidgets import QLabel, QPlainTextEdit
 
 from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset
 from napari_psf_distiller.deconvolution.datasets.survey import Survey, survey
+from napari_psf_distiller.widgets.dataset.place import PlaceChoice
 from napari_psf_distiller.widgets.dataset.psfs import PSFRows
-from napari_psf_distiller.widgets.dataset.run import Place
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.parts.column import Column, row_of
 from napari_psf_distiller.widgets.parts.notice import Notice
@@ -23,7 +23,7 @@ from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending
 from napari_psf_distiller.widgets.viewer.viewpoint import fill_view
 
-__all__ = ["TITLE", "DatasetPanel", "PlaceChoice"]
+__all__ = ["CANCELLING", "TITLE", "DatasetPanel"]
 
 TITLE = "Deconvolve data set"
 
@@ -39,60 +39,13 @@ ABOUT = {
     "workers": r"number of workers",
 }
 
+# Said at once when a run is cancelled.
+CANCELLING = "stopping: the regions under way are given up, which takes some seconds"
+
 KEPT = (
     "Regions that are done are kept in the output. Press Deconvolve data set again to do the rest; "
     "until then, what is not done is 0."
 )
-
-
-STOPPING = "It stops when the regions that are being worked at are done."
-
-
-class PlaceChoice(QWidget):
-    """Chooses the position, the time and the channel that are tried."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.position, self.channel, self.time = QComboBox(), QComboBox(), QSpinBox()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        tips = {
-            self.position: "Which position of the data set is tried.",
-            self.channel: "Which channel is tried.",
-            self.time: "Which point of time (t) is tried, from 0.",
-        }
-        for widget, tip in tips.items():
-            widget.setToolTip(tip)
-            row.addWidget(widget)
-        for choice in (self.position, self.channel):
-            choice.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            choice.setMinimumContentsLength(6)
-        self.time.setPrefix("t ")
-        self.time.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-
-    def show_survey(self, found: Survey) -> None:
-        """Offer what a data set has."""
-        names = [name or "the image" for name in found.positions]
-        for choice, texts in (
-            (self.position, names),
-            (self.channel, found.channels or ("one channel",)),
-        ):
-            choice.clear()
-            choice.addItems(list(texts))
-            choice.setEnabled(len(texts) > 1)
-        self.time.setMaximum(found.times - 1)
-        self.time.setEnabled(found.times > 1)
-
-    @property
-    def place(self) -> Place:
-        """What is chosen."""
-        return Place(
-            max(self.position.currentIndex(), 0),
-            self.time.value(),
-            max(self.channel.currentIndex(), 0),
-        )
 
 
 class DatasetPanel(QObject):
@@ -124,7 +77,7 @@ class DatasetPanel(QObject):
         self._background = Background(self._on_survey, self._on_no_survey)
         self.survey: Survey | None = None
         self.psfs = PSFRows(self.find_viewer, lambda: self.say("psf", ""))
-        self.place = PlaceChoice()
+        self.place = PlaceChoice(self.find_viewer)
         self.found, self.failures = QLabel(), QPlainTextEdit()
         self.found.setWordWrap(True)
         self.failures.setReadOnly(True)
@@ -156,7 +109,6 @@ class DatasetPanel(QObject):
         self.open_button.changed.connect(lambda _: self.open_result())
         gui.runner.started.connect(self._on_started)
         gui.runner.ended.connect(self._on_ended)
-        gui.runner.cancel_button.changed.connect(lambda _: self.kept.say(STOPPING))
 
     @property
     def looking(self) -> bool:

@@ -1,5 +1,6 @@
 """The PSF of each channel of a data set: a layer, a file, or that of the first channel."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,21 +9,75 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF, read_psf
-from napari_psf_distiller.widgets.files.saving import ask_for_file
+from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_for_folder
 from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerChoice
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
-__all__ = ["NONE", "SAME", "PSFRows"]
+__all__ = ["NONE", "SAME", "PSFRows", "ReadPSF"]
 
 NONE, SAME = "choose a layer or a file", "the first channel's"
 
 FILES = "PSF (*.tif *.tiff *.npz *.dv *.h5);;All files (*)"
 
+# A channel's name, and its number among those of the same name: of a channel without a name.
+UNNAMED = ("", 0)
+
+# Called in a worker, where files are read.
+ReadPSF = Callable[[], PSF]
+
+
+class PSFRow:
+    """The widgets that ask for the PSF of one channel.
+
+    Parameters
+    ----------
+    find_viewer : callable
+        Returns the viewer, whose image layers are offered.
+    changed : callable
+        Called whenever another PSF was chosen.
+
+    Attributes
+    ----------
+    choice : LayerChoice
+        Its first choice is that nothing is chosen here.
+    paths : dict of str to Path
+        Of the files that it offers, by what it calls them: files of two folders may have one name.
+    widgets : tuple of QWidget
+    """
+
+    def __init__(self, find_viewer: FindViewer, changed: Callable[[], None]) -> None:
+        self.paths: dict[str, Path] = {}
+        self.label = QLabel()
+        self.choice = LayerChoice(find_viewer, Image, (NONE,))
+        self.choice.setToolTip(
+            "The image layer of the PSF, or a file; of other channels the first's."
+        )
+        self.choice.currentIndexChanged.connect(lambda _: changed())
+        file, folder = QPushButton("File…"), QPushButton("Zarr…")
+        file.setToolTip("Choose a saved PSF.")
+        folder.setToolTip("Choose a PSF that was saved as OME-Zarr, which is a folder.")
+        file.clicked.connect(lambda: ask_for_file(self.choice, "Open a PSF", FILES, self.choose))
+        folder.clicked.connect(
+            lambda: ask_for_folder(
+                self.choice, "Open a PSF: the folder of an OME-Zarr", self.choose
+            )
+        )
+        self.widgets: tuple[QWidget, ...] = (self.label, self.choice, file, folder)
+
+    def choose(self, path: Path) -> None:
+        """Take a file, or the folder of an OME-Zarr."""
+        name = path.name if self.paths.get(path.name, path) == path else str(path)
+        self.paths[name] = path
+        self.choice.add_fixed(name)
+
 
 class PSFRows(QWidget):
     """Asks for the PSF of each channel.
+
+    What is chosen for a channel is kept by its name: in the next data set it is that channel's
+    again, wherever it stands there.
 
     Parameters
     ----------
@@ -35,79 +90,82 @@ class PSFRows(QWidget):
     def __init__(self, find_viewer: FindViewer, changed: Callable[[], None]) -> None:
         super().__init__()
         self._find_viewer, self._changed = find_viewer, changed
-        # Of each row, by name: files of two folders may have the same.
-        self._paths: list[dict[str, Path]] = []
-        self.choices: list[LayerChoice] = []
-        self._rows = QGridLayout(self)
-        self._rows.setContentsMargins(0, 0, 0, 0)
-        self._rows.setSpacing(4)
-        self._rows.setColumnStretch(1, 1)
+        # Of all channels that were ever shown; channels of one name are told by their number.
+        self._known: dict[tuple[str, int], PSFRow] = {}
+        self._shown: list[tuple[str, int]] = []
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(4)
+        self._grid.setColumnStretch(1, 1)
         self.show_channels(())
 
-    def show_channels(self, names: Sequence[str]) -> None:
-        """Have a row for each channel; what is chosen for those before stays."""
-        wanted = list(names) or [""]
-        while self._rows.count() > 3 * len(wanted):
-            item = self._rows.takeAt(self._rows.count() - 1)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-        del self.choices[len(wanted) :], self._paths[len(wanted) :]
-        for row in range(len(self.choices), len(wanted)):
-            self._add_row(row)
-        for row, name in enumerate(wanted):
-            item = self._rows.itemAtPosition(row, 0)
-            label = item.widget() if item is not None else None
-            assert isinstance(label, QLabel)
-            label.setText(f"PSF of {name}" if name else "PSF")
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The channels' names, if they have some by which they can be told from each other."""
+        names = tuple(name for name, _ in self._shown)
+        return names if all(names) and len(set(names)) == len(names) else ()
 
-    def _add_row(self, row: int) -> None:
-        fixed = (NONE,) if row == 0 else (SAME,)
-        choice = LayerChoice(self._find_viewer, Image, fixed)
-        choice.setToolTip("The image layer of the PSF, or a file; of other channels the first's.")
-        choice.currentIndexChanged.connect(lambda _: self._changed())
-        button = QPushButton("File…")
-        button.setToolTip("Choose a saved PSF.")
-        button.clicked.connect(
-            lambda: ask_for_file(self, "Open a PSF", FILES, lambda path: self.choose(row, path))
-        )
-        self.choices.append(choice)
-        self._paths.append({})
-        for column, widget in enumerate((QLabel(), choice, button)):
-            self._rows.addWidget(widget, row, column)
+    @property
+    def choices(self) -> list[LayerChoice]:
+        """Of the channels that are shown."""
+        return [row.choice for row in self._rows]
+
+    @property
+    def _rows(self) -> list[PSFRow]:
+        return [self._known[key] for key in self._shown]
+
+    def show_channels(self, names: Sequence[str]) -> None:
+        """Have a row for each channel; what was chosen for one of the same name stays."""
+        for row in self._rows:
+            for widget in row.widgets:
+                self._grid.removeWidget(widget)
+                widget.hide()
+        counts = Counter[str]()
+        keys = []
+        for name in list(names) or [""]:
+            keys.append((name, counts[name]))
+            counts[name] += 1
+        if self._shown == [UNNAMED] and keys[0] not in self._known:
+            # Chosen before it was known what there is.
+            self._known[keys[0]] = self._known.pop(UNNAMED)
+        self._shown = keys
+        for place, (name, number) in enumerate(keys):
+            key = (name, number)
+            if key not in self._known:
+                self._known[key] = PSFRow(self._find_viewer, self._changed)
+            row = self._known[key]
+            row.choice.setItemText(0, SAME if place else NONE)
+            row.label.setText(f"PSF of {name}" if name else "PSF")
+            for column, widget in enumerate(row.widgets):
+                self._grid.addWidget(widget, place, column)
+                widget.show()
 
     def choose(self, row: int, path: Path) -> None:
-        """Take a file for the PSF of a channel."""
-        paths = self._paths[row]
-        name = path.name if paths.get(path.name, path) == path else str(path)
-        paths[name] = path
-        self.choices[row].add_fixed(name)
+        """Take a file, or the folder of an OME-Zarr, for the PSF of a channel."""
+        self._rows[row].choose(path)
 
-    def read(self) -> list[Callable[[], PSF]]:
+    def read(self) -> list[ReadPSF]:
         """Return what gives the PSF of each channel, in the main thread.
-
-        Each is called in a worker, where files are read.
 
         Raises
         ------
         InputError
             One is not chosen, its layer is gone or has no voxel size.
         """
-        found: list[Callable[[], PSF]] = []
-        for row, choice in enumerate(self.choices):
-            layer = choice.layer()
+        found: list[ReadPSF] = []
+        for row in self._rows:
+            layer, fixed = row.choice.layer(), row.choice.fixed
             if isinstance(layer, Image):
                 found.append(self._of_layer(layer))
-            elif choice.fixed == NONE:
+            elif fixed == NONE:
                 raise InputError("No PSF is chosen: choose its layer, or its file.")
-            elif choice.fixed == SAME and row:
+            elif fixed == SAME:
                 found.append(found[0])
             else:
-                found.append(_of_file(self._paths[row][choice.fixed]))
+                found.append(_of_file(row.paths[fixed]))
         return found
 
-    def _of_layer(self, layer: Image) -> Callable[[], PSF]:
+    def _of_layer(self, layer: Image) -> ReadPSF:
         source = read_image_layer(layer, "a PSF", self._find_viewer())
         note, spacing = own_note(layer.metadata), source.recipe.spacing
         if spacing is None:
@@ -117,5 +175,5 @@ class PSFRows(QWidget):
         return lambda: psf_shown(source.data, spacing, note)
 
 
-def _of_file(path: Path) -> Callable[[], PSF]:
+def _of_file(path: Path) -> ReadPSF:
     return lambda: read_psf(path)

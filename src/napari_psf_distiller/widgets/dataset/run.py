@@ -1,18 +1,24 @@
 """What Deconvolve data set does in its threads: it looks, tries a region, and runs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_psf_distiller.boxes import Box
+from napari_psf_distiller.datasets.ome_zarr import ImageLayout
+from napari_psf_distiller.deconvolution.datasets.inputs import spacing_of
 from napari_psf_distiller.deconvolution.datasets.run import (
     DeconvolvedDataset,
     deconvolve_dataset_steps,
 )
 from napari_psf_distiller.deconvolution.datasets.trial import try_dataset_steps
+from napari_psf_distiller.deconvolution.regions import middle_region
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.widgets.dataset.psfs import ReadPSF
+from napari_psf_distiller.widgets.prove.region import Drawn
 from napari_psf_distiller.widgets.running.job import Outcome
+from napari_psf_distiller.widgets.trial.region import DETAIL, MIDDLE
 from napari_psf_distiller.widgets.trial.shown import ShownTrial, shown_trial
 
 __all__ = ["DatasetTask", "Place", "dataset_steps", "dataset_trial_steps"]
@@ -25,11 +31,31 @@ class Place:
     Attributes
     ----------
     position, time, channel : int
+    region : str or Drawn
+        `DETAIL`, `MIDDLE`, or a shape as it was drawn.
     """
 
     position: int
     time: int
     channel: int
+    region: str | Drawn = DETAIL
+
+    def box(self, layout: ImageLayout, recipe: Recipe, name: str) -> Box | None:
+        """Return the region in an image of a data set's name; None for that with most detail.
+
+        Raises
+        ------
+        InputError
+            What was drawn frames nothing of it.
+        """
+        if isinstance(self.region, Drawn):
+            shown = {
+                "scale": spacing_of(layout, recipe),
+                "translate": layout.first_voxel or (0.0,) * len(layout.space),
+                "units": ("micrometer",) * len(layout.space),
+            }
+            return self.region.box(shown, layout.space, name)
+        return middle_region(layout.space) if self.region == MIDDLE else None
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,8 @@ class DatasetTask:
         A trial needs none.
     psfs : tuple of callable
         Each gives the PSF of a channel.
+    channels : tuple of str
+        The channels' names; empty where the PSFs stand in the channels' order.
     recipe : Recipe
     scheduler : str or None
     workers : int or None
@@ -51,16 +79,18 @@ class DatasetTask:
 
     source: Path
     output: Path
-    psfs: tuple[Callable[[], PSF], ...]
+    psfs: tuple[ReadPSF, ...]
+    channels: tuple[str, ...]
     recipe: Recipe
     scheduler: str | None
     workers: int | None
     overwrite: bool
 
-    def read_psfs(self) -> list[PSF]:
+    def read_psfs(self) -> list[PSF] | dict[str, PSF]:
         """Return the PSF of each channel; the same file is read once."""
         known = {read: read() for read in dict.fromkeys(self.psfs)}
-        return [known[read] for read in self.psfs]
+        found = [known[read] for read in self.psfs]
+        return dict(zip(self.channels, found, strict=True)) if self.channels else found
 
 
 def dataset_steps(task: DatasetTask) -> Steps[Outcome]:
@@ -96,15 +126,14 @@ def dataset_trial_steps(task: DatasetTask, place: Place) -> Steps[ShownTrial]:
         position=place.position,
         time=place.time,
         channel=place.channel,
+        region=lambda layout: place.box(layout, task.recipe, task.source.name),
         workers=task.workers,
     )
     ndim = trial.image.ndim
     spacing = trial.spacing or (1.0,) * ndim
     geometry = {
         "scale": spacing,
-        "translate": tuple(
-            part.start * size for part, size in zip(trial.region, spacing, strict=True)
-        ),
+        "translate": trial.first_voxel or (0.0,) * ndim,
         "units": ("micrometer",) * ndim,
         "axis_labels": ("z", "y", "x")[-ndim:],
     }

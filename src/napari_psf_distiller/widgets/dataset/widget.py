@@ -14,7 +14,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
-from napari_psf_distiller.widgets.dataset.panel import TITLE, DatasetPanel
+from napari_psf_distiller.widgets.dataset.panel import CANCELLING, TITLE, DatasetPanel
 from napari_psf_distiller.widgets.dataset.run import (
     DatasetTask,
     dataset_steps,
@@ -31,7 +31,7 @@ from napari_psf_distiller.widgets.running.devices import (
 )
 from napari_psf_distiller.widgets.running.job import Job
 from napari_psf_distiller.widgets.running.runner import StepRunner
-from napari_psf_distiller.widgets.trial.part import TrialPart
+from napari_psf_distiller.widgets.trial.part import TrialPart, one_at_a_time
 from napari_psf_distiller.widgets.trial.shown import ShownTrial
 
 __all__ = ["deconvolve_dataset"]
@@ -72,7 +72,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         own = weakly()
         assert own is not None
         task = read_task({widget.name: getattr(widget, "value", None) for widget in own})
-        return partial(dataset_trial_steps, task, panel.place.place)
+        return partial(dataset_trial_steps, task, panel.place.read())
 
     def use(settings: Deconvolve) -> None:
         own = weakly()
@@ -82,6 +82,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             own[name].value = shown[name]
 
     part = gui.trial = TrialPart(panel.place, read, use, panel.find_viewer, asked="stack")
+    one_at_a_time(gui.runner, part)
     panel.below.column.addWidget(part)
     panel.below.column.addStretch(1)
     part.tried.connect(lambda: panel.below.keep_visible(part))
@@ -151,7 +152,7 @@ def deconvolve_dataset(
             raise InputError("No output is chosen: give a name that ends in .zarr.")
         return read_task(values)
 
-    return Job(viewer, read, dataset_steps)
+    return Job(viewer, read, dataset_steps, cancelling=CANCELLING)
 
 
 def read_task(values: Mapping[str, Any]) -> DatasetTask:
@@ -178,6 +179,7 @@ def read_task(values: Mapping[str, Any]) -> DatasetTask:
         source,
         values["output"] or Path(),
         tuple(values["psfs"].read()),
+        values["psfs"].names,
         recipe,
         values["scheduler"].strip() or None,
         int(values["workers"]) or None,

@@ -69,12 +69,15 @@ class Job(Generic[T]):
         Makes of the task the generator for the thread.
     replace_for : napari.layers.Layer, optional
         The layer worked on, if what the run before made of the same one gives way to the new.
+    cancelling : str
+        What the widget says from when the run is cancelled to when it has stopped.
     """
 
     viewer: Viewer
     read: Callable[[], T]
     steps: Callable[[T], Steps[Outcome]]
     replace_for: Layer | None = None
+    cancelling: str = "cancelling"
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class StepRunner:
         See above.
     stand_in : Layer or None
         Shows what the run is making, and becomes the last of its layers.
+    hindrance : callable
+        Returns what must end before a run may start, such as ``"the trial"``; "" is nothing.
     """
 
     started = Signal()
@@ -102,6 +104,7 @@ class StepRunner:
         # Whether the worker is done, and whether its layers are being added.
         self._worked = self._adding = False
         self.stand_in: Layer | None = None
+        self.hindrance: Callable[[], str] = str
         # Whether it told of a preview, and what it still has to tell.
         self._previewed = False
         self._untold: Progress | None = None
@@ -126,7 +129,7 @@ class StepRunner:
         gui.called.connect(self.start)
         if gui.call_button is not None:
             # magicgui enables the button when the call is over; the run that it started is not.
-            gui.call_button.changed.connect(lambda _: self._set_button())
+            gui.call_button.changed.connect(lambda _: self.set_button())
         offer_layers(gui)
         # Whoever has the widget can ask whether it is at work, and stop it.
         gui.runner = self
@@ -150,6 +153,9 @@ class StepRunner:
         """Start a run, unless one is under way."""
         if self.running:
             show_info(f"{self.title} is running already; wait for it or cancel it.")
+            return
+        if hindrance := self.hindrance():
+            show_info(f"{self.title} was not started: wait for {hindrance}, or cancel it.")
             return
         try:
             task = job.read()
@@ -189,7 +195,7 @@ class StepRunner:
         """Ask the run to stop; it does within one iteration, and adds nothing."""
         if self._running:
             self._background.cancel()
-            self._set_status("cancelling")
+            self._set_status("cancelling" if self._job is None else self._job.cancelling)
 
     def relax(self) -> None:
         """Leave Python and the viewer as they were found, though a run is under way."""
@@ -365,14 +371,15 @@ class StepRunner:
         self.ended.emit(replace(ending, job=job))
 
     def _set_running(self, running: bool) -> None:
-        self._set_button()
+        self.set_button()
         self.cancel_button.enabled = self.cancel_button.visible = running
         self.progress_bar.visible = running
         self.progress_bar.value = 0
 
-    def _set_button(self) -> None:
-        if self._gui.call_button is not None:
-            self._gui.call_button.enabled = not self.running
+    def set_button(self) -> None:
+        """Enable the widget's button where a run may start."""
+        if self._gui.call_button is not None and self._alive:
+            self._gui.call_button.enabled = not self.running and not self.hindrance()
 
     def _tell_failure(self, message: str) -> None:
         self._ending = Ending("failed", message)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from html import escape
+from weakref import ref
 
 import napari
 from magicgui.widgets import PushButton
 from napari.utils.notifications import show_error
 from psygnal import Signal
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
@@ -19,11 +21,12 @@ from napari_psf_distiller.widgets.parts.notice import Notice
 from napari_psf_distiller.widgets.prove.panes import Panes
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.progress_bar import TimeLeft
+from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.trial.shown import ShownTrial
 from napari_psf_distiller.widgets.viewer.calm import Calm
 from napari_psf_distiller.wording import duration_text
 
-__all__ = ["TrialPart"]
+__all__ = ["TrialPart", "one_at_a_time"]
 
 TITLE = "Try on a region"
 VIEW = "trial"
@@ -56,9 +59,14 @@ class TrialPart(QWidget):
         One for each of what was tried.
     tried : Signal
         The results are there.
+    turned : Signal
+        A trial begins, or has ended.
+    hindrance : callable
+        Returns what must end before a trial may start, such as ``"the run"``; "" is nothing.
     """
 
     tried = Signal()
+    turned = Signal()
 
     def __init__(
         self,
@@ -79,7 +87,8 @@ class TrialPart(QWidget):
         self._calm: Calm | None = None
         self._time_left = TimeLeft()
         self.shown: ShownTrial | None = None
-        self.panes = Panes(self, self._set_buttons)
+        self.hindrance: Callable[[], str] = str
+        self.panes = Panes(self, self.set_buttons)
         self.region = region
         self.button = PushButton(
             text="&Try",
@@ -104,7 +113,7 @@ class TrialPart(QWidget):
         self.button.changed.connect(lambda _: self.start())
         self.back.changed.connect(lambda _: self._toggle())
         self.cancel_button.changed.connect(lambda _: self.cancel())
-        self._set_buttons()
+        self.set_buttons()
 
     def _lay_out(self, asked: str) -> None:
         title = QLabel(f"<b>{TITLE}</b>")
@@ -137,6 +146,9 @@ class TrialPart(QWidget):
         if self.running:
             return
         self.notice.say("")
+        if hindrance := self.hindrance():
+            self.status.setText(f"not started: wait for {hindrance}, or cancel it")
+            return
         try:
             work = self._read()
         except InputError as error:
@@ -150,7 +162,8 @@ class TrialPart(QWidget):
         self.status.setText("running")
         self.bar.setRange(0, 0)
         self._background.ask(work)
-        self._set_buttons()
+        self.set_buttons()
+        self.turned.emit()
 
     def cancel(self) -> None:
         """Stop the trial within an iteration; nothing is added."""
@@ -195,7 +208,8 @@ class TrialPart(QWidget):
         self._end_calm()
         if self._background.cancelled:
             self.status.setText("cancelled")
-        self._set_buttons()
+        self.set_buttons()
+        self.turned.emit()
 
     def _end_calm(self) -> None:
         calm, self._calm = self._calm, None
@@ -247,10 +261,29 @@ class TrialPart(QWidget):
             return
         self.panes.enter(viewer, VIEW, adding=shown.layers, ranges=shown.ranges, point=shown.point)
 
-    def _set_buttons(self) -> None:
+    def set_buttons(self) -> None:
+        """Enable those that can be pressed."""
+        if not isalive(self):  # type: ignore[no-untyped-call]
+            return
         running = self.running
-        self.button.enabled = not running
+        self.button.enabled = not running and not self.hindrance()
         self.back.enabled = self.shown is not None and not running
         self.back.text = "&Back" if self.panes.name else "Side by &side"
         self.cancel_button.enabled = running
         self.bar.setVisible(running)
+
+
+def one_at_a_time(runner: StepRunner, part: TrialPart) -> None:
+    """Keep a widget's run and its trial from being under way at once: they want the same memory."""
+    # Qt keeps the part, which must not keep the widget, and all layers with it.
+    weakly = ref(runner)
+
+    def run_under_way() -> str:
+        own = weakly()
+        return "the run" if own is not None and own.running else ""
+
+    part.hindrance = run_under_way
+    runner.hindrance = lambda: "the trial" if part.running else ""
+    part.turned.connect(runner.set_button)
+    runner.started.connect(part.set_buttons)
+    runner.ended.connect(part.set_buttons)

@@ -1,0 +1,84 @@
+"""Which part of a data set is tried: its position, time and channel, and the region there."""
+
+from napari.layers import Shapes
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSpinBox, QWidget
+
+from napari_psf_distiller.deconvolution.datasets.survey import Survey
+from napari_psf_distiller.widgets.dataset.run import Place
+from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerChoice
+from napari_psf_distiller.widgets.prove.region import drawn_in
+from napari_psf_distiller.widgets.trial.region import DETAIL, MIDDLE
+
+__all__ = ["PlaceChoice"]
+
+REGION_TOOLTIP = (
+    "Which part of the stack is tried: where it has the most bright detail in focus, in the middle "
+    "of the field; the middle; or the rectangle of a shapes layer, drawn on the opened data. All "
+    "planes."
+)
+
+
+class PlaceChoice(QWidget):
+    """Chooses the position, the channel and the time that are tried, and the region.
+
+    Parameters
+    ----------
+    find_viewer : callable
+        Returns the viewer, whose shapes layers are offered as regions.
+    """
+
+    def __init__(self, find_viewer: FindViewer) -> None:
+        super().__init__()
+        self.position, self.channel, self.time = QComboBox(), QComboBox(), QSpinBox()
+        self.region = LayerChoice(find_viewer, Shapes, (DETAIL, MIDDLE))
+        self.region.setAccessibleName("region")
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        tips = {
+            self.position: "Which position of the data set is tried.",
+            self.channel: "Which channel is tried.",
+            self.time: "Which point of time (t) is tried, from 0.",
+        }
+        for column, (widget, tip) in enumerate(tips.items()):
+            widget.setToolTip(tip)
+            grid.addWidget(widget, 0, column)
+        self.region.setToolTip(REGION_TOOLTIP)
+        grid.addWidget(QLabel("region"), 1, 0)
+        grid.addWidget(self.region, 1, 1, 1, 2)
+        for choice in (self.position, self.channel):
+            choice.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            choice.setMinimumContentsLength(6)
+        self.time.setPrefix("t ")
+        self.time.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+
+    def show_survey(self, found: Survey) -> None:
+        """Offer what a data set has."""
+        names = [name or "the image" for name in found.positions]
+        for choice, texts in (
+            (self.position, names),
+            (self.channel, found.channels or ("one channel",)),
+        ):
+            choice.clear()
+            choice.addItems(list(texts))
+            choice.setEnabled(len(texts) > 1)
+        self.time.setMaximum(found.times - 1)
+        self.time.setEnabled(found.times > 1)
+
+    def read(self) -> Place:
+        """Return what is chosen, in the main thread.
+
+        Raises
+        ------
+        InputError
+            The shapes layer of the region is gone or empty.
+        """
+        drawn = self.region.layer()
+        return Place(
+            max(self.position.currentIndex(), 0),
+            self.time.value(),
+            max(self.channel.currentIndex(), 0),
+            drawn_in(drawn) if isinstance(drawn, Shapes) else self.region.fixed,
+        )
