@@ -7,7 +7,7 @@ from zarr_files import write_zarr
 
 from napari_psf_distiller import read_image
 from napari_psf_distiller.cli.main import main
-from napari_psf_distiller.io import write_psf
+from napari_psf_distiller.io import StoredPSF, write_psf
 
 SPACING = (0.2, 0.1, 0.1)
 
@@ -21,7 +21,7 @@ def files(tmp_path):
     tifffile.imwrite(path, image, imagej=True, resolution=(10, 10), metadata=metadata)
     psf = np.zeros((3, 3, 3), np.float32)
     psf[1, 1, 1] = 1
-    write_psf(tmp_path / "psf.tif", psf, spacing=SPACING)
+    write_psf(tmp_path / "psf.tif", StoredPSF(psf, SPACING))
     return path, tmp_path / "psf.tif", image
 
 

@@ -96,6 +96,22 @@ def test_a_psf_of_another_program_is_read(tmp_path):
         assert psfd.read_psf(tmp_path / "psf.zarr").spacing == pytest.approx(SPACING)
 
 
+@pytest.mark.parametrize("standard", ["0.5", "0.4"])
+def test_a_voxel_size_that_another_program_changed_counts_and_is_told(tmp_path, standard):
+    path = tmp_path / "psf.zarr"
+    made().save(path, standard=standard)
+    group = zarr.open_group(path, mode="r+")
+    said = group.attrs.asdict()
+    ome = said.get("ome", said)
+    ome["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"] = [0.2, 0.1, 0.1]
+    group.attrs.update(said)
+    with pytest.warns(DistillerWarning, match=r"0\.2 x 0\.1 x 0\.1 .*another program changed that"):
+        psf = psfd.read_psf(path)
+    assert psf.spacing == (0.2, 0.1, 0.1)
+    np.testing.assert_array_equal(psf.array, ARRAY)
+    assert psf_made_with(path)[0] == (0.2, 0.1, 0.1)
+
+
 def test_a_psf_of_another_program_that_cannot_be_one_is_told(tmp_path):
     path = tmp_path / "psf.zarr"
     write_zarr(path, ARRAY, unit=None)

@@ -162,6 +162,26 @@ def test_another_reader_sees_the_ome_voxel_size(tmp_path):
     assert (1e4 / y, 1e4 / x) == pytest.approx(SPACING[1:], rel=1e-6)
 
 
+def test_a_voxel_size_that_another_program_changed_counts_and_is_told(tmp_path):
+    psf = psf_of((5, 7, 9))
+    write_psf(tmp_path / "psf.tif", psf, spacing=SPACING)
+    # As ImageJ does: the text that it shows as information stays.
+    with tifffile.TiffFile(tmp_path / "psf.tif") as tiff:
+        metadata = {"Info": tiff.imagej_metadata["Info"], "unit": "um", "spacing": 0.2}
+    tifffile.imwrite(
+        tmp_path / "psf.tif",
+        psf,
+        imagej=True,
+        resolution=(10, 10),
+        metadata={"axes": "ZYX", **metadata},
+    )
+    with pytest.warns(DistillerWarning, match="another program changed that"):
+        stored = read_psf(tmp_path / "psf.tif")
+    assert stored.spacing == pytest.approx((0.2, 0.1, 0.1))
+    np.testing.assert_array_equal(stored.array, psf)
+    assert psf_made_with(tmp_path / "psf.tif")[0] == pytest.approx((0.2, 0.1, 0.1))
+
+
 @pytest.mark.parametrize("name", ["psf.tif", "psf.ome.tif"])
 @pytest.mark.parametrize("shape", [(5, 7, 9), (1, 7, 9), (6, 8)])
 def test_what_a_psf_was_made_with_is_known_without_reading_it(tmp_path, name, shape):

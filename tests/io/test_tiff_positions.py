@@ -21,6 +21,13 @@ def test_each_image_that_ome_describes_in_a_file(tmp_path):
         np.testing.assert_array_equal(np.asarray(image.volume()), expected)
 
 
+def test_files_that_differ_by_their_ending_alone_have_names_apart(tmp_path):
+    for name in ("a.tif", "a.tiff", "A.TIF", "b.tif"):
+        tifffile.imwrite(tmp_path / name, IMAGES[0], photometric="minisblack")
+    names = [image.name for image in open_tiffs(tmp_path)]
+    assert sorted(names) == ["A", "a.tif", "a.tiff", "b"]
+
+
 def test_the_header_of_each_plane_is_read_once(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, imagej=True, metadata={"axes": "TZYX"})
     read = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from napari_psf_distiller.io import StoredPSF
 
 if TYPE_CHECKING:
     from napari_psf_distiller.psf import PSF
@@ -10,12 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["full_record"]
 
 
-def full_record(psf: PSF) -> dict[str, Any]:
-    """Return what is known of a PSF besides its voxels, as keywords of `io.write_psf`."""
-    return {
-        "spacing": psf.spacing,
-        "recipe": psf.recipe,
-        "error": psf.error,
-        "functions": None if psf.model is None else psf.model.arrays(),
-        "measured": psf.measured,
-    }
+def full_record(psf: PSF) -> StoredPSF:
+    """Return all that is known of a PSF, as it is stored."""
+    functions = None if psf.model is None else psf.model.arrays()
+    return StoredPSF(psf.array, psf.spacing, psf.recipe, psf.error, functions, psf.measured)

@@ -17,7 +17,7 @@ __all__ = ["NUMPY"]
 
 def write_numpy(psf: PSF, path: Path) -> None:
     """Write a PSF with all that is known of it as NumPy's arrays, and its recipe as JSON."""
-    write_psf_arrays(path, psf.array, **full_record(psf))
+    write_psf_arrays(path, full_record(psf))
 
 
 NUMPY = Exporter(

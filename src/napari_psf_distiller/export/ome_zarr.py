@@ -34,7 +34,7 @@ def write_ome_zarr(
     psf: PSF, path: Path, *, standard: str = STANDARD.default, axes: str = AXES.default
 ) -> None:
     """Write a PSF with all that is known of it into a folder."""
-    write_zarr_psf(path, psf.array, **full_record(psf), version=standard, axes=axes)
+    write_zarr_psf(path, full_record(psf), version=standard, axes=axes)
 
 
 OME_ZARR = Exporter(

@@ -17,7 +17,7 @@ __all__ = ["IMAGEJ_TIFF", "OME_TIFF"]
 
 def write_tiff(psf: PSF, path: Path) -> None:
     """Write a PSF with all that is known of it, as the kind of TIFF that its name says."""
-    write_psf(path, psf.array, **full_record(psf))
+    write_psf(path, full_record(psf))
 
 
 IMAGEJ_TIFF = Exporter(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
@@ -20,7 +18,6 @@ from napari_psf_distiller.io.psf_record import (
     note_on,
     record_of,
 )
-from napari_psf_distiller.recipe import Recipe
 
 __all__ = ["read_psf_arrays", "write_psf_arrays"]
 
@@ -28,26 +25,17 @@ __all__ = ["read_psf_arrays", "write_psf_arrays"]
 PSF_ARRAY, SPACING, NOTE = "psf", "spacing", "note"
 
 
-def write_psf_arrays(
-    path: Path,
-    psf: NDArray[np.float32],
-    *,
-    spacing: Sequence[float],
-    recipe: Recipe | None = None,
-    error: NDArray[np.float32] | None = None,
-    functions: Mapping[str, NDArray[Any]] | None = None,
-    measured: NDArray[np.bool_] | None = None,
-) -> None:
-    """Write a PSF as one ``.npz``; see `write_psf` for what it takes.
+def write_psf_arrays(path: Path, stored: StoredPSF) -> None:
+    """Write a PSF as one ``.npz``.
 
     ``np.load`` gives the arrays ``psf`` and ``spacing``, where they are known ``error`` and the
     functions, and ``note``, a text of JSON with the recipe.
     """
     arrays: dict[str, Any] = {
-        **named_arrays(error, functions, measured),
-        PSF_ARRAY: psf,
-        SPACING: np.array(spacing),
-        NOTE: np.array(note_on(spacing, recipe)),
+        **named_arrays(stored),
+        PSF_ARRAY: stored.psf,
+        SPACING: np.array(stored.spacing),
+        NOTE: np.array(note_on(stored)),
     }
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +28,13 @@ from napari_psf_distiller.io.psf_record import (
     named_arrays,
     note_on,
     record_of,
+    spacing_now,
 )
 from napari_psf_distiller.io.tiff_images import found_image
 from napari_psf_distiller.io.vendor_files import image_in, is_vendor_file
+from napari_psf_distiller.io.voxel_sizes import voxel_sizes
 from napari_psf_distiller.io.zarr_images import image_in_zarr
+from napari_psf_distiller.lengths import SPACING
 from napari_psf_distiller.recipe import Recipe
 
 __all__ = [
@@ -68,16 +71,7 @@ class StoredImage(NamedTuple):
     spacing: tuple[float, ...] | None
 
 
-def write_psf(
-    path: Path,
-    psf: NDArray[np.float32],
-    *,
-    spacing: Sequence[float],
-    recipe: Recipe | None = None,
-    error: NDArray[np.float32] | None = None,
-    functions: Mapping[str, NDArray[Any]] | None = None,
-    measured: NDArray[np.bool_] | None = None,
-) -> None:
+def write_psf(path: Path, stored: StoredPSF) -> None:
     """Write a PSF as float32 TIFF with all that is known of it.
 
     Parameters
@@ -85,26 +79,16 @@ def write_psf(
     path : Path
         ``.ome.tif`` and ``.ome.tiff`` give OME-TIFF, ``.tif`` and ``.tiff`` ImageJ's TIFF. ImageJ
         shows the recipe under Image > Show Info; in OME-TIFF it is the image's description.
-    psf : numpy.ndarray
-        float32, (Z, Y, X) or (Y, X).
-    spacing : sequence of float
-        Voxel size in micrometres.
-    recipe : Recipe, optional
-    error : numpy.ndarray, optional
-        float32, of the PSF's shape: the standard error of each voxel.
-    functions : mapping of str to numpy.ndarray, optional
-        See `StoredPSF`.
-    measured : numpy.ndarray, optional
-        See `StoredPSF`.
+    stored : StoredPSF
     """
-    options = tiff_options(path, psf.ndim, tuple(spacing), note_on(spacing, recipe))
-    arrays = named_arrays(error, functions, measured)
+    options = tiff_options(path, stored.psf.ndim, stored.spacing, note_on(stored))
+    arrays = named_arrays(stored)
     if arrays:
         packed = io.BytesIO()
         np.savez_compressed(packed, allow_pickle=False, **arrays)
         value = packed.getvalue()
         options["extratags"] = [(ARRAYS_TAG, UNDEFINED, len(value), value, True)]
-    tifffile.imwrite(path, psf, **options)
+    tifffile.imwrite(path, stored.psf, **options)
 
 
 def write_image(
@@ -158,11 +142,12 @@ def read_tiff_psf(path: str | Path) -> StoredPSF:
         image, spacing, notes = found_image(tiff, path)
         note = _note(tiff)
         arrays = {} if note is None else _arrays(tiff)
+        made = None if note is None else _made_with(tiff, note, path)
     tell(notes)
     psf = check_image(image, f"The PSF in {path}")
-    recipe = None
-    if note is not None:
-        spacing, recipe = made_with(note, path)
+    recipe, changed = None, ""
+    if made is not None:
+        spacing, recipe, changed = made
         # A stack of one plane is stored as a plane; its spacing tells.
         if psf.ndim == 2 and len(spacing) == 3:
             psf = psf[None]
@@ -172,7 +157,11 @@ def read_tiff_psf(path: str | Path) -> StoredPSF:
             f"{path} does not say how large its voxels are. Save it with its voxel size, or open "
             "it as an image and set the layer's scale."
         )
-    return record_of(psf, spacing, recipe, arrays)
+    found = record_of(psf, spacing, recipe, arrays)
+    if not changed:
+        return found
+    tell([changed])
+    return found._replace(functions=None)
 
 
 def read_image(
@@ -250,9 +239,23 @@ def tiff_psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | No
     try:
         with _listening(), tifffile.TiffFile(path) as tiff:
             note = _note(tiff)
+            return None if note is None else _made_with(tiff, note, path)[:2]
+    except InputError:
+        raise
     except Exception:  # any file may be asked about
         return None
-    return None if note is None else made_with(note, path)
+
+
+def _made_with(
+    tiff: tifffile.TiffFile, note: dict[str, Any], path: str | Path
+) -> tuple[tuple[float, ...], Recipe | None, str]:
+    """Return the voxel size and the recipe, and a sentence if the size is no longer that noted."""
+    noted, recipe = made_with(note, path)
+    sizes = voxel_sizes(tiff, tiff.pages.first, 0)
+    stated = [sizes.get(axis) for axis in "ZYX"[-len(noted) :]]
+    possible = [one if one is not None and SPACING.holds(one) else None for one in stated]
+    spacing, changed = spacing_now(noted, possible, path)
+    return spacing, recipe, changed
 
 
 def tiff_options(

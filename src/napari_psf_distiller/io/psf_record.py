@@ -13,19 +13,32 @@ from numpy.typing import NDArray
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.wording import sizes_text
 
-__all__ = ["ERROR", "FORMAT", "StoredPSF", "made_with", "named_arrays", "note_on", "record_of"]
+__all__ = [
+    "ERROR",
+    "FORMAT",
+    "StoredPSF",
+    "made_with",
+    "named_arrays",
+    "note_on",
+    "record_of",
+    "spacing_now",
+]
 
 # What a note calls the file, and which version of it this program writes.
 FORMAT = "napari-psf-distiller psf"
 VERSION = 1
+
+# Voxel sizes that differ by no more than this part are the same: a TIFF has them as fractions.
+SAME_SIZE = 1e-3
 
 # The errors and the mask of what is measured have these names, and those of the functions begin so.
 ERROR, MEASURED, FUNCTIONS = "error", "measured", "functions."
 
 
 class StoredPSF(NamedTuple):
-    """A PSF from a file.
+    """A PSF as a file has it, with all that is known of it.
 
     Attributes
     ----------
@@ -37,7 +50,7 @@ class StoredPSF(NamedTuple):
         What it was made with, where the file says so.
     error : numpy.ndarray or None
         float32, of its shape: the standard error of each voxel.
-    functions : dict of str to numpy.ndarray, or None
+    functions : mapping of str to numpy.ndarray, or None
         What is known of the functions that it is a sum of.
     measured : numpy.ndarray or None
         bool, of its shape: which voxels are not continued as theory says; None where none is.
@@ -45,17 +58,17 @@ class StoredPSF(NamedTuple):
 
     psf: NDArray[np.float32]
     spacing: tuple[float, ...]
-    recipe: Recipe | None
-    error: NDArray[np.float32] | None
-    functions: dict[str, NDArray[Any]] | None
+    recipe: Recipe | None = None
+    error: NDArray[np.float32] | None = None
+    functions: Mapping[str, NDArray[Any]] | None = None
     measured: NDArray[np.bool_] | None = None
 
 
-def note_on(spacing: Sequence[float], recipe: Recipe | None) -> str:
+def note_on(stored: StoredPSF) -> str:
     """Return what a PSF's file says of it besides its arrays, as JSON; see `made_with`."""
-    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(spacing)}
-    if recipe is not None:
-        note["recipe"] = json.loads(recipe.to_json())
+    note: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spacing": list(stored.spacing)}
+    if stored.recipe is not None:
+        note["recipe"] = json.loads(stored.recipe.to_json())
     return json.dumps(note, allow_nan=False)
 
 
@@ -75,17 +88,39 @@ def made_with(note: dict[str, Any], path: str | Path) -> tuple[tuple[float, ...]
     return spacing, recipe
 
 
-def named_arrays(
-    error: NDArray[np.float32] | None,
-    functions: Mapping[str, NDArray[Any]] | None,
-    measured: NDArray[np.bool_] | None,
-) -> dict[str, NDArray[Any]]:
+def spacing_now(
+    noted: tuple[float, ...], stated: Sequence[float | None], path: str | Path
+) -> tuple[tuple[float, ...], str]:
+    """Return the voxel size of a PSF's file, and a sentence if another program changed it.
+
+    Parameters
+    ----------
+    noted : tuple of float
+        That this program noted there, in micrometres.
+    stated : sequence of (float or None)
+        That the file's own metadata say of the same axes; None where they say none that can be.
+    path : str or Path
+    """
+    now = tuple(
+        old if new is None or abs(new - old) <= SAME_SIZE * old else float(new)
+        for old, new in zip(noted, stated, strict=True)
+    )
+    if now == noted:
+        return noted, ""
+    return now, (
+        f"{path} says that its voxels are {sizes_text(now)} micrometres large, and was saved with "
+        f"{sizes_text(noted)}: another program changed that. It is taken as the file says it now, "
+        "without the functions that the PSF was fitted by: other voxels are interpolated."
+    )
+
+
+def named_arrays(stored: StoredPSF) -> dict[str, NDArray[Any]]:
     """Return what a file keeps of a PSF besides its voxels as arrays by name; see `record_of`."""
-    arrays = {FUNCTIONS + name: value for name, value in (functions or {}).items()}
-    if error is not None:
-        arrays[ERROR] = error
-    if measured is not None:
-        arrays[MEASURED] = measured
+    arrays = {FUNCTIONS + name: value for name, value in (stored.functions or {}).items()}
+    if stored.error is not None:
+        arrays[ERROR] = stored.error
+    if stored.measured is not None:
+        arrays[MEASURED] = stored.measured
     return arrays
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from napari_psf_distiller.io.psf_record import (
     named_arrays,
     note_on,
     record_of,
+    spacing_now,
 )
 from napari_psf_distiller.io.tiff_images import refuse_too_large
 from napari_psf_distiller.io.zarr_images import image_in_zarr
@@ -54,17 +54,12 @@ VOXELS = "0"
 
 def write_zarr_psf(
     path: Path,
-    psf: NDArray[np.float32],
+    stored: StoredPSF,
     *,
-    spacing: Sequence[float],
-    recipe: Recipe | None = None,
-    error: NDArray[np.float32] | None = None,
-    functions: Mapping[str, NDArray[Any]] | None = None,
-    measured: NDArray[np.bool_] | None = None,
     version: str = "0.5",
     axes: str = AXES_STORED[0],
 ) -> None:
-    """Write a PSF as an OME-Zarr; see `write_psf` for what it takes besides.
+    """Write a PSF as an OME-Zarr.
 
     The errors are an image too, in the group ``error``, on the same voxels.
 
@@ -72,10 +67,7 @@ def write_zarr_psf(
     ----------
     path : Path
         Of an empty folder.
-    psf : numpy.ndarray
-        float32, (Z, Y, X) or (Y, X).
-    spacing, recipe, error, functions, measured
-        See `write_psf`.
+    stored : StoredPSF
     version : {"0.5", "0.4"}
         Of OME-Zarr.
     axes : {"zyx", "tczyx"}
@@ -83,7 +75,7 @@ def write_zarr_psf(
     """
     import zarr
 
-    images = {"": psf} | ({} if error is None else {ERROR: error})
+    images = {"": stored.psf} | ({} if stored.error is None else {ERROR: stored.error})
     for name, values in images.items():
         known = axes[: -len(AXES_STORED[0])] + axes[-values.ndim :]
         shape = (1,) * (len(known) - values.ndim) + values.shape
@@ -91,7 +83,7 @@ def write_zarr_psf(
             tuple(known),
             shape,
             "float32",
-            tuple(spacing),
+            stored.spacing,
             ("PSF",) if "c" in known else (),
             version,
         )
@@ -101,12 +93,12 @@ def write_zarr_psf(
         zarr.open_array(path / name / VOXELS, mode="r+")[...] = values.reshape(shape)
     group = zarr.open_group(path, mode="r+")
     record = group.create_group(RECORD)
-    for name, values in named_arrays(None, functions, measured).items():
+    for name, values in named_arrays(stored._replace(error=None)).items():
         if values.ndim:
             record.create_array(name, data=values)
         else:
             record.attrs[name] = values.item()
-    group.attrs[NOTE] = json.loads(note_on(spacing, recipe))
+    group.attrs[NOTE] = json.loads(note_on(stored))
 
 
 def read_zarr_psf(path: str | Path) -> StoredPSF:
@@ -121,7 +113,7 @@ def read_zarr_psf(path: str | Path) -> StoredPSF:
     note = _note(path)
     if note is None:
         return _read_foreign(path)
-    spacing, recipe = made_with(note, path)
+    spacing, recipe, changed = _made_with(note, path)
     volume = open_image(path).volume()
     refuse_too_large(path, volume.shape, volume.dtype)
     voxels = np.asarray(volume)
@@ -130,7 +122,11 @@ def read_zarr_psf(path: str | Path) -> StoredPSF:
         arrays = _record(path)
     except Exception as error:  # a broken file breaks a reader anywhere
         raise InputError(f"{path} is damaged: {error}. Copy or export it again.") from error
-    return record_of(psf, spacing, recipe, arrays)
+    found = record_of(psf, spacing, recipe, arrays)
+    if not changed:
+        return found
+    tell([changed])
+    return found._replace(functions=None)
 
 
 def is_zarr_psf(path: str | Path) -> bool:
@@ -141,7 +137,19 @@ def is_zarr_psf(path: str | Path) -> bool:
 def zarr_psf_made_with(path: str | Path) -> tuple[tuple[float, ...], Recipe | None] | None:
     """Return the voxel size and the recipe of an OME-Zarr of ours; see `psf_made_with`."""
     note = _note(path)
-    return None if note is None else made_with(note, path)
+    return None if note is None else _made_with(note, path)[:2]
+
+
+def _made_with(
+    note: dict[str, Any], path: str | Path
+) -> tuple[tuple[float, ...], Recipe | None, str]:
+    """Return the voxel size and the recipe, and a sentence if the size is no longer that noted."""
+    noted, recipe = made_with(note, path)
+    stated = open_image(path).layout.spacing
+    if stated is None or len(stated) != len(noted):
+        return noted, recipe, ""
+    spacing, changed = spacing_now(noted, stated, path)
+    return spacing, recipe, changed
 
 
 def _note(path: str | Path) -> dict[str, Any] | None:

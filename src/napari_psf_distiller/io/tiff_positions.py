@@ -39,7 +39,8 @@ class TiffImage:
     path : str
         Of the file that has it, or its first plane.
     name : str
-        The file's, without its ending; of several images in one file, with the image's own.
+        The file's, without its ending, unless another differs from it by that alone; of several
+        images in one file, with the image's own.
     layout : ImageLayout
     series : int
         The image's number in the file.
@@ -92,9 +93,12 @@ def open_tiffs(folder: str | Path) -> tuple[TiffImage, ...]:
     found: list[TiffImage] = []
     # What OME puts in several files is described in each of them.
     known: set[str] = set()
-    for path in tiff_paths(folder):
+    paths = tiff_paths(folder)
+    names = [path.name.removesuffix(path.suffix) for path in paths]
+    for path, name in zip(paths, names, strict=True):
         if str(path.resolve()) not in known:
-            images = _images(path)
+            # With their endings where these alone tell them apart, such as a.tif and a.tiff.
+            images = _images(path, name if names.count(name) == 1 else path.name)
             known.update(file for image in images for file in image.files)
             found += images
     return tuple(found)
@@ -105,8 +109,8 @@ def tiff_paths(folder: str | Path) -> list[Path]:
     return files_in(folder, (".tif", ".tiff"))
 
 
-def _images(path: Path) -> list[TiffImage]:
-    """Return the images of a file."""
+def _images(path: Path, name: str) -> list[TiffImage]:
+    """Return the images of a file, which are called after its name."""
     with opened_tiff(path) as tiff:
         # Else each plane's header is read once a check; there can be tens of thousands.
         tiff.pages.cache = True
@@ -126,17 +130,23 @@ def _images(path: Path) -> list[TiffImage]:
                 f"{path} holds {len(every)} images ({shapes}): save each as a file of its own."
             )
         return [
-            _image(tiff, path, number, series, alone=len(every) == 1) for number, series in every
+            _image(
+                tiff,
+                path,
+                name if len(every) == 1 else f"{name}, {series.name or f'image {number}'}",
+                number,
+                series,
+            )
+            for number, series in every
         ]
 
 
 def _image(
     tiff: tifffile.TiffFile,
     path: Path,
+    name: str,
     number: int,
     series: tifffile.TiffPageSeries,
-    *,
-    alone: bool,
 ) -> TiffImage:
     """Return an image of a file, if it is whole."""
     pages = [page for page in series.pages if page is not None and all(page.databytecounts)]
@@ -165,9 +175,6 @@ def _image(
         time_step=described.time_step or 1.0,
         time_unit=described.time_unit,
     )
-    name = path.name.removesuffix(path.suffix)
-    if not alone:
-        name = f"{name}, {series.name or f'image {number}'}"
     files = {str(Path(page.parent.filehandle.path).resolve()) for page in pages}
     return TiffImage(str(path.resolve()), name, layout, number, tuple(sorted(files)))
 
