@@ -136,7 +136,9 @@ def test_a_stack_of_each_gives_a_psf_and_one_without_beads_is_told(times, tmp_pa
     code = main(["distill", str(times), "--axis", "t", "--each", "-o", str(output), *OPTIONS])
     said = capsys.readouterr().err
     assert code == 2
-    assert "1 of 2 stacks gave no PSF; the first is times.tif, time 1: No bead was found" in said
+    assert "warning: times.tif, time 1: No bead was found" in said
+    assert "1 of 2 stacks gave no PSF, for the reasons above: times.tif, time 1. " in said
+    assert said.count("No bead was found") == 1
     assert sorted(path.name for path in output.iterdir()) == ["times-time0"]
     assert psfd.read_psf(output / "times-time0" / "psf.tif").ndim == 3
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import psutil
 import pytest
 
 import napari_psf_distiller as psfd
@@ -112,6 +113,17 @@ def test_it_is_said_where_theory_takes_the_place_of_what_was_measured(fitted):
     note = psf_on_image(wrong, IMAGE, recipe_with(SPACING, tails="continued")).note
     assert f"Of its own {fitted.shape[0]} planes only 1 stayed" in note
     assert "Check the numerical aperture" in note
+
+
+def test_tails_that_do_not_fit_the_memory_are_told(fitted, monkeypatch):
+    free = psutil.virtual_memory()._replace(available=10**7)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(
+        InputError,
+        match=r"in an image of 200 x 900 x 900 voxels that the PSF would have .* with tails "
+        r"continued, more than there is memory for: crop the image",
+    ):
+        psf_on_image(fitted, (200, 900, 900), recipe_with(SPACING, tails="continued"))
 
 
 def test_an_array_is_not_continued(bare, image):

@@ -32,6 +32,9 @@ from napari_psf_distiller.wording import widths_text
 
 __all__ = ["distill", "replay"]
 
+# So many of the stacks that gave no PSF are named at the end.
+NAMED = 5
+
 # Of the parts of a file, those along which it may have several stacks.
 AXES = ("scene", "time")
 
@@ -100,8 +103,8 @@ def _distill_each(
                 _, result = _distill_together(arguments, [source], folder, outlet)
             except InputError as error:
                 # The other stacks may be all right.
-                failed.append(f"{source.name}: {error}")
-                outlet.warn(failed[-1])
+                failed.append(source.name)
+                outlet.warn(f"{source.name}: {error}")
                 continue
             psf = folder / result_names(result.recipe, arguments.ome)[0]
             outlet.tell(f"{source.name}: {psf}, {widths_text(result.fwhm, result.fwhm_error)}")
@@ -111,8 +114,10 @@ def _distill_each(
     if failed:
         done = len(sources) - len(failed)
         written = f" The PSFs of the other {done} are in {output}." if done else ""
+        more = f", and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         raise DistillerError(
-            f"{len(failed)} of {len(sources)} stacks gave no PSF; the first is {failed[0]}{written}"
+            f"{len(failed)} of {len(sources)} stacks gave no PSF, for the reasons above: "
+            f"{', '.join(failed[:NAMED])}{more}.{written}"
         )
     return f"PSFs:   {output}, {len(sources)} folders"
 

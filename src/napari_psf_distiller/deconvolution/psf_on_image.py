@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,8 +16,10 @@ from napari_psf_distiller.deconvolution.finer import finer_spacing, finer_told, 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.psf.grids import VOXEL_BYTES
 from napari_psf_distiller.psf.tails import shape_with_tails
 from napari_psf_distiller.recipe import Deconvolve, Recipe
+from napari_psf_distiller.simulate.psf import voxels_in_memory
 from napari_psf_distiller.wording import sizes_text
 
 __all__ = ["PSFOnImage", "psf_on_image", "settings_of_psf"]
@@ -183,6 +186,13 @@ def _continued(
     result_shape = (1,) * (psf.ndim - len(image_shape)) + _result_shape(image_shape, recipe)
     own_shape = known.evaluate(spacing=wanted).shape
     shape = shape_with_tails(own_shape, result_shape[-psf.ndim :], wanted, psf.recipe.optics)
+    if math.prod(shape) > voxels_in_memory(VOXEL_BYTES):
+        raise InputError(
+            f"Light reaches so far in an image of {sizes_text(image_shape)} voxels that the PSF "
+            f"would have {sizes_text(shape)} with tails continued, more than there is memory for: "
+            "crop the image, most of all along z, deconvolve on voxels less fine, or choose tails "
+            "none."
+        )
     there = known.evaluate(spacing=wanted, shape=shape, tails="continued")
     notes = (
         f"The PSF was continued as theory says, from {sizes_text(own_shape)} to "

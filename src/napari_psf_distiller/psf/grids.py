@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
@@ -14,9 +13,11 @@ from napari_psf_distiller.checks import check_shape
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.negative_values import without_negative_values
 from napari_psf_distiller.psf.functions import Evaluated, FittedFunctions
+from napari_psf_distiller.simulate.psf import voxels_in_memory
 from napari_psf_distiller.wording import sizes_text
 
 __all__ = [
+    "VOXEL_BYTES",
     "Room",
     "default_shape",
     "errors_on",
@@ -128,8 +129,7 @@ def shape_of(shape: Sequence[int], axes: int) -> tuple[int, ...]:
     ------
     InputError
     """
-    memory = int(psutil.virtual_memory().available) // VOXEL_BYTES
-    sizes = check_shape(shape, 1, memory)
+    sizes = check_shape(shape, 1, voxels_in_memory(VOXEL_BYTES))
     if len(sizes) != axes:
         raise InputError(
             f"The shape {shown(sizes)} has {len(sizes)} axes, the PSF {axes}; they must have the "

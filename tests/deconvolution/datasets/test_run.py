@@ -482,6 +482,11 @@ def test_a_folder_that_holds_neither(psf, scheduler, tmp_path):
         run(folder, psf, tmp_path / "out.zarr", scheduler)
 
 
+def test_a_zarr_s_name_may_be_in_capital_letters(psf, scheduler, tmp_path):
+    source = stored(tmp_path / "in.zarr", np.ones((6, 40, 40), np.float32))
+    assert not run(source, psf, tmp_path / "OUT.ZARR", scheduler).failed
+
+
 @pytest.mark.parametrize("name", ["out.tif", "no folder/out.zarr"])
 def test_a_place_that_cannot_be_written(source, psf, scheduler, tmp_path, name):
     with pytest.raises(InputError, match=r"must end in \.zarr|is not there; make it"):

@@ -27,7 +27,7 @@ def check_place(source: Path, output: Path) -> None:
     InputError
         Its name is no zarr's, its folder is not there, or it lies in the data or they in it.
     """
-    if not output.name.endswith(".zarr"):
+    if output.suffix.lower() != ".zarr":
         raise InputError(f"{output} cannot be written: its name must end in .zarr.")
     if not output.parent.is_dir():
         raise InputError(f"The folder {output.parent} is not there; make it first.")

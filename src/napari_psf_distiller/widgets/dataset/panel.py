@@ -189,7 +189,7 @@ class DatasetPanel(QObject):
         gui = self._weakly()
         output = gui.output.value if gui is not None else None
         self.open_button.visible = (
-            output is not None and output.suffix == ".zarr" and output.is_dir()
+            output is not None and output.suffix.lower() == ".zarr" and output.is_dir()
         )
 
     def open_result(self) -> None:

@@ -172,7 +172,11 @@ def read_labels_layer(layer: Labels | None, viewer: "napari.viewer.Viewer | None
     if layer is None:
         raise InputError("No labels layer is chosen. Run Threshold first, or paint the beads.")
     if layer.multiscale:
-        raise InputError(f"The layer {layer.name!r} is multiscale; it must have one level.")
+        raise InputError(
+            f"The layer {layer.name!r} is multiscale; it must have one level. Add its finest one "
+            f"as a layer, in napari's console: found = viewer.layers[{layer.name!r}]; "
+            "viewer.add_labels(found.data[0], scale=found.scale, units=found.units)."
+        )
     _check_axes(layer)
     return source_of(layer, viewer)
 
