@@ -1,6 +1,7 @@
 """`psf-distiller try`: the files it writes, what it prints, and what it refuses."""
 
 import argparse
+import re
 
 import numpy as np
 import pytest
@@ -56,6 +57,26 @@ def test_it_writes_each_result_as_a_channel_and_a_picture(here, capsys):
     assert "Region: 0:6,10:50,20:60" in printed
     for name in names[1:]:
         assert name in printed
+
+
+def test_the_files_say_where_the_region_lies(here):
+    region = ["--region", "2:6,10:50,20:60", "--iterations", "1"]
+    assert tried("cells.tif", "-o", "trial.tif", *region) == 0
+    with tifffile.TiffFile("trial.tif") as tiff:
+        about = tiff.imagej_metadata
+    # ImageJ takes the number of voxels before the origin.
+    assert [about[f"{axis}origin"] for axis in "zyx"] == [-2, -10, -20]
+    assert tried("cells.zarr", "-o", "finer.ome.tif", *region, "--finer", "2", "--interpolate") == 0
+    with tifffile.TiffFile("finer.ome.tif") as tiff:
+        planes = re.findall(r"<Plane [^>]*>", tiff.ome_metadata)
+        (series,) = tiff.series
+        assert (series.axes, len(planes)) == ("ZCYX", 4 * series.shape[1])
+    for plane in planes:
+        found = dict(re.findall(r'(\w+)="(.*?)"', plane))
+        assert float(found["PositionZ"]) == pytest.approx((2 + int(found["TheZ"])) * 0.2)
+        # The first of two voxels in the place of one.
+        assert float(found["PositionY"]) == pytest.approx(10 * 0.08 - 0.02)
+        assert float(found["PositionX"]) == pytest.approx(20 * 0.08 - 0.02)
 
 
 def test_a_channel_of_a_data_set_is_tried(here, capsys):

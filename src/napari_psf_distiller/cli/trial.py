@@ -16,6 +16,7 @@ from napari_psf_distiller.cli.commands import Outlet, compare_spacing, given_psf
 from napari_psf_distiller.cli.options import chosen_part, with_options
 from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.deconvolution.datasets.trial import try_dataset_steps
+from napari_psf_distiller.deconvolution.finer import finer_first_voxel
 from napari_psf_distiller.deconvolution.trial import Trial, try_steps, usual_settings
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import read_image
@@ -100,7 +101,9 @@ def try_region(arguments: argparse.Namespace, outlet: Outlet) -> str:
         trial = finish(steps, outlet.progress)
         images = _images(trial)
         spacing = _spacing(trial)
-        write_several_images(staging / output.name, images, spacing=spacing)
+        write_several_images(
+            staging / output.name, images, spacing=spacing, first_voxel=_first_voxel(trial)
+        )
         _draw(staging / picture, images, spacing)
     for warning in trial.warnings:
         outlet.warn(warning)
@@ -177,6 +180,14 @@ def _spacing(trial: Trial) -> tuple[float, ...] | None:
     if trial.spacing is None:
         return None
     return tuple(size / f for size, f in zip(trial.spacing, _factors(trial), strict=True))
+
+
+def _first_voxel(trial: Trial) -> tuple[float, ...] | None:
+    """Return where the first voxel of the results lies in the image."""
+    if trial.spacing is None or trial.first_voxel is None:
+        return None
+    moved = finer_first_voxel(trial.spacing, _factors(trial))
+    return tuple(a + b for a, b in zip(trial.first_voxel, moved, strict=True))
 
 
 def _draw(

@@ -122,11 +122,8 @@ def write_image(
     if not Path(path).name.lower().endswith((".tif", ".tiff")):
         raise InputError(f"{path} cannot be written: its name must end in .tif or .ome.tif.")
     first = tuple(first_voxel) if first_voxel is not None and any(first_voxel) else None
-    options = tiff_options(Path(path), array.ndim, sizes, "", first)
-    if first is not None and sizes is not None and "ome" in options:
-        # Each plane has a position of its own.
-        planes = array.shape[0] if array.ndim == 3 else 1
-        options["metadata"]["Plane"] = _plane_positions(first, sizes, planes)
+    planes = array.shape[0] if array.ndim == 3 else 1
+    options = tiff_options(Path(path), array.ndim, sizes, "", first, planes)
     write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
 
 
@@ -264,8 +261,25 @@ def tiff_options(
     sizes: tuple[float, ...] | None,
     note: str,
     first: tuple[float, ...] | None = None,
+    planes: int = 1,
+    channels: int = 1,
 ) -> dict[str, Any]:
-    """Return how tifffile is to write an image with a voxel size and a note of its own."""
+    """Return how tifffile is to write an image with a voxel size and a note of its own.
+
+    Parameters
+    ----------
+    path : Path
+    ndim : int
+        Axes of space.
+    sizes : tuple of float or None
+        Voxel size in micrometres.
+    note : str
+        "" is none.
+    first : tuple of float, optional
+        With a voxel size: where the first voxel's centre lies, in micrometres.
+    planes, channels : int
+        How many there are, for the planes' places; the channels of a plane follow each other.
+    """
     axes = "ZYX"[-ndim:]
     options: dict[str, Any] = {"photometric": "minisblack"}
     if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
@@ -278,6 +292,8 @@ def tiff_options(
             # For programs that know TIFF, but not OME.
             options["resolution"] = (1e4 / sizes[-1], 1e4 / sizes[-2])
             options["resolutionunit"] = "CENTIMETER"
+            if first is not None:
+                metadata["Plane"] = _plane_positions(first, sizes, planes, channels)
         return options | {"ome": True, "metadata": metadata}
     metadata = {"axes": axes}
     if note:
@@ -294,14 +310,15 @@ def tiff_options(
 
 
 def _plane_positions(
-    first: tuple[float, ...], sizes: tuple[float, ...], planes: int
+    first: tuple[float, ...], sizes: tuple[float, ...], planes: int, channels: int
 ) -> dict[str, list[float] | list[str]]:
     """Return where each plane of an image lies, as OME has it."""
     found: dict[str, list[float] | list[str]] = {}
     for axis, place in zip("ZYX"[-len(first) :], first, strict=True):
         step = sizes[0] if axis == "Z" else 0.0
-        found[f"Position{axis}"] = [round(place + n * step, 9) for n in range(planes)]
-        found[f"Position{axis}Unit"] = ["µm"] * planes
+        each = [round(place + n * step, 9) for n in range(planes)]
+        found[f"Position{axis}"] = [one for one in each for _ in range(channels)]
+        found[f"Position{axis}Unit"] = ["µm"] * (planes * channels)
     return found
 
 

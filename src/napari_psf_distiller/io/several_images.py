@@ -18,7 +18,11 @@ __all__ = ["write_several_images"]
 
 
 def write_several_images(
-    path: str | Path, images: Mapping[str, ArrayLike], *, spacing: Sequence[float] | None
+    path: str | Path,
+    images: Mapping[str, ArrayLike],
+    *,
+    spacing: Sequence[float] | None,
+    first_voxel: Sequence[float] | None = None,
 ) -> None:
     """Write images as the channels of one float32 TIFF, whole or not at all.
 
@@ -31,6 +35,8 @@ def write_several_images(
         (Z, Y, X) or (Y, X), all of one shape, by their names.
     spacing : sequence of float or None
         Voxel size in micrometres.
+    first_voxel : sequence of float, optional
+        See `write_image`.
 
     Raises
     ------
@@ -45,12 +51,13 @@ def write_several_images(
     # Both formats have the channels next to the planes.
     stacked = np.stack(arrays, axis=ndim - 2)
     sizes = tuple(float(size) for size in spacing) if spacing is not None else None
-    options = tiff_options(path, ndim, sizes, "")
+    planes = len(stacked) if ndim == 3 else 1
+    first = tuple(first_voxel) if first_voxel is not None and any(first_voxel) else None
+    options = tiff_options(path, ndim, sizes, "", first, planes, len(names))
     metadata: dict[str, Any] = options["metadata"]
     metadata["axes"] = "ZCYX"[-stacked.ndim :]
     if "ome" in options:
         metadata["Channel"] = {"Name": names}
     else:
-        planes = len(stacked) if ndim == 3 else 1
         metadata |= {"Labels": names * planes, "mode": "grayscale"}
     write_whole(path, lambda part: tifffile.imwrite(part, stacked, **options))

@@ -172,7 +172,8 @@ def test_it_says_why_the_automatic_end_is_none_of_the_image_s_own(psf, tmp_path)
     path = tmp_path / "in.zarr"
     create_image(path, ImageLayout(tuple("zyx"), smooth.shape, "f4", SPACING, (), "0.5"), "")
     zarr.open_group(path, mode="r+")["0"][...] = smooth
-    trial = psfd.try_dataset(path, psf, settings=[Deconvolve()], recipe=NUMPY)
+    with pytest.warns(psfd.DistillerWarning, match="no noise"):
+        trial = psfd.try_dataset(path, psf, settings=[Deconvolve()], recipe=NUMPY)
     assert trial.attempts[0].why_ended is psfd.WhyEnded.NO_NOISE
     assert "no noise" in trial.warnings[0]
     with (

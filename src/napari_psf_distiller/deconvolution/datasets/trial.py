@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -33,7 +34,7 @@ from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough
 from napari_psf_distiller.deconvolution.tiled import Workload, work_of
 from napari_psf_distiller.deconvolution.trial import Trial, first_voxel_of, usual_settings
-from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
@@ -101,6 +102,11 @@ def try_dataset(
         Something that was given cannot be used.
     DeviceError
         The device cannot be used.
+
+    Warns
+    -----
+    DistillerWarning
+        See `deconvolve_dataset`.
     """
     check_callback(callback)
     steps = try_dataset_steps(
@@ -114,7 +120,10 @@ def try_dataset(
         settings=settings,
         workers=workers,
     )
-    return finish(steps, callback)
+    done = finish(steps, callback)
+    for warning in done.warnings:
+        warnings.warn(warning, DistillerWarning, stacklevel=2)
+    return done
 
 
 def try_dataset_steps(
