@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from varying_psfs import varying_psf
 
 from napari_psf_distiller import Camera, InputError, Optics, Recipe, RichardsonLucy, simulate_beads
 from napari_psf_distiller.figures.report import write_report
@@ -101,6 +102,15 @@ def test_it_is_one_whole_page_that_loads_and_runs_nothing(page):
     assert page.references
     assert all(reference.startswith("data:image/png;base64,") for reference in page.references)
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
+
+
+def test_a_psf_that_changes_over_the_field_has_maps(field, joint, tmp_path):
+    psf = varying_psf([(lambda y, x: 0.5 * x, 1)], image_shape=field.image.shape[-2:])
+    page = page_of(tmp_path / "r.html", field.image, dataclasses.replace(joint, psf=psf))
+    assert page.open == []
+    assert page.tags.count("img") == 7
+    assert "The PSF over the field" in page.text
+    assert "Coma: up to" in page.text
 
 
 def test_it_is_small_enough_to_mail(field, result, tmp_path):

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import os
 import warnings
 
 import numpy as np
 import pandas
 import pytest
+from varying_psfs import varying_psf
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError, Recipe, Result
@@ -59,6 +61,52 @@ def test_it_is_saved_as_the_command_line_does(field, result, tmp_path):
         assert one.spacing == other.spacing
     stored = psfd.read_psf(tmp_path / "python/psf.tif")
     np.testing.assert_array_equal(stored.error, result.psf.error)
+
+
+def varying(result):
+    """The same, with a PSF that changes over the field."""
+    shape = result.image.shape[-2:]
+    psf = varying_psf([(lambda y, x: 0.4 * x, 1)], image_shape=shape)
+    return dataclasses.replace(result, psf=psf)
+
+
+def test_the_maps_of_a_psf_that_changes_are_saved_and_go_with_it(result, tmp_path):
+    changes = varying(result)
+    assert result.maps is None
+    assert changes.maps is changes.maps
+    assert changes.maps.varies
+    changes.save(tmp_path)
+    table = pandas.read_csv(tmp_path / "field.csv")
+    pandas.testing.assert_frame_equal(table, changes.maps.to_frame())
+    assert (tmp_path / "field.png").stat().st_size > 10_000
+    # Of a PSF that is one no maps are left of another.
+    with pytest.raises(InputError, match="exists already"):
+        result.save(tmp_path)
+    result.save(tmp_path, overwrite=True)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_maps_that_another_put_there_are_not_replaced(result, tmp_path):
+    (tmp_path / "field.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"field.csv exists already"):
+        result.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["field.csv"]
+
+
+def test_a_failure_leaves_the_maps_of_before(result, tmp_path, monkeypatch):
+    varying(result).save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    link = os.link
+
+    def link_but_one(source, target):
+        if target.name == "residual.tif":
+            raise FileExistsError
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", link_but_one)
+    with pytest.raises(InputError, match="another program"):
+        result.save(tmp_path, overwrite=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_ome_and_the_stepwise_way(field, tmp_path):

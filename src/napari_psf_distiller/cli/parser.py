@@ -12,6 +12,7 @@ from napari_psf_distiller.cli import commands
 from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
 from napari_psf_distiller.cli.distill import distill, replay
 from napari_psf_distiller.cli.export import add_format_options, export, formats_text
+from napari_psf_distiller.cli.maps import map_psf
 from napari_psf_distiller.cli.options import add_options, add_part, chosen_part
 from napari_psf_distiller.cli.presets import add_presets
 from napari_psf_distiller.cli.trial import region_of, try_region
@@ -86,6 +87,7 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_deconvolve(subparsers)
     _add_try(subparsers)
     _add_export(subparsers)
+    _add_maps(subparsers)
     _add_replay(subparsers)
     add_presets(subparsers)
     text = "list what can compute on this machine, and why something cannot"
@@ -375,6 +377,37 @@ def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
+def _add_maps(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+    text = "map a PSF over the field of view: its widths, aberrations and focus"
+    part = subparsers.add_parser("maps", help=text, description=_sentence(text))
+    part.set_defaults(command=map_psf)
+    part.add_argument("psf", type=Path, help="a PSF of the joint fit, as distill saves it")
+    part.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for field.csv, a row a place, and field.png; made if its parent exists",
+    )
+    part.add_argument(
+        "--beads",
+        type=Path,
+        metavar="CSV",
+        help="the beads.csv that was written with the PSF: of beads on a slide it tells the focus",
+    )
+    part.add_argument(
+        "--places",
+        type=int,
+        default=9,
+        metavar="N",
+        help="so many places along y and along x (default: %(default)s)",
+    )
+    part.add_argument(
+        "--overwrite", action="store_true", help="replace files that are there already"
+    )
+
+
 def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     text = "distil again as a saved recipe says"
     part = subparsers.add_parser("replay", help=text, description=_sentence(text))
@@ -410,8 +443,9 @@ def _add_folder(part: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for psf.tif, recipe.json, beads.csv and report.html, and of the joint fit "
-        "psf_error.tif and residual.tif; made if its parent exists",
+        help="folder for psf.tif, recipe.json, beads.csv and report.html, of the joint fit "
+        "psf_error.tif and residual.tif, and of a PSF that changes over the field field.csv and "
+        "field.png; made if its parent exists",
     )
 
 

@@ -26,7 +26,7 @@ def results_text(folder: Path, result: Result, ome: bool = False) -> str:
     )
     used = f"{int(result.beads['used'].sum())} of {len(result.beads)} used"
     reasons = reasons_text(result.beads)
-    labels = ("Errors", "Rest")
+    labels = ("Errors", "Rest", "Maps") if result.maps is not None else ("Errors", "Rest")
     theory = theory_text(result.recipe.optics, result.psf.spacing)
     return "\n".join(
         [

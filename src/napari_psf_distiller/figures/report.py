@@ -35,6 +35,8 @@ ARTEFACT_GAMMA = 0.4
 # More rows than this nobody reads, and they would make the file large.
 MOST_ROWS = 2000
 DOTS_PER_INCH = 130
+# Of the maps of the field, in inches.
+MAPS_SIZE = (8.8, 8.0)
 
 STYLE = """
 :root { color-scheme: light; }
@@ -150,6 +152,7 @@ def write_report(
             "centre.</p>",
             f'<div class="pair">{plain}{bright}</div>',
             f'<div class="pair">{profiles}{likelihood}</div>',
+            _field(result),
             "<h2>Beads</h2>",
             _bead_summary(result),
             f'<div class="pair">{beads}{_residual(result, size)}</div>',
@@ -202,6 +205,23 @@ def _residual(result: Result, size: tuple[float, float]) -> str:
             figure, residual, result.beads_in_image, result.psf.spacing
         ),
     )
+
+
+def _field(result: Result) -> str:
+    """Return how the PSF changes over the field; nothing where it does not."""
+    maps = result.maps
+    if maps is None:
+        return ""
+    said = "".join(f"<p>{escape(sentence)}</p>" for sentence in maps.sentences())
+    picture = _picture(
+        MAPS_SIZE,
+        "Maps of the PSF over the field",
+        "Maps over the bead image, with the used beads as dots. Arrows point along the tail of "
+        "coma, lines along the long axis of an astigmatic PSF above the focus; the longer, the "
+        "stronger. Hatched: beyond the outermost beads, extrapolated.",
+        lambda figure: figures.draw_field_maps(figure, maps, result.beads_in_image),
+    )
+    return f"<h2>The PSF over the field</h2>{said}{picture}"
 
 
 def _bead_summary(result: Result) -> str:

@@ -114,8 +114,14 @@ def _used_centres(beads: pd.DataFrame, axes: Sequence[str], image_shape: tuple[i
             f"The table of the beads has no column {missing[0]}: give that of the distilled PSF, "
             "result.beads or beads.csv."
         )
+    used = beads["used"]
+    if not used.isin([True, False]).all():
+        raise InputError(
+            "The column used of the table of the beads does not say True or False of each: give "
+            "the table as it was made."
+        )
     try:
-        centres = centres_of(beads[beads["used"].astype(bool)])
+        centres = centres_of(beads[used.astype(bool)])
     except (TypeError, ValueError):
         raise InputError(
             "The beads' centres are no numbers: give the table as it was made."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from html import escape
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf import PSF
+from napari_psf_distiller.psf import PSF, FieldMaps
 from napari_psf_distiller.psf.picture import as_html
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results.folder import result_names, write_results
@@ -75,6 +76,14 @@ class Result:
     preprocessed: NDArray[np.float32] | None
     stacks: tuple[StackResult, ...] = ()
 
+    @functools.cached_property
+    def maps(self) -> FieldMaps | None:
+        """Maps of a PSF that changes over the field, see `PSF.field_maps`; None of another."""
+        model = self.psf.model
+        if model is None or model.over_field is None:
+            return None
+        return self.psf.field_maps(beads=self.beads_in_image)
+
     @property
     def beads_in_image(self) -> pd.DataFrame:
         """The rows of `beads` that are of `image`."""
@@ -107,8 +116,9 @@ class Result:
         ----------
         folder : str or Path
             Made if its parent exists. It gets ``psf.tif``, ``recipe.json``, ``beads.csv`` and
-            ``report.html``, and of the joint fit ``psf_error.tif`` and ``residual.tif``, which is
-            `residual`.
+            ``report.html``, of the joint fit ``psf_error.tif`` and ``residual.tif``, which is
+            `residual`, and of a PSF that changes over the field its `maps`, ``field.csv`` and
+            ``field.png``.
         overwrite : bool
             Whether results that are there already may be replaced.
         ome : bool

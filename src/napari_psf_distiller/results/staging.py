@@ -42,7 +42,8 @@ def results_in(
     folder : Path
         Made if its parent exists.
     names : sequence of str
-        Of the files that will be written.
+        Of the files that will be written, or may be: one that is not has no successor, and of an
+        earlier run it goes.
     overwrite : bool
         Whether files of these names may be replaced.
     inputs : sequence of Path
@@ -122,16 +123,18 @@ def _move_all(
     """Move files to their folder: all of them, or, if one cannot be replaced, none."""
     before = staging / "before"
     before.mkdir()
+    written = {name for name in names if (staging / name).exists()}
     try:
         for name in names:
             if overwrite and (folder / name).exists():
                 (folder / name).replace(before / name)
-            _place(staging / name, folder / name)
+            if name in written:
+                _place(staging / name, folder / name)
     except BaseException as error:
         failed = folder / name
         for each in names:
             # What has left its place here is ours there.
-            if not (staging / each).exists():
+            if each in written and not (staging / each).exists():
                 (folder / each).unlink(missing_ok=True)
             if (before / each).exists():
                 (before / each).replace(folder / each)
