@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from napari_psf_distiller.io import read_stored_psf
 from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import grids, picture
+from napari_psf_distiller.psf.at_place import psf_at_place
 from napari_psf_distiller.psf.field_mapping import map_field
 from napari_psf_distiller.psf.field_maps import FieldMaps
 from napari_psf_distiller.psf.functions import FittedFunctions
@@ -174,38 +174,15 @@ class PSF(HoldsArray):
         """
         for name, value in (("y", y), ("x", x), ("z", 0.0 if z is None else z)):
             check_number(value, f"place along {name}")
-        if self.model is None or self.model.over_field is None:
-            return self
-        over_field = self.model.over_field
-        if not over_field.is_covered(y, x):
+        over_field = None if self.model is None else self.model.over_field
+        if over_field is not None and not over_field.is_covered(y, x):
             warnings.warn(
                 f"At y {y:g}, x {x:g} the PSF is extrapolated: the beads that it was fitted to end "
                 "before. Use beads there, too.",
                 DistillerWarning,
                 stacklevel=2,
             )
-        own = self.model.at(y, x)
-        shape = grids.within_window(self.shape, grids.room_in_window(own, self.spacing))
-        here = dataclasses.replace(self, model=own, error=None, measured=None)
-        found = here.evaluate(self.spacing, shape)
-        errors = over_field.errors_at(y, x)
-        if self.error is None or errors is None:
-            return found
-        # They lie about the mean PSF's centre.
-        moves = [
-            round((mean - place) / size)
-            for mean, place, size in zip(
-                self.model.centre, own.centre, over_field.spacing, strict=True
-            )
-        ]
-        moved = np.roll(errors, moves, axis=(0, 1, 2))
-        sizes = over_field.spacing[-self.ndim :]
-        # A voxel's light is in proportion to its size.
-        scale = math.prod(self.spacing) / math.prod(sizes)
-        error = grids.errors_on(
-            moved[0] if self.ndim == 2 else moved, sizes, self.spacing, shape, scale
-        )
-        return dataclasses.replace(found, error=error)
+        return psf_at_place(self, y, x)
 
     def field_maps(
         self, places: int | tuple[int, int] = 9, beads: pd.DataFrame | None = None
