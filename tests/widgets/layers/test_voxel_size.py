@@ -14,7 +14,7 @@ from napari.layers import Image, Layer, Points
 
 from napari_psf_distiller import SimulatedBeads, read_psf
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.inspect.views import subject_of
+from napari_psf_distiller.widgets.inspect.subject import subject_of
 from napari_psf_distiller.widgets.layers.lineage import record_run, sign
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.source import read_image_layer

@@ -1,5 +1,6 @@
 """The inspector of a PSF: tabs, the drawing of the chosen one, numbers, buttons, its layers."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QTabBar
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.inspect.picture import (
@@ -25,12 +27,14 @@ from napari_psf_distiller.widgets.inspect.picture import (
     Drawn,
     Picture,
 )
+from napari_psf_distiller.widgets.inspect.place_row import PlaceRow
+from napari_psf_distiller.widgets.inspect.pointer import FieldPointer
 from napari_psf_distiller.widgets.inspect.shown_layers import ShownLayers
+from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
 from napari_psf_distiller.widgets.inspect.view_3d import View3D
 from napari_psf_distiller.widgets.inspect.views import (
     UNFINISHED,
     Progress,
-    Subject,
     draw_compared,
     draw_pictures,
     draw_progress,
@@ -105,6 +109,8 @@ class Inspector:
         self._told = ""
         self._viewer: Viewer | None = None
         self.tabs = QTabBar()
+        self.place = PlaceRow(self._on_place)
+        self._pointer = FieldPointer(self.place.click, self.place.hover, self.place.say_lost)
         self.picture = Picture()
         self.numbers = QLabel()
         self.anyway = PushButton(text="Draw it all the same", visible=False, gui_only=True)
@@ -130,7 +136,7 @@ class Inspector:
     @property
     def busy(self) -> bool:
         """Whether something is being drawn or saved."""
-        return self.picture.busy or self._saver.busy
+        return self.picture.busy or self._saver.busy or self._view.busy
 
     @property
     def tab(self) -> str:
@@ -242,12 +248,19 @@ class Inspector:
         self.anyway.changed.connect(lambda _: self._draw_anyway())
         layout: Any = gui.native.layout()
         first = layout.indexOf(row_of(gui.psf, gui.native)) + 1
-        layout.insertWidget(first, self.tabs)
-        layout.insertWidget(first + 1, self._preset_row)
+        for widget in (self._preset_row, self.tabs, self.place):
+            layout.insertWidget(first, widget)
         layout.addWidget(self.picture, 1)
         for widget in (self.anyway.native, self.numbers, row_of_buttons([self.save, self.view_3d])):
             layout.addWidget(widget)
-        tab_through([gui.psf.native, self.tabs, *(button.native for button in self.presets)])
+        tab_through(
+            [
+                gui.psf.native,
+                *self.place.fields,
+                self.tabs,
+                *(button.native for button in self.presets),
+            ]
+        )
         gui.native_parent_changed.connect(self._on_parent)
         self._on_tab()
 
@@ -266,6 +279,7 @@ class Inspector:
             # The dock was closed, and with it the way back.
             self._view.leave()
             self._layers.follow(())
+            self._pointer.watch(None, None, None)
             return
         viewer = self.viewer
         if viewer is not None and viewer is not self._viewer:
@@ -279,22 +293,24 @@ class Inspector:
     def _drawing(self) -> Draw:
         gui, tab = self._gui, self.tab
         if tab == "Progress":
+            self.place.setVisible(False)
             if self._progress is None:
                 raise InputError("Nothing is being distilled; the PSF shows here while it is.")
             return draw_progress(self._progress)
-        subject = self._subject(self._chosen("psf"))
+        looked_at = self._looked_at()
         if tab == "Profiles":
-            return draw_psf_profiles(subject, gui.logarithmic_profiles.value)
+            return draw_psf_profiles(looked_at, gui.logarithmic_profiles.value)
         if tab == "OTF":
-            return draw_psf_otf(subject)
+            return draw_psf_otf(looked_at)
         if tab == "Compare":
             second = self._chosen("other")
             if second is None:
                 raise InputError('Choose a second PSF above, at "with", to compare the two.')
             other = self._subject(second)
-            return draw_compared(self._layers.pair(subject, other), gui.vmax.value, gui.gamma.value)
+            pair = self._layers.pair(looked_at, other)
+            return draw_compared(pair, gui.vmax.value, gui.gamma.value)
         return draw_pictures(
-            subject, gui.kind.value, gui.vmax.value, gui.gamma.value, gui.logarithmic.value
+            looked_at, gui.kind.value, gui.vmax.value, gui.gamma.value, gui.logarithmic.value
         )
 
     def _chosen(self, name: str) -> Image | None:
@@ -302,6 +318,27 @@ class Inspector:
         layer: Image | None = self._gui[name].value
         viewer = self.viewer
         return layer if viewer is None or layer in viewer.layers else None
+
+    def _looked_at(self) -> LookedAt:
+        """Return the PSF that is chosen, at the place of the field that is asked for."""
+        layer = self._chosen("psf")
+        try:
+            subject = self._subject(layer)
+        except InputError:
+            self._ask_place(None, None)
+            raise
+        self._ask_place(layer, subject.field)
+        place = self.place.place
+        return subject if place is None else self._layers.subject_at(subject, place)
+
+    def _ask_place(self, layer: Image | None, field: PSFField | None) -> None:
+        self.place.show_field(field)
+        self._pointer.watch(self.viewer, layer, field)
+
+    def _on_place(self) -> None:
+        self.draw()
+        with contextlib.suppress(InputError):
+            self._view.show(self._looked_at())
 
     def _subject(self, layer: Image | None) -> Subject:
         subject = self._layers.subject(layer)
@@ -365,8 +402,8 @@ class Inspector:
 
     def _writer(self, path: Path) -> Callable[[], None]:
         if path.suffix.lower() == ".csv":
-            subject = self._subject(self._chosen("psf"))
-            return lambda: save_profiles(path, subject)
+            looked_at = self._looked_at()
+            return lambda: save_profiles(path, looked_at)
         draw, size = self._drawing(), self.picture.size()
         inches = size.width() / DOTS_PER_INCH, size.height() / DOTS_PER_INCH
         return lambda: save_figure(path, draw, inches)
@@ -377,6 +414,8 @@ class Inspector:
             self._view.leave()
         elif viewer is None or layer is None or layer.ndim != 3:
             show_error(f"{TITLE}: choose a PSF with the axes z, y and x to view it in 3D.")
+        elif self.place.asks:
+            self._view.enter_at(viewer, layer, self._looked_at(), self._gui.gamma.value)
         else:
             self._view.enter(viewer, layer, self._gui.gamma.value, _brightest(layer))
         self._set_buttons()

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 from napari.layers import Image
 
-from napari_psf_distiller.widgets.inspect.views import Pair, Subject, subject_of
+from napari_psf_distiller.widgets.inspect.field_place import FieldPlace
+from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject, SubjectAt, subject_of
+from napari_psf_distiller.widgets.inspect.views import Pair
 
 __all__ = ["ShownLayers"]
 
@@ -25,6 +27,7 @@ class ShownLayers:
         self._on_change = on_change
         self._followed: list[Image] = []
         self._subjects: dict[int, Subject] = {}
+        self._at: SubjectAt | None = None
         self._pair: Pair | None = None
 
     def follow(self, layers: Sequence[Image | None]) -> None:
@@ -48,10 +51,16 @@ class ShownLayers:
         self._subjects[id(layer)] = subject
         return subject
 
-    def pair(self, subject: Subject, other: Subject) -> Pair:
+    def subject_at(self, subject: Subject, place: FieldPlace) -> SubjectAt:
+        """Return one of them at a place of the field."""
+        if self._at is None or self._at.whole is not subject or self._at.place != place:
+            self._at = SubjectAt(subject, place)
+        return self._at
+
+    def pair(self, looked_at: LookedAt, other: Subject) -> Pair:
         """Return two of them to compare."""
-        if self._pair is None or (self._pair.subject, self._pair.other) != (subject, other):
-            self._pair = Pair(subject, other)
+        if self._pair is None or (self._pair.looked_at, self._pair.other) != (looked_at, other):
+            self._pair = Pair(looked_at, other)
         return self._pair
 
     def _on_layer(self) -> None:
@@ -60,4 +69,4 @@ class ShownLayers:
 
     def _forget(self) -> None:
         self._subjects.clear()
-        self._pair = None
+        self._at = self._pair = None

@@ -6,7 +6,11 @@ from typing import Any
 
 import napari
 from napari.layers import Image
+from napari.utils.notifications import show_error
 
+from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
+from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
+from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
 from napari_psf_distiller.widgets.viewer.viewpoint import fill_view_3d
 
@@ -31,6 +35,15 @@ class View3D:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._view: TemporaryView | None = None
+        # What is there until the view is left, and what it is entered with.
+        self._own: Image | None = None
+        self._asked: tuple[napari.Viewer, Image, float] | None = None
+        self._finder: Background[Subject] = Background(self._on_found, show_error, draws=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a PSF that is to be shown is still being found."""
+        return self._finder.busy
 
     @property
     def entered(self) -> bool:
@@ -44,7 +57,7 @@ class View3D:
         ----------
         viewer : napari.Viewer
         layer : napari.layers.Image
-            With the axes z, y and x.
+            With the axes z, y and x. One that is not in the viewer is there until the view is left.
         gamma : float
             Exponent of the intensity; never more than `GAMMA`.
         top : float or None
@@ -58,6 +71,9 @@ class View3D:
         if top is not None:
             looks["contrast_limits"] = (0.0, top)
         self._view = TemporaryView(viewer, [layer])
+        if layer not in viewer.layers:
+            self._own = layer
+            self._view.add(layer)
         self._view.change(layer, **looks)
         # A PSF lies along the last three axes, whichever somebody turned to the front.
         viewer.dims.order = tuple(range(viewer.dims.ndim))
@@ -66,9 +82,52 @@ class View3D:
         viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         self._on_change()
 
+    def enter_at(
+        self, viewer: napari.Viewer, layer: Image, looked_at: LookedAt, gamma: float
+    ) -> None:
+        """Show a PSF at a place of the field alone in 3D, as soon as it is found.
+
+        Parameters
+        ----------
+        viewer : napari.Viewer
+        layer : napari.layers.Image
+            Of the PSF; it stays as it is.
+        looked_at : LookedAt
+        gamma : float
+            See `enter`.
+        """
+        self._asked = viewer, layer, gamma
+        self._finder.ask(looked_at.evaluated)
+
+    def show(self, looked_at: LookedAt) -> None:
+        """Show a PSF at another place, if one at a place is shown."""
+        if self._own is not None:
+            self._finder.ask(looked_at.evaluated)
+
+    def _on_found(self, subject: Subject) -> None:
+        array = subject.psf()
+        top = float(array.max())
+        if self._own is not None:
+            self._own.data, self._own.name = array, subject.name
+            self._own.contrast_limits = (0.0, top)
+        elif self._asked is not None:
+            viewer, layer, gamma = self._asked
+            shown = Image(
+                array,
+                name=subject.name,
+                scale=layer.scale,
+                units=layer.units,
+                axis_labels=layer.axis_labels,
+                colormap=layer.colormap,
+                metadata={PREVIEW_KEY: True},
+            )
+            self.enter(viewer, shown, gamma, top)
+        self._asked = None
+
     def leave(self) -> None:
         """Show again what was shown before, as far as it is still there."""
-        view, self._view = self._view, None
+        self._finder.cancel()
+        view, self._view, self._own = self._view, None, None
         if view is None:
             return
         view.viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)

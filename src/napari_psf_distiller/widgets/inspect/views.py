@@ -1,6 +1,6 @@
 """What the inspector draws: a PSF's pictures, profiles, OTF, comparison and progress.
 
-All here is called in the drawings' thread, but for `subject_of`.
+All that draws is called in the drawings' thread.
 """
 
 from __future__ import annotations
@@ -15,28 +15,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.checks import check_image
-from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
-from napari_psf_distiller.recipe import Optics
-from napari_psf_distiller.widgets.layers.note import own_note
-from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
-    from napari.layers import Image
 
     from napari_psf_distiller.measure.comparison import Comparison
     from napari_psf_distiller.optics import Support
     from napari_psf_distiller.widgets.inspect.picture import Draw
+    from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
 
 __all__ = [
     "UNFINISHED",
     "Pair",
     "Progress",
-    "Subject",
     "draw_compared",
     "draw_pictures",
     "draw_progress",
@@ -44,7 +38,6 @@ __all__ = [
     "draw_psf_profiles",
     "save_figure",
     "save_profiles",
-    "subject_of",
 ]
 
 # Of a figure that is saved.
@@ -52,78 +45,6 @@ DOTS_PER_INCH = 300
 
 # What is said of a PSF in progress.
 UNFINISHED = "The PSF while it is distilled: not finished."
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A PSF layer as the inspector looks at it.
-
-    Attributes
-    ----------
-    name : str
-    data : array_like
-        The layer's own, neither copied nor loaded.
-    spacing : tuple of float or None
-        Voxel size in micrometres.
-    fwhm_error : tuple of float or None
-        Standard errors of the widths in micrometres, one an axis.
-    psf_error : array_like or None
-        Standard errors of the voxels.
-    optics : Optics
-    """
-
-    name: str
-    data: Any
-    spacing: tuple[float, ...] | None
-    fwhm_error: tuple[float, ...] | None
-    psf_error: Any
-    optics: Optics
-
-    @property
-    def sizes(self) -> tuple[float, ...]:
-        """The voxel size, 1 voxel where it is not known."""
-        return self.spacing or (1.0,) * len(np.shape(self.data))
-
-    @property
-    def unit(self) -> Literal["µm", "voxels"]:
-        """What `sizes` are in."""
-        return "voxels" if self.spacing is None else "µm"
-
-    def psf(self) -> NDArray[np.float32]:
-        """Return the PSF, or say why it cannot be drawn."""
-        array = check_image(np.asarray(self.data), "The PSF")
-        if not array.max() > 0:
-            raise InputError("The PSF has no positive values; there is nothing to draw.")
-        return array
-
-    def errors(self) -> Any:
-        """Return the voxels' standard errors if they fit the PSF."""
-        fits = self.psf_error is not None and np.shape(self.psf_error) == np.shape(self.data)
-        return self.psf_error if fits else None
-
-
-def subject_of(layer: Image | None) -> Subject:
-    """Return a layer as the inspector looks at it, or say why it cannot be.
-
-    Raises
-    ------
-    InputError
-        No layer, RGB, or not of 2 or 3 axes of space.
-    """
-    source = read_image_layer(layer, "a PSF")
-    assert layer is not None
-    note = own_note(layer.metadata)
-    errors = note.fwhm_error if note is not None else None
-    if errors is not None and len(errors) != len(np.shape(source.data)):
-        errors = None
-    return Subject(
-        name=source.name,
-        data=source.data,
-        spacing=source.recipe.spacing,
-        fwhm_error=None if errors is None else tuple(float(error) for error in errors),
-        psf_error=note.psf_error if note is not None else None,
-        optics=source.recipe.optics,
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +68,7 @@ class Progress:
 
 
 def draw_pictures(
-    subject: Subject,
+    looked_at: LookedAt,
     kind: Literal["maximum projections", "central slices"],
     vmax: float,
     gamma: float,
@@ -158,6 +79,7 @@ def draw_pictures(
     def draw(figure: Figure, foreground: str) -> str:
         from napari_psf_distiller.figures import Intensity, draw_views
 
+        subject = looked_at.evaluated()
         psf = subject.psf()
         draw_views(
             figure,
@@ -173,12 +95,13 @@ def draw_pictures(
     return draw
 
 
-def draw_psf_profiles(subject: Subject, logarithmic: bool) -> Draw:
+def draw_psf_profiles(looked_at: LookedAt, logarithmic: bool) -> Draw:
     """Return what draws the profiles through the PSF's peak."""
 
     def draw(figure: Figure, foreground: str) -> str:
         from napari_psf_distiller.figures import draw_profiles
 
+        subject = looked_at.evaluated()
         psf = subject.psf()
         draw_profiles(
             figure,
@@ -195,12 +118,13 @@ def draw_psf_profiles(subject: Subject, logarithmic: bool) -> Draw:
     return draw
 
 
-def draw_psf_otf(subject: Subject) -> Draw:
+def draw_psf_otf(looked_at: LookedAt) -> Draw:
     """Return what draws the OTF, with the optics' band where they are known."""
 
     def draw(figure: Figure, foreground: str) -> str:
         from napari_psf_distiller.figures import draw_otf
 
+        subject = looked_at.evaluated()
         psf = subject.psf()
         support, text = _support(subject)
         draw_otf(
@@ -215,7 +139,7 @@ def draw_psf_otf(subject: Subject) -> Draw:
 class Pair:
     """Two PSFs to compare, which is done once, however often they are drawn."""
 
-    subject: Subject
+    looked_at: LookedAt
     other: Subject
 
     @cached_property
@@ -223,8 +147,9 @@ class Pair:
         """The two on one grid; computed in the drawings' thread."""
         from napari_psf_distiller.measure.comparison import compare_psfs
 
-        first, second = self.subject.psf(), self.other.psf()
-        return compare_psfs(first, second, self.subject.spacing, self.other.spacing)
+        subject = self.looked_at.evaluated()
+        first, second = subject.psf(), self.other.psf()
+        return compare_psfs(first, second, subject.spacing, self.other.spacing)
 
 
 def draw_compared(pair: Pair, vmax: float, gamma: float) -> Draw:
@@ -233,7 +158,7 @@ def draw_compared(pair: Pair, vmax: float, gamma: float) -> Draw:
     def draw(figure: Figure, foreground: str) -> str:
         from napari_psf_distiller.figures import Intensity, draw_comparison
 
-        subject, other, comparison = pair.subject, pair.other, pair.comparison
+        subject, other, comparison = pair.looked_at.evaluated(), pair.other, pair.comparison
         draw_comparison(
             figure,
             comparison,
@@ -297,7 +222,7 @@ def save_figure(path: Path, draw: Draw, inches: tuple[float, float]) -> None:
     write_whole(path, lambda part: figure.savefig(part, format=kind))
 
 
-def save_profiles(path: Path, subject: Subject) -> None:
+def save_profiles(path: Path, looked_at: LookedAt) -> None:
     """Write the profiles through the PSF's peak as CSV.
 
     Raises
@@ -307,6 +232,7 @@ def save_profiles(path: Path, subject: Subject) -> None:
     """
     from napari_psf_distiller.measure.profiles import profiles_of, write_profiles
 
+    subject = looked_at.evaluated()
     profiles = profiles_of(subject.psf(), subject.sizes, subject.fwhm_error, subject.errors())
     write_profiles(path, profiles, "um" if subject.spacing is not None else "voxels")
 

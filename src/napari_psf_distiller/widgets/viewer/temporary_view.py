@@ -32,6 +32,7 @@ class TemporaryView:
         self.viewpoint = viewpoint_of(viewer)
         self._selection: list[Layer] | None = None
         self._before: list[tuple[Any, str, Any]] = []
+        self._added: list[Layer] = []
         for layer in viewer.layers:
             if layer.visible != (layer in alone):
                 self.change(layer, visible=not layer.visible)
@@ -42,6 +43,12 @@ class TemporaryView:
             self._before.append((what, name, getattr(what, name)))
             setattr(what, name, value)
 
+    def add(self, layer: Layer) -> None:
+        """Add a layer until it is left."""
+        self.keep_selection()
+        self._added.append(layer)
+        self.viewer.add_layer(layer)
+
     def keep_selection(self) -> None:
         """Select again, when it is left, what is selected now."""
         self._selection = list(self.viewer.layers.selection)
@@ -49,6 +56,9 @@ class TemporaryView:
     def leave(self) -> None:
         """Show again what was shown before, as far as it is still there."""
         layers = self.viewer.layers
+        for layer in self._added:
+            if layer in layers:
+                layers.remove(layer)
         for what, name, value in reversed(self._before):
             setattr(what, name, value)
         if self._selection is not None:
