@@ -38,6 +38,7 @@ from napari_psf_distiller.io import write_image
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.guide import Guide
+from napari_psf_distiller.widgets.inspect.field_place import FieldPlace
 
 PLUGIN, SAMPLE = "napari-psf-distiller", "beads_on_slide"
 WIDTH, HEIGHT = 1280, 800
@@ -322,6 +323,44 @@ def proven(desk: Desk, wanted: Callable[[str], bool]) -> None:
     desk.close_docks()
 
 
+def placed(desk: Desk, _: Callable[[str], bool]) -> None:
+    """Take the PSF at a place of a field over which the spherical aberration changes."""
+    spacing, shape, window = (0.2, 0.08, 0.08), (40, 216, 216), (39, 61, 61)
+    psfs = [
+        psfd.simulate_psf(window, spacing, spherical=part) for part in np.linspace(-0.08, 0.08, 9)
+    ]
+    rng = np.random.default_rng(1)
+    image = np.zeros([n + m for n, m in zip(shape, window, strict=True)])
+    for y in range(14, shape[1], 30):
+        for x in range(14, shape[2], 30):
+            z, y_off, x_off = rng.integers((-2, -5, -5), (3, 6, 6))
+            corner = (shape[0] // 2 + z, y + y_off, x + x_off)
+            box = tuple(slice(low, low + m) for low, m in zip(corner, window, strict=True))
+            image[box] += 4e5 * rng.uniform(0.7, 1) * psfs[x * len(psfs) // shape[2]]
+    inner = tuple(slice(m // 2, m // 2 + n) for n, m in zip(shape, window, strict=True))
+    layer = desk.viewer.add_image(
+        (rng.poisson(image[inner] + 20) + 100).astype(np.uint16),
+        name="field",
+        scale=spacing,
+        units=("micrometer",) * 3,
+        axis_labels=("z", "y", "x"),
+        gamma=0.6,
+    )
+    guide = desk.open("PSF Distiller", GUIDE_WIDTH)
+    fill_in(guide)
+    run(guide)
+    desk.close_docks()
+    desk.show_through([layer])
+    gui = desk.open("Inspect PSF", 420)
+    gui.inspector.presets[1].native.click()
+    rows, columns = shape[1:]
+    gui.inspector.place.choose(FieldPlace(rows / 2, columns * 0.9))
+    inspector_at_rest(gui)
+    desk.take("place")
+    desk.show_plane()
+    desk.close_docks()
+
+
 def tried(desk: Desk, _: Callable[[str], bool]) -> None:
     """Take a region that is tried in several ways."""
     image = desk.open_sample()
@@ -420,6 +459,7 @@ def microscopes(desk: Desk, _: Callable[[str], bool]) -> None:
 # What is done to take the pictures, and those that it takes.
 WAYS: dict[Callable[[Desk, Callable[[str], bool]], None], tuple[str, ...]] = {
     guided: ("start", "forming", "overview", "inspector", "view3d", "proof", "residual"),
+    placed: ("place",),
     tried: ("trial",),
     sorted_beads: ("beads",),
     thresholded: ("threshold",),

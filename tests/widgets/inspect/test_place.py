@@ -34,7 +34,7 @@ PIXEL = 0.1
 def widening_psf() -> PSF:
     """Return a PSF that changes its width along y, with errors."""
     errors = np.array([1e-5, 2e-5], np.float32).reshape(2, 1, 1, 1) * np.ones((15, 25, 25))
-    psf = varying_psf({(1, 0): -0.25}, errors=errors.astype(np.float32))
+    psf = varying_psf([(lambda y, _: -0.4 * y, 0)], errors=errors.astype(np.float32))
     optics = Optics(APERTURE, WAVELENGTH, INDEX)
     recipe = Recipe(spacing=psf.spacing, optics=optics)
     return dataclasses.replace(psf, error=errors[0], recipe=recipe)
@@ -183,14 +183,15 @@ def test_a_psf_that_is_one_has_no_place(user: Any, psf: Image, varying: Image, o
 def test_typed(user: Any, varying: Image, opens: Any, qtbot: QtBot, told: Any) -> None:
     gui = opens()
     place = gui.inspector.place
-    typed(qtbot, place.y_field, "5.00")
+    typed(qtbot, place.y_field, "1.20")
     typed(qtbot, place.x_field, "1.00")
-    np.testing.assert_array_equal(drawn(user, gui), at(5.0 / PIXEL, 1.0 / PIXEL))
-    assert said(gui) == "at y 5.00, x 1.00 µm"
+    np.testing.assert_array_equal(drawn(user, gui), at(1.2 / PIXEL, 1.0 / PIXEL))
+    assert said(gui) == "at y 1.20, x 1.00 µm"
     # Beyond the outermost beads, and no farther than the image.
     last = (IMAGE_SHAPE[0] - 1) * PIXEL
     typed(qtbot, place.y_field, "99")
-    assert place.place == pytest.approx((5.0 / PIXEL, 1.0 / PIXEL))
+    assert place.place == pytest.approx((1.2 / PIXEL, 1.0 / PIXEL))
+    assert place.note.text() == "The bead image ends at y 3.90, x 3.90 µm; type a place in it."
     typed(qtbot, place.y_field, f"{last:.2f}")
     np.testing.assert_array_equal(drawn(user, gui), at(last / PIXEL, 1.0 / PIXEL))
     assert last / PIXEL > EXTENT[0][1]
@@ -205,7 +206,7 @@ def test_all_tabs_are_of_the_place(
 ) -> None:
     gui = opens()
     mean = gui.inspector.numbers.text()
-    typed(qtbot, gui.inspector.place.y_field, "5.00")
+    typed(qtbot, gui.inspector.place.y_field, "1.20")
     drawn(user, gui)
     assert gui.inspector.numbers.text() != mean
     gui.inspector.tab = "Profiles"
@@ -322,7 +323,7 @@ def test_in_3d_a_layer_of_its_own_shows_the_place_until_one_goes_back(
 ) -> None:
     gui = opens()
     place, button = gui.inspector.place, gui.inspector.view_3d
-    typed(qtbot, place.y_field, "5.00")
+    typed(qtbot, place.y_field, "1.20")
     layers, looks = list(viewer.layers), varying.data.copy()
     user.clicks(button)
     drawn(user, gui)
@@ -361,6 +362,6 @@ def test_one_that_is_read_from_a_file_has_its_places(
     widening_psf().save(path)
     viewer.open(path, plugin="napari-psf-distiller")
     gui = opens()
-    typed(qtbot, gui.inspector.place.y_field, "5.00")
+    typed(qtbot, gui.inspector.place.y_field, "1.20")
     place = gui.inspector.place.place
     np.testing.assert_array_equal(drawn(user, gui), read_psf(path).at(*place).array.max(axis=0))

@@ -44,6 +44,12 @@ class FieldPlace(NamedTuple):
         height, width = field.pixel
         return f"y {self.y * height:.2f}, x {self.x * width:.2f} µm"
 
+    def is_in(self, field: PSFField) -> bool:
+        """Return whether it lies on a voxel of the bead image."""
+        return all(
+            -0.5 <= value <= n - 0.5 for value, n in zip(self, field.image_shape, strict=True)
+        )
+
 
 def layer_of_field(
     viewer: napari.viewer.Viewer, psf_layer: Image | None, field: PSFField
@@ -82,10 +88,8 @@ def _has_voxels_of(layer: Image, field: PSFField) -> bool:
     return size is None or bool(np.allclose(size[-2:], field.pixel, rtol=SAME_SIZE, atol=0))
 
 
-def place_in(
-    layer: Image, viewer: napari.viewer.Viewer, position: Sequence[float]
-) -> FieldPlace | None:
-    """Return which place of a layer's plane a position in the viewer's world is; None beside it.
+def place_in(layer: Image, viewer: napari.viewer.Viewer, position: Sequence[float]) -> FieldPlace:
+    """Return which place of a layer's plane a position in the viewer's world is.
 
     Parameters
     ----------
@@ -95,10 +99,5 @@ def place_in(
         One value a slider.
     """
     voxel = voxel_at(layer, viewer, position)
-    axes = axes_of_space(layer)[-2:]
-    shape = np.shape(full_resolution(layer))
-    y, x = (float(voxel[axis]) for axis in axes)
-    inside = all(
-        -0.5 <= value <= shape[axis] - 0.5 for value, axis in zip((y, x), axes, strict=True)
-    )
-    return FieldPlace(y, x) if inside else None
+    y, x = (float(voxel[axis]) for axis in axes_of_space(layer)[-2:])
+    return FieldPlace(y, x)

@@ -32,6 +32,9 @@ BEYOND = "Beyond the outermost beads: extrapolated."
 # Digits after the point of a place in micrometres.
 DIGITS = 2
 
+# Micrometres: that can be typed.
+FARTHEST = 1e5
+
 
 class StillLine(QWidget):
     """A line of text that may change with each move of the mouse.
@@ -99,7 +102,7 @@ class PlaceRow(QWidget):
         self.said, self.note = StillLine(), QLabel()
         self.mean = QPushButton("M&ean")
         self.y_field, self.x_field = QDoubleSpinBox(), QDoubleSpinBox()
-        self.follow = QCheckBox("follow the follo&w the cursorcursor")
+        self.follow = QCheckBox("follow the &cursor")
         self._build()
         self.setVisible(False)
 
@@ -133,7 +136,6 @@ class PlaceRow(QWidget):
                 (self.y_field, self.x_field), field.image_shape, field.pixel, strict=True
             ):
                 with QSignalBlocker(box):
-                    box.setRange(0, (rows - 1) * pixel)
                     box.setSingleStep(rows * pixel / 20)
                     box.setValue((rows - 1) * pixel / 2)
         if field is None:
@@ -188,6 +190,9 @@ class PlaceRow(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         for name, box in (("y", self.y_field), ("x", self.x_field)):
             box.setDecimals(DIGITS)
+            # What is beyond the image is told; a field that takes no such digits makes another
+            # number of them.
+            box.setRange(-FARTHEST, FARTHEST)
             box.setSuffix(" µm")
             box.setKeyboardTracking(False)
             box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
@@ -217,9 +222,16 @@ class PlaceRow(QWidget):
         self.choose(None)
 
     def _on_typed(self) -> None:
-        if self._field is not None:
-            height, width = self._field.pixel
-            self.choose(FieldPlace(self.y_field.value() / height, self.x_field.value() / width))
+        field = self._field
+        if field is None:
+            return
+        height, width = field.pixel
+        place = FieldPlace(self.y_field.value() / height, self.x_field.value() / width)
+        if not place.is_in(field):
+            last = FieldPlace(field.image_shape[0] - 1, field.image_shape[1] - 1)
+            self._note(f"The bead image ends at {last.text(field)}; type a place in it.")
+            return
+        self.choose(place)
 
     def _on_follow(self, follows: bool) -> None:
         if not follows and self._under_cursor is not None:

@@ -108,7 +108,8 @@ class FieldPointer:
         layer = layer_of_field(viewer, self._layer, field)
         if layer is None:
             return None, False
-        return place_in(layer, viewer, position), True
+        place = place_in(layer, viewer, position)
+        return (place if place.is_in(field) else None), True
 
 
 def _listeners(
