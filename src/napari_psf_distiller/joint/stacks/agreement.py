@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,8 @@ from scipy import linalg
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.linearised import SCHUR_FRACTION, Linearised
 from napari_psf_distiller.joint.stacks.score import score_test
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.steps import StepId
 
 __all__ = ["Agreement", "Difference", "OwnPSF", "difference_of", "mean_of", "which_agree"]
 
@@ -22,8 +26,12 @@ Floats = NDArray[np.float64]
 # at other places, depths or days differ by as much.
 MIN_SIGNIFICANCE, MIN_DIFFERENCE = 6.0, 0.05
 
+# What is under way, for people.
+PAIRS, OTHERS = "Compare each two stacks' PSFs", "Compare each stack's PSF with the others'"
 
-class OwnPSF(NamedTuple):
+
+@dataclass(frozen=True, eq=False)
+class OwnPSF:
     """The PSF that one image shows by itself, or several together, and how well.
 
     Attributes
@@ -47,6 +55,35 @@ class OwnPSF(NamedTuple):
         if self.prior is None:
             return self.precision
         return [whole - part for whole, part in zip(self.precision, self.prior, strict=True)]
+
+    @cached_property
+    def evidence(self) -> float:
+        """How much is known of the PSF, in nats but for a constant."""
+        return sum(float(np.linalg.slogdet(term)[1]) for term in self.precision) / 2
+
+    @cached_property
+    def said(self) -> list[Floats]:
+        """For each term the precision times the coefficients, which add up over images."""
+        parts = self.split(self.coefficients)
+        return [term @ part for term, part in zip(self.precision, parts, strict=True)]
+
+    @cached_property
+    def expected(self) -> list[Floats] | None:
+        """For each term the covariance that was expected; None where that was not for all."""
+        if self.prior is None or not all(term.any() for term in self.prior):
+            return None
+        return [_inverse(term) for term in self.prior]
+
+    def scaled(self, factor: float) -> OwnPSF:
+        """Return the PSF with so many times its brightness taken away."""
+        prior = None if self.prior is None else [factor**2 * term for term in self.prior]
+        precision = [factor**2 * term for term in self.precision]
+        made = OwnPSF(self.coefficients / factor, precision, prior)
+        # Images are scaled for each pair of them, and to find this anew would take long.
+        vars(made)["evidence"] = self.evidence + len(self.coefficients) * float(
+            np.log(np.abs(factor))
+        )
+        return made
 
     def split(self, values: Floats) -> list[Floats]:
         """Return the part of each term in values for all coefficients, along the first axis."""
@@ -141,22 +178,16 @@ def difference_of(basis: FourierBessel, one: OwnPSF, other: OwnPSF) -> Differenc
     it. So what these change does not count. Images that tell little of the PSF do not differ from
     anything, and `Difference.least_told` says from what part on they would.
     """
-    if _evidence(one) > _evidence(other):
+    if one.evidence > other.evidence:
         # What a PSF's place and brightness change is told by the one that is known better.
         one, other = other, one
     one = _scaled_to(one, other)
     both = mean_of([one, other])
     gradients, blocks, changes = [], [], other.split(_allowed_changes(basis, both.coefficients))
-    for at, own, joint, precision, values in zip(
-        one.split(both.coefficients),
-        one.information,
-        both.precision,
-        one.precision,
-        one.split(one.coefficients),
-        strict=True,
+    for at, own, joint, said in zip(
+        one.split(both.coefficients), one.information, both.precision, one.said, strict=True
     ):
-        # Of an image alone, the precision times its coefficients is what its data say.
-        gradients.append(precision @ values - own @ at)
+        gradients.append(said - own @ at)
         blocks.append(own - own @ linalg.solve(joint, own, assume_a="pos", check_finite=False))
     found = score_test(gradients, blocks, _where_light_is(other, both), changes)
     size = float(np.linalg.norm(both.coefficients))
@@ -169,22 +200,32 @@ def mean_of(psfs: Sequence[OwnPSF]) -> OwnPSF:
 
     What was expected of the one that is known best counts once.
     """
-    best = max(psfs, key=_evidence)
-    told = [np.sum(term, axis=0) for term in zip(*(psf.information for psf in psfs), strict=True)]
-    prior = best.prior or [np.zeros_like(term) for term in told]
-    precision = [term + part for term, part in zip(told, prior, strict=True)]
-    said = [
-        [term @ part for term, part in zip(psf.precision, psf.split(psf.coefficients), strict=True)]
-        for psf in psfs
-    ]
+    best = max(psfs, key=lambda psf: psf.evidence)
+    told, said = _told_by(psfs)
+    return _mean(told, said, best.prior)
+
+
+def _told_by(psfs: Sequence[OwnPSF]) -> tuple[list[Floats], list[Floats]]:
+    """Return what several images tell, and what they say, of the coefficients of each term."""
+    told = [sum(terms) for terms in zip(*(psf.information for psf in psfs), strict=True)]
+    said = [sum(vectors) for vectors in zip(*(psf.said for psf in psfs), strict=True)]
+    return told, said
+
+
+def _mean(told: list[Floats], said: list[Floats], prior: list[Floats] | None) -> OwnPSF:
+    """Return the PSF of what was told and said of it, and expected."""
+    if prior is None:
+        precision = told
+    else:
+        precision = [term + part for term, part in zip(told, prior, strict=True)]
     solved = [
-        linalg.solve(term, np.sum(vectors, axis=0), assume_a="pos", check_finite=False)
-        for term, *vectors in zip(precision, *said, strict=True)
+        linalg.solve(term, vector, assume_a="pos", check_finite=False)
+        for term, vector in zip(precision, said, strict=True)
     ]
-    return OwnPSF(np.concatenate(solved), precision, best.prior)
+    return OwnPSF(np.concatenate(solved), precision, prior)
 
 
-def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
+def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Steps[Agreement]:
     """Return which of some images have one PSF: more than half of them, or none.
 
     Parameters
@@ -194,27 +235,37 @@ def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
     psfs : sequence of OwnPSF
         One an image.
 
+    Yields
+    ------
+    Progress
+        Of each comparison.
+
     Notes
     -----
     The images that agree best with one of them are looked for first; among these each is then
     compared with all others together, which tell more than any of them does.
     """
     count = len(psfs)
-    best = max(psfs, key=_evidence)
+    best = max(psfs, key=lambda psf: psf.evidence)
     psfs = [_scaled_to(psf, best) for psf in psfs]
-    pairs = {(i, j): difference_of(basis, psfs[i], psfs[j]) for i in range(count) for j in range(i)}
+    couples = [(i, j) for i in range(count) for j in range(i)]
+    pairs = {}
+    for done, (i, j) in enumerate(couples):
+        yield Progress(StepId.DISTILL, done, len(couples), phase=PAIRS)
+        pairs[i, j] = difference_of(basis, psfs[i], psfs[j])
 
     def between(i: int, j: int) -> Difference:
         return pairs[max(i, j), min(i, j)]
 
     groups = [[j for j in range(count) if j == i or not between(i, j).told] for i in range(count)]
-    kept = max(groups, key=lambda group: (len(group), sum(_evidence(psfs[i]) for i in group)))
+    kept = max(groups, key=lambda group: (len(group), sum(psfs[i].evidence for i in group)))
+    compared: dict[int, _FromOthers] = {}
     while len(kept) > 2:
-        found = {i: difference_of(basis, psfs[i], _others(psfs, kept, i)) for i in kept}
-        told = [i for i in kept if found[i].told]
+        compared = yield from _from_others(basis, psfs, kept)
+        told = {i: one.difference for i, one in compared.items() if one.difference.told}
         if not told:
             break
-        kept = [i for i in kept if i != max(told, key=lambda i: found[i].significance)]
+        kept = [i for i in kept if i != max(told, key=lambda i: told[i].significance)]
     if 2 * len(kept) <= count:
         # The first image may tell too little to differ from any.
         other, one = max(pairs, key=lambda pair: pairs[pair].significance)
@@ -225,47 +276,64 @@ def which_agree(basis: FourierBessel, psfs: Sequence[OwnPSF]) -> Agreement:
     # One that differs from another one of them need not differ from all together.
     alike = [i for i, difference in found.items() if not difference.told]
     kept = sorted([*kept, *alike])
-    least_told = {}
-    for i in kept if len(kept) > 1 else ():
-        others = _others(psfs, kept, i)
-        if _evidence(psfs[i]) < _evidence(others):
-            least_told[i] = difference_of(basis, psfs[i], others).least_told
+    if len(kept) > 1 and sorted(compared) != kept:
+        compared = yield from _from_others(basis, psfs, kept)
+    least_told = {i: one.difference.least_told for i, one in compared.items() if one.tells_less}
     differences = {i: found[i] for i in found if i not in alike}
     return Agreement(kept, differences, least_told)
 
 
-def _others(psfs: Sequence[OwnPSF], kept: Sequence[int], but: int) -> OwnPSF:
-    return mean_of([psfs[i] for i in kept if i != but])
+class _FromOthers(NamedTuple):
+    """How one image compares with several others together.
+
+    Attributes
+    ----------
+    difference : Difference
+    tells_less : bool
+        Whether it tells less of the PSF than they do.
+    """
+
+    difference: Difference
+    tells_less: bool
+
+
+def _from_others(
+    basis: FourierBessel, psfs: Sequence[OwnPSF], kept: Sequence[int]
+) -> Steps[dict[int, _FromOthers]]:
+    """Return how each of some images compares with the others of these together."""
+    told, said = _told_by([psfs[i] for i in kept])
+    found = {}
+    for done, i in enumerate(kept):
+        yield Progress(StepId.DISTILL, done, len(kept), phase=OTHERS)
+        one = psfs[i]
+        best = max((psfs[j] for j in kept if j != i), key=lambda psf: psf.evidence)
+        others = _mean(
+            [whole - part for whole, part in zip(told, one.information, strict=True)],
+            [whole - part for whole, part in zip(said, one.said, strict=True)],
+            best.prior,
+        )
+        difference = difference_of(basis, one, others)
+        found[i] = _FromOthers(difference, one.evidence < others.evidence)
+    return found
 
 
 def _scaled_to(one: OwnPSF, other: OwnPSF) -> OwnPSF:
     """Return a PSF as bright as another, by its image: brightness belongs to the beads."""
-    parts, own = other.split(other.coefficients), one.split(one.coefficients)
-    said = sum(
-        float(part @ (term @ values))
-        for part, term, values in zip(parts, one.precision, own, strict=True)
-    )
+    parts = other.split(other.coefficients)
+    said = sum(float(part @ own) for part, own in zip(parts, one.said, strict=True))
     seen = sum(
         float(part @ (term @ part)) for part, term in zip(parts, one.information, strict=True)
     )
-    factor = said / seen
-    prior = None if one.prior is None else [factor**2 * term for term in one.prior]
-    return OwnPSF(one.coefficients / factor, [factor**2 * term for term in one.precision], prior)
+    return one.scaled(said / seen)
 
 
 def _where_light_is(psf: OwnPSF, both: OwnPSF) -> list[Floats]:
     """Return the covariance of a difference as large as the PSF, and with its spectrum."""
     square = float(both.coefficients @ both.coefficients)
-    if psf.prior is None or not all(term.any() for term in psf.prior):
+    if psf.expected is None:
         return [np.eye(len(term)) * (square / len(both.coefficients)) for term in psf.precision]
-    expected = [_inverse(term) for term in psf.prior]
-    factor = square / sum(float(np.trace(term)) for term in expected)
-    return [factor * term for term in expected]
-
-
-def _evidence(psf: OwnPSF) -> float:
-    """Return how much is known of a PSF, in nats but for a constant."""
-    return sum(float(np.linalg.slogdet(term)[1]) for term in psf.precision) / 2
+    factor = square / sum(float(np.trace(term)) for term in psf.expected)
+    return [factor * term for term in psf.expected]
 
 
 def _inverse(precision: Floats) -> Floats:

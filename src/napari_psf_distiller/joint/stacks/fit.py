@@ -45,7 +45,7 @@ def agreement_of(states: Sequence[JointState], device: Device) -> Steps[Agreemen
     psfs = []
     for state in states:
         psfs.append((yield from _alone(state, lead, device)))
-    return which_agree(lead.basis, psfs)
+    return (yield from which_agree(lead.basis, psfs))
 
 
 def _alone(state: JointState, lead: JointState, device: Device) -> Steps[OwnPSF]:
