@@ -87,3 +87,17 @@ def test_a_flat_map_has_a_bar_of_colours_too():
     assert low < image.get_array().min() < high
     figure.canvas.draw()
     assert pictures["FWHM along z (nm)"].title.get_color() == "white"
+
+
+def test_colours_of_maps_that_are_compared_stand_for_the_same(maps):
+    other = varying_psf([(lambda y, x: 0.6 * x, 1)]).field_maps((3, 4))
+    limits, values = [], []
+    for one, compared in ((maps, other), (other, maps)):
+        figure = Figure()
+        figures.draw_field_maps(figure, one, compared=compared)
+        (axes,) = (axes for axes in figure.axes if axes.get_title() == "coma (%)")
+        limits.append(axes.images[0].get_clim())
+        values.append(axes.images[0].get_array())
+    assert limits[0] == limits[1]
+    assert limits[0] == pytest.approx((np.min(values), np.max(values)))
+    assert np.max(values[0]) < np.max(values[1])

@@ -49,7 +49,6 @@ class _Picture(NamedTuple):
 
     title: str
     values: Floats
-    unit: str
     marks: Callable[[Axes], None] | None = None
 
 
@@ -58,6 +57,7 @@ def draw_field_maps(
     maps: FieldMaps,
     beads: pd.DataFrame | None = None,
     *,
+    compared: FieldMaps | None = None,
     foreground: str = "black",
 ) -> None:
     """Draw maps of a PSF over the field of view, each with its colours and its unit.
@@ -74,17 +74,22 @@ def draw_field_maps(
         See `PSF.field_maps`.
     beads : pandas.DataFrame, optional
         With centres in voxels, and ``used``: the used ones are marked.
+    compared : FieldMaps, optional
+        Maps that are drawn elsewhere, such as of another day: each colour then stands for the same
+        value in both.
     foreground : str
         Colour of text and lines.
     """
     pictures = _pictures(maps)
+    others = {} if compared is None else {one.title: one.values for one in _pictures(compared)}
     figure.clear()
     figure.set_layout_engine("constrained")
     columns = min(MOST_COLUMNS, len(pictures))
     rows = math.ceil(len(pictures) / columns)
     for number, picture in enumerate(pictures):
         axes = figure.add_subplot(rows, columns, number + 1)
-        _draw(figure, axes, picture, maps, beads, foreground)
+        norm = _norm(picture.values, others.get(picture.title))
+        _draw(figure, axes, picture, norm, maps, beads, foreground)
         # Letters once for all pictures of a column or a row.
         label_axes(
             axes,
@@ -98,36 +103,43 @@ def _pictures(maps: FieldMaps) -> list[_Picture]:
     """Return what is drawn of the maps, in its order."""
     found = []
     for axis, width in maps.widths.items():
-        theory = f", theory {1000 * maps.theory[axis]:.0f}" if axis in maps.theory else ""
-        found.append(_Picture(f"FWHM along {axis}{theory} (nm)", 1000 * width.values, "nm"))
+        theory = f"\ntheory {1000 * maps.theory[axis]:.0f}" if axis in maps.theory else ""
+        found.append(_Picture(f"FWHM along {axis} (nm){theory}", 1000 * width.values))
     if maps.focus is not None:
-        found.append(_Picture("focus, from the middle (µm)", maps.focus.values, "µm"))
+        found.append(_Picture("focus, from the middle (µm)", maps.focus.values))
     for one in maps.orders:
         if one.strength.max() >= LEAST_STRENGTH:
             title = f"{one.name} (%)" if one.order else f"{one.name}:\nchange from the middle (%)"
             marks = _directions(maps, one) if one.order else None
-            found.append(_Picture(title, 100 * one.strength, "%", marks))
+            found.append(_Picture(title, 100 * one.strength, marks))
     return found
+
+
+def _norm(values: Floats, others: Floats | None) -> Normalize:
+    """Return the range of the colours of a map, and of another if there is one."""
+    both = values.ravel() if others is None else np.concatenate([values.ravel(), others.ravel()])
+    known = both[np.isfinite(both)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    if high - low < 1e-6 * abs(high):
+        low, high = low * (1 - FLAT), high * (1 + FLAT)
+    return Normalize(low, high)
 
 
 def _draw(
     figure: Figure,
     axes: Axes,
     picture: _Picture,
+    norm: Normalize,
     maps: FieldMaps,
     beads: pd.DataFrame | None,
     foreground: str,
 ) -> None:
     plain(axes, foreground)
     (height, width), (dy, dx) = maps.image_shape, maps.pixel
-    known = picture.values[np.isfinite(picture.values)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    if high - low < 1e-6 * abs(high):
-        low, high = low * (1 - FLAT), high * (1 + FLAT)
     image = axes.imshow(
         picture.values,
         cmap=COLOURS,
-        norm=Normalize(low, high),
+        norm=norm,
         extent=(-0.5 * dx, (width - 0.5) * dx, (height - 0.5) * dy, -0.5 * dy),
         aspect="equal",
         interpolation="nearest",

@@ -106,16 +106,16 @@ def scaled(geometry: dict[str, Any], spacing: tuple[float, ...]) -> dict[str, An
     }
 
 
-def on_finer_voxels(geometry: dict[str, Any], finer: Sequence[int]) -> dict[str, Any]:
+def on_finer_voxels(geometry: dict[str, Any], finer: Sequence[float]) -> dict[str, Any]:
     """Return how finer voxels lie on an image: all of a pixel's in its place.
 
     Parameters
     ----------
     geometry : dict
         Of the image.
-    finer : sequence of int
-        How many of them one of the image has along each axis. Along z, the image's plane is that at
-        ``finer // 2`` of its own.
+    finer : sequence of float
+        How many of them one of the image has along each axis; less than 1 of larger ones. Along z,
+        the image's plane is that at ``finer // 2`` of its own.
     """
     finest = np.array(finer)
     before = (finest - 1) / 2
