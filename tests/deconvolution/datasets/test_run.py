@@ -118,6 +118,19 @@ def test_halved_means_what_there_is_at_an_odd_end():
     np.testing.assert_allclose(halved(values), [[3, 5, 6.5], [10.5, 12.5, 14]])
 
 
+@pytest.mark.parametrize("shape", [(5, 4), (3, 4, 1), (2, 1, 7), (2, 3, 6, 6)])
+def test_halved_means_two_lines_and_two_columns(shape):
+    values = np.random.default_rng(0).random(shape).astype(np.float32)
+    before = values.copy()
+    found = halved(values)
+    *_, rows, columns = shape
+    assert found.shape == (*shape[:-2], -(-rows // 2), -(-columns // 2))
+    for y, x in np.ndindex(found.shape[-2:]):
+        expected = values[..., 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean(axis=(-2, -1))
+        np.testing.assert_allclose(found[..., y, x], expected, rtol=1e-6)
+    np.testing.assert_array_equal(values, before)
+
+
 def test_a_run_that_was_stopped_goes_on(source, psf, whole, scheduler, tmp_path):
     output = tmp_path / "out.zarr"
     steps = deconvolve_dataset_steps(source, psf, output, recipe(), scheduler=scheduler)

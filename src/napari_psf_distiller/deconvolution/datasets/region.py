@@ -151,14 +151,15 @@ def fill_pyramid(work: Work, time: int, channel: int) -> None:
 
 def halved(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the means of 2 x 2 pixels of the last two axes; at an odd end, of those there are."""
-    for axis in (-2, -1):
-        n = values.shape[axis]
-        starts = np.arange(0, n, 2)
-        counts = np.diff([*starts.tolist(), n])
-        sums = np.add.reduceat(values, starts, axis=axis, dtype=np.float64)
-        shape = [1] * values.ndim
-        shape[axis] = len(counts)
-        values = (sums / counts.reshape(shape)).astype(np.float32)
+    for after in (1, 0):
+        # The axes behind the one that is halved.
+        behind: tuple[Any, ...] = (slice(None),) * after
+        means = values[(..., slice(0, None, 2), *behind)].copy()
+        second = values[(..., slice(1, None, 2), *behind)]
+        pairs = means[(..., slice(0, second.shape[-1 - after]), *behind)]
+        pairs += second
+        pairs *= 0.5
+        values = means
     return values
 
 
