@@ -174,6 +174,32 @@ def test_widths_are_those_of_the_psf_of_each_place():
     assert maps.varies
 
 
+@pytest.mark.parametrize("changes", [True, False])
+def test_on_other_voxels_the_places_and_the_focus_are_the_same(changes):
+    if changes:
+        psf, beads = varying_psf([(scaled(across, 0.1), 0)]), slide(tilt=(0.01, 0.03))
+    else:
+        psf, beads = constant().psf, slide(tilt=(0.01, 0.03))
+    other = psf.evaluate(spacing=(0.4, 0.12, 0.12)).field_maps(2, beads)
+    maps = psf.field_maps(2, beads)
+    assert other.pixel == maps.pixel == (0.1, 0.1)
+    np.testing.assert_allclose(other.focus.values, maps.focus.values, atol=5e-3)
+    # Larger pixels make it wider.
+    assert (other.widths["x"].values > maps.widths["x"].values).all()
+
+
+def test_a_psf_of_a_plane():
+    field = psfd.simulate_beads((72, 72), (0.1, 0.1), beads=6, seed=1, separation=1.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = psfd.distill(field.image, field.spacing, device="numpy", bead_diameter=0.1)
+    maps = result.psf.field_maps(2, result.beads)
+    assert list(maps.widths) == ["y", "x"]
+    assert maps.widths["y"].values[0, 0] == pytest.approx(result.fwhm[0], rel=0.02)
+    assert "one plane" in maps.focus_note
+    assert len(maps.to_frame()) == 4
+
+
 def test_places_are_the_middles_of_equal_parts():
     maps = varying_psf([(scaled(across, 0.1), 0)]).field_maps((2, 4))
     np.testing.assert_allclose(maps.rows, [9.5, 29.5])

@@ -36,6 +36,7 @@ def map_field(
     functions: FittedFunctions,
     spacing: tuple[float, ...],
     image_shape: tuple[int, int],
+    image_spacing: tuple[float, ...],
     places: int | tuple[int, int],
     beads: pd.DataFrame | None,
     optics: Optics | None,
@@ -49,13 +50,15 @@ def map_field(
         Of the PSF's voxels, (z, y, x) or (y, x) in micrometres.
     image_shape : tuple of int
         (Y, X) of the bead image.
+    image_spacing : tuple of float
+        Of its voxels, (z, y, x) or (y, x) in micrometres.
     places, beads
         See `PSF.field_maps`.
     optics : Optics or None
         For the theory's widths.
     """
     of_field, axes = functions.over_field, AXES[-len(spacing) :]
-    pixel = (spacing[-2], spacing[-1]) if of_field is None else of_field.pixel
+    pixel = (image_spacing[-2], image_spacing[-1])
     used = None if beads is None else _used_centres(beads, axes, image_shape)
     rows, columns = _middles(image_shape, _counts(places))
     grid = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
@@ -65,7 +68,7 @@ def map_field(
     widths = np.array([shape.widths[-len(axes) :] for shape in shapes]).T
     widths = np.broadcast_to(widths, (len(axes), len(flat)))
     errors = np.full(widths.shape, np.nan)
-    focus, note = _focus(functions, spacing, used, grid, pixel, float(np.nanmedian(widths[0])))
+    focus, note = _focus(functions, spacing[-2:], used, grid, image_spacing, widths[0])
     theory = theoretical_widths(optics, spacing) if optics is not None else (None,) * len(axes)
     return FieldMaps(
         rows=rows,
@@ -149,21 +152,21 @@ def _covered(of_field: PSFField | None, used: Floats | None, places: Floats) -> 
 
 def _focus(
     functions: FittedFunctions,
-    spacing: tuple[float, ...],
+    pixel: tuple[float, ...],
     used: Floats | None,
     grid: Floats,
-    pixel: tuple[float, float],
-    width: float,
+    image_spacing: tuple[float, ...],
+    widths: Floats,
 ) -> tuple[FocusMap | None, str]:
     """Return where beads on a slide are in focus, or why that cannot be told."""
-    if len(spacing) == 2:
+    if len(image_spacing) == 2:
         return None, "An image of one plane does not tell where the PSF is in focus."
     if used is None:
         return None, ("The beads tell where the PSF is in focus: give their table, beads.csv, too.")
-    shapes = local_shapes(functions, spacing[-2:], used[:, 1:], widths=False)
+    shapes = local_shapes(functions, pixel, used[:, 1:], widths=False)
     # A bead is brightest where the PSF of its place is, and not where the mean PSF would be.
     moved = np.array([shape.peak[0] - functions.centre[0] for shape in shapes])
-    places, heights = used[:, 1:] * pixel, used[:, 0] * spacing[0] + moved
+    places, heights = used[:, 1:] * image_spacing[1:], used[:, 0] * image_spacing[0] + moved
     low, high = (places.min(axis=0), places.max(axis=0)) if len(places) else (np.zeros(2),) * 2
     middle, half = (low + high) / 2, (high - low) / 2
     surface = focus_surface(places, heights, (float(middle[0]), float(middle[1])))
@@ -172,13 +175,14 @@ def _focus(
             "Too few beads tell where the PSF is in focus: at least 9 are needed that do not lie "
             f"on one line, and {len(used)} are used."
         )
-    if surface.scatter > MOST_SCATTER * width:
+    known = widths[np.isfinite(widths)]
+    if len(known) and surface.scatter > MOST_SCATTER * float(np.median(known)):
         return None, (
             f"The beads lie at all depths ({surface.scatter:.1f} µm off any surface, as a standard "
             "deviation), as in a gel, so that they do not tell where the PSF is in focus: use "
             "beads on a slide."
         )
-    values, error = surface.heights(grid * pixel)
+    values, error = surface.heights(grid * image_spacing[1:])
     tilt, tilt_error = surface.tilt()
     sag = surface.sag((float(half[0]), float(half[1]))) if surface.is_curved else (np.nan, np.nan)
     return FocusMap(values, error, tilt, tilt_error, *sag, surface.scatter), ""

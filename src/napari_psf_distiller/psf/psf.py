@@ -225,18 +225,22 @@ class PSF(HoldsArray):
                 "joint fit gives; distil it by that."
             )
         of_field, optics, image_shape = self.model.over_field, None, None
+        image_spacing = self.spacing
         if self.recipe is not None:
             optics, made = self.recipe.optics, self.recipe.provenance
             image_shape = None if made is None else made.image_shape
+            # This one may have been evaluated on other voxels.
+            image_spacing = self.recipe.spacing or self.spacing
         if of_field is not None:
             image_shape = of_field.image_shape
+            image_spacing = (of_field.spacing[0], *of_field.pixel)
         if image_shape is None:
             raise InputError(
                 "The PSF does not say how large the bead image is that it was distilled from, so "
                 "that there is no field to map; distil it again."
             )
         size = (image_shape[-2], image_shape[-1])
-        return map_field(self.model, self.spacing, size, places, beads, optics)
+        return map_field(self.model, self.spacing, size, image_spacing, places, beads, optics)
 
     def evaluate(
         self,
