@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from zarr_files import write_zarr
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import InputError, Recipe
@@ -485,6 +486,12 @@ def test_values_that_are_no_intensities(psf, scheduler, tmp_path):
     group = zarr.open_group(tmp_path / "in.zarr", mode="r+")
     group.create_array("0", shape=(6, 40, 40), dtype="c8", overwrite=True)
     with pytest.raises(InputError, match="type complex64, which are no intensities"):
+        run(tmp_path / "in.zarr", psf, tmp_path / "out.zarr", scheduler)
+
+
+def test_an_image_without_voxels(psf, scheduler, tmp_path):
+    write_zarr(tmp_path / "in.zarr", np.ones((0, 40, 40), np.float32), spacing=SPACING)
+    with pytest.raises(InputError, match=r"in\.zarr has no voxels: its shape is 0 x 40 x 40"):
         run(tmp_path / "in.zarr", psf, tmp_path / "out.zarr", scheduler)
 
 

@@ -21,6 +21,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.wording import sizes_text
 
 __all__ = [
     "images_of",
@@ -52,6 +53,11 @@ def images_of(source: str | Path) -> tuple[StoredImage, ...]:
             "TIFFs."
         )
     for image in images:
+        if 0 in image.layout.shape:
+            raise InputError(
+                f"Image {image.name or source} has no voxels: its shape is "
+                f"{sizes_text(image.layout.shape)}. Export it again, or leave it out."
+            )
         if np.dtype(image.layout.dtype).kind not in "uifb":
             raise InputError(
                 f"Image {image.name or source} has values of the type {image.layout.dtype}, which "
