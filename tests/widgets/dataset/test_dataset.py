@@ -309,6 +309,24 @@ def test_a_drawn_rectangle_is_tried(
     assert opened.trial.shown.trial.region == (slice(0, 6), slice(0, 40), slice(0, 50))
 
 
+def test_a_rectangle_drawn_on_voxels_is_in_voxels(opened: Any, viewer: napari.Viewer) -> None:
+    place = opened.panel.place
+    layout = ImageLayout(tuple("zyx"), (6, 40, 50), "f4", SPACING, (), "0.5", (0.0, 9.0, 9.0))
+    corners = np.array([(10, 20), (10, 39), (29, 39), (29, 20)])
+    viewer.add_shapes([corners], name="here")
+    place.region.offer_layers()
+    place.region.setCurrentText("here")
+    expected = (slice(0, 6), slice(10, 30), slice(20, 40))
+    assert place.read().box(layout, psfd.Recipe(), "cells") == expected
+    # With a scale it is in micrometres, from the origin of the data, though no unit says so.
+    viewer.layers["here"].scale = SPACING[1:]
+    viewer.layers["here"].translate = (9.0, 9.0)
+    assert place.read().box(layout, psfd.Recipe(), "cells") == expected
+    viewer.layers["here"].translate = (0.0, 0.0)
+    with pytest.raises(psfd.InputError, match="frames nothing of the image 'cells'"):
+        place.read().box(layout, psfd.Recipe(), "cells")
+
+
 def test_failures_are_listed(user: Any, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = StoredVolume.read
 

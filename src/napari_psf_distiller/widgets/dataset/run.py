@@ -49,10 +49,12 @@ class Place:
             What was drawn frames nothing of it.
         """
         if isinstance(self.region, Drawn):
+            ndim, voxels = len(layout.space), self.region.on_voxels
+            origin = (0.0,) * ndim
             shown = {
-                "scale": spacing_of(layout, recipe),
-                "translate": layout.first_voxel or (0.0,) * len(layout.space),
-                "units": ("micrometer",) * len(layout.space),
+                "scale": (1.0,) * ndim if voxels else spacing_of(layout, recipe),
+                "translate": origin if voxels else layout.first_voxel or origin,
+                "units": ("pixel" if voxels else "micrometer",) * ndim,
             }
             return self.region.box(shown, layout.space, name)
         return middle_region(layout.space) if self.region == MIDDLE else None

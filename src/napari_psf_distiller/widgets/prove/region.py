@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.length_units import micrometres_in
 from napari_psf_distiller.widgets.layers.geometry import geometry_of, unit_ratios
 from napari_psf_distiller.widgets.layers.source import Source
 
@@ -32,11 +33,15 @@ class Drawn:
         (N, 2): y and x of its corners in the world.
     units : tuple of str
         Of y and x.
+    on_voxels : bool
+        Whether the world has a voxel for its unit there: the layer has the scale 1 and no unit of
+        length, as one has that was drawn on an image without a voxel size.
     """
 
     layer: str
     corners: NDArray[np.float64]
     units: tuple[str, ...]
+    on_voxels: bool
 
     def box(self, geometry: dict[str, Any], shape: tuple[int, ...], name: str) -> Box:
         """Return what it frames in an image; it reaches over all planes.
@@ -85,7 +90,9 @@ def drawn_in(layer: Shapes) -> Drawn:
     own = geometry_of(layer, range(layer.ndim))
     scale, offset = (np.array(own[name][-2:], float) for name in ("scale", "translate"))
     corners = np.asarray(layer.data[index], float)[:, -2:] * scale + offset
-    return Drawn(layer.name, corners, tuple(own["units"][-2:]))
+    units = tuple(str(unit) for unit in own["units"][-2:])
+    on_voxels = bool((scale == 1).all()) and not any(map(micrometres_in, units))
+    return Drawn(layer.name, corners, units, on_voxels)
 
 
 def drawn_box(layer: Shapes, image: Source) -> Box:
