@@ -323,8 +323,8 @@ def proven(desk: Desk, wanted: Callable[[str], bool]) -> None:
     desk.close_docks()
 
 
-def placed(desk: Desk, _: Callable[[str], bool]) -> None:
-    """Take the PSF at a place of a field over which the spherical aberration changes."""
+def placed(desk: Desk, wanted: Callable[[str], bool]) -> None:
+    """Take the PSF at a place of a field over which the spherical aberration changes, and maps."""
     spacing, shape, window = (0.2, 0.08, 0.08), (40, 216, 216), (39, 61, 61)
     psfs = [
         psfd.simulate_psf(window, spacing, spherical=part) for part in np.linspace(-0.08, 0.08, 9)
@@ -356,7 +356,19 @@ def placed(desk: Desk, _: Callable[[str], bool]) -> None:
     rows, columns = shape[1:]
     gui.inspector.place.choose(FieldPlace(rows / 2, columns * 0.9))
     inspector_at_rest(gui)
-    desk.take("place")
+    if wanted("place"):
+        desk.take("place")
+    if wanted("maps"):
+        gui.inspector.tab = "Maps"
+        inspector_at_rest(gui)
+        choice = gui.inspector.maps_tab.choice
+        pictures = []
+        for name in ("FWHM along z", "focus or spherical aberration"):
+            choice.setCurrentText(name)
+            choice.activated.emit(choice.currentIndex())
+            inspector_at_rest(gui)
+            pictures.append(desk.picture(gui.native))
+        desk.save("maps", side_by_side(pictures))
     desk.show_plane()
     desk.close_docks()
 
@@ -459,7 +471,7 @@ def microscopes(desk: Desk, _: Callable[[str], bool]) -> None:
 # What is done to take the pictures, and those that it takes.
 WAYS: dict[Callable[[Desk, Callable[[str], bool]], None], tuple[str, ...]] = {
     guided: ("start", "forming", "overview", "inspector", "view3d", "proof", "residual"),
-    placed: ("place",),
+    placed: ("place", "maps"),
     tried: ("trial",),
     sorted_beads: ("beads",),
     thresholded: ("threshold",),

@@ -101,3 +101,17 @@ def test_colours_of_maps_that_are_compared_stand_for_the_same(maps):
     assert limits[0] == limits[1]
     assert limits[0] == pytest.approx((np.min(values), np.max(values)))
     assert np.max(values[0]) < np.max(values[1])
+
+
+def test_one_map_alone_is_drawn_as_among_the_others(maps):
+    _, pictures = drawn(maps, BEADS)
+    names = figures.field_map_names(maps)
+    assert names == ("FWHM along z", "FWHM along y", "FWHM along x", "coma", "astigmatism")
+    for name, beside in zip(names, pictures.values(), strict=True):
+        figure = Figure(figsize=(4, 4))
+        figures.draw_field_map(figure, maps, name, BEADS, place=(10.0, 20.0))
+        axes = figure.axes[0]
+        assert axes.get_title() == beside.get_title()
+        np.testing.assert_array_equal(axes.images[0].get_array(), beside.images[0].get_array())
+        marked = [one for one in axes.collections if isinstance(one, PathCollection)]
+        assert any(np.allclose(one.get_offsets(), (2.0, 1.0)) for one in marked)

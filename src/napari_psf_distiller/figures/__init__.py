@@ -8,7 +8,11 @@ stays the figure's own, so that `foreground` can suit a white page or a dark vie
 from napari_psf_distiller.colours import NOT_USED, USED
 from napari_psf_distiller.figures.comparison import draw_comparison
 from napari_psf_distiller.figures.field import draw_beads, draw_residual, fullest_plane
-from napari_psf_distiller.figures.field_maps import draw_field_maps
+from napari_psf_distiller.figures.field_maps import (
+    draw_field_map,
+    draw_field_maps,
+    field_map_names,
+)
 from napari_psf_distiller.figures.otf import draw_otf
 from napari_psf_distiller.figures.profiles import draw_profiles, widths_text
 from napari_psf_distiller.figures.progress import draw_likelihood, draw_progress
@@ -22,6 +26,7 @@ __all__ = [
     "Intensity",
     "draw_beads",
     "draw_comparison",
+    "draw_field_map",
     "draw_field_maps",
     "draw_likelihood",
     "draw_otf",
@@ -30,6 +35,7 @@ __all__ = [
     "draw_projections",
     "draw_residual",
     "draw_views",
+    "field_map_names",
     "fullest_plane",
     "width_text",
     "widths_text",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_psf_distiller.psf.angular_orders import OrderMap
     from napari_psf_distiller.psf.field_maps import FieldMaps
 
-__all__ = ["draw_field_maps"]
+__all__ = ["draw_field_map", "draw_field_maps", "field_map_names"]
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +47,7 @@ COLOURS, ON_COLOURS = "cividis", "white"
 class _Picture(NamedTuple):
     """A map with its name, and how what lies on it is drawn."""
 
+    name: str
     title: str
     values: Floats
     marks: Callable[[Axes], None] | None = None
@@ -99,19 +100,62 @@ def draw_field_maps(
         )
 
 
+def field_map_names(maps: FieldMaps) -> tuple[str, ...]:
+    """Return what the maps that are drawn are called, in their order; see `draw_field_map`."""
+    return tuple(picture.name for picture in _pictures(maps))
+
+
+def draw_field_map(
+    figure: Figure,
+    maps: FieldMaps,
+    name: str,
+    beads: pd.DataFrame | None = None,
+    *,
+    place: tuple[float, float] | None = None,
+    foreground: str = "black",
+) -> None:
+    """Draw one of the maps that `draw_field_maps` draws, in the figure's first axes.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Cleared first.
+    maps : FieldMaps
+    name : str
+        One of `field_map_names`.
+    beads : pandas.DataFrame, optional
+        See `draw_field_maps`.
+    place : (float, float), optional
+        y and x in voxels of the bead image: it is marked.
+    foreground : str
+        Colour of text and lines.
+    """
+    picture = next(picture for picture in _pictures(maps) if picture.name == name)
+    figure.clear()
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    _draw(figure, axes, picture, _norm(picture.values, None), maps, beads, foreground)
+    label_axes(axes, "x (µm)", "y (µm)", foreground)
+    if place is not None:
+        y, x = (value * size for value, size in zip(place, maps.pixel, strict=True))
+        for colour, width in (("black", 3.5), (ON_COLOURS, 1.5)):
+            axes.scatter(x, y, s=140, marker="+", c=colour, linewidths=width)
+
+
 def _pictures(maps: FieldMaps) -> list[_Picture]:
     """Return what is drawn of the maps, in its order."""
     found = []
     for axis, width in maps.widths.items():
         theory = f"\ntheory {1000 * maps.theory[axis]:.0f}" if axis in maps.theory else ""
-        found.append(_Picture(f"FWHM along {axis} (nm){theory}", 1000 * width.values))
+        name = f"FWHM along {axis}"
+        found.append(_Picture(name, f"{name} (nm){theory}", 1000 * width.values))
     if maps.focus is not None:
-        found.append(_Picture("focus, from the middle (µm)", maps.focus.values))
+        found.append(_Picture("focus", "focus, from the middle (µm)", maps.focus.values))
     for one in maps.orders:
         if one.strength.max() >= LEAST_STRENGTH:
             title = f"{one.name} (%)" if one.order else f"{one.name}:\nchange from the middle (%)"
             marks = _directions(maps, one) if one.order else None
-            found.append(_Picture(title, 100 * one.strength, marks))
+            found.append(_Picture(one.name, title, 100 * one.strength, marks))
     return found
 
 

@@ -423,7 +423,7 @@ def test_the_dialog_adds_the_extension_and_profiles_are_saved_as_a_table(
     user: Any, psf: Image, opens: Any, dialog: Any, tmp_path: Path
 ) -> None:
     gui = opens()
-    dialog(gui, tmp_path / "profiles", "Profiles as CSV table (*.csv)")
+    dialog(gui, tmp_path / "profiles", "CSV table (*.csv)")
     (path,) = tmp_path.iterdir()
     assert path.name == "profiles.csv"
     table = pd.read_csv(path)

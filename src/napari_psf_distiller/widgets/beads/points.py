@@ -17,7 +17,10 @@ from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.record import used_points
 from napari_psf_distiller.widgets.layers.source import Source, source_of
 
-__all__ = ["Beads", "beads_from", "points_layer"]
+__all__ = ["FITTED_BEADS", "Beads", "beads_from", "points_layer"]
+
+# Which of Distil PSF's results the beads as they were fitted are.
+FITTED_BEADS = "beads"
 
 
 class Beads(NamedTuple):

@@ -20,7 +20,7 @@ from napari_psf_distiller.progress import Progress, Steps, passed_on
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.beads.points import Beads, points_layer
+from napari_psf_distiller.widgets.beads.points import FITTED_BEADS, Beads, points_layer
 from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw
 from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
@@ -55,8 +55,8 @@ T = TypeVar("T")
 STEP = StepId.DISTILL
 TITLE = STEP.title
 
-# What it writes besides the PSF.
-RESIDUAL, FITTED_BEADS = "residual", "beads"
+# What it writes besides the PSF and the beads.
+RESIDUAL = "residual"
 
 # The residuals are shown up to what all but this part of the voxels stay below; the few beads that
 # are unlike the others would else make all the rest of one colour. So many voxels tell it.

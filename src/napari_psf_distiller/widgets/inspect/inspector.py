@@ -20,6 +20,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.files.saving import Saver
+from napari_psf_distiller.widgets.inspect.maps_tab import FieldMapsTab, Mapped
 from napari_psf_distiller.widgets.inspect.picture import (
     DOTS_PER_INCH,
     Colours,
@@ -57,6 +58,7 @@ TABS = {
     "Profiles": ("P&rofiles", ("logarithmic_profiles",)),
     "OTF": ("&OTF", ()),
     "Compare": ("Co&mpare", ("other", "vmax", "gamma")),
+    "Maps": ("M&aps", ()),
     "Progress": ("Pro&gress", ()),
 }
 
@@ -73,7 +75,7 @@ FORMATS = {
     "PNG picture": ".png",
     "SVG drawing": ".svg",
     "PDF page": ".pdf",
-    "Profiles as CSV table": ".csv",
+    "CSV table": ".csv",
 }
 
 # A layer up to this size is drawn as soon as it is chosen; a larger one is hardly a PSF, and is
@@ -120,6 +122,7 @@ class Inspector:
         self._preset_row = row_of_buttons(self.presets)
         self._saver = Saver(gui.native, TITLE, FORMATS)
         self._view = View3D(self._show_way)
+        self.maps_tab = FieldMapsTab(self.draw, self._tell_aloud)
         self._build()
         offer_layers(gui)
         for choice in (gui.psf, gui.other):
@@ -136,7 +139,7 @@ class Inspector:
     @property
     def busy(self) -> bool:
         """Whether something is being drawn or saved."""
-        return self.picture.busy or self._saver.busy or self._view.busy
+        return any(part.busy for part in (self.picture, self._saver, self._view, self.maps_tab))
 
     @property
     def tab(self) -> str:
@@ -228,8 +231,9 @@ class Inspector:
         self.numbers.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.numbers.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.picture.drawn.connect(self._on_drawn)
+        self.picture.clicked.connect(self._on_clicked)
         self.picture.setAccessibleName("Drawing of the PSF")
-        self.save.tooltip = "Save what is shown as PNG, SVG or PDF, or the profiles as CSV."
+        self.save.tooltip = "Save what is shown as PNG, SVG or PDF, or the numbers as CSV."
         self.view_3d.tooltip = (
             "Show the PSF alone in 3D, in true proportions; press again to go back."
         )
@@ -248,7 +252,7 @@ class Inspector:
         self.anyway.changed.connect(lambda _: self._draw_anyway())
         layout: Any = gui.native.layout()
         first = layout.indexOf(row_of(gui.psf, gui.native)) + 1
-        for widget in (self._preset_row, self.tabs, self.place):
+        for widget in (self.maps_tab.choice, self._preset_row, self.tabs, self.place):
             layout.insertWidget(first, widget)
         layout.addWidget(self.picture, 1)
         for widget in (self.anyway.native, self.numbers, row_of_buttons([self.save, self.view_3d])):
@@ -269,6 +273,7 @@ class Inspector:
         for name in {name for _, names in TABS.values() for name in names}:
             self._gui[name].visible = name in shown
         self._preset_row.setVisible(self.tab == "Image")
+        self.maps_tab.choice.setVisible(self.tab == "Maps")
         self.draw()
 
     def _die(self) -> None:
@@ -298,6 +303,8 @@ class Inspector:
                 raise InputError("Nothing is being distilled; the PSF shows here while it is.")
             return draw_progress(self._progress)
         looked_at = self._looked_at()
+        if tab == "Maps":
+            return self.maps_tab.drawing(self._mapped(), self.place.place)
         if tab == "Profiles":
             return draw_psf_profiles(looked_at, gui.logarithmic_profiles.value)
         if tab == "OTF":
@@ -330,6 +337,18 @@ class Inspector:
         self._ask_place(layer, subject.field)
         place = self.place.place
         return subject if place is None else self._layers.subject_at(subject, place)
+
+    def _mapped(self) -> Mapped:
+        """Return the maps of the PSF that is chosen over its field."""
+        layer = self._chosen("psf")
+        return self.maps_tab.maps_of(self._subject(layer), layer, self.viewer)
+
+    def _on_clicked(self, left: float, top: float) -> None:
+        """Show the PSF of the place that is clicked in a map."""
+        field = self.place.field
+        place = self.maps_tab.place_at(self.picture.figure, left, top)
+        if self.tab == "Maps" and field is not None and place is not None and place.is_in(field):
+            self.place.choose(place)
 
     def _ask_place(self, layer: Image | None, field: PSFField | None) -> None:
         self.place.show_field(field)
@@ -370,6 +389,10 @@ class Inspector:
             show_error(f"{TITLE}: {sentence}")
         self._told = sentence
 
+    def _tell_aloud(self, sentence: str) -> None:
+        self.picture.show_nothing(sentence)
+        self._tell(sentence, aloud=True)
+
     def _colours(self) -> Colours:
         viewer = self.viewer
         theme = get_theme("dark" if viewer is None else viewer.theme)
@@ -401,6 +424,9 @@ class Inspector:
         self._saver.save(Path(path), self._writer)
 
     def _writer(self, path: Path) -> Callable[[], None]:
+        if path.suffix.lower() == ".csv" and self.tab == "Maps":
+            maps = self._mapped().maps
+            return lambda: maps.write_csv(path)
         if path.suffix.lower() == ".csv":
             looked_at = self._looked_at()
             return lambda: save_profiles(path, looked_at)
@@ -414,19 +440,11 @@ class Inspector:
             self._view.leave()
         elif viewer is None or layer is None or layer.ndim != 3:
             show_error(f"{TITLE}: choose a PSF with the axes z, y and x to view it in 3D.")
-        elif self.place.asks:
+        elif self.place.field is not None:
             self._view.enter_at(viewer, layer, self._looked_at(), self._gui.gamma.value)
         else:
-            self._view.enter(viewer, layer, self._gui.gamma.value, _brightest(layer))
+            self._view.enter(viewer, layer, self._gui.gamma.value)
         self._set_buttons()
 
     def _show_way(self) -> None:
         self.view_3d.text = "&Back from 3D" if self._view.entered else "View in &3D"
-
-
-def _brightest(layer: Image) -> float | None:
-    """Return a PSF's maximum, if it can be had at once."""
-    if not isinstance(layer.data, np.ndarray) or layer.data.size > UNASKED_VOXELS:
-        return None
-    top = float(np.nanmax(layer.data)) if layer.data.size else 0.0
-    return top if np.isfinite(top) and top > 0 else None

@@ -14,7 +14,7 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]  # qtpy renames PyQt's s
     QTimer,
     Signal,
 )
-from qtpy.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from qtpy.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_psf_distiller.errors import DistillerError, InputError
@@ -81,6 +81,8 @@ class Picture(QWidget):
     ----------
     drawn : Signal
         Emitted with a `Drawn` whenever one is done.
+    clicked : Signal
+        Emitted with the place, from 0 to 1 from the left and from the top, that is clicked.
     figure : matplotlib.figure.Figure or None
         What is shown.
     sentence : str
@@ -88,6 +90,7 @@ class Picture(QWidget):
     """
 
     drawn = Signal(object)
+    clicked = Signal(float, float)
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,6 +216,12 @@ class Picture(QWidget):
         """Draw what was asked for while it was hidden."""
         super().showEvent(event)
         self._schedule_if_waiting()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
+        """Tell where the drawing is clicked."""
+        if event is not None and event.button() == Qt.MouseButton.LeftButton and self._fits():
+            place = event.position()
+            self.clicked.emit(place.x() / self.width(), place.y() / self.height())
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
         """Show the picture; one of another size is stretched until there is a new one."""

@@ -112,9 +112,9 @@ class PlaceRow(QWidget):
         return self.mean, self.y_field, self.x_field, self.follow
 
     @property
-    def asks(self) -> bool:
-        """Whether there is a PSF that changes over the field."""
-        return self._field is not None
+    def field(self) -> PSFField | None:
+        """How the PSF changes over the field; None of one that does not."""
+        return self._field
 
     @property
     def place(self) -> FieldPlace | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import napari
+import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
 
@@ -19,6 +20,8 @@ __all__ = ["View3D"]
 ATTENUATION = 0.1
 # What is dim is brought up at least so much: else a PSF in 3D is a bright dot.
 GAMMA = 0.5
+# The maximum of larger ones takes a while; they are shown with the limits that they have.
+MOST_VOXELS = 2_000_000
 # Degrees: seen from the side and a little above, so that the axial extent shows.
 ANGLES = (0.0, 20.0, 75.0)
 
@@ -50,7 +53,7 @@ class View3D:
         """Whether there is a way back."""
         return self._view is not None
 
-    def enter(self, viewer: napari.Viewer, layer: Image, gamma: float, top: float | None) -> None:
+    def enter(self, viewer: napari.Viewer, layer: Image, gamma: float) -> None:
         """Show a PSF alone in 3D; what was shown before is kept for the way back.
 
         Parameters
@@ -60,9 +63,8 @@ class View3D:
             With the axes z, y and x. One that is not in the viewer is there until the view is left.
         gamma : float
             Exponent of the intensity; never more than `GAMMA`.
-        top : float or None
-            The brightest intensity shown; None leaves the layer's limits.
         """
+        top = _brightest(layer)
         looks: dict[str, Any] = {
             "rendering": "attenuated_mip",
             "attenuation": ATTENUATION,
@@ -106,10 +108,9 @@ class View3D:
 
     def _on_found(self, subject: Subject) -> None:
         array = subject.psf()
-        top = float(array.max())
         if self._own is not None:
             self._own.data, self._own.name = array, subject.name
-            self._own.contrast_limits = (0.0, top)
+            self._own.contrast_limits = (0.0, float(array.max()))
         elif self._asked is not None:
             viewer, layer, gamma = self._asked
             shown = Image(
@@ -121,7 +122,7 @@ class View3D:
                 colormap=layer.colormap,
                 metadata={PREVIEW_KEY: True},
             )
-            self.enter(viewer, shown, gamma, top)
+            self.enter(viewer, shown, gamma)
         self._asked = None
 
     def leave(self) -> None:
@@ -139,3 +140,11 @@ class View3D:
         if self._view is not None and self._view.viewer.dims.ndisplay == 2:
             self._view.viewpoint = replace(self._view.viewpoint, ndisplay=2)
             self.leave()
+
+
+def _brightest(layer: Image) -> float | None:
+    """Return a PSF's maximum, if it can be had at once."""
+    if not isinstance(layer.data, np.ndarray) or layer.data.size > MOST_VOXELS:
+        return None
+    top = float(np.nanmax(layer.data)) if layer.data.size else 0.0
+    return top if np.isfinite(top) and top > 0 else None
