@@ -224,7 +224,7 @@ def test_a_trial_waits_for_the_run(user: Any, opened: Any, gate: Any) -> None:
     user.waits(lambda: gate.entered)
     assert not opened.trial.button.enabled
     opened.trial.start()
-    assert opened.trial.status.text() == "not started: wait for the run, or cancel it"
+    assert "The run is under way: wait for it" in opened.trial.notice.text()
     gate.open()
     user.waits(lambda: not opened.runner.running)
     assert opened.trial.button.enabled
@@ -236,7 +236,8 @@ def test_a_run_waits_for_the_trial(user: Any, opened: Any, gate: Any, told: Any)
     assert not opened.call_button.enabled
     opened()
     assert not opened.runner.running
-    assert "wait for the trial" in told.infos[-1]
+    assert opened.runner.status.value.startswith("not done: The trial is under way: wait for it")
+    assert "The trial is under way" in told.errors[-1]
     gate.open()
     user.waits(lambda: not opened.trial.busy)
     assert opened.call_button.enabled

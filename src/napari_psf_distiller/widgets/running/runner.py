@@ -65,7 +65,7 @@ class StepRunner:
     stand_in : Layer or None
         Shows what the run is making, and becomes the last of its layers.
     hindrance : callable
-        Returns what must end before a run may start, such as ``"the trial"``; "" is nothing.
+        Returns what must end before a run may start, such as ``"The trial"``; "" is nothing.
     """
 
     started = Signal()
@@ -155,7 +155,9 @@ class StepRunner:
             show_info(f"{self.title} is running already; wait for it or cancel it.")
             return
         if hindrance := self.hindrance():
-            show_info(f"{self.title} was not started: wait for {hindrance}, or cancel it.")
+            # Whoever waits for its end hears of it.
+            self._tell_failure(f"{hindrance} is under way: wait for it, or cancel it.")
+            self._end()
             return
         try:
             task = job.read()

@@ -62,7 +62,7 @@ class TrialPart(QWidget):
     turned : Signal
         A trial begins, or has ended.
     hindrance : callable
-        Returns what must end before a trial may start, such as ``"the run"``; "" is nothing.
+        Returns what must end before a trial may start, such as ``"The run"``; "" is nothing.
     """
 
     tried = Signal()
@@ -147,7 +147,7 @@ class TrialPart(QWidget):
             return
         self.notice.say("")
         if hindrance := self.hindrance():
-            self.status.setText(f"not started: wait for {hindrance}, or cancel it")
+            self._on_failed(f"{hindrance} is under way: wait for it, or cancel it.")
             return
         try:
             work = self._read()
@@ -280,10 +280,10 @@ def one_at_a_time(runner: StepRunner, part: TrialPart) -> None:
 
     def run_under_way() -> str:
         own = weakly()
-        return "the run" if own is not None and own.running else ""
+        return "The run" if own is not None and own.running else ""
 
     part.hindrance = run_under_way
-    runner.hindrance = lambda: "the trial" if part.running else ""
+    runner.hindrance = lambda: "The trial" if part.running else ""
     part.turned.connect(runner.set_button)
     runner.started.connect(part.set_buttons)
     runner.ended.connect(part.set_buttons)
