@@ -155,3 +155,28 @@ def test_they_are_saved_as_a_picture_and_as_a_table(
     assert len(table) == 81
     assert {"fwhm_y_um", "coma_degrees"} <= set(table.columns)
     assert (tmp_path / "field.png").stat().st_size > 1000
+
+
+def test_they_become_layers_on_the_bead_image(
+    user: Any, viewer: napari.Viewer, image: Image, distilled: Image, opens: Any, told: Any
+) -> None:
+    gui = opens(psf=distilled)
+    button = gui.inspector.maps_tab.as_layers
+    before = list(viewer.layers)
+    button.native.click()
+    added = {layer.name: layer for layer in viewer.layers if layer not in before}
+    assert {"FWHM y (nm)", "coma (%)", "coma, direction"} <= set(added)
+    maps = PSF.field_maps()
+    width = added["FWHM y (nm)"]
+    np.testing.assert_allclose(width.data, 1000 * maps.widths["y"].values, rtol=1e-5)
+    place = image.data_to_world((0, maps.rows[2], maps.columns[5]))[1:]
+    np.testing.assert_allclose(width.data_to_world((2, 5)), place)
+    # They are not of another tab, nor of a PSF that is one.
+    gui.inspector.tab = "Image"
+    assert button.native.isHidden()
+    assert told.errors == []
+
+
+def test_of_a_psf_that_is_one_there_are_no_layers(user: Any, psf: Image, opens: Any) -> None:
+    gui = opens(psf=psf)
+    assert not gui.inspector.maps_tab.as_layers.enabled

@@ -249,13 +249,17 @@ class Inspector:
             button.changed.connect(lambda _, values=values: self._set_preset(*values))
         self.view_3d.changed.connect(lambda _: self._toggle_3d())
         self.save.changed.connect(lambda _: self.ask_to_save())
+        self.maps_tab.as_layers.changed.connect(
+            lambda _: self.maps_tab.add_layers(self._chosen("psf"), self.viewer)
+        )
         self.anyway.changed.connect(lambda _: self._draw_anyway())
         layout: Any = gui.native.layout()
         first = layout.indexOf(row_of(gui.psf, gui.native)) + 1
         for widget in (self.maps_tab.choice, self._preset_row, self.tabs, self.place):
             layout.insertWidget(first, widget)
         layout.addWidget(self.picture, 1)
-        for widget in (self.anyway.native, self.numbers, row_of_buttons([self.save, self.view_3d])):
+        buttons = row_of_buttons([self.save, self.view_3d, self.maps_tab.as_layers])
+        for widget in (self.anyway.native, self.numbers, buttons):
             layout.addWidget(widget)
         tab_through(
             [
@@ -273,7 +277,8 @@ class Inspector:
         for name in {name for _, names in TABS.values() for name in names}:
             self._gui[name].visible = name in shown
         self._preset_row.setVisible(self.tab == "Image")
-        self.maps_tab.choice.setVisible(self.tab == "Maps")
+        for widget in (self.maps_tab.choice, self.maps_tab.as_layers.native):
+            widget.setVisible(self.tab == "Maps")
         self.draw()
 
     def _die(self) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
+from magicgui.widgets import PushButton
+from napari.layers import Layer
 from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import FITTED_BEADS, beads_from
 from napari_psf_distiller.widgets.inspect.field_place import FieldPlace, layer_of_field
+from napari_psf_distiller.widgets.layers.field_layers import field_map_layers
 from napari_psf_distiller.widgets.layers.lineage import newest_layer, run_of
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.running.background import Background
@@ -63,6 +66,8 @@ class FieldMapsTab:
     ----------
     choice : QComboBox
         Which map is shown.
+    as_layers : PushButton
+        Puts all maps into the viewer.
     """
 
     def __init__(self, on_change: Callable[[], None], failed: Callable[[str], None]) -> None:
@@ -75,6 +80,10 @@ class FieldMapsTab:
         self.choice.setAccessibleName("map")
         self.choice.setToolTip("Which map of the PSF over the field is shown.")
         self.choice.activated.connect(self._on_chosen)
+        self.as_layers = PushButton(text="As &layers", gui_only=True, enabled=False)
+        self.as_layers.tooltip = (
+            "Put the maps onto the bead image as layers, and arrows and lines for the directions."
+        )
 
     @property
     def busy(self) -> bool:
@@ -100,9 +109,11 @@ class FieldMapsTab:
             The PSF is the same everywhere, or the maps are not there yet.
         """
         psf = subject.varying
+        self.as_layers.enabled = False
         if psf is None:
             raise InputError(ONE)
         if self._mapped is not None and self._mapped.subject is subject:
+            self.as_layers.enabled = True
             return self._mapped
         if self._asked is not subject:
             self._asked, beads = subject, _beads_of(subject, layer, viewer)
@@ -122,6 +133,22 @@ class FieldMapsTab:
             return "<br>".join(mapped.maps.sentences())
 
         return draw
+
+    def add_layers(self, layer: Image | None, viewer: napari.viewer.Viewer | None) -> None:
+        """Put the maps into the viewer, each as a layer on the bead image if that is there.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image or None
+            Of the PSF.
+        viewer : napari.viewer.Viewer or None
+        """
+        mapped = self._mapped
+        if mapped is None or mapped.subject.field is None or viewer is None:
+            return
+        image = layer_of_field(viewer, layer, mapped.subject.field)
+        for data in field_map_layers(mapped.maps, image):
+            viewer.add_layer(Layer.create(*data))
 
     def place_at(self, figure: Figure | None, left: float, top: float) -> FieldPlace | None:
         """Return which place of the field a click in the drawing of a map is at; None beside it.
