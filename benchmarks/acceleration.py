@@ -18,7 +18,9 @@ from scipy import ndimage, signal
 
 from napari_psf_distiller import simulate_beads
 from napari_psf_distiller.compute import Engine, open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import Method, Model, iterate, problem_of
+from napari_psf_distiller.deconvolution.model import Method, Model
+from napari_psf_distiller.deconvolution.problem import problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate
 
 SHAPE = (40, 256, 256)
 PLAIN = 200

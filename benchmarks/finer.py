@@ -31,7 +31,9 @@ from napari_psf_distiller import Optics, distill, simulate_psf
 from napari_psf_distiller.compute import Engine, open_engine
 from napari_psf_distiller.compute.devices import NUMPY
 from napari_psf_distiller.deconvolution.deconvolve import deconvolve_image
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate, problem_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate
 from napari_psf_distiller.progress import finish
 
 Floats = NDArray[np.float64]

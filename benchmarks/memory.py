@@ -17,7 +17,7 @@ import time
 import numpy as np
 
 from napari_psf_distiller.compute import open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import METHODS, Model
+from napari_psf_distiller.deconvolution.model import METHODS, Model
 from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.progress import finish
 

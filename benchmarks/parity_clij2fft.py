@@ -22,7 +22,8 @@ from clij2fft.richardson_lucy import richardson_lucy as clij_circulant
 from clij2fft.richardson_lucy import richardson_lucy_nc as clij_noncirculant
 
 from napari_psf_distiller.compute import Boundary, open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.richardson_lucy import richardson_lucy
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.simulate import simulate_beads, simulate_psf

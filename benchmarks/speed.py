@@ -35,7 +35,8 @@ from napari_psf_distiller.compute import Boundary, Engine, choose_device, device
 from napari_psf_distiller.compute.devices import NUMPY, opencl_device
 from napari_psf_distiller.compute.grid import clij_grid, grid_of
 from napari_psf_distiller.compute.threads import host_threads
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.richardson_lucy import richardson_lucy
 
 BOUNDARIES: tuple[Boundary, ...] = ("circulant", "noncirculant")
 HOST_FFTS = ("scipy", "ducc0")

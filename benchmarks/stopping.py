@@ -13,7 +13,9 @@ from scipy import ndimage
 from stopping_cases import CASES, Case, Shown, shown
 
 from napari_psf_distiller.compute import open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import Method, Model, iterate, problem_of
+from napari_psf_distiller.deconvolution.model import Method, Model
+from napari_psf_distiller.deconvolution.problem import problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate
 from napari_psf_distiller.deconvolution.stopping import enough_iterations
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.progress import finish

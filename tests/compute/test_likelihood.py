@@ -8,7 +8,8 @@ from problems import BOUNDARIES, Exact, asymmetric_psf, dense, poisson
 
 from napari_psf_distiller.compute.engine import HeldOut
 from napari_psf_distiller.compute.likelihood import Sums, Yardstick
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, problem_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of
 
 PSF = asymmetric_psf((3, 7, 5))
 IMAGE = dense((8, 21, 24), PSF)

@@ -7,7 +7,8 @@ import pytest
 from problems import BOUNDARIES
 
 from napari_psf_distiller.compute import open_engine
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, problem_of, size_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of, size_of
 
 SHAPE, PSF_SHAPE = (40, 180, 192), (9, 15, 13)
 IMAGE = np.random.default_rng(0).random(SHAPE).astype(np.float32) + 1

@@ -22,7 +22,8 @@ from problems import (
 
 from napari_psf_distiller.compute.engine import Problem
 from napari_psf_distiller.compute.grid import seen_light, wrapped_psf
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate
 
 shapes = st.sampled_from([(8, 9, 10), (1, 11, 14), (7, 8), (15, 16), (5, 13, 6)])
 psf_shapes = st.sampled_from([(3, 5, 4), (4, 3, 7), (1, 1, 2), (9, 9, 9)])

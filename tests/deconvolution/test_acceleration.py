@@ -19,12 +19,9 @@ from problems import (
 from napari_psf_distiller import Progress
 from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.grid import wrapped_psf
-from napari_psf_distiller.deconvolution.richardson_lucy import (
-    Model,
-    iterate,
-    problem_of,
-    richardson_lucy,
-)
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate, richardson_lucy
 from napari_psf_distiller.progress import finish
 
 # The package exports a function of the module's name.

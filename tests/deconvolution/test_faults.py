@@ -11,7 +11,9 @@ from problems import BOUNDARIES, asymmetric_psf, dense, random_problem, relative
 from napari_psf_distiller import Device, DeviceError, InputError, Progress
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Memory
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy, size_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import size_of
+from napari_psf_distiller.deconvolution.richardson_lucy import richardson_lucy
 from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish

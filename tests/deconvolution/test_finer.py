@@ -10,13 +10,9 @@ from problems import BOUNDARIES, Exact, asymmetric_psf, dense, poisson, relative
 
 from napari_psf_distiller.compute.grid import seen_light, seen_through
 from napari_psf_distiller.compute.total_variation import total_variation_factor
-from napari_psf_distiller.deconvolution.richardson_lucy import (
-    Model,
-    iterate,
-    problem_of,
-    richardson_lucy,
-    size_of,
-)
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of, size_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate, richardson_lucy
 from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.progress import finish
 

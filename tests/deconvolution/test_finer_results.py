@@ -9,7 +9,7 @@ from scipy import ndimage, signal
 import napari_psf_distiller as psfd
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.deconvolution.finer import finer_told
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.errors import InputError
 
 SPACING = (0.3, 0.2, 0.2)

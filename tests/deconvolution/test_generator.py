@@ -10,7 +10,8 @@ from problems import BOUNDARIES, random_problem, run
 from napari_psf_distiller import DeviceError, Progress
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Problem
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, richardson_lucy
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.richardson_lucy import richardson_lucy
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.steps import StepId
 

@@ -28,7 +28,8 @@ from problems import (
 from napari_psf_distiller import Progress
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.grid import seen_light, smooth_size
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate, richardson_lucy
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate, richardson_lucy
 from napari_psf_distiller.progress import finish
 
 # What clij2-fft 0.30 gives on an OpenCL CPU device (PoCL) after 50 iterations: richardson_lucy for

@@ -9,7 +9,9 @@ from scipy import ndimage
 from napari_psf_distiller import Progress
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Memory
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate, problem_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate
 from napari_psf_distiller.deconvolution.stopping import ENOUGH, ENOUGH_CUT, enough_iterations
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish

@@ -7,7 +7,8 @@ from problems import BOUNDARIES, dense, relative_l2, run
 from napari_psf_distiller import DeviceError, Progress, simulate_psf
 from napari_psf_distiller.compute.engine import Memory
 from napari_psf_distiller.datasets import ArrayVolume
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import size_of
 from napari_psf_distiller.deconvolution.tiled import deconvolution, overlap_of
 from napari_psf_distiller.errors import DeviceMemoryError
 from napari_psf_distiller.progress import finish

@@ -11,7 +11,9 @@ from scipy import ndimage
 
 from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import Problem
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, problem_of, richardson_lucy
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of
+from napari_psf_distiller.deconvolution.richardson_lucy import richardson_lucy
 from napari_psf_distiller.progress import finish
 
 BOUNDARIES = ["circulant", "noncirculant"]

@@ -10,8 +10,9 @@ from scipy import ndimage
 
 from napari_psf_distiller import Deconvolve, SimulatedBeads, deconvolve, simulate_psf
 from napari_psf_distiller.compute import open_engine
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
+from napari_psf_distiller.deconvolution.problem import size_of
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 from napari_psf_distiller.widgets.layers.source import voxel_size_of

@@ -16,8 +16,8 @@ from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.compute.engine import Array, Memory
 from napari_psf_distiller.compute.tiles import Tile, tiles_within
 from napari_psf_distiller.datasets import Volume
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, checked_model_of
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough
 from napari_psf_distiller.deconvolution.tiled import (
     Workload,

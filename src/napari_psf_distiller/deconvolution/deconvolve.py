@@ -24,7 +24,7 @@ from napari_psf_distiller.compute import (
 )
 from napari_psf_distiller.compute.total_variation import LARGEST_WEIGHT
 from napari_psf_distiller.deconvolution.finer import check_finer, finer_spacing
-from napari_psf_distiller.deconvolution.richardson_lucy import METHODS, Method, Model
+from napari_psf_distiller.deconvolution.model import METHODS, Method, Model
 from napari_psf_distiller.deconvolution.stopping import (
     PHASE,
     SEARCHED,

@@ -22,8 +22,8 @@ from napari_psf_distiller.compute import FFT, Boundary, Compatibility, Engine, o
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
+from napari_psf_distiller.deconvolution.model import Method, Model
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
-from napari_psf_distiller.deconvolution.richardson_lucy import Method, Model
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF

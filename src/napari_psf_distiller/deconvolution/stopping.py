@@ -15,7 +15,9 @@ from napari_psf_distiller.compute.grid import frame_of
 from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.likelihood import TINY
 from napari_psf_distiller.compute.tiles import fits
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, iterate, problem_of, size_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import problem_of, size_of
+from napari_psf_distiller.deconvolution.richardson_lucy import iterate
 from napari_psf_distiller.deconvolution.splitting import (
     BLOCK_VOXELS,
     FRACTION,

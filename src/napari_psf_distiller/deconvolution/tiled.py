@@ -17,12 +17,9 @@ from napari_psf_distiller.compute.grid import Frame, frame_of, smooth_size
 from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.compute.tiles import Tile, fits, tiles_within
 from napari_psf_distiller.datasets import ArrayVolume, Volume, as_volume
-from napari_psf_distiller.deconvolution.richardson_lucy import (
-    Model,
-    flat_start,
-    richardson_lucy,
-    size_of,
-)
+from napari_psf_distiller.deconvolution.model import Model, flat_start
+from napari_psf_distiller.deconvolution.problem import size_of
+from napari_psf_distiller.deconvolution.richardson_lucy import richardson_lucy
 from napari_psf_distiller.errors import DeviceMemoryError, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish, noting, passed_on
 from napari_psf_distiller.results import Deconvolved

@@ -17,10 +17,10 @@ from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets import as_volume
 from napari_psf_distiller.deconvolution.attempts import Attempt, attempts_on
 from napari_psf_distiller.deconvolution.deconvolve import check_mask
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image, settings_of_psf
 from napari_psf_distiller.deconvolution.regions import checked_region, detailed_region
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
 from napari_psf_distiller.deconvolution.tiled import Workload, work_of
 from napari_psf_distiller.errors import DistillerWarning, InputError

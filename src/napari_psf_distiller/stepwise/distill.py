@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from napari_psf_distiller.checks import check_choice, check_image, check_iterations
 from napari_psf_distiller.compute import BOUNDARIES, Boundary, Compatibility, Engine
-from napari_psf_distiller.deconvolution.richardson_lucy import STARTS, Model, Start
+from napari_psf_distiller.deconvolution.model import STARTS, Model, Start
 from napari_psf_distiller.deconvolution.tiled import deconvolution
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps

@@ -8,7 +8,7 @@ from scipy import fft
 
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.opencl import solver
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.model import Model
 
 pytestmark = pytest.mark.opencl
 

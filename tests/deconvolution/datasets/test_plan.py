@@ -9,7 +9,7 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.engine import GIB, Memory
 from napari_psf_distiller.compute.host.solver import HostEngine
 from napari_psf_distiller.deconvolution.datasets.plan import Share, Stack, planned
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.errors import DeviceMemoryError
 
 STACK = Stack(

@@ -13,9 +13,9 @@ from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, is_zarr, open_images
 from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import checked_model_of
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, psf_on_image
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.tiled import overlap_of
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io.tiff_positions import open_tiffs, tiff_paths

@@ -16,7 +16,8 @@ from napari_psf_distiller.compute.grid import Frame, frame_of, grid_of
 from napari_psf_distiller.compute.tiles import Tile, cut_axis, fits, tile_around
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
-from napari_psf_distiller.deconvolution.richardson_lucy import Model, size_of
+from napari_psf_distiller.deconvolution.model import Model
+from napari_psf_distiller.deconvolution.problem import size_of
 from napari_psf_distiller.errors import DeviceMemoryError
 
 __all__ = ["Plan", "Region", "Share", "Stack", "StoredImage", "planned"]

@@ -16,7 +16,7 @@ from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, level_shapes
 from napari_psf_distiller.datasets.on_disk import flush_chunks
 from napari_psf_distiller.deconvolution.datasets.plan import Region, StoredImage
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
 from napari_psf_distiller.errors import DistillerError, InputError
 

@@ -23,6 +23,7 @@ from napari_psf_distiller.deconvolution.datasets.iterations import (
     enough_of,
     part_with_light,
 )
+from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
 from napari_psf_distiller.deconvolution.psf_on_image import settings_of_psf
 from napari_psf_distiller.deconvolution.regions import (
@@ -30,7 +31,6 @@ from napari_psf_distiller.deconvolution.regions import (
     detailed_region,
     middle_region,
 )
-from napari_psf_distiller.deconvolution.richardson_lucy import Model
 from napari_psf_distiller.deconvolution.stopping import Enough
 from napari_psf_distiller.deconvolution.tiled import Workload, work_of
 from napari_psf_distiller.deconvolution.trial import Trial, first_voxel_of, usual_settings
