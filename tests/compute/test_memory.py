@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from problems import BOUNDARIES
+from varying import random_mixture
 
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.deconvolution.model import Model
@@ -26,10 +27,12 @@ def model_of(kind: str, boundary) -> Model:
         )
     if kind == "finer voxels":
         return Model(boundary, finer=(1, 2, 2))
+    if kind == "changing PSF":
+        return Model(boundary, variation=random_mixture(PSF_SHAPE, SHAPE, 2)[1])
     return Model(boundary, kind)
 
 
-KINDS = ["plain", "accelerated", "all there is", "finer voxels"]
+KINDS = ["plain", "accelerated", "all there is", "finer voxels", "changing PSF"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -128,13 +128,13 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
             f"{arguments.image} does not say its voxel size, and a result on finer voxels needs "
             "it: give --spacing, or save the image with its voxel size."
         )
-    kernel, note = psf_on_image(known, image.image.shape, recipe, psf_spacing)
+    kernel, note, variation = psf_on_image(known, image.image.shape, recipe, psf_spacing)
     if spacing is None and psf_spacing is not None:
         # The total variation needs one, and so does who opens the result; of a stack of one plane
         # that of the plane.
         recipe = dataclasses.replace(recipe, spacing=psf_spacing[-image.image.ndim :])
     with results_in(output.parent, (output.name,), arguments.overwrite, inputs) as staging:
-        steps = deconvolve_step(image.image, kernel, recipe, mask=mask)
+        steps = deconvolve_step(image.image, kernel, recipe, mask=mask, variation=variation)
         done = finish(steps, outlet.progress)
         write_image(
             staging / output.name,

@@ -26,6 +26,7 @@ __all__ = [
     "Problem",
     "ProblemSize",
     "Solver",
+    "Variation",
 ]
 
 Array = NDArray[np.float32]
@@ -64,6 +65,25 @@ class HeldOut:
     image: Array
     scale: float
     floor: float
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How the PSF of a problem changes over the grid.
+
+    The PSF of a voxel, which its light is spread with, is the problem's plus each of the kernels
+    times its weight at the voxel's row and column.
+
+    Attributes
+    ----------
+    kernels : numpy.ndarray
+        float32, (kernels, *the PSF's shape), about the PSF's centre.
+    weights : numpy.ndarray
+        float32, (kernels, rows, columns) of the grid.
+    """
+
+    kernels: Array
+    weights: Array
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,8 @@ class Problem:
     momentum : bool
         Whether updates will have one.
     held_out : HeldOut or None
+    variation : Variation or None
+        None of a PSF that is the same everywhere.
     """
 
     image: Array
@@ -125,6 +147,7 @@ class Problem:
     compatibility: Compatibility | None = None
     momentum: bool = False
     held_out: HeldOut | None = None
+    variation: Variation | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +162,8 @@ class ProblemSize:
         Whether the problem has one; a background that is a number does not count.
     finer : bool
         Whether the grid's voxels are finer than the image's.
+    variations : int
+        How many kernels say how the PSF changes; see `Variation`.
     """
 
     image: tuple[int, ...]
@@ -150,6 +175,7 @@ class ProblemSize:
     momentum: bool = False
     held_out: bool = False
     finer: bool = False
+    variations: int = 0
 
     @property
     def spectrum_bytes(self) -> int:
@@ -162,7 +188,14 @@ class ProblemSize:
         grid, image = math.prod(self.grid), math.prod(self.image)
         arrays = 1 + self.normalised + self.momentum + self.total_variation
         boxes = self.mask + 4 * (self.background + self.held_out)
-        return 4 * grid * arrays + image * boxes + 2 * self.spectrum_bytes
+        total = 4 * grid * arrays + image * boxes + 2 * self.spectrum_bytes
+        if self.variations:
+            # Each kernel's OTF and weights, and the sums of what they make, in Fourier space and on
+            # the grid.
+            weights = 4 * self.grid[1] * self.grid[2]
+            total += self.variations * (self.spectrum_bytes + weights)
+            total += self.spectrum_bytes + 4 * grid
+        return total
 
 
 class Memory(NamedTuple):

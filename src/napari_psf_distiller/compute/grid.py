@@ -23,6 +23,7 @@ from napari_psf_distiller.compute.threads import host_threads
 __all__ = [
     "BOUNDARIES",
     "LEAST_SEEN",
+    "LEAST_SEEN_CHANGING",
     "Boundary",
     "Frame",
     "centre_of",
@@ -44,6 +45,10 @@ BOUNDARIES: tuple[str, ...] = get_args(Boundary)
 # Less of a voxel's light than this counts as all of it, as in clij2-fft: dividing by what little
 # is seen there would let the estimate grow without bound.
 LEAST_SEEN = 1e-5
+
+# ... and so does less than this where the PSF changes over the grid: what its kernels leave out of
+# it is of either sign, and would be all that decides of light that is hardly seen.
+LEAST_SEEN_CHANGING = 1e-2
 
 
 @dataclass(frozen=True)
@@ -176,14 +181,21 @@ def padded_image(array: NDArray[Any], shape: tuple[int, ...]) -> tuple[Any, tupl
     return np.pad(array, widths, mode="reflect"), region
 
 
-def wrapped_psf(problem: Problem) -> Array:
-    """Return the PSF on the grid, its centre at index 0 of each axis."""
+def wrapped_psf(problem: Problem, kernel: Array | None = None) -> Array:
+    """Return the PSF, or another kernel, on the grid, its centre at index 0 of each axis.
+
+    Parameters
+    ----------
+    problem : Problem
+    kernel : numpy.ndarray, optional
+        float32, of the PSF's shape: one of the problem's variation.
+    """
     array = np.zeros(problem.grid, np.float32)
     places = [
         (np.arange(m) - c) % g
         for m, c, g in zip(problem.psf.shape, problem.centre, problem.grid, strict=True)
     ]
-    array[np.ix_(*places)] = problem.psf
+    array[np.ix_(*places)] = problem.psf if kernel is None else kernel
     return array
 
 
@@ -199,11 +211,28 @@ def seen_light(problem: Problem) -> Array:
 
     That is the correlation of the image's box with the PSF, which for a box is a sum over a box of
     the PSF: a difference of cumulative sums, exact to single precision. Values below 1e-5 count as
-    1; see `LEAST_SEEN`. A mask is not considered. Where planes of the grid lie between the image's,
-    the sum along z is over those that it sees.
+    1, and those below 1e-2 where the PSF changes; see `LEAST_SEEN`. A mask is not considered. Where
+    planes of the grid lie between the image's, the sum along z is over those that it sees.
     """
-    sums = problem.psf.astype(np.float64)
-    places, axes = [], [0, 1, 2]
+    sums, places = _seen_of(problem, problem.psf)
+    if problem.variation is None:
+        sums[sums < LEAST_SEEN] = 1
+    seen: Array = sums.astype(np.float32)[np.ix_(*places)]
+    if problem.variation is not None:
+        kernels, all_weights = problem.variation.kernels, problem.variation.weights
+        for kernel, weights in zip(kernels, all_weights, strict=True):
+            sums, places = _seen_of(problem, kernel)
+            part = sums.astype(np.float32)[np.ix_(*places)]
+            part *= weights
+            seen += part
+        seen[seen < LEAST_SEEN_CHANGING] = 1
+    return seen
+
+
+def _seen_of(problem: Problem, kernel: Array) -> tuple[NDArray[np.float64], list[NDArray[np.intp]]]:
+    """Return the sums of the parts of a kernel that are seen, and which of them each voxel has."""
+    sums = kernel.astype(np.float64)
+    places, axes = list[NDArray[np.intp]](), [0, 1, 2]
     if problem.finer[0] > 1:
         planes, place = _seen_planes(problem)
         sums = np.tensordot(planes, sums, axes=1)
@@ -226,9 +255,7 @@ def seen_light(problem: Problem) -> Array:
         seen = (seen[..., high] - seen[..., low]).sum(axis=-1)
         sums = np.moveaxis(seen, -1, axis)
         places.append(place.reshape(g))
-    sums[sums < LEAST_SEEN] = 1
-    result: Array = sums.astype(np.float32)[np.ix_(*places)]
-    return result
+    return sums, places
 
 
 def _seen_planes(problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -249,7 +276,18 @@ def seen_through(problem: Problem) -> Array:
     threads = host_threads()
     spectrum = scipy_fft.rfftn(region, workers=threads)
     del region
-    spectrum *= scipy_fft.rfftn(wrapped_psf(problem), workers=threads).conj()
-    seen: Array = scipy_fft.irfftn(spectrum, s=problem.grid, workers=threads, overwrite_x=True)
-    seen[seen < LEAST_SEEN] = 1
+
+    def through(kernel: Array) -> Array:
+        product = scipy_fft.rfftn(wrapped_psf(problem, kernel), workers=threads).conj()
+        product *= spectrum
+        light: Array = scipy_fft.irfftn(product, s=problem.grid, workers=threads, overwrite_x=True)
+        return light
+
+    seen, least = through(problem.psf), LEAST_SEEN
+    if problem.variation is not None:
+        least = LEAST_SEEN_CHANGING
+        kernels, all_weights = problem.variation.kernels, problem.variation.weights
+        for kernel, weights in zip(kernels, all_weights, strict=True):
+            seen += weights * through(kernel)
+    seen[seen < least] = 1
     return seen

@@ -18,6 +18,7 @@ from napari_psf_distiller.compute.tiles import Tile, tiles_within
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, checked_model_of
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.deconvolution.stopping import Enough
 from napari_psf_distiller.deconvolution.tiled import (
     Workload,
@@ -38,7 +39,7 @@ __all__ = ["Attempt", "Seek", "attempts_on", "settings_name"]
 T = TypeVar("T")
 
 # Seeks the number of iterations for some settings with a PSF on the image's voxels.
-Seek = Callable[[Deconvolve, Array, Model], Steps[Enough]]
+Seek = Callable[[Deconvolve, PSFOnImage, Model], Steps[Enough]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def attempts_on(
     image: Volume,
     box: Box,
     settings: Sequence[Deconvolve],
-    kernels: Sequence[Array],
+    psfs: Sequence[PSFOnImage],
     recipe: Recipe,
     engine: Engine,
     seek: Seek,
@@ -130,7 +131,7 @@ def attempts_on(
     box : tuple of slice
         The region.
     settings : sequence of Deconvolve
-    kernels : sequence of numpy.ndarray
+    psfs : sequence of PSFOnImage
         For each of them, the PSF on its voxels.
     recipe : Recipe
         With the voxel size, the memory and the compatibility.
@@ -155,13 +156,15 @@ def attempts_on(
     if twice is not None:
         raise InputError(f"The settings {twice!r} are given twice: leave one out.")
     attempts = []
-    for n, (name, one, kernel) in enumerate(zip(names, settings, kernels, strict=True)):
-        mask = masks[n] if masks else None
-        model, found = checked_model_of(one, recipe, image.shape, recipe.spacing, mask)
+    for n, (name, one, psf) in enumerate(zip(names, settings, psfs, strict=True)):
+        mask, kernel = masks[n] if masks else None, psf.array
+        model, found = checked_model_of(
+            one, recipe, image.shape, recipe.spacing, mask, psf.variation
+        )
         searched, enough = 0.0, Enough(one.iterations or 0, (), WhyEnded.GIVEN)
         if one.iterations is None:
             searched, enough = yield from _timed(
-                passed_on(seek(one, kernel, model), _named(f"{name}: count iterations"))
+                passed_on(seek(one, psf, model), _named(f"{name}: count iterations"))
             )
         limit = engine.memory_limit().within(bytes_of(recipe.memory))
         tiles = _tiles(box, image.shape, kernel, model, engine, limit)

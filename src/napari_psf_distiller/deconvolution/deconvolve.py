@@ -32,6 +32,7 @@ from napari_psf_distiller.deconvolution.stopping import (
     enough_iterations,
 )
 from napari_psf_distiller.deconvolution.tiled import deconvolution, memory_note
+from napari_psf_distiller.deconvolution.variation import PSFVariation
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.results import Deconvolved, WhyEnded
@@ -54,6 +55,7 @@ def deconvolve_image(
     background: ArrayLike = 0.0,
     mask: ArrayLike | None = None,
     finer: Sequence[int] | None = None,
+    variation: PSFVariation | None = None,
     memory: int | None = None,
     preview_every: int = 0,
 ) -> Steps[Deconvolved]:
@@ -91,6 +93,8 @@ def deconvolve_image(
     finer : sequence of int, optional
         How many voxels of the result one of the image has along each axis; by default 1. The
         image's pixels are taken to see the sum of the result's, its planes one of them.
+    variation : PSFVariation, optional
+        How the PSF changes over the image, of which `psf` is the mean; see `psf_on_image`.
     memory : int, optional
         Bytes that may be used; see `deconvolution`.
     preview_every : int
@@ -125,6 +129,7 @@ def deconvolve_image(
         background=background,
         mask=mask,
         finer=finer,
+        variation=variation,
     )
     counting = array if model.mask is None else array[model.mask]
     if counting.max() <= 0:
@@ -163,6 +168,7 @@ def checked_model(
     background: ArrayLike = 0.0,
     mask: ArrayLike | None = None,
     finer: Sequence[int] | None = None,
+    variation: PSFVariation | None = None,
 ) -> tuple[Model, tuple[str, ...]]:
     """Return what is assumed of an image, and what a user should know of that.
 
@@ -170,7 +176,7 @@ def checked_model(
     ----------
     shape : tuple of int
         Of the image.
-    boundary, method, total_variation, spacing, compatibility, background, mask, finer
+    boundary, method, total_variation, spacing, compatibility, background, mask, finer, variation
         See `deconvolve_image`.
 
     Raises
@@ -208,6 +214,7 @@ def checked_model(
         background=_check_background(background, shape),
         mask=_counting(mask, shape),
         finer=factors,
+        variation=variation,
     )
     return model, warnings
 

@@ -14,6 +14,7 @@ from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.compute.engine import Array, Compatibility
 from napari_psf_distiller.compute.grid import Boundary
 from napari_psf_distiller.compute.sampling import extent
+from napari_psf_distiller.deconvolution.variation import PSFVariation
 
 __all__ = ["METHODS", "STARTS", "Method", "Model", "Start", "flat_start", "mean_light"]
 
@@ -55,6 +56,8 @@ class Model:
     finer : tuple of int or None
         How many voxels of the estimate, and of the PSF, one of the image has along each of its
         axes; None is 1. See `compute.sampling`.
+    variation : PSFVariation or None
+        How the PSF, then the mean, changes over the image; None of one that is the same everywhere.
     """
 
     boundary: Boundary = "noncirculant"
@@ -66,6 +69,7 @@ class Model:
     background: Array | float = 0.0
     mask: NDArray[np.bool_] | None = None
     finer: tuple[int, ...] | None = None
+    variation: PSFVariation | None = None
 
     @property
     def first(self) -> Start | float:

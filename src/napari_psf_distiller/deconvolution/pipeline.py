@@ -24,11 +24,12 @@ from napari_psf_distiller.deconvolution import deconvolve as deconvolve_steps
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
 from napari_psf_distiller.deconvolution.model import Method, Model
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
+from napari_psf_distiller.deconvolution.variation import PSFVariation
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.progress import Progress, Steps, finish
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
-from napari_psf_distiller.recipe.quantities import Tails
+from napari_psf_distiller.recipe.quantities import OverField, Tails
 from napari_psf_distiller.results import Deconvolved, WhyEnded
 
 __all__ = [
@@ -51,6 +52,7 @@ def deconvolve_step(
     *,
     background: ArrayLike | None = None,
     mask: ArrayLike | None = None,
+    variation: PSFVariation | None = None,
 ) -> Steps[Deconvolved]:
     """Deconvolve an image with a PSF; see `deconvolve_image`.
 
@@ -63,6 +65,8 @@ def deconvolve_step(
         Of the image's shape, in the place of the recipe's number.
     mask : array_like, optional
         bool, of the image's shape: the voxels that count, of those that are not saturated.
+    variation : PSFVariation, optional
+        How the PSF changes over the image; see `psf_on_image`.
     preview_every : int
         See `richardson_lucy`.
     """
@@ -93,6 +97,7 @@ def deconvolve_step(
         background=part.background if background is None else background,
         mask=mask,
         finer=finer,
+        variation=variation,
         memory=bytes_of(recipe.memory),
         preview_every=preview_every,
     )
@@ -118,6 +123,7 @@ def checked_model_of(
     shape: tuple[int, ...],
     spacing: Sequence[float] | None,
     mask: ArrayLike | None = None,
+    variation: PSFVariation | None = None,
 ) -> tuple[Model, tuple[str, ...]]:
     """Return what is assumed of an image by some settings; see `checked_model`.
 
@@ -131,6 +137,7 @@ def checked_model_of(
     spacing : sequence of float or None
         Voxel size in micrometres.
     mask : array_like, optional
+    variation : PSFVariation, optional
     """
     return deconvolve_steps.checked_model(
         shape,
@@ -142,6 +149,7 @@ def checked_model_of(
         background=settings.background,
         mask=mask,
         finer=settings.factors(shape) if settings.is_finer else None,
+        variation=variation,
     )
 
 
@@ -185,6 +193,10 @@ def deconvolve(
     finer_z: int = 1,
     interpolate: bool = False,
     tails: Tails = "none",
+    over_field: OverField = "varying",
+    field_y: float = 0.0,
+    field_x: float = 0.0,
+    field_scale: float = 1.0,
     fft: FFT = "auto",
     memory: float | None = None,
     callback: Callable[[Progress], object] | None = None,
@@ -236,6 +248,16 @@ def deconvolve(
         measured in, as far as light reaches in the image. For an image of a widefield microscope
         that is deeper than the PSF: else the light of beads far above and below stays in the result
         as haze. It takes several times as long, and more memory. "none" takes the PSF as it is.
+    over_field : {"varying", "placed", "mean"}
+        Of a `PSF` that changes over the field of view, "varying" takes that of each place, for an
+        image that shows as much of the field as the bead image did; "placed" does so for one that
+        lies where `field_y`, `field_x` and `field_scale` say; "mean" takes its mean, which is
+        faster.
+    field_y, field_x : float
+        Of a placed image: where its first voxel lies from the bead image's, in micrometres there.
+    field_scale : float
+        Of a placed image: how many micrometres in the bead image one of its own is; not 1 after
+        another magnification.
     fft : {"auto", "ducc0", "scipy", "vkfft", "opencl"}
         See `open_engine`.
     memory : float, optional
@@ -249,7 +271,7 @@ def deconvolve(
     Deconvolved
         An array, float32, of the image's shape and not negative, that says how many iterations
         there were, why no more, on which device, and in its ``notes`` how the PSF came to the
-        image's voxels. With `finer` it has so many times the voxels,
+        image's voxels and whether it changes over it. With `finer` it has so many times the voxels,
         and the same light: voxel i of the image along y or x is ``i * finer`` to ``i * finer +
         finer - 1`` of it.
 
@@ -301,6 +323,10 @@ def deconvolve(
         finer_z=finer_z,
         interpolate=interpolate,
         tails=tails,
+        over_field=over_field,
+        field_y=field_y,
+        field_x=field_x,
+        field_scale=field_scale,
     )
     recipe = Recipe(
         spacing=None if spacing is None else check_spacing(spacing, array.ndim),
@@ -310,10 +336,12 @@ def deconvolve(
         compatibility=compatibility,
         deconvolve=settings,
     )
-    kernel, note = psf_on_image(psf, array.shape, recipe)
+    kernel, note, variation = psf_on_image(psf, array.shape, recipe)
     if spacing is None and isinstance(psf, PSF) and psf.ndim == array.ndim:
         recipe = replace(recipe, spacing=psf.spacing)
-    steps = deconvolve_step(array, kernel, recipe, background=background, mask=mask)
+    steps = deconvolve_step(
+        array, kernel, recipe, background=background, mask=mask, variation=variation
+    )
     done = finish(steps, callback)
     factors = settings.factors(array.shape)
     continued = tails == "continued" or (isinstance(psf, PSF) and psf.measured is not None)

@@ -56,7 +56,7 @@ def problem_of(
         held_out = dataclasses.replace(held_out, image=_solid(padded_image(held_out.image, box)[0]))
     # Elsewhere clij2-fft puts the ceiling of half before the image; here it is at the grid's end.
     origin = tuple((g + (g - n) // -2) % g for g, n in zip(grid, extent(box, finer), strict=True))
-    grid, finer = _three(grid, 1), _three(finer, 1)
+    grid, finer, origin = _three(grid, 1), _three(finer, 1), _three(origin, 0)
     if isinstance(model.first, float):
         start: Array | float = model.first
     elif model.first == "flat":
@@ -64,15 +64,19 @@ def problem_of(
     else:
         start = _filled_up(_in_parts(solid, finer), grid, of_part)
     total = psf.sum(dtype=np.float64) / finer[0]
+    kernel = _solid((psf / total).astype(np.float32))
+    variation = None
+    if model.variation is not None and model.variation.count:
+        variation = model.variation.on_grid(kernel.shape, 1 / total, box[-2:], grid, finer, origin)
     return Problem(
         image=solid,
-        psf=_solid((psf / total).astype(np.float32)),
+        psf=kernel,
         centre=_three(frame.centre, 0),
         grid=grid,
         start=start,
         region=(slice(0, 1),) * (3 - len(shape)) + model.result_box(region),
         finer=finer,
-        origin=_three(origin, 0),
+        origin=origin,
         normalised=_is_normalised(frame, finer),
         background=background,
         mask=mask,
@@ -81,6 +85,7 @@ def problem_of(
         compatibility=model.compatibility,
         momentum=model.method == "accelerated",
         held_out=held_out,
+        variation=variation,
     )
 
 
@@ -105,6 +110,7 @@ def size_of(
         total_variation=model.total_variation > 0,
         momentum=model.method == "accelerated",
         finer=max(finer) > 1,
+        variations=0 if model.variation is None else model.variation.count,
     )
 
 

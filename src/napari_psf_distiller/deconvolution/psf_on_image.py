@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.deconvolution.deconvolve import check_psf
+from napari_psf_distiller.deconvolution.field_place import variation_over
 from napari_psf_distiller.deconvolution.finer import finer_spacing, finer_told, same_spacing
+from napari_psf_distiller.deconvolution.variation import PSFVariation
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.psf import PSF
@@ -43,10 +45,13 @@ class PSFOnImage(NamedTuple):
     note : str
         A sentence on how it came to these voxels, or what was assumed of them; empty where it has
         them already.
+    variation : PSFVariation or None
+        How the PSF changes over the image, of which the array is the mean then.
     """
 
     array: NDArray[np.float32]
     note: str
+    variation: PSFVariation | None = None
 
 
 def psf_on_image(
@@ -61,6 +66,8 @@ def psf_on_image(
     as it is. Else its functions are evaluated there, or, without functions, its voxels interpolated
     if the recipe's ``deconvolve.interpolate`` says so; see `PSF.evaluate`. If its
     ``deconvolve.tails`` says so, it goes on as theory has it as far as light reaches in the image.
+    One that changes over the field does so over the image, unless ``deconvolve.over_field`` says
+    that its mean is taken.
 
     Parameters
     ----------
@@ -82,7 +89,8 @@ def psf_on_image(
     InputError
         It cannot be had on these voxels: another number of axes; no functions, and it is to be
         continued, or is not to be interpolated; finer voxels are asked for, and a voxel size is not
-        known. Or it is no PSF.
+        known. It changes over the field, and it is not known where the image lies there, or it is
+        to be continued. Or it is no PSF.
 
     Examples
     --------
@@ -103,14 +111,15 @@ def psf_on_image(
     if settings.tails == "continued":
         return _continued(psf, image_shape, recipe, own)
     if recipe.spacing is None or own is None:
-        return PSFOnImage(array, _assumed(recipe.spacing, own))
+        note = _assumed(recipe.spacing, own)
+        return _over_image(psf, array, note, recipe, own, image_shape)
     image_spacing = check_spacing(recipe.spacing, len(image_shape))
     known = psf if isinstance(psf, PSF) else None
     own = check_spacing(own, np.ndim(psf))
     wanted = _wanted(own, image_shape, recipe)
     result_shape = _result_shape(image_shape, recipe)
     if same_spacing(own, wanted):
-        return PSFOnImage(array, _shallower(psf, result_shape))
+        return _over_image(psf, array, _shallower(psf, result_shape), recipe, own, image_shape)
     if known is None or known.spacing != own:
         known = PSF(np.asarray(psf), own)
     whose = "result" if settings.is_finer else "image"
@@ -131,7 +140,8 @@ def psf_on_image(
         f"{sizes_text(own)}."
     )
     more = _shallower(there, result_shape)
-    return PSFOnImage(check_psf(there, image_shape), f"{note} {more}".rstrip())
+    array = check_psf(there, image_shape)
+    return _over_image(there, array, f"{note} {more}".rstrip(), recipe, wanted, image_shape)
 
 
 def settings_of_psf(settings: Deconvolve) -> Deconvolve:
@@ -149,7 +159,58 @@ def settings_of_psf(settings: Deconvolve) -> Deconvolve:
         finer_z=settings.finer_z,
         interpolate=settings.interpolate,
         tails=settings.tails,
+        over_field=settings.over_field,
+        field_y=settings.field_y,
+        field_x=settings.field_x,
+        field_scale=settings.field_scale,
     )
+
+
+def _over_image(
+    psf: ArrayLike,
+    array: NDArray[np.float32],
+    note: str,
+    recipe: Recipe,
+    own: Sequence[float] | None,
+    image_shape: tuple[int, ...],
+) -> PSFOnImage:
+    """Return a PSF that is had on an image's voxels, and how it changes over the image.
+
+    Parameters
+    ----------
+    psf : PSF or array_like
+    array : numpy.ndarray
+        Its voxels, with the image's axes.
+    note : str
+    recipe : Recipe
+    own : sequence of float or None
+        Size of these voxels.
+    image_shape : tuple of int
+    """
+    settings = recipe.deconvolve
+    if settings.over_field == "mean" or not _is_varying(psf):
+        return PSFOnImage(array, note)
+    assert isinstance(psf, PSF)
+    assert psf.model is not None
+    assert psf.model.over_field is not None
+    if own is None or not same_spacing(psf.spacing, own):
+        rescaled = (
+            "The PSF has not the voxel size that it was fitted with: its mean was taken for all of "
+            "the image."
+        )
+        return PSFOnImage(array, f"{note} {rescaled}".strip())
+    eigen = psf.eigen_psfs()
+    if len(eigen) == 1:
+        return PSFOnImage(array, note)
+    pixel = (own if recipe.spacing is None else recipe.spacing)[-2:]
+    variation, said = variation_over(eigen, psf.model.over_field, image_shape, pixel, settings)
+    mean = check_psf(eigen.kernels[0], image_shape)
+    return PSFOnImage(mean, f"{note} {said}".strip(), variation)
+
+
+def _is_varying(psf: ArrayLike) -> bool:
+    """Return whether a PSF changes over the field."""
+    return isinstance(psf, PSF) and psf.model is not None and psf.model.over_field is not None
 
 
 def _shallower(psf: ArrayLike, result_shape: tuple[int, ...]) -> str:
@@ -179,6 +240,11 @@ def _continued(
         raise InputError(
             "Only a PSF of the joint fit, with the recipe that says its optics, can be continued "
             "beyond its window: choose tails none, or distil it by the joint fit."
+        )
+    if _is_varying(psf) and recipe.deconvolve.over_field != "mean":
+        raise InputError(
+            "The PSF changes over the field of view, and how it does so is not known beyond its "
+            "window: choose tails none, or over field mean."
         )
     own = check_spacing(own, psf.ndim)
     wanted = own if recipe.spacing is None else _wanted(own, image_shape, recipe)

@@ -295,4 +295,5 @@ def _model_of_part(model: Model, block: tuple[slice, ...]) -> Model:
     if isinstance(background, np.ndarray):
         background = background[block]
     mask = None if model.mask is None else model.mask[block]
-    return dataclasses.replace(model, background=background, mask=mask)
+    variation = None if model.variation is None else model.variation.part(block)
+    return dataclasses.replace(model, background=background, mask=mask, variation=variation)

@@ -394,13 +394,17 @@ class _Run:
     def part(self, tile: Tile) -> tuple[Array, Model]:
         """Return the image in a tile's window, and what is assumed of it."""
         model = self._of_parts
-        mask, background = model.mask, model.background
+        mask, background, variation = model.mask, model.background, model.variation
         if isinstance(background, np.ndarray):
             background = self._cut_out(as_volume(background), tile)
         if mask is not None:
             mask = self._cut_out(as_volume(mask), tile)
+        if variation is not None:
+            variation = variation.of(*self._voxels(tile)[-2:])
         part = np.asarray(self._cut_out(self.image, tile), np.float32)
-        return part, dataclasses.replace(model, start=model.first, background=background, mask=mask)
+        return part, dataclasses.replace(
+            model, start=model.first, background=background, mask=mask, variation=variation
+        )
 
     def frame(self, tile: Tile) -> Frame:
         """Return how a tile's window lies on its grid."""
@@ -430,18 +434,23 @@ class _Run:
     def _cut_out(self, volume: Volume, tile: Tile) -> NDArray[Any]:
         """Return the part of a volume in a tile's window, as the boundary continues it."""
         box, places = [], []
-        reach = self._model.psf_reach(self._psf.shape)
-        for window, cut, n, m in zip(
-            tile.window, tile.cut(volume.shape), volume.shape, reach, strict=True
-        ):
-            g = smooth_size(max(n, m)) if cut and self._model.boundary == "circulant" else n
-            before = math.ceil((g - n) / 2)
-            grid = np.pad(np.arange(n), (before, g - n - before), mode="reflect")
-            voxels = grid[(np.arange(window.start, window.stop) + before) % g]
+        for voxels in self._voxels(tile):
             first = int(voxels.min())
             box.append(slice(first, int(voxels.max()) + 1))
             places.append(voxels - first)
         return volume.read(tuple(box))[np.ix_(*places)]
+
+    def _voxels(self, tile: Tile) -> list[NDArray[np.intp]]:
+        """Return for each axis which of the image's voxels a tile's window has."""
+        shape = self.image.shape
+        found = []
+        reach = self._model.psf_reach(self._psf.shape)
+        for window, cut, n, m in zip(tile.window, tile.cut(shape), shape, reach, strict=True):
+            g = smooth_size(max(n, m)) if cut and self._model.boundary == "circulant" else n
+            before = math.ceil((g - n) / 2)
+            grid = np.pad(np.arange(n), (before, g - n - before), mode="reflect")
+            found.append(grid[(np.arange(window.start, window.stop) + before) % g])
+        return found
 
 
 def _gib(nbytes: int) -> str:

@@ -19,7 +19,11 @@ from napari_psf_distiller.deconvolution.attempts import Attempt, attempts_on
 from napari_psf_distiller.deconvolution.deconvolve import check_mask
 from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, counting_voxels, engine_of
-from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image, settings_of_psf
+from napari_psf_distiller.deconvolution.psf_on_image import (
+    PSFOnImage,
+    psf_on_image,
+    settings_of_psf,
+)
 from napari_psf_distiller.deconvolution.regions import checked_region, detailed_region
 from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
 from napari_psf_distiller.deconvolution.tiled import Workload, work_of
@@ -232,7 +236,8 @@ def try_steps(
         way: psf_on_image(psf, array.shape, replace(recipe, deconvolve=way), psf_spacing)
         for way in dict.fromkeys(ways)
     }
-    kernels = [on_image[way].array for way in ways]
+    psfs = [on_image[way] for way in ways]
+    kernels = [one.array for one in psfs]
     notes = [one.note for one in on_image.values() if one.note]
     if recipe.spacing is None:
         own = psf.spacing if psf_spacing is None and isinstance(psf, PSF) else psf_spacing
@@ -249,14 +254,14 @@ def try_steps(
         box = detailed_region(array, reach, counting)
     engine, memory = engine_of(recipe), bytes_of(recipe.memory)
 
-    def seek(_: Deconvolve, kernel: Array, model: Model) -> Steps[Enough]:
-        return enough_iterations(measured, kernel, engine, model, memory)
+    def seek(_: Deconvolve, found: PSFOnImage, model: Model) -> Steps[Enough]:
+        return enough_iterations(measured, found.array, engine, model, memory)
 
     def work(kernel: Array, model: Model) -> Workload:
         return work_of(array.shape, kernel, model, engine, memory)
 
     attempts = yield from attempts_on(
-        as_volume(array), box, tried, kernels, recipe, engine, seek, work, masks
+        as_volume(array), box, tried, psfs, recipe, engine, seek, work, masks
     )
     found = deconvolve_warnings(
         measured,

@@ -1,7 +1,8 @@
 """A PSF as an object: its voxels, how well they are known, and what it is between them."""
 
+from napari_psf_distiller.psf.eigen import EigenPSFs
 from napari_psf_distiller.psf.field_maps import FieldMaps
 from napari_psf_distiller.psf.functions import FittedFunctions
 from napari_psf_distiller.psf.psf import PSF, read_psf
 
-__all__ = ["PSF", "FieldMaps", "FittedFunctions", "read_psf"]
+__all__ = ["PSF", "EigenPSFs", "FieldMaps", "FittedFunctions", "read_psf"]

@@ -153,24 +153,57 @@ class FittedFunctions:
         shape : sequence of int
             (Z, Y, X) voxels.
         """
-        centre = np.array(self.centre)
-        for _ in range(MOST_MOVES):
-            values = self.values(spacing, shape, centre)
-            peak = np.unravel_index(int(values.argmax()), values.shape)
-            moves = np.array([int(p) - n // 2 for p, n in zip(peak, shape, strict=True)])
-            # Of finer voxels the brightest may be a neighbour. One farther off is another peak's.
-            near = np.abs(moves) * spacing < self.spacing
-            if not moves.any() or not near.all():
-                break
-            centre = centre + moves * spacing
+        return self.as_psf(self._about_brightest(spacing, shape)[0])
+
+    def as_psf(self, values: Floats) -> Evaluated:
+        """Return sums of the functions as a PSF: background and negative values gone, the sum 1.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            See `values`.
+        """
         if self.clip:
             values = without_negative_values(values)
-        values -= self.background * values.max()
+        values = values - self.background * values.max()
         if self.clip:
             np.maximum(values, 0, out=values)
         total = float(values.sum())
         scale = 1 / total if total > 0 else 1.0
         return Evaluated(values * scale, scale)
+
+    def centre_on(self, spacing: Sequence[float], shape: Sequence[int]) -> Floats:
+        """Return where the voxel at n // 2 lies from the window's middle, see `evaluate`.
+
+        Parameters
+        ----------
+        spacing : sequence of float
+            (z, y, x) in micrometres.
+        shape : sequence of int
+            (Z, Y, X) voxels.
+
+        Returns
+        -------
+        numpy.ndarray
+            (z, y, x) in micrometres.
+        """
+        return self._about_brightest(spacing, shape)[1]
+
+    def _about_brightest(
+        self, spacing: Sequence[float], shape: Sequence[int]
+    ) -> tuple[Floats, Floats]:
+        """Return the values on voxels whose brightest one is the central one, and its place."""
+        centre = np.array(self.centre)
+        for turn in range(MOST_MOVES):
+            values = self.values(spacing, shape, centre)
+            peak = np.unravel_index(int(values.argmax()), values.shape)
+            moves = np.array([int(p) - n // 2 for p, n in zip(peak, shape, strict=True)])
+            # Of finer voxels the brightest may be a neighbour. One farther off is another peak's.
+            near = np.abs(moves) * spacing < self.spacing
+            if not moves.any() or not near.all() or turn == MOST_MOVES - 1:
+                break
+            centre = centre + moves * spacing
+        return values, centre
 
     def values(
         self, spacing: Sequence[float], shape: Sequence[int], centre: Sequence[float] | Floats

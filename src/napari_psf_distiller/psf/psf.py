@@ -21,6 +21,7 @@ from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import grids, picture
 from napari_psf_distiller.psf.at_place import psf_at_place
+from napari_psf_distiller.psf.eigen import LEFT, EigenPSFs, constant_psf, eigen_psfs
 from napari_psf_distiller.psf.field_mapping import map_field
 from napari_psf_distiller.psf.field_maps import FieldMaps
 from napari_psf_distiller.psf.functions import FittedFunctions
@@ -345,6 +346,53 @@ class PSF(HoldsArray):
         return dataclasses.replace(
             self, array=array.astype(np.float32), spacing=sizes, error=error, measured=None
         )
+
+    def eigen_psfs(
+        self,
+        spacing: Sequence[float] | None = None,
+        shape: Sequence[int] | None = None,
+        *,
+        left: float = LEFT,
+    ) -> EigenPSFs:
+        """Return the PSF over the field as a sum of few kernels, each times a weight of the place.
+
+        Parameters
+        ----------
+        spacing, shape : sequence, optional
+            Voxel size in micrometres, and number of voxels along each axis; see `evaluate`.
+        left : float
+            What may be left out of the PSF, in relative L2 over the field.
+
+        Returns
+        -------
+        EigenPSFs
+            Of a PSF that is the same everywhere, the PSF and the weight 1.
+
+        Raises
+        ------
+        InputError
+            See `evaluate`. Or the PSF changes over the field and is continued beyond its window,
+            where nothing is known of that.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import napari_psf_distiller as psfd
+        >>> array = psfd.simulate_psf((31, 63, 63), (0.2, 0.08, 0.08))
+        >>> eigen = psfd.PSF(array, (0.2, 0.08, 0.08)).eigen_psfs()
+        >>> len(eigen), eigen.weights_at(np.array([5.0]), np.array([7.0, 9.0])).shape
+        (1, (1, 1, 2))
+        """
+        there = self if spacing is None and shape is None else self.evaluate(spacing, shape)
+        if there.model is None or there.model.over_field is None:
+            return constant_psf(there.array, there.spacing)
+        if there.measured is not None:
+            raise InputError(
+                "How the PSF changes over the field is not known where it is continued beyond its "
+                "window. Take the PSF as it was before, or its mean."
+            )
+        check_number(left, "part that may be left out")
+        return eigen_psfs(there.model, there.spacing, there.shape, left)
 
     def _continued(
         self, spacing: tuple[float, ...], shape: Sequence[int] | None, with_error: bool

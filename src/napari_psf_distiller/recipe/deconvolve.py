@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.recipe.parameter import Option, Parameter
+from napari_psf_distiller.recipe.parameter import Option, Parameter, declared
 from napari_psf_distiller.recipe.quantities import (
     MOST_FINER,
     Finer,
     Intensity,
     Iterations,
     NonNegativeIntensity,
+    OverField,
+    PositiveFactor,
+    SignedDistance,
     Tails,
 )
 from napari_psf_distiller.recipe.section import Section
@@ -51,6 +54,15 @@ class Deconvolve(Section):
         What the PSF has beyond the window that it was measured in: nothing more than it has, or
         the light that theory says, as far as the image's own reaches. For an image of a widefield
         microscope that is deeper than the PSF; it takes more time and memory.
+    over_field : {"varying", "placed", "mean"}
+        Of a PSF that changes over the field of view: that of each place of the image, which shows
+        as much of the field as the bead image did; the same of an image that lies where the next
+        three say; or the PSF's mean for all of the image. It does not matter of other PSFs.
+    field_y, field_x : float
+        Of a placed image: where its first voxel lies from the bead image's, in micrometres there.
+    field_scale : float
+        Of a placed image: how many micrometres in the bead image one of its own is; not 1 after
+        another magnification.
     """
 
     # By the joint fit nothing is deconvolved on the way to the PSF.
@@ -213,6 +225,95 @@ class Deconvolve(Section):
             ),
         ),
     ] = "none"
+
+    over_field: Annotated[
+        OverField,
+        Parameter(
+            tooltip="Of a PSF that changes over the field of view: varying takes that of each "
+            "place, for an image of the same field as the beads'; placed does it for one that lies "
+            "where you say; mean takes the PSF's mean, which is faster and a compromise.",
+            seldom=True,
+            option=Option(
+                "--over-field",
+                "of a PSF that changes over the field of view: that of each place, for an image of "
+                "the same field as the beads'; placed, for one that lies where --field-y and "
+                "--field-x say; or the PSF's mean (default: {default})",
+            ),
+        ),
+    ] = "varying"
+    field_y: Annotated[
+        SignedDistance,
+        Parameter(
+            unit="µm",
+            tooltip="How far below the bead image's first row of voxels this image's first lies, "
+            "in micrometres of the bead image.",
+            minimum=-1e5,
+            maximum=1e5,
+            step=1,
+            decimals=2,
+            when=("over_field", ("placed",)),
+            must_count=True,
+            seldom=True,
+            option=Option(
+                "--field-y",
+                "with --over-field placed: how far below the bead image's first row the image's "
+                "lies, in micrometres (default: {default})",
+                "UM",
+            ),
+        ),
+    ] = 0.0
+    field_x: Annotated[
+        SignedDistance,
+        Parameter(
+            unit="µm",
+            tooltip="How far to the right of the bead image's first column of voxels this image's "
+            "first lies, in micrometres of the bead image.",
+            minimum=-1e5,
+            maximum=1e5,
+            step=1,
+            decimals=2,
+            when=("over_field", ("placed",)),
+            must_count=True,
+            seldom=True,
+            option=Option(
+                "--field-x",
+                "with --over-field placed: how far to the right of the bead image's first column "
+                "the image's lies, in micrometres (default: {default})",
+                "UM",
+            ),
+        ),
+    ] = 0.0
+    field_scale: Annotated[
+        PositiveFactor,
+        Parameter(
+            tooltip="How many micrometres in the bead image one of this image is: not 1 after "
+            "another magnification.",
+            minimum=0.001,
+            maximum=1000,
+            step=0.1,
+            decimals=3,
+            when=("over_field", ("placed",)),
+            must_count=True,
+            seldom=True,
+            option=Option(
+                "--field-scale",
+                "with --over-field placed: how many micrometres in the bead image one of the image "
+                "is, after another magnification (default: {default})",
+                "FACTOR",
+            ),
+        ),
+    ] = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for one in declared(type(self)):
+            value, when = getattr(self, one.field), one.parameter.when
+            if when is None or value == one.default or self.over_field in when[1]:
+                continue
+            raise InputError(
+                f"The {one.label} is {value:g}, but over field is {self.over_field!r}: choose "
+                f"{when[1][0]!r}, or leave it out."
+            )
 
     def factors(self, image_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return how many voxels of the result one of an image has along each axis.

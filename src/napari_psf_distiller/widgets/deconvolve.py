@@ -220,8 +220,8 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
             "the layer's scale and units."
         )
     known = psf_of_layer(psf, task.note)
-    kernel, note = psf_on_image(known, array.shape, recipe, psf.recipe.spacing)
-    result = yield from deconvolve_step(array, kernel, recipe, mask=counting)
+    kernel, note, variation = psf_on_image(known, array.shape, recipe, psf.recipe.spacing)
+    result = yield from deconvolve_step(array, kernel, recipe, mask=counting, variation=variation)
     found = deconvolve_warnings(
         array,
         kernel,

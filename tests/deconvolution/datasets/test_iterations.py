@@ -10,6 +10,7 @@ import napari_psf_distiller as psfd
 from napari_psf_distiller import Deconvolve, InputError, Recipe
 from napari_psf_distiller.deconvolution.datasets.inputs import images_of
 from napari_psf_distiller.deconvolution.datasets.iterations import iterations_of, part_with_light
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.progress import finish
 
 SPACING = (0.08, 0.08)
@@ -37,7 +38,8 @@ def images(tmp_path, values, axes, **options):
 
 
 def numbers(found):
-    return finish(iterations_of(found, [[KERNEL] * one.layout.size("c") for one in found], NUMPY))
+    psfs = [[PSFOnImage(KERNEL, "")] * one.layout.size("c") for one in found]
+    return finish(iterations_of(found, psfs, NUMPY))
 
 
 NUMPY = Recipe(device="numpy")

@@ -28,6 +28,7 @@ from napari_psf_distiller.compute.engine import (
 from napari_psf_distiller.compute.grid import normaliser_of, wrapped_psf
 from napari_psf_distiller.compute.host.fft import host_fft
 from napari_psf_distiller.compute.host.transform import PIECE, HostTransform
+from napari_psf_distiller.compute.host.variation import HostVariation
 from napari_psf_distiller.compute.likelihood import TINY, Sums, Yardstick
 from napari_psf_distiller.compute.sampling import collected, extent, planes_seen, spread
 from napari_psf_distiller.compute.threads import host_threads
@@ -70,7 +71,10 @@ class HostEngine:
         # What the threads have in hand: a few planes each, or pieces of them.
         plane = math.prod(size.grid[1:])
         planes = min(size.grid[0], host_threads() * max(1, 2 * PIECE // plane))
-        return Memory(size.array_bytes + 4 * IN_HAND * planes * plane, size.spectrum_bytes)
+        total = size.array_bytes + 4 * IN_HAND * planes * plane
+        if size.variations:
+            total += size.spectrum_bytes
+        return Memory(total, size.spectrum_bytes)
 
     def memory_limit(self) -> Memory:
         """Return the memory that a problem may take: most of what is free now."""
@@ -115,6 +119,9 @@ class HostSolver:
             self._point = np.full(problem.grid, problem.start, np.float32)
         self._step = np.zeros(problem.grid, np.float32) if problem.momentum else None
         self._factor = np.empty(problem.grid, np.float32) if problem.total_variation > 0 else None
+        self._variation: HostVariation | None = None
+        if problem.variation is not None:
+            self._variation = HostVariation(problem, problem.variation, transform)
         self._yardstick: Yardstick | None = None
         self._transform_point()
 
@@ -133,12 +140,18 @@ class HostSolver:
         _, down, across = problem.finer
         same_pixels = down == across == 1
 
+        variation = self._variation
+
         def convolve(rows: slice, threads: int) -> None:
             if depth == 1:
                 spectrum[:, rows] *= otf[:, rows]
+                if variation is not None:
+                    spectrum[:, rows] += variation.light(rows)
                 return
             block = fft.lines(spectrum[:, rows], depth, threads)
             block *= otf[:, rows]
+            if variation is not None:
+                block += variation.light(rows)
             spectrum[:lines, rows] = fft.lines_back(block, threads)[self._seen]
 
         def compare(planes: slice, threads: int) -> list[Sums]:
@@ -171,6 +184,8 @@ class HostSolver:
             fft.planes(quotient, plane, spectrum[planes], threads)
             return sums
 
+        if variation is not None:
+            variation.convolve(self._point)
         self._transform.over_rows(convolve)
         parts = self._transform.over_planes(compare, lines)
         if not likelihood:
@@ -202,8 +217,12 @@ class HostSolver:
 
             self._transform.over_planes(regularise, depth)
 
+        variation = self._variation
+
         def correlate(rows: slice, threads: int) -> None:
             if depth == 1:
+                if variation is not None:
+                    variation.keep(rows, spectrum[:, rows])
                 spectrum[:, rows] *= otf[:, rows].conj()
                 return
             seen = spectrum[:lines, rows]
@@ -212,12 +231,16 @@ class HostSolver:
                 apart[self._seen] = seen
                 seen = apart
             block = fft.lines(seen, depth, threads)
+            if variation is not None:
+                variation.keep(rows, block)
             block *= otf[:, rows].conj()
             spectrum[:, rows] = fft.lines_back(block, threads)
 
         def advance(planes: slice, threads: int) -> None:
             plane = self._transform.plane
             corrections = fft.planes_back(spectrum[planes], plane, plane, threads)
+            if variation is not None:
+                corrections += variation.correction(planes)
 
             def multiply(rows: slice) -> None:
                 at = planes, rows
@@ -238,6 +261,8 @@ class HostSolver:
             fft.planes(self._point[planes], plane, spectrum[planes], threads)
 
         self._transform.over_rows(correlate)
+        if variation is not None:
+            variation.correlate()
         self._transform.over_planes(advance, depth)
 
     def back(self) -> None:
@@ -260,7 +285,15 @@ class HostSolver:
     def close(self) -> None:
         """Let go of the arrays and the threads."""
         self._transform.close()
-        for name in ("_otf", "_spectrum", "_normaliser", "_point", "_step", "_factor"):
+        for name in (
+            "_otf",
+            "_spectrum",
+            "_normaliser",
+            "_point",
+            "_step",
+            "_factor",
+            "_variation",
+        ):
             self.__dict__.pop(name, None)
 
     def _transform_point(self) -> None:

@@ -24,6 +24,45 @@ kernel void correlate(global float2 *spectrum, global const float2 *otf)
     spectrum[i] = (float2)(a.x * b.x + a.y * b.y, a.y * b.x - a.x * b.y);
 }
 
+/* Of a PSF that changes over the grid: a kernel's part of the convolution. The spectrum is that of
+ * the point times the kernel's weights, and `sum` has what the kernels before have made. */
+kernel void add_convolved(global float2 *sum, global const float2 *spectrum,
+                          global const float2 *otf)
+{
+    const size_t i = get_global_id(0);
+    const float2 a = spectrum[i], b = otf[i];
+    sum[i] += (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
+}
+
+/* real <- array * weights, which are the same in each plane. */
+kernel void weigh(global const float *array, global float *real, const uint pitch,
+                  global const float *weights)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t row = z * get_global_size(1) + y;
+    real[row * pitch + x]
+        = weights[y * get_global_size(0) + x] * array[row * get_global_size(0) + x];
+}
+
+/* sum <- sum + real * weights, or at first real * weights alone; `sum` has no gaps between rows. */
+kernel void add_weighed(global float *sum, global const float *real, const uint pitch,
+                        global const float *weights, const uint first)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t row = z * get_global_size(1) + y;
+    const size_t i = row * get_global_size(0) + x;
+    const float light = weights[y * get_global_size(0) + x] * real[row * pitch + x];
+    sum[i] = first ? light : sum[i] + light;
+}
+
+/* real <- real + sum. */
+kernel void add(global const float *sum, global float *real, const uint pitch)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t row = z * get_global_size(1) + y;
+    real[row * pitch + x] += sum[row * get_global_size(0) + x];
+}
+
 /* real <- array, from rows without gaps to those of the transform. */
 kernel void place(global const float *array, global float *real, const uint pitch)
 {

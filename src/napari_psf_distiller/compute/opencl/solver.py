@@ -31,6 +31,7 @@ from napari_psf_distiller.compute.opencl.transforms import (
     open_transform,
     works_in_place,
 )
+from napari_psf_distiller.compute.opencl.variation import OpenCLVariation
 from napari_psf_distiller.errors import DeviceError
 
 __all__ = ["OpenCLEngine", "OpenCLSolver"]
@@ -156,6 +157,17 @@ class OpenCLSolver:
         self._transform_point()
         transform.forward()
         cl.enqueue_copy(self._queue, self._otf, transform.spectrum, byte_count=8 * self._bins)
+        self._variation: OpenCLVariation | None = None
+        if problem.variation is not None:
+            self._variation = OpenCLVariation(
+                problem,
+                problem.variation,
+                transform,
+                self._queue,
+                self._allocate,
+                self._upload,
+                self._run,
+            )
         if isinstance(problem.start, np.ndarray):
             self._write(self._point, problem.start)
         else:
@@ -172,7 +184,10 @@ class OpenCLSolver:
         """
         problem, found = self._problem, None
         with self._reported_errors():
-            self._filter("convolve")
+            if self._variation is None:
+                self._filter("convolve")
+            else:
+                self._variation.convolve(self._point, self._otf)
             self._collect()
             if likelihood:
                 if self._yardstick is None:
@@ -212,7 +227,10 @@ class OpenCLSolver:
                     *(np.uint64(n) for n in (*problem.grid, *problem.origin)),
                     *(np.float32(1 / size) for size in problem.spacing),
                 )
-            self._filter("correlate")
+            if self._variation is None:
+                self._filter("correlate")
+            else:
+                self._variation.correlate(self._otf)
             rest: tuple[float, ...] = ()
             if problem.momentum:
                 rest = (relaxation, momentum, math.log(MOST_STRETCH), LEAST_CORRECTION)

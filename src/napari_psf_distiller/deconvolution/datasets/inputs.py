@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, is_zarr, open_images
 from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
@@ -68,9 +67,9 @@ def images_of(source: str | Path) -> tuple[StoredImage, ...]:
 
 def psfs_of(
     psf: PSF | Sequence[PSF] | Mapping[str, PSF], images: Sequence[StoredImage], recipe: Recipe
-) -> tuple[list[list[Array]], tuple[str, ...]]:
+) -> tuple[list[list[PSFOnImage]], tuple[str, ...]]:
     """Return for each image the PSF of each channel on its voxels, and how they were had there."""
-    found: list[list[Array]] = []
+    found: list[list[PSFOnImage]] = []
     # A plate has hundreds of images, most of them alike.
     known: dict[tuple[int, tuple[float, ...], tuple[int, ...]], PSFOnImage] = {}
     for image in images:
@@ -98,7 +97,7 @@ def psfs_of(
         for key, one in zip(keys, chosen, strict=True):
             if key not in known:
                 known[key] = psf_on_image(one, layout.space, replace(recipe, spacing=spacing))
-        found.append([known[key].array for key in keys])
+        found.append([known[key] for key in keys])
     return found, tuple(dict.fromkeys(one.note for one in known.values() if one.note))
 
 
@@ -132,30 +131,34 @@ def result_layout(layout: ImageLayout, recipe: Recipe) -> ImageLayout:
     )
 
 
-def model_of(layout: ImageLayout, recipe: Recipe) -> Model:
+def model_of(layout: ImageLayout, recipe: Recipe, psf: PSFOnImage) -> Model:
     """Return what is assumed of an image."""
-    spacing = spacing_of(layout, recipe)
-    return checked_model_of(recipe.deconvolve, recipe, layout.space, spacing)[0]
+    return checked_model_of(
+        recipe.deconvolve,
+        recipe,
+        layout.space,
+        spacing_of(layout, recipe),
+        variation=psf.variation,
+    )[0]
 
 
 def stacks_of(
-    images: Sequence[StoredImage], kernels: Sequence[Sequence[Array]], recipe: Recipe
+    images: Sequence[StoredImage], psfs: Sequence[Sequence[PSFOnImage]], recipe: Recipe
 ) -> list[list[Stack]]:
     """Return of which kind the stacks of each image are, for each channel."""
     found = []
-    for image, of_image in zip(images, kernels, strict=True):
-        space, model = image.layout.space, model_of(image.layout, recipe)
-        if recipe.deconvolve.saturation is not None:
-            # Each region may have saturated voxels, and its mask takes memory.
-            model = replace(model, mask=np.ones((1,) * len(space), bool))
-        layout = result_layout(image.layout, recipe)
+    for image, of_image in zip(images, psfs, strict=True):
+        space, layout = image.layout.space, result_layout(image.layout, recipe)
         chunk = layout.along_space(chunks_of(layout, layout.shape))
-        found.append(
-            [
-                Stack(space, chunk, kernel.shape, overlap_of(kernel, model), model)
-                for kernel in of_image
-            ]
-        )
+        stacks = []
+        for psf in of_image:
+            model = model_of(image.layout, recipe, psf)
+            if recipe.deconvolve.saturation is not None:
+                # Each region may have saturated voxels, and its mask takes memory.
+                model = replace(model, mask=np.ones((1,) * len(space), bool))
+            overlap = overlap_of(psf.array, model)
+            stacks.append(Stack(space, chunk, psf.array.shape, overlap, model))
+        found.append(stacks)
     return found
 
 

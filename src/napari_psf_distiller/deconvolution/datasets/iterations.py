@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.compute import Engine
-from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.datasets.inputs import spacing_of
 from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
@@ -24,6 +23,7 @@ from napari_psf_distiller.deconvolution.pipeline import (
     counting_voxels,
     engine_of,
 )
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.deconvolution.regions import light_above_noise, middle_region
 from napari_psf_distiller.deconvolution.stopping import Enough, enough_iterations
 from napari_psf_distiller.errors import InputError
@@ -55,16 +55,19 @@ class LitPart(NamedTuple):
     ----------
     image : int
         The number of its image in the data set.
+    box : tuple of slice
+        Where it lies in the stack.
     voxels : numpy.ndarray
         (Z, Y, X) or (Y, X), as they are stored.
     """
 
     image: int
+    box: Box
     voxels: NDArray[Any]
 
 
 def iterations_of(
-    images: Sequence[StoredImage], kernels: Sequence[Sequence[Array]], recipe: Recipe
+    images: Sequence[StoredImage], psfs: Sequence[Sequence[PSFOnImage]], recipe: Recipe
 ) -> Steps[tuple[list[int], list[str]]]:
     """Return the number of iterations of each channel, and what a user should know of them.
 
@@ -92,9 +95,8 @@ def iterations_of(
                 "nothing to deconvolve in it, and it gets 1 iteration."
             )
             continue
-        number, voxels = lit
-        layout = images[number].layout
-        enough = yield from enough_of(layout, voxels, kernels[number][channel], recipe, engine)
+        psf = psfs[lit.image][channel]
+        enough = yield from enough_of(images[lit.image].layout, lit, psf, recipe, engine)
         logger.info("data set: channel %d gets %d iterations", channel, enough.iterations)
         numbers.append(enough.iterations)
         whose = f"Channel {_name(images, channel)}: " if count > 1 else ""
@@ -116,15 +118,16 @@ def _name(images: Sequence[StoredImage], channel: int) -> str:
 
 
 def enough_of(
-    layout: ImageLayout, voxels: NDArray[Any], kernel: Array, recipe: Recipe, engine: Engine
+    layout: ImageLayout, lit: LitPart, psf: PSFOnImage, recipe: Recipe, engine: Engine
 ) -> Steps[Enough]:
     """Return how many iterations are enough for a part of an image; see `part_with_light`."""
-    part, spacing = recipe.deconvolve, spacing_of(layout, recipe)
+    part, spacing, voxels = recipe.deconvolve, spacing_of(layout, recipe), lit.voxels
     mask = counting_voxels(voxels, part.saturation)
-    model, _ = checked_model_of(part, recipe, voxels.shape, spacing, mask)
+    variation = None if psf.variation is None else psf.variation.part(lit.box)
+    model, _ = checked_model_of(part, recipe, voxels.shape, spacing, mask, variation)
     return (
         yield from enough_iterations(
-            check_image(voxels), kernel, engine, model, bytes_of(recipe.memory)
+            check_image(voxels), psf.array, engine, model, bytes_of(recipe.memory)
         )
     )
 
@@ -164,11 +167,12 @@ def part_with_light(images: Sequence[StoredImage], channel: int) -> Steps[LitPar
     best, most = None, 0.0
     for done, (number, time) in enumerate(stacks):
         space = images[number].layout.space
-        voxels = _read(images, number, time, channel, _middle(space), "middle")
+        box = _middle(space)
+        voxels = _read(images, number, time, channel, box, "middle")
         if _has_light(voxels):
             light = light_above_noise(np.asarray(voxels, np.float32))
             if best is None or light > most:
-                best, most = LitPart(number, voxels), light
+                best, most = LitPart(number, box, voxels), light
             if light >= LIT:
                 return best
         yield Progress(StepId.DECONVOLVE, done + 1, len(stacks), phase=PHASE)
@@ -178,7 +182,7 @@ def part_with_light(images: Sequence[StoredImage], channel: int) -> Steps[LitPar
         for box in _parts(images[number].layout.space):
             voxels = _read(images, number, time, channel, box, "part")
             if _has_light(voxels):
-                return LitPart(number, voxels)
+                return LitPart(number, box, voxels)
             yield Progress(StepId.DECONVOLVE, done, len(stacks), phase=PHASE)
     return None
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.deconvolution.datasets.cluster import waiting_for
 from napari_psf_distiller.deconvolution.datasets.inputs import model_of, result_layout
 from napari_psf_distiller.deconvolution.datasets.output import group_of
@@ -20,6 +19,7 @@ from napari_psf_distiller.deconvolution.datasets.region import (
     deconvolve_region,
     fill_pyramid,
 )
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
@@ -66,7 +66,7 @@ class Done:
 
 def works_of(
     images: Sequence[StoredImage],
-    kernels: Sequence[Sequence[Array]],
+    psfs: Sequence[Sequence[PSFOnImage]],
     recipe: Recipe,
     iterations: Sequence[int],
     output: Path,
@@ -76,16 +76,16 @@ def works_of(
         [
             Work(
                 image,
-                kernel,
+                psf.array,
                 iterations[channel],
-                model_of(image.layout, recipe),
+                model_of(image.layout, recipe, psf),
                 recipe.device,
                 recipe.fft,
                 group_of(output.resolve(), images, number),
                 result_layout(image.layout, recipe),
                 recipe.deconvolve.saturation,
             )
-            for channel, kernel in enumerate(kernels[number])
+            for channel, psf in enumerate(psfs[number])
         ]
         for number, image in enumerate(images)
     ]

@@ -117,9 +117,11 @@ class Stack:
     def key(self) -> str:
         """Its name in the record of what is done."""
         sizes = (self.shape, self.chunk, self.psf_shape, self.overlap)
-        return "voxels {}, chunk {}, PSF {}, overlap {}".format(
+        key = "voxels {}, chunk {}, PSF {}, overlap {}".format(
             *(" x ".join(map(str, n)) for n in sizes)
         )
+        variation = self.model.variation
+        return key if variation is None else f"{key}, eigen-PSFs {variation.count + 1}"
 
     def tiles(self, counts: Sequence[int]) -> list[Tile]:
         """Return the tiles of a number of parts along each axis."""

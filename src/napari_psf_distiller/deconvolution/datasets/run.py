@@ -171,10 +171,10 @@ def deconvolve_dataset_steps(
     images = images_of(source)
     target = Path(output)
     check_place(Path(source), target)
-    kernels, notes = psfs_of(psf, images, recipe)
-    stacks = stacks_of(images, kernels, recipe)
+    on_images, notes = psfs_of(psf, images, recipe)
+    stacks = stacks_of(images, on_images, recipe)
     record = Record(target)
-    task = task_of(source, images, kernels, recipe)
+    task = task_of(source, images, on_images, recipe)
     with record.alone():
         # A record whose output was removed says nothing of the next one.
         before = record.read() if target.exists() and not overwrite else None
@@ -196,7 +196,7 @@ def deconvolve_dataset_steps(
                 known.get("cuts"),
             )
             if before is None:
-                sought = yield from iterations_of(images, kernels, recipe)
+                sought = yield from iterations_of(images, on_images, recipe)
                 task["iterations"], task["warnings"] = sought
                 known = {**task, "cuts": dict(plan.cuts)}
                 # Killed in between, nothing of an earlier run may count as done.
@@ -208,7 +208,7 @@ def deconvolve_dataset_steps(
                 record.resume()
             iterations = known["iterations"]
             result = yield from do_regions(
-                works_of(images, kernels, recipe, iterations, target),
+                works_of(images, on_images, recipe, iterations, target),
                 regions_of(images, stacks, plan.cuts),
                 there.start(plan.share),
                 plan.share.workers,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
 
@@ -19,13 +19,15 @@ __all__ = ["check_same", "state_of", "task_of"]
 def task_of(
     source: str | Path,
     images: Sequence[StoredImage],
-    kernels: Sequence[Sequence[Array]],
+    psfs: Sequence[Sequence[PSFOnImage]],
     recipe: Recipe,
 ) -> dict[str, Any]:
     """Return what tells one task from another, as a record keeps it."""
     digest = hashlib.sha256()
-    for kernel in (one for of_image in kernels for one in of_image):
-        digest.update(repr(kernel.shape).encode() + kernel.tobytes())
+    for psf in (one for of_image in psfs for one in of_image):
+        digest.update(repr(psf.array.shape).encode() + psf.array.tobytes())
+        if psf.variation is not None:
+            digest.update(psf.variation.eigen.kernels.tobytes())
     settings = replace(recipe, memory=None, provenance=None)
     return {
         "source": str(Path(source).resolve()),

@@ -25,7 +25,7 @@ from napari_psf_distiller.deconvolution.datasets.iterations import (
 )
 from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import bytes_of, engine_of
-from napari_psf_distiller.deconvolution.psf_on_image import settings_of_psf
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage, settings_of_psf
 from napari_psf_distiller.deconvolution.regions import (
     checked_region,
     detailed_region,
@@ -152,18 +152,18 @@ def try_dataset_steps(
     if not tried:
         raise InputError("There are no settings to try: give some.")
     ways = [settings_of_psf(one) for one in tried]
-    on_image = {
+    on_images = {
         way: psfs_of(psf, [image], replace(recipe, deconvolve=way)) for way in dict.fromkeys(ways)
     }
-    kernels = [on_image[way][0][0][of_channel] for way in ways]
-    notes = [note for _, told in on_image.values() for note in told]
+    psfs = [on_images[way][0][0][of_channel] for way in ways]
+    notes = [note for _, told in on_images.values() for note in told]
     volume = image.volume(time, of_channel)
     spacing = spacing_of(layout, recipe)
     chosen = region(layout) if callable(region) else region
     if chosen is not None:
         box = checked_region(chosen, layout.space)
     else:
-        box = _detailed(volume, kernels[0], tried[0])
+        box = _detailed(volume, psfs[0].array, tried[0])
     measured = np.asarray(volume.read(box), np.float32)
     if not np.isfinite(measured).all():
         raise InputError(
@@ -176,7 +176,7 @@ def try_dataset_steps(
     if memory is not None:
         memory //= workers or host_threads()
 
-    def seek(settings: Deconvolve, kernel: Array, _: Model) -> Steps[Enough]:
+    def seek(settings: Deconvolve, on_image: PSFOnImage, _: Model) -> Steps[Enough]:
         # As for the long run, where there is light.
         lit = yield from part_with_light(images, of_channel)
         if lit is None:
@@ -187,8 +187,8 @@ def try_dataset_steps(
         # To continue a PSF takes seconds to minutes: that of an image alike is taken.
         there = sought.layout
         if (there.space, spacing_of(there, recipe)) != (layout.space, spacing):
-            kernel = psfs_of(psf, [sought], wanted)[0][0][of_channel]
-        return (yield from enough_of(sought.layout, lit.voxels, kernel, wanted, engine))
+            on_image = psfs_of(psf, [sought], wanted)[0][0][of_channel]
+        return (yield from enough_of(sought.layout, lit, on_image, wanted, engine))
 
     stacks = Counter[tuple[int, ...]]()
     for each in images:
@@ -208,7 +208,7 @@ def try_dataset_steps(
         volume,
         box,
         tried,
-        kernels,
+        psfs,
         replace(recipe, spacing=spacing),
         engine,
         seek,

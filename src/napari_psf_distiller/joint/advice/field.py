@@ -68,9 +68,8 @@ def field_warnings(fit: JointFitResult) -> list[str]:
     return [
         f"The PSF changes across the field: it differs by {100 * change.relative_l2:.0f} % between "
         f"the middle of the beads and the {where}, mostly in {change.aberration}. It was "
-        "fitted so, and PSF.at(y, x) is that of a place; the PSF itself is their mean, and a "
-        "deconvolution with it is a compromise. Deconvolve parts of the image with the PSFs of "
-        "their places."
+        "fitted so: a deconvolution takes the PSF of each place, and PSF.at(y, x) is that of one. "
+        "The PSF that is shown and saved for other programs is their mean."
     ]
 
 

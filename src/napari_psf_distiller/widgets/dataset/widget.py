@@ -37,7 +37,18 @@ from napari_psf_distiller.widgets.trial.shown import ShownTrial
 __all__ = ["deconvolve_dataset"]
 
 # Those that most data sets need nothing else of.
-ASKED = ("iterations", "total_variation", "background", "saturation", "interpolate", "tails")
+ASKED = (
+    "iterations",
+    "total_variation",
+    "background",
+    "saturation",
+    "interpolate",
+    "tails",
+    "over_field",
+    "field_y",
+    "field_x",
+    "field_scale",
+)
 
 FORM = Form(
     (*(one for one in declared(Deconvolve) if one.field in ASKED), *COMPUTING),

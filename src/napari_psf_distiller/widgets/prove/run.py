@@ -14,6 +14,7 @@ from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.boxes import Box, relative_to, whole, widened
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
+from napari_psf_distiller.deconvolution.variation import PSFVariation
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
 from napari_psf_distiller.measure.beads import widths_of
@@ -149,7 +150,7 @@ def prove_steps(task: Task) -> Steps[Outcome]:
             f"{raw.ndim}; choose two that belong together."
         )
     known = psf_of_layer(task.psf, task.note)
-    psf, note = psf_on_image(known, raw.shape, task.recipe, task.psf.recipe.spacing)
+    psf, note, variation = psf_on_image(known, raw.shape, task.recipe, task.psf.recipe.spacing)
     widths = widths_of(psf)
     beads = task.beads
     if beads is None:
@@ -162,7 +163,9 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     layers: list[LayerData] = []
     warnings = (*not_raw(source, "the proof"), *_mismatches(task))
     if task.deconvolved is None:
-        array, layer, more = yield from _deconvolved(task, raw[box], psf, kept, inner)
+        array, layer, more = yield from _deconvolved(
+            task, raw[box], psf, None if variation is None else variation.part(box), kept, inner
+        )
         layers.append(layer)
         warnings += more
     else:
@@ -246,11 +249,16 @@ def _boxes(task: Task, psf: NDArray[Any]) -> tuple[Box, Box]:
 
 
 def _deconvolved(
-    task: Task, part: NDArray[Any], psf: NDArray[Any], kept: Box, inner: Box
+    task: Task,
+    part: NDArray[Any],
+    psf: NDArray[Any],
+    variation: PSFVariation | None,
+    kept: Box,
+    inner: Box,
 ) -> Steps[tuple[NDArray[np.float32], LayerData, tuple[str, ...]]]:
     """Deconvolve a part of the image; the layer shows it without its margin."""
     source = task.image
-    result = yield from deconvolve_step(part, psf, task.recipe)
+    result = yield from deconvolve_step(part, psf, task.recipe, variation=variation)
     region = " region" if task.box is not None else ""
     layer = layer_like(
         source,

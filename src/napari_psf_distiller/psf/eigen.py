@@ -1,0 +1,191 @@
+"""A PSF that changes over the field, as a sum of few kernels, each times a weight of the place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+
+from napari_psf_distiller.psf.field import Extent, field_polynomials
+from napari_psf_distiller.psf.functions import FittedFunctions
+
+__all__ = ["LEFT", "EigenPSFs", "constant_psf", "eigen_psfs"]
+
+Floats = NDArray[np.float64]
+
+# Of the PSF, in relative L2 over the field, so much may be left out: a fraction of what a fit to
+# beads gets wrong, 5 to 8 %. With half of it a deconvolution comes no nearer to the truth, and
+# takes one kernel or two more.
+LEFT = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class EigenPSFs:
+    """Kernels whose sum, each times its weight at a place, is the PSF there.
+
+    Attributes
+    ----------
+    kernels : numpy.ndarray
+        float32, (kernels, Z, Y, X) or (kernels, Y, X), all about the same centre, at n // 2. The
+        first is the PSF's mean over the field, of the sum 1; the others are what changes, of the
+        sum 0, that which changes most first.
+    spacing : tuple of float
+        Voxel size in micrometres, one an axis.
+    extent : tuple of tuple of float
+        Where the outermost beads lie, (first, last) along y and along x, in voxels of the bead
+        image. Of a place beyond, the nearest one within counts.
+    coefficients : numpy.ndarray
+        (kernels, degrees, degrees): of each weight, those of the products of Legendre's polynomials
+        of y and x, which go from -1 to 1 over the extent. The first weight is 1 everywhere; of the
+        others the mean square over the extent is 1.
+    shares : tuple of float
+        Of the sum of the PSF's squares over the field, the part that each kernel carries; what is
+        left of 1 was left out.
+    """
+
+    kernels: NDArray[np.float32] = field(repr=False)
+    spacing: tuple[float, ...]
+    extent: Extent
+    coefficients: Floats = field(repr=False)
+    shares: tuple[float, ...]
+
+    def __len__(self) -> int:
+        """Return the number of kernels."""
+        return len(self.kernels)
+
+    def weights_at(self, rows: Floats, columns: Floats) -> NDArray[np.float32]:
+        """Return the weights at the crossings of some rows and columns.
+
+        Parameters
+        ----------
+        rows, columns : numpy.ndarray
+            Places along y and along x in voxels of the bead image, which need not be whole.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, (kernels, rows, columns).
+        """
+        degree = self.coefficients.shape[1] - 1
+        down, across = (
+            legendre.legvander(_relative(places, ends), degree)
+            for places, ends in zip((rows, columns), self.extent, strict=True)
+        )
+        weights: NDArray[np.float32] = (down @ self.coefficients @ across.T).astype(np.float32)
+        return weights
+
+    def at(self, y: float, x: float) -> NDArray[np.float32]:
+        """Return the PSF at a place, about the kernels' common centre.
+
+        Parameters
+        ----------
+        y, x : float
+            In voxels of the bead image.
+        """
+        weights = self.weights_at(np.array([y]), np.array([x]))[:, 0, 0]
+        psf: NDArray[np.float32] = np.tensordot(weights, self.kernels, axes=1)
+        return psf
+
+
+def constant_psf(array: NDArray[np.float32], spacing: tuple[float, ...]) -> EigenPSFs:
+    """Return a PSF that is the same everywhere, as the one kernel that it has."""
+    return EigenPSFs(array[np.newaxis], spacing, ((0.0, 0.0),) * 2, np.ones((1, 1, 1)), (1.0,))
+
+
+def eigen_psfs(
+    model: FittedFunctions,
+    spacing: tuple[float, ...],
+    shape: Sequence[int],
+    left: float = LEFT,
+) -> EigenPSFs:
+    """Return the kernels of functions that change over the field.
+
+    Parameters
+    ----------
+    model : FittedFunctions
+        With ``over_field``.
+    spacing : tuple of float
+        Of the kernels' voxels, (z, y, x) or (y, x), in micrometres.
+    shape : sequence of int
+        Of a kernel, of as many axes; within the window that the functions were fitted in.
+    left : float
+        What may be left out of the PSF, in relative L2 over the field.
+
+    Notes
+    -----
+    The PSF is evaluated where two sets of Chebyshev's nodes cross, one more along each axis than
+    its polynomials need, so that their interpolation is exact but for what becomes of negative
+    values, which is not linear. All have one centre, that of the mean PSF: the polynomials know how
+    the light is displaced against it from place to place, and it would make steps to have each
+    about its own brightest voxel. At each place the PSF is not negative and has the sum 1, as
+    `PSF.at` gives it. The kernels are the mean of these, and the singular vectors of what differs
+    from it, each place counting by the part of the field that it stands for.
+    """
+    over_field = model.over_field
+    assert over_field is not None
+    flat = len(shape) == 2
+    sizes = (model.spacing[0], *spacing) if flat else tuple(spacing)
+    voxels = (1, *shape) if flat else tuple(shape)
+    centre = model.centre_on(sizes, voxels)
+    count = over_field.degree + 2
+    nodes = -np.cos(np.pi * np.arange(count) / (count - 1))
+    vandermonde = legendre.legvander(nodes, count - 1)
+    # The mean of a polynomial over -1 to 1 is its coefficient of the degree 0.
+    inverse = np.linalg.inv(vandermonde)
+    parts = np.outer(inverse[0], inverse[0]).ravel()
+    places = _crossings(nodes, over_field.extent)
+    polynomials = field_polynomials(over_field.degree, over_field.extent, places)
+    own = np.stack(
+        [
+            replace(model, amplitudes=amplitudes, over_field=None).values(sizes, voxels, centre)
+            for amplitudes in over_field.amplitudes
+        ]
+    )
+    psfs = np.stack(
+        [
+            model.as_psf(np.tensordot(here, own, axes=1)).values.ravel().astype(np.float32)
+            for here in polynomials
+        ]
+    )
+    mean = parts @ psfs
+    psfs -= mean.astype(np.float32)
+    total, kept = float(mean @ mean), [mean]
+    # Of few places and many voxels the smaller matrix is that of the places.
+    rooted = psfs * np.sqrt(parts)[:, np.newaxis].astype(np.float32)
+    strengths, vectors = np.linalg.eigh((rooted @ rooted.T).astype(np.float64))
+    strengths, vectors = np.maximum(strengths[::-1], 0), vectors[:, ::-1]
+    total += float(strengths.sum())
+    coefficients = [np.zeros((count, count))]
+    coefficients[0][0, 0] = 1.0
+    shares = [float(mean @ mean) / total]
+    while 1 - sum(shares) > left**2 and len(kept) <= len(strengths):
+        n = len(kept) - 1
+        kernel = vectors[:, n] @ rooted
+        sign = np.sign(kernel[np.abs(kernel).argmax()])
+        kept.append(sign * kernel)
+        weights = sign * (vectors[:, n] / np.sqrt(parts)).reshape(count, count)
+        coefficients.append(inverse @ weights @ inverse.T)
+        shares.append(float(strengths[n]) / total)
+    return EigenPSFs(
+        np.stack(kept).astype(np.float32).reshape(-1, *shape),
+        tuple(spacing),
+        over_field.extent,
+        np.stack(coefficients),
+        tuple(shares),
+    )
+
+
+def _crossings(nodes: Floats, extent: Extent) -> Floats:
+    """Return the places (y, x) where nodes from -1 to 1 along each axis cross."""
+    rows, columns = (first + (nodes + 1) / 2 * (last - first) for first, last in extent)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _relative(places: Floats, ends: tuple[float, float]) -> Floats:
+    """Return places within the ends as numbers from -1 to 1."""
+    first, last = ends
+    relative: Floats = 2 * (np.clip(places, first, last) - first) / max(last - first, 1) - 1
+    return relative
