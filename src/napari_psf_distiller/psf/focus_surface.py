@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, stats
 
 __all__ = ["FocusSurface", "focus_surface"]
 
@@ -113,7 +113,8 @@ def focus_surface(
     Notes
     -----
     By iteratively reweighted least squares with Huber's weights; the covariance is Huber's too,
-    from what the beads scatter by, and not from how well each one's place is known.
+    from what the beads scatter by, and not from how well each one's place is known, and wider for
+    few beads as Student's t is.
     """
     unknowns = CURVED if len(places) >= BEADS_PER_UNKNOWN * CURVED else PLANE
     if len(places) < BEADS_PER_UNKNOWN * unknowns:
@@ -138,9 +139,14 @@ def focus_surface(
         if np.abs(weights - before).max() < 1e-6:
             break
     moderate = np.clip(off, -HUBER * scale, HUBER * scale)
+    left = len(places) - unknowns
     inner = max(float((np.abs(off) <= HUBER * scale).mean()), 1e-6)
-    variance = float((moderate**2).sum()) / (len(places) - unknowns) / inner**2
-    covariance = variance * np.linalg.inv(scaled.T @ scaled)
+    # Huber's correction for few beads (1981).
+    correction = 1 + unknowns / len(places) * (1 - inner) / inner
+    variance = correction**2 * float((moderate**2).sum()) / left / inner**2
+    # So that 1.96 errors are a 95 % interval though the scatter is known from few beads, too.
+    doubt = float(stats.t.ppf(0.975, left) / stats.norm.ppf(0.975))
+    covariance = doubt**2 * variance * np.linalg.inv(scaled.T @ scaled)
     return FocusSurface(
         middle, solution / sizes, covariance / np.outer(sizes, sizes), float(np.sqrt(variance))
     )
