@@ -110,6 +110,25 @@ def test_a_bead_has_its_flux_where_its_window_is_cut_by_the_border() -> None:
         flux_of_beads(image, sharp, -psf, np.array([centre]), widths_of(psf))
 
 
+def test_each_bead_has_its_flux_by_the_psf_of_its_place() -> None:
+    centres = np.array([[15.0, 15.0], [15.0, 45.0]])
+
+    def psf_of(centre):
+        sigma = 2.0 if centre[1] < 30 else 3.0
+        rows, columns = np.indices((31, 31)) - 15
+        return np.exp(-(rows**2 + columns**2) / (2 * sigma**2))
+
+    image = np.zeros((31, 61))
+    for centre, light in zip(centres, (5e3, 8e3), strict=True):
+        psf = psf_of(centre) / psf_of(centre).sum()
+        image[:, int(centre[1]) - 15 : int(centre[1]) + 16] += light * psf
+    widths = widths_of(psf_of(centres[0]))
+    before, _ = flux_of_beads(image, image, psf_of, centres, widths)
+    assert before == pytest.approx([5e3, 8e3], rel=1e-3)
+    mean, _ = flux_of_beads(image, image, psf_of(centres[0]), centres, widths)
+    assert abs(mean[1] / 8e3 - 1) > 0.1
+
+
 def test_an_image_is_as_sharp_as_itself() -> None:
     field = psfd.simulate_beads((24, 72, 80), beads=8, separation=1.2, seed=1)
     beads = pd.DataFrame(field.centres, columns=list("zyx")).assign(used=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
@@ -11,9 +13,12 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.widths import fwhm, profile_width
 
-__all__ = ["flux_of_beads", "isolated", "measure_beads", "widths_of"]
+__all__ = ["PSFOfBead", "flux_of_beads", "isolated", "measure_beads", "widths_of"]
 
 Floats = NDArray[np.float64]
+
+# Returns the PSF at a bead's centre in voxels of the image, as an array.
+PSFOfBead = Callable[[Floats], NDArray[np.floating]]
 
 # A bead is isolated if no other one is nearer than so many widths: then neither its profiles nor
 # the window of its flux, which reach so far, holds another one.
@@ -97,7 +102,7 @@ def measure_beads(
 def flux_of_beads(
     before: NDArray[np.generic],
     after: NDArray[np.generic],
-    psf: NDArray[np.floating],
+    psf: NDArray[np.floating] | PSFOfBead,
     centres: Floats,
     widths: Floats,
     background_after: float = 0.0,
@@ -108,8 +113,9 @@ def flux_of_beads(
     ----------
     before, after : numpy.ndarray
         (Z, Y, X) or (Y, X), the same shape.
-    psf : numpy.ndarray
-        Its centre at n // 2; its scale does not matter.
+    psf : numpy.ndarray or callable
+        Its centre at n // 2; its scale does not matter. Of one that changes from bead to bead, see
+        `PSFOfBead`.
     centres, widths : numpy.ndarray
         See `isolated`; the centres inside the image.
     background_after : float
@@ -134,21 +140,19 @@ def flux_of_beads(
     a non-circulant deconvolution moves some per cent to or from what lies beyond the image. And
     in a wide-field image most of a bead's light lies far from it.
     """
-    total = float(np.sum(psf, dtype=np.float64))
-    if not total > 0:
-        raise InputError("The PSF's sum is not positive, so it holds no light to compare with.")
-    kernel = ndimage.spline_filter(np.asarray(psf, np.float64) / total)
-    shape, half = np.array(before.shape), np.array(kernel.shape) // 2
+    kernel_at = _kernels(psf)
+    shape = np.array(before.shape)
     reach = np.ceil(REACH * widths).astype(int)
     sent, gathered = np.empty(len(centres)), np.empty(len(centres))
     for bead, centre in enumerate(centres):
         middle = np.floor(centre + 0.5).astype(int)
         low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, shape)
         window = tuple(map(slice, low, high))
+        kernel = kernel_at(centre)
         expected = ndimage.affine_transform(
             kernel,
             np.ones(kernel.ndim),
-            low - centre + half,
+            low - centre + np.array(kernel.shape) // 2,
             tuple(int(n) for n in high - low),
             prefilter=False,
         )
@@ -158,3 +162,20 @@ def flux_of_beads(
         core = after[window]
         gathered[bead] = core.sum(dtype=np.float64) - core.size * background_after
     return sent, gathered
+
+
+def _kernels(psf: NDArray[np.floating] | PSFOfBead) -> Callable[[Floats], Floats]:
+    """Return what gives a bead's PSF as a spline."""
+    if callable(psf):
+        return lambda centre: _as_spline(psf(centre))
+    one = _as_spline(psf)
+    return lambda _: one
+
+
+def _as_spline(psf: NDArray[np.floating]) -> Floats:
+    """Return the coefficients of a cubic spline through a PSF of the sum 1."""
+    total = float(np.sum(psf, dtype=np.float64))
+    if not total > 0:
+        raise InputError("The PSF's sum is not positive, so it holds no light to compare with.")
+    spline: Floats = ndimage.spline_filter(np.asarray(psf, np.float64) / total)
+    return spline

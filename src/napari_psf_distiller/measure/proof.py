@@ -16,6 +16,7 @@ from napari_psf_distiller.boxes import Box, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.measure.beads import (
+    PSFOfBead,
     flux_of_beads,
     isolated,
     measure_beads,
@@ -196,6 +197,7 @@ def prove(
     psf: NDArray[np.floating],
     backgrounds: tuple[float, float],
     spacing: Sequence[float] | None = None,
+    psf_of_bead: PSFOfBead | None = None,
 ) -> Proof:
     """Measure the isolated beads before and after deconvolution.
 
@@ -211,6 +213,8 @@ def prove(
         Before and after.
     spacing : sequence of float, optional
         Voxel size in micrometres; without it widths are in voxels.
+    psf_of_bead : callable, optional
+        Of a PSF that changes over the image, of which ``psf`` is the mean then; see `PSFOfBead`.
 
     Raises
     ------
@@ -244,7 +248,9 @@ def prove(
             "image belong together."
         )
     table["peak_gain"] = table["peak_after"] / table["peak_before"]
-    sent, gathered = flux_of_beads(before, after, psf, centres_of(table), widths, backgrounds[1])
+    sent, gathered = flux_of_beads(
+        before, after, psf_of_bead or psf, centres_of(table), widths, backgrounds[1]
+    )
     inside = _inside(centres, whole(before.shape))
     return Proof(
         beads=table,
