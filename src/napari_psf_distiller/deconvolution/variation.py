@@ -41,6 +41,12 @@ class PSFVariation:
         """How many kernels there are besides the mean."""
         return len(self.eigen) - 1
 
+    def psf_at(self, y: float, x: float) -> NDArray[np.float32]:
+        """Return the PSF at a place of the image, in voxels; see `EigenPSFs.at`."""
+        row = float(self.rows[0] + self.step[0] * y)
+        column = float(self.columns[0] + self.step[1] * x)
+        return self.eigen.at(row, column)
+
     def part(self, box: Box) -> PSFVariation:
         """Return it for a part of the image, one slice an axis."""
         return replace(self, rows=self.rows[box[-2]], columns=self.columns[box[-1]])

@@ -16,7 +16,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.at_place import psf_at_place
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
-from napari_psf_distiller.widgets.layers.psf_layer import psf_of_layer
+from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field, psf_of_layer
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def subject_of(layer: Image | None) -> Subject:
 
 def _varying(source: Source, note: LayerNote) -> PSF | None:
     """Return the PSF of a layer if it changes over the field."""
-    if not isinstance(note.psf, PSF) or note.psf.model is None or note.psf.model.over_field is None:
+    if not changes_over_field(note):
         return None
     found = psf_of_layer(source, note)
     return found if isinstance(found, PSF) and found.model is not None else None

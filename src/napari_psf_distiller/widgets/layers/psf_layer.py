@@ -10,7 +10,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.widgets.layers.note import LayerNote
 from napari_psf_distiller.widgets.layers.source import Source
 
-__all__ = ["psf_of_layer", "psf_shown"]
+__all__ = ["changes_over_field", "psf_of_layer", "psf_shown"]
 
 
 def psf_shown(array: NDArray[Any], spacing: tuple[float, ...], note: LayerNote | None) -> PSF:
@@ -46,6 +46,12 @@ def psf_of_layer(layer: Source, note: LayerNote | None) -> PSF | NDArray[Any]:
     if spacing is None or note is None or not isinstance(note.psf, PSF):
         return array
     return psf_shown(array, spacing, note)
+
+
+def changes_over_field(note: LayerNote | None) -> bool:
+    """Return whether the PSF of a layer changes over the field, as far as its note says."""
+    psf = None if note is None else note.psf
+    return isinstance(psf, PSF) and psf.model is not None and psf.model.over_field is not None
 
 
 def _same_voxels(psf: PSF, array: NDArray[Any], spacing: tuple[float, ...]) -> bool:

@@ -39,6 +39,8 @@ FLUX = (
 # What is shown for the time being: the layers, and background and maximum of each image.
 SideBySide = tuple[list[LayerData], list[Range]]
 
+OVER_FIELD = "The PSF changes over the field: each bead has that of its place."
+
 # Residuals of so many times the noise are structure, not chance.
 STRUCTURE = 1.5
 
@@ -127,7 +129,8 @@ class Panel(QObject):
         if ending.kind != "done" or not isinstance(proven, Proven):
             return
         self.proven = proven
-        self.figures.setText(table_text(proven.proof))
+        text = table_text(proven.proof)
+        self.figures.setText(f"{text} {OVER_FIELD}" if proven.over_field else text)
         self.residual_says.setText(structure_text(proven.structure))
         self._set_buttons()
         self._show_beside()

@@ -106,6 +106,8 @@ class Proven:
         This part, in voxels of what was measured, which may have a margin.
     shown : tuple of int
         Pixels along each axis that a view of one bead has.
+    over_field : bool
+        Whether each bead has the PSF of its place.
     """
 
     task: Task
@@ -117,6 +119,7 @@ class Proven:
     box: Box
     inner: Box
     shown: tuple[int, ...]
+    over_field: bool = False
 
     def placed_now(self, layers: Iterable[Layer]) -> "Proven":
         """Return it for the image as it is drawn now; see `layers.placed_now`."""
@@ -162,10 +165,9 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     measurable(counted, tuple(part.stop - part.start for part in box), widths)
     layers: list[LayerData] = []
     warnings = (*not_raw(source, "the proof"), *_mismatches(task))
+    there = None if variation is None else variation.part(box)
     if task.deconvolved is None:
-        array, layer, more = yield from _deconvolved(
-            task, raw[box], psf, None if variation is None else variation.part(box), kept, inner
-        )
+        array, layer, more = yield from _deconvolved(task, raw[box], psf, there, kept, inner)
         layers.append(layer)
         warnings += more
     else:
@@ -173,12 +175,22 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     yield Progress(STEP, 0, 1, phase="Measure the beads")
     level = background_of(raw[box], beads)
     levels = level, _background_after(task, array, level)
-    proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing)
+    of_bead = None if there is None else lambda centre: there.psf_at(*centre[-2:])
+    proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing, of_bead)
     structure = _structure(task, beads, widths, psf)
     yield Progress(STEP, 1, 1, phase="Measure the beads")
     least = [max(LEAST_SHOWN, n) for n in psf.shape]
     proven = Proven(
-        task, proof, structure, beads, raw[kept], array[inner], kept, inner, tuple(least)
+        task,
+        proof,
+        structure,
+        beads,
+        raw[kept],
+        array[inner],
+        kept,
+        inner,
+        tuple(least),
+        over_field=there is not None,
     )
     message = f"done: {_message(proof)}"
     return Outcome(layers, f"{message}. {note}" if note else message, warnings, found=proven)

@@ -11,16 +11,18 @@ from napari.layers import Image, Layer, Points
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.recipe.quantities import OverField
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
 from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.parts.form import Form, keep_narrow, name_zero
+from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
 from napari_psf_distiller.widgets.prove.panel import Panel
 from napari_psf_distiller.widgets.prove.region import drawn_box, offset_of
 from napari_psf_distiller.widgets.prove.run import TITLE, Task, prove_steps
@@ -30,13 +32,15 @@ from napari_psf_distiller.widgets.running.runner import StepRunner
 
 __all__ = ["prove_psf"]
 
-ITERATIONS, INTERPOLATE = (
-    next(one for one in declared(Deconvolve) if one.field == name)
-    for name in ("iterations", "interpolate")
-)
+# Which PSF counts where, of one that changes over the field.
+OVER_FIELD = ("over_field", "field_y", "field_x", "field_scale")
 
 FORM = Form(
-    (ITERATIONS, INTERPOLATE, *COMPUTING),
+    [
+        one
+        for one in (*declared(Deconvolve), *COMPUTING)
+        if one.name in ("iterations", "interpolate", "device", *OVER_FIELD)
+    ],
     options={
         "device": DEVICE_OPTIONS,
         "iterations": {
@@ -58,9 +62,15 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     for choice in (gui.image, gui.psf, gui.beads, gui.deconvolved, gui.region):
         keep_narrow(choice)
     gui.min_width = 340
-    gui.iterations.native.setDecimals(0)
-    name_zero(gui.iterations, ITERATIONS.parameter.unset_word)
+    FORM.attach(gui)
     Panel(gui)
+
+    def ask_over_field() -> None:
+        layer = gui.psf.value
+        gui.over_field.visible = layer is not None and changes_over_field(own_note(layer.metadata))
+
+    gui.psf.changed.connect(ask_over_field)
+    ask_over_field()
 
     def prefer() -> None:
         if choose_newest(gui.beads, StepId.DISTILL, FITTED_BEADS) or choose_newest(
@@ -95,6 +105,10 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "looked at. None takes all, and looks at the selected bead, or the brightest.",
     },
     iterations=FORM.options["iterations"],
+    over_field=FORM.options["over_field"],
+    field_y=FORM.options["field_y"],
+    field_x=FORM.options["field_x"],
+    field_scale=FORM.options["field_scale"],
     interpolate=FORM.options["interpolate"],
     device=FORM.options["device"],
 )
@@ -106,6 +120,10 @@ def prove_psf(
     deconvolved: "napari.layers.Image | None" = None,
     region: "napari.layers.Shapes | None" = None,
     iterations: float = 0,
+    over_field: OverField = "varying",
+    field_y: float = 0.0,
+    field_x: float = 0.0,
+    field_scale: float = 1.0,
     interpolate: bool = False,
     device: str = "auto",
 ) -> Job[Task]:
@@ -118,7 +136,15 @@ def prove_psf(
         found = None
         if beads is not None:
             found = _with_what_is_known(beads_from(beads, source), beads)
-        settings = Deconvolve(iterations=int(iterations) or None, interpolate=interpolate)
+        given = {
+            "iterations": iterations,
+            "interpolate": interpolate,
+            "over_field": over_field,
+            "field_y": field_y,
+            "field_x": field_x,
+            "field_scale": field_scale,
+        }
+        settings = Deconvolve(**FORM.taken(Deconvolve, given))
         before = _deconvolved_before(deconvolved, image, source, viewer)
         residual = _residual_of(source, unwrapped(viewer))
         return Task(
