@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, is_zarr, open_images
-from napari_psf_distiller.deconvolution.datasets.plan import Stack, StoredImage
+from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage, Stack
 from napari_psf_distiller.deconvolution.finer import finer_first_voxel, finer_spacing
 from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.pipeline import checked_model_of
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def images_of(source: str | Path) -> tuple[StoredImage, ...]:
+def images_of(source: str | Path) -> tuple[DatasetImage, ...]:
     """Return a data set's images."""
     # Workers may be in another folder.
     path = Path(source).resolve()
@@ -41,7 +41,7 @@ def images_of(source: str | Path) -> tuple[StoredImage, ...]:
         raise InputError(f"There is no {source}: give an OME-Zarr, or a folder of TIFFs.")
     if not path.is_dir():
         raise InputError(f"{source} is no folder: give an OME-Zarr, or a folder of TIFFs.")
-    images: tuple[StoredImage, ...]
+    images: tuple[DatasetImage, ...]
     if tiff_paths(path):
         images = open_tiffs(path)
     elif is_zarr(path):
@@ -66,7 +66,7 @@ def images_of(source: str | Path) -> tuple[StoredImage, ...]:
 
 
 def psfs_of(
-    psf: PSF | Sequence[PSF] | Mapping[str, PSF], images: Sequence[StoredImage], recipe: Recipe
+    psf: PSF | Sequence[PSF] | Mapping[str, PSF], images: Sequence[DatasetImage], recipe: Recipe
 ) -> tuple[list[list[PSFOnImage]], tuple[str, ...]]:
     """Return for each image the PSF of each channel on its voxels, and how they were had there."""
     found: list[list[PSFOnImage]] = []
@@ -143,7 +143,7 @@ def model_of(layout: ImageLayout, recipe: Recipe, psf: PSFOnImage) -> Model:
 
 
 def stacks_of(
-    images: Sequence[StoredImage], psfs: Sequence[Sequence[PSFOnImage]], recipe: Recipe
+    images: Sequence[DatasetImage], psfs: Sequence[Sequence[PSFOnImage]], recipe: Recipe
 ) -> list[list[Stack]]:
     """Return of which kind the stacks of each image are, for each channel."""
     found = []
@@ -163,7 +163,7 @@ def stacks_of(
 
 
 def kinds_of(
-    images: Sequence[StoredImage], stacks: Sequence[Sequence[Stack]]
+    images: Sequence[DatasetImage], stacks: Sequence[Sequence[Stack]]
 ) -> list[tuple[Stack, int]]:
     """Return each kind of stack once, and how many there are of it."""
     kinds: dict[str, Stack] = {}

@@ -16,7 +16,7 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.datasets.inputs import spacing_of
-from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.deconvolution.pipeline import (
     bytes_of,
     checked_model_of,
@@ -67,7 +67,7 @@ class LitPart(NamedTuple):
 
 
 def iterations_of(
-    images: Sequence[StoredImage], psfs: Sequence[Sequence[PSFOnImage]], recipe: Recipe
+    images: Sequence[DatasetImage], psfs: Sequence[Sequence[PSFOnImage]], recipe: Recipe
 ) -> Steps[tuple[list[int], list[str]]]:
     """Return the number of iterations of each channel, and what a user should know of them.
 
@@ -109,7 +109,7 @@ def iterations_of(
     return numbers, warnings
 
 
-def _name(images: Sequence[StoredImage], channel: int) -> str:
+def _name(images: Sequence[DatasetImage], channel: int) -> str:
     """Return what a channel is called in the first image that has it."""
     for image in images:
         if image.layout.size("c") > channel and image.layout.channels:
@@ -132,7 +132,7 @@ def enough_of(
     )
 
 
-def part_with_light(images: Sequence[StoredImage], channel: int) -> Steps[LitPart | None]:
+def part_with_light(images: Sequence[DatasetImage], channel: int) -> Steps[LitPart | None]:
     """Return the part of a channel on which the number of iterations is sought.
 
     It is the middle of the first stack that has light well above its noise there, or else of the
@@ -141,7 +141,7 @@ def part_with_light(images: Sequence[StoredImage], channel: int) -> Steps[LitPar
 
     Parameters
     ----------
-    images : sequence of StoredImage
+    images : sequence of DatasetImage
     channel : int
 
     Yields
@@ -207,7 +207,7 @@ def _parts(space: tuple[int, ...]) -> Iterator[Box]:
 
 
 def _read(
-    images: Sequence[StoredImage], number: int, time: int, channel: int, box: Box, what: str
+    images: Sequence[DatasetImage], number: int, time: int, channel: int, box: Box, what: str
 ) -> NDArray[Any]:
     voxels = images[number].volume(time, channel).read(box)
     if not np.isfinite(voxels).all():

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from napari_psf_distiller.deconvolution.datasets.cluster import waiting_for
 from napari_psf_distiller.deconvolution.datasets.inputs import model_of, result_layout
 from napari_psf_distiller.deconvolution.datasets.output import group_of
-from napari_psf_distiller.deconvolution.datasets.plan import Region, Stack, StoredImage
+from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage, Region, Stack
 from napari_psf_distiller.deconvolution.datasets.record import Record
 from napari_psf_distiller.deconvolution.datasets.region import (
-    Outcome,
+    RegionReport,
     Work,
     deconvolve_region,
     fill_pyramid,
@@ -65,7 +65,7 @@ class Done:
 
 
 def works_of(
-    images: Sequence[StoredImage],
+    images: Sequence[DatasetImage],
     psfs: Sequence[Sequence[PSFOnImage]],
     recipe: Recipe,
     iterations: Sequence[int],
@@ -92,7 +92,7 @@ def works_of(
 
 
 def regions_of(
-    images: Sequence[StoredImage],
+    images: Sequence[DatasetImage],
     stacks: Sequence[Sequence[Stack]],
     cuts: Mapping[str, Sequence[int]],
 ) -> list[Region]:
@@ -169,7 +169,7 @@ def do_regions(
                 done.failed.append(f"{key}: {result}")
             else:
                 record.add(key)
-                if isinstance(result, Outcome):
+                if isinstance(result, RegionReport):
                     done.device = result.device
                     done.negative += result.negative
                     done.regions += 1

@@ -13,7 +13,7 @@ from napari_psf_distiller.datasets.ome_zarr import (
     create_image,
 )
 from napari_psf_distiller.datasets.on_disk import flush_files, flush_folder
-from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.errors import InputError
 
 __all__ = ["check_place", "create_output", "group_of"]
@@ -38,7 +38,7 @@ def check_place(source: Path, output: Path) -> None:
 
 def create_output(
     output: Path,
-    images: Sequence[StoredImage],
+    images: Sequence[DatasetImage],
     layouts: Sequence[ImageLayout],
     source: str | Path,
 ) -> None:
@@ -66,7 +66,7 @@ def create_output(
     flush_folder(output.parent)
 
 
-def group_of(output: Path, images: Sequence[StoredImage], number: int) -> str:
+def group_of(output: Path, images: Sequence[DatasetImage], number: int) -> str:
     """Return the group of an image's result: named as in an OME-Zarr, else numbered."""
     image = images[number]
     name = image.name if isinstance(image, OmeZarrImage) else str(number)

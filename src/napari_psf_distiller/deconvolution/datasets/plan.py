@@ -20,13 +20,13 @@ from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.problem import size_of
 from napari_psf_distiller.errors import DeviceMemoryError
 
-__all__ = ["Plan", "Region", "Share", "Stack", "StoredImage", "planned"]
+__all__ = ["DatasetImage", "Plan", "Region", "Share", "Stack", "planned"]
 
 # Of a region's work so much is not shared between threads: reading, packing and writing.
 ON_ONE_THREAD = 0.05
 
 
-class StoredImage(Protocol):
+class DatasetImage(Protocol):
     """An image on disk, of several times and channels, that a worker can open for itself."""
 
     @property

@@ -15,12 +15,12 @@ from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.compute.engine import Array
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout, chunks_of, level_shapes
 from napari_psf_distiller.datasets.on_disk import flush_chunks
-from napari_psf_distiller.deconvolution.datasets.plan import Region, StoredImage
+from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage, Region
 from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
 from napari_psf_distiller.errors import DistillerError, InputError
 
-__all__ = ["Outcome", "Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
+__all__ = ["RegionReport", "Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
 
 
 def dask_setup(_worker: object) -> None:
@@ -37,7 +37,7 @@ class Work:
 
     Attributes
     ----------
-    image : StoredImage
+    image : DatasetImage
     psf : numpy.ndarray
     iterations : int
     model : Model
@@ -51,7 +51,7 @@ class Work:
         Voxels of this value or above do not count.
     """
 
-    image: StoredImage
+    image: DatasetImage
     psf: Array
     iterations: int
     model: Model
@@ -62,7 +62,7 @@ class Work:
     saturation: float | None = None
 
 
-class Outcome(NamedTuple):
+class RegionReport(NamedTuple):
     """What a worker says of a region that it has done.
 
     Attributes
@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
     negative: bool
 
 
-def deconvolve_region(work: Work, region: Region) -> Outcome:
+def deconvolve_region(work: Work, region: Region) -> RegionReport:
     """Deconvolve a region and write it.
 
     It ends within an iteration if the run that asked for it was stopped meanwhile.
@@ -108,7 +108,7 @@ def deconvolve_region(work: Work, region: Region) -> Outcome:
     # Of the core alone, which is in memory already where the file system keeps what it read.
     signed = np.dtype(work.image.layout.dtype).kind != "u"
     negative = signed and bool((volume.read(region.tile.core) < 0).any())
-    return Outcome(engine.description, negative)
+    return RegionReport(engine.description, negative)
 
 
 def _end_if_given_up() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_psf_distiller.compute.engine import GIB
 from napari_psf_distiller.deconvolution.datasets.inputs import images_of
-from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.wording import sizes_text
 
 __all__ = ["Survey", "survey", "survey_of"]
@@ -86,7 +86,7 @@ def survey(source: str | Path) -> Survey:
     return survey_of(images_of(source))
 
 
-def survey_of(images: Sequence[StoredImage]) -> Survey:
+def survey_of(images: Sequence[DatasetImage]) -> Survey:
     """Return what some images have in them; see `survey`."""
     layouts = [image.layout for image in images]
     return Survey(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_psf_distiller.deconvolution.datasets.plan import StoredImage
+from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
@@ -18,7 +18,7 @@ __all__ = ["check_same", "state_of", "task_of"]
 
 def task_of(
     source: str | Path,
-    images: Sequence[StoredImage],
+    images: Sequence[DatasetImage],
     psfs: Sequence[Sequence[PSFOnImage]],
     recipe: Recipe,
 ) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def task_of(
     }
 
 
-def state_of(images: Sequence[StoredImage]) -> str:
+def state_of(images: Sequence[DatasetImage]) -> str:
     """Return a digest of the sizes of the images' files, and of when they were last changed."""
     digest = hashlib.sha256()
     for path in sorted({path for image in images for path in image.files}):
