@@ -341,7 +341,9 @@ class Inspector:
             raise
         self._ask_place(layer, subject.field)
         place = self.place.place
-        return subject if place is None else self._layers.subject_at(subject, place)
+        if place is None:
+            return subject
+        return self._layers.subject_at(subject, place, self.place.follow.isChecked())
 
     def _mapped(self) -> Mapped:
         """Return the maps of the PSF that is chosen over its field."""

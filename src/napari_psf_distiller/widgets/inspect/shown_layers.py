@@ -51,10 +51,10 @@ class ShownLayers:
         self._subjects[id(layer)] = subject
         return subject
 
-    def subject_at(self, subject: Subject, place: FieldPlace) -> SubjectAt:
-        """Return one of them at a place of the field."""
+    def subject_at(self, subject: Subject, place: FieldPlace, moving: bool) -> SubjectAt:
+        """Return one of them at a place of the field; see `SubjectAt`."""
         if self._at is None or self._at.whole is not subject or self._at.place != place:
-            self._at = SubjectAt(subject, place)
+            self._at = SubjectAt(subject, place, moving)
         return self._at
 
     def pair(self, looked_at: LookedAt, other: Subject) -> Pair:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF
-from napari_psf_distiller.psf.at_place import psf_at_place
+from napari_psf_distiller.psf.at_place import PSFOverField, psf_at_place
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
 from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field, psf_of_layer
@@ -72,6 +72,12 @@ class Subject:
         """What `sizes` are in."""
         return "voxels" if self.spacing is None else "µm"
 
+    @cached_property
+    def over_field(self) -> PSFOverField:
+        """The PSF that changes over the field, prepared for many places; made in a thread."""
+        assert self.varying is not None
+        return PSFOverField(self.varying)
+
     def evaluated(self) -> Subject:
         """Return itself; see `SubjectAt`."""
         return self
@@ -98,10 +104,13 @@ class SubjectAt:
     whole : Subject
         With its ``varying``.
     place : FieldPlace
+    moving : bool
+        Whether other places of the same PSF come at once.
     """
 
     whole: Subject
     place: FieldPlace
+    moving: bool = False
 
     @property
     def name(self) -> str:
@@ -119,7 +128,10 @@ class SubjectAt:
     def _evaluated(self) -> Subject:
         whole = self.whole
         assert whole.varying is not None
-        here = psf_at_place(whole.varying, self.place.y, self.place.x)
+        if self.moving:
+            here = whole.over_field.at(*self.place)
+        else:
+            here = psf_at_place(whole.varying, *self.place)
         return dataclasses.replace(
             whole,
             name=self.name,
