@@ -13,21 +13,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.arrays import HoldsArray, read_only
-from napari_psf_distiller.checks import check_choice, check_image, check_number, check_spacing
+from napari_psf_distiller.checks import check_image, check_number, check_spacing
 from napari_psf_distiller.errors import DistillerWarning, InputError, shown
 from napari_psf_distiller.export import save_as
 from napari_psf_distiller.io import read_stored_psf
 from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
-from napari_psf_distiller.psf import grids, picture
+from napari_psf_distiller.psf import picture
 from napari_psf_distiller.psf.at_place import psf_at_place
 from napari_psf_distiller.psf.eigen import LEFT, EigenPSFs, constant_psf, eigen_psfs
+from napari_psf_distiller.psf.evaluation import evaluated_psf
 from napari_psf_distiller.psf.field_mapping import map_field
 from napari_psf_distiller.psf.field_maps import FieldMaps
 from napari_psf_distiller.psf.functions import FittedFunctions
-from napari_psf_distiller.psf.tails import continued
 from napari_psf_distiller.recipe import Recipe
-from napari_psf_distiller.recipe.quantities import TAILS, Tails
+from napari_psf_distiller.recipe.quantities import Tails
 from napari_psf_distiller.wording import sizes_text, widths_text
 
 __all__ = ["PSF", "read_psf"]
@@ -303,48 +303,8 @@ class PSF(HoldsArray):
         >>> finer.spacing, max(finer.shape) > max(psf.shape)
         ((0.1, 0.04, 0.04), True)
         """
-        sizes = self.spacing if spacing is None else check_spacing(spacing, self.ndim)
-        if with_error and self.error is None:
-            raise InputError("The PSF does not say how well it is known; leave out with_error.")
-        if tails is not None:
-            check_choice(tails, "tails", TAILS)
-        if tails == "continued" or (tails is None and self.measured is not None):
-            return self._continued(sizes, shape, with_error)
-        if self.measured is not None:
-            return self._as_measured().evaluate(sizes, shape, with_error)
-        if self.model is None:
-            if not interpolate:
-                raise InputError(
-                    "The PSF has no functions that could be evaluated on other voxels, which only "
-                    "the joint fit gives; distil it by that, or give interpolate=True."
-                )
-            room = grids.room_in_array(self.shape, self.spacing, sizes)
-        else:
-            room = grids.room_in_window(self.model, sizes)
-        if shape is None:
-            shape = grids.default_shape(self.shape, self.spacing, sizes, room)
-        shape = grids.shape_within(shape, room, sizes)
-        if self.model is None:
-            points = self.recipe is not None and self.recipe.optics.measures_points
-            array, scale = grids.interpolated(self.array, self.spacing, sizes, shape, points)
-        else:
-            array, scale = grids.evaluated(self.model, sizes, shape)
-        error = None
-        if with_error and self.error is not None:
-            known, known_spacing = self.error, self.spacing
-            if self.model is not None:
-                model, finer = self.model, grids.finer_errors(self.model, self.spacing, sizes)
-                if finer is not None:
-                    known, known_spacing = finer, model.spacing[-self.ndim :]
-                    # They are of the PSF as it was fitted: nothing subtracted, nothing cut off.
-                    model = dataclasses.replace(model, background=0.0, clip=False)
-                own, own_scale = grids.evaluated(model, known_spacing, known.shape)
-                if finer is None:
-                    own_scale *= float(self.array.max() / own.max())
-                scale /= own_scale
-            error = grids.errors_on(known, known_spacing, sizes, shape, scale)
-        return dataclasses.replace(
-            self, array=array.astype(np.float32), spacing=sizes, error=error, measured=None
+        return evaluated_psf(
+            self, spacing, shape, with_error=with_error, interpolate=interpolate, tails=tails
         )
 
     def eigen_psfs(
@@ -393,44 +353,6 @@ class PSF(HoldsArray):
             )
         check_number(left, "part that may be left out")
         return eigen_psfs(there.model, there.spacing, there.shape, left)
-
-    def _continued(
-        self, spacing: tuple[float, ...], shape: Sequence[int] | None, with_error: bool
-    ) -> PSF:
-        if self.model is None or self.recipe is None:
-            raise InputError(
-                "Only a PSF of the joint fit, with the recipe that says its optics, can be "
-                "continued beyond its window."
-            )
-        if shape is None:
-            room = grids.room_in_array(self.shape, self.spacing, spacing)
-            shape = grids.default_shape(self.shape, self.spacing, spacing, room)
-        sizes = grids.shape_of(shape, self.ndim)
-        inner = grids.within_window(sizes, grids.room_in_window(self.model, spacing))
-        known = self._as_measured().evaluate(spacing, inner, with_error)
-        found = continued(known.array.astype(np.float64), sizes, spacing, self.recipe.optics)
-        error = None
-        if known.error is not None:
-            # That of all the box, of which less may count as measured.
-            wide = tuple(
-                slice(n // 2 - m // 2, n // 2 - m // 2 + m)
-                for n, m in zip(sizes, known.shape, strict=True)
-            )
-            stated = np.zeros(sizes)
-            stated[wide] = known.error * found.scale
-            error = np.where(found.measured, stated, found.error)
-        return dataclasses.replace(
-            known, array=found.values.astype(np.float32), error=error, measured=found.measured
-        )
-
-    def _as_measured(self) -> PSF:
-        """Return the part that is not continued."""
-        if self.measured is None:
-            return self
-        places = np.nonzero(self.measured)
-        box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in places)
-        error = None if self.error is None else self.error[box]
-        return dataclasses.replace(self, array=self.array[box], error=error, measured=None)
 
     def save(self, path: str | Path, format: str | None = None, **options: Any) -> None:
         """Write the PSF to a file, whole or not at all, for this program or another.
