@@ -144,6 +144,22 @@ def test_a_psf_that_is_one_has_no_maps(user: Any, psf: Image, opens: Any, told: 
     assert told.errors == []
 
 
+def test_why_there_are_none_is_said_in_their_place(
+    user: Any, viewer: napari.Viewer, image: Image, distilled: Image, opens: Any, told: Any
+) -> None:
+    note = LayerNote(StepId.DISTILL, Recipe(), "image", part=FITTED_BEADS, run=run(image))
+    beside = np.array([[4.0, 10, 10], [4, 30, 5000]])
+    viewer.add_points(
+        beside, features={"used": [True, True]}, metadata={METADATA_KEY: note}, **MICROMETRES
+    )
+    gui = opens(psf=distilled)
+    assert "The beads are not those of the PSF" in gui.inspector.picture.sentence
+    gui.inspector.tab = "Image"
+    user.waits(lambda: not gui.inspector.busy)
+    assert gui.inspector.picture.figure is not None
+    assert told.errors == []
+
+
 def test_they_are_saved_as_a_picture_and_as_a_table(
     user: Any, distilled: Image, opens: Any, tmp_path: Path
 ) -> None:

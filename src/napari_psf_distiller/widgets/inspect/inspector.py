@@ -122,7 +122,7 @@ class Inspector:
         self._preset_row = row_of_buttons(self.presets)
         self._saver = Saver(gui.native, TITLE, FORMATS)
         self._view = View3D(self._show_way)
-        self.maps_tab = FieldMapsTab(self.draw, self._tell_aloud)
+        self.maps_tab = FieldMapsTab(self.draw)
         self._build()
         offer_layers(gui)
         for choice in (gui.psf, gui.other):
@@ -395,10 +395,6 @@ class Inspector:
         if aloud and sentence != self._told:
             show_error(f"{TITLE}: {sentence}")
         self._told = sentence
-
-    def _tell_aloud(self, sentence: str) -> None:
-        self.picture.show_nothing(sentence)
-        self._tell(sentence, aloud=True)
 
     def _colours(self) -> Colours:
         viewer = self.viewer

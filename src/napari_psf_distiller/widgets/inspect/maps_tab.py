@@ -58,9 +58,7 @@ class FieldMapsTab:
     Parameters
     ----------
     on_change : callable
-        Called without arguments when there are maps, or another one is chosen.
-    failed : callable
-        Gets the sentence why there are none.
+        Called without arguments when there are maps, or another one is chosen, or there are none.
 
     Attributes
     ----------
@@ -70,17 +68,19 @@ class FieldMapsTab:
         Puts all maps into the viewer.
     """
 
-    def __init__(self, on_change: Callable[[], None], failed: Callable[[str], None]) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._mapped: Mapped | None = None
+        # What was asked for, and why there is none of it.
         self._asked: Subject | None = None
-        self._mapper: Background[Mapped] = Background(self._on_mapped, failed)
+        self._failure = ""
+        self._mapper: Background[Mapped] = Background(self._on_mapped, self._on_failed)
         self.choice = QComboBox()
         self.choice.setEnabled(False)
         self.choice.setAccessibleName("map")
         self.choice.setToolTip("Which map of the PSF over the field is shown.")
         self.choice.activated.connect(self._on_chosen)
-        self.as_layers = PushButton(text="As &layers", gui_only=True, enabled=False)
+        self.as_layers = PushButton(text="As la&yers", gui_only=True, enabled=False)
         self.as_layers.tooltip = (
             "Put the maps onto the bead image as layers, and arrows and lines for the directions."
         )
@@ -116,9 +116,10 @@ class FieldMapsTab:
             self.as_layers.enabled = True
             return self._mapped
         if self._asked is not subject:
+            self._failure = ""
             self._asked, beads = subject, _beads_of(subject, layer, viewer)
             self._mapper.ask(lambda: Mapped(subject, beads, psf.field_maps(beads=beads)))
-        raise InputError(MAPPING)
+        raise InputError(self._failure or MAPPING)
 
     def drawing(self, mapped: Mapped, place: FieldPlace | None) -> Draw:
         """Return what draws the map that is chosen, with a place marked."""
@@ -178,6 +179,10 @@ class FieldMapsTab:
         self.choice.addItems(names)
         self.choice.setCurrentIndex(names.index(chosen) if chosen in names else 0)
         self.choice.setEnabled(True)
+        self._on_change()
+
+    def _on_failed(self, sentence: str) -> None:
+        self._failure = sentence
         self._on_change()
 
     def _on_chosen(self) -> None:
