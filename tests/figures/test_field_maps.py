@@ -1,5 +1,7 @@
 """The pictures of maps: which there are, where, and what lies on them."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,3 +117,10 @@ def test_one_map_alone_is_drawn_as_among_the_others(maps):
         np.testing.assert_array_equal(axes.images[0].get_array(), beside.images[0].get_array())
         marked = [one for one in axes.collections if isinstance(one, PathCollection)]
         assert any(np.allclose(one.get_offsets(), (2.0, 1.0)) for one in marked)
+
+
+def test_the_title_says_how_well_a_map_is_known():
+    shown = varying_psf(PARTS).field_maps((3, 4))
+    width = shown.widths["y"]._replace(error=np.full(shown.shape, 0.00234))
+    _, pictures = drawn(dataclasses.replace(shown, widths={"y": width}, theory={"y": 0.2}))
+    assert "FWHM along y (nm)\ntheory 200, error 2.3" in pictures

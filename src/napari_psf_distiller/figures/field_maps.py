@@ -82,14 +82,14 @@ def draw_field_maps(
         Colour of text and lines.
     """
     pictures = _pictures(maps)
-    others = {} if compared is None else {one.title: one.values for one in _pictures(compared)}
+    others = {} if compared is None else {one.name: one.values for one in _pictures(compared)}
     figure.clear()
     figure.set_layout_engine("constrained")
     columns = min(MOST_COLUMNS, len(pictures))
     rows = math.ceil(len(pictures) / columns)
     for number, picture in enumerate(pictures):
         axes = figure.add_subplot(rows, columns, number + 1)
-        norm = _norm(picture.values, others.get(picture.title))
+        norm = _norm(picture.values, others.get(picture.name))
         _draw(figure, axes, picture, norm, maps, beads, foreground)
         # Letters once for all pictures of a column or a row.
         label_axes(
@@ -146,17 +146,33 @@ def _pictures(maps: FieldMaps) -> list[_Picture]:
     """Return what is drawn of the maps, in its order."""
     found = []
     for axis, width in maps.widths.items():
-        theory = f"\ntheory {1000 * maps.theory[axis]:.0f}" if axis in maps.theory else ""
         name = f"FWHM along {axis}"
-        found.append(_Picture(name, f"{name} (nm){theory}", 1000 * width.values))
+        theory = f"theory {1000 * maps.theory[axis]:.0f}" if axis in maps.theory else ""
+        title = _title(f"{name} (nm)", theory, _error_text(1000 * width.error, maps))
+        found.append(_Picture(name, title, 1000 * width.values))
     if maps.focus is not None:
-        found.append(_Picture("focus", "focus, from the middle (µm)", maps.focus.values))
+        title = _title("focus, from the middle (µm)", _error_text(maps.focus.error, maps))
+        found.append(_Picture("focus", title, maps.focus.values))
     for one in maps.orders:
         if one.strength.max() >= LEAST_STRENGTH:
-            title = f"{one.name} (%)" if one.order else f"{one.name}:\nchange from the middle (%)"
+            change = "" if one.order else "change from the middle"
+            error = _error_text(100 * one.strength_error, maps)
             marks = _directions(maps, one) if one.order else None
+            title = _title(f"{one.name} (%)", change, error)
             found.append(_Picture(one.name, title, 100 * one.strength, marks))
     return found
+
+
+def _title(first: str, *more: str) -> str:
+    """Return a title, what more there is to say in its second line."""
+    second = ", ".join(text for text in more if text)
+    return f"{first}\n{second}" if second else first
+
+
+def _error_text(errors: Floats, maps: FieldMaps) -> str:
+    """Return how large a map's error typically is where there are beads; empty if not known."""
+    known = errors[maps.covered & np.isfinite(errors)]
+    return f"error {float(f'{np.median(known):.2g}'):g}" if len(known) else ""
 
 
 def _norm(values: Floats, others: Floats | None) -> Normalize:
