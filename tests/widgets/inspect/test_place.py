@@ -23,7 +23,8 @@ from varying_psfs import EXTENT, IMAGE_SHAPE, varying_psf
 
 from napari_psf_distiller import PSF, Optics, Recipe, read_psf
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
+from napari_psf_distiller.widgets.layers.lineage import root_of
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, RunNote
 
 NAME = "Inspect PSF"
 LEFT = Qt.MouseButton.LeftButton
@@ -287,6 +288,24 @@ def test_a_click_without_an_image_of_the_field(
     viewer.layers.selection.active = varying
     mouse.clicks(20, -30)
     assert gui.inspector.place.place == pytest.approx(mouse.place_in(series))
+    drawn(user, gui)
+
+
+def test_the_image_that_it_is_from_tells_the_place_however_it_is_drawn(
+    user: Any, viewer: napari.Viewer, varying: Image, bead_image: Image, opens: Any, mouse: Mouse
+) -> None:
+    other = viewer.add_image(
+        np.zeros(IMAGE_SHAPE), scale=varying.scale[1:], units=varying.units[1:], opacity=0.5
+    )
+    note = varying.metadata[METADATA_KEY]
+    run = RunNote(id="one", time=1.0, parameters={}, inputs={}, root=root_of(bead_image))
+    varying.metadata = {METADATA_KEY: dataclasses.replace(note, run=run)}
+    # Its voxel size was typed when the PSF was distilled.
+    bead_image.scale = tuple(1.1 * size for size in varying.scale)
+    gui = opens(psf=varying)
+    mouse.clicks(20, -30)
+    assert gui.inspector.place.place == pytest.approx(mouse.place_in(bead_image))
+    assert gui.inspector.place.place != pytest.approx(mouse.place_in(other))
     drawn(user, gui)
 
 

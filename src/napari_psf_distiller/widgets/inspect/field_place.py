@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from napari.layers import Image
 
+from napari_psf_distiller.widgets.layers.geometry import geometry_of
 from napari_psf_distiller.widgets.layers.lineage import beginning_of, identity
-from napari_psf_distiller.widgets.layers.region import (
-    axes_of_space,
-    full_resolution,
-    voxel_at,
-)
-from napari_psf_distiller.widgets.layers.source import voxel_size_of
+from napari_psf_distiller.widgets.layers.record import voxel_size_noted
+from napari_psf_distiller.widgets.layers.region import axes_of_space, full_resolution, voxel_at
 
 if TYPE_CHECKING:
     import napari
@@ -67,24 +64,32 @@ def layer_of_field(
     field : PSFField
         How the PSF changes.
     """
-    fitting = [
+    layers = [
         layer
         for layer in reversed(viewer.layers)
-        if isinstance(layer, Image) and _has_voxels_of(layer, field)
+        if isinstance(layer, Image) and _plane_of(layer) == field.image_shape
     ]
     beginning = None if psf_layer is None else beginning_of(psf_layer)
-    for layer in fitting:
+    for layer in layers:
+        # Whatever scale it is drawn with: a voxel size that was typed counts.
         if identity(layer) == beginning:
             return layer
-    return next(iter(fitting), None)
+    return next((layer for layer in layers if _has_pixels_of(layer, field)), None)
 
 
-def _has_voxels_of(layer: Image, field: PSFField) -> bool:
+def _plane_of(layer: Image) -> tuple[int, ...]:
+    """Return the rows and columns of an image; nothing of one that is no bead image."""
     axes = axes_of_space(layer)[-2:]
+    if layer.rgb or len(axes) < 2:
+        return ()
     shape = np.shape(full_resolution(layer))
-    if layer.rgb or len(axes) < 2 or tuple(shape[axis] for axis in axes) != field.image_shape:
-        return False
-    size = voxel_size_of(layer)
+    return tuple(int(shape[axis]) for axis in axes)
+
+
+def _has_pixels_of(layer: Image, field: PSFField) -> bool:
+    # Of the file that it is from nothing is read: the cursor does not wait for a disk.
+    geometry = geometry_of(layer, axes_of_space(layer))
+    size = voxel_size_noted(layer.metadata, geometry["scale"], geometry["units"])
     return size is None or bool(np.allclose(size[-2:], field.pixel, rtol=SAME_SIZE, atol=0))
 
 
