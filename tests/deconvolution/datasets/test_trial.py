@@ -127,6 +127,20 @@ def test_a_survey_says_what_there_is(source, tmp_path):
     assert "3 x 8 x 9, 4 x 8 x 9 voxels of a size that the data do not say" in str(found)
 
 
+@pytest.mark.parametrize(("count", "named"), [(2, True), (20, False)])
+def test_a_survey_says_whether_names_tell_the_channels(tmp_path, count, named):
+    for number in range(count):
+        tifffile.imwrite(
+            tmp_path / f"{number:02}.ome.tif",
+            np.ones((2, 8, 9), np.uint16),
+            photometric="minisblack",
+            metadata={"axes": "CYX", "Channel": {"Name": ["red", f"of {number}"]}},
+        )
+    found = psfd.survey(tmp_path)
+    assert found.named is named
+    assert found.channels == (("red", "of 0", "of 1") if named else ("red", "of 0"))
+
+
 def test_a_position_has_its_name(psf, tmp_path):
     rng = np.random.default_rng(2)
     for name in ("one", "two"):

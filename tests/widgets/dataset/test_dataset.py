@@ -7,6 +7,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from distributed import LocalCluster
 from napari.layers import Image
@@ -263,6 +264,41 @@ def test_a_psf_is_kept_by_its_channel_s_name(opened: Any, psf: Image, tmp_path: 
     rows.show_channels(("green", "green"))
     assert [choice.fixed for choice in rows.choices] == ["green.tif", SAME]
     assert rows.names == ()
+
+
+def test_images_with_their_channels_in_another_order(
+    user: Any, opened: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    values = np.random.default_rng(2).poisson(20, (2, 6, 40, 50)).astype(np.uint16)
+    for name, channels in (("a", ["green", "red"]), ("b", ["red", "blue"])):
+        tifffile.imwrite(
+            folder / f"{name}.ome.tif",
+            values,
+            photometric="minisblack",
+            metadata={"axes": "CZYX", "Channel": {"Name": channels}}
+            | {f"PhysicalSize{axis}": n for axis, n in zip("ZYX", SPACING, strict=True)},
+        )
+    wider = psfd.PSF(psfd.simulate_psf((5, 9, 9), SPACING), SPACING)
+    wider.save(tmp_path / "red.tif")
+    opened.source.value = folder
+    user.waits(lambda: not opened.panel.looking)
+    rows = opened.panel.psfs
+    assert rows.names == ("green", "red", "blue")
+    rows.choose(1, tmp_path / "red.tif")
+    user.runs(opened)
+    first, second = open_images(tmp_path / "sharp.zarr")
+    for image, channel in ((first, 1), (second, 0)):
+        expected = psfd.deconvolve(values[channel], wider, 2, device="numpy")
+        found = np.asarray(image.volume(0, channel))
+        np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-3)
+    opened.panel.place.position.setCurrentIndex(1)
+    opened.panel.place.channel.setCurrentText("red")
+    user.clicks(opened.trial.button)
+    user.waits(lambda: not opened.trial.busy)
+    trial = opened.trial.shown.trial
+    np.testing.assert_array_equal(trial.image, values[0][trial.region])
 
 
 def test_a_psf_chosen_before_the_data_set_is_the_first_channel_s(

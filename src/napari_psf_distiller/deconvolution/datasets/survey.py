@@ -16,6 +16,9 @@ from napari_psf_distiller.wording import sizes_text
 
 __all__ = ["Survey", "survey", "survey_of"]
 
+# Of more names than so many in all images, these are not the channels', but each image's own.
+MOST_NAMED = 12
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -29,7 +32,11 @@ class Survey:
     times : int
         Points of time; of images that differ, the most.
     channels : tuple of str
-        Their names; empty where there is one without a name.
+        Their names: those of the image that has most, and what others have besides; empty where
+        there is one without a name.
+    named : bool
+        Whether these names tell a channel in each image. Else each image has names of its own,
+        its channels are told by their order, and the names are those of the image that has most.
     shapes : tuple of tuple of int
         (Z, Y, X) or (Y, X): the different sizes of the images.
     spacing : tuple of float or None
@@ -45,6 +52,7 @@ class Survey:
     positions: tuple[str, ...]
     times: int
     channels: tuple[str, ...]
+    named: bool
     shapes: tuple[tuple[int, ...], ...]
     spacing: tuple[float, ...] | None
     dtypes: tuple[str, ...]
@@ -89,10 +97,15 @@ def survey(source: str | Path) -> Survey:
 def survey_of(images: Sequence[DatasetImage]) -> Survey:
     """Return what some images have in them; see `survey`."""
     layouts = [image.layout for image in images]
+    most = max((layout.channels for layout in layouts), key=len)
+    others = dict.fromkeys(name for layout in layouts for name in layout.channels)
+    every = (*most, *(name for name in others if name not in most))
+    named = len(set(most)) == len(most) and len(every) <= max(len(most), MOST_NAMED)
     return Survey(
         positions=tuple(image.name for image in images),
         times=max(layout.size("t") for layout in layouts),
-        channels=max((layout.channels for layout in layouts), key=len),
+        channels=every if named else most,
+        named=named,
         shapes=tuple(dict.fromkeys(layout.space for layout in layouts)),
         spacing=layouts[0].spacing,
         dtypes=tuple(dict.fromkeys(layout.dtype for layout in layouts)),

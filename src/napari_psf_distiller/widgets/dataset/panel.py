@@ -141,7 +141,7 @@ class DatasetPanel(QObject):
         self.survey = found
         self.found.setText(str(found))
         self.place.show_survey(found)
-        self.psfs.show_channels(found.channels)
+        self.psfs.show_channels(found.channels, named=found.named)
 
     def _on_no_survey(self, sentence: str) -> None:
         self.found.setText("")

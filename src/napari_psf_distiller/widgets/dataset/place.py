@@ -29,6 +29,7 @@ class PlaceChoice(QWidget):
 
     def __init__(self, find_viewer: FindViewer) -> None:
         super().__init__()
+        self._names: tuple[str, ...] = ()
         self.position, self.channel, self.time = QComboBox(), QComboBox(), QSpinBox()
         self.region = LayerChoice(find_viewer, Shapes, (DETAIL, MIDDLE))
         self.region.setAccessibleName("region")
@@ -56,6 +57,7 @@ class PlaceChoice(QWidget):
 
     def show_survey(self, found: Survey) -> None:
         """Offer what a data set has."""
+        self._names = found.channels if found.named else ()
         names = [name or "the image" for name in found.positions]
         for choice, texts in (
             (self.position, names),
@@ -76,9 +78,11 @@ class PlaceChoice(QWidget):
             The shapes layer of the region is gone or empty.
         """
         drawn = self.region.layer()
+        channel = max(self.channel.currentIndex(), 0)
         return Place(
             max(self.position.currentIndex(), 0),
             self.time.value(),
-            max(self.channel.currentIndex(), 0),
+            # So it is found in an image that has the channels in another order.
+            self._names[channel] if self._names else channel,
             drawn_in(drawn) if isinstance(drawn, Shapes) else self.region.fixed,
         )

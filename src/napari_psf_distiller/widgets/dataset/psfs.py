@@ -93,6 +93,7 @@ class PSFRows(QWidget):
         # Of all channels that were ever shown; channels of one name are told by their number.
         self._known: dict[tuple[str, int], PSFRow] = {}
         self._shown: list[tuple[str, int]] = []
+        self._named = True
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
@@ -101,9 +102,10 @@ class PSFRows(QWidget):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The channels' names, if they have some by which they can be told from each other."""
+        """The channels' names, if they can be told from each other by them."""
         names = tuple(name for name, _ in self._shown)
-        return names if all(names) and len(set(names)) == len(names) else ()
+        unlike = all(names) and len(set(names)) == len(names)
+        return names if self._named and unlike else ()
 
     @property
     def choices(self) -> list[LayerChoice]:
@@ -114,8 +116,16 @@ class PSFRows(QWidget):
     def _rows(self) -> list[PSFRow]:
         return [self._known[key] for key in self._shown]
 
-    def show_channels(self, names: Sequence[str]) -> None:
-        """Have a row for each channel; what was chosen for one of the same name stays."""
+    def show_channels(self, names: Sequence[str], *, named: bool = True) -> None:
+        """Have a row for each channel; what was chosen for one of the same name stays.
+
+        Parameters
+        ----------
+        names : sequence of str
+        named : bool
+            Whether these tell a channel in each image; else its number does.
+        """
+        self._named = named
         for row in self._rows:
             for widget in row.widgets:
                 self._grid.removeWidget(widget)

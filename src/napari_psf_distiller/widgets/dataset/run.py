@@ -30,14 +30,16 @@ class Place:
 
     Attributes
     ----------
-    position, time, channel : int
+    position, time : int
+    channel : int or str
+        Its number, or its name.
     region : str or Drawn
         `DETAIL`, `MIDDLE`, or a shape as it was drawn.
     """
 
     position: int
     time: int
-    channel: int
+    channel: int | str
     region: str | Drawn = DETAIL
 
     def box(self, layout: ImageLayout, recipe: Recipe, name: str) -> Box | None:
