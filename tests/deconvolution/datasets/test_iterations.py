@@ -4,12 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+import tifffile
 from zarr_files import write_zarr
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller import Deconvolve, InputError, Recipe
+from napari_psf_distiller.deconvolution.datasets.channels import numbers_of_channels
 from napari_psf_distiller.deconvolution.datasets.inputs import images_of
 from napari_psf_distiller.deconvolution.datasets.iterations import iterations_of, part_with_light
+from napari_psf_distiller.deconvolution.datasets.jobs import works_of
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.progress import finish
 
@@ -54,6 +57,46 @@ def test_a_channel_without_light_is_told_and_the_others_are_done(tmp_path, dark)
     assert any("Channel DAPI is dark or constant in all stacks" in one for one in warnings)
 
 
+def ome_tiff(path, values, channels):
+    tifffile.imwrite(
+        path,
+        values.astype(np.uint16),
+        photometric="minisblack",
+        metadata={
+            "axes": "CYX",
+            "Channel": {"Name": channels},
+            "PhysicalSizeY": SPACING[0],
+            "PhysicalSizeX": SPACING[1],
+        },
+    )
+
+
+def test_a_channel_is_the_same_in_images_that_have_it_elsewhere(tmp_path):
+    dark = np.zeros((40, 40), np.float32)
+    ome_tiff(tmp_path / "a.ome.tif", np.stack([lit(), dark]), ["green", "red"])
+    ome_tiff(tmp_path / "b.ome.tif", np.stack([dark, lit(), lit()]), ["red", "blue", "green"])
+    found = images_of(tmp_path)
+    assert numbers_of_channels(found) == [(1, 0), (None, 1), (0, 2)]
+    counts, warnings = numbers(found)
+    assert counts[0] == 1
+    assert min(counts[1:]) > 1
+    assert next(one for one in warnings if "dark" in one).startswith("Channel red is dark")
+    works = works_of(
+        found,
+        [[PSFOnImage(KERNEL, "")] * one.layout.size("c") for one in found],
+        NUMPY,
+        [1, 2, 3],
+        tmp_path / "out.zarr",
+    )
+    assert [[one.iterations for one in of_image] for of_image in works] == [[3, 1], [1, 2, 3]]
+
+
+def test_where_each_image_has_names_of_its_own_the_order_tells_the_channels(tmp_path):
+    for n in range(15):
+        ome_tiff(tmp_path / f"{n}.ome.tif", np.stack([lit(), lit()]), [f"a{n}", f"b{n}"])
+    assert numbers_of_channels(images_of(tmp_path)) == [(0,) * 15, (1,) * 15]
+
+
 def test_data_without_any_light_are_refused(tmp_path):
     values = np.zeros((2, 40, 40), np.float32)
     with pytest.raises(InputError, match="dark or constant in all stacks"):
@@ -62,26 +105,26 @@ def test_data_without_any_light_are_refused(tmp_path):
 
 def test_an_empty_position_before_does_not_decide(tmp_path):
     values = np.stack([empty(), empty(seed=1), lit()])
-    part = finish(part_with_light(images(tmp_path, values, "tyx"), 0))
+    part = finish(part_with_light(images(tmp_path, values, "tyx"), [0]))
     np.testing.assert_array_equal(part.voxels, values[2])
 
 
 def test_the_first_of_those_with_light_is_taken(tmp_path):
     values = np.stack([lit(), lit(seed=1) * 2])
-    part = finish(part_with_light(images(tmp_path, values, "tyx"), 0))
+    part = finish(part_with_light(images(tmp_path, values, "tyx"), [0]))
     np.testing.assert_array_equal(part.voxels, values[0])
 
 
 def test_noise_alone_is_taken_where_there_is_nothing_else(tmp_path):
     values = np.stack([np.full((40, 40), 100, np.float32), empty()])
-    part = finish(part_with_light(images(tmp_path, values, "tyx"), 0))
+    part = finish(part_with_light(images(tmp_path, values, "tyx"), [0]))
     np.testing.assert_array_equal(part.voxels, values[1])
 
 
 def test_light_beside_a_dark_middle_is_found(tmp_path):
     values = np.zeros((900, 30), np.float32)
     values[:40] = lit((40, 30))
-    part = finish(part_with_light(images(tmp_path, values, "yx"), 0))
+    part = finish(part_with_light(images(tmp_path, values, "yx"), [0]))
     assert (part.voxels[:40] == values[:40]).all()
 
 

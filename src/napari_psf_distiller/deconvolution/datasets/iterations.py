@@ -15,6 +15,7 @@ from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.compute import Engine
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
+from napari_psf_distiller.deconvolution.datasets.channels import numbers_of_channels
 from napari_psf_distiller.deconvolution.datasets.inputs import spacing_of
 from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.deconvolution.pipeline import (
@@ -55,6 +56,8 @@ class LitPart(NamedTuple):
     ----------
     image : int
         The number of its image in the data set.
+    channel : int
+        Its channel's number in the image.
     box : tuple of slice
         Where it lies in the stack.
     voxels : numpy.ndarray
@@ -62,6 +65,7 @@ class LitPart(NamedTuple):
     """
 
     image: int
+    channel: int
     box: Box
     voxels: NDArray[Any]
 
@@ -79,27 +83,29 @@ def iterations_of(
         All channels are without light, or one has voxels that are not finite where the number is
         sought.
     """
-    count = max(image.layout.size("c") for image in images)
+    channels = numbers_of_channels(images)
+    count = len(channels)
     part = recipe.deconvolve
     if part.iterations is not None:
         return [part.iterations] * count, []
     numbers, warnings = [], list[str]()
     engine, dark = engine_of(recipe), 0
-    for channel in range(count):
+    for place, channel in enumerate(channels):
+        name = _name(images, channel)
         lit = yield from part_with_light(images, channel)
         if lit is None:
             dark += 1
             numbers.append(WITHOUT_LIGHT)
             warnings.append(
-                f"Channel {_name(images, channel)} is dark or constant in all stacks: there is "
+                f"Channel {name} is dark or constant in all stacks: there is "
                 "nothing to deconvolve in it, and it gets 1 iteration."
             )
             continue
-        psf = psfs[lit.image][channel]
+        psf = psfs[lit.image][lit.channel]
         enough = yield from enough_of(images[lit.image].layout, lit, psf, recipe, engine)
-        logger.info("data set: channel %d gets %d iterations", channel, enough.iterations)
+        logger.info("data set: channel %d gets %d iterations", place, enough.iterations)
         numbers.append(enough.iterations)
-        whose = f"Channel {_name(images, channel)}: " if count > 1 else ""
+        whose = f"Channel {name}: " if count > 1 else ""
         warnings += [f"{whose}{warning}" for warning in enough.warnings]
     if dark == count:
         raise InputError(
@@ -109,12 +115,12 @@ def iterations_of(
     return numbers, warnings
 
 
-def _name(images: Sequence[DatasetImage], channel: int) -> str:
+def _name(images: Sequence[DatasetImage], channel: Sequence[int | None]) -> str:
     """Return what a channel is called in the first image that has it."""
-    for image in images:
-        if image.layout.size("c") > channel and image.layout.channels:
-            return image.layout.channels[channel]
-    return str(channel)
+    for image, number in zip(images, channel, strict=True):
+        if number is not None and image.layout.channels:
+            return image.layout.channels[number]
+    return "0"
 
 
 def enough_of(
@@ -132,7 +138,9 @@ def enough_of(
     )
 
 
-def part_with_light(images: Sequence[DatasetImage], channel: int) -> Steps[LitPart | None]:
+def part_with_light(
+    images: Sequence[DatasetImage], channel: Sequence[int | None]
+) -> Steps[LitPart | None]:
     """Return the part of a channel on which the number of iterations is sought.
 
     It is the middle of the first stack that has light well above its noise there, or else of the
@@ -142,7 +150,8 @@ def part_with_light(images: Sequence[DatasetImage], channel: int) -> Steps[LitPa
     Parameters
     ----------
     images : sequence of DatasetImage
-    channel : int
+    channel : sequence of (int or None)
+        Its number in each image; see `numbers_of_channels`.
 
     Yields
     ------
@@ -159,30 +168,31 @@ def part_with_light(images: Sequence[DatasetImage], channel: int) -> Steps[LitPa
         A part that was looked at has voxels that are not finite.
     """
     stacks = [
-        (number, time)
-        for number, image in enumerate(images)
-        if image.layout.size("c") > channel
+        (place, time, number)
+        for place, (image, number) in enumerate(zip(images, channel, strict=True))
+        if number is not None
         for time in range(image.layout.size("t"))
     ]
     best, most = None, 0.0
-    for done, (number, time) in enumerate(stacks):
-        space = images[number].layout.space
-        box = _middle(space)
-        voxels = _read(images, number, time, channel, box, "middle")
+    for done, stack in enumerate(stacks):
+        place, _, number = stack
+        box = _middle(images[place].layout.space)
+        voxels = _read(images, stack, box, "middle")
         if _has_light(voxels):
             light = light_above_noise(np.asarray(voxels, np.float32))
             if best is None or light > most:
-                best, most = LitPart(number, box, voxels), light
+                best, most = LitPart(place, number, box, voxels), light
             if light >= LIT:
                 return best
         yield Progress(StepId.DECONVOLVE, done + 1, len(stacks), phase=PHASE)
     if best is not None:
         return best
-    for done, (number, time) in enumerate(stacks):
-        for box in _parts(images[number].layout.space):
-            voxels = _read(images, number, time, channel, box, "part")
+    for done, stack in enumerate(stacks):
+        place, _, number = stack
+        for box in _parts(images[place].layout.space):
+            voxels = _read(images, stack, box, "part")
             if _has_light(voxels):
-                return LitPart(number, box, voxels)
+                return LitPart(place, number, box, voxels)
             yield Progress(StepId.DECONVOLVE, done, len(stacks), phase=PHASE)
     return None
 
@@ -207,12 +217,14 @@ def _parts(space: tuple[int, ...]) -> Iterator[Box]:
 
 
 def _read(
-    images: Sequence[DatasetImage], number: int, time: int, channel: int, box: Box, what: str
+    images: Sequence[DatasetImage], stack: tuple[int, int, int], box: Box, what: str
 ) -> NDArray[Any]:
-    voxels = images[number].volume(time, channel).read(box)
+    """Return a part of an image's time and channel, if it can be used."""
+    place, time, channel = stack
+    voxels = images[place].volume(time, channel).read(box)
     if not np.isfinite(voxels).all():
         raise InputError(
-            f"The {what} of image {number}, time {time}, channel {channel}, where the number of "
+            f"The {what} of image {place}, time {time}, channel {channel}, where the number of "
             "iterations is sought, has voxels that are not finite (NaN or infinite): give the "
             "number, or replace them."
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_psf_distiller.deconvolution.datasets.channels import numbers_of_channels
 from napari_psf_distiller.deconvolution.datasets.cluster import waiting_for
 from napari_psf_distiller.deconvolution.datasets.inputs import model_of, result_layout
 from napari_psf_distiller.deconvolution.datasets.output import group_of
@@ -71,13 +72,21 @@ def works_of(
     iterations: Sequence[int],
     output: Path,
 ) -> list[list[Work]]:
-    """Return for each image what is to be done to each channel."""
+    """Return for each image what is to be done to each channel.
+
+    The numbers of iterations are those of the data set's channels; see `numbers_of_channels`.
+    """
+    wanted = {
+        (place, number): iterations[channel]
+        for channel, numbers in enumerate(numbers_of_channels(images))
+        for place, number in enumerate(numbers)
+    }
     return [
         [
             Work(
                 image,
                 psf.array,
-                iterations[channel],
+                wanted[number, channel],
                 model_of(image.layout, recipe, psf),
                 recipe.device,
                 recipe.fft,

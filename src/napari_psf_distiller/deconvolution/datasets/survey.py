@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from napari_psf_distiller.compute.engine import GIB
+from napari_psf_distiller.deconvolution.datasets.channels import channel_names
 from napari_psf_distiller.deconvolution.datasets.inputs import images_of
 from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.wording import sizes_text
 
 __all__ = ["Survey", "survey", "survey_of"]
-
-# Of more names than so many in all images, these are not the channels', but each image's own.
-MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -97,14 +95,11 @@ def survey(source: str | Path) -> Survey:
 def survey_of(images: Sequence[DatasetImage]) -> Survey:
     """Return what some images have in them; see `survey`."""
     layouts = [image.layout for image in images]
-    most = max((layout.channels for layout in layouts), key=len)
-    others = dict.fromkeys(name for layout in layouts for name in layout.channels)
-    every = (*most, *(name for name in others if name not in most))
-    named = len(set(most)) == len(most) and len(every) <= max(len(most), MOST_NAMED)
+    channels, named = channel_names(images)
     return Survey(
         positions=tuple(image.name for image in images),
         times=max(layout.size("t") for layout in layouts),
-        channels=every if named else most,
+        channels=channels,
         named=named,
         shapes=tuple(dict.fromkeys(layout.space for layout in layouts)),
         spacing=layouts[0].spacing,

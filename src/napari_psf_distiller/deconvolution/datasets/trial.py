@@ -17,6 +17,7 @@ from napari_psf_distiller.compute.threads import host_threads
 from napari_psf_distiller.datasets import Volume
 from napari_psf_distiller.datasets.ome_zarr import ImageLayout
 from napari_psf_distiller.deconvolution.attempts import attempts_on
+from napari_psf_distiller.deconvolution.datasets.channels import numbers_of_channels
 from napari_psf_distiller.deconvolution.datasets.inputs import images_of, psfs_of, spacing_of
 from napari_psf_distiller.deconvolution.datasets.iterations import (
     SOUGHT_WITHIN,
@@ -143,7 +144,8 @@ def try_dataset_steps(
     The region may be a function that is asked when the layout of the chosen image is known.
     """
     images = images_of(source)
-    image = images[_place(position, [one.name for one in images], "position", source)]
+    of_position = _place(position, [one.name for one in images], "position", source)
+    image = images[of_position]
     layout = image.layout
     names = layout.channels or ("",) * layout.size("c")
     of_channel = _place(channel, names, "channel", source)
@@ -178,7 +180,9 @@ def try_dataset_steps(
 
     def seek(settings: Deconvolve, on_image: PSFOnImage, _: Model) -> Steps[Enough]:
         # As for the long run, where there is light.
-        lit = yield from part_with_light(images, of_channel)
+        channels = numbers_of_channels(images)
+        numbers = next(one for one in channels if one[of_position] == of_channel)
+        lit = yield from part_with_light(images, numbers)
         if lit is None:
             raise InputError(
                 "The channel is constant in all stacks: there is no light. Choose another."
@@ -187,7 +191,7 @@ def try_dataset_steps(
         # To continue a PSF takes seconds to minutes: that of an image alike is taken.
         there = sought.layout
         if (there.space, spacing_of(there, recipe)) != (layout.space, spacing):
-            on_image = psfs_of(psf, [sought], wanted)[0][0][of_channel]
+            on_image = psfs_of(psf, [sought], wanted)[0][0][lit.channel]
         return (yield from enough_of(sought.layout, lit, on_image, wanted, engine))
 
     stacks = Counter[tuple[int, ...]]()
@@ -214,7 +218,7 @@ def try_dataset_steps(
         seek,
         work,
         # The long run seeks a number for each channel.
-        searches=max(one.layout.size("c") for one in images),
+        searches=len(numbers_of_channels(images)),
     )
     found_in = dict.fromkeys(one for attempt in attempts for one in attempt.warnings)
     return Trial(
