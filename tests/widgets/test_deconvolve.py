@@ -1,5 +1,6 @@
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import napari
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 from scipy import ndimage
+from varying import fitted
 
 from napari_psf_distiller import Deconvolve, SimulatedBeads, deconvolve, simulate_psf
 from napari_psf_distiller.compute import open_engine
@@ -328,3 +330,31 @@ def test_fft_and_memory_are_the_recipes(
     assert recipe_of(layer).provenance.device.endswith(" tiles")
     assert gui.runner.status.value.endswith(" tiles")
     assert told.errors == []
+
+
+def test_a_psf_that_changes_over_the_field_does_so_here(
+    user: Any, viewer: napari.Viewer, told: Any, tmp_path: Path
+) -> None:
+    psf = fitted()
+    psf.save(tmp_path / "field.psf.tif")
+    (layer,) = viewer.open(str(tmp_path / "field.psf.tif"), plugin="napari-psf-distiller")
+    values = np.random.default_rng(5).poisson(20, (8, 120, 160)).astype(np.float32)
+    placing = {"scale": psf.spacing, "units": ("micrometer",) * 3}
+    image = viewer.add_image(values, name="image", **placing)
+    gui = user.opens(NAME, image=image, psf=layer, **QUICK)
+    assert gui.field_y.native.isHidden()
+    (found,) = user.runs(gui)
+    assert "eigen-PSFs" in gui.runner.status.value
+    np.testing.assert_allclose(found.data, deconvolve(values, psf, 3, device="numpy"), rtol=1e-4)
+    # A part of the image has to say where it lies.
+    gui.image.value = viewer.add_image(values[:, 60:, 80:], name="part", **placing)
+    assert user.runs(gui) == []
+    assert "Say where it lies" in told.errors[0]
+    user.chooses(gui, over_field="placed")
+    assert not gui.field_y.native.isHidden()
+    (part,) = user.runs(user.chooses(gui, field_y=6.0, field_x=8.0))
+    expected = deconvolve(
+        values[:, 60:, 80:], psf, 3, device="numpy", over_field="placed", field_y=6.0, field_x=8.0
+    )
+    np.testing.assert_allclose(part.data, expected, rtol=1e-4)
+    assert told.warnings == []
