@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import dask
 import numpy as np
 import pytest
 from varying import fitted
@@ -44,7 +45,9 @@ def source(tmp_path_factory):
 
 def test_each_region_has_the_psfs_of_its_place(source, scheduler, tmp_path):
     output = tmp_path / "out.zarr"
-    done = finish(deconvolve_dataset_steps(source, PSF, output, RECIPE, scheduler=scheduler))
+    # Whatever dask holds to be a lot, it warns of none.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 kB"}):
+        done = finish(deconvolve_dataset_steps(source, PSF, output, RECIPE, scheduler=scheduler))
     assert not done.failed
     assert done.regions > 1
     assert any("eigen-PSFs" in note for note in done.notes)

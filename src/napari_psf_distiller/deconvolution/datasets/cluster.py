@@ -41,6 +41,10 @@ PATIENCE, LOOK_EVERY = 120.0, 1.0
 # Where dask has the environment that its workers are started in, and what of it is left out.
 SPAWN_ENVIRONMENT, TRIM = "distributed.nanny.pre-spawn-environ", "MALLOC_TRIM_THRESHOLD_"
 
+# With a region goes its PSF, of several kernels where it changes over the field. Dask would warn of
+# what takes far less time to send than the region to deconvolve.
+LARGE, MOST_SENT = "distributed.admin.large-graph-warning-threshold", "1 GiB"
+
 PACKAGE = "napari-psf-distiller"
 
 KEPT = "What is done is kept: start again with the same task."
@@ -89,7 +93,10 @@ def workers_of(
     DeviceMemoryError
         There is too little memory for a worker.
     """
+    import dask
+
     with ExitStack() as stack:
+        stack.enter_context(dask.config.set({LARGE: MOST_SENT}))
         if scheduler is None:
             yield _OfThisMachine(stack, _local_shares(workers, memory, device))
         else:
