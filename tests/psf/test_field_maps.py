@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 import warnings
 
 import numpy as np
@@ -247,6 +248,15 @@ def test_the_sentences():
     assert "changes over the field: FWHM z" in said
     assert "Coma: up to" in said
     assert "beads.csv" in said
+
+
+def test_a_small_tilt_is_told_with_its_digits():
+    said = varying_psf([]).field_maps(2, slide(tilt=(0.01, 0.0), noise=0.002)).sentences()
+    (sentence,) = [text for text in said if "tilted" in text]
+    found = re.search(r"tilted by (\S+) ± (\S+)° along y", sentence)
+    assert float(found[1]) == pytest.approx(np.degrees(0.01), abs=0.1)
+    assert 0 < float(found[2]) < 0.05
+    assert re.search(r"beads lie 2 nm off it", sentence)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.psf.angular_orders import OrderMap
+from napari_psf_distiller.wording import width_text
 
 __all__ = ["FieldMap", "FieldMaps", "FocusMap"]
 
@@ -23,6 +24,10 @@ ONE = "The PSF is one: the beads do not show that it changes over the field."
 
 # An angular order of a smaller part of the PSF, anywhere in the field, is not worth a sentence.
 LEAST_STRENGTH = 0.05
+
+
+# Of a degree, that of no slide matters.
+FINEST_DIGITS = 4
 
 
 class FieldMap(NamedTuple):
@@ -217,14 +222,22 @@ class FieldMaps:
 
 def _focus_text(focus: FocusMap) -> str:
     """Return how the beads' plane lies, in a sentence."""
-    (down, across), (down_error, across_error) = focus.tilt, focus.tilt_error
+    down, across = (
+        _degrees_text(slope, error)
+        for slope, error in zip(focus.tilt, focus.tilt_error, strict=True)
+    )
     curved = (
         ""
         if math.isnan(focus.sag)
-        else f", and its sides lie {focus.sag:.2f} ± {focus.sag_error:.2f} µm above its middle"
+        else f", and its sides lie {width_text(focus.sag, focus.sag_error)} above its middle"
     )
     return (
-        f"The plane of the beads is tilted by {down:.2f} ± {down_error:.2f}° along y and "
-        f"{across:.2f} ± {across_error:.2f}° along x{curved}; beads lie {focus.scatter:.2f} µm off "
-        "it (standard deviation)."
+        f"The plane of the beads is tilted by {down} along y and {across} along x{curved}; beads "
+        f"lie {width_text(focus.scatter)} off it (standard deviation)."
     )
+
+
+def _degrees_text(angle: float, error: float) -> str:
+    """Return an angle with as many digits as are known."""
+    digits = min(max(0, 1 - math.floor(math.log10(error))), FINEST_DIGITS) if error > 0 else 2
+    return f"{angle:.{digits}f} ± {error:.{digits}f}°"
