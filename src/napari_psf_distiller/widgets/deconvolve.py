@@ -25,8 +25,8 @@ from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers, viewer_of
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
-from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
-from napari_psf_distiller.widgets.layers.psf_layer import psf_of_layer
+from napari_psf_distiller.widgets.layers.note import LayerNote
+from napari_psf_distiller.widgets.layers.psf_layer import note_of_psf, psf_of_layer
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer, read_labels_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
@@ -183,7 +183,7 @@ def read_task(
     recipe = dataclasses.replace(
         source.recipe, deconvolve=settings, **FORM.taken(Recipe, parameters)
     )
-    return DeconvolveTask(source, kernel, own_note(psf.metadata), counting, recipe)
+    return DeconvolveTask(source, kernel, note_of_psf(psf), counting, recipe)
 
 
 def trial_steps(task: DeconvolveTask, region: Box | None) -> Steps[ShownTrial]:

@@ -374,12 +374,21 @@ def test_closed_it_does_not_look_for_clicks(
     assert gui.inspector.place.place is None
 
 
+@pytest.mark.parametrize(
+    ("name", "reader"), [("some.psf.tif", "napari-psf-distiller"), ("psf.tif", "napari")]
+)
 def test_one_that_is_read_from_a_file_has_its_places(
-    user: Any, viewer: napari.Viewer, opens: Any, tmp_path: Path, qtbot: QtBot
+    user: Any,
+    viewer: napari.Viewer,
+    opens: Any,
+    tmp_path: Path,
+    qtbot: QtBot,
+    name: str,
+    reader: str,
 ) -> None:
-    path = tmp_path / "some.psf.tif"
+    path = tmp_path / name
     widening_psf().save(path)
-    viewer.open(path, plugin="napari-psf-distiller")
+    viewer.open(path, plugin=reader)
     gui = opens()
     typed(qtbot, gui.inspector.place.y_field, "1.20")
     place = gui.inspector.place.place

@@ -11,8 +11,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF, read_psf
 from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_for_folder
 from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerChoice
-from napari_psf_distiller.widgets.layers.note import own_note
-from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
+from napari_psf_distiller.widgets.layers.psf_layer import note_of_psf, psf_shown
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 __all__ = ["NONE", "SAME", "PSFRows", "ReadPSF"]
@@ -177,7 +176,7 @@ class PSFRows(QWidget):
 
     def _of_layer(self, layer: Image) -> ReadPSF:
         source = read_image_layer(layer, "a PSF", self._find_viewer())
-        note, spacing = own_note(layer.metadata), source.recipe.spacing
+        note, spacing = note_of_psf(layer), source.recipe.spacing
         if spacing is None:
             raise InputError(
                 f"The PSF {layer.name!r} has no voxel size: set the layer's scale and units."

@@ -15,8 +15,12 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.at_place import PSFOverField, psf_at_place
 from napari_psf_distiller.recipe import Optics
-from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
-from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field, psf_of_layer
+from napari_psf_distiller.widgets.layers.note import LayerNote
+from napari_psf_distiller.widgets.layers.psf_layer import (
+    changes_over_field,
+    note_of_psf,
+    psf_of_layer,
+)
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
 
 if TYPE_CHECKING:
@@ -156,11 +160,13 @@ def subject_of(layer: Image | None) -> Subject:
     """
     source = read_image_layer(layer, "a PSF")
     assert layer is not None
-    note = own_note(layer.metadata)
+    note = note_of_psf(layer)
     errors, error, varying = None, None, None
     if note is not None:
         errors, error = note.fwhm_error, note.psf_error
         varying = _varying(source, note)
+        if error is None and varying is not None:
+            error = varying.error
     if errors is not None and len(errors) != len(np.shape(source.data)):
         errors = None
     return Subject(

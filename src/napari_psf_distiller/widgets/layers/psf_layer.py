@@ -1,16 +1,54 @@
 """The PSF that an image layer shows, with all that the step that wrote it knows of it."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from napari.layers import Layer
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf import PSF
-from napari_psf_distiller.widgets.layers.note import LayerNote
-from napari_psf_distiller.widgets.layers.source import Source
+from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.io import is_psf_file
+from napari_psf_distiller.psf import PSF, read_psf
+from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.layers.file_part import file_part_of
+from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
+from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, Source
 
-__all__ = ["changes_over_field", "psf_of_layer", "psf_shown"]
+__all__ = ["changes_over_field", "note_of_psf", "psf_of_layer", "psf_shown"]
+
+# What the files of layers that another reader opened say, once they were asked.
+_notes_of_files: WeakKeyDictionary[Layer, LayerNote | None] = WeakKeyDictionary()
+
+
+def note_of_psf(layer: Layer) -> LayerNote | None:
+    """Return what the layer of a PSF says of how it was made; None if nobody knows.
+
+    napari's own reader opens a PSF file of ours too, and gives its voxels alone: what else there is
+    of it is read here, once.
+    """
+    note = own_note(layer.metadata)
+    path = layer.source.path
+    if note is not None or path is None or file_part_of(layer) is not None:
+        return note
+    if layer not in _notes_of_files:
+        _notes_of_files[layer] = _note_of_file(path)
+    return _notes_of_files[layer]
+
+
+def _note_of_file(path: str) -> LayerNote | None:
+    if not is_psf_file(path):
+        return None
+    try:
+        psf = read_psf(path)
+    except InputError:
+        # Whoever reads the layer's voxel size says what is wrong with the file.
+        return None
+    recipe = psf.recipe or Recipe(preprocess=NOT_PREPROCESSED)
+    return LayerNote(StepId.OPEN, recipe, Path(path).name, psf=psf)
 
 
 def psf_shown(array: NDArray[Any], spacing: tuple[float, ...], note: LayerNote | None) -> PSF:

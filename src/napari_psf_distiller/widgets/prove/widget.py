@@ -18,7 +18,7 @@ from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
 from napari_psf_distiller.widgets.layers.note import own_note
-from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field
+from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field, note_of_psf
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
@@ -67,7 +67,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
     def ask_over_field() -> None:
         layer = gui.psf.value
-        gui.over_field.visible = layer is not None and changes_over_field(own_note(layer.metadata))
+        gui.over_field.visible = layer is not None and changes_over_field(note_of_psf(layer))
 
     gui.psf.changed.connect(ask_over_field)
     ask_over_field()
@@ -150,7 +150,7 @@ def prove_psf(
         return Task(
             image=source,
             psf=kernel,
-            note=own_note(psf.metadata),
+            note=note_of_psf(psf),
             beads=None if found is None else found.table,
             points=None if found is None else found.source,
             deconvolved=before,
