@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_psf_distiller.psf.field import PSFField, field_degrees, field_polynomials
+from napari_psf_distiller.psf.field import (
+    PSFField,
+    field_degrees,
+    field_patterns,
+    field_polynomials,
+)
 
 EXTENT = ((5.0, 35.0), (5.0, 55.0))
 
@@ -31,16 +36,44 @@ def field_of(degree: int = 2, **changes) -> PSFField:
 edges = st.tuples(st.floats(-100, 1000), st.floats(1, 3000)).map(lambda e: (e[0], e[0] + e[1]))
 
 
-@given(degree=st.integers(0, 4), extent=st.tuples(edges, edges))
-def test_polynomials_are_orthonormal_over_the_rectangle(degree, extent):
+@given(degree=st.integers(0, 6), extent=st.tuples(edges, edges))
+def test_polynomials_of_the_same_turns_are_orthonormal_over_the_rectangle(degree, extent):
     # Gauss's places and weights: exact for the products of two.
     nodes, weights = np.polynomial.legendre.leggauss(degree + 1)
     y, x = ((nodes + 1) / 2 * (last - first) + first for first, last in extent)
     places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
     values = field_polynomials(degree, extent, places)
     gram = (values.T * np.outer(weights, weights).ravel() / 4) @ values
-    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-9)
-    assert len(field_degrees(degree)) == len(gram) == (degree + 1) * (degree + 2) // 2
+    patterns = field_patterns(degree)
+    assert len(patterns) == len(gram) == (degree + 1) * (degree + 2) // 2
+    for turns in range(degree + 1):
+        cosines, sines = (
+            [n for n, pattern in enumerate(patterns) if pattern.turns == sign * turns]
+            for sign in (1, -1)
+        )
+        mean = gram[np.ix_(cosines, cosines)]
+        if turns:
+            mean = (mean + gram[np.ix_(sines, sines)]) / 2
+        np.testing.assert_allclose(mean, np.eye(len(mean)), atol=1e-9)
+    np.testing.assert_allclose(values[:, 0], 1)
+
+
+@pytest.mark.parametrize("degree", [1, 4, 6])
+def test_polynomials_turn_with_the_place(degree):
+    # A square field that is turned by 90 degrees: cosines and sines of l turns by l times as much.
+    extent = ((10.0, 70.0), (-5.0, 55.0))
+    places = np.array([[22.0, 50.0], [61.0, -3.0], [40.0, 40.0]])
+    middle = np.array([40.0, 25.0])
+    y, x = (places - middle).T
+    turned = field_polynomials(degree, extent, np.stack([x, -y], axis=1) + middle)
+    values = field_polynomials(degree, extent, places)
+    patterns = field_patterns(degree)
+    for column, (of, turns) in enumerate(patterns):
+        angle = turns * np.pi / 2
+        other = patterns.index((of, -turns))
+        expected = np.cos(angle) * values[:, column]
+        expected = expected - np.sin(angle) * values[:, other] if turns else expected
+        np.testing.assert_allclose(turned[:, column], expected, atol=1e-9)
 
 
 def test_amplitudes_at_a_place_are_the_polynomials_sum():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.voxel_psf import PSFOnGrid
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.measure.widths import profile_width_slope
 from napari_psf_distiller.negative_values import without_negative_values
 
-__all__ = ["PSFErrors", "change_errors", "psf_errors"]
+__all__ = ["ChangeErrors", "PSFErrors", "change_errors", "inverses", "psf_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +41,25 @@ class PSFErrors(NamedTuple):
 
     voxels: NDArray[np.float32]
     widths: tuple[float, ...]
+
+
+class ChangeErrors(NamedTuple):
+    """Standard errors of what a polynomial of the place adds to a PSF, of the mean square 1.
+
+    Attributes
+    ----------
+    voxels : numpy.ndarray
+        float32, (Z, Y, X): of the voxels of the PSF with the sum 1.
+    widths : tuple of float
+        By which they make the full width at half maximum along each axis uncertain, in voxels.
+    orders : tuple of float
+        For each angular order of the basis: the root of the sum over the voxels of its variance,
+        relative to the PSF's own root of the sum of squares.
+    """
+
+    voxels: NDArray[np.float32]
+    widths: tuple[float, ...]
+    orders: tuple[float, ...]
 
 
 def psf_errors(
@@ -72,13 +93,77 @@ def psf_errors(
     much as lies in the window's outermost twentieth. What beads differ by more than the camera's
     noise is in the weights, and so in the errors: see `JointModel.update_noise`.
     """
-    starts = np.cumsum([0, *(len(matrix) for matrix in state.precision)])
     factors = _covariance_roots(state.precision)
     psf, total = basis.psf(coefficients, displacement), basis.total(coefficients)
     sum_doubt = total_variance + _light_at_rim(psf) ** 2
     variance = basis.variance(factors, displacement) + sum_doubt * psf**2
     voxels = (np.sqrt(variance) / total).astype(np.float32)
+    return PSFErrors(voxels, _width_errors(basis, coefficients, factors, displacement))
+
+
+def change_errors(
+    basis: FourierBessel,
+    coefficients: Floats,
+    covariances: Sequence[Sequence[Floats]],
+    displacement: float = 0.0,
+) -> ChangeErrors:
+    """Return the standard errors of what a PSF changes by over the field.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        Of the mean PSF; its sum may be any.
+    covariances : sequence of sequence of numpy.ndarray
+        Of each of some polynomials of the place, for each term, the covariance of the coefficients.
+    displacement : float
+        By which the PSF is displaced along z, in voxels, where it is looked at.
+    """
+    on_voxels = basis.on_voxels
+    means = [np.mean(of_term, axis=0) for of_term in zip(*covariances, strict=True)]
+    orders = [order for order, _ in basis.terms]
+    # What points along the radius points anywhere: cosine and sine have the same share.
+    shared = [
+        np.mean([mean for mean, own in zip(means, orders, strict=True) if own == order], axis=0)
+        for order in orders
+    ]
+    roots = [_root(matrix) for matrix in shared]
+    variance = on_voxels.variance(roots, displacement)
+    norm = float(coefficients @ coefficients)
+    energies = [
+        sum(float(np.trace(mean)) for mean, own in zip(means, orders, strict=True) if own == order)
+        for order in basis.orders
+    ]
+    return ChangeErrors(
+        (np.sqrt(variance) / on_voxels.total(coefficients)).astype(np.float32),
+        _width_errors(on_voxels, coefficients, roots, displacement),
+        tuple(math.sqrt(energy / norm) for energy in energies),
+    )
+
+
+def _root(covariance: Floats) -> Floats:
+    """Return R with the covariance R R^T; of one that is 0, without columns."""
+    if not covariance.any():
+        return np.zeros((len(covariance), 0))
+    root: Floats = linalg.cholesky(covariance, lower=True, check_finite=False)
+    return root
+
+
+def inverses(precisions: Sequence[Floats]) -> list[Floats]:
+    """Return the covariances of some terms' coefficients by their precisions; see `Linearised`."""
+    return [
+        np.zeros((len(matrix),) * 2) if matrix.ndim == 1 else linalg.inv(matrix, check_finite=False)
+        for matrix in precisions
+    ]
+
+
+def _width_errors(
+    basis: PSFOnGrid, coefficients: Floats, roots: Sequence[Floats], displacement: float
+) -> tuple[float, ...]:
+    """Return the standard errors of the widths, in voxels; NaN where there is no width."""
+    starts = np.cumsum([0, *(len(root) for root in roots)])
     # Through the brightest voxel, as widths are measured.
+    psf = basis.psf(coefficients, displacement)
     top = tuple(int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
     widths = []
     for axis, n in enumerate(basis.shape):
@@ -88,29 +173,9 @@ def psf_errors(
         _, values_at = basis.profile_gradient(axis, displacement, top)
         slope = profile_width_slope(values_at @ coefficients) @ values_at
         parts = np.split(slope, starts[1:-1])
-        pieces = [root.T @ part for root, part in zip(factors, parts, strict=True)]
+        pieces = [root.T @ part for root, part in zip(roots, parts, strict=True)]
         widths.append(float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces))))
-    return PSFErrors(voxels, tuple(widths))
-
-
-def change_errors(
-    basis: PSFOnGrid, precision: Sequence[Floats], total: float, displacement: float = 0.0
-) -> NDArray[np.float32]:
-    """Return the standard errors of the voxels of what a PSF changes by over the field.
-
-    Parameters
-    ----------
-    basis : PSFOnGrid
-        See `psf_errors`.
-    precision : sequence of numpy.ndarray
-        For each term, the curvature by the coefficients of what is added.
-    total : float
-        The PSF's sum.
-    displacement : float
-        See `psf_errors`.
-    """
-    variance = basis.variance(_covariance_roots(precision), displacement)
-    return (np.sqrt(variance) / total).astype(np.float32)
+    return tuple(widths)
 
 
 def _covariance_roots(precision: Sequence[Floats]) -> list[Floats]:

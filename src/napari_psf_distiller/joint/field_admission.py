@@ -10,20 +10,19 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.basis.extension import (
     EVIDENCE_COMBINATIONS,
-    MIN_EVIDENCE_NATS,
     extended_basis,
     term_priors,
 )
-from napari_psf_distiller.joint.basis.field_evidence import (
+from napari_psf_distiller.joint.basis.field_evidence import kinds_with_evidence
+from napari_psf_distiller.joint.basis.field_priors import (
     FieldScales,
-    field_evidence,
     field_priors,
     symmetric_precision,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.field_model import PolynomialField
 from napari_psf_distiller.joint.model.model import JointModel
-from napari_psf_distiller.psf.field import Extent
+from napari_psf_distiller.psf.field import Extent, field_patterns
 
 __all__ = ["AdmittedField", "field_with_evidence"]
 
@@ -31,18 +30,22 @@ logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 
-# Polynomials up to this degree are looked at: field curvature is of the second, and what it does to
-# a PSF, whose shape is not linear in the focus, of the fourth. So many degrees are looked at
-# together.
-MAX_DEGREE, DEGREES_AT_ONCE = 4, 2
+# Field curvature is a polynomial of the second degree, and what it does to a PSF, whose shape is
+# not linear in the focus, of the fourth and sixth: of optics that are symmetrical about their axis
+# there are few changes of each degree. Of all others these degrees are looked at.
+MAX_SYMMETRICAL_DEGREE, MAX_DEGREE = 6, 4
 
 # Angular orders of the PSF that are looked at: spherical aberration has 0, coma 1, astigmatism 2,
 # trefoil 3.
 MAX_ORDER = 4
 
-# Polynomials need at least this many times as many beads, and these must be spread so that each
-# combination of the polynomials has at least this part of its mean square over the field.
-MIN_BEADS_PER_POLYNOMIAL, MIN_MEAN_SQUARE = 3.0, 0.05
+# A first change is admitted with this much evidence, since beads that lie in each other's light can
+# feign some; and others where there is one. Some hundred kinds are looked at, and in fields without
+# any the largest evidence is about 7.
+MIN_FIRST_NATS, MIN_NATS = 50.0, 20.0
+
+# Beads that are needed at least, and how many for each polynomial.
+MIN_BEADS, MIN_BEADS_PER_POLYNOMIAL = 12, 3.0
 
 
 class AdmittedField(NamedTuple):
@@ -58,7 +61,7 @@ class AdmittedField(NamedTuple):
         Of each term, of the mean PSF.
     field_model : PolynomialField
     scales : mapping
-        How strong each change is; see `field_evidence`.
+        How strong each change is; see `kinds_with_evidence`.
     variation_priors : list of list of (numpy.ndarray or None)
         Of each of the modes but the first.
     """
@@ -89,49 +92,58 @@ def field_with_evidence(
         None where there is no evidence for more than the model has.
     """
     basis, field_model = model.basis, model.field_model
-    known, extent = 0, _extent_of(model)
+    known, extent = field_patterns(0), _extent_of(model)
     if isinstance(field_model, PolynomialField):
-        known, extent = field_model.degree, field_model.extent
-    degrees = [
-        degree
-        for degree in range(known + 1, min(known + DEGREES_AT_ONCE, MAX_DEGREE) + 1)
-        if _is_told(PolynomialField(degree, extent), model.centres_used)
-    ]
-    if not degrees:
+        known, extent = field_model.patterns, field_model.extent
+    symmetrical, most = _affordable_degrees(int(model.fits_psf.sum()))
+    if not symmetrical:
         return None
-    trial = PolynomialField(max(degrees), extent)
-    stacks = model.stacked(trial)
-    of_degrees = {
-        degree: [stack for stack, own in zip(stacks, trial.degrees, strict=True) if own == degree]
-        for degree in degrees
-    }
     highest = MAX_ORDER if max_angular_order is None else min(MAX_ORDER, max_angular_order)
     orders = tuple(sorted({*basis.orders, *range(highest + 1)}))
     envelope = basis.envelope(model.coefficients)
-    wide = extended_basis(basis, model.coefficients, basis.band, orders, EVIDENCE_COMBINATIONS)
-    evidence = field_evidence(wide, envelope, of_degrees)
-    found = {key: one.scale for key, one in evidence.items() if one.nats > MIN_EVIDENCE_NATS}
-    if not found:
-        logger.info("joint fit: no evidence for changes over the field of degree %s", degrees)
-        return None
-    logger.info(
-        "joint fit: changes over the field admitted, %s",
-        ", ".join(f"order {order} of degree {degree}" for order, degree in sorted(found)),
+    wide = extended_basis(
+        basis, model.coefficients, basis.band, orders, EVIDENCE_COMBINATIONS, alike=True
     )
-    grown = PolynomialField(max(degree for _, degree in found), extent)
-    orders = tuple(sorted({*basis.orders, *(order for order, _ in found)}))
-    extended = extended_basis(basis, model.coefficients, basis.band, orders)
+    looked_at = PolynomialField(field_patterns(symmetrical), extent)
+    evidence = kinds_with_evidence(
+        wide,
+        envelope,
+        model.bead_gradients(wide),
+        looked_at.patterns,
+        looked_at.weights(model.centres[model.fits_psf]),
+        model.field_scales,
+        lambda kind: kind.degree <= (symmetrical if kind.is_symmetrical else most),
+        MIN_FIRST_NATS if len(known) == 1 else MIN_NATS,
+    )
+    if not evidence:
+        logger.info("joint fit: no evidence for more changes over the field")
+        return None
+    for (order, degree, turns, direction), (_, nats) in evidence.items():
+        logger.info(
+            "joint fit: change over the field of order %d, degree %d, %d turns, %s: %.0f nats",
+            *(order, degree, turns, direction, nats),
+        )
+    needed = {(kind.degree, abs(kind.turns)) for kind in evidence}
+    added = tuple(
+        pattern
+        for pattern in looked_at.patterns
+        if (pattern.degree, abs(pattern.turns)) in needed and pattern not in known
+    )
+    grown = PolynomialField((*known, *added), extent)
+    orders = tuple(sorted({*basis.orders, *(kind.order for kind in evidence)}))
+    extended = extended_basis(basis, model.coefficients, basis.band, orders, alike=True)
     parameters = np.zeros((grown.modes, extended.size))
     for row, own in zip(parameters, model.parameters, strict=False):
         row[:] = extended.projected(basis, own)
-    scales = {**model.field_scales, **found}
+    scales = {**model.field_scales, **{kind: one.scale for kind, one in evidence.items()}}
+    symmetric = symmetric_precision(extended, envelope)
     return AdmittedField(
         extended,
         parameters,
         term_priors(extended, model.priors[0], {}),
         grown,
         scales,
-        field_priors(extended, symmetric_precision(extended, envelope), grown.degrees[1:], scales),
+        field_priors(extended, symmetric, grown.patterns[1:], scales),
     )
 
 
@@ -141,9 +153,18 @@ def _extent_of(model: JointModel) -> Extent:
     return (low[1], high[1]), (low[2], high[2])
 
 
-def _is_told(field_model: PolynomialField, centres: Floats) -> bool:
-    """Return whether beads are enough, and spread enough, for a field's polynomials."""
-    if len(centres) < MIN_BEADS_PER_POLYNOMIAL * field_model.modes:
-        return False
-    values = field_model.weights(centres)
-    return bool(np.linalg.eigvalsh(values.T @ values / len(centres))[0] >= MIN_MEAN_SQUARE)
+def _affordable_degrees(beads: int) -> tuple[int, int]:
+    """Return the highest degrees that beads are enough for: of symmetrical changes, and of all."""
+    if beads < MIN_BEADS:
+        return 0, 0
+    found = []
+    for highest, symmetrical in ((MAX_SYMMETRICAL_DEGREE, True), (MAX_DEGREE, False)):
+        fitting = [
+            degree
+            for degree in range(highest + 1)
+            if MIN_BEADS_PER_POLYNOMIAL
+            * sum(not symmetrical or 0 <= of.turns <= MAX_ORDER for of in field_patterns(degree))
+            <= beads
+        ]
+        found.append(max(fitting, default=0))
+    return found[0], found[1]

@@ -39,6 +39,9 @@ FIRST_FIT_BEADS = 16
 # first PSF.
 FIRST_FIT_LOG_AMPLITUDE = 1.2
 
+# How often, at most, changes of the PSF over the field are looked for, each time with those found.
+MAX_FIELD_ADMISSIONS = 3
+
 # A linear solution ends where it gains less than this part of what the round gained: the first PSF,
 # from a Gaussian's centres, need not be found to the end.
 FIRST_GAIN_RATIO = 0.01
@@ -143,7 +146,9 @@ def _vary_over_field_while_evident(
     fit: FitOperations, solution: Solution[Judgement]
 ) -> Steps[Solution[Judgement]]:
     """Let the PSF change over the field where the beads show it; return the solution with it."""
-    while fit.spent < fit.settings.most_iterations and fit.vary_over_field():
+    for _ in range(MAX_FIELD_ADMISSIONS):
+        if fit.spent >= fit.settings.most_iterations or not fit.vary_over_field():
+            break
         solution = yield from alternate_until_converged(fit, solution.judgement)
     return solution
 

@@ -37,7 +37,8 @@ class Linearised:
     precisions : list of list of numpy.ndarray
         For each mode, for each of the basis's terms (its coefficients, the same): about the
         curvature by its coefficients, as if each bead stood alone on its nearest voxel, and as if
-        the modes were orthogonal over the beads.
+        the modes were orthogonal over the beads. Of coefficients that are held it is (its
+        coefficients,), 1.
     background_blocks : list of numpy.ndarray
         The curvature by the background: a block (its coefficients, the same) for each image.
     coupling : numpy.ndarray
@@ -98,14 +99,15 @@ class Linearised:
         through = solved_by_background(self.coupling)
         complement = matrices[0] - SCHUR_FRACTION * self.schur_term
         factors = [
-            linalg.cho_factor(matrix, check_finite=False) for matrix in (complement, *matrices[1:])
+            linalg.cho_factor(matrix, check_finite=False) if matrix.ndim > 1 else None
+            for matrix in (complement, *matrices[1:])
         ]
 
         def times(vector: Floats) -> Floats:
             *parts, level = np.split(vector, ends)
             parts[0] = parts[0] - through.T @ level
             solved = [
-                linalg.cho_solve(factor, part, check_finite=False)
+                part if factor is None else linalg.cho_solve(factor, part, check_finite=False)
                 for factor, part in zip(factors, parts, strict=True)
             ]
             level = solved_by_background(level) - through @ solved[0]

@@ -13,7 +13,13 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.joint.basis.extension import extended_basis
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.errors import PSFErrors, change_errors, psf_errors
+from napari_psf_distiller.joint.errors import (
+    ChangeErrors,
+    PSFErrors,
+    change_errors,
+    inverses,
+    psf_errors,
+)
 from napari_psf_distiller.joint.grid_refinement import unresolved_axes
 from napari_psf_distiller.joint.judging import check_one_kind
 from napari_psf_distiller.joint.linearised import Linearised
@@ -281,17 +287,24 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
         return None
     total, weights = model.total, model.positions.field_weights[model.used]
     light = model.amplitudes[model.used] ** 2
-    degrees = np.array(field_model.degrees)
-    voxels = [errors.of_psf.voxels]
+    gram = (weights.T * light) @ weights / light.sum()
+    degrees = [pattern.degree for pattern in field_model.patterns]
+    coefficients = model.coefficients
+    mean = change_errors(basis, coefficients, [inverses(state.precision)], errors.fraction)
+    # The mean PSF's voxels have the doubt about its sum, too.
+    found = [mean._replace(voxels=errors.of_psf.voxels, widths=errors.of_psf.widths)]
     for degree in range(1, field_model.degree + 1):
-        modes = np.flatnonzero(degrees == degree)
+        modes = [mode for mode, of in enumerate(degrees) if of == degree]
         # They differ by how evenly the beads lie, which the polynomials' Gram matrix has.
-        share = np.mean([light @ weights[:, mode] ** 2 for mode in modes]) / light.sum()
-        precision = [
-            np.mean([state.precisions[mode][term] for mode in modes], axis=0) / share
-            for term in range(len(basis.terms))
+        covariances = [
+            [gram[mode, mode] * inverse for inverse in inverses(state.precisions[mode])]
+            for mode in modes
         ]
-        voxels.append(change_errors(basis.on_voxels, precision, total, errors.fraction))
+        found.append(
+            change_errors(basis, coefficients, covariances, errors.fraction)
+            if modes
+            else ChangeErrors(np.zeros_like(mean.voxels), (0.0,) * 3, (0.0,) * len(mean.orders))
+        )
     sz, sy, sx = basis.spacing
     _, rows, columns = model.bead_image.intensity.shape
     _, height, width = model.bead_image.spacing
@@ -300,12 +313,14 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
         extent=field_model.extent,
         image_shape=(rows, columns),
         pixel=(height, width),
-        amplitudes=np.stack(
-            [np.array(basis.psf_amplitudes(mode / total)) for mode in model.parameters]
+        amplitudes=field_model.with_all_patterns(
+            np.stack([np.array(basis.psf_amplitudes(mode / total)) for mode in model.parameters])
         ),
-        gram=(weights.T * light) @ weights / light.sum(),
+        gram=field_model.gram_of_all(gram),
         spacing=(sz, sy, sx),
-        errors=np.stack([_about_plane(part, errors.planes) for part in voxels]),
+        errors=np.stack([_about_plane(part.voxels, errors.planes) for part in found]),
+        width_errors=np.array([part.widths for part in found]) * model.bead_image.spacing,
+        order_errors=np.array([part.orders for part in found]),
     )
 
 

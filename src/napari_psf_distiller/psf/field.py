@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-__all__ = ["Extent", "PSFField", "field_degrees", "field_polynomials"]
+__all__ = [
+    "Extent",
+    "PSFField",
+    "Pattern",
+    "field_degrees",
+    "field_patterns",
+    "field_polynomials",
+]
 
 Floats = NDArray[np.float64]
 
@@ -20,22 +27,54 @@ Extent = tuple[tuple[float, float], tuple[float, float]]
 # In a file's mapping of arrays these have this before their names.
 PREFIX = "field."
 
+# Of these each degree has one; a file may lack them.
+ERRORS = ("errors", "width_errors", "order_errors")
+
+
+class Pattern(NamedTuple):
+    """One of the polynomials of the place.
+
+    With the polar coordinates r and theta about the middle of the field it is a polynomial of r
+    times cos(turns theta), or, of negative turns, times sin(-turns theta).
+
+    Attributes
+    ----------
+    degree : int
+    turns : int
+        At most the degree in magnitude, and even where that is even.
+    """
+
+    degree: int
+    turns: int
+
+
+def field_patterns(degree: int) -> tuple[Pattern, ...]:
+    """Return the polynomials of the field up to a degree; see `field_polynomials`."""
+    return tuple(
+        Pattern(of, sign * turns)
+        for of in range(degree + 1)
+        for turns in range(of % 2, of + 1, 2)
+        for sign in ((1, -1) if turns else (1,))
+    )
+
 
 def field_degrees(degree: int) -> tuple[int, ...]:
     """Return the degree of each polynomial of the field, up to one; see `field_polynomials`."""
-    return tuple(sum(pair) for pair in _pairs(degree))
+    return tuple(pattern.degree for pattern in field_patterns(degree))
 
 
 def field_polynomials(degree: int, extent: Extent, places: Floats) -> Floats:
     """Return the polynomials that a PSF changes by over the field, at some places.
 
-    They are products of Legendre's polynomials of y and of x, orthonormal over a rectangle: the
-    first one is 1, and the others are 0 in the mean.
+    They are polynomials of the distance from the rectangle's middle times cosines and sines of
+    multiples of the angle there, as Zernike's are: optics that are symmetrical about their axis
+    have aberrations of few of them. Those of the same cosine or sine are orthonormal over the
+    rectangle, in the mean of cosine and sine; the first one is 1.
 
     Parameters
     ----------
     degree : int
-        The highest sum of a product's two degrees.
+        The highest power of the distance.
     extent : tuple of tuple of float
         The rectangle: (first, last) along y and along x, in voxels of the bead image.
     places : numpy.ndarray
@@ -44,25 +83,46 @@ def field_polynomials(degree: int, extent: Extent, places: Floats) -> Floats:
     Returns
     -------
     numpy.ndarray
-        (places, polynomials).
+        (places, polynomials); see `field_patterns`.
 
     Examples
     --------
-    >>> extent = ((0.0, 100.0), (0.0, 200.0))
-    >>> field_polynomials(1, extent, np.array([[50.0, 200.0]])).round(3)
-    array([[1.   , 0.   , 1.732]])
+    >>> extent = ((0.0, 100.0), (0.0, 100.0))
+    >>> field_polynomials(1, extent, np.array([[50.0, 100.0]])).round(3)
+    array([[1.   , 1.718, 0.   ]])
     """
-    low, high = np.array(extent).T
-    y, x = (2 * (places - low) / np.maximum(high - low, 1) - 1).T
-    # Of the degree n the mean square over -1 to 1 is 1 / (2 n + 1).
-    norms = np.sqrt(2 * np.arange(degree + 1) + 1)
-    down, across = (legendre.legvander(place, degree) * norms for place in (y, x))
-    return np.stack([down[:, i] * across[:, j] for i, j in _pairs(degree)], axis=1)
+    (top, bottom), (left, right) = extent
+    radius = max(float(np.hypot(bottom - top, right - left)) / 2, 1.0)
+    y, x = (np.asarray(places) - [(top + bottom) / 2, (left + right) / 2]).T / radius
+    distance, angle = np.hypot(y, x), np.arctan2(y, x)
+    half_height, half_width = (bottom - top) / 2 / radius, (right - left) / 2 / radius
+    powers = distance[:, None] ** np.arange(degree + 1)
+    found = []
+    for of, turns in field_patterns(degree):
+        radial = powers @ _radial(degree, abs(turns), half_height, half_width)[of]
+        around = np.cos(turns * angle) if turns >= 0 else np.sin(-turns * angle)
+        found.append(radial * around)
+    return np.stack(found, axis=1)
 
 
-def _pairs(degree: int) -> list[tuple[int, int]]:
-    """Return the degrees along y and x of each polynomial."""
-    return [(total - along, along) for total in range(degree + 1) for along in range(total + 1)]
+@lru_cache(maxsize=64)
+def _radial(degree: int, turns: int, half_height: float, half_width: float) -> dict[int, Floats]:
+    """Return the coefficients of the powers of the distance, of each degree with these turns."""
+    # Gauss's places and weights are exact: the products are polynomials of y and x.
+    nodes, weights = np.polynomial.legendre.leggauss(degree + 1)
+    distance = np.hypot(half_height * nodes[:, None], half_width * nodes).ravel()
+    degrees = list(range(turns, degree + 1, 2))
+    roots = np.sqrt(np.outer(weights, weights).ravel() / 4)
+    _, upper = np.linalg.qr(roots[:, None] * distance[:, None] ** np.array(degrees))
+    # Positive far from the middle.
+    upper = upper * np.sign(np.diagonal(upper))[:, None]
+    # The mean square of a cosine is a half.
+    coefficients = np.linalg.inv(upper) * (2**0.5 if turns else 1.0)
+    found = {}
+    for column, of in enumerate(degrees):
+        found[of] = np.zeros(degree + 1)
+        found[of][degrees] = coefficients[:, column]
+    return found
 
 
 @dataclass(frozen=True)
@@ -85,13 +145,20 @@ class PSFField:
         see `FittedFunctions`.
     gram : numpy.ndarray
         (polynomials, polynomials): the polynomials' mean products over the beads, each counting by
-        its squared light.
+        its squared light, and what is known of them before: a large number on the diagonal is that
+        of a polynomial that was not fitted.
     spacing : tuple of float
         Size of the voxels of `errors` along z, y and x, in micrometres.
     errors : numpy.ndarray or None
         float32, (degrees, Z, Y, X), the PSF's centre in the middle: for each degree the standard
         errors of the voxels of what a polynomial adds that is 1 in the mean square over the beads;
         of degree 0, of the mean PSF, of the sum 1.
+    width_errors : numpy.ndarray or None
+        (degrees, 3): the same of the full width at half maximum along z, y and x, in micrometres.
+    order_errors : numpy.ndarray or None
+        (degrees, orders): the same of each angular order of the terms, the lowest first: the root
+        of the sum of its voxels' variances, relative to the root of the sum of the squares of the
+        mean PSF's voxels.
     """
 
     degree: int
@@ -102,6 +169,8 @@ class PSFField:
     gram: Floats = field(repr=False)
     spacing: tuple[float, float, float]
     errors: NDArray[np.float32] | None = field(default=None, repr=False)
+    width_errors: Floats | None = field(default=None, repr=False)
+    order_errors: Floats | None = field(default=None, repr=False)
 
     def amplitudes_at(self, y: float, x: float) -> Floats:
         """Return the amplitudes of the PSF at a place, (terms, waves, radial)."""
@@ -178,8 +247,10 @@ class PSFField:
             "gram": self.gram,
             "spacing": np.array(self.spacing),
         }
-        if self.errors is not None:
-            found["errors"] = self.errors
+        for name in ERRORS:
+            errors = getattr(self, name)
+            if errors is not None:
+                found[name] = errors
         return {PREFIX + name: values for name, values in found.items()}
 
     @classmethod
@@ -201,11 +272,11 @@ class PSFField:
         degree = int(own["degree"])
         amplitudes, gram = (np.asarray(own[name], np.float64) for name in ("amplitudes", "gram"))
         count = len(field_degrees(degree))
-        errors = own.get("errors")
+        errors = {name: own.get(name) for name in ERRORS}
         if (
             (amplitudes.ndim, len(amplitudes)) != (4, count)
             or gram.shape != (count, count)
-            or (errors is not None and len(errors) != degree + 1)
+            or any(some is not None and len(some) != degree + 1 for some in errors.values())
         ):
             raise ValueError("The field's polynomials and their amplitudes do not agree.")
         (top, bottom), (left, right) = own["extent"].astype(np.float64).tolist()
@@ -220,5 +291,5 @@ class PSFField:
             amplitudes=amplitudes,
             gram=gram,
             spacing=(sz, sy, sx),
-            errors=None if errors is None else np.asarray(errors, np.float32),
+            **errors,
         )

@@ -38,7 +38,7 @@ def even(envelope):
 
 def term(size, envelope=None, most: int = 300) -> Term:
     waves, bessel, weights = functions(*size)
-    return Term(2, False, waves, bessel, weights, envelope, most)
+    return Term(waves, bessel, weights, envelope, most)
 
 
 def values_of(of: Term):

@@ -96,6 +96,8 @@ def _field_change(functions: FittedFunctions, over_field: PSFField) -> _FieldCha
 
 
 def _values_at(functions: FittedFunctions, y: float, x: float) -> Floats:
-    """Return the PSF at a place, on the fitted voxels, its brightest in the middle."""
+    """Return the PSF at a place, on the fitted voxels, of the sum 1."""
     own = functions.at(y, x)
-    return own.evaluate(own.spacing, own.window).values
+    values = own.values(own.spacing, own.window, own.centre)
+    scaled: Floats = values / values.sum()
+    return scaled

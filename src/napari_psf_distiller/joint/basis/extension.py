@@ -126,6 +126,8 @@ def extended_basis(
     band: Band,
     orders: tuple[int, ...],
     most: int = MAX_COMBINATIONS,
+    *,
+    alike: bool = False,
 ) -> FourierBessel:
     """Return a basis for a PSF of another band and other angular orders.
 
@@ -140,12 +142,19 @@ def extended_basis(
     orders : tuple of int
     most : int
         Combinations of functions of each order beyond 0.
+    alike : bool
+        See `FourierBessel`.
     """
     parts = basis.window, basis.spacing, band, basis.diameter
     if orders == (0,):
         return FourierBessel(*parts, sampling=basis.sampling)
     return FourierBessel(
-        *parts, orders, basis.envelope(coefficients), most, sampling=basis.sampling
+        *parts,
+        orders,
+        basis.envelope(coefficients),
+        most,
+        sampling=basis.sampling,
+        alike=alike,
     )
 
 

@@ -2,87 +2,211 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
-from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.joint.basis.field_patterns import (
+    ChangeKind,
+    kind_of,
+    turned_back,
+)
+from napari_psf_distiller.joint.basis.field_priors import FieldScales
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import (
     SCALE_BOUNDS,
     OrderEvidence,
     OrderScale,
-    Stack,
-    evidence_of,
-    independent,
     likeliest_scale,
-    order_precision,
-    order_scale,
-    whitened_gradients,
 )
-from napari_psf_distiller.joint.basis.spectrum_prior import prior_precision
+from napari_psf_distiller.psf.field import Pattern
 
-__all__ = [
-    "FieldScales",
-    "field_evidence",
-    "field_priors",
-    "field_scales",
-    "symmetric_precision",
-]
+__all__ = ["BeadGradients", "kinds_with_evidence"]
 
 Floats = NDArray[np.float64]
-
-# By the angular order of the PSF and the degree of the field's polynomials: how strong they are,
-# in units of what the envelope lets through.
-FieldScales = Mapping[tuple[int, int], OrderScale]
 
 # Combinations of the functions of order 0 that the evidence looks at: those of the largest variance
 # within the envelope.
 SYMMETRIC_COMBINATIONS = 100
 
+# Changes must have at least this part of the largest evidence: those that optics have which are
+# symmetrical about their axis, and others. What the model lacks as long as a strong change is not
+# fitted looks like many weak ones; where it is, they can be looked at again.
+SYMMETRICAL_PART, OTHER_PART = 0.01, 0.1
 
-def field_evidence(
-    basis: FourierBessel, envelope: Floats, stacks: Mapping[int, Sequence[Stack]]
-) -> dict[tuple[int, int], OrderEvidence]:
-    """Return what the residuals of a model say of changes of its PSF with the place.
+
+class BeadGradients(NamedTuple):
+    """What a model leaves of each bead, by the PSF's coefficients.
+
+    Attributes
+    ----------
+    terms : list of numpy.ndarray
+        For each term of a basis, (beads, coefficients): the gradient of the likelihood.
+    shares : numpy.ndarray
+        (beads,): each bead's part of the information of all.
+    stacked_weight : numpy.ndarray
+        float32, of the window's shape; see `Linearised.stacked_weight`.
+    """
+
+    terms: list[Floats]
+    shares: Floats
+    stacked_weight: NDArray[np.float32]
+
+
+class _Observations(NamedTuple):
+    """What beads say of combinations of an angular order's coefficients that are independent.
+
+    Attributes
+    ----------
+    information : numpy.ndarray
+        (combinations,): of all beads together, of coefficients of the prior variance 1.
+    gradients : numpy.ndarray
+        (observations, combinations): of each bead, by its own coefficients.
+    """
+
+    information: Floats
+    gradients: Floats
+
+
+def kinds_with_evidence(
+    basis: FourierBessel,
+    envelope: Floats,
+    beads: BeadGradients,
+    patterns: Sequence[Pattern],
+    weights: Floats,
+    known: FieldScales,
+    may_be: Callable[[ChangeKind], bool],
+    least_nats: float,
+) -> dict[ChangeKind, OrderEvidence]:
+    """Return the changes of a PSF with the place that the residuals of a model show.
 
     Parameters
     ----------
     basis : FourierBessel
-        With the orders to be looked at, and their envelope.
+        With the orders to be looked at, and their envelope; an order's terms alike.
     envelope : numpy.ndarray
         (Z, rings): see `FourierBessel.envelope`.
-    stacks : mapping
-        For each degree, of each mode of that degree the stacked residuals and weights; see
-        `JointModel.stacked`.
+    beads : BeadGradients
+        In this basis.
+    patterns : sequence of Pattern
+        The first one of degree 0; with each of positive turns that of the negative.
+    weights : numpy.ndarray
+        (beads, patterns): the patterns' values at the beads.
+    known : mapping
+        Changes that the model has.
+    may_be : callable
+        Whether changes of a kind are looked for.
+    least_nats : float
+        Evidence that a kind must have.
 
     Returns
     -------
     dict
-        By angular order and degree.
+        By the kind of the change.
 
     Notes
     -----
-    As in `order_evidence`: the coefficients of an angular order, times the polynomials of a degree,
-    are normally distributed about 0 within the envelope, with a scale of those that are even along
-    z, and one of those that are odd (of order 0: one scale); the likeliest scale is taken.
+    As in `order_evidence`, the coefficients of changes of a kind are normally distributed about 0
+    within the envelope, with a scale of those that are even along z, and one of those that are odd
+    (of order 0: one scale), and the likeliest scale is taken. Beads lie on no even grid, so that
+    one kind's changes look in part like another's: the kind with most evidence is taken first, and
+    the others are looked at again given that (forward selection).
     """
-    found, root = {}, _symmetric_root(basis, envelope)
-    for degree, of_modes in stacks.items():
-        for order in basis.orders:
-            terms = [n for n, (of, _) in enumerate(basis.terms) if of == order]
-            pairs = [(stack, term) for term in terms for stack in of_modes]
-            if order == 0:
-                whitened = in_turn(partial(_whitened_symmetric, basis, root), of_modes)
-                scale, nats = likeliest_scale(whitened)
-                found[order, degree] = OrderEvidence(OrderScale(scale, scale), nats)
-                continue
-            sides = in_turn(lambda pair: whitened_gradients(basis, *pair), pairs)
-            found[order, degree] = evidence_of(sides)
-    return found
+    orders = [
+        _Order(order, basis, envelope, beads, patterns, weights, known) for order in basis.orders
+    ]
+    evidence = {order: order.evidence(may_be) for order in orders}
+    found: dict[ChangeKind, OrderEvidence] = {}
+    while True:
+        largest = max((one.nats for one in found.values()), default=0.0)
+        best = max(
+            (
+                (one.nats, order.number, kind, order)
+                for order, of_kinds in evidence.items()
+                for kind, one in of_kinds.items()
+                if one.nats > least_nats
+                and one.nats > (SYMMETRICAL_PART if kind.is_symmetrical else OTHER_PART) * largest
+            ),
+            default=None,
+        )
+        if best is None:
+            return found
+        _, _, kind, order = best
+        found[kind] = evidence[order][kind]
+        order.scales[kind] = found[kind].scale
+        evidence[order] = order.evidence(may_be)
+
+
+class _Order:
+    """What beads say of changes of an angular order.
+
+    Attributes
+    ----------
+    number : int
+        The order.
+    scales : dict
+        Changes that are taken as given, and how strong they are.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        basis: FourierBessel,
+        envelope: Floats,
+        beads: BeadGradients,
+        patterns: Sequence[Pattern],
+        weights: Floats,
+        known: FieldScales,
+    ) -> None:
+        self.number = number
+        design, self._kinds = _design(patterns, weights, number)
+        shares = beads.shares if number == 0 else np.repeat(beads.shares, 2)
+        self._gram = (design.T * shares) @ design
+        self._sides = [
+            side._replace(gradients=design.T @ side.gradients)
+            for side in _observations(basis, envelope, beads, number)
+        ]
+        # The mean PSF is fitted: what is not orthogonal to it tells nothing.
+        self.scales = {ChangeKind(number, 0, 0): OrderScale(SCALE_BOUNDS[1], SCALE_BOUNDS[1])}
+        self.scales |= {kind: scale for kind, scale in known.items() if kind.order == number}
+
+    def evidence(self, may_be: Callable[[ChangeKind], bool]) -> dict[ChangeKind, OrderEvidence]:
+        """Return the evidence for changes that are not given, each by itself."""
+        return {
+            kind: _evidence(kind, self._kinds, self._gram, self._sides, self.scales)
+            for kind in dict.fromkeys(self._kinds)
+            if kind not in self.scales and may_be(kind)
+        }
+
+
+def _observations(
+    basis: FourierBessel, envelope: Floats, beads: BeadGradients, order: int
+) -> list[_Observations]:
+    """Return what the beads say of an order: of order 0, else of even and of odd functions.
+
+    An observation is a bead; of orders beyond 0 its cosine and then its sine.
+    """
+    weight = beads.stacked_weight
+    terms = [n for n, (of, _) in enumerate(basis.terms) if of == order]
+    gradients = np.stack([beads.terms[term] for term in terms], axis=1)
+    gradients = gradients.reshape(-1, gradients.shape[-1])
+    if order == 0:
+        root = _symmetric_root(basis, envelope)
+        return [_independent(root.T @ basis.hessian(weight, 0) @ root, gradients @ root)]
+    deviations = np.sqrt(basis.prior_variances_of(terms[0]))
+    matrix = np.mean([basis.hessian(weight, term) for term in terms], axis=0)
+    matrix *= deviations[:, None] * deviations
+    gradients = gradients * deviations
+    odd = basis.odd(terms[0])
+    return [_independent(matrix[np.ix_(side, side)], gradients[:, side]) for side in (~odd, odd)]
+
+
+def _independent(matrix: Floats, gradients: Floats) -> _Observations:
+    """Return the combinations that a matrix of information makes independent."""
+    information, vectors = np.linalg.eigh(matrix)
+    return _Observations(np.maximum(information, 0), gradients @ vectors)
 
 
 def _symmetric_root(basis: FourierBessel, envelope: Floats) -> Floats:
@@ -93,103 +217,45 @@ def _symmetric_root(basis: FourierBessel, envelope: Floats) -> Floats:
     return root
 
 
-def _whitened_symmetric(basis: FourierBessel, root: Floats, stack: Stack) -> tuple[Floats, Floats]:
-    """Return information and gradient of combinations of order 0, each of variance 1."""
-    residual, weight = stack
-    matrix = root.T @ basis.hessian(weight, 0) @ root
-    return independent(matrix, root.T @ basis.bead_adjoint(residual, 0))
+def _design(
+    patterns: Sequence[Pattern], weights: Floats, order: int
+) -> tuple[Floats, list[ChangeKind]]:
+    """Return how changes act on beads, (observations, changes), and of which kind each one is."""
+    if order == 0:
+        return weights, [kind_of(pattern, 0, False) for pattern in patterns]
+    count = len(patterns)
+    # A change of the strength 1 each, of each pattern, as cosine and as sine.
+    changes = np.eye(2 * count).reshape(count, 2, -1)
+    own = np.tensordot(weights, turned_back(changes, patterns), axes=1)
+    kinds = [kind_of(pattern, order, sine) for pattern in patterns for sine in (False, True)]
+    return own.reshape(2 * len(weights), -1), kinds
 
 
-def symmetric_precision(basis: FourierBessel, envelope: Floats) -> Floats:
-    """Return the prior precision of changes of order 0 of the scale 1, (coefficients, the same).
-
-    Parameters
-    ----------
-    basis : FourierBessel
-    envelope : numpy.ndarray
-        (Z, rings): see `FourierBessel.envelope`.
-    """
-    return prior_precision(basis.parts[0].envelope_covariance(envelope))
-
-
-def field_priors(
-    basis: FourierBessel, symmetric: Floats, degrees: Sequence[int], scales: FieldScales
-) -> list[list[Floats | None]]:
-    """Return the prior precision of what a PSF changes by with the place.
-
-    Parameters
-    ----------
-    basis : FourierBessel
-        With an envelope, if it has orders beyond 0.
-    symmetric : numpy.ndarray
-        See `symmetric_precision`.
-    degrees : sequence of int
-        Of each of the field's modes but the first.
-    scales : mapping
-        See `field_evidence`. What is not there is all but 0.
-
-    Returns
-    -------
-    list of list of numpy.ndarray
-        For each of these modes, of each term: (coefficients,), or (coefficients, the same).
-    """
-    none = OrderScale(0.0, 0.0)
-    by_degree: dict[int, list[Floats | None]] = {}
-    for degree in set(degrees):
-        priors: list[Floats | None] = []
-        for term, (order, _) in enumerate(basis.terms):
-            scale = scales.get((order, degree), none)
-            if order == 0:
-                priors.append(symmetric / max(scale.even, SCALE_BOUNDS[0]))
-            else:
-                variances, odd = basis.prior_variances_of(term), basis.odd(term)
-                priors.append(order_precision(variances, odd, scale))
-        by_degree[degree] = priors
-    return [by_degree[degree] for degree in degrees]
-
-
-def field_scales(
-    basis: FourierBessel,
-    symmetric: Floats,
-    degrees: Sequence[int],
-    parameters: Floats,
-    precisions: Sequence[Sequence[Floats]],
-) -> dict[tuple[int, int], OrderScale]:
-    """Return how strong a PSF's changes with the place are, as they were fitted.
-
-    Parameters
-    ----------
-    basis, symmetric, degrees
-        See `field_priors`.
-    parameters : numpy.ndarray
-        (modes but the first, coefficients).
-    precisions : sequence of sequence of numpy.ndarray
-        Of each of these modes and each term, the curvature with the prior; see `Linearised`.
-
-    Notes
-    -----
-    See `order_scale`.
-    """
-    parts = [basis.split(row) for row in parameters]
-    found = {}
-    for degree in set(degrees):
-        modes = [index for index, of in enumerate(degrees) if of == degree]
-        for order in basis.orders:
-            terms = [n for n, (of, _) in enumerate(basis.terms) if of == order]
-            if order == 0:
-                powers = [
-                    parts[mode][0] @ symmetric @ parts[mode][0]
-                    + (symmetric * linalg.inv(precisions[mode][0], check_finite=False)).sum()
-                    for mode in modes
-                ]
-                scale = float(np.mean(powers)) / len(symmetric)
-                found[order, degree] = OrderScale(scale, scale)
-                continue
-            pairs = [(mode, term) for mode in modes for term in terms]
-            found[order, degree] = order_scale(
-                [basis.prior_variances_of(term) for _, term in pairs],
-                [parts[mode][term] for mode, term in pairs],
-                [precisions[mode][term] for mode, term in pairs],
-                [basis.odd(term) for _, term in pairs],
-            )
-    return found
+def _evidence(
+    kind: ChangeKind,
+    kinds: Sequence[ChangeKind],
+    gram: Floats,
+    sides: Sequence[_Observations],
+    scales: Mapping[ChangeKind, OrderScale],
+) -> OrderEvidence:
+    """Return the evidence for changes of a kind, given others of known scale."""
+    own = [column for column, of in enumerate(kinds) if of == kind]
+    given = [column for column, of in enumerate(kinds) if of in scales]
+    found, nats = [], 0.0
+    for side, (information, gradients) in enumerate(sides):
+        variances = [scales[kinds[column]][side] for column in given]
+        # For each combination: what is told of the kind beyond what is told of the others.
+        precision = information[:, None, None] * gram[np.ix_(given, given)]
+        precision[:, range(len(given)), range(len(given))] += 1 / np.maximum(
+            variances, SCALE_BOUNDS[0]
+        )
+        coupling = information[:, None, None] * gram[np.ix_(given, own)]
+        solved = np.linalg.solve(precision, coupling).swapaxes(1, 2)
+        matrix = information[:, None, None] * gram[np.ix_(own, own)] - solved @ coupling
+        gradient = gradients[own].T - (solved @ gradients[given].T[..., None])[..., 0]
+        values, vectors = np.linalg.eigh(matrix)
+        turned = (vectors.swapaxes(1, 2) @ gradient[..., None])[..., 0]
+        scale, gained = likeliest_scale([(np.maximum(values, 0).ravel(), turned.ravel())])
+        found.append(scale)
+        nats += gained
+    return OrderEvidence(OrderScale(found[0], found[-1]), nats)

@@ -63,6 +63,10 @@ class FourierBessel:
         Combinations that are kept of each term with an envelope, at most.
     sampling : sequence of int
         Voxels of the PSF's grid to one of the image's, along z, y and x.
+    alike : bool
+        Whether an order's cosine and sine have the same combinations, so that what turns with the
+        place has one set of coefficients. On rings of few pixels they are not quite orthonormal
+        then.
 
     Attributes
     ----------
@@ -96,6 +100,8 @@ class FourierBessel:
         envelope: Floats | None = None,
         most: int = MAX_COMBINATIONS,
         sampling: Sequence[int] = (1, 1, 1),
+        *,
+        alike: bool = False,
     ) -> None:
         self.window = tuple(int(n) for n in window)
         self.spacing = tuple(float(s) for s in spacing)
@@ -121,21 +127,17 @@ class FourierBessel:
         places = 2 * np.pi * radii[:, None] * self.radial
         self._bessel = {order: bessel(order, places) for order in self.orders}
         waves = self._waves_at(0.0)
-        self.parts = [
-            Term(
-                order,
-                sine,
-                waves,
-                self._bessel[order],
-                self._pixels.weights(order, sine),
-                envelope if order else None,
-                most,
-            )
-            for order, sine in self.terms
-        ]
+        self.parts: list[Term] = []
+        for order, sine in self.terms:
+            if alike and sine:
+                self.parts.append(self.parts[-1])
+                continue
+            weights = self._pixels.weights(order, None if alike else sine)
+            within = envelope if order else None
+            self.parts.append(Term(waves, self._bessel[order], weights, within, most))
         self.sizes = tuple(part.size for part in self.parts)
         self.size = sum(self.sizes)
-        self.sums = np.concatenate([self._sums(part) for part in self.parts])
+        self.sums = np.concatenate([self._sums(term) for term in range(len(self.terms))])
         frequency = np.hypot(self.waves[:, None], self.radial[None])
         self.ball = ball_form_factor(frequency, self.diameter)
         self.voxel_functions = VoxelFunctions(
@@ -231,9 +233,11 @@ class FourierBessel:
         """Return the PSF on the window's voxels, float64, displaced along z (in voxels)."""
         result = np.zeros(self.shape)
         waves = self._waves_at(displacement)
-        for term, part in zip(self.parts, self._expanded(coefficients), strict=True):
+        for angular, term, part in zip(
+            self.terms, self.parts, self._expanded(coefficients), strict=True
+        ):
             values = waves @ term.axial @ part @ term.ring_values.T
-            result += self._pixels.planes(values, term.order, term.sine)
+            result += self._pixels.planes(values, *angular)
         return result
 
     def functions(self, coefficients: Floats) -> FittedFunctions:
@@ -286,11 +290,9 @@ class FourierBessel:
         return np.concatenate(
             [
                 term.reduced(
-                    term.axial_values.T
-                    @ self._pixels.sums(array, term.order, term.sine)
-                    @ term.ring_values
+                    term.axial_values.T @ self._pixels.sums(array, *angular) @ term.ring_values
                 )
-                for term in self.parts
+                for angular, term in zip(self.terms, self.parts, strict=True)
             ]
         )
 
@@ -323,15 +325,15 @@ class FourierBessel:
             )
         )
         found = []
-        for term in self.parts:
-            if (term.order, term.sine) not in parts:
+        for angular, term in zip(self.terms, self.parts, strict=True):
+            if angular not in parts:
                 found.append(np.zeros(term.size))
                 continue
-            old, part = parts[term.order, term.sine]
+            old, part = parts[angular]
             values = np.roll(waves @ old.axial @ part @ old.ring_values.T, planes, axis=0)
             if planes:
                 values[slice(None, planes) if planes > 0 else slice(planes, None)] = 0
-            weighted = values * self._pixels.weights(term.order, term.sine)
+            weighted = values * term.ring_weights
             found.append(term.reduced(term.axial_values.T @ weighted @ term.ring_values))
         return np.concatenate(found)
 
@@ -362,10 +364,10 @@ class FourierBessel:
         number = np.atleast_1d(self._pixels.number[y, x])
         waves = np.atleast_2d(self._waves_at(displacement)[z])
         parts = []
-        for term in self.parts:
+        for (order, sine), term in zip(self.terms, self.parts, strict=True):
             across = term.ring_values[number]
-            if term.order:
-                angular = np.atleast_1d(self._pixels.angular_factor(term.order, term.sine)[y, x])
+            if order:
+                angular = np.atleast_1d(self._pixels.angular_factor(order, sine)[y, x])
                 across = across * angular[:, None]
             # Either there are many planes and one pixel, or one plane and many pixels.
             block = (waves @ term.axial)[:, :, None] * across[:, None, :]
@@ -385,10 +387,9 @@ class FourierBessel:
         """
         result = np.zeros(self.shape)
         waves = self._waves_at(displacement)
-        for term, factor in zip(self.parts, factors, strict=True):
-            variance = term.variance(waves, factor)
-            plane = self._pixels.planes(variance)
-            angular = self._pixels.angular_factor(term.order, term.sine) if term.order else 1.0
+        for (order, sine), term, factor in zip(self.terms, self.parts, factors, strict=True):
+            plane = self._pixels.planes(term.variance(waves, factor))
+            angular = self._pixels.angular_factor(order, sine) if order else 1.0
             result += plane * angular**2
         return result
 
@@ -575,12 +576,13 @@ class FourierBessel:
         count = math.ceil(OVERSAMPLING * n * self.grid_spacing[0] * self.band.axial) + 1
         return np.linspace(-self.band.axial, self.band.axial, 2 * count + 1)
 
-    def _sums(self, term: Term) -> Floats:
+    def _sums(self, term: int) -> Floats:
         """Return what each of a term's coefficients adds to the PSF's sum."""
-        plane = self._pixels.planes(term.ring_values.T, term.order, term.sine)
-        sums = np.outer(term.axial_values.sum(axis=0), plane.sum(axis=(1, 2)))
+        part = self.parts[term]
+        plane = self._pixels.planes(part.ring_values.T, *self.terms[term])
+        sums = np.outer(part.axial_values.sum(axis=0), plane.sum(axis=(1, 2)))
         # The image has fewer voxels, in which the values are the same.
-        return term.reduced(sums / math.prod(self.sampling))
+        return part.reduced(sums / math.prod(self.sampling))
 
     def _separate_ball(self) -> None:
         """Write ball and pixel as few products of a function of f and one of k, for `hessian`."""

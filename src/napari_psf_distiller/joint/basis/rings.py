@@ -66,8 +66,14 @@ class Rings:
         in_ring = self._in_ring[planes.dtype.type]
         return np.asarray((in_ring @ planes.reshape(len(planes), -1).T).T, np.float64)
 
-    def weights(self, order: int, sine: bool) -> Floats:
-        """Return each ring's sum of the squared angular factor, (rings,)."""
-        squared = self.angular_factor(order, sine) ** 2 if order else np.ones(self.number.shape)
-        sums = np.bincount(self.number.ravel(), squared.ravel(), len(self.radii))
-        return np.asarray(sums, np.float64)
+    def weights(self, order: int, sine: bool | None) -> Floats:
+        """Return each ring's sum of the squared angular factor, (rings,).
+
+        Cosine and sine differ on rings of few pixels; None is their mean.
+        """
+        if order and sine is not None:
+            squared = self.angular_factor(order, sine) ** 2
+            sums = np.bincount(self.number.ravel(), squared.ravel(), len(self.radii))
+            return np.asarray(sums, np.float64)
+        pixels = np.bincount(self.number.ravel(), minlength=len(self.radii)).astype(np.float64)
+        return pixels / 2 if order else pixels

@@ -13,6 +13,8 @@ from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 __all__ = [
     "expected_spectrum",
     "floored_variances",
+    "held",
+    "is_held",
     "prior_precision",
     "prior_times",
     "spectrum_prior",
@@ -119,13 +121,27 @@ def floored_variances(variances: Floats) -> Floats:
     return floored
 
 
+def held(size: int) -> Floats:
+    """Return the prior precision of coefficients that are not fitted, and stay 0."""
+    return np.full(size, np.inf)
+
+
+def is_held(prior: Floats | None) -> bool:
+    """Return whether a prior precision holds coefficients at 0; see `held`."""
+    return prior is not None and prior.ndim == 1 and bool(np.isinf(prior[0]))
+
+
 def prior_times(priors: Sequence[Floats | None], parts: Sequence[Floats]) -> Floats:
-    """Return the priors' precisions times each term's coefficients; None expects nothing."""
-    return np.concatenate(
-        [
-            np.zeros(part.size)
-            if prior is None
-            else (prior * part if prior.ndim == 1 else prior @ part)
-            for prior, part in zip(priors, parts, strict=True)
-        ]
-    )
+    """Return the priors' precisions times each term's coefficients; None expects nothing.
+
+    Of what is held it is the coefficients themselves.
+    """
+    found = []
+    for prior, part in zip(priors, parts, strict=True):
+        if prior is None:
+            found.append(np.zeros(part.size))
+        elif is_held(prior):
+            found.append(part)
+        else:
+            found.append(prior * part if prior.ndim == 1 else prior @ part)
+    return np.concatenate(found)

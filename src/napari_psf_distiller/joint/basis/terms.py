@@ -1,4 +1,4 @@
-"""One term of a PSF's sum of functions: those of one angular order, with cosine or sine."""
+"""The functions of one angular order in a PSF's sum, without their angular factor."""
 
 from __future__ import annotations
 
@@ -28,20 +28,16 @@ PRODUCTS_PER_COMBINATION = 1.6
 
 
 class Term:
-    """The functions of one order, cosine or sine, as combinations that are orthonormal.
+    """The functions of one order, as combinations that are orthonormal.
 
     Parameters
     ----------
-    order : int
-        The angular order m.
-    sine : bool
-        Whether the functions vary as sin m phi; otherwise as cos m phi.
     waves : numpy.ndarray
         (Z, waves): along the window's axis.
     bessel : numpy.ndarray
         (rings, radial): along the distance from the axis.
     weights : numpy.ndarray
-        (rings,): each ring's sum of the squared angular factor.
+        (rings,): each ring's sum of the squared angular factor; see `Rings.weights`.
     envelope : numpy.ndarray, optional
         (Z, rings): the prior variance of the term's values there; of a plane and its mirror image
         along z the mean counts. The coefficients are then those of the combinations with the
@@ -51,6 +47,8 @@ class Term:
 
     Attributes
     ----------
+    ring_weights : numpy.ndarray
+        (rings,): the weights.
     axial : numpy.ndarray
         (waves, axial combinations): how waves combine to orthonormal functions along the axis.
     lateral : numpy.ndarray
@@ -71,16 +69,13 @@ class Term:
 
     def __init__(
         self,
-        order: int,
-        sine: bool,
         waves: Floats,
         bessel: Floats,
         weights: Floats,
         envelope: Floats | None = None,
         most: int = MAX_COMBINATIONS,
     ) -> None:
-        self.order, self.sine = order, sine
-        self._waves, self._bessel, self._weights = waves, bessel, weights
+        self._waves, self._bessel, self.ring_weights = waves, bessel, weights
         self.axial = _combinations(waves, MIN_AXIAL_SINGULAR)
         self.lateral = _combinations(np.sqrt(weights)[:, None] * bessel, MIN_LATERAL_SINGULAR)
         self._evaluate()
@@ -101,7 +96,7 @@ class Term:
         Those that are even along z and those that are odd are kept apart, as most aberrations have
         only one of them.
         """
-        inside = (envelope + envelope[::-1]) / 2 * self._weights
+        inside = (envelope + envelope[::-1]) / 2 * self.ring_weights
         odd = (self._waves * self._waves[::-1]).sum(axis=0) < 0
         sides = [_combinations(self._waves[:, part], MIN_AXIAL_SINGULAR) for part in (~odd, odd)]
         self.axial = np.zeros((len(odd), sum(side.shape[1] for side in sides)))
@@ -166,7 +161,7 @@ class Term:
         numpy.ndarray
             (size, size).
         """
-        inside = (envelope + envelope[::-1]) / 2 * self._weights
+        inside = (envelope + envelope[::-1]) / 2 * self.ring_weights
         return self.congruent(self.products(inside))
 
     def expanded(self, coefficients: Floats) -> Floats:
@@ -237,7 +232,7 @@ class Term:
     def _projected(self) -> tuple[Floats, Floats]:
         """Return the functions' products with the combinations: along the axis, in the plane."""
         return self.axial_values.T @ self._waves, (
-            self._weights[:, None] * self.ring_values
+            self.ring_weights[:, None] * self.ring_values
         ).T @ self._bessel
 
 

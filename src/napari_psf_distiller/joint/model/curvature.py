@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.threads import in_turn
+from napari_psf_distiller.joint.basis.field_evidence import BeadGradients
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.basis.spectrum_prior import prior_times
+from napari_psf_distiller.joint.basis.spectrum_prior import is_held, prior_times
 from napari_psf_distiller.joint.image.background import NormalEquations
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.linearised import Linearised
@@ -18,6 +19,7 @@ from napari_psf_distiller.joint.model.background_coupling import (
     BackgroundCoupling,
     BackgroundOverlap,
 )
+from napari_psf_distiller.joint.model.field_model import FieldModel
 from napari_psf_distiller.joint.model.light import BeadLight, batches
 from napari_psf_distiller.joint.model.positions import BeadPositions, Slices
 from napari_psf_distiller.joint.model.residual_noise import OUTLIER_SIGMAS
@@ -43,6 +45,8 @@ class Curvature:
     bead_image : BeadImage
     basis : FourierBessel
     positions : BeadPositions
+    field_model : FieldModel
+        The positions'.
     bead_light : BeadLight
     outside : NormalEquations
         The background's normal equations by what lies outside all windows.
@@ -50,7 +54,8 @@ class Curvature:
         For each active bead, which part of each voxel of its window is this window's; see
         `Surroundings.shares`.
     priors : sequence of sequence of (numpy.ndarray or None)
-        For each of the field model's modes, the prior precision of each term's coefficients.
+        For each of the field model's modes, the prior precision of each term's coefficients, as
+        the field model has turned them.
     amplitudes : numpy.ndarray
         (beads,)
     used : numpy.ndarray
@@ -60,6 +65,7 @@ class Curvature:
     bead_image: BeadImage
     basis: FourierBessel
     positions: BeadPositions
+    field_model: FieldModel
     bead_light: BeadLight
     outside: NormalEquations
     shares: list[Array | None]
@@ -135,7 +141,8 @@ class Curvature:
             spectrum_gradient = _added(
                 spectrum_gradient, self.bead_light.adjoint(weighted, amplitudes, beads)
             )
-        psf_gradient = self._by_parameters(spectrum_gradient) - self._prior_times(parameters)
+        turned = self.field_model.turned(parameters, basis)
+        psf_gradient = self._by_parameters(spectrum_gradient) - self._prior_times(turned)
         return Linearised(
             np.concatenate([psf_gradient, background_gradient]),
             weights,
@@ -147,38 +154,55 @@ class Curvature:
             stacked_weight,
         )
 
-    def stacked(
-        self, light: Array, background: Floats, variance: Callable[[Array, Array], Array]
-    ) -> list[tuple[Array, Array]]:
-        """Return what the model leaves of the beads, stacked as each of the modes weighs it.
+    def bead_gradients(
+        self,
+        light: Array,
+        background: Floats,
+        variance: Callable[[Array, Array], Array],
+        basis: FourierBessel,
+        psf: Floats,
+    ) -> BeadGradients:
+        """Return what the model leaves of each bead, by the coefficients of its own PSF.
 
         Parameters
         ----------
         light, background, variance
             See `linearise`.
-
-        Returns
-        -------
-        list of (numpy.ndarray, numpy.ndarray)
-            For each mode float32 arrays of the window's shape: the used beads' weighted residuals
-            times amplitude and the mode's value at the bead, and their weights times the squares of
-            these; see `Linearised.stacked_residual`.
+        basis : FourierBessel
+            Of the coefficients: of the model's window and grid.
+        psf : numpy.ndarray
+            The mean PSF on that grid.
         """
+        squared = (psf**2).astype(np.float32)
         positions, amplitudes = self.positions, self._psf_amplitudes
         planes = positions.background_planes(background)
-        modes = positions.field_weights.shape[1]
-        stacks = np.zeros((modes, 2, *self.basis.shape), np.float32)
-        for bead in np.flatnonzero(amplitudes).tolist():
+        beads = np.flatnonzero(amplitudes).tolist()
+
+        def look_at(bead: int) -> tuple[Array, list[Floats]]:
             box, level = positions.boxes[bead], positions.plane(bead, planes[bead])
             residual: Array = self.bead_image.intensity[box] - light[box] - level
             weight = self._weights(box, residual, variance(light[box], level))
-            residual = residual * weight
-            here = positions.on_grid[bead]
-            for stack, value in zip(stacks, positions.field_weights[bead], strict=True):
-                strength = np.float32(amplitudes[bead] * value)
-                stack[0][here] += strength * residual
-                stack[1][here] += strength**2 * weight
-        return [(residual, weight) for residual, weight in stacks]
+            amplitude = np.float32(amplitudes[bead])
+            stacks = np.zeros((2, *basis.shape), np.float32)
+            stacks[0][positions.on_grid[bead]] = amplitude * residual * weight
+            stacks[1][positions.on_grid[bead]] = amplitude**2 * weight
+            terms = range(len(basis.terms))
+            return stacks[1], [basis.bead_adjoint(stacks[0], term) for term in terms]
+
+        found: list[list[Floats]] = []
+        shares: list[float] = []
+        stacked_weight = np.zeros(basis.shape, np.float32)
+        for some in batches(len(beads)):
+            for weight, gradients in in_turn(look_at, [beads[index] for index in some]):
+                stacked_weight += weight
+                # A bead tells of its PSF where it is bright.
+                shares.append(float(np.vdot(weight, squared)))
+                found.append(gradients)
+        return BeadGradients(
+            [np.stack(of_term) for of_term in zip(*found, strict=True)],
+            np.array(shares) / sum(shares),
+            stacked_weight,
+        )
 
     def times(self, vector: Floats, weights: Sequence[Array], light: Array) -> Floats:
         """Return the curvature times a vector.
@@ -195,7 +219,8 @@ class Curvature:
         positions, amplitudes = self.positions, self._psf_amplitudes
         modes = positions.field_weights.shape[1]
         size = modes * self.basis.size
-        parameters, change = vector[:size].reshape(modes, -1), vector[size:]
+        turned, change = vector[:size].reshape(modes, -1), vector[size:]
+        parameters = self.field_model.turned_back(turned, self.basis)
         # The light of beads that are not used is held, as their windows do not shape the PSF.
         self.bead_light.render(parameters, amplitudes, light)
         planes = positions.background_planes(change)
@@ -219,7 +244,7 @@ class Curvature:
             spectrum_gradient = _added(
                 spectrum_gradient, self.bead_light.adjoint(weighted, amplitudes, beads)
             )
-        psf = self._prior_times(parameters) + self._by_parameters(spectrum_gradient)
+        psf = self._prior_times(turned) + self._by_parameters(spectrum_gradient)
         return np.concatenate([psf, background])
 
     def _weights(self, box: Slices, residual: Array, variance: Array) -> Array:
@@ -234,10 +259,15 @@ class Curvature:
         return weight
 
     def _by_parameters(self, spectrum_gradient: Sequence[Floats]) -> Floats:
-        """Return the gradient by the parameters, all modes in one vector."""
-        return np.concatenate(
-            [self.basis.bead_spectrum_adjoint(spectrum) for spectrum in spectrum_gradient]
-        )
+        """Return the gradient by the turned parameters, all modes in one vector."""
+        basis = self.basis
+        rows = [basis.bead_spectrum_adjoint(spectrum) for spectrum in spectrum_gradient]
+        turned = self.field_model.turned(np.stack(rows), basis)
+        for row, priors in zip(turned, self.priors, strict=True):
+            for part, prior in zip(basis.split(row), priors, strict=True):
+                if is_held(prior):
+                    part[:] = 0
+        return turned.ravel()
 
     def _prior_times(self, parameters: Floats) -> Floats:
         """Return the priors' precision times parameters, all modes in one vector."""
@@ -254,19 +284,32 @@ class Curvature:
             self.basis.hessian(stacked_weight, term, gram) for term in range(len(self.basis.terms))
         ]
         # As if weights and modes varied independently: exact for a constant field.
-        squares = self._psf_amplitudes**2
-        shares = squares @ self.positions.field_weights**2 / squares.sum()
         return [
             [
                 _with_prior(share * hessian, prior)
-                for hessian, prior in zip(hessians, priors, strict=True)
+                for hessian, share, prior in zip(hessians, of_terms, priors, strict=True)
             ]
-            for share, priors in zip(shares, self.priors, strict=True)
+            for of_terms, priors in zip(self._mean_squares(), self.priors, strict=True)
         ]
+
+    def _mean_squares(self) -> Floats:
+        """Return the mean over the beads of each mode's and term's squared factor.
+
+        It is (modes, terms), each bead counting by its squared light; of what turns with the place,
+        that of a pattern's cosine and sine together.
+        """
+        basis, light = self.basis, self._psf_amplitudes**2
+        of_modes = light @ self.positions.field_weights**2 / light.sum()
+        found = np.empty((len(of_modes), len(basis.terms)))
+        for term, (order, _) in enumerate(basis.terms):
+            found[:, term] = self.field_model.turned_squares(of_modes) if order else of_modes
+        return found
 
 
 def _with_prior(matrix: Floats, prior: Floats | None) -> Floats:
     """Return a precision with what is expected; the matrix is written over."""
+    if is_held(prior):
+        return np.ones(len(matrix))
     diagonal = np.diag_indices_from(matrix)
     matrix[diagonal] += MIN_RELATIVE_PRECISION * np.trace(matrix) / len(matrix)
     if prior is None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf.field import Extent, field_degrees, field_polynomials
+from napari_psf_distiller.joint.basis.field_patterns import sine_of, turned, turned_back
+from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
+from napari_psf_distiller.psf.field import Extent, Pattern, field_patterns, field_polynomials
 
 __all__ = ["ConstantField", "FieldModel", "PolynomialField"]
 
 Floats = NDArray[np.float64]
+
+# On the diagonal of the polynomials' Gram matrix, whose fitted ones have about 1: of one that was
+# not fitted, and what is added where the beads may tell nothing of one.
+NOT_FITTED, WEAK_PRIOR = 1e6, 1e-3
 
 
 class FieldModel(ABC):
@@ -94,6 +101,28 @@ class FieldModel(ABC):
         """
         return self.weights(centres).T @ gradients
 
+    def turned(self, parameters: Floats, basis: FourierBessel) -> Floats:
+        """Return parameters as the strengths of what the PSF's changes are expected to be.
+
+        Priors are of these. Here they are the parameters themselves.
+
+        Parameters
+        ----------
+        parameters : numpy.ndarray
+            (modes, coefficients).
+        basis : FourierBessel
+            Whose coefficients these are.
+        """
+        return parameters
+
+    def turned_back(self, parameters: Floats, basis: FourierBessel) -> Floats:
+        """Return the inverse of `turned`, which is also its adjoint."""
+        return parameters
+
+    def turned_squares(self, squares: Floats) -> Floats:
+        """Return of the modes' squares, (modes,), those of what is turned."""
+        return squares
+
 
 class ConstantField(FieldModel):
     """The same PSF everywhere in the field: one vector of coefficients."""
@@ -108,32 +137,78 @@ class ConstantField(FieldModel):
 class PolynomialField(FieldModel):
     """A PSF whose coefficients are polynomials of the place in the plane.
 
-    Its modes are those of `field_polynomials`: the first one is the PSF's mean over the field, and
-    the others are what it changes by.
+    Its modes are some of `field_polynomials`; the first one is 1.
 
     Parameters
     ----------
-    degree : int
+    patterns : sequence of Pattern
+        The first one of degree 0; with each of positive turns that of the negative.
     extent : tuple of tuple of float
         See `field_polynomials`.
 
     Attributes
     ----------
-    degrees : tuple of int
-        Of each mode.
+    degree : int
+        The highest.
 
     Examples
     --------
-    >>> over_field = PolynomialField(1, ((0.0, 100.0), (0.0, 200.0)))
-    >>> over_field.weights(np.array([[15.0, 50.0, 200.0]])).round(3)
-    array([[1.   , 0.   , 1.732]])
+    >>> over_field = PolynomialField(field_patterns(1), ((0.0, 100.0), (0.0, 100.0)))
+    >>> over_field.weights(np.array([[15.0, 50.0, 100.0]])).round(3)
+    array([[1.   , 1.718, 0.   ]])
     """
 
-    def __init__(self, degree: int, extent: Extent) -> None:
-        self.degree, self.extent = degree, extent
-        self.degrees = field_degrees(degree)
-        self.modes = len(self.degrees)
+    def __init__(self, patterns: Sequence[Pattern], extent: Extent) -> None:
+        self.patterns, self.extent = tuple(patterns), extent
+        self.degree = max(pattern.degree for pattern in patterns)
+        self.modes = len(self.patterns)
+        every = field_patterns(self.degree)
+        self._among_all = [every.index(pattern) for pattern in self.patterns]
 
     def weights(self, centres: Floats) -> Floats:
         """Return the modes' values; see `FieldModel.weights`."""
-        return field_polynomials(self.degree, self.extent, centres[:, 1:])
+        return field_polynomials(self.degree, self.extent, centres[:, 1:])[:, self._among_all]
+
+    def with_all_patterns(self, rows: Floats) -> Floats:
+        """Return rows, one a mode, among zeros for all patterns up to the degree."""
+        found = np.zeros((len(field_patterns(self.degree)), *rows.shape[1:]))
+        found[self._among_all] = rows
+        return found
+
+    def gram_of_all(self, gram: Floats) -> Floats:
+        """Return the modes' Gram matrix among all patterns up to the degree; see `PSFField`."""
+        found = np.diag(np.full(len(field_patterns(self.degree)), NOT_FITTED))
+        found[np.ix_(self._among_all, self._among_all)] = gram + WEAK_PRIOR * np.eye(self.modes)
+        return found
+
+    def turned(self, parameters: Floats, basis: FourierBessel) -> Floats:
+        """Return parameters as those of functions that turn with the place; see `turned`."""
+        return self._order_by_order(turned, parameters, basis)
+
+    def turned_back(self, parameters: Floats, basis: FourierBessel) -> Floats:
+        """Return the inverse of `turned`."""
+        return self._order_by_order(turned_back, parameters, basis)
+
+    def turned_squares(self, squares: Floats) -> Floats:
+        """Return of the modes' squares the mean of each pattern's cosine and sine."""
+        found = squares.copy()
+        for row, other in sine_of(self.patterns):
+            found[[row, other]] = (squares[row] + squares[other]) / 2
+        return found
+
+    def _order_by_order(
+        self,
+        turn: Callable[[Floats, Sequence[Pattern]], Floats],
+        parameters: Floats,
+        basis: FourierBessel,
+    ) -> Floats:
+        """Turn the parameters of each angular order beyond 0."""
+        found, first = parameters.copy(), 0
+        for (order, sine), size in zip(basis.terms, basis.sizes, strict=True):
+            if order and not sine:
+                # The order's sine comes next.
+                both = slice(first, first + 2 * size)
+                values = parameters[:, both].reshape(self.modes, 2, size)
+                found[:, both] = turn(values, self.patterns).reshape(self.modes, -1)
+            first += size
+        return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.basis.field_evidence import (
+from napari_psf_distiller.joint.basis.field_evidence import BeadGradients
+from napari_psf_distiller.joint.basis.field_priors import (
     FieldScales,
     field_priors,
     field_scales,
@@ -197,8 +197,14 @@ class JointModel(LinearUnknowns):
 
     def coefficients_after(self, step: Floats) -> Floats:
         """Return `coefficients` as a step of the unknowns makes them; an empty one changes none."""
-        change = step[: self._parameters.size]
-        return self._mean_psf(self._parameters + change.reshape(self._parameters.shape))
+        if not len(step):
+            return self.coefficients
+        return self._mean_psf(self._parameters + self._change_of_parameters(step))
+
+    def _change_of_parameters(self, step: Floats) -> Floats:
+        """Return by how much a step of the unknowns changes the parameters."""
+        turned = step[: self._parameters.size].reshape(self._parameters.shape)
+        return self.field_model.turned_back(turned, self.basis)
 
     def _mean_psf(self, parameters: Floats) -> Floats:
         mean: Floats = self.positions.field_weights.mean(axis=0) @ parameters
@@ -434,17 +440,17 @@ class JointModel(LinearUnknowns):
             self.light, self._parameters, self.background, self.variance
         )
 
-    def stacked(self, field_model: FieldModel) -> list[tuple[Array, Array]]:
-        """Return what the model leaves of the beads, by a field's modes; see `Curvature.stacked`.
+    def bead_gradients(self, basis: FourierBessel) -> BeadGradients:
+        """Return what the model leaves of each bead that shapes the PSF.
 
         Parameters
         ----------
-        field_model : FieldModel
-            It may have modes that this model does not.
+        basis : FourierBessel
+            The gradients are by its coefficients; it has the window and the grid of the model's.
         """
-        positions = BeadPositions(self.centres, self.basis, self.bead_image.background, field_model)
-        curvature = replace(self._curvature(), positions=positions)
-        return curvature.stacked(self.light, self.background, self.variance)
+        return self._curvature().bead_gradients(
+            self.light, self.background, self.variance, basis, self.basis.psf(self.coefficients)
+        )
 
     def curvature_times(self, weights: Sequence[Array]) -> Callable[[Floats], Floats]:
         """Return a function that multiplies a vector by the curvature; see `Curvature.times`."""
@@ -454,7 +460,7 @@ class JointModel(LinearUnknowns):
     def add_step(self, step: Floats) -> None:
         """Change PSF and background by a step of the unknowns."""
         size = self._parameters.size
-        self.parameters = self._parameters + step[:size].reshape(self._parameters.shape)
+        self.parameters = self._parameters + self._change_of_parameters(step)
         self.background = self.background + step[size:]
 
     @property
@@ -469,6 +475,7 @@ class JointModel(LinearUnknowns):
             self.bead_image,
             self.basis,
             self.positions,
+            self.field_model,
             self._bead_light,
             self._outside,
             self._shares,
@@ -514,12 +521,18 @@ class JointModel(LinearUnknowns):
         """Learn from the fit how strong changes over the field are; see `field_scales`."""
         if not isinstance(self.field_model, PolynomialField):
             return
-        degrees = self.field_model.degrees[1:]
+        patterns = self.field_model.patterns[1:]
         symmetric = symmetric_precision(self.basis, self.basis.envelope(self.coefficients))
+        turned = self.field_model.turned(self._parameters, self.basis)
         self.field_scales = field_scales(
-            self.basis, symmetric, degrees, self._parameters[1:], state.precisions[1:]
+            self.basis,
+            symmetric,
+            patterns,
+            self.field_scales.keys(),
+            turned[1:],
+            state.precisions[1:],
         )
-        self.variation_priors = field_priors(self.basis, symmetric, degrees, self.field_scales)
+        self.variation_priors = field_priors(self.basis, symmetric, patterns, self.field_scales)
 
     def update_noise(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""
