@@ -53,6 +53,7 @@ WARNINGS = {
         "wider_warnings",
     ),
     "joint/advice/field.py": ("field_warnings",),
+    "joint/advice/held_out.py": ("held_out_warnings",),
     "joint/advice/light.py": ("light_warnings",),
     "joint/advice/misfit.py": (
         "_common_warnings",

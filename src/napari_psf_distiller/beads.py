@@ -14,6 +14,7 @@ from napari_psf_distiller.errors import InputError
 
 __all__ = [
     "AXES",
+    "HELD_OUT",
     "IN_HALO",
     "IN_LEFT_OUT_STACK",
     "REASONS",
@@ -28,6 +29,9 @@ IN_HALO = "halo"
 # A bead of an image whose PSF is not that of the others.
 IN_LEFT_OUT_STACK = "stack"
 
+# A bead that tests the PSF, which is fitted to the others.
+HELD_OUT = "held out"
+
 # Why a bead is not used, and what that means to people.
 REASONS = {
     "saturated": "saturated",
@@ -35,6 +39,7 @@ REASONS = {
     "bright": "much brighter than the others",
     "dim": "too dim to tell its shape",
     IN_HALO: "perhaps only another one's halo",
+    HELD_OUT: "held out to test the PSF",
     IN_LEFT_OUT_STACK: "of a stack that was left out",
     "touching": "of another shape than the others: touching, clumped or out of focus",
 }

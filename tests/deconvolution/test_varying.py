@@ -139,8 +139,8 @@ def test_deconvolve_turns_with_the_image():
     # The columns mirrored, the field mirrored: so is the result.
     image = of_fitted()
     model = FITTED.model
-    # Of the polynomials 1, y and x, and of each term, whether the mirror changes its sign.
-    places = np.array([1, 1, -1])[:, None, None, None]
+    # Of the polynomials 1, x and y, and of each term, whether the mirror changes its sign.
+    places = np.array([1, -1, 1])[:, None, None, None]
     terms = np.array([(-1) ** (order + sine) for order, sine in model.terms])[:, None, None]
     turned = dataclasses.replace(
         model,

@@ -119,3 +119,40 @@ def test_a_psf_that_is_the_same_everywhere_is_found_to_be_so(seed):
     )
     assert result.psf.model.over_field is None
     assert result.psf.at(10, 10) is result.psf
+
+
+def test_beads_that_are_held_out_fit_as_well():
+    result = distilled(held_out=0.25)
+    beads = result.beads
+    held_out = beads[beads["reason"] == "held out"]
+    assert len(held_out) == 4
+    assert not held_out["used"].any()
+    # Their places and brightness are fitted all the same.
+    assert (held_out["amplitude"] > 1e4).all()
+    used = beads.loc[beads["used"], "chi_squared"]
+    assert held_out["chi_squared"].median() < 1.3 * used.median()
+    assert not any("held out" in warning for warning in result.warnings)
+
+
+def test_beads_that_are_held_out_say_where_the_psf_does_not_hold():
+    rng = np.random.default_rng(8)
+    image = np.full((18, 120, 120), 10.0)
+    half = np.array([8, 13, 13])
+    # Every fourth bead, which is held out, is wider than the others.
+    for number in range(16):
+        y, x, z = 15 + 30 * (number // 4), 15 + 30 * (number % 4), 9
+        low, high = np.array([z, y, x]) - half, np.array([z, y, x]) + half + 1
+        a, b = np.maximum(low, 0), np.minimum(high, image.shape)
+        here = tuple(slice(*pair) for pair in zip(a, b, strict=True))
+        there = tuple(slice(*pair) for pair in zip(a - low, b - low, strict=True))
+        # The brightest bead is the first in the table, where it counts what a filter passes: of
+        # wider ones more.
+        wide = number % 4 == 3
+        psf, light = psf_of(1.0 if wide else 1.15), 3e3 * 0.94**number * (0.79 if wide else 1)
+        image[here] += light * psf[there] / psf.max()
+    image = np.round(rng.poisson(image) + rng.normal(100, 1.6, image.shape)).astype(np.uint16)
+    fit = psfd.JointFit(held_out=0.25, judge=False, over_field="constant")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        psfd.distill(image, SPACING, recipe=dataclasses.replace(RECIPE, distill=fit))
+    assert any("beads that were held out differ from the model by" in str(w.message) for w in said)

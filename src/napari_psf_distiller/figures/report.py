@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller import figures
-from napari_psf_distiller.beads import AXES, REASONS
+from napari_psf_distiller.beads import AXES, HELD_OUT, REASONS
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.recipe import Recipe
@@ -243,6 +243,12 @@ def _bead_summary(result: Result) -> str:
         f"Mean square of their residuals over the noise's (chi squared): median {middle:.3g}, from "
         f"{low:.3g} to {high:.3g} for 9 of 10; 1 is a perfect fit.",
     ]
+    held_out = beads.loc[beads["reason"] == HELD_OUT, "chi_squared"].to_numpy(dtype=float)
+    if len(held_out):
+        sentences.append(
+            f"Of the {len(held_out)} beads that were held out, which the PSF was not fitted to: "
+            f"median {float(np.median(held_out)):.3g}."
+        )
     if len(others):
         reasons = ", ".join(
             f"{count} {REASONS.get(str(reason), str(reason))}"

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_psf_distiller.beads import HELD_OUT
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.joint.image.detection import KEPT
+from napari_psf_distiller.joint.image.detection import KEPT, may_shape_psf
 from napari_psf_distiller.joint.judging import judge, why_none_is_used
 from napari_psf_distiller.joint.locate import BeadFit, fit_beads, position_steps
 from napari_psf_distiller.joint.misfit.field_variation import (
@@ -97,7 +98,9 @@ class BeadOperations:
         self._readmitted = self._readmitted | (self._refused_for_shape & (reasons == ""))
         reasons[self._readmitted & (reasons == "touching")] = ""
         self._refused_for_shape = reasons == "touching"
-        preset = self.preset_status != ""
+        held_out = self.preset_status == HELD_OUT
+        reasons[held_out & (reasons == "")] = HELD_OUT
+        preset = (self.preset_status != "") & ~held_out
         status = self.preset_status[preset]
         reasons[preset] = np.where(status == KEPT, "", status)
         good = reasons == ""
@@ -113,7 +116,7 @@ class BeadOperations:
         mean. They are judged again with a PSF that may change.
         """
         model = self.model
-        refused = np.broadcast_to(self._refused_for_shape, model.used.shape)
+        refused = self._refused_for_shape & may_shape_psf(self.preset_status)
         looked_at = model.used | refused
         shape = model.bead_image.intensity.shape
         p_value = refused_by_place(refused[looked_at], model.centres[looked_at], shape)

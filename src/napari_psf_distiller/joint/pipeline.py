@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 
 from napari_psf_distiller.advice import bead_warnings, psf_warnings
-from napari_psf_distiller.beads import AXES, IN_HALO, bead_voxels, centres_of
+from napari_psf_distiller.beads import AXES, HELD_OUT, IN_HALO, bead_voxels, centres_of
 from napari_psf_distiller.checks import check_array, check_spacing
 from napari_psf_distiller.compute import Device, choose_device
 from napari_psf_distiller.errors import InputError
@@ -157,7 +157,7 @@ def _found_beads(
     if widths is not None:
         significance = min(significance, float(stats.norm.isf(FALSE_ALARMS / original.size)))
     candidates = find_candidates(bead_image, significance, widths)
-    candidates = _with_saturated(bead_image, candidates, recipe)
+    candidates = _with_held_out(_with_saturated(bead_image, candidates, recipe), recipe)
     check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
     return bead_image, candidates
 
@@ -239,7 +239,7 @@ def joint_step(
         raise InputError("None of the beads is marked as used. Mark at least one, or find beads.")
     widths = state.widths if state is not None else None
     candidates = _without_doubles(candidates_at(bead_image, centres, preset, widths))
-    candidates = _with_saturated(bead_image, candidates, recipe)
+    candidates = _with_held_out(_with_saturated(bead_image, candidates, recipe), recipe)
     check_plausible(candidates.widths, bead_image.spacing, settings.bead_diameter, settings.support)
     device = choose_device(recipe.device)
     return (
@@ -268,6 +268,22 @@ def _with_saturated(bead_image: BeadImage, candidates: Candidates, recipe: Recip
             "before its contrast was changed."
         )
     return candidates._replace(preset_status=np.where(saturated, "saturated", preset))
+
+
+def _with_held_out(candidates: Candidates, recipe: Recipe) -> Candidates:
+    """Hold some beads out, which test the PSF: of all that were found every so manieth."""
+    part = _fit_of(recipe).held_out
+    if part == 0:
+        return candidates
+    preset = candidates.preset_status
+    if preset is None:
+        preset = np.full(len(candidates.voxels), "", "U16")
+    # The brightest one shapes the PSF.
+    numbers = np.arange(1, len(preset) + 1)
+    chosen = np.floor(numbers * part) > np.floor((numbers - 1) * part)
+    return candidates._replace(
+        preset_status=np.where(chosen & (preset == ""), HELD_OUT, preset).astype("U16")
+    )
 
 
 def _without_doubles(candidates: Candidates) -> Candidates:

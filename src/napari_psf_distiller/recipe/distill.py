@@ -38,6 +38,9 @@ class JointFit(Section):
     over_field : {"auto", "constant"}
         Whether the PSF may change with the place in the plane: where the beads show it ("auto"), or
         not at all, which makes one mean PSF of all.
+    held_out : float
+        This part of the beads, up to a half, does not shape the PSF, but tests it: how well it fits
+        them is in the table of beads and the report, and a warning where it fits them worse.
     judge : bool
         Beads that are cut off, saturated, touching or much brighter than the others do not shape
         the PSF; False uses all that were found.
@@ -95,6 +98,25 @@ class JointFit(Section):
             ),
         ),
     ] = "auto"
+    held_out: Annotated[
+        float,
+        Field(ge=0, le=0.5),
+        Parameter(
+            label="beads held out",
+            tooltip="This part of the beads does not shape the PSF, but tests it: 0.2 is usual, 0 "
+            "uses all.",
+            minimum=0.0,
+            maximum=0.5,
+            step=0.1,
+            seldom=True,
+            option=Option(
+                "--held-out",
+                "part of the beads that does not shape the PSF but tests it, such as 0.2 "
+                "(default: {default})",
+                "PART",
+            ),
+        ),
+    ] = 0.0
     judge: Annotated[
         bool,
         Parameter(

@@ -15,6 +15,7 @@ from napari_psf_distiller.joint.advice.contradiction import (
     wider_warnings,
 )
 from napari_psf_distiller.joint.advice.field import field_warnings
+from napari_psf_distiller.joint.advice.held_out import held_out_warnings
 from napari_psf_distiller.joint.advice.image import history_warnings
 from napari_psf_distiller.joint.advice.light import light_warnings
 from napari_psf_distiller.joint.advice.misfit import (
@@ -109,6 +110,7 @@ def joint_warnings(
         *field_warnings(fit),
         *_convergence_warnings(fit),
         *_chi_squared_warnings(fit),
+        *held_out_warnings(fit),
         *contradicted,
         *against_the_model,
     )

@@ -80,8 +80,8 @@ class Candidates(NamedTuple):
         Full width at half maximum of a typical one along each axis, in voxels.
     preset_status : numpy.ndarray, optional
         str, (candidates,): what was decided before the fit. `KEPT`: it is used. Empty: it is
-        judged. Anything else is the reason why it must not shape the PSF; it is modelled all the
-        same.
+        judged; `HELD_OUT` too, but it does not shape the PSF. Anything else is the reason why it
+        must not. All are modelled.
     """
 
     voxels: Places

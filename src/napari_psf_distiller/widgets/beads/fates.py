@@ -21,6 +21,7 @@ FATES = {
     "bright": ("#F0E442", "star"),
     "saturated": ("#D55E00", "triangle_up"),
     "dim": ("#009E73", "triangle_down"),
+    "held out": ("#56B4E9", "ring"),
     "halo": (NOT_USED, "cross"),
 }
 
