@@ -281,6 +281,13 @@ def test_a_click_without_an_image_of_the_field(
     assert gui.inspector.place.place is None
     note = gui.inspector.place.note.text()
     assert note.startswith("No image in the viewer has the bead image's 40 x 40 pixels")
+    gui.inspector.place.note.clear()
+    mouse.moves(10, 10)
+    assert gui.inspector.place.note.text() == ""
+    gui.inspector.place.follow.setChecked(True)
+    mouse.moves(20, 10)
+    assert gui.inspector.place.note.text() == note
+    gui.inspector.place.follow.setChecked(False)
     # A series in time of the same field, whatever is chosen.
     series = viewer.add_image(
         np.zeros((2, *IMAGE_SHAPE)), axis_labels=("t", "y", "x"), scale=(1, *varying.scale[1:])

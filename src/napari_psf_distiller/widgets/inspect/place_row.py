@@ -163,12 +163,12 @@ class PlaceRow(QWidget):
             self._under_cursor = place
             self._changed()
 
-    def say_lost(self) -> None:
-        """Say that nothing in the viewer tells where in the field a click was."""
-        if self._field is None or not self._is_seen:
+    def say_lost(self, clicked: bool) -> None:
+        """Say that nothing in the viewer tells where in the field a click is, or the cursor."""
+        if self._field is None or not self._is_seen or not (clicked or self.follow.isChecked()):
             return
         rows, columns = self._field.image_shape
-        self.note.setText(
+        self._note(
             f"No image in the viewer has the bead image's {rows} x {columns} pixels of "
             f"{self._field.pixel[0]:g} µm: open it, or type a place."
         )

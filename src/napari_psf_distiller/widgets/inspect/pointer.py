@@ -33,14 +33,14 @@ class FieldPointer:
     clicked, moved : callable
         Get a `FieldPlace` where the field is clicked, and where the cursor is over it.
     lost : callable
-        Called on a click when no layer is of the field.
+        Called where no layer is of the field, with whether that was clicked.
     """
 
     def __init__(
         self,
         clicked: Callable[[FieldPlace], None],
         moved: Callable[[FieldPlace], None],
-        lost: Callable[[], None],
+        lost: Callable[[bool], None],
     ) -> None:
         self._clicked, self._moved, self._lost = clicked, moved, lost
         self._viewer: napari.viewer.Viewer | None = None
@@ -79,9 +79,11 @@ class FieldPointer:
 
     def move(self, position: Any) -> None:
         """Tell where the cursor is."""
-        place, _ = self._place(position)
+        place, has_layer = self._place(position)
         if place is not None:
             self._moved(place)
+        elif not has_layer:
+            self._lost(False)
 
     def click(self, position: Any) -> None:
         """Tell where was clicked."""
@@ -89,7 +91,7 @@ class FieldPointer:
         if place is not None:
             self._clicked(place)
         elif not has_layer:
-            self._lost()
+            self._lost(True)
 
     @property
     def draws(self) -> bool:
