@@ -230,6 +230,11 @@ def test_noise_alone_leaves_no_structure() -> None:
     )
     noise += np.linspace(-40, 40, 90)
     assert residual_structure(noise, beads, widths, noise, PSF).elsewhere > 2
+    assert found.held_out == 0
+    tested = beads.assign(used=[True, False], reason=["", "held out"])
+    held = residual_structure(noise, tested, widths, noise, PSF)
+    assert (held.beads, held.held_out) == (1, 1)
+    assert (held.cores, held.held_out_cores) == pytest.approx((1, np.sqrt(3)))
     flat = residual_structure(noise[0], beads.drop(columns="z"), widths[1:], noise[0], PSF[4])
     assert flat.elsewhere > 2
     with pytest.raises(InputError, match="chi squared"):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from napari_psf_distiller.beads import AXES, centres_of
+from napari_psf_distiller.beads import AXES, HELD_OUT, centres_of
 from napari_psf_distiller.boxes import Box, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
@@ -112,12 +112,18 @@ class Structure(NamedTuple):
         Root mean square far from every bead; NaN where there is no such place.
     common : MeanResidual or None
         What is left at all used beads alike; None where their brightness is not known.
+    held_out : int
+        How many beads there are that the PSF was not fitted to, and that test it.
+    held_out_cores : float
+        Root mean square in their cores; NaN where there is none.
     """
 
     beads: int
     cores: float
     elsewhere: float
     common: MeanResidual | None = None
+    held_out: int = 0
+    held_out_cores: float = float("nan")
 
 
 def background_of(image: NDArray[np.generic], beads: pd.DataFrame | None = None) -> float:
@@ -291,7 +297,7 @@ def residual_structure(
     beads : pandas.DataFrame
         Their centres in voxels, ``used``, and ``chi_squared``: the mean square of the residuals
         in each one's core, over the noise's. With ``amplitude``, the light of each, what all beads
-        have in common is told.
+        have in common is told; with ``reason``, what is left at those that were held out.
     widths : numpy.ndarray
         See `isolated`.
     image : numpy.ndarray
@@ -304,8 +310,10 @@ def residual_structure(
     InputError
         No used bead has a ``chi_squared``.
     """
-    chi = beads.loc[beads["used"].astype(bool), "chi_squared"].to_numpy(dtype=float)
-    chi = chi[np.isfinite(chi)]
+    of_all = beads["chi_squared"].to_numpy(dtype=float)
+    known = np.isfinite(of_all)
+    chi = of_all[known & beads["used"].to_numpy(dtype=bool)]
+    held_out = of_all[known & (beads["reason"] == HELD_OUT)] if "reason" in beads else of_all[:0]
     if len(chi) == 0:
         raise InputError("No used bead has a chi squared; choose the beads that Distil PSF wrote.")
     flat = residual.ndim == 2
@@ -330,7 +338,14 @@ def residual_structure(
         rms = float(np.sqrt(np.mean(planes[free].astype(np.float64) ** 2)))
         elsewhere = rms / noise if noise > 0 else float("nan")
     common = _common(residual, beads, widths, image, psf)
-    return Structure(len(chi), float(np.sqrt(chi.mean())), elsewhere, common)
+    return Structure(
+        beads=len(chi),
+        cores=float(np.sqrt(chi.mean())),
+        elsewhere=elsewhere,
+        common=common,
+        held_out=len(held_out),
+        held_out_cores=float(np.sqrt(held_out.mean())) if len(held_out) else float("nan"),
+    )
 
 
 def _common(

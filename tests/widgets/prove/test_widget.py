@@ -11,9 +11,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_psf_distiller import Deconvolve, SimulatedBeads
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
-from napari_psf_distiller.measure.proof import background_of, prove
+from napari_psf_distiller.measure.proof import Structure, background_of, prove
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
+from napari_psf_distiller.widgets.prove.panel import structure_text
 
 NAME = "Prove PSF"
 QUICK = {"iterations": 3, "device": "numpy"}
@@ -221,6 +222,17 @@ def test_the_selected_bead_is_shown(
         seen.add(tuple(raw.translate))
         toggle(user, gui, gui.panel.beside)
     assert len(seen) == 2
+
+
+def test_beads_that_were_held_out_stand_beside_the_others() -> None:
+    alike = Structure(beads=40, cores=1.0, elsewhere=1.0, held_out=10, held_out_cores=1.02)
+    assert structure_text(alike) == (
+        "Residual: 1.00 x the noise in the cores of 40 beads, 1.02 x in those of 10 held out, "
+        "1.00 x elsewhere: noise, no structure."
+    )
+    worse = structure_text(alike._replace(held_out_cores=1.2))
+    assert "does not hold for the beads that it was not fitted to" in worse
+    assert "held out" not in structure_text(alike._replace(held_out=0, held_out_cores=np.nan))
 
 
 def test_the_residual_is_shown_symmetric_and_told_in_a_line(

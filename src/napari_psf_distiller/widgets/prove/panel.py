@@ -44,6 +44,10 @@ OVER_FIELD = "The PSF changes over the field: each bead has that of its place."
 # Residuals of so many times the noise are structure, not chance.
 STRUCTURE = 1.5
 
+# Beads that were held out have so many times the residuals of the used ones where the PSF does not
+# hold for them.
+HELD_OUT_RATIO = 1.1
+
 
 class Panel(QObject):
     """The figures and the views of a Prove PSF widget.
@@ -298,14 +302,21 @@ def structure_text(structure: Structure | None) -> str:
         verdict = f"all beads share a structure, {shared}."
     elif structure.cores > STRUCTURE:
         verdict = "the beads differ from the model; look at the residual there."
+    elif structure.held_out_cores > HELD_OUT_RATIO * structure.cores:
+        verdict = "the PSF does not hold for the beads that it was not fitted to; use more beads."
     elif structure.elsewhere > STRUCTURE:
         verdict = "beads that were not found, or a background that is not flat; look there."
     elsewhere = (
         f", {structure.elsewhere:.2f} x elsewhere" if np.isfinite(structure.elsewhere) else ""
     )
+    held_out = (
+        f", {structure.held_out_cores:.2f} x in those of {structure.held_out} held out"
+        if structure.held_out
+        else ""
+    )
     return escape(
         f"Residual: {structure.cores:.2f} x the noise in the cores of {structure.beads} beads"
-        f"{elsewhere}: {verdict}"
+        f"{held_out}{elsewhere}: {verdict}"
     )
 
 
