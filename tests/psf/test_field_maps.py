@@ -201,6 +201,37 @@ def test_a_psf_of_a_plane():
     assert len(maps.to_frame()) == 4
 
 
+def test_errors_grow_with_the_polynomials_of_the_place():
+    errors = np.array([[0.01, 0.002, 0.003], [0.02, 0.004, 0.005]])
+    psf = varying_psf([(scaled(across, 0.1), 0)], width_errors=errors)
+    maps, field = psf.field_maps(3), psf.model.over_field
+    for row, y in enumerate(maps.rows):
+        for column, x in enumerate(maps.columns):
+            strengths = field.degree_strengths_at(y, x)
+            expected = np.sqrt(strengths @ errors**2)
+            found = [maps.widths[axis].error[row, column] for axis in "zyx"]
+            np.testing.assert_allclose(found, expected)
+    assert maps.widths["z"].error[1, 1] == pytest.approx(0.01)
+    assert maps.widths["z"].error[0, 0] > 0.03
+
+
+def test_what_noise_has_of_an_order_is_taken_off():
+    part = [(scaled(across, 0.4), COSINE)]
+    errors = np.array([[0.0, 0.03, 0.02], [0.0, 0.01, 0.01]])
+    without, known = (varying_psf(part, order_errors=e).field_maps(3) for e in (None, errors))
+    for one, before in zip(known.orders, without.orders, strict=True):
+        assert np.isnan(before.strength_error).all()
+        noise = one.strength_error * (np.sqrt(2) if one.order else 1)
+        expected = np.sqrt(np.maximum(before.strength**2 - noise**2, 0))
+        np.testing.assert_allclose(one.strength, expected, atol=1e-12)
+    coma, astigmatism = known.orders[1:]
+    # Where there is next to nothing it may point anywhere.
+    assert np.isnan(coma.direction[1, 1])
+    assert (coma.direction_error[:, 0] < 45).all()
+    assert (astigmatism.strength == 0).all()
+    assert np.isnan(astigmatism.direction).all()
+
+
 def test_places_are_the_middles_of_equal_parts():
     maps = varying_psf([(scaled(across, 0.1), 0)]).field_maps((2, 4))
     np.testing.assert_allclose(maps.rows, [9.5, 29.5])

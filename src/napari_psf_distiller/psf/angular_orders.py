@@ -265,5 +265,24 @@ def _directions(
 def _noise(
     over_field: PSFField | None, order: int, polynomials: Floats, orders: NDArray[np.intp]
 ) -> Floats:
-    """Return the noise of an order's part at each place, relative to the PSF."""
-    return np.full(len(polynomials), np.nan)
+    """Return the root of the noise's energy in an order's part, relative to the PSF.
+
+    Parameters
+    ----------
+    over_field : PSFField or None
+    order : int
+    polynomials : numpy.ndarray
+        (places, polynomials).
+    orders : numpy.ndarray
+        That of each term.
+
+    Returns
+    -------
+    numpy.ndarray
+        (places,): NaN where it is not known.
+    """
+    if over_field is None or over_field.order_errors is None:
+        return np.full(len(polynomials), np.nan)
+    errors = over_field.order_errors[:, int(np.searchsorted(np.unique(orders), order))]
+    noise: Floats = np.sqrt(over_field.degree_strengths(polynomials) @ errors**2)
+    return noise

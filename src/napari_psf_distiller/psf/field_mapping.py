@@ -67,7 +67,7 @@ def map_field(
     shapes = local_shapes(functions, spacing[-2:], flat if of_field else flat[:1])
     widths = np.array([shape.widths[-len(axes) :] for shape in shapes]).T
     widths = np.broadcast_to(widths, (len(axes), len(flat)))
-    errors = np.full(widths.shape, np.nan)
+    errors = _width_errors(of_field, flat, len(axes))
     focus, note = _focus(functions, spacing[-2:], used, grid, image_spacing, widths[0])
     theory = theoretical_widths(optics, spacing) if optics is not None else (None,) * len(axes)
     return FieldMaps(
@@ -148,6 +148,15 @@ def _covered(of_field: PSFField | None, used: Floats | None, places: Floats) -> 
     low, high = used[:, -2:].min(axis=0), used[:, -2:].max(axis=0)
     covered: NDArray[np.bool_] = ((places >= low) & (places <= high)).all(axis=1)
     return covered
+
+
+def _width_errors(of_field: PSFField | None, places: Floats, axes: int) -> Floats:
+    """Return the standard errors of the widths, (axes, places); NaN where they are not known."""
+    if of_field is None or of_field.width_errors is None:
+        return np.full((axes, len(places)), np.nan)
+    strengths = of_field.degree_strengths(of_field.polynomials_at(places))
+    errors: Floats = np.sqrt(strengths @ of_field.width_errors[:, -axes:] ** 2).T
+    return errors
 
 
 def _focus(
