@@ -128,5 +128,9 @@ def test_where_it_is_continued_nothing_is_known_of_its_change():
     measured = np.ones(PSF_OVER_FIELD.shape, bool)
     with pytest.raises(InputError, match="or its mean"):
         dataclasses.replace(PSF_OVER_FIELD, measured=measured).eigen_psfs()
-    with pytest.raises(InputError, match="left out"):
-        PSF_OVER_FIELD.eigen_psfs(left="little")
+
+
+@pytest.mark.parametrize("left", ["little", -0.1, 2.0, np.nan])
+def test_what_may_be_left_out_is_a_part(left):
+    with pytest.raises(InputError, match="part that may be left out"):
+        PSF_OVER_FIELD.eigen_psfs(left=left)

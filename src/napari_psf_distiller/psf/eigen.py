@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf.field import Extent, field_polynomials
+from napari_psf_distiller.psf.field import Extent, PSFField, field_polynomials
 from napari_psf_distiller.psf.functions import FittedFunctions
 
 __all__ = ["LEFT", "EigenPSFs", "constant_psf", "eigen_psfs"]
@@ -126,36 +127,20 @@ def eigen_psfs(
     """
     over_field = model.over_field
     assert over_field is not None
-    flat = len(shape) == 2
-    sizes = (model.spacing[0], *spacing) if flat else tuple(spacing)
-    voxels = (1, *shape) if flat else tuple(shape)
-    centre = model.centre_on(sizes, voxels)
     count = over_field.degree + 2
     nodes = -np.cos(np.pi * np.arange(count) / (count - 1))
-    vandermonde = legendre.legvander(nodes, count - 1)
     # The mean of a polynomial over -1 to 1 is its coefficient of the degree 0.
-    inverse = np.linalg.inv(vandermonde)
+    inverse = np.linalg.inv(legendre.legvander(nodes, count - 1))
     parts = np.outer(inverse[0], inverse[0]).ravel()
-    places = _crossings(nodes, over_field.extent)
-    polynomials = field_polynomials(over_field.degree, over_field.extent, places)
-    own = np.stack(
-        [
-            replace(model, amplitudes=amplitudes, over_field=None).values(sizes, voxels, centre)
-            for amplitudes in over_field.amplitudes
-        ]
-    )
-    psfs = np.stack(
-        [
-            model.as_psf(np.tensordot(here, own, axes=1)).values.ravel().astype(np.float32)
-            for here in polynomials
-        ]
-    )
-    mean = parts @ psfs
+    psfs = _psfs_at(model, over_field, _crossings(nodes, over_field.extent), spacing, shape)
+    mean = np.zeros(psfs.shape[1])
+    for part, psf in zip(parts, psfs, strict=True):
+        mean += part * psf
     psfs -= mean.astype(np.float32)
     total, kept = float(mean @ mean), [mean]
     # Of few places and many voxels the smaller matrix is that of the places.
-    rooted = psfs * np.sqrt(parts)[:, np.newaxis].astype(np.float32)
-    strengths, vectors = np.linalg.eigh((rooted @ rooted.T).astype(np.float64))
+    psfs *= np.sqrt(parts)[:, np.newaxis].astype(np.float32)
+    strengths, vectors = np.linalg.eigh((psfs @ psfs.T).astype(np.float64))
     strengths, vectors = np.maximum(strengths[::-1], 0), vectors[:, ::-1]
     total += float(strengths.sum())
     coefficients = [np.zeros((count, count))]
@@ -163,7 +148,7 @@ def eigen_psfs(
     shares = [float(mean @ mean) / total]
     while 1 - sum(shares) > left**2 and len(kept) <= len(strengths):
         n = len(kept) - 1
-        kernel = vectors[:, n] @ rooted
+        kernel = vectors[:, n].astype(np.float32) @ psfs
         sign = np.sign(kernel[np.abs(kernel).argmax()])
         kept.append(sign * kernel)
         weights = sign * (vectors[:, n] / np.sqrt(parts)).reshape(count, count)
@@ -176,6 +161,30 @@ def eigen_psfs(
         np.stack(coefficients),
         tuple(shares),
     )
+
+
+def _psfs_at(
+    model: FittedFunctions,
+    over_field: PSFField,
+    places: Floats,
+    spacing: tuple[float, ...],
+    shape: Sequence[int],
+) -> NDArray[np.float32]:
+    """Return the PSFs at some places (y, x) on voxels, about the mean PSF's centre: one a row."""
+    flat = len(shape) == 2
+    sizes = (model.spacing[0], *spacing) if flat else spacing
+    voxels = (1, *shape) if flat else tuple(shape)
+    centre = model.centre_on(sizes, voxels)
+    # The sum of the functions is linear in their amplitudes.
+    parts = np.empty((len(over_field.amplitudes), *voxels), np.float32)
+    for part, amplitudes in zip(parts, over_field.amplitudes, strict=True):
+        own = replace(model, amplitudes=amplitudes, over_field=None)
+        part[:] = own.values(sizes, voxels, centre)
+    polynomials = field_polynomials(over_field.degree, over_field.extent, places)
+    psfs = np.empty((len(places), math.prod(shape)), np.float32)
+    for psf, here in zip(psfs, polynomials.astype(np.float32), strict=True):
+        psf[:] = model.as_psf(np.tensordot(here, parts, axes=1)).values.ravel()
+    return psfs
 
 
 def _crossings(nodes: Floats, extent: Extent) -> Floats:

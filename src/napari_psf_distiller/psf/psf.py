@@ -351,7 +351,7 @@ class PSF(HoldsArray):
                 "How the PSF changes over the field is not known where it is continued beyond its "
                 "window. Take the PSF as it was before, or its mean."
             )
-        check_number(left, "part that may be left out")
+        check_number(left, "part that may be left out", 0, 1)
         return eigen_psfs(there.model, there.spacing, there.shape, left)
 
     def save(self, path: str | Path, format: str | None = None, **options: Any) -> None:
