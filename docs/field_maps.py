@@ -101,7 +101,9 @@ def true_maps(maps: FieldMaps) -> FieldMaps:
             axis: FieldMap(values, unknown) for axis, values in zip("zyx", widths, strict=True)
         },
         orders=(OrderMap(1, strength, unknown, direction, unknown),),
-        focus=maps.focus._replace(values=focus - height((np.array(SHAPE[1:]) - 1) / 2)),
+        focus=maps.focus._replace(
+            values=focus - height((np.array(SHAPE[1:]) - 1) / 2), error=unknown
+        ),
     )
 
 
