@@ -30,6 +30,7 @@ from napari_psf_distiller.widgets.inspect.picture import (
 )
 from napari_psf_distiller.widgets.inspect.place_row import PlaceRow
 from napari_psf_distiller.widgets.inspect.pointer import FieldPointer
+from napari_psf_distiller.widgets.inspect.presets import PRESETS, Preset
 from napari_psf_distiller.widgets.inspect.shown_layers import ShownLayers
 from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
 from napari_psf_distiller.widgets.inspect.view_3d import View3D
@@ -48,7 +49,7 @@ from napari_psf_distiller.widgets.layers.choices import offer_layers, viewer_of
 from napari_psf_distiller.widgets.parts.column import row_of, row_of_buttons, tab_through
 from napari_psf_distiller.widgets.parts.form import keep_narrow
 
-__all__ = ["PRESETS", "TABS", "TITLE", "Inspector", "inspectors_in"]
+__all__ = ["TABS", "TITLE", "Inspector", "inspectors_in"]
 
 TITLE = StepId.INSPECT.title
 
@@ -60,14 +61,6 @@ TABS = {
     "Compare": ("Co&mpare", ("other", "vmax", "gamma")),
     "Maps": ("M&aps", ()),
     "Progress": ("Pro&gress", ()),
-}
-
-# The notebook's two looks at a PSF, as it is and where artefacts show, and one for its tails: the
-# maximum shown, gamma, and whether the scale is logarithmic.
-PRESETS = {
-    "Plain": (1.0, 1.0, False),
-    "Find artefacts": (0.5, 0.4, False),
-    "Logarithmic": (1.0, 1.0, True),
 }
 
 # What can be saved, and how the name of each ends.
@@ -116,7 +109,10 @@ class Inspector:
         self.picture = Picture()
         self.numbers = QLabel()
         self.anyway = PushButton(text="Draw it all the same", visible=False, gui_only=True)
-        self.presets = [PushButton(text=name, gui_only=True) for name in PRESETS]
+        self.presets = [
+            PushButton(text=name, tooltip=preset.tooltip, gui_only=True)
+            for name, preset in PRESETS.items()
+        ]
         self.save = PushButton(text="&Save…", gui_only=True)
         self.view_3d = PushButton(text="View in &3D", gui_only=True)
         self._preset_row = row_of_buttons(self.presets)
@@ -238,15 +234,8 @@ class Inspector:
             "Show the PSF alone in 3D, in true proportions; press again to go back."
         )
         self.anyway.tooltip = "The layer is large, so drawing it takes a while."
-        tooltips = (
-            "From 0 to the maximum.",
-            "To half of the maximum with gamma 0.4: a grainy or boxy surround, stripes and second "
-            "peaks show.",
-            "Four decades below the maximum: how far the tails reach.",
-        )
-        for button, values, tooltip in zip(self.presets, PRESETS.values(), tooltips, strict=True):
-            button.tooltip = tooltip
-            button.changed.connect(lambda _, values=values: self._set_preset(*values))
+        for button, preset in zip(self.presets, PRESETS.values(), strict=True):
+            button.changed.connect(lambda _, preset=preset: self._set_preset(preset))
         self.view_3d.changed.connect(lambda _: self._toggle_3d())
         self.save.changed.connect(lambda _: self.ask_to_save())
         self.maps_tab.as_layers.changed.connect(
@@ -401,11 +390,11 @@ class Inspector:
         theme = get_theme("dark" if viewer is None else viewer.theme)
         return Colours(theme.background.as_hex(format="long"), theme.text.as_hex(format="long"))
 
-    def _set_preset(self, vmax: float, gamma: float, logarithmic: bool) -> None:
+    def _set_preset(self, preset: Preset) -> None:
         gui = self._gui
         with gui.changed.blocked():
-            gui.vmax.value, gui.gamma.value = vmax, gamma
-            gui.logarithmic.value = logarithmic
+            gui.vmax.value, gui.gamma.value = preset.vmax, preset.gamma
+            gui.logarithmic.value = preset.logarithmic
         gui()
 
     # --- the buttons
