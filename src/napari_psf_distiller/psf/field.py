@@ -177,6 +177,20 @@ class PSFField:
         amplitudes: Floats = np.tensordot(self._polynomials(y, x), self.amplitudes, axes=1)
         return amplitudes
 
+    def width_errors_at(self, places: Floats) -> Floats | None:
+        """Return the standard errors of the widths at places, (places, 3), in micrometres.
+
+        Parameters
+        ----------
+        places : numpy.ndarray
+            (places, 2): y and x in voxels of the bead image.
+        """
+        if self.width_errors is None:
+            return None
+        strengths = self.degree_strengths(self.polynomials_at(places))
+        errors: Floats = np.sqrt(strengths @ self.width_errors**2)
+        return errors
+
     def errors_at(self, y: float, x: float) -> NDArray[np.float32] | None:
         """Return the standard errors of the PSF's voxels at a place, (Z, Y, X).
 

@@ -152,11 +152,8 @@ def _covered(of_field: PSFField | None, used: Floats | None, places: Floats) -> 
 
 def _width_errors(of_field: PSFField | None, places: Floats, axes: int) -> Floats:
     """Return the standard errors of the widths, (axes, places); NaN where they are not known."""
-    if of_field is None or of_field.width_errors is None:
-        return np.full((axes, len(places)), np.nan)
-    strengths = of_field.degree_strengths(of_field.polynomials_at(places))
-    errors: Floats = np.sqrt(strengths @ of_field.width_errors[:, -axes:] ** 2).T
-    return errors
+    errors = None if of_field is None else of_field.width_errors_at(places)
+    return np.full((axes, len(places)), np.nan) if errors is None else errors[:, -axes:].T
 
 
 def _focus(

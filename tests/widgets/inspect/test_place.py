@@ -23,6 +23,7 @@ from varying_psfs import EXTENT, IMAGE_SHAPE, varying_psf
 
 from napari_psf_distiller import PSF, Optics, Recipe, read_psf
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.inspect.field_place import FieldPlace
 from napari_psf_distiller.widgets.layers.lineage import root_of
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, RunNote
 
@@ -35,7 +36,11 @@ PIXEL = 0.1
 def widening_psf() -> PSF:
     """Return a PSF that changes its width along y, with errors."""
     errors = np.array([1e-5, 2e-5], np.float32).reshape(2, 1, 1, 1) * np.ones((15, 25, 25))
-    psf = varying_psf([(lambda y, _: -0.4 * y, 0)], errors=errors.astype(np.float32))
+    psf = varying_psf(
+        [(lambda y, _: -0.4 * y, 0)],
+        errors=errors.astype(np.float32),
+        width_errors=np.array([[0.004, 0.002, 0.003], [0.008, 0.004, 0.006]]),
+    )
     optics = Optics(APERTURE, WAVELENGTH, INDEX)
     recipe = Recipe(spacing=psf.spacing, optics=optics)
     return dataclasses.replace(psf, error=errors[0], recipe=recipe)
@@ -235,6 +240,26 @@ def test_all_tabs_are_of_the_place(
     assert gui.inspector.place.isHidden()
     gui.inspector.tab = "Image"
     np.testing.assert_array_equal(drawn(user, gui), here.array.max(axis=0))
+
+
+def test_widths_are_known_less_well_at_the_side(
+    user: Any, varying: Image, opens: Any, qtbot: QtBot
+) -> None:
+    gui = opens()
+
+    def errors() -> list[str]:
+        user.waits(lambda: not gui.inspector.busy)
+        text = gui.inspector.numbers.text().replace("&nbsp;", " ")
+        return re.findall(r"± ([0-9.]+) nm", text)
+
+    # Of the mean nothing is said here, as the layer's note does not.
+    assert errors() == []
+    gui.inspector.place.choose(FieldPlace(*np.mean(EXTENT, axis=1)))
+    assert [float(error) for error in errors()] == [4, 2, 3]
+    typed(qtbot, gui.inspector.place.y_field, f"{EXTENT[0][1] * PIXEL:.2f}")
+    # There the polynomial of y is the root of 3.
+    expected = np.sqrt(1 + 3 * 2**2) * np.array([4, 2, 3])
+    assert [float(error) for error in errors()] == pytest.approx(expected, rel=0.1)
 
 
 def test_a_click_in_the_bead_image(

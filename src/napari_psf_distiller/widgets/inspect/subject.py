@@ -141,9 +141,14 @@ class SubjectAt:
             name=self.name,
             data=here.array,
             psf_error=here.error,
-            fwhm_error=None,
+            fwhm_error=self._width_errors(here.ndim),
             varying=None,
         )
+
+    def _width_errors(self, axes: int) -> tuple[float, ...] | None:
+        field = self.whole.field
+        errors = None if field is None else field.width_errors_at(np.array([self.place]))
+        return None if errors is None else tuple(float(error) for error in errors[0, -axes:])
 
 
 # What is drawn: known already, or found in the drawings' thread.
