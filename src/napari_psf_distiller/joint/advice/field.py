@@ -74,15 +74,20 @@ def field_warnings(fit: JointFitResult) -> list[str]:
 
 
 def _field_change(functions: FittedFunctions, over_field: PSFField) -> _FieldChange:
-    rows, columns = (np.linspace(*along, PLACES) for along in over_field.extent)
-    middle = _values_at(functions, float(rows[PLACES // 2]), float(columns[PLACES // 2]))
-    norm = float(np.linalg.norm(middle))
-    differences = {
-        (y, x): float(np.linalg.norm(_values_at(functions, y, x) - middle)) / norm
-        for y, x in itertools.product(rows.tolist(), columns.tolist())
-    }
-    place = max(differences, key=lambda key: differences[key])
-    changed = over_field.amplitudes_at(*place) - functions.amplitudes
+    rows, columns = (np.linspace(*along, PLACES).tolist() for along in over_field.extent)
+    middle = (rows[PLACES // 2], columns[PLACES // 2])
+    expected = _values_at(functions, middle)
+    norm = float(np.linalg.norm(expected))
+    found = {}
+    for place in itertools.product(rows, columns):
+        values = _values_at(functions, place)
+        # How bright a place's PSF is cannot be told from how bright its beads are, and its sum is
+        # known as badly as the background: they are compared at the scale at which they agree best.
+        scale = float(np.vdot(values, expected) / np.vdot(values, values))
+        found[place] = float(np.linalg.norm(scale * values - expected)) / norm, scale
+    place = max(found, key=lambda key: found[key][0])
+    relative_l2, scale = found[place]
+    changed = scale * over_field.amplitudes_at(*place) - functions.amplitudes
     orders = np.array([order for order, _ in functions.terms])
     strengths = {}
     for order in set(orders.tolist()):
@@ -90,14 +95,10 @@ def _field_change(functions: FittedFunctions, over_field: PSFField) -> _FieldCha
         part = replace(functions, amplitudes=own)
         values = part.values(functions.spacing, functions.window, functions.centre)
         strengths[order] = float(np.linalg.norm(values))
-    return _FieldChange(
-        differences[place], place, max(strengths, key=lambda order: strengths[order])
-    )
+    return _FieldChange(relative_l2, place, max(strengths, key=lambda order: strengths[order]))
 
 
-def _values_at(functions: FittedFunctions, y: float, x: float) -> Floats:
-    """Return the PSF at a place, on the fitted voxels, of the sum 1."""
-    own = functions.at(y, x)
-    values = own.values(own.spacing, own.window, own.centre)
-    scaled: Floats = values / values.sum()
-    return scaled
+def _values_at(functions: FittedFunctions, place: tuple[float, float]) -> Floats:
+    """Return the PSF at a place, on the fitted voxels, its brightest in the middle."""
+    own = functions.at(*place)
+    return own.values(own.spacing, own.window, own.centre)
