@@ -19,15 +19,14 @@ true one upon the distilled one, and for the mean upon the mean. Each image has 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from math import factorial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lens_fields import BACKGROUND, FIELDS, OIL, Lens, Pupil, bead_image, seen
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
@@ -42,24 +41,8 @@ from napari_psf_distiller.progress import finish
 from napari_psf_distiller.psf.eigen import EigenPSFs, constant_psf
 
 Floats = NDArray[np.float64]
-# The wavefront at a place from -1 to 1 along y and x: Zernike's (n, m), in waves.
-Aberrations = Callable[[float, float], Mapping[tuple[int, int], float]]
-
-FIELDS: dict[str, Aberrations] = {
-    "coma": lambda y, x: {(3, 1): 0.09 * x, (3, -1): 0.09 * y},
-    "curved": lambda y, x: {
-        (2, 2): 0.08 * (x * x - y * y),
-        (2, -2): 0.16 * x * y,
-        (4, 0): 0.06 * (x * x + y * y),
-    },
-    "spherical": lambda y, x: {(4, 0): 0.08 * (1 + x)},
-}
-
-NUMERICAL_APERTURE, INDEX, WAVELENGTH = 1.3, 1.515, 0.52
-SPACING = (0.2, 0.09, 0.09)
-BEAD = 0.1
-BEAD_WINDOW, PSF_SHAPE = (41, 61, 61), (21, 41, 41)
-BACKGROUND, READ_NOISE = 20.0, 1.6
+SPACING = OIL.spacing
+PSF_SHAPE = (21, 41, 41)
 
 # Places along an axis at which the specimen's PSF is computed, and at which displacements are.
 PLACES, DISPLACED = 17, 5
@@ -71,137 +54,6 @@ LIGHT = 1000
 SEEN_WITH = (0.5, 0.2, 0.2)
 
 
-class Pupil:
-    """A lens' vectorial PSF: freely turning dipoles, seen by pixels that take all light."""
-
-    samples = 64
-
-    def __init__(self) -> None:
-        edge = NUMERICAL_APERTURE / WAVELENGTH
-        self._k = ((np.arange(self.samples) + 0.5) / (self.samples / 2) - 1) * edge
-        ky, kx = np.meshgrid(self._k, self._k, indexing="ij")
-        self._rho, self._phi = np.hypot(ky, kx) / edge, np.arctan2(ky, kx)
-        inside = self._rho <= 1
-        sine = np.where(inside, self._rho * NUMERICAL_APERTURE / INDEX, 0)
-        cosine = np.sqrt(1 - sine**2)
-        c, s = np.cos(self._phi), np.sin(self._phi)
-        self._kz = INDEX / WAVELENGTH * (cosine - 1)
-        self._fields = np.stack(
-            [
-                cosine * c * c + s * s,
-                (cosine - 1) * s * c,
-                -sine * c,
-                (cosine - 1) * s * c,
-                cosine * s * s + c * c,
-                -sine * s,
-            ]
-        ) * (inside / np.sqrt(cosine))
-
-    def psf(
-        self,
-        shape: tuple[int, ...],
-        aberrations: Mapping[tuple[int, int], float],
-        moved: tuple[float, ...] = (0.0, 0.0, 0.0),
-        bead: float = 0.0,
-    ) -> Floats:
-        """Return the image of a point, or of a bead, at n // 2 + moved, of the sum 1 unaberrated.
-
-        Parameters
-        ----------
-        shape : tuple of int
-        aberrations : mapping
-            In waves.
-        moved : tuple of float
-            In voxels.
-        bead : float
-            Its diameter in micrometres.
-        """
-        wavefront = sum(
-            (waves * _zernike(n, m, self._rho, self._phi) for (n, m), waves in aberrations.items()),
-            np.zeros_like(self._rho),
-        )
-        fields = self._fields * np.exp(2j * np.pi * wavefront)
-        along = [
-            np.exp(2j * np.pi * np.outer((np.arange(n) - n // 2 - d) * size, self._k))
-            for n, d, size in zip(shape[1:], moved[1:], SPACING[1:], strict=True)
-        ]
-        found = np.empty(shape)
-        for plane in range(shape[0]):
-            z = (plane - shape[0] // 2 - moved[0]) * SPACING[0]
-            amplitude = along[0] @ (fields * np.exp(2j * np.pi * z * self._kz)) @ along[1].T
-            found[plane] = (amplitude.real**2 + amplitude.imag**2).sum(axis=0)
-        q = [fft.fftfreq(n, size) for n, size in zip(shape, SPACING, strict=True)]
-        kz, ky, kx = np.meshgrid(*q[:2], q[2][: shape[2] // 2 + 1], indexing="ij", sparse=True)
-        gain = np.sinc(ky * SPACING[1]) * np.sinc(kx * SPACING[2])
-        gain = gain * _ball(bead * np.sqrt(kz**2 + ky**2 + kx**2))
-        return np.maximum(fft.irfftn(fft.rfftn(found) * gain, s=shape), 0)
-
-
-def _zernike(n: int, m: int, rho: Floats, phi: Floats) -> Floats:
-    """Return Zernike's polynomial, 1 in the mean square over the pupil; m < 0 is the sine."""
-    k = abs(m)
-    radial = sum(
-        (
-            (-1) ** i
-            * factorial(n - i)
-            / (factorial(i) * factorial((n + k) // 2 - i) * factorial((n - k) // 2 - i))
-            * rho ** (n - 2 * i)
-            for i in range((n - k) // 2 + 1)
-        ),
-        np.zeros_like(rho),
-    )
-    angular = np.cos(m * phi) if m >= 0 else np.sin(-m * phi)
-    values: Floats = np.sqrt((n + 1) * (2 if m else 1)) * radial * angular
-    return values
-
-
-def _ball(cycles: Floats) -> Floats:
-    """Return the form factor of a ball, of cycles over its diameter."""
-    q = np.maximum(np.pi * cycles, 1e-2)
-    form: Floats = np.where(cycles * np.pi < 1e-2, 1, 3 * (np.sin(q) - q * np.cos(q)) / q**3)
-    return form
-
-
-@dataclasses.dataclass(frozen=True)
-class Lens:
-    """A pupil whose aberrations change over a field of some voxels along y and x."""
-
-    pupil: Pupil
-    aberrations: Aberrations
-    side: int
-
-    def psf(self, shape: tuple[int, ...], y: float, x: float, **options: Any) -> Floats:
-        """Return the PSF at a place, in voxels; see `Pupil.psf`."""
-        here = self.aberrations(2 * y / self.side - 1, 2 * x / self.side - 1)
-        return self.pupil.psf(shape, here, **options)
-
-
-def bead_image(lens: Lens, count: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Return an image of beads in a layer on the slide, each exact at its own centre."""
-    shape = (36, lens.side, lens.side)
-    light = np.zeros(shape)
-    total = lens.pupil.psf(BEAD_WINDOW, {}, bead=BEAD).sum()
-    for y, x in rng.uniform(14, lens.side - 15, (count, 2)):
-        centre = np.array([np.clip(rng.normal(18, 2.5), 12, 23), y, x])
-        voxel = np.rint(centre).astype(int)
-        image = lens.psf(BEAD_WINDOW, y, x, moved=tuple(centre - voxel), bead=BEAD)
-        _add(light, image * (1.5e5 * np.exp(rng.normal(0, 0.25)) / total), voxel)
-    return seen(light, rng)
-
-
-def seen(light: Floats, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Return what a camera makes of light, with an offset of 100."""
-    noisy = rng.poisson(light + BACKGROUND) + rng.normal(0, READ_NOISE, light.shape) + 100
-    return np.clip(np.rint(noisy), 0, 65535).astype(np.uint16)
-
-
-def _add(image: Floats, part: Floats, centre: NDArray[Any]) -> None:
-    """Add a part to an image, its voxel n // 2 at some voxel of that."""
-    low = centre - np.array(part.shape) // 2
-    first, last = np.maximum(low, 0), np.minimum(low + part.shape, image.shape)
-    image[tuple(map(slice, first, last))] += part[tuple(map(slice, first - low, last - low))]
-
-
 def distilled(
     lens: Lens, count: int, rng: np.random.Generator, kept: Path | None = None
 ) -> psfd.PSF:
@@ -209,9 +61,11 @@ def distilled(
     beads = bead_image(lens, count, rng)
     if kept is not None and kept.exists():
         return psfd.read_psf(kept)
-    optics = psfd.Optics(NUMERICAL_APERTURE, WAVELENGTH, INDEX)
+    optics = psfd.Optics(OIL.numerical_aperture, OIL.wavelength, OIL.index)
     begin = time.perf_counter()
-    result = psfd.distill(beads, spacing=SPACING, bead_diameter=BEAD, optics=optics, device="numpy")
+    result = psfd.distill(
+        beads, spacing=SPACING, bead_diameter=OIL.bead, optics=optics, device="numpy"
+    )
     print(f"distilled in {time.perf_counter() - begin:.0f} s: {' '.join(result.warnings)}")
     if kept is not None:
         result.psf.save(kept)

@@ -1,0 +1,205 @@
+"""How well a PSF that changes over the field is found from beads.
+
+    python benchmarks/field.py [--fields NAMES] [--seeds N] [--first-seed N] [--jobs N] [--out FILE]
+
+Fields of beads are simulated with a lens whose aberrations change over the field (`lens_fields`),
+and distilled with the optics and the beads' diameter told. At 5 x 5 places, the outermost 0.9 of
+the way to the sides, the PSF of the place (`PSF.at`, `PSF.field_maps`) is compared with the true
+one, which is displaced to where it lies best upon it: beads cannot tell a displacement.
+
+A row is a field: degree of the polynomials that were found, relative L2 error in the mean and at
+most, at most the error of the widths along z and in the plane, which part of the voxels and of the
+widths lies within 1.96 stated errors, beads that were refused (all are single ones, but some touch
+by chance), the fit's processor time over that of one with the same PSF everywhere, and chi squared
+of held-out beads over that of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from lens_fields import FIELDS, OIL, Lens, Objective, Pupil, bead_image
+from numpy.typing import NDArray
+
+import napari_psf_distiller as psfd
+
+Floats = NDArray[np.float64]
+
+WATER = Objective(1.2, 1.33, 0.58, (0.25, 0.1, 0.1))
+DRY = Objective(0.8, 1.0, 0.52, (0.6, 0.16, 0.16), bead=0.2)
+
+
+class Case(NamedTuple):
+    """A field, with which objective, and how many beads in how many pixels a side."""
+
+    field: str
+    objective: Objective = OIL
+    beads: int = 90
+    side: int = 320
+
+
+CASES = {
+    "uniform": Case("uniform", beads=60),
+    "coma": Case("coma"),
+    "curved field": Case("curved"),
+    "spherical across": Case("spherical"),
+    "coma, 60 beads": Case("coma", beads=60),
+    "curved field, 200 beads": Case("curved", beads=200, side=448),
+    "off axis, water": Case("off axis", WATER, 120),
+    "one side, water": Case("one side", WATER, 120),
+    "coma, dry": Case("coma", DRY, 150),
+    "uniform, dry": Case("uniform", DRY, 60),
+}
+
+# Where PSFs are compared, from -1 to 1 along both axes, and in which window.
+PLACES, WINDOW = (-0.9, -0.45, 0.0, 0.45, 0.9), (25, 33, 33)
+
+HELD_OUT = 0.2
+
+
+def true_psf(lens: Lens, y: float, x: float, found: Floats) -> Floats:
+    """Return the true PSF at a place where it lies best upon another one, scaled as that is."""
+    start = lens.psf(WINDOW, y, x)
+    moved = np.array(np.unravel_index(found.argmax(), WINDOW), float)
+    moved -= np.unravel_index(start.argmax(), WINDOW)
+    for _ in range(8):
+        psf = lens.psf(WINDOW, y, x, moved=tuple(moved))
+        slopes = [-slope.ravel() for slope in np.gradient(psf)]
+        design = np.stack([*slopes, psf.ravel()], axis=1)
+        step = np.linalg.lstsq(design, found.ravel(), rcond=None)[0]
+        moved = moved + np.clip(step[:3] / step[3], -1, 1)
+    psf = lens.psf(WINDOW, y, x, moved=tuple(moved))
+    scale = float(np.vdot(psf, found) / np.vdot(psf, psf))
+    return scale * psf
+
+
+def middle(array: NDArray[Any]) -> Floats:
+    """Return the part of a PSF in the window."""
+    part = tuple(
+        slice(n // 2 - m // 2, n // 2 - m // 2 + m)
+        for n, m in zip(array.shape, WINDOW, strict=True)
+    )
+    return np.asarray(array[part], np.float64)
+
+
+def widths_of(psf: Floats, objective: Objective) -> Floats:
+    """Return a PSF's full widths at half maximum, in micrometres."""
+    return np.array(psfd.fwhm(psf.astype(np.float32), objective.spacing))
+
+
+def fit(image: NDArray[Any], objective: Objective, **options: Any) -> tuple[psfd.Result, float]:
+    """Return what a fit found, and its processor time."""
+    recipe = psfd.Recipe(
+        spacing=objective.spacing,
+        bead_diameter=objective.bead,
+        optics=psfd.Optics(objective.numerical_aperture, objective.wavelength, objective.index),
+        device="numpy",
+        distill=psfd.JointFit(**options),
+    )
+    begin = time.process_time()
+    result = psfd.distill(image, recipe=recipe)
+    return result, time.process_time() - begin
+
+
+def measured(name: str, seed: int) -> dict[str, Any]:
+    """Return what is found of a field."""
+    warnings.simplefilter("ignore", psfd.DistillerWarning)
+    case = CASES[name]
+    rng = np.random.default_rng([seed, list(CASES).index(name)])
+    lens = Lens(Pupil(case.objective), FIELDS[case.field], case.side)
+    image = bead_image(lens, case.beads, rng)
+    result, seconds = fit(image, case.objective)
+    _, usual = fit(image, case.objective, over_field="constant")
+    tested, _ = fit(image, case.objective, held_out=HELD_OUT)
+    beads = tested.beads
+    chi = beads["chi_squared"]
+    places = [(1 + place) * case.side / 2 for place in PLACES]
+    errors, within, widths = [], [], []
+    for y in places:
+        for x in places:
+            psf = result.psf.at(y, x)
+            found = middle(psf.array)
+            true = true_psf(lens, y, x, found)
+            errors.append(float(np.linalg.norm(found - true) / np.linalg.norm(true)))
+            if psf.error is not None:
+                within.append(float((np.abs(found - true) < 1.96 * middle(psf.error)).mean()))
+            widths.append(np.abs(np.array(psf.fwhm()) / widths_of(true, case.objective) - 1))
+    maps = result.psf.field_maps(len(PLACES))
+    widths_within = []
+    for row, y in enumerate(maps.rows.tolist()):
+        for column, x in enumerate(maps.columns.tolist()):
+            true = widths_of(
+                true_psf(lens, y, x, middle(result.psf.at(y, x).array)), case.objective
+            )
+            for axis, own in zip("zyx", true, strict=True):
+                stated = maps.widths[axis]
+                off = abs(stated.values[row, column] - own)
+                widths_within.append(off < 1.96 * stated.error[row, column])
+    over_field = None if result.psf.model is None else result.psf.model.over_field
+    return {
+        "field": name,
+        "seed": seed,
+        "degree": 0 if over_field is None else over_field.degree,
+        "l2": float(np.mean(errors)),
+        "largest l2": float(np.max(errors)),
+        "width z": float(np.max(widths, axis=0)[0]),
+        "width yx": float(np.max(widths, axis=0)[1:].max()),
+        "typical width z": float(np.median(widths, axis=0)[0]),
+        "voxels within": float(np.mean(within)) if within else float("nan"),
+        "widths within": float(np.mean(widths_within)),
+        "refused": int((~result.beads["used"]).sum()),
+        "beads": len(result.beads),
+        "time": seconds / usual,
+        "seconds": seconds,
+        "held out": float(chi[beads["reason"] == "held out"].mean() / chi[beads["used"]].mean()),
+    }
+
+
+def row_of(found: dict[str, Any]) -> str:
+    """Return a row of the table."""
+    return (
+        f"| {found['field']} | {found['seed']} | {found['degree']} | {found['l2']:.3f} | "
+        f"{found['largest l2']:.3f} | {100 * found['width z']:.1f} % | "
+        f"{100 * found['width yx']:.1f} % | {found['voxels within']:.2f} | "
+        f"{found['widths within']:.2f} | {found['refused']} of {found['beads']} | "
+        f"{found['time']:.1f} | {found['held out']:.3f} |"
+    )
+
+
+HEADER = (
+    "| field | seed | degree | l2 | largest | width z | in the plane | voxels within | "
+    "widths within | refused | time | held out |\n" + "| --- " * 12 + "|"
+)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--fields", default=";".join(CASES), help="names, with semicolons between")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="append each field's figures to this file, JSON")
+    arguments = parser.parse_args()
+    names = [name.strip() for name in arguments.fields.split(";")]
+    print(HEADER, flush=True)
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        jobs = [pool.submit(measured, name, seed) for seed in seeds for name in names]
+        for job in jobs:
+            found = job.result()
+            print(row_of(found), flush=True)
+            if arguments.out is not None:
+                with arguments.out.open("a") as file:
+                    file.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()
