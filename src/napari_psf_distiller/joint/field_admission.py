@@ -143,7 +143,9 @@ def field_with_evidence(
         term_priors(extended, model.priors[0], {}),
         grown,
         scales,
-        field_priors(extended, symmetric, grown.patterns[1:], scales),
+        field_priors(
+            extended, symmetric, grown.patterns[1:], scales, basis.total(model.coefficients)
+        ),
     )
 
 

@@ -146,8 +146,11 @@ def _vary_over_field_while_evident(
     fit: FitOperations, solution: Solution[Judgement]
 ) -> Steps[Solution[Judgement]]:
     """Let the PSF change over the field where the beads show it; return the solution with it."""
+    # What was spent before was for a PSF that is the same everywhere.
+    fit.spent = 0.0
     for _ in range(MAX_FIELD_ADMISSIONS):
-        if fit.spent >= fit.settings.most_iterations or not fit.vary_over_field():
+        # What is begun should converge.
+        if fit.spent > fit.settings.most_iterations / 2 or not fit.vary_over_field():
             break
         solution = yield from alternate_until_converged(fit, solution.judgement)
     return solution

@@ -75,7 +75,7 @@ class FitOperations(PSFOperations[JointModel, Judgement]):
     nats : float
         By how much these made the image likelier.
     spent : float
-        What these cost; see `cost`.
+        What these cost, see `cost`, of what may be spent next.
     """
 
     def __init__(

@@ -67,7 +67,7 @@ class PSFOperations(ABC, Generic[Model, Judged]):
     nats : float
         By how much these made the image likelier.
     spent : float
-        What these cost; see `cost`.
+        What these cost, see `cost`, of what may be spent next.
     """
 
     model: Model

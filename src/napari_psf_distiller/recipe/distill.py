@@ -45,8 +45,9 @@ class JointFit(Section):
         Beads that are cut off, saturated, touching or much brighter than the others do not shape
         the PSF; False uses all that were found.
     most_iterations : int
-        The fit ends after about so many at the latest. An ordinary image takes 7 to 20; one of a
-        PSF with angular orders counts for more.
+        The fit ends after about so many at the latest, and after as many again for a PSF that
+        changes over the field. An ordinary image takes 7 to 20; one of a PSF with angular orders
+        counts for more.
     """
 
     method: Literal["joint"] = "joint"

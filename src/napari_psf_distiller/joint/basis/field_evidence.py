@@ -132,11 +132,18 @@ def kinds_with_evidence(
             default=None,
         )
         if best is None:
-            return found
+            break
         _, _, kind, order = best
         found[kind] = evidence[order][kind]
         order.scales[kind] = found[kind].scale
         evidence[order] = order.evidence(may_be)
+    # A series goes on: what its next term is worth is little where beads are, but not beyond.
+    shown = set(found)
+    for of_kinds in evidence.values():
+        for kind, one in of_kinds.items():
+            if kind.is_symmetrical and kind._replace(degree=kind.degree - 2) in shown:
+                found[kind] = one
+    return found
 
 
 class _Order:

@@ -23,6 +23,12 @@ __all__ = ["FieldScales", "field_priors", "field_scales", "symmetric_precision"]
 
 Floats = NDArray[np.float64]
 
+# By what part of itself a PSF's sum changes with the place, as a standard deviation, in each of the
+# polynomials. Aberrations move light, but hardly out of the window; and its change cannot be told
+# from one of the beads' brightness, nor from an uneven background, which voxels far from the beads
+# tell so firmly that no looser bound would hold.
+SUM_CHANGE = 0.0003
+
 # How strong changes are, in units of what the envelope lets through.
 FieldScales = Mapping[ChangeKind, OrderScale]
 
@@ -40,7 +46,11 @@ def symmetric_precision(basis: FourierBessel, envelope: Floats) -> Floats:
 
 
 def field_priors(
-    basis: FourierBessel, symmetric: Floats, patterns: Sequence[Pattern], scales: FieldScales
+    basis: FourierBessel,
+    symmetric: Floats,
+    patterns: Sequence[Pattern],
+    scales: FieldScales,
+    total: float,
 ) -> list[list[Floats | None]]:
     """Return the prior precision of what a PSF changes by with the place.
 
@@ -53,13 +63,17 @@ def field_priors(
     patterns : sequence of Pattern
         Of each of the field's modes but the first.
     scales : mapping
-        See `field_evidence`. What is not there is `held`.
+        See `kinds_with_evidence`. What is not there is `held`.
+    total : float
+        The PSF's sum.
 
     Returns
     -------
     list of list of numpy.ndarray
         For each of these modes, of each term: (coefficients,), or (coefficients, the same).
     """
+    sums = basis.sums[: basis.sizes[0]] / (SUM_CHANGE * total)
+    same_sum = np.outer(sums, sums)
     found: list[list[Floats | None]] = []
     for pattern in patterns:
         priors: list[Floats | None] = []
@@ -68,7 +82,7 @@ def field_priors(
             if scale is None:
                 priors.append(held(basis.sizes[term]))
             elif order == 0:
-                priors.append(symmetric / max(scale.even, SCALE_BOUNDS[0]))
+                priors.append(symmetric / max(scale.even, SCALE_BOUNDS[0]) + same_sum)
             else:
                 variances, odd = basis.prior_variances_of(term), basis.odd(term)
                 priors.append(order_precision(variances, odd, scale))

@@ -532,7 +532,9 @@ class JointModel(LinearUnknowns):
             turned[1:],
             state.precisions[1:],
         )
-        self.variation_priors = field_priors(self.basis, symmetric, patterns, self.field_scales)
+        self.variation_priors = field_priors(
+            self.basis, symmetric, patterns, self.field_scales, self.basis.total(self.coefficients)
+        )
 
     def update_noise(self) -> None:
         """Learn from the residuals how large they are, in the dark and in the beads' light."""
