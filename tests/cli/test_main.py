@@ -211,15 +211,19 @@ def test_which_beads_are_not_used_is_told(field, tmp_path, capsys):
     assert line in capsys.readouterr().out.splitlines()
 
 
-def test_one_psf_of_all_beads_is_for_the_joint_fit_only(sized, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("option", "value"), [("--over-field", "constant"), ("--held-out", "0.25")]
+)
+def test_some_options_are_for_the_joint_fit_only(sized, tmp_path, capsys, option, value):
     out = tmp_path / "out"
-    assert run("distill", sized, "-o", out, *HERE, "--over-field", "constant") == 0
-    assert Recipe.load(out / "recipe.json").distill.over_field == "constant"
+    assert run("distill", sized, "-o", out, *HERE, option, value) == 0
+    fit = Recipe.load(out / "recipe.json").distill
+    assert str(getattr(fit, option.strip("-").replace("-", "_"))) == value
     capsys.readouterr()
-    options = [*HERE, "--stepwise", "--over-field", "constant"]
+    options = [*HERE, "--stepwise", option, value]
     assert run("distill", sized, "-o", tmp_path / "other", *options) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("psf-distiller: error: --over-field is for the joint fit")
+    assert line.startswith(f"psf-distiller: error: {option} is for the joint fit")
     assert not (tmp_path / "other").exists()
 
 

@@ -59,11 +59,12 @@ def _distill_together(
     else:
         recipe = Recipe.stepwise() if arguments.stepwise else Recipe()
     options = given(arguments, "distill")
-    if "over_field" in options and recipe.distill.method != "joint":
-        raise InputError(
-            "--over-field is for the joint fit, but the recipe's method is Richardson-Lucy, which "
-            "makes one PSF of all beads: leave it out."
-        )
+    for name in ("over_field", "held_out"):
+        if name in options and recipe.distill.method != "joint":
+            raise InputError(
+                f"--{name.replace('_', '-')} is for the joint fit, but the recipe's method is "
+                "Richardson-Lucy, which makes one PSF of all beads: leave it out."
+            )
     if "iterations" in options and recipe.distill.method == "joint":
         raise InputError(
             "--iterations is for Richardson-Lucy, but the recipe's method is the joint fit, which "
