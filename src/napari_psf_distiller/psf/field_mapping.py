@@ -117,6 +117,11 @@ def _used_centres(beads: pd.DataFrame, axes: Sequence[str], image_shape: tuple[i
             f"The table of the beads has no column {missing[0]}: give that of the distilled PSF, "
             "result.beads or beads.csv."
         )
+    if "stack" in beads and beads["stack"].nunique() > 1:
+        raise InputError(
+            "The beads are those of several images, which need not lie alike: give those of one, "
+            "result.beads_in_image or the rows of one stack."
+        )
     used = beads["used"]
     if not used.isin([True, False]).all():
         raise InputError(
