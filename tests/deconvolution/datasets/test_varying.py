@@ -5,13 +5,15 @@ import dataclasses
 import dask
 import numpy as np
 import pytest
-from varying import fitted
+from varying import fitted, over_image
 from zarr_files import write_zarr
 
 from napari_psf_distiller import Deconvolve, InputError, Recipe, deconvolve
 from napari_psf_distiller.datasets.ome_zarr import open_images
 from napari_psf_distiller.deconvolution.datasets.run import deconvolve_dataset_steps
+from napari_psf_distiller.deconvolution.datasets.task import task_of
 from napari_psf_distiller.deconvolution.datasets.trial import try_dataset
+from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.progress import finish
 
 PSF = fitted()
@@ -76,3 +78,19 @@ def test_images_of_another_field_are_refused_before_anything_is_written(source, 
     with pytest.raises(InputError, match="Say where it lies"):
         finish(deconvolve_dataset_steps(source, PSF, tmp_path / "out.zarr", recipe))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_kernels_with_other_weights_are_another_task():
+    image = np.zeros(SHAPE[-2:], np.float32)
+    mean, variation = over_image(np.eye(16).reshape(16, 4, 4)[:4], image.shape)
+    turned = dataclasses.replace(
+        variation.eigen, coefficients=variation.eigen.coefficients.swapaxes(1, 2)
+    )
+    kinds = [
+        variation,
+        dataclasses.replace(variation, eigen=turned),
+        dataclasses.replace(variation, rows=variation.rows + 1),
+    ]
+    tasks = [task_of("", [], [[PSFOnImage(mean, "", one)]], RECIPE) for one in kinds]
+    assert len({str(task) for task in tasks}) == len(kinds)
+    assert task_of("", [], [[PSFOnImage(mean, "", variation)]], RECIPE) == tasks[0]

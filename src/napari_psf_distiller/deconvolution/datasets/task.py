@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
 from napari_psf_distiller.errors import InputError
@@ -27,7 +29,12 @@ def task_of(
     for psf in (one for of_image in psfs for one in of_image):
         digest.update(repr(psf.array.shape).encode() + psf.array.tobytes())
         if psf.variation is not None:
-            digest.update(psf.variation.eigen.kernels.tobytes())
+            eigen = psf.variation.eigen
+            for part in (eigen.kernels, eigen.coefficients, np.array(eigen.extent)):
+                digest.update(part.tobytes())
+            # Where the image lies in the field.
+            for places in (psf.variation.rows, psf.variation.columns):
+                digest.update(places.tobytes())
     settings = replace(recipe, memory=None, provenance=None)
     return {
         "source": str(Path(source).resolve()),
