@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joint_fields import basis_of, gaussian_coefficients
 from varying_psfs import (
     EXTENT,
     IMAGE_SHAPE,
@@ -201,6 +202,22 @@ def test_a_psf_of_a_plane():
     assert len(maps.to_frame()) == 4
 
 
+def test_a_psf_of_a_plane_that_changes_tells_no_focus():
+    basis = basis_of((1, 25, 25), (0,))
+    plane = basis.functions(gaussian_coefficients(basis))
+    over_field = dataclasses.replace(
+        varying_functions([]).over_field,
+        amplitudes=np.multiply.outer([1.0, 0.0, 0.1], plane.amplitudes),
+    )
+    model = dataclasses.replace(plane, spacing=SPACING, over_field=over_field)
+    psf = psfd.PSF(model.evaluate(SPACING, model.window).values[0], SPACING[1:], model=model)
+    maps = psf.field_maps(2, slide().drop(columns="z"))
+    assert maps.varies
+    assert list(maps.widths) == ["y", "x"]
+    assert maps.focus is None
+    assert "one plane" in maps.focus_note
+
+
 def test_errors_grow_with_the_polynomials_of_the_place():
     errors = np.array([[0.01, 0.002, 0.003], [0.02, 0.004, 0.005]])
     psf = varying_psf([(scaled(across, 0.1), 0)], width_errors=errors)
@@ -313,6 +330,9 @@ def test_a_curved_field():
     true = 0.1 * (y[:, None] ** 2 + x**2)
     assert (np.abs(focus.values - true) < 4 * focus.error + 0.01).all()
     assert "above its middle" in " ".join(maps.sentences())
+    other = psf.field_maps(3, slide(bulge=-0.1, noise=0.005))
+    (sentence,) = [text for text in other.sentences() if "its middle" in text]
+    assert re.search(r"its sides lie \d+ ± \d+ nm below its middle", sentence)
 
 
 def test_the_psf_of_a_place_tells_where_its_beads_are_brightest():
@@ -364,6 +384,7 @@ def test_why_there_is_no_map_of_the_focus(beads, said):
         (3, pd.DataFrame({"z": [1.0], "y": [2.0]}), "no column x"),
         (3, pd.DataFrame({"z": [1.0], "y": ["a"], "x": [2.0], "used": [True]}), "no numbers"),
         (3, beads_at([[300.0, 20.0]], 5.0), "not those of the PSF"),
+        (3, slide().assign(stack=[0, 1] * 30), "of several images"),
     ],
 )
 def test_what_cannot_be_is_said(places, beads, said):

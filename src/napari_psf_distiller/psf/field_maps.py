@@ -229,7 +229,8 @@ def _focus_text(focus: FocusMap) -> str:
     curved = (
         ""
         if math.isnan(focus.sag)
-        else f", and its sides lie {width_text(focus.sag, focus.sag_error)} above its middle"
+        else f", and its sides lie {width_text(abs(focus.sag), focus.sag_error)} "
+        f"{'above' if focus.sag >= 0 else 'below'} its middle"
     )
     return (
         f"The plane of the beads is tilted by {down} along y and {across} along x{curved}; beads "

@@ -156,12 +156,13 @@ class PSF(HoldsArray):
         y, x : float
             In voxels of the bead image.
         z : float, optional
-            The plane; without it the PSF in focus.
+            The plane. It changes nothing: the PSF is taken to be the same in all planes.
 
         Returns
         -------
         PSF
-            This one if it is the same everywhere. With errors where this one has them.
+            This one if it is the same everywhere. With errors where this one has them, and without
+            what theory says beyond the window.
 
         Raises
         ------
@@ -196,8 +197,8 @@ class PSF(HoldsArray):
             How many places along y and along x: the bead image is divided into so many equal parts,
             and a place is the middle of one.
         beads : pandas.DataFrame, optional
-            The beads that it was distilled from, such as `Result.beads`: where these lie on a
-            slide, they tell where the PSF is in focus.
+            The beads that it was distilled from, of one image, such as `Result.beads_in_image`:
+            where these lie on a slide, they tell where the PSF is in focus.
 
         Returns
         -------
@@ -209,7 +210,7 @@ class PSF(HoldsArray):
         ------
         InputError
             The PSF has no functions, or does not say of which image it is; the places are none; the
-            beads are those of another image.
+            beads are those of another image, or of several.
 
         Examples
         --------
@@ -234,7 +235,7 @@ class PSF(HoldsArray):
             image_spacing = self.recipe.spacing or self.spacing
         if of_field is not None:
             image_shape = of_field.image_shape
-            image_spacing = (of_field.spacing[0], *of_field.pixel)
+            image_spacing = (of_field.spacing[0], *of_field.pixel)[-self.ndim :]
         if image_shape is None:
             raise InputError(
                 "The PSF does not say how large the bead image is that it was distilled from, so "
