@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.psf.field import Pattern
 
-__all__ = ["ChangeKind", "Direction", "kind_of", "sine_of", "turned", "turned_back"]
+__all__ = ["ChangeKind", "Direction", "cosine_and_sine_rows", "kind_of", "turned", "turned_back"]
 
 Floats = NDArray[np.float64]
 
@@ -65,8 +65,8 @@ def kind_of(pattern: Pattern, order: int, sine: bool) -> ChangeKind:
     return ChangeKind(order, degree, turns)
 
 
-def sine_of(patterns: Sequence[Pattern]) -> list[tuple[int, int]]:
-    """Return the places of each pattern with a cosine and of the same with a sine."""
+def cosine_and_sine_rows(patterns: Sequence[Pattern]) -> list[tuple[int, int]]:
+    """Return where each pattern with a cosine stands, and the same with a sine."""
     return [
         (row, patterns.index(Pattern(degree, -turns)))
         for row, (degree, turns) in enumerate(patterns)
@@ -96,7 +96,7 @@ def turned(values: Floats, patterns: Sequence[Pattern]) -> Floats:
         Of the same shape.
     """
     found = values.copy()
-    for row, other in sine_of(patterns):
+    for row, other in cosine_and_sine_rows(patterns):
         (a, b), (c, d) = values[row], values[other]
         found[row] = (a + d) / SQRT_2, (b - c) / SQRT_2
         found[other] = (a - d) / SQRT_2, (b + c) / SQRT_2
@@ -106,7 +106,7 @@ def turned(values: Floats, patterns: Sequence[Pattern]) -> Floats:
 def turned_back(values: Floats, patterns: Sequence[Pattern]) -> Floats:
     """Return the inverse of `turned`, which is also its adjoint."""
     found = values.copy()
-    for row, other in sine_of(patterns):
+    for row, other in cosine_and_sine_rows(patterns):
         (a, b), (c, d) = values[row], values[other]
         found[row] = (a + c) / SQRT_2, (b + d) / SQRT_2
         found[other] = (d - b) / SQRT_2, (a - c) / SQRT_2

@@ -8,7 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.basis.field_patterns import sine_of, turned, turned_back
+from napari_psf_distiller.joint.basis.field_patterns import (
+    cosine_and_sine_rows,
+    turned,
+    turned_back,
+)
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.psf.field import Extent, Pattern, field_patterns, field_polynomials
 
@@ -192,7 +196,7 @@ class PolynomialField(FieldModel):
     def turned_squares(self, squares: Floats) -> Floats:
         """Return of the modes' squares the mean of each pattern's cosine and sine."""
         found = squares.copy()
-        for row, other in sine_of(self.patterns):
+        for row, other in cosine_and_sine_rows(self.patterns):
             found[[row, other]] = (squares[row] + squares[other]) / 2
         return found
 
