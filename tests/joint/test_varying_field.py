@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.joint.pipeline import joint_step
+from napari_psf_distiller.progress import finish
 
 SPACING = (0.3, 0.1, 0.1)
 SHAPE = (18, 100, 100)
@@ -105,6 +107,16 @@ def test_beyond_the_beads_it_is_said_to_be_extrapolated():
     with pytest.warns(psfd.DistillerWarning, match="extrapolated"):
         far = psf.at(50, 99)
     assert far.error.mean() > psf.at(50, 50).error.mean()
+
+
+def test_the_field_ends_with_the_beads_that_are_used():
+    beads = distilled().beads.copy()
+    beads.loc[beads["y"] > 70, "used"] = False
+    fit = finish(joint_step(varying(), beads, dataclasses.replace(RECIPE, spacing=SPACING)))
+    used = fit.beads[fit.beads["used"]]
+    assert len(used) < len(fit.beads)
+    for axis, ends in zip("yx", fit.over_field.extent, strict=True):
+        assert ends == pytest.approx((used[axis].min(), used[axis].max()), abs=0.1)
 
 
 def test_few_beads_do_not_invent_a_change():

@@ -92,12 +92,12 @@ def field_with_evidence(
         None where there is no evidence for more than the model has.
     """
     basis, field_model = model.basis, model.field_model
-    known, extent = field_patterns(0), _extent_of(model)
-    if isinstance(field_model, PolynomialField):
-        known, extent = field_model.patterns, field_model.extent
     symmetrical, most = _affordable_degrees(int(model.fits_psf.sum()))
     if not symmetrical:
         return None
+    known, extent = field_patterns(0), _extent_of(model)
+    if isinstance(field_model, PolynomialField):
+        known, extent = field_model.patterns, field_model.extent
     highest = MAX_ORDER if max_angular_order is None else min(MAX_ORDER, max_angular_order)
     orders = tuple(sorted({*basis.orders, *range(highest + 1)}))
     envelope = basis.envelope(model.coefficients)
@@ -150,8 +150,9 @@ def field_with_evidence(
 
 
 def _extent_of(model: JointModel) -> Extent:
-    """Return the rectangle that the beads lie in."""
-    low, high = (edge.tolist() for edge in (model.centres.min(axis=0), model.centres.max(axis=0)))
+    """Return the rectangle that the beads lie in which the PSF is fitted to."""
+    centres = model.centres[model.fits_psf]
+    low, high = (edge.tolist() for edge in (centres.min(axis=0), centres.max(axis=0)))
     return (low[1], high[1]), (low[2], high[2])
 
 

@@ -134,8 +134,8 @@ class PSFField:
     degree : int
         Of the polynomials.
     extent : tuple of tuple of float
-        Where the outermost beads lie, (first, last) along y and along x, in voxels of the bead
-        image.
+        Where the outermost beads lie that shaped it, (first, last) along y and along x, in voxels
+        of the bead image.
     image_shape : tuple of int
         (Y, X): rows and columns of the bead image.
     pixel : tuple of float
