@@ -25,9 +25,11 @@ def held_out_warnings(fit: JointFitResult) -> list[str]:
     fit : JointFitResult
     """
     beads = fit.beads
+    # Of one whose core is saturated throughout, no voxel counts: it is 0 there.
+    told = beads[beads["chi_squared"] > 0]
     used, held_out = (
-        np.log(beads.loc[of, "chi_squared"].to_numpy(float))
-        for of in (beads["used"], beads["reason"] == HELD_OUT)
+        np.log(told.loc[of, "chi_squared"].to_numpy(float))
+        for of in (told["used"], told["reason"] == HELD_OUT)
     )
     if min(len(used), len(held_out)) < 2:
         return []
