@@ -20,7 +20,7 @@ __all__ = ["FieldMap", "FieldMaps", "FocusMap"]
 Floats = NDArray[np.float64]
 
 # What is said of a PSF that is the same everywhere.
-ONE = "The PSF is one: the beads do not show that it changes over the field."
+ONE = "The PSF is one: no change over the field was found or looked for, or it is of one place."
 
 # An angular order of a smaller part of the PSF, anywhere in the field, is not worth a sentence.
 LEAST_STRENGTH = 0.05
@@ -137,7 +137,7 @@ class FieldMaps:
         >>> field = psfd.simulate_beads((24, 64, 64), beads=4, seed=1)
         >>> psf = psfd.distill(field.image, spacing=field.spacing, device="numpy").psf
         >>> psf.field_maps().sentences()[0]
-        'The PSF is one: the beads do not show that it changes over the field.'
+        'The PSF is one: no change over the field was found or looked for, or it is of one place.'
         """
         said = self._changes() if self.varies else [ONE]
         said.append(self.focus_note if self.focus is None else _focus_text(self.focus))
