@@ -291,6 +291,12 @@ def test_the_table(tmp_path):
     pd.testing.assert_frame_equal(back, frame)
 
 
+def test_a_psf_says_whether_it_changes():
+    psf = varying_psf([(scaled(across, 0.5), COSINE)])
+    assert "with functions, changing over the field" in repr(psf)
+    assert "changing" not in repr(psf.at(20, 20))
+
+
 def test_the_sentences():
     said = " ".join(varying_psf([(scaled(across, 0.5), COSINE)]).field_maps(3).sentences())
     assert "changes over the field: FWHM z" in said

@@ -392,6 +392,7 @@ class PSF(HoldsArray):
             f"FWHM {widths_text(self.fwhm())}": True,
             "with errors": self.error is not None,
             "with functions": self.model is not None,
+            "changing over the field": self.model is not None and self.model.over_field is not None,
             "partly continued": self.measured is not None,
         }
         return f"PSF({', '.join(text for text, is_so in said.items() if is_so)})"
