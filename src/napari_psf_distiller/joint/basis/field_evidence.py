@@ -104,7 +104,8 @@ def kinds_with_evidence(
     Returns
     -------
     dict
-        By the kind of the change.
+        By the kind of the change; those of optics that are symmetrical about their axis with the
+        next of their series, of a degree higher by two, however little evidence it has.
 
     Notes
     -----
