@@ -120,3 +120,9 @@ def test_what_is_damaged_is_no_field(name):
         PSFField.from_arrays({**arrays, f"field.{name}": arrays[f"field.{name}"][:1].ravel()})
     with pytest.raises(KeyError):
         PSFField.from_arrays({key: part for key, part in arrays.items() if name not in key})
+
+
+def test_polynomials_of_another_kind_are_not_taken_for_these():
+    arrays = field_of().arrays()
+    with pytest.raises(ValueError, match="of another kind"):
+        PSFField.from_arrays({**arrays, "field.polynomials": np.array("Legendre")})

@@ -271,7 +271,7 @@ def _with_saturated(bead_image: BeadImage, candidates: Candidates, recipe: Recip
 
 
 def _with_held_out(candidates: Candidates, recipe: Recipe) -> Candidates:
-    """Hold some beads out, which test the PSF: of all that were found every so manieth."""
+    """Hold some of the beads that were found out, evenly from the brightest on, to test the PSF."""
     part = _fit_of(recipe).held_out
     if part == 0:
         return candidates

@@ -27,6 +27,9 @@ Extent = tuple[tuple[float, float], tuple[float, float]]
 # In a file's mapping of arrays these have this before their names.
 PREFIX = "field."
 
+# What a file calls the polynomials; see `field_polynomials`.
+POLYNOMIALS = "of the distance, times cosines and sines of multiples of the angle"
+
 # Of these each degree has one; a file may lack them.
 ERRORS = ("errors", "width_errors", "order_errors")
 
@@ -253,6 +256,7 @@ class PSFField:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file needs to keep, by name; see `from_arrays`."""
         found = {
+            "polynomials": np.array(POLYNOMIALS),
             "degree": np.array(self.degree),
             "extent": np.array(self.extent),
             "image_shape": np.array(self.image_shape, np.int32),
@@ -283,6 +287,8 @@ class PSFField:
             for name, values in arrays.items()
             if name.startswith(PREFIX)
         }
+        if str(own["polynomials"]) != POLYNOMIALS:
+            raise ValueError("The field's polynomials are of another kind.")
         degree = int(own["degree"])
         amplitudes, gram = (np.asarray(own[name], np.float64) for name in ("amplitudes", "gram"))
         count = len(field_degrees(degree))
