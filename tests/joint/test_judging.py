@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_psf_distiller.beads import IN_HALO, IN_LEFT_OUT_STACK, REASONS
+from napari_psf_distiller.beads import HELD_OUT, IN_HALO, IN_LEFT_OUT_STACK, REASONS
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.image.bead_widths import SIGMAS_PER_FWHM
 from napari_psf_distiller.joint.judging import check_one_kind, judge
@@ -61,7 +61,7 @@ def spoil(fit, amplitudes, bead: int, reason: str) -> None:
 
 
 # Of a peak in a halo, and of a stack that is left out, it is said by who finds it.
-ELSEWHERE = (IN_HALO, IN_LEFT_OUT_STACK)
+ELSEWHERE = (HELD_OUT, IN_HALO, IN_LEFT_OUT_STACK)
 
 
 @pytest.mark.parametrize("reason", [reason for reason in REASONS if reason not in ELSEWHERE])
