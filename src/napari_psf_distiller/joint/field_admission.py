@@ -82,7 +82,7 @@ def field_with_evidence(
     Parameters
     ----------
     model : JointModel
-        Fitted. Its PSF may change already: then polynomials of the next degrees are looked at.
+        Fitted. Its PSF may change already: then other kinds of changes are looked for.
     max_angular_order : int, optional
         No higher ones of the PSF are looked at.
 

@@ -19,7 +19,9 @@ from napari_psf_distiller.joint.basis.order_evidence import (
     SCALE_BOUNDS,
     OrderEvidence,
     OrderScale,
+    independent,
     likeliest_scale,
+    whitened_sides,
 )
 from napari_psf_distiller.psf.field import Pattern
 
@@ -202,19 +204,12 @@ def _observations(
     gradients = gradients.reshape(-1, gradients.shape[-1])
     if order == 0:
         root = _symmetric_root(basis, envelope)
-        return [_independent(root.T @ basis.hessian(weight, 0) @ root, gradients @ root)]
-    deviations = np.sqrt(basis.prior_variances_of(terms[0]))
+        matrix = root.T @ basis.hessian(weight, 0) @ root
+        return [_Observations(*independent(matrix, gradients @ root))]
     matrix = np.mean([basis.hessian(weight, term) for term in terms], axis=0)
-    matrix *= deviations[:, None] * deviations
-    gradients = gradients * deviations
-    odd = basis.odd(terms[0])
-    return [_independent(matrix[np.ix_(side, side)], gradients[:, side]) for side in (~odd, odd)]
-
-
-def _independent(matrix: Floats, gradients: Floats) -> _Observations:
-    """Return the combinations that a matrix of information makes independent."""
-    information, vectors = np.linalg.eigh(matrix)
-    return _Observations(np.maximum(information, 0), gradients @ vectors)
+    # Cosine and sine are alike.
+    sides = whitened_sides(basis, terms[0], matrix, gradients)
+    return [_Observations(*side) for side in sides]
 
 
 def _symmetric_root(basis: FourierBessel, envelope: Floats) -> Floats:

@@ -238,14 +238,34 @@ def whitened_gradients(
     First of those that are even along z, then of those that are odd; each of prior variance 1.
     """
     residual, weight = stack
-    deviations = np.sqrt(basis.prior_variances_of(term))
-    matrix = basis.hessian(weight, term) * deviations[:, None] * deviations
-    gradient = deviations * basis.bead_adjoint(residual, term)
-    odd = basis.odd(term)
-    return [independent(matrix[np.ix_(side, side)], gradient[side]) for side in (~odd, odd)]
+    return whitened_sides(
+        basis, term, basis.hessian(weight, term), basis.bead_adjoint(residual, term)
+    )
 
 
-def independent(matrix: Floats, gradient: Floats) -> tuple[Floats, Floats]:
-    """Return the information and the gradient of combinations that a matrix makes independent."""
+def whitened_sides(
+    basis: FourierBessel, term: int, matrix: Floats, gradients: Floats
+) -> list[tuple[Floats, Floats]]:
+    """Return information and gradients of a term's combinations, made independent.
+
+    First of those that are even along z, then of those that are odd; each of prior variance 1.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+        With an envelope.
+    term : int
+    matrix : numpy.ndarray
+        (coefficients of the term, the same): their information.
+    gradients : numpy.ndarray
+        (..., coefficients of the term).
+    """
+    deviations, odd = np.sqrt(basis.prior_variances_of(term)), basis.odd(term)
+    matrix, gradients = matrix * deviations[:, None] * deviations, gradients * deviations
+    return [independent(matrix[np.ix_(side, side)], gradients[..., side]) for side in (~odd, odd)]
+
+
+def independent(matrix: Floats, gradients: Floats) -> tuple[Floats, Floats]:
+    """Return information and gradients of the combinations that a matrix makes independent."""
     information, vectors = np.linalg.eigh(matrix)
-    return np.maximum(information, 0), vectors.T @ gradient
+    return np.maximum(information, 0), gradients @ vectors
