@@ -100,7 +100,6 @@ class Curvature:
             Takes voxels' light and background, returns their variance; see `JointModel.variance`.
         """
         basis, positions, amplitudes = self.basis, self.positions, self._psf_amplitudes
-        intensity = self.bead_image.intensity
         weights: list[Array] = []
         elsewhere = self.outside.matrix + self.bead_image.background.penalty
         background_gradient = self.outside.vector - elsewhere @ background
@@ -117,11 +116,8 @@ class Curvature:
             def weigh(
                 bead: int, weighted: Array = weighted, first: int = beads.start
             ) -> tuple[Array, Floats, BackgroundOverlap]:
-                box, inside = positions.boxes[bead], positions.inside[bead]
-                level = positions.plane(bead, planes[bead])
-                residual: Array = intensity[box] - light[box]
-                residual -= level
-                weight = self._weights(box, residual, variance(light[box], level))
+                inside = positions.inside[bead]
+                residual, weight = self._weighed(bead, light, planes[bead], variance)
                 residual = np.multiply(residual, weight, out=weighted[bead - first][inside])
                 share = self.shares[bead]
                 if share is not None:
@@ -179,9 +175,7 @@ class Curvature:
         beads = np.flatnonzero(amplitudes).tolist()
 
         def look_at(bead: int) -> tuple[Array, list[Floats]]:
-            box, level = positions.boxes[bead], positions.plane(bead, planes[bead])
-            residual: Array = self.bead_image.intensity[box] - light[box] - level
-            weight = self._weights(box, residual, variance(light[box], level))
+            residual, weight = self._weighed(bead, light, planes[bead], variance)
             amplitude = np.float32(amplitudes[bead])
             stacks = np.zeros((2, *basis.shape), np.float32)
             stacks[0][positions.on_grid[bead]] = amplitude * residual * weight
@@ -246,6 +240,19 @@ class Curvature:
             )
         psf = self._prior_times(turned) + self._by_parameters(spectrum_gradient)
         return np.concatenate([psf, background])
+
+    def _weighed(
+        self,
+        bead: int,
+        light: Array,
+        plane: Floats,
+        variance: Callable[[Array, Array], Array],
+    ) -> tuple[Array, Array]:
+        """Return what the model leaves of a bead's window, and the voxels' weights."""
+        box, level = self.positions.boxes[bead], self.positions.plane(bead, plane)
+        residual: Array = self.bead_image.intensity[box] - light[box]
+        residual -= level
+        return residual, self._weights(box, residual, variance(light[box], level))
 
     def _weights(self, box: Slices, residual: Array, variance: Array) -> Array:
         """Return the voxels' weights; in place, make residuals of those that were cut off."""
