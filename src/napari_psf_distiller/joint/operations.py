@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from napari_psf_distiller.joint.bead_operations import BeadOperations, Judgement
 from napari_psf_distiller.joint.field_admission import field_with_evidence
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.image.detection import Candidates, may_shape_psf
+from napari_psf_distiller.joint.model.field_model import FieldModel
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.joint.psf_operations import PSFOperations, padded
 from napari_psf_distiller.joint.results import JointState, Settings
@@ -213,20 +215,22 @@ class FitOperations(PSFOperations[JointModel, Judgement]):
             self.model.used = used
             return False
         basis, parameters, priors, field_model, scales, variation_priors = admitted
-        self.basis = basis
-        self._windows.close()
-        self._windows = open_windows(self.device, basis.voxel_functions)
-        self.model.change_basis(
-            basis, self._windows, parameters, priors, field_model, variation_priors
-        )
+        self._change_basis(basis, parameters, priors, field_model, variation_priors)
         self.model.field_scales = scales
         return True
 
     def _change_basis(
-        self, basis: FourierBessel, coefficients: Floats, priors: list[Floats | None]
+        self,
+        basis: FourierBessel,
+        coefficients: Floats,
+        priors: list[Floats | None],
+        field_model: FieldModel | None = None,
+        variation_priors: Sequence[list[Floats | None]] = (),
     ) -> None:
-        """Let the PSF be a sum of other functions."""
+        """Let the PSF be a sum of other functions; see `JointModel.change_basis`."""
         self.basis = basis
         self._windows.close()
         self._windows = open_windows(self.device, basis.voxel_functions)
-        self.model.change_basis(basis, self._windows, coefficients, priors)
+        self.model.change_basis(
+            basis, self._windows, coefficients, priors, field_model, variation_priors
+        )
