@@ -16,7 +16,7 @@ from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.measure.widths import profile_width_slope
 from napari_psf_distiller.negative_values import without_negative_values
 
-__all__ = ["ChangeErrors", "PSFErrors", "change_errors", "inverses", "psf_errors"]
+__all__ = ["ChangeErrors", "PSFErrors", "change_errors", "inverses", "order_errors", "psf_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -129,16 +129,31 @@ def change_errors(
     ]
     roots = [_root(matrix) for matrix in shared]
     variance = on_voxels.variance(roots, displacement)
-    norm = float(coefficients @ coefficients)
-    energies = [
-        sum(float(np.trace(mean)) for mean, own in zip(means, orders, strict=True) if own == order)
-        for order in basis.orders
-    ]
     return ChangeErrors(
         (np.sqrt(variance) / on_voxels.total(coefficients)).astype(np.float32),
         _width_errors(on_voxels, coefficients, roots, displacement),
-        tuple(math.sqrt(energy / norm) for energy in energies),
+        order_errors(basis, coefficients, means),
     )
+
+
+def order_errors(
+    basis: FourierBessel, coefficients: Floats, covariance: Sequence[Floats]
+) -> tuple[float, ...]:
+    """Return the standard error of each angular order of a PSF; see `ChangeErrors.orders`.
+
+    Parameters
+    ----------
+    basis : FourierBessel
+    coefficients : numpy.ndarray
+        Of the PSF.
+    covariance : sequence of numpy.ndarray
+        For each term, that of the coefficients.
+    """
+    norm = float(coefficients @ coefficients)
+    energies = dict.fromkeys(basis.orders, 0.0)
+    for (order, _), matrix in zip(basis.terms, covariance, strict=True):
+        energies[order] += float(np.trace(matrix))
+    return tuple(math.sqrt(energy / norm) for energy in energies.values())
 
 
 def _root(covariance: Floats) -> Floats:

@@ -18,6 +18,7 @@ from napari_psf_distiller.joint.errors import (
     PSFErrors,
     change_errors,
     inverses,
+    order_errors,
     psf_errors,
 )
 from napari_psf_distiller.joint.grid_refinement import unresolved_axes
@@ -290,9 +291,10 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
     gram = (weights.T * light) @ weights / light.sum()
     degrees = [pattern.degree for pattern in field_model.patterns]
     coefficients = model.coefficients
-    mean = change_errors(basis, coefficients, [inverses(state.precision)], errors.fraction)
-    # The mean PSF's voxels have the doubt about its sum, too.
-    found = [mean._replace(voxels=errors.of_psf.voxels, widths=errors.of_psf.widths)]
+    # The mean PSF's own have the doubt about its sum, too.
+    of_orders = order_errors(basis, coefficients, inverses(state.precision))
+    mean = ChangeErrors(errors.of_psf.voxels, errors.of_psf.widths, of_orders)
+    found = [mean]
     for degree in range(1, field_model.degree + 1):
         modes = [mode for mode, of in enumerate(degrees) if of == degree]
         # They differ by how evenly the beads lie, which the polynomials' Gram matrix has.
