@@ -234,6 +234,9 @@ class FittedFunctions:
         values = np.zeros(tuple(shape))
         bessel: dict[int, Floats] = {}
         for (order, sine), part in self._on_pixels(spacing).items():
+            if not part.any():
+                # As of most polynomials of the field most terms are.
+                continue
             if order not in bessel:
                 bessel[order] = special.jv(order, 2 * np.pi * self.radial[:, None] * radii)
             planes = (along @ part @ bessel[order])[:, ring]
