@@ -7,6 +7,7 @@ from napari.layers import Layer
 from napari.utils.colormaps import Colormap
 from numpy.typing import NDArray
 
+from napari_psf_distiller.figures.field_maps import LEAST_STRENGTH, LONGEST
 from napari_psf_distiller.psf import FieldMaps
 from napari_psf_distiller.psf.angular_orders import OrderMap
 from napari_psf_distiller.widgets.layers.geometry import full_range, geometry_of, on_finer_voxels
@@ -16,12 +17,8 @@ __all__ = ["field_map_layers"]
 
 Floats = NDArray[np.float64]
 
-# An angular order weaker than this part of the PSF at each place has no layers.
-LEAST_STRENGTH = 0.02
-
-# Of the distance from place to place, how long the line is that tells a direction where the order
-# is strongest, and how wide it is drawn.
-LONGEST, WIDTH = 0.85, 0.06
+# How wide the lines are that tell directions, of the distance from place to place.
+WIDTH = 0.06
 
 # Even in brightness, for colour-blind readers too.
 COLOURS = "viridis"
