@@ -60,8 +60,7 @@ class PSFOverField:
         assert model is not None
         assert model.over_field is not None
         self._psf, self._model, self._over_field = psf, model, model.over_field
-        # The values of a sum of functions are the sum of these. On other voxels than those of the
-        # fit the brightest one is not sought on these alone.
+        # On other voxels than those of the fit the brightest one is not sought on these alone.
         self._parts: Floats | None = None
         if np.allclose(psf.spacing, model.spacing[-psf.ndim :], rtol=1e-9, atol=0):
             # The window about its middle, and as large a one about the mean PSF's centre.
@@ -70,12 +69,7 @@ class PSFOverField:
                 for n, centre, size in zip(model.window, model.centre, model.spacing, strict=True)
             )
             self._parts = np.stack(
-                [
-                    dataclasses.replace(model, amplitudes=part, over_field=None).values(
-                        model.spacing, box, model.centre
-                    )
-                    for part in self._over_field.amplitudes
-                ]
+                list(model.values_by_polynomial(model.spacing, box, model.centre))
             )
 
     def at(self, y: float, x: float) -> PSF:

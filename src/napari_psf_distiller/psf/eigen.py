@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf.field import Extent, PSFField, field_polynomials
+from napari_psf_distiller.psf.field import Extent, PSFField
 from napari_psf_distiller.psf.functions import FittedFunctions
 
 __all__ = ["LEFT", "EigenPSFs", "constant_psf", "eigen_psfs"]
@@ -175,12 +175,11 @@ def _psfs_at(
     sizes = (model.spacing[0], *spacing) if flat else spacing
     voxels = (1, *shape) if flat else tuple(shape)
     centre = model.centre_on(sizes, voxels)
-    # The sum of the functions is linear in their amplitudes.
     parts = np.empty((len(over_field.amplitudes), *voxels), np.float32)
-    for part, amplitudes in zip(parts, over_field.amplitudes, strict=True):
-        own = replace(model, amplitudes=amplitudes, over_field=None)
-        part[:] = own.values(sizes, voxels, centre)
-    polynomials = field_polynomials(over_field.degree, over_field.extent, places)
+    each = model.values_by_polynomial(sizes, voxels, centre)
+    for part, values in zip(parts, each, strict=True):
+        part[:] = values
+    polynomials = over_field.polynomials_at(places)
     psfs = np.empty((len(places), math.prod(shape)), np.float32)
     for psf, here in zip(psfs, polynomials.astype(np.float32), strict=True):
         psf[:] = model.as_psf(np.tensordot(here, parts, axes=1)).values.ravel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -242,6 +242,24 @@ class FittedFunctions:
             planes = (along @ part @ bessel[order])[:, ring]
             values += planes * angular_factor(order, sine, angle) if order else planes
         return values
+
+    def values_by_polynomial(
+        self, spacing: Sequence[float], shape: Sequence[int], centre: Sequence[float] | Floats
+    ) -> Iterator[Floats]:
+        """Yield what each polynomial of the field adds on voxels, as it is: (Z, Y, X).
+
+        The functions' values at a place are the sum of these, each times its polynomial there, see
+        `PSFField.polynomials_at`; those of functions that are the same everywhere are the only one.
+
+        Parameters
+        ----------
+        spacing, shape, centre
+            See `values`.
+        """
+        one = self.amplitudes[np.newaxis]
+        for amplitudes in one if self.over_field is None else self.over_field.amplitudes:
+            own = replace(self, amplitudes=amplitudes, over_field=None)
+            yield own.values(spacing, shape, centre)
 
     def waves_along(self, z: Floats, *, slope: bool = False) -> Floats:
         """Return the waves at places along z, (places, waves).

@@ -60,7 +60,7 @@ def local_shapes(
         Whether they are wanted; else they are NaN.
     """
     # Computed between pixels, it is still what pixels of this size measure.
-    measured = replace(functions, pixel=functions.pixel or (pixel[0], pixel[1]), over_field=None)
+    measured = replace(functions, pixel=functions.pixel or (pixel[0], pixel[1]))
     of_field = functions.over_field
     if of_field is None:
         polynomials, amplitudes = np.ones((len(places), 1)), functions.amplitudes[None]
@@ -70,13 +70,8 @@ def local_shapes(
         functions.window[0],
         *(min(n, 2 * SEARCHED_PIXELS + 1) for n in functions.window[1:]),
     )
-    # The values of a sum of functions are the sum of these.
-    parts = np.stack(
-        [
-            replace(measured, amplitudes=own).values(functions.spacing, box, (0.0, 0.0, 0.0))
-            for own in amplitudes
-        ]
-    )
+    middle = (0.0, 0.0, 0.0)
+    parts = np.stack(list(measured.values_by_polynomial(functions.spacing, box, middle)))
     found = []
     for row in polynomials:
         top = np.unravel_index(int(np.tensordot(row, parts, axes=1).argmax()), box)
@@ -84,7 +79,8 @@ def local_shapes(
             (int(index) - n // 2) * size
             for index, n, size in zip(top, box, functions.spacing, strict=True)
         ]
-        own = replace(measured, amplitudes=np.tensordot(row, amplitudes, axes=1))
+        here = np.tensordot(row, amplitudes, axes=1)
+        own = replace(measured, amplitudes=here, over_field=None)
         peak = _peak(own, start)
         found.append(LocalShape(peak, _widths(own, peak) if widths else (np.nan,) * 3))
     return found
