@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from dask_clusters import local_scheduler
 from zarr_files import write_zarr
 
 import napari_psf_distiller as psfd
@@ -50,16 +51,8 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def scheduler():
     # One set of workers for all tests, as a user's own.
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=False,
-        memory_limit=0,
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
-        yield cluster.scheduler_address
+    with local_scheduler(2) as address:
+        yield address
 
 
 def recipe(memory=0.01) -> Recipe:

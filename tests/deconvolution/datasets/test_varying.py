@@ -5,6 +5,7 @@ import dataclasses
 import dask
 import numpy as np
 import pytest
+from dask_clusters import local_scheduler
 from varying import fitted, over_image
 from zarr_files import write_zarr
 
@@ -25,16 +26,8 @@ RECIPE = Recipe(device="numpy", memory=0.02, deconvolve=Deconvolve(iterations=3,
 
 @pytest.fixture(scope="module")
 def scheduler():
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        memory_limit=0,
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
-        yield cluster.scheduler_address
+    with local_scheduler() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from distributed import LocalCluster
+from dask_clusters import local_scheduler
 from napari.layers import Image
 
 import napari_psf_distiller as psfd
@@ -37,14 +37,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        memory_limit=0,
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
-        yield cluster.scheduler_address
+    with local_scheduler() as address:
+        yield address
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from napari_psf_distiller.widgets.inspect.field_place import FieldPlace
 from napari_psf_distiller.widgets.layers.lineage import root_of
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, RunNote
 
-NAME = "Inspect PSF"
 LEFT = Qt.MouseButton.LeftButton
 PIXEL = 0.1
 
@@ -80,16 +79,6 @@ def bead_image(viewer: napari.Viewer, varying: Image) -> Image:
     camera = getattr(viewer, "scene", viewer).camera
     camera.center, camera.zoom = tuple(middle), 40.0
     return layer
-
-
-@pytest.fixture
-def opens(user: Any) -> Callable[..., Any]:
-    def opened(**values: Any) -> Any:
-        gui = user.opens(NAME, **values)
-        user.waits(lambda: not gui.inspector.busy)
-        return gui
-
-    return opened
 
 
 @pytest.fixture

@@ -25,18 +25,6 @@ NAME = "Inspect PSF"
 
 
 @pytest.fixture
-def opens(user: Any) -> Callable[..., Any]:
-    """Open the inspector and wait for its first drawing."""
-
-    def opened(**values: Any) -> Any:
-        gui = user.opens(NAME, **values)
-        user.waits(lambda: not gui.inspector.busy)
-        return gui
-
-    return opened
-
-
-@pytest.fixture
 def turns(user: Any, qtbot: QtBot) -> Callable[[Any, str], Any]:
     """Click on a tab, and wait for its drawing."""
 
