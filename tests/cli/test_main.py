@@ -735,6 +735,18 @@ def recorded(sized, tmp_path, capsys):
     return tmp_path / "out" / "recipe.json"
 
 
+def test_a_note_is_kept_with_the_psf_and_not_repeated(sized, tmp_path):
+    out, again = tmp_path / "out", tmp_path / "again"
+    note = ["--note", "A. Person, new oil"]
+    assert run("distill", sized, "-o", out, *STEPWISE, *note) == 0
+    made = read_psf(out / "psf.tif").recipe.provenance
+    assert (made.note, made.image_name, made.microscope) == ("A. Person, new oil", "sized.tif", "")
+    assert "A. Person, new oil" in (out / "report.html").read_text(encoding="utf-8")
+    # It was of the other run.
+    assert run("replay", out / "recipe.json", sized, "-o", again, *HERE) == 0
+    assert read_psf(again / "psf.tif").recipe.provenance.note == ""
+
+
 def test_replay_gives_the_same_psf_and_nothing_to_say(recorded, sized, tmp_path, capsys):
     again = tmp_path / "again"
     assert run("replay", recorded, sized, "-o", again) == 0

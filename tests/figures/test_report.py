@@ -1,6 +1,8 @@
 """The report holds what a reader needs, and needs nothing itself."""
 
 import dataclasses
+import datetime
+from collections import defaultdict
 from html.parser import HTMLParser
 
 import numpy as np
@@ -22,11 +24,13 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.words, self.references, self.tags = [], [], [], []
+        self.attributes = defaultdict(list)
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        self.attributes[tag].append(dict(attrs))
         self.references += [value for name, value in attrs if name in ("src", "href")]
         if tag not in self.VOID:
             self.open.append(tag)
@@ -214,6 +218,38 @@ def test_it_says_what_it_was_made_with(page, result):
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_it_says_first_what_it_is_of(field, joint, tmp_path):
+    told = joint.described(
+        image_name="beads <1>.tif", microscope="Lab 63x", note="A. Person,\nnew oil"
+    )
+    page = page_of(tmp_path / "r.html", field.image, told)
+    first = page.text[: page.text.index("FWHM")]
+    for words in ("beads <1>.tif", "A. Person,\nnew oil", "0.0987 µm"):
+        assert words in first
+    assert "Lab 63x: widefield, numerical aperture 1.2, emission 0.52 µm" in first
+    made = datetime.datetime.fromisoformat(told.recipe.provenance.time)
+    assert f"{made:%Y-%m-%d %H:%M}" in first
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_what_is_not_known_has_no_line(field, result, tmp_path):
+    record = dataclasses.replace(result.recipe.provenance, time="")
+    recipe = dataclasses.replace(result.recipe, provenance=record)
+    page = page_of(tmp_path / "r.html", field.image, dataclasses.replace(result, recipe=recipe))
+    assert "Microscope" in page.words
+    assert not {"Note", "Image", "Distilled"} & set(page.words)
+
+
+def test_columns_of_the_beads_have_units(joint_page):
+    units = [word for word in joint_page.words if word in ("voxel", "grey value")]
+    assert units == ["voxel"] * 3 + ["grey value"] * 2 + ["voxel"] * 3 + ["grey value"]
+
+
+def test_the_table_of_few_beads_is_open(joint_page):
+    assert joint_page.attributes["details"] == [{"class": "beads", "open": None}]
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_titles_are_text_and_not_markup(field, result, tmp_path):
     page = page_of(tmp_path / "r.html", field.image, result, title='<b>"5 & 6"</b>')
     assert page.words.count('<b>"5 & 6"</b>') == 2
@@ -248,6 +284,8 @@ def test_of_very_many_beads_the_first_are_listed(field, result, tmp_path):
     path = tmp_path / "r.html"
     page = page_of(path, field.image, dataclasses.replace(result, beads=many))
     assert "of 30000 beads" in page.text
+    # Folded away, on paper too.
+    assert page.attributes["details"] == [{"class": "beads"}]
     assert path.stat().st_size < 2e6
 
 

@@ -577,3 +577,16 @@ def test_long_values_are_quoted_in_part(tmp_path):
         with pytest.raises(InputError) as raised:
             Recipe.from_dict(change)
         assert len(str(raised.value)) < 400
+
+
+def test_words_about_a_run_change_nothing_but_its_record():
+    made = Recipe(provenance=Provenance({}, "NumPy", (2, 2), "uint8", "0" * 64, time="today"))
+    told = made.described(image_name="beads.tif", note="new oil")
+    assert told == made
+    assert Recipe.from_json(told.to_json()).provenance.note == "new oil"
+    assert told.described(microscope="Lab 63x").provenance.image_name == "beads.tif"
+    assert made.provenance.note == ""
+
+
+def test_a_recipe_without_a_run_has_no_words_about_it():
+    assert Recipe().described(note="new oil") == Recipe()

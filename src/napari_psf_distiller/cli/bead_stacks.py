@@ -29,7 +29,14 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of, provenance_of_stacks
 from napari_psf_distiller.results import Result
 
-__all__ = ["BeadStacks", "StackSource", "microscope_warnings", "read_stacks", "stack_sources"]
+__all__ = [
+    "BeadStacks",
+    "StackSource",
+    "microscope_of",
+    "microscope_warnings",
+    "read_stacks",
+    "stack_sources",
+]
 
 SUFFIXES = (".tif", ".tiff", ".zarr", *VENDOR_ENDINGS)
 
@@ -194,12 +201,12 @@ def microscope_warnings(stacks: BeadStacks) -> list[str]:
     stacks : BeadStacks
     """
     first = stacks.sources[0]
-    told = _microscope(first)
+    told = microscope_of(first)
     found = []
     for source in stacks.sources:
         if source.path == first.path:
             continue
-        own = _microscope(source)
+        own = microscope_of(source)
         other = own.contradicted(told.optics, set(told.values))
         pairs = [(optics_text(other), optics_text({name: told.values[name] for name in other}))]
         for what in ("channel", "objective"):
@@ -216,7 +223,8 @@ def microscope_warnings(stacks: BeadStacks) -> list[str]:
     return found
 
 
-def _microscope(source: StackSource) -> StoredMicroscope:
+def microscope_of(source: StackSource) -> StoredMicroscope:
+    """Return what the file of a bead image says of the microscope."""
     return read_microscope(source.path, source.part.get("channel"), scene=source.part.get("scene"))
 
 

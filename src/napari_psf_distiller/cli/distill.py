@@ -13,6 +13,7 @@ from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.bead_stacks import (
     BeadStacks,
     StackSource,
+    microscope_of,
     microscope_warnings,
     read_stacks,
     stack_sources,
@@ -197,11 +198,22 @@ def _distill_files(
     """Distil images into a folder; return what to print, and the result."""
     ome = arguments.ome
     with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
-        result = finish(stacks.steps(recipe), outlet.progress)
+        result = finish(stacks.steps(recipe), outlet.progress).described(
+            image_name=stacks.title,
+            microscope=_microscope_name(arguments, stacks),
+            note=arguments.note,
+        )
         write_results(staging, result, f"PSF from {stacks.title}", ome=ome)
     for warning in result.warnings:
         outlet.warn(warning)
     return results_text(folder, result, ome=ome), result
+
+
+def _microscope_name(arguments: argparse.Namespace, stacks: BeadStacks) -> str:
+    """Return the name of the preset that was given, else the objective of the first file."""
+    if getattr(arguments, "microscope_preset", None) is not None:
+        return str(arguments.microscope_preset)
+    return microscope_of(stacks.sources[0]).objective
 
 
 def _not_the_same(stacks: BeadStacks, before: Sequence[str]) -> str:

@@ -188,6 +188,7 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     )
     add_options(part, Optics)
     add_options(part, Camera)
+    _add_note(part)
     _add_ome(part)
     _add_common(part)
     add_options(part, JointFit)
@@ -423,6 +424,7 @@ def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     add_part(part)
     _add_axis(part)
     _add_folder(part)
+    _add_note(part)
     _add_ome(part)
     _add_common(part)
 
@@ -446,6 +448,16 @@ def _add_folder(part: argparse.ArgumentParser) -> None:
         help="folder for psf.tif, recipe.json, beads.csv and report.html, of the joint fit "
         "psf_error.tif and residual.tif, and of a PSF that changes over the field field.csv and "
         "field.png; made if its parent exists",
+    )
+
+
+def _add_note(part: argparse.ArgumentParser) -> None:
+    part.add_argument(
+        "--note",
+        default="",
+        metavar="TEXT",
+        help="whatever is to be kept with the PSF and to stand in its report: who took the image, "
+        "which slide, which objective",
     )
 
 

@@ -15,7 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.colours import NOT_USED, USED
-from napari_psf_distiller.figures.style import SMALL, label_axes, legend, one_pair_of_axes
+from napari_psf_distiller.figures.style import (
+    SMALL,
+    label_axes,
+    legend,
+    one_pair_of_axes,
+    scale_bar,
+)
 
 __all__ = ["draw_beads", "draw_residual", "fullest_plane"]
 
@@ -55,7 +61,8 @@ def draw_beads(
     sizes = check_spacing(spacing, array.ndim)[-2:]
     flat = array.max(axis=0) if array.ndim == 3 else array
     norm = PowerNorm(0.5, vmin=float(flat.min()), vmax=float(flat.max()), clip=True)
-    _draw_plane(figure, flat, beads, sizes, "gray", norm, foreground)
+    image_drawn = _draw_plane(figure, flat, beads, sizes, "gray", norm, foreground)
+    scale_bar(image_drawn.axes, "white")
 
 
 def fullest_plane(beads: pd.DataFrame, planes: int) -> int:
@@ -104,6 +111,7 @@ def draw_residual(
     top = DEVIATIONS_SHOWN * float(np.median(np.abs(plane))) / 0.6745
     top = top or float(np.abs(plane).max()) or 1.0
     image = _draw_plane(figure, plane, beads, sizes, "RdBu_r", Normalize(-top, top), foreground)
+    scale_bar(image.axes, "black")
     colours = figure.colorbar(image, ax=image.axes, extend="both", shrink=0.7)
     colours.outline.set_edgecolor(foreground)
     colours.ax.tick_params(colors=foreground, labelsize=SMALL)

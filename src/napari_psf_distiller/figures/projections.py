@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.figures.style import NORMAL, SMALL, label_axes, plain, span
+from napari_psf_distiller.figures.style import NORMAL, SMALL, label_axes, plain, scale_bar, span
 
 __all__ = ["draw_projections"]
 
@@ -116,6 +116,7 @@ def draw_projections(
         bar = corner.inset_axes((0.1, 0.45, 0.75, 0.08))
         # In a small corner there is no room beneath those labels.
         bar.set_visible(length["z"] > longest / 2)
+    scale_bar(image.axes, "white")
     colours = figure.colorbar(
         image,
         cax=bar,

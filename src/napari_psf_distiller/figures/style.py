@@ -20,6 +20,7 @@ __all__ = [
     "one_pair_of_axes",
     "plain",
     "round_length",
+    "scale_bar",
     "span",
 ]
 
@@ -27,6 +28,8 @@ SMALL, NORMAL = 7.0, 8.0
 AXIS_MARKERS = {"z": "s", "y": "^", "x": "o"}
 # What lengths are in: of a PSF without a voxel size, nothing else is known.
 MICROMETRES, VOXELS = "µm", "voxels"
+# A scale bar takes up to this part of a picture's width.
+LONGEST_BAR = 0.3
 
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
@@ -91,3 +94,38 @@ def round_length(longest: float) -> float:
     """
     power = 10.0 ** math.floor(math.log10(longest))
     return next(step * power for step in (5.0, 2.0, 1.0) if step * power <= longest * (1 + 1e-9))
+
+
+def scale_bar(axes: Axes, colour: str) -> None:
+    """Draw a bar of a round length with its length beneath, in a picture's lower right corner.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Of a picture whose coordinates are micrometres.
+    colour : str
+    """
+    left, right = sorted(axes.get_xlim())
+    length = round_length(LONGEST_BAR * (right - left))
+    end, height = 0.96, 0.085
+    start = end - length / (right - left)
+    axes.plot(
+        (start, end),
+        (height, height),
+        transform=axes.transAxes,
+        color=colour,
+        linewidth=2,
+        solid_capstyle="butt",
+        scalex=False,
+        scaley=False,
+    )
+    axes.text(
+        (start + end) / 2,
+        height - 0.015,
+        f"{length:g} µm",
+        transform=axes.transAxes,
+        color=colour,
+        fontsize=SMALL,
+        ha="center",
+        va="top",
+    )

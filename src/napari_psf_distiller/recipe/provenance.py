@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,17 @@ class Provenance(Section):
     stacks : tuple of str
         The names of the images, in their order, where the PSF is of several; the shape and the
         type are then those of the first, and the checksum is of all checksums.
+    time : str
+        When it was made, as ISO 8601 has it, with the distance from UTC; "" where it is not known.
+    image_name : str
+        What the image is called: its file or its layer; "" where it is not known.
+    microscope : str
+        The name of the microscope's preset, or of its objective in the image's file; "" where
+        neither is known.
+    note : str
+        What the person who made it wants to be kept with it.
+
+    Two records that differ only in these four words are the same: they are of the same work.
     """
 
     versions: dict[str, str]
@@ -55,6 +67,10 @@ class Provenance(Section):
     image_sha256: str
     by_hand: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
+    time: str = field(default="", compare=False)
+    image_name: str = field(default="", compare=False)
+    microscope: str = field(default="", compare=False)
+    note: str = field(default="", compare=False)
 
 
 def provenance_of(
@@ -83,6 +99,7 @@ def provenance_of(
         image_shape=image.shape,
         image_dtype=str(image.dtype.newbyteorder("=")),
         image_sha256=sha256_of(image) if checksum is None else checksum,
+        time=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -196,6 +196,29 @@ class Recipe(Section):
             postprocess=PostProcess(crop=(50, 65, 65), background=1 / 500),
             deconvolve=Deconvolve(iterations=200, boundary="noncirculant", method="plain"),
         )
+
+    def described(self, *, image_name: str = "", microscope: str = "", note: str = "") -> Recipe:
+        """Return the recipe of a run with words about it in its record, for people.
+
+        They change nothing when the recipe is replayed. A recipe that no run has filled in has no
+        record, and stays as it is.
+
+        Parameters
+        ----------
+        image_name, microscope, note : str
+            See `Provenance`; what is "" stays as it was.
+
+        Examples
+        --------
+        >>> import napari_psf_distiller as psfd
+        >>> psfd.Recipe().described(note="by hand").provenance is None
+        True
+        """
+        words = {"image_name": image_name, "microscope": microscope, "note": note}
+        given = {name: text for name, text in words.items() if text}
+        if self.provenance is None or not given:
+            return self
+        return replace(self, provenance=replace(self.provenance, **given))
 
     def to_json(self) -> str:
         """Return the recipe as versioned JSON text."""

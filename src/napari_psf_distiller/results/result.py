@@ -84,6 +84,33 @@ class Result:
             return None
         return self.psf.field_maps(beads=self.beads_in_image)
 
+    def described(self, *, image_name: str = "", microscope: str = "", note: str = "") -> Result:
+        """Return the result with words about it in its record and in the PSF's, for people.
+
+        They stand at the top of the report, and are saved with the PSF and in the recipe.
+
+        Parameters
+        ----------
+        image_name : str
+            What the image is called, such as its file.
+        microscope : str
+            The microscope's name, or its objective's.
+        note : str
+            Whatever is to be kept: who took the image, which slide, which day.
+
+        Examples
+        --------
+        >>> import napari_psf_distiller as psfd
+        >>> field = psfd.simulate_beads((24, 64, 64), beads=4, seed=1)
+        >>> result = psfd.distill(field.image, spacing=field.spacing, device="numpy")
+        >>> result = result.described(image_name="beads.tif", note="slide 3, new oil")
+        >>> result.recipe.provenance.note, result.psf.recipe.provenance.image_name
+        ('slide 3, new oil', 'beads.tif')
+        """
+        recipe = self.recipe.described(image_name=image_name, microscope=microscope, note=note)
+        psf = dataclasses.replace(self.psf, recipe=recipe)
+        return dataclasses.replace(self, recipe=recipe, psf=psf)
+
     @property
     def beads_in_image(self) -> pd.DataFrame:
         """The rows of `beads` that are of `image`."""

@@ -282,6 +282,28 @@ def test_the_report_of_the_stepwise_way(
     assert "Log-likelihood against iteration" in text
 
 
+def test_a_note_is_written_with_the_psf_its_recipe_and_its_report(
+    made: Guide, tmp_path: Path, qtbot: Any, user: Any
+) -> None:
+    recipe = psfd.Recipe(bead_diameter=0.1)
+    psfd.MicroscopePresets().save("Lab 63x", psfd.MicroscopePreset(recipe.optics))
+    qtbot.keyClicks(made.files.note, "A. Person, new oil ")
+    for name, write in (
+        ("made.psf.tif", made.files.save_psf),
+        ("recipe.json", made.files.export_recipe),
+        ("report.html", made.files.export_report),
+    ):
+        write(tmp_path / name)
+        user.waits(lambda name=name: said(made) == f"Written: {name}.")
+    saved = psfd.read_psf(tmp_path / "made.psf.tif").recipe.provenance
+    exported = psfd.Recipe.load(tmp_path / "recipe.json").provenance
+    for record in (saved, exported):
+        assert (record.note, record.image_name) == ("A. Person, new oil", "beads")
+        # A microscope of which nothing is known is no one's.
+        assert record.microscope == ""
+    assert "A. Person, new oil" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("ending", [".psf.tif", ".psf.ome.tif"])
 def test_the_psf_is_saved_by_a_click(
     made: Guide,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLineEdit, QPushButton, QWidget
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.export import exporters
@@ -40,6 +40,8 @@ class FileRow(QWidget):
     ----------
     buttons : dict of str to QPushButton
         By their text.
+    note : QLineEdit
+        What is written into PSF, recipe and report besides.
     """
 
     def __init__(
@@ -76,13 +78,21 @@ class FileRow(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
-        for place, (text, (action, tooltip)) in enumerate(actions.items()):
+        self.note = QLineEdit()
+        self.note.setAccessibleName("note")
+        self.note.setPlaceholderText("note for PSF, recipe and report: who, which slide, ...")
+        self.note.setToolTip(
+            "Whatever is to be kept with the PSF: who took the image, which slide, which "
+            "objective. It is written into the files below, and stands at the top of the report."
+        )
+        grid.addWidget(self.note, 0, 0, 1, 3)
+        for place, (text, (action, tooltip)) in enumerate(actions.items(), start=3):
             button = QPushButton(text)
             button.setToolTip(tooltip)
             button.clicked.connect(action)
             self.buttons[text] = button
             row, column = divmod(place, 3)
-            grid.addWidget(button, row, column, 1, 1 if place < 4 else 2)
+            grid.addWidget(button, row, column, 1, 1 if place < 7 else 2)
 
     def enable_writing(self, enabled: bool) -> None:
         """Enable what needs a PSF."""
@@ -111,8 +121,11 @@ class FileRow(QWidget):
         except InputError as error:
             self._tell(str(error))
             return
+        note = self.note.text().strip()
         self._say(f"Writing {path.name}.")
-        Background[None](lambda _: self._wrote(path), self._tell).ask(lambda: write(made, path))
+        Background[None](lambda _: self._wrote(path), self._tell).ask(
+            lambda: write(made.described(note), path)
+        )
 
     def _wrote(self, path: Path) -> None:
         self._say(f"Written: {path.name}.")

@@ -1,8 +1,8 @@
 """What the guide writes: the PSF, its recipe, and the report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,16 @@ from napari.viewer import Viewer
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.microscopes import MicroscopePresets
 from napari_psf_distiller.psf import PSF
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.files.writer import write_psf_layer
 from napari_psf_distiller.widgets.guide.steps import TO_THE_PSF
 from napari_psf_distiller.widgets.layers.lineage import identity, newest_layer, root_of, run_of
-from napari_psf_distiller.widgets.layers.note import RunNote, own_note
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, RunNote, own_note
 from napari_psf_distiller.widgets.layers.record import used_points
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
@@ -58,6 +59,15 @@ class PSFMade:
     residual: Any
     fwhm_error: tuple[float, ...] | None
     runs: dict[StepId, RunNote]
+
+    def described(self, note: str) -> Self:
+        """Return the same with what the image and the microscope are called, and a note."""
+        recipe = self.recipe.described(
+            image_name=self.title, microscope=_kept_as(self.recipe.optics), note=note
+        )
+        metadata = dict(self.attributes["metadata"])
+        metadata[METADATA_KEY] = replace(own_note(metadata), recipe=recipe)
+        return replace(self, recipe=recipe, attributes={**self.attributes, "metadata": metadata})
 
     def save(self, path: Path) -> None:
         """Write the PSF in the format that the name asks for."""
@@ -152,6 +162,18 @@ def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
             if step in lineage and (made := run_of(lineage[step])) is not None
         },
     )
+
+
+def _kept_as(optics: Optics) -> str:
+    """Return by which name a microscope is kept; "" if it is not, or nothing is known of it."""
+    if optics == Optics():
+        return ""
+    try:
+        kept = dict(MicroscopePresets())
+    except InputError:
+        # The row of the microscopes says so; there are no names then.
+        return ""
+    return next((name for name, one in kept.items() if one.optics == optics), "")
 
 
 def _lineage(layers: list[Layer], last: Layer) -> dict[StepId, Layer]:

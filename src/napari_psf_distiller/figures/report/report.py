@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
-from collections.abc import Callable, Iterable, Sequence
+import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from napari_psf_distiller import figures
-from napari_psf_distiller.beads import AXES, HELD_OUT, REASONS
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_image
+from napari_psf_distiller.figures.report.beads import bead_summary, bead_table
+from napari_psf_distiller.figures.report.page import numbers_text, page_of, picture, tables
 from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.io import optics_text
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.section import Section
@@ -32,50 +31,8 @@ __all__ = ["write_report"]
 
 # Where artefacts show: half of the range, dim voxels brightened.
 ARTEFACT_GAMMA = 0.4
-# More rows than this nobody reads, and they would make the file large.
-MOST_ROWS = 2000
-DOTS_PER_INCH = 130
 # Of the maps of the field, in inches.
 MAPS_SIZE = (8.8, 8.0)
-
-STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; color: #1b1f24;
-  background: #fff; max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 0.3rem; }
-h2 { font-size: 1.2rem; margin: 2.2rem 0 0.6rem; border-bottom: 1px solid #d0d7de;
-  padding-bottom: 0.2rem; }
-h3 { font-size: 1rem; margin: 0 0 0.3rem; }
-p { margin: 0.4rem 0; max-width: 46rem; }
-.key { display: flex; flex-wrap: wrap; gap: 0.6rem 2.4rem; margin: 1.2rem 0; }
-.key div { min-width: 6rem; }
-.key dt, .faint, figcaption { color: #57606a; font-size: 0.85rem; }
-.key dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
-.warning { border-left: 5px solid #bf5b00; background: #fff4e5; padding: 0.5rem 0.9rem;
-  margin: 0.6rem 0; }
-.pair { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0 0 0.8rem; flex: 1 1 24rem; min-width: 0; break-inside: avoid; }
-img { max-width: 100%; height: auto; display: block; }
-table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 0.15rem 0.9rem 0.15rem 0; border-bottom: 1px solid #eaeef2;
-  vertical-align: top; }
-th { font-weight: 600; white-space: nowrap; }
-td { overflow-wrap: anywhere; }
-td.number, th.number { text-align: right; }
-.scroll { max-height: 24rem; overflow: auto; border: 1px solid #d0d7de; padding: 0 0.6rem; }
-.scroll thead th { position: sticky; top: 0; background: #fff; }
-.unused td { color: #8a4b00; }
-.sections { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr));
-  gap: 1.2rem 2rem; }
-.sections section { break-inside: avoid; }
-@media print {
-  body { font-size: 10pt; margin: 0; max-width: none; }
-  h2, h3 { break-after: avoid; }
-  .pair figure { flex-basis: 40%; }
-  .scroll { max-height: none; overflow: visible; border: 0; padding: 0; }
-  .warning { print-color-adjust: exact; }
-}
-"""
 
 
 def write_report(
@@ -103,13 +60,13 @@ def write_report(
     array = check_image(image)
     psf, spacing = result.psf.array, result.psf.spacing
     top = float(psf.max())
-    plain = _picture(
+    plain = picture(
         (5.2, 5.2),
         "The PSF's maximum projections",
         "Maximum projections, intensity from 0 to the maximum.",
         lambda figure: figures.draw_projections(figure, psf, spacing),
     )
-    bright = _picture(
+    bright = picture(
         (5.2, 5.2),
         "The PSF's maximum projections, dim parts brightened",
         f"The same to half of the maximum with gamma {ARTEFACT_GAMMA}, where artefacts show: a "
@@ -118,15 +75,18 @@ def write_report(
             figure, psf, spacing, gamma=ARTEFACT_GAMMA, vmax=top / 2
         ),
     )
-    profiles = _picture(
+    profiles = picture(
         (5.2, 3.6),
         "Profiles through the PSF's peak",
         "Profiles through the peak: voxels, and the cubic spline on which the full width at half "
-        "maximum is measured.",
-        lambda figure: figures.draw_profiles(figure, psf, spacing),
+        "maximum is measured"
+        + ("; shaded: the standard error of the voxels." if result.psf.error is not None else "."),
+        lambda figure: figures.draw_profiles(
+            figure, psf, spacing, errors=result.fwhm_error, psf_error=result.psf.error
+        ),
     )
     gains = result.recipe.distill.method == "joint"
-    likelihood = _picture(
+    likelihood = picture(
         (5.2, 3.6),
         "Log-likelihood against iteration",
         "What the fit has gained in log-likelihood over its start, against the iteration."
@@ -135,7 +95,7 @@ def write_report(
         lambda figure: figures.draw_likelihood(figure, result.log_likelihood, gains=gains),
     )
     size = (6.5, 6.5 * min(1.5, array.shape[-2] * spacing[-2] / (array.shape[-1] * spacing[-1])))
-    beads = _picture(
+    beads = picture(
         size,
         "The beads in the image",
         "Maximum projection of the image (gamma 0.5) with the beads that were found.",
@@ -144,47 +104,28 @@ def write_report(
     body = "\n".join(
         [
             f"<h1>{escape(title)}</h1>",
+            _about(result),
             _key_figures(result),
             *(f'<p class="warning"><b>Warning:</b> {escape(w)}</p>' for w in result.warnings),
             "<h2>PSF</h2>",
-            f'<p class="faint">{_numbers(result.psf.shape, " x ")} voxels of '
-            f"{_numbers(spacing, ' x ')} µm ({', '.join(AXES[-array.ndim :])}), peak at the "
+            f'<p class="faint">{numbers_text(result.psf.shape, " x ")} voxels of '
+            f"{numbers_text(spacing, ' x ')} µm ({', '.join(AXES[-array.ndim :])}), peak at the "
             "centre.</p>",
             f'<div class="pair">{plain}{bright}</div>',
             f'<div class="pair">{profiles}{likelihood}</div>',
             _field(result),
             "<h2>Beads</h2>",
-            _bead_summary(result),
+            bead_summary(result),
             f'<div class="pair">{beads}{_residual(result, size)}</div>',
-            _bead_table(result.beads),
+            bead_table(result.beads),
             "<h2>How it was made</h2>",
             _parameters(result.recipe),
             "<h2>Image, versions, times</h2>",
             _record(result),
         ]
     )
-    text = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+    text = page_of(title, body)
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def _picture(
-    size: tuple[float, float], name: str, caption: str, draw: Callable[[Figure], None]
-) -> str:
-    """Return a drawing as an HTML figure, `size` in inches."""
-    figure = Figure(figsize=size, facecolor="white")
-    draw(figure)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white")
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    return (
-        f'<figure><img alt="{escape(name)}" width="{round(96 * size[0])}" '
-        f'src="data:image/png;base64,{data}"><figcaption>{escape(caption)}</figcaption></figure>'
-    )
 
 
 def _residual(result: Result, size: tuple[float, float]) -> str:
@@ -195,7 +136,7 @@ def _residual(result: Result, size: tuple[float, float]) -> str:
     planes = len(residual) if residual.ndim == 3 else 1
     plane = figures.fullest_plane(result.beads_in_image, planes)
     where = f", in the plane z = {plane}, which has most of the used beads" if planes > 1 else ""
-    return _picture(
+    return picture(
         size,
         "What the fit leaves of the image",
         f"The image less the fitted model{where}. Where all is well it is noise; rings or spots at "
@@ -213,7 +154,7 @@ def _field(result: Result) -> str:
     if maps is None:
         return ""
     said = "".join(f"<p>{escape(sentence)}</p>" for sentence in maps.sentences())
-    picture = _picture(
+    maps_drawn = picture(
         MAPS_SIZE,
         "Maps of the PSF over the field",
         "Maps over the bead image, with the used beads as dots. Arrows point along the tail of "
@@ -221,41 +162,35 @@ def _field(result: Result) -> str:
         "stronger. Hatched: beyond the outermost beads, extrapolated.",
         lambda figure: figures.draw_field_maps(figure, maps, result.beads_in_image),
     )
-    return f"<h2>The PSF over the field</h2>{said}{picture}"
+    return f"<h2>The PSF over the field</h2>{said}{maps_drawn}"
 
 
-def _bead_summary(result: Result) -> str:
-    """Return how well a joint fit knows the used beads, and why the others are not used."""
-    beads = result.beads
-    if "chi_squared" not in beads:
-        return ""
-    used, others = beads[beads["used"]], beads[~beads["used"]]
-    axes = AXES[-len(result.psf.spacing) :]
-    errors = ", ".join(
-        f"{1000 * size * float(used[f'{axis}_error'].median()):.2g} nm along {axis}"
-        for axis, size in zip(axes, result.psf.spacing, strict=True)
+def _about(result: Result) -> str:
+    """Return what the PSF is of, of which microscope and when; nothing of what is not known."""
+    made, diameter = result.recipe.provenance, result.recipe.bead_diameter
+    optics = optics_text(dataclasses.asdict(result.recipe.optics)).removeprefix("microscope ")
+    rows = {"Microscope": optics, "Beads": f"{diameter:g} µm" if diameter is not None else ""}
+    if made is not None:
+        named = f"{made.microscope}: {optics}" if made.microscope else optics
+        rows = {
+            "Image": ", ".join(made.stacks) or made.image_name,
+            "Distilled": _time_text(made.time),
+            **rows,
+            "Microscope": named,
+            "Note": made.note,
+        }
+    cells = "".join(
+        f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in rows.items() if text
     )
-    part = 100 * float((used["amplitude_error"] / used["amplitude"]).median())
-    chi_squared = used["chi_squared"].to_numpy(dtype=float)
-    low, middle, high = np.percentile(chi_squared, [5, 50, 95])
-    sentences = [
-        f"Standard errors of the used beads (median): centres {errors}; amplitudes {part:.2g} %.",
-        f"Mean square of their residuals over the noise's (chi squared): median {middle:.3g}, from "
-        f"{low:.3g} to {high:.3g} for 9 of 10; 1 is a perfect fit.",
-    ]
-    held_out = beads.loc[beads["reason"] == HELD_OUT, "chi_squared"].to_numpy(dtype=float)
-    if len(held_out):
-        sentences.append(
-            f"Of the {len(held_out)} beads that were held out, which the PSF was not fitted to: "
-            f"median {float(np.median(held_out)):.3g}."
-        )
-    if len(others):
-        reasons = ", ".join(
-            f"{count} {REASONS.get(str(reason), str(reason))}"
-            for reason, count in others["reason"].value_counts().items()
-        )
-        sentences.append(f"Not used: {reasons}.")
-    return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    return f'<table class="about">{cells}</table>'
+
+
+def _time_text(time: str) -> str:
+    """Return a time as people read it; as it stands where it is none."""
+    try:
+        return datetime.datetime.fromisoformat(time).strftime("%Y-%m-%d %H:%M %z").strip()
+    except ValueError:
+        return time
 
 
 def _key_figures(result: Result) -> str:
@@ -284,36 +219,6 @@ def _key_figures(result: Result) -> str:
     return f'<dl class="key">{cells}</dl>{note}'
 
 
-def _bead_table(beads: pd.DataFrame) -> str:
-    shown = beads.iloc[:MOST_ROWS]
-    numeric = {str(name): beads[name].dtype.kind in "iuf" for name in beads}
-    head = '<th class="number">bead</th>' + "".join(
-        f'<th class="number">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"
-        for name, number in numeric.items()
-    )
-    rows = []
-    for label, row in zip(shown.index, shown.itertuples(index=False), strict=True):
-        cells = "".join(
-            f'<td class="number">{_value(value, name)}</td>'
-            if number
-            else f"<td>{_value(value, name)}</td>"
-            for value, (name, number) in zip(row, numeric.items(), strict=True)
-        )
-        kind = "" if getattr(row, "used", True) else ' class="unused"'
-        rows.append(f'<tr{kind}><td class="number">{escape(str(label))}</td>{cells}</tr>')
-    more = (
-        f'<p class="faint">The first {MOST_ROWS} of {len(beads)} beads.</p>'
-        if len(beads) > MOST_ROWS
-        else ""
-    )
-    return (
-        '<p class="faint">Centres in voxels from the image\'s first voxel; amplitude and '
-        "background in the image's intensity units.</p>"
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{more}"
-    )
-
-
 def _parameters(recipe: Recipe) -> str:
     """Return every parameter of a recipe that its method has, a table for each of its sections."""
     parts = {"general": recipe} | {
@@ -321,13 +226,13 @@ def _parameters(recipe: Recipe) -> str:
         for field in dataclasses.fields(recipe)
         if field.name != "provenance"
     }
-    tables = {
+    found = {
         heading: rows
         for heading, part in parts.items()
         if isinstance(part, Section) and (rows := _rows(part, recipe.distill.method))
     }
     note = '<p class="faint">Lengths in micrometres, memory in GiB.</p>'
-    return f'{note}<div class="sections">{"".join(map(_section, tables.items()))}</div>'
+    return note + tables(found)
 
 
 def _rows(part: Section, method: str) -> dict[str, Any]:
@@ -350,42 +255,11 @@ def _record(result: Result) -> str:
     sections: dict[str, dict[str, Any]] = {}
     if made is not None:
         sections["image"] = {
-            "shape": _numbers(made.image_shape, " x "),
+            "shape": numbers_text(made.image_shape, " x "),
             "dtype": made.image_dtype,
-            "spacing": f"{_numbers(result.psf.spacing, ' x ')} µm",
+            "spacing": f"{numbers_text(result.psf.spacing, ' x ')} µm",
             "SHA-256": made.image_sha256,
         }
         sections["versions"] = made.versions
     sections["times"] = {name: f"{seconds:.2f} s" for name, seconds in result.timings.items()}
-    return f'<div class="sections">{"".join(map(_section, sections.items()))}</div>'
-
-
-def _section(item: tuple[str, dict[str, Any]]) -> str:
-    heading, values = item
-    rows = "".join(
-        f"<tr><th>{escape(_words(name))}</th><td>{_value(value, name)}</td></tr>"
-        for name, value in values.items()
-    )
-    return f"<section><h3>{escape(_words(heading))}</h3><table>{rows}</table></section>"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _value(value: Any, name: str = "") -> str:
-    """Return a value as escaped text."""
-    if value is None:
-        return "not set"
-    if value is True or value is False:
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        # Centres have a fixed number of digits, so that their columns can be compared.
-        return f"{value:.2f}" if name in AXES else f"{value:.4g}"
-    if isinstance(value, tuple | list):
-        return escape(_numbers(value, ", "))
-    return escape(str(value))
-
-
-def _numbers(values: Iterable[float] | Sequence[float], between: str) -> str:
-    return between.join(f"{value:.6g}" for value in values)
+    return tables(sections)
