@@ -73,6 +73,7 @@ WARNINGS = {
     "io/voxel_sizes.py": ("append",),
     "io/psf_record.py": ("spacing_now",),
     "io/microscope_files.py": ("append", "_read_vendor_file"),
+    "batch/files.py": ("_with_microscope",),
     "cli/bead_stacks.py": ("append",),
     "cli/microscope.py": ("warn",),
     "widgets/distil/widget.py": ("richardson_lucy_steps",),

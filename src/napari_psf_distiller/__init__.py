@@ -13,6 +13,7 @@ import napari_psf_distiller.starting  # noqa: F401
 
 # isort: split
 
+from napari_psf_distiller.batch.distill import Batch, distill_each
 from napari_psf_distiller.compute import Device, devices
 from napari_psf_distiller.deconvolution.attempts import Attempt
 from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset, deconvolve_dataset
@@ -51,6 +52,7 @@ __version__ = version("napari-psf-distiller")
 __all__ = [
     "PSF",
     "Attempt",
+    "Batch",
     "Camera",
     "Deconvolve",
     "Deconvolved",
@@ -89,6 +91,7 @@ __all__ = [
     "deconvolve_dataset",
     "devices",
     "distill",
+    "distill_each",
     "exporters",
     "fwhm",
     "read_image",

@@ -24,7 +24,7 @@ from napari_psf_distiller.recipe import Optics, Recipe, ThresholdedObjects
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.stepwise.pipeline import stepwise_steps
 
-__all__ = ["distill", "distill_steps_of", "distill_steps_of_stacks"]
+__all__ = ["distill", "distill_steps_of", "distill_steps_of_stacks", "recipe_given"]
 
 
 def distill(
@@ -96,10 +96,8 @@ def distill(
     >>> result.psf.ndim, round(float(np.sum(result.psf)), 3), int(result.beads["used"].sum())
     (3, 1.0, 4)
     """
-    recipe = recipe if recipe is not None else Recipe()
-    if not isinstance(recipe, Recipe):
-        raise InputError(f"The recipe is {shown(recipe)}; it should be a Recipe.")
     check_callback(callback)
+    recipe = recipe_given(recipe, bead_diameter=bead_diameter, optics=optics, device=device)
     stacks = check_stacks(image)
     if stacks is None:
         _refuse_four_axes(image)
@@ -107,12 +105,6 @@ def distill(
     if spacing is not None:
         sizes = check_spacing(spacing, images[0].ndim)
         recipe = dataclasses.replace(recipe, spacing=sizes)
-    if bead_diameter is not None:
-        recipe = _with_given(recipe, "bead_diameter", bead_diameter, None)
-    if optics is not None:
-        recipe = _with_given(recipe, "optics", optics, Optics())
-    if device is not None:
-        recipe = dataclasses.replace(recipe, device=device)
     steps = (
         distill_steps_of(images[0], recipe)
         if stacks is None
@@ -134,6 +126,35 @@ def _refuse_four_axes(image: ArrayLike | Sequence[ArrayLike]) -> None:
             "first axis were taken by one microscope in one colour, give list(image) for their one "
             "PSF."
         )
+
+
+def recipe_given(
+    recipe: Recipe | None,
+    *,
+    bead_diameter: float | None,
+    optics: Optics | None,
+    device: str | None,
+) -> Recipe:
+    """Return the recipe of a call, with the parameters that it gives beside it.
+
+    Parameters
+    ----------
+    recipe, bead_diameter, optics, device
+        See `distill`.
+
+    Raises
+    ------
+    InputError
+        One cannot be used, or the recipe has another one itself.
+    """
+    recipe = recipe if recipe is not None else Recipe()
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"The recipe is {shown(recipe)}; it should be a Recipe.")
+    if bead_diameter is not None:
+        recipe = _with_given(recipe, "bead_diameter", bead_diameter, None)
+    if optics is not None:
+        recipe = _with_given(recipe, "optics", optics, Optics())
+    return recipe if device is None else dataclasses.replace(recipe, device=device)
 
 
 def _with_given(recipe: Recipe, name: str, given: Any, unset: Any) -> Recipe:

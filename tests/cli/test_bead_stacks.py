@@ -1,6 +1,7 @@
 """`psf-distiller distill` with several bead images, and with a folder of them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import zarr
@@ -116,7 +117,7 @@ def test_each_stack_has_a_folder_of_its_own(folder, tmp_path):
     given = [str(tmp_path / name) for name in names]
     output = tmp_path / "psfs"
     assert main(["distill", *given, "--each", "-o", str(output), *OPTIONS]) == 0
-    assert sorted(path.name for path in output.iterdir()) == ["a-0", "a-1", "a-1-1"]
+    assert sorted(path.name for path in output.iterdir()) == ["a-0", "a-1", "a-1-1", "psfs.csv"]
 
 
 def test_a_scene_s_folder_is_not_in_a_folder(tmp_path, capsys):
@@ -139,7 +140,11 @@ def test_a_stack_of_each_gives_a_psf_and_one_without_beads_is_told(times, tmp_pa
     assert "warning: times.tif, time 1: No bead was found" in said
     assert "1 of 2 stacks gave no PSF, for the reasons above: times.tif, time 1. " in said
     assert said.count("No bead was found") == 1
-    assert sorted(path.name for path in output.iterdir()) == ["times-time0"]
+    assert sorted(path.name for path in output.iterdir()) == ["psfs.csv", "times-time0"]
+    table = pd.read_csv(output / "psfs.csv", index_col="image")
+    assert list(table.index) == ["times.tif, time 0", "times.tif, time 1"]
+    assert table["psf"].iloc[0] == "times-time0/psf.tif"
+    assert table["error"].iloc[1].startswith("No bead was found")
     assert psfd.read_psf(output / "times-time0" / "psf.tif").ndim == 3
 
 

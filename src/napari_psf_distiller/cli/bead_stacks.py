@@ -9,12 +9,10 @@ from typing import Any, get_args
 
 from numpy.typing import NDArray
 
-from napari_psf_distiller.datasets.ome_zarr import is_zarr
+from napari_psf_distiller.batch.files import images_in
 from napari_psf_distiller.deconvolution.finer import same_spacing
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.files import files_in
 from napari_psf_distiller.io import (
-    VENDOR_ENDINGS,
     StackAxis,
     StoredImage,
     StoredMicroscope,
@@ -37,8 +35,6 @@ __all__ = [
     "read_stacks",
     "stack_sources",
 ]
-
-SUFFIXES = (".tif", ".tiff", ".zarr", *VENDOR_ENDINGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +124,7 @@ def stack_sources(
         A folder has no image file; a file cannot be read; or no file has several images along the
         axis, or one of them is chosen too.
     """
-    paths = [path for one in given for path in _files_of(one)]
+    paths = [path for one in given for path in images_in(one)]
     names = [path.name for path in paths]
     # With their folders where two have the same name.
     called = [path.name if names.count(path.name) == 1 else str(path) for path in paths]
@@ -246,13 +242,3 @@ def _has_several(source: StackSource, axis: StackAxis) -> bool:
         return len(parts_along(source.path, axis, source.part.get("scene"))) > 1
     except InputError:
         return False
-
-
-def _files_of(path: Path) -> list[Path]:
-    """Return a file or an OME-Zarr, or the image files in a folder."""
-    if not path.is_dir() or is_zarr(path):
-        return [path]
-    found = files_in(path, SUFFIXES)
-    if not found:
-        raise InputError(f"The folder {path} has no TIFF file or OME-Zarr, and no CZI, LIF or ND2.")
-    return found

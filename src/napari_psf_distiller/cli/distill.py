@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_psf_distiller.batch.files import folder_names, stem_of
+from napari_psf_distiller.batch.run import BatchImage, batch_steps
+from napari_psf_distiller.batch.table import TABLE_NAME, BatchRow, write_batch_table
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.bead_stacks import (
     BeadStacks,
@@ -24,7 +25,7 @@ from napari_psf_distiller.cli.options import chosen_part, given, with_options
 from napari_psf_distiller.cli.results_text import results_text
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import STACK_AXES, StackAxis
-from napari_psf_distiller.progress import finish
+from napari_psf_distiller.progress import Steps, finish
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.results.folder import result_names, write_results
@@ -45,13 +46,22 @@ def distill(arguments: argparse.Namespace, outlet: Outlet) -> str:
     sources = stack_sources(arguments.images, chosen_part(arguments), _axis(arguments))
     if arguments.each:
         return _distill_each(arguments, sources, outlet)
-    return _distill_together(arguments, sources, arguments.output, outlet)[0]
+    return _distill_together(arguments, sources, arguments.output, outlet)
 
 
 def _distill_together(
     arguments: argparse.Namespace, sources: Sequence[StackSource], folder: Path, outlet: Outlet
-) -> tuple[str, Result]:
-    """Distil the one PSF of some stacks into a folder; return what to print, and the result."""
+) -> str:
+    """Distil the one PSF of some stacks into a folder; return what to print."""
+    inputs, stacks, recipe = _read(arguments, sources, outlet)
+    steps = _written(arguments, inputs, stacks, recipe, folder)
+    return _said(arguments, finish(steps, outlet.progress), folder, outlet)
+
+
+def _read(
+    arguments: argparse.Namespace, sources: Sequence[StackSource], outlet: Outlet
+) -> tuple[list[Path], BeadStacks, Recipe]:
+    """Return the files that were given, the stacks in them, and how these are distilled."""
     stacks = read_stacks(sources)
     if arguments.recipe is not None:
         recipe = Recipe.load(arguments.recipe)
@@ -80,15 +90,14 @@ def _distill_together(
     for warning in microscope_warnings(stacks):
         outlet.warn(warning)
     inputs = [*stacks.paths] + ([arguments.recipe] if arguments.recipe is not None else [])
-    return _distill_files(arguments, inputs, stacks, recipe, folder, outlet)
+    return inputs, stacks, recipe
 
 
 def _distill_each(
     arguments: argparse.Namespace, sources: Sequence[StackSource], outlet: Outlet
 ) -> str:
-    """Distil a PSF from each of some stacks, into a folder of its own."""
+    """Distil a PSF from each of some stacks, into a folder of its own, and a table of all."""
     output: Path = arguments.output
-    names = _folder_names(sources)
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} cannot be the output folder: it is a file.")
     if not output.parent.is_dir():
@@ -97,57 +106,58 @@ def _distill_each(
         )
     made = not output.exists()
     output.mkdir(exist_ok=True)
-    failed: list[str] = []
+    rows: list[BatchRow] = []
+
+    def tell(row: BatchRow, result: Result | None) -> None:
+        rows.append(row)
+        if result is None:
+            outlet.warn(f"{row.image}: {row.error}")
+            return
+        for warning in row.warnings:
+            outlet.warn(f"{row.image}: {warning}")
+        outlet.tell(f"{row.image}: {row.psf}, {widths_text(row.fwhm, row.fwhm_error)}")
+
     try:
-        for source, name in zip(sources, names, strict=True):
-            folder = output / name
-            try:
-                _, result = _distill_together(arguments, [source], folder, outlet)
-            except InputError as error:
-                # The other stacks may be all right.
-                failed.append(source.name)
-                outlet.warn(f"{source.name}: {error}")
-                continue
-            psf = folder / result_names(result.recipe, arguments.ome)[0]
-            outlet.tell(f"{source.name}: {psf}, {widths_text(result.fwhm, result.fwhm_error)}")
+        names = folder_names([_bare_name(source) for source in sources])
+        images = [
+            _batch_image(arguments, source, output / name, outlet)
+            for source, name in zip(sources, names, strict=True)
+        ]
+        finish(batch_steps(images, tell), outlet.progress)
     finally:
-        if made and not any(output.iterdir()):
+        # What is done is told of, also when the rest is interrupted.
+        done = [row for row in rows if not row.error]
+        if done:
+            write_batch_table(output, rows)
+        elif made and not any(output.iterdir()):
             output.rmdir()
+    failed = [row.image for row in rows if row.error]
     if failed:
-        done = len(sources) - len(failed)
-        written = f" The PSFs of the other {done} are in {output}." if done else ""
+        written = f" The PSFs of the other {len(done)} are in {output}." if done else ""
         more = f", and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         raise DistillerError(
             f"{len(failed)} of {len(sources)} stacks gave no PSF, for the reasons above: "
             f"{', '.join(failed[:NAMED])}{more}.{written}"
         )
-    return f"PSFs:   {output}, {len(sources)} folders"
+    return f"PSFs:   {output}, {len(sources)} folders\nTable:  {output / TABLE_NAME}"
 
 
-def _folder_names(sources: Sequence[StackSource]) -> list[str]:
-    """Return a folder's name for each stack: the file's without its ending, and which part it is.
+def _batch_image(
+    arguments: argparse.Namespace, source: StackSource, folder: Path, outlet: Outlet
+) -> BatchImage:
+    """Return one of several stacks that give a PSF each, in a folder of its own."""
 
-    Names that would be the same get their stack's number. A scene of a plate, such as ``A/1/0``, is
-    no folder in a folder.
-    """
-    names = []
-    for source in sources:
-        name = source.path.name
-        for ending in (source.path.suffix, ".ome"):
-            name = name.removesuffix(ending)
-        parts = [f"{axis}{source.part[axis]}" for axis in AXES if source.part.get(axis) is not None]
-        names.append(re.sub(r'[/\\:*?"<>|]', "-", "-".join([name, *parts])))
-    # Some file systems do not tell capital letters from small ones.
-    counts = Counter(name.lower() for name in names)
-    taken, found = set(counts), []
-    for number, name in enumerate(names):
-        unlike = name
-        if counts[name.lower()] > 1:
-            while unlike.lower() in taken:
-                unlike = f"{unlike}-{number}"
-            taken.add(unlike.lower())
-        found.append(unlike)
-    return found
+    def steps() -> Steps[Result]:
+        inputs, stacks, recipe = _read(arguments, [source], outlet)
+        return (yield from _written(arguments, inputs, stacks, recipe, folder))
+
+    return BatchImage(source.name, steps, folder / f"psf{'.ome' * arguments.ome}.tif")
+
+
+def _bare_name(source: StackSource) -> str:
+    """Return a stack's file without its ending, and which part of it the stack is."""
+    parts = [f"{axis}{source.part[axis]}" for axis in AXES if source.part.get(axis) is not None]
+    return "-".join([stem_of(source.path), *parts])
 
 
 def _axis(arguments: argparse.Namespace) -> StackAxis | None:
@@ -175,9 +185,10 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
         outlet.warn(_not_the_same(stacks, made.stacks))
     for step in made.by_hand if made is not None else ():
         outlet.warn(f"The result of {step} was edited by hand; a replay does not repeat that.")
-    text, result = _distill_files(
-        arguments, [arguments.recipe, *stacks.paths], stacks, recipe, arguments.output, outlet
-    )
+    folder: Path = arguments.output
+    steps = _written(arguments, [arguments.recipe, *stacks.paths], stacks, recipe, folder)
+    result = finish(steps, outlet.progress)
+    text = _said(arguments, result, folder, outlet)
     now = result.recipe.provenance
     if made is not None and now is not None and now.device != made.device:
         outlet.warn(
@@ -187,26 +198,31 @@ def replay(arguments: argparse.Namespace, outlet: Outlet) -> str:
     return text
 
 
-def _distill_files(
+def _written(
     arguments: argparse.Namespace,
     inputs: Sequence[Path],
     stacks: BeadStacks,
     recipe: Recipe,
     folder: Path,
-    outlet: Outlet,
-) -> tuple[str, Result]:
-    """Distil images into a folder; return what to print, and the result."""
+) -> Steps[Result]:
+    """Distil images into a folder, as a generator of progress."""
     ome = arguments.ome
     with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
-        result = finish(stacks.steps(recipe), outlet.progress).described(
+        result = yield from stacks.steps(recipe)
+        result = result.described(
             image_name=stacks.title,
             microscope=_microscope_name(arguments, stacks),
             note=arguments.note,
         )
         write_results(staging, result, f"PSF from {stacks.title}", ome=ome)
+    return result
+
+
+def _said(arguments: argparse.Namespace, result: Result, folder: Path, outlet: Outlet) -> str:
+    """Tell the warnings of a result, and return what to print of it."""
     for warning in result.warnings:
         outlet.warn(warning)
-    return results_text(folder, result, ome=ome), result
+    return results_text(folder, result, ome=arguments.ome)
 
 
 def _microscope_name(arguments: argparse.Namespace, stacks: BeadStacks) -> str:

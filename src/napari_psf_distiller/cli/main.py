@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 import napari_psf_distiller
 from napari_psf_distiller.cli import commands
+from napari_psf_distiller.cli.colours import coloured_labels, coloured_word
 from napari_psf_distiller.cli.parser import argument_parser
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress
@@ -123,7 +124,7 @@ def _ending_well() -> Iterator[None]:
 
 def _say(text: str) -> None:
     """Print one line on stderr."""
-    line = f"{PROGRAM}: {' '.join(text.split())}"
+    line = f"{PROGRAM}: {coloured_word(' '.join(text.split()), sys.stderr)}"
     # A name in a sentence can have letters that the terminal does not.
     print(line.encode("utf-8", "backslashreplace").decode("utf-8"), file=sys.stderr)
 
@@ -131,7 +132,8 @@ def _say(text: str) -> None:
 def _print(text: str) -> None:
     """Print on stdout, whatever letters the names of files have."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    known = text.encode(encoding, "backslashreplace").decode(encoding)
+    print(coloured_labels(known, sys.stdout))
 
 
 class _LogHandler(logging.Handler):
@@ -178,7 +180,7 @@ class _Terminal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._end_bar()
+        self._end_bar(whole=error is None)
 
     def tell(self, text: str) -> None:
         self._end_bar()
@@ -202,7 +204,7 @@ class _Terminal:
     def progress(self, progress: Progress) -> None:
         seen = sys.stderr.isatty()
         if progress.title != self._shown or progress.note:
-            self._end_bar()
+            self._end_bar(whole=progress.title != self._shown)
             self._shown = progress.title
             note = f" ({progress.note})" if progress.note else ""
             if note or not seen:
@@ -225,7 +227,11 @@ class _Terminal:
         with tqdm.external_write_mode(file=sys.stderr):
             _say(text)
 
-    def _end_bar(self) -> None:
+    def _end_bar(self, *, whole: bool = False) -> None:
+        """End the bar; of a step that is done, at 100 %, though it needed less than it might."""
         if self._bar is not None:
+            if whole:
+                self._bar.total = self._bar.n
+                self._bar.refresh()
             self._bar.close()
             self._bar = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from napari_psf_distiller import __version__
 from napari_psf_distiller.cli import commands
+from napari_psf_distiller.cli.argument_parser import Parser
 from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
 from napari_psf_distiller.cli.distill import distill, replay
 from napari_psf_distiller.cli.export import add_format_options, export, formats_text
@@ -36,12 +37,6 @@ __all__ = ["argument_parser"]
 SPACING_OF_IMAGE = (
     "the image's voxel size in micrometres, Z Y X or Y X (default: the file's, else the PSF's)"
 )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Leave wrong arguments to `main`, as every other error."""
-        raise InputError(f"{message} (see {self.prog} --help)")
 
 
 class _AnAxis(argparse.Action):
@@ -75,7 +70,7 @@ class _ListFormats(argparse.Action):
 
 def argument_parser() -> argparse.ArgumentParser:
     """Return the parser of all that can be asked for."""
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         description="Distil a microscope's point spread function (PSF) from an image of "
         "fluorescent beads, and use it.",
@@ -94,9 +89,12 @@ def argument_parser() -> argparse.ArgumentParser:
     part = subparsers.add_parser("devices", help=text, description=_sentence(text))
     part.set_defaults(command=commands.list_devices)
     _add_verbose(parser, 0)
-    for part in subparsers.choices.values():
+    parser.show_examples("")
+    commands_by_name = {part: name for name, part in reversed(subparsers.choices.items())}
+    for part, name in commands_by_name.items():
         # One given before the command stays.
         _add_verbose(part, argparse.SUPPRESS)
+        part.show_examples(name)
     return parser
 
 
@@ -115,7 +113,7 @@ def _add_spacing(part: argparse.ArgumentParser, text: str) -> None:
     part.add_argument("--spacing", type=float, nargs="+", action=_AnAxis, metavar="SIZE", help=text)
 
 
-def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+def _add_demo(subparsers: argparse._SubParsersAction[Parser]) -> None:
     text = "simulate a field of beads, distil its PSF, and compare that with the truth"
     part = subparsers.add_parser("demo", help=text, description=_sentence(text))
     part.set_defaults(command=commands.demo)
@@ -140,9 +138,12 @@ def _add_demo(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     _add_common(part)
 
 
-def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+def _add_distill(subparsers: argparse._SubParsersAction[Parser]) -> None:
     text = "distil the PSF from an image of beads, or one PSF from several"
-    part = subparsers.add_parser("distill", help=text, description=_sentence(text))
+    # Half of the world writes it with one l.
+    part = subparsers.add_parser(
+        "distill", aliases=["distil"], help=text, description=_sentence(text)
+    )
     part.set_defaults(command=distill)
     part.add_argument(
         "images",
@@ -158,7 +159,8 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     part.add_argument(
         "--each",
         action="store_true",
-        help="distil a PSF from each stack, into a folder of its own in DIR, and not one from all",
+        help="distil a PSF from each stack, into a folder of its own in DIR, and not one from all; "
+        "psfs.csv in DIR has a row a stack: widths with errors, beads, warnings",
     )
     _add_folder(part)
     _add_spacing(
@@ -195,7 +197,7 @@ def _add_distill(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     add_options(part, RichardsonLucy)
 
 
-def _add_deconvolve(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+def _add_deconvolve(subparsers: argparse._SubParsersAction[Parser]) -> None:
     text = "deconvolve an image with a PSF by Richardson-Lucy"
     part = subparsers.add_parser("deconvolve", help=text, description=_sentence(text))
     part.set_defaults(command=_deconvolve)
@@ -265,7 +267,7 @@ def _deconvolve(arguments: argparse.Namespace, outlet: commands.Outlet) -> str:
     return commands.deconvolve(arguments, outlet)
 
 
-def _add_try(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+def _add_try(subparsers: argparse._SubParsersAction[Parser]) -> None:
     text = "deconvolve one region in several ways side by side, to choose before a long run"
     part = subparsers.add_parser("try", help=text, description=_sentence(text))
     part.set_defaults(command=try_region)
@@ -324,7 +326,7 @@ def _add_try(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     _add_common(part)
 
 
-def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+def _add_export(subparsers: argparse._SubParsersAction[Parser]) -> None:
     text = "save a PSF for another program, or on voxels of another size"
     part = subparsers.add_parser("export", help=text, description=_sentence(text))
     part.set_defaults(command=export)
@@ -378,7 +380,7 @@ def _add_export(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
-def _add_maps(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+def _add_maps(subparsers: argparse._SubParsersAction[Parser]) -> None:
     text = "map a PSF over the field of view: its widths, aberrations and focus"
     part = subparsers.add_parser("maps", help=text, description=_sentence(text))
     part.set_defaults(command=map_psf)
@@ -409,7 +411,7 @@ def _add_maps(subparsers: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
-def _add_replay(subparsers: argparse._SubParsersAction[_Parser]) -> None:
+def _add_replay(subparsers: argparse._SubParsersAction[Parser]) -> None:
     text = "distil again as a saved recipe says"
     part = subparsers.add_parser("replay", help=text, description=_sentence(text))
     part.set_defaults(command=replay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -215,7 +215,7 @@ class Recipe(Section):
         True
         """
         words = {"image_name": image_name, "microscope": microscope, "note": note}
-        given = {name: text for name, text in words.items() if text}
+        given: dict[str, Any] = {name: text for name, text in words.items() if text}
         if self.provenance is None or not given:
             return self
         return replace(self, provenance=replace(self.provenance, **given))

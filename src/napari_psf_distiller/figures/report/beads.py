@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from napari_psf_distiller.beads import AXES, HELD_OUT, REASONS
 from napari_psf_distiller.figures.report.page import value_text
-from napari_psf_distiller.results import Result
+
+if TYPE_CHECKING:
+    from napari_psf_distiller.results import Result
 
 __all__ = ["bead_summary", "bead_table"]
 

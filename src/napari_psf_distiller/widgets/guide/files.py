@@ -66,7 +66,9 @@ class PSFMade:
             image_name=self.title, microscope=_kept_as(self.recipe.optics), note=note
         )
         metadata = dict(self.attributes["metadata"])
-        metadata[METADATA_KEY] = replace(own_note(metadata), recipe=recipe)
+        made = own_note(metadata)
+        assert made is not None
+        metadata[METADATA_KEY] = replace(made, recipe=recipe)
         return replace(self, recipe=recipe, attributes={**self.attributes, "metadata": metadata})
 
     def save(self, path: Path) -> None:
