@@ -21,6 +21,7 @@ WIDGETS = {
     "Threshold (stepwise only)": ("threshold.widget", "threshold"),
     "Find beads": ("beads.widget", "find_beads"),
     "Distil PSF": ("distil.widget", "distil_psf"),
+    "Distil several images": ("batch.widget", "distil_images"),
     "Post-process PSF": ("postprocess", "postprocess_psf"),
     "Deconvolve": ("deconvolve", "deconvolve"),
     "Deconvolve data set": ("dataset.widget", "deconvolve_dataset"),

@@ -47,9 +47,9 @@ def test_each_help_ends_with_its_examples(command, capsys):
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("distll a.tif", "there is no command 'distll': did you mean distill?"),
-        ("zzz", "there is no command 'zzz'; choose from demo, distill"),
-        ("presets shwo x", "there is no command 'shwo': did you mean show?"),
+        ("distll a.tif", "invalid choice: 'distll': did you mean distill?"),
+        ("zzz", "invalid choice: 'zzz'; choose from demo, distill"),
+        ("presets shwo x", "invalid choice: 'shwo': did you mean show?"),
         (
             "distill a.tif -o x --wavelenght 0.5",
             "there is no option --wavelenght: did you mean --wavelength? "

@@ -17,6 +17,7 @@ WIDGETS = {
     "Threshold": "Threshold",
     "Find beads": "Find beads",
     "Distil PSF": "Distil",
+    "Distil several images": "Distil each",
     "Post-process PSF": "Post-process",
     "Deconvolve": "Deconvolve",
     "Deconvolve data set": "Deconvolve data set",
@@ -24,10 +25,14 @@ WIDGETS = {
     "Prove PSF": "Prove",
 }
 
+# They work on more than one image, and are no steps of the guide.
+OF_MANY = ("Distil several images", "Deconvolve data set")
+
 MENUS = {
     "napari/layers/filter": {
         "preprocess_beads",
         "distil_psf",
+        "distil_images",
         "postprocess_psf",
         "deconvolve",
         "deconvolve_dataset",
@@ -43,7 +48,7 @@ def manifest() -> PluginManifest:
 
 
 def test_every_command_is_something_that_can_be_called(manifest: PluginManifest) -> None:
-    assert len(manifest.contributions.commands) == 15
+    assert len(manifest.contributions.commands) == 16
     for command in manifest.contributions.commands:
         module, name = command.python_name.split(":")
         assert callable(getattr(importlib.import_module(module), name)), command.id
@@ -63,7 +68,7 @@ def test_the_widgets_open_by_their_names(viewer: napari.Viewer, manifest: Plugin
     assert names == ["PSF Distiller", *WIDGETS]
     dock, guide = viewer.window.add_plugin_dock_widget(PLUGIN, "PSF Distiller")
     assert dock.widget() is guide
-    of_images = [name for name in WIDGETS if name != "Deconvolve data set"]
+    of_images = [name for name in WIDGETS if name not in OF_MANY]
     assert [*(step.title for step in guide.steps), StepId.PROVE.title] == of_images
     for name, button in WIDGETS.items():
         dock, gui = viewer.window.add_plugin_dock_widget(PLUGIN, name)

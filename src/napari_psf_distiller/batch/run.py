@@ -9,9 +9,12 @@ from pathlib import Path
 from napari_psf_distiller.batch.table import BatchRow
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.progress import Progress, Steps, passed_on
+from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
+from napari_psf_distiller.results.folder import result_names, write_results
+from napari_psf_distiller.results.staging import results_in
 
-__all__ = ["BatchImage", "batch_steps"]
+__all__ = ["BatchImage", "batch_steps", "saved_steps"]
 
 NO_MEMORY = "There is not enough memory for it. Crop the image, or close other programs."
 
@@ -78,6 +81,38 @@ def batch_steps(
         rows.append(row)
         done(row, result)
     return rows
+
+
+def saved_steps(
+    steps: Steps[Result],
+    recipe: Recipe,
+    folder: Path,
+    title: str,
+    *,
+    inputs: Sequence[Path] = (),
+    overwrite: bool = False,
+    ome: bool = False,
+    option: str = "--overwrite",
+) -> Steps[Result]:
+    """Pass a distilling on, and save its result into a folder, whole or not at all.
+
+    Parameters
+    ----------
+    steps : generator
+        Has the recipe's method.
+    recipe : Recipe
+    folder : Path
+    title : str
+        Of the report.
+    inputs, overwrite, option
+        See `results_in`.
+    ome : bool
+        See `Result.save`.
+    """
+    with results_in(folder, result_names(recipe, ome), overwrite, inputs, option) as staging:
+        result = yield from steps
+        write_results(staging, result, title, ome=ome)
+    return result
 
 
 def _named(which: str) -> Callable[[Progress], Progress]:

@@ -89,10 +89,11 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = list(dict.fromkeys(map(str, action.choices)))
-        what = "command" if isinstance(action, argparse._SubParsersAction) else "choice"
+        # Of commands argparse would name all that there are as the argument's name.
+        named = None if isinstance(action, argparse._SubParsersAction) else action
         raise argparse.ArgumentError(
-            None if what == "command" else action,
-            f"there is no {what} {str(value)!r}{_meant(str(value), choices)}; choose from "
+            named,
+            f"invalid choice: {str(value)!r}{_meant(str(value), choices)}; choose from "
             f"{', '.join(choices)}",
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_psf_distiller.batch.files import folder_names, stem_of
-from napari_psf_distiller.batch.run import BatchImage, batch_steps
+from napari_psf_distiller.batch.run import BatchImage, batch_steps, saved_steps
 from napari_psf_distiller.batch.table import TABLE_NAME, BatchRow, write_batch_table
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.bead_stacks import (
@@ -28,8 +28,6 @@ from napari_psf_distiller.io import STACK_AXES, StackAxis
 from napari_psf_distiller.progress import Steps, finish
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results import Result
-from napari_psf_distiller.results.folder import result_names, write_results
-from napari_psf_distiller.results.staging import results_in
 from napari_psf_distiller.wording import widths_text
 
 __all__ = ["distill", "replay"]
@@ -206,16 +204,26 @@ def _written(
     folder: Path,
 ) -> Steps[Result]:
     """Distil images into a folder, as a generator of progress."""
-    ome = arguments.ome
-    with results_in(folder, result_names(recipe, ome), arguments.overwrite, inputs) as staging:
+
+    def described() -> Steps[Result]:
         result = yield from stacks.steps(recipe)
-        result = result.described(
+        return result.described(
             image_name=stacks.title,
             microscope=_microscope_name(arguments, stacks),
             note=arguments.note,
         )
-        write_results(staging, result, f"PSF from {stacks.title}", ome=ome)
-    return result
+
+    return (
+        yield from saved_steps(
+            described(),
+            recipe,
+            folder,
+            f"PSF from {stacks.title}",
+            inputs=inputs,
+            overwrite=arguments.overwrite,
+            ome=arguments.ome,
+        )
+    )
 
 
 def _said(arguments: argparse.Namespace, result: Result, folder: Path, outlet: Outlet) -> str:
