@@ -49,7 +49,7 @@ def test_each_help_ends_with_its_examples(command, capsys):
     [
         ("distll a.tif", "invalid choice: 'distll': did you mean distill?"),
         ("zzz", "invalid choice: 'zzz'; choose from demo, distill"),
-        ("presets shwo x", "invalid choice: 'shwo': did you mean show?"),
+        ("presets showw x", "invalid choice: 'showw': did you mean show?"),
         (
             "distill a.tif -o x --wavelenght 0.5",
             "there is no option --wavelenght: did you mean --wavelength? "
