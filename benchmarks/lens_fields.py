@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-# The wavefront at a place from -1 to 1 along y and x: Zernike's (n, m), in waves.
-Aberrations = Callable[[float, float], Mapping[tuple[int, int], float]]
+# The wavefront at a place from -1 to 1 along z, y and x: Zernike's (n, m), in waves.
+Aberrations = Callable[[float, float, float], Mapping[tuple[int, int], float]]
 
 
-def _curved(y: float, x: float) -> dict[tuple[int, int], float]:
+def _curved(z: float, y: float, x: float) -> dict[tuple[int, int], float]:
     return {
         (2, 2): 0.08 * (x * x - y * y),
         (2, -2): 0.16 * x * y,
@@ -40,7 +40,7 @@ def _curved(y: float, x: float) -> dict[tuple[int, int], float]:
     }
 
 
-def _off_axis(y: float, x: float) -> dict[tuple[int, int], float]:
+def _off_axis(z: float, y: float, x: float) -> dict[tuple[int, int], float]:
     """Coma and astigmatism about an axis that is not in the middle, of a tilted slide's kind."""
     v, u = y + 0.3, x - 0.2
     return {
@@ -52,15 +52,23 @@ def _off_axis(y: float, x: float) -> dict[tuple[int, int], float]:
 
 
 FIELDS: dict[str, Aberrations] = {
-    "uniform": lambda y, x: {},
-    "coma": lambda y, x: {(3, 1): 0.09 * x, (3, -1): 0.09 * y},
+    "uniform": lambda z, y, x: {},
+    "coma": lambda z, y, x: {(3, 1): 0.09 * x, (3, -1): 0.09 * y},
     "curved": _curved,
-    "spherical": lambda y, x: {(4, 0): 0.08 * (1 + x)},
+    "spherical": lambda z, y, x: {(4, 0): 0.08 * (1 + x)},
     "off axis": _off_axis,
-    "one side": lambda y, x: {(2, 2): 0.09 * (1 + y) / 2, (3, 1): 0.05 * x * y},
+    "one side": lambda z, y, x: {(2, 2): 0.09 * (1 + y) / 2, (3, 1): 0.05 * x * y},
+    "depth": lambda z, y, x: {(4, 0): 0.08 * (1 + z)},
+    "depth and coma": lambda z, y, x: {
+        (4, 0): 0.06 * (1 + z),
+        (3, 1): 0.06 * x,
+        (3, -1): 0.06 * y,
+    },
 }
 
 BEAD_WINDOW = (41, 61, 61)
+# Of an image of beads on a slide.
+SLIDE_PLANES = 36
 BACKGROUND, READ_NOISE = 20.0, 1.6
 # Of a bead.
 PHOTONS = 1.5e5
@@ -175,28 +183,38 @@ def _ball(cycles: Floats) -> Floats:
 
 @dataclasses.dataclass(frozen=True)
 class Lens:
-    """A pupil whose aberrations change over a field of some voxels along y and x."""
+    """A pupil whose aberrations change over a field of some voxels along y and x, and planes."""
 
     pupil: Pupil
     aberrations: Aberrations
     side: int
+    planes: int = SLIDE_PLANES
 
-    def psf(self, shape: tuple[int, ...], y: float, x: float, **options: Any) -> Floats:
-        """Return the PSF at a place, in voxels; see `Pupil.psf`."""
-        here = self.aberrations(2 * y / self.side - 1, 2 * x / self.side - 1)
+    def psf(
+        self, shape: tuple[int, ...], y: float, x: float, z: float | None = None, **options: Any
+    ) -> Floats:
+        """Return the PSF at a place, in voxels, by default in the middle; see `Pupil.psf`."""
+        depth = 0.0 if z is None else 2 * z / self.planes - 1
+        here = self.aberrations(depth, 2 * y / self.side - 1, 2 * x / self.side - 1)
         return self.pupil.psf(shape, here, **options)
 
 
 def bead_image(lens: Lens, count: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Return an image of beads in a layer on the slide, each exact at its own centre."""
-    shape = (36, lens.side, lens.side)
-    light = np.zeros(shape)
+    """Return an image of beads in a layer on the slide, each exact at its own centre.
+
+    Where there are more planes than a slide needs, they lie in a gel, in all depths.
+    """
+    light = np.zeros((lens.planes, lens.side, lens.side))
     diameter = lens.pupil.objective.bead
     total = lens.pupil.psf(BEAD_WINDOW, {}, bead=diameter).sum()
     for y, x in rng.uniform(14, lens.side - 15, (count, 2)):
-        centre = np.array([np.clip(rng.normal(18, 2.5), 12, 23), y, x])
+        if lens.planes == SLIDE_PLANES:
+            z = np.clip(rng.normal(18, 2.5), 12, 23)
+        else:
+            z = rng.uniform(14, lens.planes - 15)
+        centre = np.array([z, y, x])
         voxel = np.rint(centre).astype(int)
-        image = lens.psf(BEAD_WINDOW, y, x, moved=tuple(centre - voxel), bead=diameter)
+        image = lens.psf(BEAD_WINDOW, y, x, z, moved=tuple(centre - voxel), bead=diameter)
         _add(light, image * (PHOTONS * np.exp(rng.normal(0, 0.25)) / total), voxel)
     return seen(light, rng)
 

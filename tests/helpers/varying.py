@@ -20,10 +20,13 @@ IMAGE_SHAPE = (120, 160)
 SQRT3 = np.sqrt(3)
 
 
-def mixture(ends: ArrayLike, extent: Extent) -> EigenPSFs:
+def mixture(
+    ends: ArrayLike, extent: Extent, depth_extent: tuple[float, float] | None = None
+) -> EigenPSFs:
     """Return the PSF that goes from one of `ends` to the next along y, and of two more along x.
 
-    It is positive everywhere where they are, and exactly its kernels' sum.
+    With a depth it goes half of these ways there, and the other half with the depth. It is positive
+    everywhere where they are, and exactly its kernels' sum.
     """
     top, bottom, left, right = (end / end.sum() for end in np.asarray(ends, float))
     mean = (top + bottom + left + right) / 4
@@ -32,24 +35,36 @@ def mixture(ends: ArrayLike, extent: Extent) -> EigenPSFs:
     coefficients = np.zeros((3, 2, 2))
     coefficients[0, 0, 0], coefficients[1, 1, 0], coefficients[2, 0, 1] = 1, SQRT3, SQRT3
     kernels = np.stack([mean, *changes]).astype(np.float32)
-    return EigenPSFs(kernels, (0.1,) * mean.ndim, extent, coefficients, (1.0, 0.0, 0.0))
+    spacing, shares = (0.1,) * mean.ndim, (1.0, 0.0, 0.0)
+    if depth_extent is None:
+        return EigenPSFs(kernels, spacing, extent, coefficients, shares)
+    coefficients[1:] /= 2
+    with_depth = np.array([[0, 0], [0, SQRT3 / 2], [0, -SQRT3 / 2]])
+    return EigenPSFs(kernels, spacing, extent, coefficients, shares, depth_extent, with_depth)
 
 
 def random_mixture(
     psf_shape: tuple[int, ...], image_shape: tuple[int, ...], seed: int
 ) -> tuple[np.ndarray, PSFVariation]:
-    """Return a random PSF's mean, and how it changes over an image of this shape."""
+    """Return a random PSF's mean, and how it changes over an image of this shape.
+
+    In a volume it changes with depth, too.
+    """
     rng = np.random.default_rng(seed)
     ends = rng.gamma(0.5, 1, (4, *psf_shape)) + 1e-6
-    return over_image(ends, image_shape)
+    return over_image(ends, image_shape, deep=len(image_shape) == 3 and image_shape[0] > 1)
 
 
-def over_image(ends: ArrayLike, image_shape: tuple[int, ...]) -> tuple[np.ndarray, PSFVariation]:
+def over_image(
+    ends: ArrayLike, image_shape: tuple[int, ...], *, deep: bool = False
+) -> tuple[np.ndarray, PSFVariation]:
     """Return a mixture's mean, and how it changes from one side of an image to the other."""
     rows, columns = (np.arange(n, dtype=float) for n in image_shape[-2:])
     extent = ((0.0, image_shape[-2] - 1.0), (0.0, image_shape[-1] - 1.0))
-    eigen = mixture(ends, extent)
-    return eigen.kernels[0], PSFVariation(eigen, rows, columns, (1.0, 1.0))
+    depth_extent = (0.0, image_shape[0] - 1.0) if deep else None
+    eigen = mixture(ends, extent, depth_extent)
+    planes = np.arange(image_shape[0], dtype=float) if deep else None
+    return eigen.kernels[0], PSFVariation(eigen, rows, columns, (1.0, 1.0), planes)
 
 
 def blurred(truth: np.ndarray, variation: PSFVariation) -> np.ndarray:
@@ -58,7 +73,7 @@ def blurred(truth: np.ndarray, variation: PSFVariation) -> np.ndarray:
     image = np.zeros(np.shape(truth))
     grids = [np.arange(m) - m // 2 for m in eigen.kernels.shape[1:]]
     for place in np.argwhere(truth):
-        psf = eigen.at(variation.rows[place[-2]], variation.columns[place[-1]])
+        psf = variation.psf_at(place[-2], place[-1], place[0])
         voxels = [(p + g) % n for p, g, n in zip(place.tolist(), grids, truth.shape, strict=True)]
         image[np.ix_(*voxels)] += truth[tuple(place)] * psf
     return image

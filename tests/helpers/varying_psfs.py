@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller import PSF
 from napari_psf_distiller.psf import FittedFunctions
-from napari_psf_distiller.psf.field import PSFField, field_degrees, field_polynomials
+from napari_psf_distiller.psf.field import Depth, PSFField, field_degrees, field_polynomials
 
 Floats = NDArray[np.float64]
 # What a term is at a place, y and x from -1 to 1, and the number of the term.
@@ -78,6 +78,36 @@ def varying_functions(parts: Parts, degree: int = 1, **changes: Any) -> FittedFu
         spacing=SPACING,
     )
     return dataclasses.replace(functions, over_field=dataclasses.replace(over_field, **changes))
+
+
+def changing_with_depth(
+    functions: FittedFunctions, strength: float, depth: Depth, term: int = 0
+) -> FittedFunctions:
+    """Return functions that change over the field already and with depth, too.
+
+    Parameters
+    ----------
+    functions : FittedFunctions
+        See `varying_functions`.
+    strength : float
+        Of a term's growth, linearly with depth: see there.
+    depth : Depth
+    term : int
+    """
+    of_field = functions.over_field
+    assert of_field is not None
+    grown = np.zeros((depth.degree, *functions.amplitudes.shape))
+    # The polynomial is root 3 at the ends.
+    grown[0, term] = functions.amplitudes[0] * functions.radial**2 / (functions.radial**2).mean()
+    grown *= strength / np.sqrt(3)
+    count = len(of_field.amplitudes) + depth.degree
+    deep = dataclasses.replace(
+        of_field,
+        amplitudes=np.concatenate([of_field.amplitudes, grown]),
+        gram=np.eye(count),
+        depth=depth,
+    )
+    return dataclasses.replace(functions, over_field=deep)
 
 
 def varying_psf(parts: Parts, degree: int = 1, **changes: Any) -> PSF:

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_psf_distiller.psf.field import (
+    Depth,
     PSFField,
+    depth_polynomials,
     field_degrees,
     field_patterns,
     field_polynomials,
@@ -68,12 +70,76 @@ def test_polynomials_turn_with_the_place(degree):
     turned = field_polynomials(degree, extent, np.stack([x, -y], axis=1) + middle)
     values = field_polynomials(degree, extent, places)
     patterns = field_patterns(degree)
-    for column, (of, turns) in enumerate(patterns):
+    for column, (of, turns, _) in enumerate(patterns):
         angle = turns * np.pi / 2
-        other = patterns.index((of, -turns))
+        other = patterns.index((of, -turns, 0))
         expected = np.cos(angle) * values[:, column]
         expected = expected - np.sin(angle) * values[:, other] if turns else expected
         np.testing.assert_allclose(turned[:, column], expected, atol=1e-9)
+
+
+DEPTH = Depth(3, (10.0, 50.0), 60, 0.2)
+
+
+def deep_field(**changes) -> PSFField:
+    """Return a field that changes with depth, too."""
+    rng = np.random.default_rng(4)
+    count = len(field_degrees(2, 3))
+    given = {
+        "amplitudes": rng.standard_normal((count, 3, 5, 4)),
+        "gram": np.eye(count),
+        "errors": rng.uniform(1, 2, (6, 3, 5, 5)).astype(np.float32),
+        "depth": DEPTH,
+    }
+    return field_of(**given | changes)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 4])
+def test_polynomials_of_the_depth_are_orthonormal_and_none_is_constant(degree):
+    nodes, weights = np.polynomial.legendre.leggauss(degree + 1)
+    values = depth_polynomials(degree, (10.0, 50.0), 30 + 20 * nodes)
+    assert values.shape == (degree + 1, degree)
+    np.testing.assert_allclose((values.T * weights / 2) @ values, np.eye(degree), atol=1e-12)
+    np.testing.assert_allclose(weights @ values, 0, atol=1e-12)
+
+
+def test_at_a_plane_what_the_depth_changes_is_added():
+    of = deep_field()
+    over_field = field_polynomials(2, EXTENT, np.array([[12.5, 30.0]]))[0]
+    with_depth = depth_polynomials(3, DEPTH.extent, np.array([44.0]))[0]
+    expected = np.tensordot(np.r_[over_field, with_depth], of.amplitudes, axes=1)
+    np.testing.assert_allclose(of.amplitudes_at(12.5, 30.0, 44.0), expected)
+    # Without a plane it is the mean over the depth.
+    planes = np.linspace(10, 50, 4001)
+    mean = np.mean([of.amplitudes_at(12.5, 30.0, plane) for plane in planes], axis=0)
+    np.testing.assert_allclose(of.amplitudes_at(12.5, 30.0), mean, atol=5e-3)
+
+
+def test_in_depth_the_errors_are_those_of_each_degree():
+    of = deep_field()
+    with_depth = depth_polynomials(3, DEPTH.extent, np.array([44.0]))[0]
+    own = np.tensordot(with_depth**2, of.errors[3:].astype(float) ** 2, axes=1)
+    expected = np.sqrt(of.errors_at(12.5, 30.0).astype(float) ** 2 + own)
+    np.testing.assert_allclose(of.errors_at(12.5, 30.0, 44.0), expected, rtol=1e-5)
+
+
+def test_planes_without_beads_are_not_covered():
+    of = deep_field()
+    assert of.is_covered(20, 30, 40)
+    assert of.is_covered(20, 30)
+    assert not of.is_covered(20, 30, 55)
+    assert field_of().is_covered(20, 30, 55)
+
+
+def test_a_file_keeps_the_depth():
+    of = deep_field()
+    back = PSFField.from_arrays(of.arrays())
+    assert back.depth == DEPTH
+    np.testing.assert_allclose(
+        back.amplitudes_at(3, 4, 12), of.amplitudes_at(3, 4, 12), rtol=1e-5, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="do not agree"):
+        PSFField.from_arrays({**of.arrays(), "field.depth_degree": np.array(4)})
 
 
 def test_amplitudes_at_a_place_are_the_polynomials_sum():

@@ -112,14 +112,17 @@ class BeadOperations:
     def use_refused_by_place(self) -> None:
         """Use the beads refused for their shape, too, if it depends on the place which these are.
 
-        Where a PSF changes over the field, beads far from the middle look like touching ones to its
-        mean. They are judged again with a PSF that may change.
+        Where a PSF changes over the field or with depth, beads far from the middle look like
+        touching ones to its mean. They are judged again with a PSF that may change.
         """
         model = self.model
         refused = self._refused_for_shape & may_shape_psf(self.preset_status)
         looked_at = model.used | refused
         shape = model.bead_image.intensity.shape
-        p_value = refused_by_place(refused[looked_at], model.centres[looked_at], shape)
+        p_value = min(
+            refused_by_place(refused[looked_at], model.centres[looked_at], shape, depth=depth)
+            for depth in (False, True)
+        )
         if refused.sum() >= MIN_REFUSED_BEADS and p_value < MAX_PLACE_P_VALUE:
             logger.info("joint fit: %d beads refused by their place are used", refused.sum())
             model.used = looked_at

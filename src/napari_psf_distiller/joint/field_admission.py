@@ -35,6 +35,11 @@ Floats = NDArray[np.float64]
 # there are few changes of each degree. Of all others these degrees are looked at.
 MAX_SYMMETRICAL_DEGREE, MAX_DEGREE = 6, 4
 
+# With depth spherical aberration grows where the sample has another refractive index than the
+# immersion has: linearly, and its PSF not linearly with it. It is looked for where the beads lie
+# within a layer that is at least so many times as thick as a bead's image is along z.
+MAX_DEPTH_DEGREE, MIN_DEPTH_WIDTHS = 4, 3.0
+
 # Angular orders of the PSF that are looked at: spherical aberration has 0, coma 1, astigmatism 2,
 # trefoil 3.
 MAX_ORDER = 4
@@ -75,7 +80,7 @@ class AdmittedField(NamedTuple):
 
 
 def field_with_evidence(
-    model: JointModel, max_angular_order: int | None = None
+    model: JointModel, widths: Floats, max_angular_order: int | None = None
 ) -> AdmittedField | None:
     """Return the PSF with the changes over the field that the residuals have evidence for.
 
@@ -83,6 +88,8 @@ def field_with_evidence(
     ----------
     model : JointModel
         Fitted. Its PSF may change already: then other kinds of changes are looked for.
+    widths : numpy.ndarray
+        Full width at half maximum of a bead's image along each axis, in voxels.
     max_angular_order : int, optional
         No higher ones of the PSF are looked at.
 
@@ -92,25 +99,30 @@ def field_with_evidence(
         None where there is no evidence for more than the model has.
     """
     basis, field_model = model.basis, model.field_model
-    symmetrical, most = _affordable_degrees(int(model.fits_psf.sum()))
+    centres = model.centres[model.fits_psf]
+    symmetrical, most = _affordable_degrees(len(centres))
     if not symmetrical:
         return None
-    known, extent = field_patterns(0), _extent_of(model)
+    known, (depth_extent, *extent_of_field) = field_patterns(0), _extents(centres)
+    extent: Extent = (extent_of_field[0], extent_of_field[1])
+    deep = depth_extent[1] - depth_extent[0] > MIN_DEPTH_WIDTHS * widths[0]
     if isinstance(field_model, PolynomialField):
         known, extent = field_model.patterns, field_model.extent
+        depth_extent = field_model.depth_extent
     highest = MAX_ORDER if max_angular_order is None else min(MAX_ORDER, max_angular_order)
     orders = tuple(sorted({*basis.orders, *range(highest + 1)}))
     envelope = basis.envelope(model.coefficients)
     wide = extended_basis(
         basis, model.coefficients, basis.band, orders, EVIDENCE_COMBINATIONS, alike=True
     )
-    looked_at = PolynomialField(field_patterns(symmetrical), extent)
+    depth_degree = min(MAX_DEPTH_DEGREE, symmetrical) if deep else 0
+    looked_at = PolynomialField(field_patterns(symmetrical, depth_degree), extent, depth_extent)
     evidence = kinds_with_evidence(
         wide,
         envelope,
         model.bead_gradients(wide),
         looked_at.patterns,
-        looked_at.weights(model.centres[model.fits_psf]),
+        looked_at.weights(centres),
         model.field_scales,
         lambda kind: kind.degree <= (symmetrical if kind.is_symmetrical else most),
         MIN_FIRST_NATS if len(known) == 1 else MIN_NATS,
@@ -118,18 +130,19 @@ def field_with_evidence(
     if not evidence:
         logger.info("joint fit: no evidence for more changes over the field")
         return None
-    for (order, degree, turns, direction), (_, nats) in evidence.items():
+    for (order, degree, turns, direction, depth), (_, nats) in evidence.items():
         logger.info(
-            "joint fit: change over the field of order %d, degree %d, %d turns, %s: %.0f nats",
-            *(order, degree, turns, direction, nats),
+            "joint fit: change over the field of order %d, degree %d, %d turns, %s, "
+            "degree %d of the depth: %.0f nats",
+            *(order, degree, turns, direction, depth, nats),
         )
-    needed = {(kind.degree, abs(kind.turns)) for kind in evidence}
+    needed = {(kind.degree, abs(kind.turns), kind.depth) for kind in evidence}
     added = tuple(
         pattern
         for pattern in looked_at.patterns
-        if (pattern.degree, abs(pattern.turns)) in needed and pattern not in known
+        if (pattern.degree, abs(pattern.turns), pattern.depth) in needed and pattern not in known
     )
-    grown = PolynomialField((*known, *added), extent)
+    grown = PolynomialField((*known, *added), extent, depth_extent)
     orders = tuple(sorted({*basis.orders, *(kind.order for kind in evidence)}))
     extended = extended_basis(basis, model.coefficients, basis.band, orders, alike=True)
     parameters = np.zeros((grown.modes, extended.size))
@@ -149,11 +162,10 @@ def field_with_evidence(
     )
 
 
-def _extent_of(model: JointModel) -> Extent:
-    """Return the rectangle that the beads lie in which the PSF is fitted to."""
-    centres = model.centres[model.fits_psf]
+def _extents(centres: Floats) -> list[tuple[float, float]]:
+    """Return where the outermost beads lie, (first, last) along z, y and x, in voxels."""
     low, high = (edge.tolist() for edge in (centres.min(axis=0), centres.max(axis=0)))
-    return (low[1], high[1]), (low[2], high[2])
+    return list(zip(low, high, strict=True))
 
 
 def _affordable_degrees(beads: int) -> tuple[int, int]:

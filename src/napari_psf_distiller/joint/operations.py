@@ -205,12 +205,12 @@ class FitOperations(PSFOperations[JointModel, Judgement]):
         model.update_spectrum_prior()
 
     def vary_over_field(self) -> bool:
-        """Let the PSF change over the field as far as the residuals have evidence for it."""
+        """Let the PSF change over the field and with depth as far as there is evidence for it."""
         if not self.settings.may_vary_over_field:
             return False
         used = self.model.used
         self._beads.use_refused_by_place()
-        admitted = field_with_evidence(self.model, self.settings.max_angular_order)
+        admitted = field_with_evidence(self.model, self.widths, self.settings.max_angular_order)
         if admitted is None:
             self.model.used = used
             return False

@@ -33,7 +33,7 @@ from napari_psf_distiller.joint.model.stacked_model import StackedModel
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
-from napari_psf_distiller.psf.field import PSFField
+from napari_psf_distiller.psf.field import Depth, PSFField
 
 __all__ = [
     "OutcomeErrors",
@@ -289,13 +289,16 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
     total, weights = model.total, model.positions.field_weights[model.used]
     light = model.amplitudes[model.used] ** 2
     gram = (weights.T * light) @ weights / light.sum()
-    degrees = [pattern.degree for pattern in field_model.patterns]
+    degrees = [
+        field_model.degree + pattern.depth if pattern.depth else pattern.degree
+        for pattern in field_model.patterns
+    ]
     coefficients = model.coefficients
     # The mean PSF's own have the doubt about its sum, too.
     of_orders = order_errors(basis, coefficients, inverses(state.precision))
     mean = ChangeErrors(errors.of_psf.voxels, errors.of_psf.widths, of_orders)
     found = [mean]
-    for degree in range(1, field_model.degree + 1):
+    for degree in range(1, field_model.degree + field_model.depth_degree + 1):
         modes = [mode for mode, of in enumerate(degrees) if of == degree]
         # They differ by how evenly the beads lie, which the polynomials' Gram matrix has.
         covariances = [
@@ -308,8 +311,11 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
             else ChangeErrors(np.zeros_like(mean.voxels), (0.0,) * 3, (0.0,) * len(mean.orders))
         )
     sz, sy, sx = basis.spacing
-    _, rows, columns = model.bead_image.intensity.shape
-    _, height, width = model.bead_image.spacing
+    planes, rows, columns = model.bead_image.intensity.shape
+    step, height, width = model.bead_image.spacing
+    depth = None
+    if field_model.depth_degree:
+        depth = Depth(field_model.depth_degree, field_model.depth_extent, planes, step)
     return PSFField(
         degree=field_model.degree,
         extent=field_model.extent,
@@ -323,6 +329,7 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
         errors=np.stack([_about_plane(part.voxels, errors.planes) for part in found]),
         width_errors=np.array([part.widths for part in found]) * model.bead_image.spacing,
         order_errors=np.array([part.orders for part in found]),
+        depth=depth,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.psf import grids
+from napari_psf_distiller.psf.field import place_of
 
 if TYPE_CHECKING:
     from napari_psf_distiller.psf.psf import PSF
@@ -20,7 +21,7 @@ __all__ = ["PSFOverField", "psf_at_place"]
 Floats = NDArray[np.float64]
 
 
-def psf_at_place(psf: PSF, y: float, x: float) -> PSF:
+def psf_at_place(psf: PSF, y: float, x: float, z: float | None = None) -> PSF:
     """Return a PSF at a place of the bead image, wherever the beads end; see `PSF.at`.
 
     Parameters
@@ -28,6 +29,8 @@ def psf_at_place(psf: PSF, y: float, x: float) -> PSF:
     psf : PSF
     y, x : float
         In voxels of the bead image.
+    z : float, optional
+        The plane; without it in the mean over the depth.
 
     Returns
     -------
@@ -37,10 +40,10 @@ def psf_at_place(psf: PSF, y: float, x: float) -> PSF:
     model = psf.model
     if model is None or model.over_field is None:
         return psf
-    own = model.at(y, x)
+    own = model.at(y, x, z)
     shape = grids.within_window(psf.shape, grids.room_in_window(own, psf.spacing))
     here = dataclasses.replace(psf, model=own, error=None, measured=None)
-    return _with_errors(here.evaluate(psf.spacing, shape), psf, y, x)
+    return _with_errors(here.evaluate(psf.spacing, shape), psf, y, x, z)
 
 
 class PSFOverField:
@@ -72,18 +75,21 @@ class PSFOverField:
                 list(model.values_by_polynomial(model.spacing, box, model.centre))
             )
 
-    def at(self, y: float, x: float) -> PSF:
+    def at(self, y: float, x: float, z: float | None = None) -> PSF:
         """Return the PSF at a place of the bead image, wherever the beads end; see `PSF.at`.
 
         Parameters
         ----------
         y, x : float
             In voxels of the bead image.
+        z : float, optional
+            The plane; without it in the mean over the depth.
         """
         psf, model, parts = self._psf, self._model, self._parts
         if parts is None:
-            return psf_at_place(psf, y, x)
-        values = np.tensordot(self._over_field.polynomials_at(np.array([[y, x]]))[0], parts, axes=1)
+            return psf_at_place(psf, y, x, z)
+        polynomials = self._over_field.polynomials_at(place_of(y, x, z))[0]
+        values = np.tensordot(polynomials, parts, axes=1)
         middle = np.array(values.shape) // 2
         window = values[_about(middle, model.window)]
         top = np.unravel_index(int(window.argmax()), window.shape)
@@ -91,7 +97,7 @@ class PSFOverField:
         cz, cy, cx = (model.centre + moved * model.spacing).tolist()
         own = dataclasses.replace(
             model,
-            amplitudes=self._over_field.amplitudes_at(y, x),
+            amplitudes=self._over_field.amplitudes_at(y, x, z),
             centre=(cz, cy, cx),
             error=None,
             over_field=None,
@@ -104,7 +110,7 @@ class PSFOverField:
             .reshape(shape)
         )
         here = dataclasses.replace(psf, array=array, model=own, error=None, measured=None)
-        return _with_errors(here, psf, y, x)
+        return _with_errors(here, psf, y, x, z)
 
 
 def _about(middle: NDArray[np.intp], shape: Sequence[int]) -> tuple[slice, ...]:
@@ -113,13 +119,13 @@ def _about(middle: NDArray[np.intp], shape: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(low, low + n) for low, n in zip(first, shape, strict=True))
 
 
-def _with_errors(here: PSF, psf: PSF, y: float, x: float) -> PSF:
+def _with_errors(here: PSF, psf: PSF, y: float, x: float, z: float | None) -> PSF:
     """Return a PSF at a place with the errors there, if the PSF that changes has errors."""
     model, own = psf.model, here.model
     assert model is not None
     assert own is not None
     over_field = model.over_field
-    errors = None if over_field is None else over_field.errors_at(y, x)
+    errors = None if over_field is None else over_field.errors_at(y, x, z)
     if over_field is None or psf.error is None or errors is None:
         return here
     # They lie about the mean PSF's centre.

@@ -1,4 +1,4 @@
-"""How a PSF changes over the field of view: polynomials of the place, fitted to the beads."""
+"""How a PSF changes over the field of view and with depth: polynomials fitted to the beads."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Depth",
     "Extent",
     "PSFField",
     "Pattern",
+    "depth_polynomials",
     "field_degrees",
     "field_patterns",
     "field_polynomials",
+    "place_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -38,32 +41,95 @@ class Pattern(NamedTuple):
     """One of the polynomials of the place.
 
     With the polar coordinates r and theta about the middle of the field it is a polynomial of r
-    times cos(turns theta), or, of negative turns, times sin(-turns theta).
+    times cos(turns theta), or, of negative turns, times sin(-turns theta); or one of the depth.
 
     Attributes
     ----------
     degree : int
     turns : int
         At most the degree in magnitude, and even where that is even.
+    depth : int
+        The degree of a polynomial of the depth, whose other degree and turns are 0; else 0.
     """
 
     degree: int
     turns: int
+    depth: int = 0
 
 
-def field_patterns(degree: int) -> tuple[Pattern, ...]:
-    """Return the polynomials of the field up to a degree; see `field_polynomials`."""
-    return tuple(
+class Depth(NamedTuple):
+    """How deep the beads lie that show that a PSF changes with depth.
+
+    Attributes
+    ----------
+    degree : int
+        Of the polynomials of the depth.
+    extent : tuple of float
+        Where the outermost beads lie, (first, last), in planes of the bead image.
+    planes : int
+        Of the bead image.
+    spacing : float
+        From one of its planes to the next, in micrometres.
+    """
+
+    degree: int
+    extent: tuple[float, float]
+    planes: int
+    spacing: float
+
+
+def field_patterns(degree: int, depth_degree: int = 0) -> tuple[Pattern, ...]:
+    """Return the polynomials of the field up to a degree, and then those of the depth.
+
+    See `field_polynomials` and `depth_polynomials`.
+    """
+    over_field = (
         Pattern(of, sign * turns)
         for of in range(degree + 1)
         for turns in range(of % 2, of + 1, 2)
         for sign in ((1, -1) if turns else (1,))
     )
+    return (*over_field, *(Pattern(0, 0, of) for of in range(1, depth_degree + 1)))
 
 
-def field_degrees(degree: int) -> tuple[int, ...]:
-    """Return the degree of each polynomial of the field, up to one; see `field_polynomials`."""
-    return tuple(pattern.degree for pattern in field_patterns(degree))
+def field_degrees(degree: int, depth_degree: int = 0) -> tuple[int, ...]:
+    """Return the degree of each of `field_patterns`; those of the depth go on after the others."""
+    return tuple(
+        degree + pattern.depth if pattern.depth else pattern.degree
+        for pattern in field_patterns(degree, depth_degree)
+    )
+
+
+def depth_polynomials(degree: int, extent: tuple[float, float], planes: Floats) -> Floats:
+    """Return the polynomials that a PSF changes by with depth, but for the constant one.
+
+    They are Legendre's, orthonormal over the extent.
+
+    Parameters
+    ----------
+    degree : int
+    extent : tuple of float
+        (first, last), in planes of the bead image.
+    planes : numpy.ndarray
+        (places,), in planes of the bead image.
+
+    Returns
+    -------
+    numpy.ndarray
+        (places, degree).
+
+    Examples
+    --------
+    >>> depth_polynomials(2, (10.0, 30.0), np.array([10.0, 20.0, 30.0])).round(3)
+    array([[-1.732,  2.236],
+           [ 0.   , -1.118],
+           [ 1.732,  2.236]])
+    """
+    first, last = extent
+    relative = (2 * np.asarray(planes, np.float64) - first - last) / max(last - first, 1.0)
+    norms = np.sqrt(2 * np.arange(degree + 1, dtype=np.float64) + 1)
+    values = np.polynomial.legendre.legvander(relative, degree) * norms
+    return np.asarray(values[:, 1:], np.float64)
 
 
 def field_polynomials(degree: int, extent: Extent, places: Floats) -> Floats:
@@ -101,7 +167,7 @@ def field_polynomials(degree: int, extent: Extent, places: Floats) -> Floats:
     half_height, half_width = (bottom - top) / 2 / radius, (right - left) / 2 / radius
     powers = distance[:, None] ** np.arange(degree + 1)
     found = []
-    for of, turns in field_patterns(degree):
+    for of, turns, _ in field_patterns(degree):
         radial = powers @ _radial(degree, abs(turns), half_height, half_width)[of]
         around = np.cos(turns * angle) if turns >= 0 else np.sin(-turns * angle)
         found.append(radial * around)
@@ -144,8 +210,8 @@ class PSFField:
     pixel : tuple of float
         Size of the bead image's voxels along y and x, in micrometres.
     amplitudes : numpy.ndarray
-        (polynomials, terms, waves, radial): of each polynomial, the amplitudes of the functions;
-        see `FittedFunctions`.
+        (polynomials, terms, waves, radial): of each of `field_patterns`, the amplitudes of the
+        functions; see `FittedFunctions`.
     gram : numpy.ndarray
         (polynomials, polynomials): the polynomials' mean products over the beads, each counting by
         its squared light, and what is known of them before: a large number on the diagonal is that
@@ -153,7 +219,8 @@ class PSFField:
     spacing : tuple of float
         Size of the voxels of `errors` along z, y and x, in micrometres.
     errors : numpy.ndarray or None
-        float32, (degrees, Z, Y, X), the PSF's centre in the middle: for each degree the standard
+        float32, (degrees, Z, Y, X), the PSF's centre in the middle: for each degree, those of the
+        depth after the others, the standard
         errors of the voxels of what a polynomial adds that is 1 in the mean square over the beads;
         of degree 0, of the mean PSF, of the sum 1.
     width_errors : numpy.ndarray or None
@@ -162,6 +229,8 @@ class PSFField:
         (degrees, orders): the same of each angular order of the terms, the lowest first: the root
         of the sum of its voxels' variances, relative to the root of the sum of the squares of the
         mean PSF's voxels.
+    depth : Depth or None
+        None of a PSF that is the same in all planes.
     """
 
     degree: int
@@ -174,10 +243,12 @@ class PSFField:
     errors: NDArray[np.float32] | None = field(default=None, repr=False)
     width_errors: Floats | None = field(default=None, repr=False)
     order_errors: Floats | None = field(default=None, repr=False)
+    depth: Depth | None = None
 
-    def amplitudes_at(self, y: float, x: float) -> Floats:
-        """Return the amplitudes of the PSF at a place, (terms, waves, radial)."""
-        amplitudes: Floats = np.tensordot(self._polynomials(y, x), self.amplitudes, axes=1)
+    def amplitudes_at(self, y: float, x: float, z: float | None = None) -> Floats:
+        """Return the amplitudes of the PSF at a place, (terms, waves, radial); see `place_of`."""
+        polynomials = self.polynomials_at(place_of(y, x, z))[0]
+        amplitudes: Floats = np.tensordot(polynomials, self.amplitudes, axes=1)
         return amplitudes
 
     def width_errors_at(self, places: Floats) -> Floats | None:
@@ -194,7 +265,7 @@ class PSFField:
         errors: Floats = np.sqrt(strengths @ self.width_errors**2)
         return errors
 
-    def errors_at(self, y: float, x: float) -> NDArray[np.float32] | None:
+    def errors_at(self, y: float, x: float, z: float | None = None) -> NDArray[np.float32] | None:
         """Return the standard errors of the PSF's voxels at a place, (Z, Y, X).
 
         As if the polynomials, made orthonormal over the beads, were known independently of one
@@ -203,12 +274,12 @@ class PSFField:
         """
         if self.errors is None:
             return None
-        strengths = self.degree_strengths_at(y, x)
+        strengths = self.degree_strengths_at(y, x, z)
         variance = np.tensordot(strengths, self.errors.astype(np.float64) ** 2, axes=1)
         errors: NDArray[np.float32] = np.sqrt(variance).astype(np.float32)
         return errors
 
-    def degree_strengths_at(self, y: float, x: float) -> Floats:
+    def degree_strengths_at(self, y: float, x: float, z: float | None = None) -> Floats:
         """Return how strongly the polynomials of each degree count in the errors at a place.
 
         Returns
@@ -218,7 +289,7 @@ class PSFField:
             the beads. The variance of what is found at the place is the sum of these times the
             variances that are known for each degree; see `errors`.
         """
-        strengths: Floats = self.degree_strengths(self._polynomials(y, x)[None])[0]
+        strengths: Floats = self.degree_strengths(self.polynomials_at(place_of(y, x, z)))[0]
         return strengths
 
     def degree_strengths(self, polynomials: Floats) -> Floats:
@@ -235,23 +306,42 @@ class PSFField:
             (places, degrees).
         """
         own = np.linalg.solve(np.linalg.cholesky(self.gram), polynomials.T) ** 2
-        of_degree = np.equal.outer(np.array(field_degrees(self.degree)), np.arange(self.degree + 1))
+        degrees = np.array(field_degrees(self.degree, self.depth_degree))
+        of_degree = np.equal.outer(degrees, np.arange(degrees.max() + 1))
         strengths: Floats = own.T @ of_degree.astype(np.float64)
         return strengths
 
-    def is_covered(self, y: float, x: float) -> bool:
+    @property
+    def depth_degree(self) -> int:
+        """Degree of the polynomials of the depth; 0 of a PSF that is the same in all planes."""
+        return 0 if self.depth is None else self.depth.degree
+
+    def is_covered(self, y: float, x: float, z: float | None = None) -> bool:
         """Return whether a place lies among the beads, and not beyond the outermost ones."""
+        places, ends = [y, x], list(self.extent)
+        if z is not None and self.depth is not None:
+            places.append(z)
+            ends.append(self.depth.extent)
         return all(
-            first <= place <= last for place, (first, last) in zip((y, x), self.extent, strict=True)
+            first <= place <= last for place, (first, last) in zip(places, ends, strict=True)
         )
 
     def polynomials_at(self, places: Floats) -> Floats:
-        """Return the polynomials at places, (places, polynomials); see `field_polynomials`."""
-        return field_polynomials(self.degree, self.extent, places)
+        """Return the polynomials at places, (places, polynomials); see `field_patterns`.
 
-    def _polynomials(self, y: float, x: float) -> Floats:
-        polynomials: Floats = self.polynomials_at(np.array([[y, x]], np.float64))[0]
-        return polynomials
+        Parameters
+        ----------
+        places : numpy.ndarray
+            (places, 3): z, y and x in voxels of the bead image; or (places, 2), y and x: then in
+            the mean over the depth.
+        """
+        over_field = field_polynomials(self.degree, self.extent, places[:, -2:])
+        if self.depth is None:
+            return over_field
+        with_depth = np.zeros((len(places), self.depth.degree))
+        if places.shape[1] == 3:
+            with_depth = depth_polynomials(self.depth.degree, self.depth.extent, places[:, 0])
+        return np.concatenate([over_field, with_depth], axis=1)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file needs to keep, by name; see `from_arrays`."""
@@ -265,6 +355,8 @@ class PSFField:
             "gram": self.gram,
             "spacing": np.array(self.spacing),
         }
+        if self.depth is not None:
+            found |= {f"depth_{name}": np.array(of) for name, of in self.depth._asdict().items()}
         for name in ERRORS:
             errors = getattr(self, name)
             if errors is not None:
@@ -290,13 +382,23 @@ class PSFField:
         if str(own["polynomials"]) != POLYNOMIALS:
             raise ValueError("The field's polynomials are of another kind.")
         degree = int(own["degree"])
+        depth = None
+        if "depth_degree" in own:
+            shallowest, deepest = (float(plane) for plane in own["depth_extent"])
+            depth = Depth(
+                int(own["depth_degree"]),
+                (shallowest, deepest),
+                int(own["depth_planes"]),
+                float(own["depth_spacing"]),
+            )
         amplitudes, gram = (np.asarray(own[name], np.float64) for name in ("amplitudes", "gram"))
-        count = len(field_degrees(degree))
+        degrees = field_degrees(degree, 0 if depth is None else depth.degree)
+        count = len(degrees)
         errors = {name: own.get(name) for name in ERRORS}
         if (
             (amplitudes.ndim, len(amplitudes)) != (4, count)
             or gram.shape != (count, count)
-            or any(some is not None and len(some) != degree + 1 for some in errors.values())
+            or any(some is not None and len(some) != max(degrees) + 1 for some in errors.values())
         ):
             raise ValueError("The field's polynomials and their amplitudes do not agree.")
         (top, bottom), (left, right) = own["extent"].astype(np.float64).tolist()
@@ -311,5 +413,11 @@ class PSFField:
             amplitudes=amplitudes,
             gram=gram,
             spacing=(sz, sy, sx),
+            depth=depth,
             **errors,
         )
+
+
+def place_of(y: float, x: float, z: float | None) -> Floats:
+    """Return a place as the one row of an array: (1, 3), or without its plane (1, 2)."""
+    return np.array([[y, x] if z is None else [z, y, x]], np.float64)

@@ -103,18 +103,20 @@ class FittedFunctions:
     pixel: tuple[float, float] | None = None
     over_field: PSFField | None = None
 
-    def at(self, y: float, x: float) -> FittedFunctions:
+    def at(self, y: float, x: float, z: float | None = None) -> FittedFunctions:
         """Return the functions at a place of the bead image, which do not change any more.
 
         Parameters
         ----------
         y, x : float
             In voxels of the bead image.
+        z : float, optional
+            The plane; without it in the mean over the depth.
         """
         if self.over_field is None:
             return self
         return replace(
-            self, amplitudes=self.over_field.amplitudes_at(y, x), error=None, over_field=None
+            self, amplitudes=self.over_field.amplitudes_at(y, x, z), error=None, over_field=None
         )._centred()
 
     def _centred(self) -> FittedFunctions:

@@ -107,7 +107,7 @@ def kinds_with_evidence(
     -------
     dict
         By the kind of the change; those of optics that are symmetrical about their axis with the
-        next of their series, of a degree higher by two, however little evidence it has.
+        next of their series, see `ChangeKind.before`, however little evidence it has.
 
     Notes
     -----
@@ -144,7 +144,7 @@ def kinds_with_evidence(
     shown = set(found)
     for of_kinds in evidence.values():
         for kind, one in of_kinds.items():
-            if kind.is_symmetrical and kind._replace(degree=kind.degree - 2) in shown:
+            if kind.before in shown:
                 found[kind] = one
     return found
 

@@ -34,17 +34,30 @@ class ChangeKind(NamedTuple):
     direction : {"any", "radial", "sideways"}
         Where the change turns as the place does, whether it points along the radius, as all that
         optics do that are symmetrical about their axis, or at right angles to that.
+    depth : int
+        The degree of a polynomial of the depth, if the change is with depth; else 0.
     """
 
     order: int
     degree: int
     turns: int
     direction: Direction = "any"
+    depth: int = 0
 
     @property
     def is_symmetrical(self) -> bool:
         """Whether optics that are symmetrical about their axis have such changes."""
         return self.turns == self.order and self.direction != "sideways"
+
+    @property
+    def before(self) -> ChangeKind | None:
+        """The term before this one in the series of a symmetrical change; None of the first."""
+        if not self.is_symmetrical:
+            return None
+        if self.depth:
+            return self._replace(depth=self.depth - 1) if self.depth > 1 else None
+        lowest = max(self.turns, 1)
+        return self._replace(degree=self.degree - 2) if self.degree - 2 >= lowest else None
 
 
 def kind_of(pattern: Pattern, order: int, sine: bool) -> ChangeKind:
@@ -57,9 +70,9 @@ def kind_of(pattern: Pattern, order: int, sine: bool) -> ChangeKind:
         The angular order of the PSF, and whether it is the second of the two that `turned` has in
         place of its cosine and sine.
     """
-    degree, turns = pattern
-    if order == 0:
-        return ChangeKind(0, degree, abs(turns))
+    degree, turns, depth = pattern
+    if order == 0 or depth:
+        return ChangeKind(order, degree, abs(turns), depth=depth)
     if turns == order:
         return ChangeKind(order, degree, turns, "sideways" if sine else "radial")
     return ChangeKind(order, degree, turns)
@@ -69,7 +82,7 @@ def cosine_and_sine_rows(patterns: Sequence[Pattern]) -> list[tuple[int, int]]:
     """Return where each pattern with a cosine stands, and the same with a sine."""
     return [
         (row, patterns.index(Pattern(degree, -turns)))
-        for row, (degree, turns) in enumerate(patterns)
+        for row, (degree, turns, _) in enumerate(patterns)
         if turns > 0
     ]
 

@@ -179,7 +179,11 @@ def _widths(shapes: BeadShapes, row: Floats, profiles: Sequence[Floats]) -> list
 
 
 def refused_by_place(
-    refused: NDArray[np.bool_], centres: Floats, image_shape: Sequence[int]
+    refused: NDArray[np.bool_],
+    centres: Floats,
+    image_shape: Sequence[int],
+    *,
+    depth: bool = False,
 ) -> float:
     """Return the probability that beads were refused regardless of where in the plane they lie.
 
@@ -190,18 +194,21 @@ def refused_by_place(
     centres : numpy.ndarray
         (beads, 3), voxels.
     image_shape : sequence of int
+    depth : bool
+        Regardless of how deep they lie instead.
     """
     place = 2 * centres / np.maximum(np.array(image_shape) - 1, 1) - 1
-    y, x = place[:, 1], place[:, 2]
-    design = np.column_stack([np.ones(len(y)), y, x, y**2 + x**2])
-    degrees_of_freedom = len(y) - design.shape[1]
+    one, (z, y, x) = np.ones(len(place)), place.T
+    design = np.column_stack([one, z, z**2] if depth else [one, y, x, y**2 + x**2])
+    unknowns = design.shape[1] - 1
+    degrees_of_freedom = len(place) - design.shape[1]
     if degrees_of_freedom < MIN_DEGREES_OF_FREEDOM or refused.all() or not refused.any():
         return 1.0
     values = refused.astype(np.float64)
     deviation = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
     left, without = float((deviation**2).sum()), float(((values - values.mean()) ** 2).sum())
-    ratio = (without - left) / 3 / max(left / degrees_of_freedom, 1e-300)
-    return float(stats.f.sf(ratio, 3, degrees_of_freedom))
+    ratio = (without - left) / unknowns / max(left / degrees_of_freedom, 1e-300)
+    return float(stats.f.sf(ratio, unknowns, degrees_of_freedom))
 
 
 def place_in_words(centre: Sequence[float], image_shape: Sequence[int]) -> str:

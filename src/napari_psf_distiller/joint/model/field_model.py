@@ -14,7 +14,13 @@ from napari_psf_distiller.joint.basis.field_patterns import (
     turned_back,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.psf.field import Extent, Pattern, field_patterns, field_polynomials
+from napari_psf_distiller.psf.field import (
+    Extent,
+    Pattern,
+    depth_polynomials,
+    field_patterns,
+    field_polynomials,
+)
 
 __all__ = ["ConstantField", "FieldModel", "PolynomialField"]
 
@@ -139,9 +145,9 @@ class ConstantField(FieldModel):
 
 
 class PolynomialField(FieldModel):
-    """A PSF whose coefficients are polynomials of the place in the plane.
+    """A PSF whose coefficients are polynomials of the place in the plane, and of the depth.
 
-    Its modes are some of `field_polynomials`; the first one is 1.
+    Its modes are some of `field_polynomials` and `depth_polynomials`; the first one is 1.
 
     Parameters
     ----------
@@ -149,11 +155,13 @@ class PolynomialField(FieldModel):
         The first one of degree 0; with each of positive turns that of the negative.
     extent : tuple of tuple of float
         See `field_polynomials`.
+    depth_extent : tuple of float
+        See `depth_polynomials`; needed where there is one of these.
 
     Attributes
     ----------
-    degree : int
-        The highest.
+    degree, depth_degree : int
+        The highest of each.
 
     Examples
     --------
@@ -162,26 +170,35 @@ class PolynomialField(FieldModel):
     array([[1.   , 1.718, 0.   ]])
     """
 
-    def __init__(self, patterns: Sequence[Pattern], extent: Extent) -> None:
-        self.patterns, self.extent = tuple(patterns), extent
+    def __init__(
+        self,
+        patterns: Sequence[Pattern],
+        extent: Extent,
+        depth_extent: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        self.patterns, self.extent, self.depth_extent = tuple(patterns), extent, depth_extent
         self.degree = max(pattern.degree for pattern in patterns)
+        self.depth_degree = max(pattern.depth for pattern in patterns)
         self.modes = len(self.patterns)
-        every = field_patterns(self.degree)
+        every = field_patterns(self.degree, self.depth_degree)
+        self._of_all = len(every)
         self._among_all = [every.index(pattern) for pattern in self.patterns]
 
     def weights(self, centres: Floats) -> Floats:
         """Return the modes' values; see `FieldModel.weights`."""
-        return field_polynomials(self.degree, self.extent, centres[:, 1:])[:, self._among_all]
+        over_field = field_polynomials(self.degree, self.extent, centres[:, 1:])
+        with_depth = depth_polynomials(self.depth_degree, self.depth_extent, centres[:, 0])
+        return np.concatenate([over_field, with_depth], axis=1)[:, self._among_all]
 
     def with_all_patterns(self, rows: Floats) -> Floats:
-        """Return rows, one a mode, among zeros for all patterns up to the degree."""
-        found = np.zeros((len(field_patterns(self.degree)), *rows.shape[1:]))
+        """Return rows, one a mode, among zeros for all patterns up to the degrees."""
+        found = np.zeros((self._of_all, *rows.shape[1:]))
         found[self._among_all] = rows
         return found
 
     def gram_of_all(self, gram: Floats) -> Floats:
-        """Return the modes' Gram matrix among all patterns up to the degree; see `PSFField`."""
-        found = np.diag(np.full(len(field_patterns(self.degree)), NOT_FITTED))
+        """Return the modes' Gram matrix among all patterns up to the degrees; see `PSFField`."""
+        found = np.diag(np.full(self._of_all, NOT_FITTED))
         found[np.ix_(self._among_all, self._among_all)] = gram + WEAK_PRIOR * np.eye(self.modes)
         return found
 
