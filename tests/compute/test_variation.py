@@ -25,9 +25,11 @@ def varying(shape, psf_shape, seed, engine, **model) -> Problem:
     return whole_grid(image, mean, Model(variation=variation, **model), engine)
 
 
-def psf_at(problem: Problem, row: int, column: int) -> np.ndarray:
-    """Return the PSF of the voxels at a row and a column of the grid."""
+def psf_at(problem: Problem, plane: int, row: int, column: int) -> np.ndarray:
+    """Return the PSF of a voxel of the grid."""
     weights = problem.variation.weights[:, row, column]
+    if problem.variation.plane_weights is not None:
+        weights = weights + problem.variation.plane_weights[:, plane]
     return problem.psf + np.tensordot(weights, problem.variation.kernels, axes=1)
 
 
@@ -40,7 +42,7 @@ def matrix(problem: Problem) -> np.ndarray:
     for number, voxel in enumerate(np.ndindex(*grid)):
         spread = np.zeros(grid)
         on = [(v + p) % g for v, p, g in zip(voxel, places, grid, strict=True)]
-        np.add.at(spread, np.ix_(*on), psf_at(problem, *voxel[1:]))
+        np.add.at(spread, np.ix_(*on), psf_at(problem, *voxel))
         deep, down, across = (problem.image.shape[axis] for axis in range(3))
         seen = spread[inside].reshape(deep, finer[0], down, finer[1], across, finer[2])
         found[:, number] = seen[:, finer[0] // 2].sum(axis=(2, 4)).ravel()
@@ -111,10 +113,12 @@ def model_of_ones(problem: Problem) -> np.ndarray:
     variation = problem.variation
     inside = tuple(slice(n) for n in problem.image.shape)
     total = np.zeros(problem.grid)
+    in_planes = variation.plane_weights
+    if in_planes is None:
+        in_planes = np.zeros((len(variation.kernels), problem.grid[0]))
+    all_weights = variation.weights[:, None] + in_planes[:, :, None, None]
     for kernel, weights in zip(
-        (problem.psf, *variation.kernels),
-        (np.ones(problem.grid[1:]), *variation.weights),
-        strict=True,
+        (problem.psf, *variation.kernels), (np.ones(problem.grid), *all_weights), strict=True
     ):
         otf = np.zeros(problem.grid)
         places = [
@@ -122,7 +126,7 @@ def model_of_ones(problem: Problem) -> np.ndarray:
             for m, c, g in zip(kernel.shape, problem.centre, problem.grid, strict=True)
         ]
         np.add.at(otf, np.ix_(*places), kernel)
-        light = np.fft.fftn(np.broadcast_to(weights, problem.grid)) * np.fft.fftn(otf)
+        light = np.fft.fftn(weights) * np.fft.fftn(otf)
         total += np.fft.ifftn(light).real
     return total[inside].astype(np.float32)
 

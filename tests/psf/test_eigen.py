@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from varying import fitted
+from varying_psfs import changing_with_depth
 
 from napari_psf_distiller import PSF, InputError, simulate_psf
+from napari_psf_distiller.psf.field import Depth
 
 PSF_OVER_FIELD = fitted()
 EIGEN = PSF_OVER_FIELD.eigen_psfs()
@@ -16,11 +18,11 @@ FINEST = PSF_OVER_FIELD.eigen_psfs(left=1e-4)
 EXTENT = PSF_OVER_FIELD.model.over_field.extent
 
 
-def exact(psf: PSF, y: float, x: float) -> np.ndarray:
+def exact(psf: PSF, y: float, x: float, z: float | None = None) -> np.ndarray:
     """Return the PSF at a place as the functions have it there, about the mean PSF's centre."""
     model = psf.model
     here = dataclasses.replace(
-        model, amplitudes=model.over_field.amplitudes_at(y, x), over_field=None
+        model, amplitudes=model.over_field.amplitudes_at(y, x, z), over_field=None
     )
     return model.as_psf(here.values(psf.spacing, psf.shape, model.centre)).values
 
@@ -128,6 +130,29 @@ def test_where_it_is_continued_nothing_is_known_of_its_change():
     measured = np.ones(PSF_OVER_FIELD.shape, bool)
     with pytest.raises(InputError, match="or its mean"):
         dataclasses.replace(PSF_OVER_FIELD, measured=measured).eigen_psfs()
+
+
+DEPTH = Depth(2, (5.0, 45.0), 50, 0.3)
+DEEP = dataclasses.replace(
+    PSF_OVER_FIELD, model=changing_with_depth(PSF_OVER_FIELD.model, 0.3, DEPTH)
+)
+DEEP_FINEST = DEEP.eigen_psfs(left=1e-4)
+
+
+@given(places, st.floats(*DEPTH.extent))
+def test_the_kernels_make_the_psf_of_each_plane(place, plane):
+    y, x = place
+    assert relative(DEEP_FINEST.at(y, x, plane), exact(DEEP, y, x, plane)) < 1e-2
+    assert relative(DEEP_FINEST.at(y, x), exact(DEEP, y, x)) < 1e-2
+    assert DEEP_FINEST.at(y, x, plane).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_planes_without_beads_have_the_psf_of_the_nearest():
+    weights = DEEP_FINEST.depth_weights_at(np.array([-99.0, 5.0, 45.0, 99.0]))
+    np.testing.assert_array_equal(weights[:, 0], weights[:, 1])
+    np.testing.assert_array_equal(weights[:, 2], weights[:, 3])
+    assert (weights[1:] != 0).any()
+    np.testing.assert_array_equal(FINEST.depth_weights_at(np.arange(3.0)), 0)
 
 
 @pytest.mark.parametrize("left", ["little", -0.1, 2.0, np.nan])

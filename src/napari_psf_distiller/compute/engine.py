@@ -72,7 +72,7 @@ class Variation:
     """How the PSF of a problem changes over the grid.
 
     The PSF of a voxel, which its light is spread with, is the problem's plus each of the kernels
-    times its weight at the voxel's row and column.
+    times its weight there: the sum of one of the voxel's row and column, and one of its plane.
 
     Attributes
     ----------
@@ -80,10 +80,20 @@ class Variation:
         float32, (kernels, *the PSF's shape), about the PSF's centre.
     weights : numpy.ndarray
         float32, (kernels, rows, columns) of the grid.
+    plane_weights : numpy.ndarray or None
+        float32, (kernels, planes) of the grid; None where all are 0.
     """
 
     kernels: Array
     weights: Array
+    plane_weights: Array | None = None
+
+    def weights_in(self, kernel: int, planes: slice = slice(None)) -> Array:
+        """Return a kernel's weights in some planes of the grid: they broadcast against these."""
+        weights: Array = self.weights[kernel]
+        if self.plane_weights is not None:
+            weights = weights + self.plane_weights[kernel, planes, np.newaxis, np.newaxis]
+        return weights
 
 
 @dataclass(frozen=True)

@@ -219,11 +219,10 @@ def seen_light(problem: Problem) -> Array:
         sums[sums < LEAST_SEEN] = 1
     seen: Array = sums.astype(np.float32)[np.ix_(*places)]
     if problem.variation is not None:
-        kernels, all_weights = problem.variation.kernels, problem.variation.weights
-        for kernel, weights in zip(kernels, all_weights, strict=True):
+        for number, kernel in enumerate(problem.variation.kernels):
             sums, places = _seen_of(problem, kernel)
             part = sums.astype(np.float32)[np.ix_(*places)]
-            part *= weights
+            part *= problem.variation.weights_in(number)
             seen += part
         seen[seen < LEAST_SEEN_CHANGING] = 1
     return seen
@@ -286,8 +285,7 @@ def seen_through(problem: Problem) -> Array:
     seen, least = through(problem.psf), LEAST_SEEN
     if problem.variation is not None:
         least = LEAST_SEEN_CHANGING
-        kernels, all_weights = problem.variation.kernels, problem.variation.weights
-        for kernel, weights in zip(kernels, all_weights, strict=True):
-            seen += weights * through(kernel)
+        for number, kernel in enumerate(problem.variation.kernels):
+            seen += problem.variation.weights_in(number) * through(kernel)
     seen[seen < least] = 1
     return seen

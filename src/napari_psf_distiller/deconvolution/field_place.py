@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.deconvolution.variation import PSFVariation
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf.eigen import EigenPSFs
-from napari_psf_distiller.psf.field import PSFField
+from napari_psf_distiller.psf.field import Depth, PSFField
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.wording import sizes_text
 
@@ -30,7 +31,7 @@ def variation_over(
     eigen: EigenPSFs,
     over_field: PSFField,
     image_shape: tuple[int, ...],
-    pixel: Sequence[float],
+    spacing: Sequence[float],
     settings: Deconvolve,
 ) -> tuple[PSFVariation, str]:
     """Return how a PSF changes over an image, and a sentence on that.
@@ -42,8 +43,8 @@ def variation_over(
     over_field : PSFField
         Of the PSF.
     image_shape : tuple of int
-    pixel : sequence of float
-        Size of the image's voxels along y and x, in micrometres.
+    spacing : sequence of float
+        Size of the image's voxels along its axes, in micrometres.
     settings : Deconvolve
         With where the image lies, if it was not taken where the bead image was.
 
@@ -53,7 +54,7 @@ def variation_over(
         The image is not as large as the bead image was, and it is not said where it lies; or it
         lies beside it.
     """
-    shape = image_shape[-2:]
+    shape, pixel = image_shape[-2:], spacing[-2:]
     scale = settings.field_scale
     steps = tuple(scale * size / own for size, own in zip(pixel, over_field.pixel, strict=True))
     if settings.over_field == "placed":
@@ -79,6 +80,7 @@ def variation_over(
             "The image lies beside the bead image that the PSF was measured in: check field y, "
             "field x and field scale."
         )
+    variation = PSFVariation(eigen, rows, columns, (steps[0], steps[1]))
     note = f"The PSF changes over the image: it is the sum of {len(eigen)} eigen-PSFs."
     beyond = _share_beyond(over_field, rows, columns)
     if beyond > MOST_BEYOND:
@@ -86,7 +88,42 @@ def variation_over(
             f" {100 * beyond:.0f} % of the image lie beyond the outermost beads, where the PSF is "
             "taken to be that of the nearest place among them."
         )
-    return PSFVariation(eigen, rows, columns, (steps[0], steps[1])), note
+    if over_field.depth is not None and len(image_shape) == 3:
+        planes, step = _planes_of(over_field.depth, image_shape[0], spacing[0], settings)
+        variation = replace(variation, planes=planes, plane_step=step)
+        first_bead, last_bead = over_field.depth.extent
+        beyond = 1 - float(((planes >= first_bead) & (planes <= last_bead)).mean())
+        if beyond > MOST_BEYOND:
+            note += (
+                f" {100 * beyond:.0f} % of the planes lie above or below all beads, where the PSF "
+                "is taken to be that of the nearest depth among them."
+            )
+    return variation, note
+
+
+def _planes_of(
+    depth: Depth, count: int, spacing: float, settings: Deconvolve
+) -> tuple[Floats, float]:
+    """Return where an image's planes lie among those of the bead image, and the step of these."""
+    step = spacing / depth.spacing
+    if settings.over_field == "placed":
+        first = settings.field_z / depth.spacing
+    else:
+        thick, own = count * spacing, depth.planes * depth.spacing
+        if abs(thick - own) > max(SAME_SIZE * own, spacing / 2):
+            raise InputError(
+                f"The PSF changes with depth, and was measured in an image of {own:.4g} "
+                f"micrometres along z; this image has {thick:.4g}. Say where it lies by over field "
+                "placed with field z (and field y and field x), or choose over field mean."
+            )
+        first = (step - 1) / 2
+    planes = first + step * np.arange(count, dtype=np.float64)
+    if planes[-1] < -0.5 or planes[0] > depth.planes - 0.5:
+        raise InputError(
+            "The image lies above or below the bead image that the PSF was measured in: check "
+            "field z."
+        )
+    return planes, step
 
 
 def _check_same_size(over_field: PSFField, shape: Sequence[int], pixel: Sequence[float]) -> None:

@@ -194,6 +194,7 @@ def deconvolve(
     interpolate: bool = False,
     tails: Tails = "none",
     over_field: OverField = "varying",
+    field_z: float = 0.0,
     field_y: float = 0.0,
     field_x: float = 0.0,
     field_scale: float = 1.0,
@@ -251,10 +252,11 @@ def deconvolve(
     over_field : {"varying", "placed", "mean"}
         Of a `PSF` that changes over the field of view, "varying" takes that of each place, for an
         image that shows as much of the field as the bead image did; "placed" does so for one that
-        lies where `field_y`, `field_x` and `field_scale` say; "mean" takes its mean, which is
-        faster.
-    field_y, field_x : float
+        lies where `field_z`, `field_y`, `field_x` and `field_scale` say; "mean" takes its mean,
+        which is faster.
+    field_z, field_y, field_x : float
         Of a placed image: where its first voxel lies from the bead image's, in micrometres there.
+        The first counts of a PSF that changes with depth, not only over the field.
     field_scale : float
         Of a placed image: how many micrometres in the bead image one of its own is; not 1 after
         another magnification.
@@ -324,6 +326,7 @@ def deconvolve(
         interpolate=interpolate,
         tails=tails,
         over_field=over_field,
+        field_z=field_z,
         field_y=field_y,
         field_x=field_x,
         field_scale=field_scale,

@@ -67,7 +67,7 @@ def problem_of(
     kernel = _solid((psf / total).astype(np.float32))
     variation = None
     if model.variation is not None and model.variation.count:
-        variation = model.variation.on_grid(kernel.shape, 1 / total, box[-2:], grid, finer, origin)
+        variation = model.variation.on_grid(kernel.shape, 1 / total, box, grid, finer, origin)
     return Problem(
         image=solid,
         psf=kernel,

@@ -160,6 +160,7 @@ def settings_of_psf(settings: Deconvolve) -> Deconvolve:
         interpolate=settings.interpolate,
         tails=settings.tails,
         over_field=settings.over_field,
+        field_z=settings.field_z,
         field_y=settings.field_y,
         field_x=settings.field_x,
         field_scale=settings.field_scale,
@@ -202,8 +203,8 @@ def _over_image(
     eigen = psf.eigen_psfs()
     if len(eigen) == 1:
         return PSFOnImage(array, note)
-    pixel = (own if recipe.spacing is None else recipe.spacing)[-2:]
-    variation, said = variation_over(eigen, psf.model.over_field, image_shape, pixel, settings)
+    spacing = own if recipe.spacing is None else recipe.spacing
+    variation, said = variation_over(eigen, psf.model.over_field, image_shape, spacing, settings)
     mean = check_psf(eigen.kernels[0], image_shape)
     return PSFOnImage(mean, f"{note} {said}".strip(), variation)
 

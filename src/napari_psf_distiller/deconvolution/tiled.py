@@ -400,7 +400,7 @@ class _Run:
         if mask is not None:
             mask = self._cut_out(as_volume(mask), tile)
         if variation is not None:
-            variation = variation.of(*self._voxels(tile)[-2:])
+            variation = variation.part(self._voxels(tile))
         part = np.asarray(self._cut_out(self.image, tile), np.float32)
         return part, dataclasses.replace(
             model, start=model.first, background=background, mask=mask, variation=variation

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.compute.engine import Variation
 from napari_psf_distiller.compute.grid import padded_image
 from napari_psf_distiller.psf.eigen import EigenPSFs
@@ -29,31 +29,38 @@ class PSFVariation:
         Where the image's rows and columns lie in the bead image, in voxels of that.
     step : tuple of float
         From one row to the next, and from one column to the next, in these voxels.
+    planes : numpy.ndarray or None
+        Where the image's planes lie, in planes of the bead image; None of a PSF that is the same in
+        all.
+    plane_step : float
+        From one to the next.
     """
 
     eigen: EigenPSFs
     rows: Floats
     columns: Floats
     step: tuple[float, float]
+    planes: Floats | None = None
+    plane_step: float = 1.0
 
     @property
     def count(self) -> int:
         """How many kernels there are besides the mean."""
         return len(self.eigen) - 1
 
-    def psf_at(self, y: float, x: float) -> NDArray[np.float32]:
+    def psf_at(self, y: float, x: float, z: float | None = None) -> NDArray[np.float32]:
         """Return the PSF at a place of the image, in voxels; see `EigenPSFs.at`."""
         row = float(self.rows[0] + self.step[0] * y)
         column = float(self.columns[0] + self.step[1] * x)
-        return self.eigen.at(row, column)
+        plane = None
+        if z is not None and self.planes is not None:
+            plane = float(self.planes[0] + self.plane_step * z)
+        return self.eigen.at(row, column, plane)
 
-    def part(self, box: Box) -> PSFVariation:
-        """Return it for a part of the image, one slice an axis."""
-        return replace(self, rows=self.rows[box[-2]], columns=self.columns[box[-1]])
-
-    def of(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> PSFVariation:
-        """Return it for some of the image's rows and columns, by their numbers."""
-        return replace(self, rows=self.rows[rows], columns=self.columns[columns])
+    def part(self, box: Sequence[slice | NDArray[np.intp]]) -> PSFVariation:
+        """Return it for a part of the image: of each axis a slice, or voxels by their numbers."""
+        planes = self.planes if self.planes is None else self.planes[box[0]]
+        return replace(self, planes=planes, rows=self.rows[box[-2]], columns=self.columns[box[-1]])
 
     def on_grid(
         self,
@@ -75,15 +82,16 @@ class PSFVariation:
         scale : float
             What the PSF was multiplied by.
         box : tuple of int
-            Rows and columns that count as measured: those of a reflected border lie where the
+            Voxels that count as measured, one an axis: those of a reflected border lie where the
             image's own do.
         grid, finer, origin
             See `Problem`.
         """
+        axes = [(1, self.rows, self.step[0]), (2, self.columns, self.step[1])]
+        if self.planes is not None:
+            axes.insert(0, (0, self.planes, self.plane_step))
         places = []
-        for axis, own, step, n in zip(
-            (1, 2), (self.rows, self.columns), self.step, box, strict=True
-        ):
+        for (axis, own, step), n in zip(axes, box[-len(axes) :], strict=True):
             voxels = np.arange(grid[axis])
             if origin[axis]:
                 voxels = np.where(voxels < origin[axis], voxels, voxels - grid[axis])
@@ -91,9 +99,11 @@ class PSFVariation:
             # In voxels of the image, whose centres have whole numbers.
             places.append(_continued(measured, step, (voxels + 0.5) / finer[axis] - 0.5))
         kernels = self.eigen.kernels[1:] * np.float32(scale)
+        in_planes = None if self.planes is None else self.eigen.depth_weights_at(places[0])[1:]
         return Variation(
             np.ascontiguousarray(kernels.reshape(-1, *psf_shape)),
-            self.eigen.weights_at(*places)[1:],
+            self.eigen.weights_at(*places[-2:])[1:],
+            in_planes,
         )
 
 

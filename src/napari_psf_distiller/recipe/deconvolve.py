@@ -57,9 +57,10 @@ class Deconvolve(Section):
     over_field : {"varying", "placed", "mean"}
         Of a PSF that changes over the field of view: that of each place of the image, which shows
         as much of the field as the bead image did; the same of an image that lies where the next
-        three say; or the PSF's mean for all of the image. It does not matter of other PSFs.
-    field_y, field_x : float
+        four say; or the PSF's mean for all of the image. It does not matter of other PSFs.
+    field_z, field_y, field_x : float
         Of a placed image: where its first voxel lies from the bead image's, in micrometres there.
+        The first counts of a PSF that changes with depth.
     field_scale : float
         Of a placed image: how many micrometres in the bead image one of its own is; not 1 after
         another magnification.
@@ -241,6 +242,27 @@ class Deconvolve(Section):
             ),
         ),
     ] = "varying"
+    field_z: Annotated[
+        SignedDistance,
+        Parameter(
+            unit="µm",
+            tooltip="How far below the bead image's first plane this image's first plane lies, in "
+            "micrometres: of a PSF that changes with depth.",
+            minimum=-1e5,
+            maximum=1e5,
+            step=1,
+            decimals=2,
+            when=("over_field", ("placed",)),
+            must_count=True,
+            seldom=True,
+            option=Option(
+                "--field-z",
+                "with --over-field placed, of a PSF that changes with depth: how far the image's "
+                "first plane lies from the bead image's, in micrometres (default: {default})",
+                "UM",
+            ),
+        ),
+    ] = 0.0
     field_y: Annotated[
         SignedDistance,
         Parameter(

@@ -30,7 +30,7 @@ class HostVariation:
 
     def __init__(self, problem: Problem, variation: Variation, transform: HostTransform) -> None:
         self._transform = transform
-        self._weights = variation.weights
+        self._weights_in = variation.weights_in
         self._otfs = np.empty((len(variation.kernels), *transform.spectrum_shape), np.complex64)
         for kernel, otf in zip(variation.kernels, self._otfs, strict=True):
             transform.forward(wrapped_psf(problem, kernel), otf)
@@ -48,10 +48,11 @@ class HostVariation:
         """
         transform, fft, part, total = self._transform, self._transform.fft, self._part, self._sum
         depth = len(part)
-        for number, (otf, weights) in enumerate(zip(self._otfs, self._weights, strict=True)):
+        for number, otf in enumerate(self._otfs):
 
-            def forward(planes: slice, threads: int, weights: Array = weights) -> None:
-                fft.planes(point[planes] * weights, transform.plane, part[planes], threads)
+            def forward(planes: slice, threads: int, number: int = number) -> None:
+                weighed = point[planes] * self._weights_in(number, planes)
+                fft.planes(weighed, transform.plane, part[planes], threads)
 
             def multiply(
                 rows: slice, threads: int, otf: Spectrum = otf, first: bool = number == 0
@@ -81,17 +82,16 @@ class HostVariation:
         """Correlate what was kept with the kernels; see `correction`."""
         transform, fft, part, kept = self._transform, self._transform.fft, self._part, self._sum
         depth = len(part)
-        for number, (otf, weights) in enumerate(zip(self._otfs, self._weights, strict=True)):
+        for number, otf in enumerate(self._otfs):
 
             def multiply(rows: slice, threads: int, otf: Spectrum = otf) -> None:
                 block = kept[:, rows] * otf[:, rows].conj()
                 part[:, rows] = fft.lines_back(block, threads) if depth > 1 else block
 
-            def back(
-                planes: slice, threads: int, weights: Array = weights, first: bool = number == 0
-            ) -> None:
+            def back(planes: slice, threads: int, number: int = number) -> None:
                 found = fft.planes_back(part[planes], transform.plane, transform.plane, threads)
-                if first:
+                weights = self._weights_in(number, planes)
+                if number == 0:
                     np.multiply(found, weights, out=self._correction[planes])
                 else:
                     found *= weights

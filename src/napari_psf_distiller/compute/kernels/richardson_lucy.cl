@@ -34,24 +34,27 @@ kernel void add_convolved(global float2 *sum, global const float2 *spectrum,
     sum[i] += (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
 
-/* real <- array * weights, which are the same in each plane. */
+/* real <- array * weights: the sums of those of a row and column, and those of a plane. */
 kernel void weigh(global const float *array, global float *real, const uint pitch,
-                  global const float *weights)
+                  global const float *weights, global const float *plane_weights)
 {
     const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
     const size_t row = z * get_global_size(1) + y;
     real[row * pitch + x]
-        = weights[y * get_global_size(0) + x] * array[row * get_global_size(0) + x];
+        = (weights[y * get_global_size(0) + x] + plane_weights[z])
+        * array[row * get_global_size(0) + x];
 }
 
 /* sum <- sum + real * weights, or at first real * weights alone; `sum` has no gaps between rows. */
 kernel void add_weighed(global float *sum, global const float *real, const uint pitch,
-                        global const float *weights, const uint first)
+                        global const float *weights, global const float *plane_weights,
+                        const uint first)
 {
     const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
     const size_t row = z * get_global_size(1) + y;
     const size_t i = row * get_global_size(0) + x;
-    const float light = weights[y * get_global_size(0) + x] * real[row * pitch + x];
+    const float light
+        = (weights[y * get_global_size(0) + x] + plane_weights[z]) * real[row * pitch + x];
     sum[i] = first ? light : sum[i] + light;
 }
 

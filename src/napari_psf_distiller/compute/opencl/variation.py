@@ -54,7 +54,14 @@ class OpenCLVariation:
         self._pitch = np.uint32(transform.pitch)
         self._sum = allocate(8 * self._bins)
         self._correction = allocate(4 * math.prod(problem.grid))
-        self._weights = [upload(weights) for weights in variation.weights]
+        plane_weights = variation.plane_weights
+        if plane_weights is None:
+            plane_weights = np.zeros((len(variation.kernels), z), np.float32)
+        # Of each kernel those of rows and columns, and those of planes.
+        self._weights = [
+            (upload(weights), upload(of_planes))
+            for weights, of_planes in zip(variation.weights, plane_weights, strict=True)
+        ]
         self._otfs = [allocate(8 * self._bins) for _ in variation.kernels]
         for kernel, otf in zip(variation.kernels, self._otfs, strict=True):
             cl.enqueue_copy(queue, self._correction, wrapped_psf(problem, kernel))
@@ -77,7 +84,7 @@ class OpenCLVariation:
         self._run("convolve", (self._bins,), transform.spectrum, otf)
         self._copy(self._sum, transform.spectrum)
         for own, weights in zip(self._otfs, self._weights, strict=True):
-            self._run("weigh", self._size, point, transform.real, self._pitch, weights)
+            self._run("weigh", self._size, point, transform.real, self._pitch, *weights)
             transform.forward()
             self._run("add_convolved", (self._bins,), self._sum, transform.spectrum, own)
         self._copy(transform.spectrum, self._sum)
@@ -105,7 +112,7 @@ class OpenCLVariation:
                 self._correction,
                 transform.real,
                 self._pitch,
-                weights,
+                *weights,
                 np.uint32(number == 0),
             )
         self._copy(transform.spectrum, self._sum)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage
 from napari_psf_distiller.deconvolution.psf_on_image import PSFOnImage
@@ -30,11 +31,14 @@ def task_of(
         digest.update(repr(psf.array.shape).encode() + psf.array.tobytes())
         if psf.variation is not None:
             eigen = psf.variation.eigen
-            for part in (eigen.kernels, eigen.coefficients, np.array(eigen.extent)):
-                digest.update(part.tobytes())
+            parts: list[NDArray[Any]] = [eigen.kernels, eigen.coefficients, np.array(eigen.extent)]
             # Where the image lies in the field.
-            for places in (psf.variation.rows, psf.variation.columns):
-                digest.update(places.tobytes())
+            parts += [psf.variation.rows, psf.variation.columns]
+            if psf.variation.planes is not None and eigen.depth_coefficients is not None:
+                parts += [eigen.depth_coefficients, np.array(eigen.depth_extent)]
+                parts.append(psf.variation.planes)
+            for part in parts:
+                digest.update(part.tobytes())
     settings = replace(recipe, memory=None, provenance=None)
     return {
         "source": str(Path(source).resolve()),

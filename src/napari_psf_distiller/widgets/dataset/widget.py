@@ -45,6 +45,7 @@ ASKED = (
     "interpolate",
     "tails",
     "over_field",
+    "field_z",
     "field_y",
     "field_x",
     "field_scale",

@@ -175,7 +175,7 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     yield Progress(STEP, 0, 1, phase="Measure the beads")
     level = background_of(raw[box], beads)
     levels = level, _background_after(task, array, level)
-    of_bead = None if there is None else lambda centre: there.psf_at(*centre[-2:])
+    of_bead = None if there is None else lambda c: there.psf_at(c[-2], c[-1], c[0])
     proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing, of_bead)
     structure = _structure(task, beads, widths, psf)
     yield Progress(STEP, 1, 1, phase="Measure the beads")

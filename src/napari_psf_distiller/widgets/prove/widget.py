@@ -33,7 +33,7 @@ from napari_psf_distiller.widgets.running.runner import StepRunner
 __all__ = ["prove_psf"]
 
 # Which PSF counts where, of one that changes over the field.
-OVER_FIELD = ("over_field", "field_y", "field_x", "field_scale")
+OVER_FIELD = ("over_field", "field_z", "field_y", "field_x", "field_scale")
 
 FORM = Form(
     [
@@ -106,6 +106,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     },
     iterations=FORM.options["iterations"],
     over_field=FORM.options["over_field"],
+    field_z=FORM.options["field_z"],
     field_y=FORM.options["field_y"],
     field_x=FORM.options["field_x"],
     field_scale=FORM.options["field_scale"],
@@ -121,6 +122,7 @@ def prove_psf(
     region: "napari.layers.Shapes | None" = None,
     iterations: float = 0,
     over_field: OverField = "varying",
+    field_z: float = 0.0,
     field_y: float = 0.0,
     field_x: float = 0.0,
     field_scale: float = 1.0,
@@ -140,6 +142,7 @@ def prove_psf(
             "iterations": iterations,
             "interpolate": interpolate,
             "over_field": over_field,
+            "field_z": field_z,
             "field_y": field_y,
             "field_x": field_x,
             "field_scale": field_scale,
