@@ -29,7 +29,7 @@ from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.microscopes import MicroscopePreset, MicroscopePresets
 from napari_psf_distiller.pipeline import distill
 from napari_psf_distiller.progress import Progress
-from napari_psf_distiller.psf import PSF, EigenPSFs, FieldMaps, read_psf
+from napari_psf_distiller.psf import PSF, DepthProfile, EigenPSFs, FieldMaps, read_psf
 from napari_psf_distiller.recipe import (
     Camera,
     Deconvolve,
@@ -57,6 +57,7 @@ __all__ = [
     "Deconvolve",
     "Deconvolved",
     "DeconvolvedDataset",
+    "DepthProfile",
     "Device",
     "DeviceError",
     "DistillerError",

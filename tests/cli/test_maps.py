@@ -1,12 +1,15 @@
 """`psf-distiller maps`: a saved PSF over the field, as a table and a picture."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
-from varying_psfs import varying_psf
+from varying_psfs import changing_with_depth, varying_psf
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.cli.main import main
+from napari_psf_distiller.psf.field import Depth
 
 PARTS = [(lambda y, x: 1.2 * x, 1)]
 
@@ -40,6 +43,21 @@ def test_it_writes_a_table_and_a_picture(psf, tmp_path, capsys):
     said = capsys.readouterr().out
     for text in ("field.csv", "field.png", "The PSF changes", "Coma: up to", "The plane of the"):
         assert text in said
+
+
+def test_with_depth_there_are_a_table_and_a_picture_more(psf, tmp_path, capsys):
+    deep = psfd.read_psf(psf)
+    assert deep.model is not None
+    model = changing_with_depth(deep.model, 0.3, Depth(1, (5.0, 35.0), 40, 0.3))
+    dataclasses.replace(deep, model=model).save(tmp_path / "deep.tif")
+    assert run("maps", tmp_path / "deep.tif", "-o", tmp_path / "out", "--places", 2) == 0
+    table = pd.read_csv(tmp_path / "out" / "depth.csv")
+    assert table["z_um"].is_monotonic_increasing
+    assert table["fwhm_z_um"].notna().all()
+    assert (tmp_path / "out" / "depth.png").read_bytes().startswith(b"\x89PNG")
+    said = capsys.readouterr().out
+    assert "depth.csv" in said
+    assert "The PSF changes with depth: from" in said
 
 
 def test_without_the_beads_it_says_that_they_tell_the_focus(psf, tmp_path, capsys):

@@ -7,6 +7,7 @@ stays the figure's own, so that `foreground` can suit a white page or a dark vie
 
 from napari_psf_distiller.colours import NOT_USED, USED
 from napari_psf_distiller.figures.comparison import draw_comparison
+from napari_psf_distiller.figures.depth_profile import draw_depth_profile
 from napari_psf_distiller.figures.field import draw_beads, draw_residual, fullest_plane
 from napari_psf_distiller.figures.field_maps import (
     draw_field_map,
@@ -26,6 +27,7 @@ __all__ = [
     "Intensity",
     "draw_beads",
     "draw_comparison",
+    "draw_depth_profile",
     "draw_field_map",
     "draw_field_maps",
     "draw_likelihood",

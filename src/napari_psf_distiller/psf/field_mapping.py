@@ -76,7 +76,7 @@ def map_field(
         image_shape=image_shape,
         pixel=pixel,
         covered=_covered(of_field, used, flat).reshape(grid.shape[:2]),
-        varies=of_field is not None,
+        varies=of_field is not None and of_field.degree > 0,
         widths={
             axis: FieldMap(value.reshape(grid.shape[:2]), error.reshape(grid.shape[:2]))
             for axis, value, error in zip(axes, widths, errors, strict=True)

@@ -21,6 +21,7 @@ from napari_psf_distiller.measure.otf import OTFSection, otf_section
 from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.psf import picture
 from napari_psf_distiller.psf.at_place import psf_at_place
+from napari_psf_distiller.psf.depth_profile import DepthProfile, profile_in_depth
 from napari_psf_distiller.psf.eigen import LEFT, EigenPSFs, constant_psf, eigen_psfs
 from napari_psf_distiller.psf.evaluation import evaluated_psf
 from napari_psf_distiller.psf.field_mapping import map_field
@@ -156,7 +157,8 @@ class PSF(HoldsArray):
         y, x : float
             In voxels of the bead image.
         z : float, optional
-            The plane. It changes nothing: the PSF is taken to be the same in all planes.
+            The plane of the bead image, of a PSF that changes with depth; without it in the mean
+            over the depth.
 
         Returns
         -------
@@ -177,14 +179,15 @@ class PSF(HoldsArray):
         for name, value in (("y", y), ("x", x), ("z", 0.0 if z is None else z)):
             check_number(value, f"place along {name}")
         over_field = None if self.model is None else self.model.over_field
-        if over_field is not None and not over_field.is_covered(y, x):
+        if over_field is not None and not over_field.is_covered(y, x, z):
+            plane = "" if z is None else f"z {z:g}, "
             warnings.warn(
-                f"At y {y:g}, x {x:g} the PSF is extrapolated: the beads that it was fitted to end "
-                "before. Use beads there, too.",
+                f"At {plane}y {y:g}, x {x:g} the PSF is extrapolated: the beads that it was fitted "
+                "to end before. Use beads there, too.",
                 DistillerWarning,
                 stacklevel=2,
             )
-        return psf_at_place(self, y, x)
+        return psf_at_place(self, y, x, z)
 
     def field_maps(
         self, places: int | tuple[int, int] = 9, beads: pd.DataFrame | None = None
@@ -243,6 +246,36 @@ class PSF(HoldsArray):
             )
         size = (image_shape[-2], image_shape[-1])
         return map_field(self.model, self.spacing, size, image_spacing, places, beads, optics)
+
+    def depth_profile(self, places: int = 25) -> DepthProfile | None:
+        """Return how wide the PSF is in each depth, with its errors.
+
+        Parameters
+        ----------
+        places : int
+            Of how many equal parts of the bead image along z the middles are taken.
+
+        Returns
+        -------
+        DepthProfile or None
+            None of a PSF that is the same in all planes.
+
+        Raises
+        ------
+        InputError
+            The places are none.
+
+        Examples
+        --------
+        >>> import napari_psf_distiller as psfd
+        >>> psf = psfd.PSF(psfd.simulate_psf((31, 63, 63), (0.2, 0.08, 0.08)), (0.2, 0.08, 0.08))
+        >>> psf.depth_profile() is None
+        True
+        """
+        over_field = None if self.model is None else self.model.over_field
+        if self.model is None or over_field is None or over_field.depth is None:
+            return None
+        return profile_in_depth(self.model, over_field, self.spacing[-2:], places)
 
     def evaluate(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf import PSF, FieldMaps
+from napari_psf_distiller.psf import PSF, DepthProfile, FieldMaps
 from napari_psf_distiller.psf.picture import as_html
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.results.folder import result_names, write_results
@@ -80,9 +80,14 @@ class Result:
     def maps(self) -> FieldMaps | None:
         """Maps of a PSF that changes over the field, see `PSF.field_maps`; None of another."""
         model = self.psf.model
-        if model is None or model.over_field is None:
+        if model is None or model.over_field is None or model.over_field.degree == 0:
             return None
         return self.psf.field_maps(beads=self.beads_in_image)
+
+    @functools.cached_property
+    def depth_profile(self) -> DepthProfile | None:
+        """What a PSF that changes with depth is in each; see `PSF.depth_profile`."""
+        return self.psf.depth_profile()
 
     def described(self, *, image_name: str = "", microscope: str = "", note: str = "") -> Result:
         """Return the result with words about it in its record and in the PSF's, for people.
@@ -144,8 +149,9 @@ class Result:
         folder : str or Path
             Made if its parent exists. It gets ``psf.tif``, ``recipe.json``, ``beads.csv`` and
             ``report.html``, of the joint fit ``psf_error.tif`` and ``residual.tif``, which is
-            `residual`, and of a PSF that changes over the field its `maps`, ``field.csv`` and
-            ``field.png``.
+            `residual`, of a PSF that changes over the field its `maps`, ``field.csv`` and
+            ``field.png``, and of one that changes with depth its `depth_profile`, ``depth.csv``
+            and ``depth.png``.
         overwrite : bool
             Whether results that are there already may be replaced.
         ome : bool
