@@ -8,7 +8,8 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
 
 venv=$repository/.venv-test
 make_venv "$venv"
-screen=(xvfb xauth)
+# A mouse, a keyboard, and what gives a window its keys, too.
+screen=(xvfb xauth xdotool openbox)
 opencl=(ocl-icd-libopencl1 pocl-opencl-icd)
 install_packages "${screen[@]}" "${QT_PACKAGES[@]}" "${opencl[@]}"
 [ -x "$venv/bin/tox" ] || "$venv/bin/pip" install --quiet 'tox>=4.20'
