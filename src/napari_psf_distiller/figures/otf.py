@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.colours import AXIS_COLOURS, CUTOFF
 from napari_psf_distiller.figures.style import (
+    AXIS_LINES,
     MICROMETRES,
     SMALL,
     axes_at,
@@ -30,7 +31,6 @@ __all__ = ["draw_otf"]
 LEAST_SHOWN = 1e-4
 # In inches: what the letters take beside, below and above the drawings; and the upper one's part.
 LEFT, RIGHT, LETTERS, LEGEND, RIM, UPPER = 0.62, 0.72, 0.4, 0.24, 0.08, 0.56
-LINE_STYLES = {"z": "-", "y": "--", "x": ":"}
 
 
 def draw_otf(
@@ -86,7 +86,7 @@ def draw_otf(
             frequency,
             magnitude,
             color=AXIS_COLOURS[name],
-            linestyle=LINE_STYLES[name],
+            linestyle=AXIS_LINES[name],
             linewidth=1.4,
             label=f"k{name}",
         )

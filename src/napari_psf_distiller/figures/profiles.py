@@ -15,6 +15,7 @@ from scipy.interpolate import CubicSpline
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.colours import AXIS_COLOURS
 from napari_psf_distiller.figures.style import (
+    AXIS_LINES,
     AXIS_MARKERS,
     MICROMETRES,
     VOXELS,
@@ -34,7 +35,7 @@ LEAST_SHOWN = 1e-5
 BAND_OPACITY = 0.25
 # What stands beside each other in the legend: of its letters, as many on an inch, and beside each
 # label a key that is as long as so many.
-LETTERS_AN_INCH, LETTERS_A_KEY = 17, 4
+LETTERS_AN_INCH, LETTERS_A_KEY = 17, 5
 
 
 def draw_profiles(
@@ -104,7 +105,8 @@ def draw_profiles(
         loc="lower center",
         bbox_to_anchor=(0.5, 1),
         ncols=len(labels) if letters < LETTERS_AN_INCH * figure.get_figwidth() else 1,
-        handlelength=1.5,
+        # Long enough to show what tells the lines apart.
+        handlelength=2.2,
         columnspacing=1,
     )
 
@@ -139,7 +141,7 @@ def profile_width_text(profile: Profile, unit: str) -> str:
 
 def _draw_profile(axes: Axes, profile: Profile, label: str, *, smooth: bool) -> None:
     values, at = profile.values, int(profile.values.argmax())
-    colour = AXIS_COLOURS[profile.axis]
+    colour, line = AXIS_COLOURS[profile.axis], AXIS_LINES[profile.axis]
     if len(values) < 2:
         axes.plot(profile.positions, values / values[at], "o", color=colour, label=label)
         return
@@ -153,12 +155,12 @@ def _draw_profile(axes: Axes, profile: Profile, label: str, *, smooth: bool) -> 
     peak = float(curve[np.abs(fine) <= step * (1 + 1e-6)].max())
     # On a logarithmic scale a spline swings far below the voxels that it goes through.
     if smooth:
-        axes.plot(fine, curve / peak, color=colour, linewidth=1.2, label=label)
+        axes.plot(fine, curve / peak, line, color=colour, linewidth=1.4, label=label)
     axes.plot(
         profile.positions,
         values / peak,
-        linestyle="none" if smooth else "-",
-        linewidth=1.2,
+        linestyle="none" if smooth else line,
+        linewidth=1.4,
         label=None if smooth else label,
         marker=AXIS_MARKERS[profile.axis],
         markersize=3,

@@ -18,7 +18,13 @@ from napari_psf_distiller.widgets.prove.panel import structure_text
 
 NAME = "Prove PSF"
 QUICK = {"iterations": 3, "device": "numpy"}
-PANES = ["beads: raw beads", "beads: deconvolved beads", "beads: headings"]
+PANES = [
+    "beads: raw beads",
+    "beads: deconvolved beads",
+    "beads: raw beads, xz",
+    "beads: deconvolved beads, xz",
+    "beads: headings",
+]
 
 
 @pytest.fixture
@@ -113,6 +119,15 @@ def test_it_deconvolves_and_shows_the_beads_side_by_side(
     np.testing.assert_array_equal(after.data, sharp.data[box])
     np.testing.assert_array_equal(after.translate[:2], raw.translate[:2])
     assert after.extent.world[0][2] > raw.extent.world[1][2]
+    # Below each is its section through the bead, as long as the world has it.
+    for name, plane in (("raw", raw), ("deconvolved", after)):
+        section = viewer.layers[f"beads: {name} beads, xz"]
+        y = np.unravel_index(raw.data.argmax(), raw.data.shape)[1]
+        np.testing.assert_array_equal(section.data, plane.data[:, y])
+        assert tuple(section.scale) == (plane.scale[0], plane.scale[2])
+        assert section.extent.world[0][0] > plane.extent.world[1][1]
+        assert section.translate[1] == plane.translate[2]
+        assert section.contrast_limits == pytest.approx(plane.contrast_limits)
     # The slider stands where the bead is in focus.
     z = round(raw.world_to_data(viewer.dims.point)[0])
     assert z == np.unravel_index(raw.data.argmax(), raw.data.shape)[0]
@@ -160,11 +175,12 @@ def test_both_panes_have_one_rule_of_contrast(
         assert [image.contrast_limits[0] for image in (raw, after)] == pytest.approx(levels)
         return tops
 
-    assert ranges() == pytest.approx([0.05, 0.05])
-    assert (raw.gamma, after.gamma) == (0.2, 0.2)
-    user.clicks(gui.panel.presets[1])
+    # What a newcomer sees first; what is dim is one click away.
     assert ranges() == pytest.approx([1, 1])
     assert (raw.gamma, after.gamma) == (1, 1)
+    user.clicks(gui.panel.presets[1])
+    assert ranges() == pytest.approx([0.05, 0.05])
+    assert (raw.gamma, after.gamma) == (0.2, 0.2)
     # By hand too: what is done to one is done to the other.
     after.contrast_limits = (levels[1], levels[1] + 0.3 * (after.data.max() - levels[1]))
     raw.gamma = 0.6

@@ -77,6 +77,8 @@ class View3D:
             self._own = layer
             self._view.add(layer)
         self._view.change(layer, **looks)
+        for overlay in (viewer.scale_bar, viewer.axes):
+            self._view.change(overlay, visible=True)
         # A PSF lies along the last three axes, whichever somebody turned to the front.
         viewer.dims.order = tuple(range(viewer.dims.ndim))
         viewer.dims.ndisplay = 3

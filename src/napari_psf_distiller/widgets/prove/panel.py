@@ -22,7 +22,8 @@ from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.parts.column import Column, row_of_buttons
 from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes, Range
 from napari_psf_distiller.widgets.prove.region import drawn_box, selected_centre
-from napari_psf_distiller.widgets.prove.run import TITLE, Proven, side_by_side
+from napari_psf_distiller.widgets.prove.run import TITLE, Proven
+from napari_psf_distiller.widgets.prove.side_by_side import side_by_side
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending
 
@@ -88,12 +89,12 @@ class Panel(QObject):
             "symmetric about 0. Press again to go back.",
         )
         self.presets = [
+            _button("&Plain", "From the background to the maximum of each, gamma 1."),
             _button(
                 "&Gamma 0.2, max / 20",
-                "The notebook's contrast for both: up to a twentieth "
-                "of the maximum above the background, with gamma 0.2; what is dim shows.",
+                "Brings out what is dim: up to a twentieth of the maximum above the background, "
+                "with gamma 0.2, for both. Noise and rings that a plain picture hides show.",
             ),
-            _button("&Plain", "From the background to the maximum of each, gamma 1."),
         ]
         self.save = _button("Save &CSV…", "Save the figures, and those of each bead, as a table.")
         self._preset_row = row_of_buttons(self.presets)

@@ -19,8 +19,8 @@ from napari_psf_distiller.widgets.viewer.viewpoint import fill_view, grid_of
 __all__ = ["PRESETS", "Panes", "Range", "headings"]
 
 # The brightest intensity shown, as a part of the maximum, and gamma; both above the background.
-# The first is the notebook's.
-PRESETS = {"Gamma 0.2, max / 20": (0.05, 0.2), "Plain": (1.0, 1.0)}
+# The second is the notebook's.
+PRESETS = {"Plain": (1.0, 1.0), "Gamma 0.2, max / 20": (0.05, 0.2)}
 
 # Background and maximum of an image.
 Range = tuple[float, float]

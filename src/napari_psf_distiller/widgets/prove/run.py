@@ -1,4 +1,4 @@
-"""What Prove PSF does in its thread: deconvolve, measure, and make the layers of the view."""
+"""What Prove PSF does in its thread: deconvolve, and measure."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -32,17 +32,15 @@ from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw
-from napari_psf_distiller.widgets.layers.geometry import full_range
 from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.note import LayerNote
 from napari_psf_distiller.widgets.layers.psf_layer import psf_of_layer
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, placed_now
-from napari_psf_distiller.widgets.prove.panes import Range, headings
 from napari_psf_distiller.widgets.prove.region import around, moved, offset_of
 from napari_psf_distiller.widgets.running.job import Outcome
 
-__all__ = ["TITLE", "Proven", "Task", "prove_steps", "side_by_side"]
+__all__ = ["TITLE", "Proven", "Task", "prove_steps"]
 
 STEP = StepId.PROVE
 TITLE = STEP.title
@@ -196,60 +194,6 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     return Outcome(layers, f"{message}. {note}" if note else message, warnings, found=proven)
 
 
-def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]]:
-    """Return the raw and the deconvolved image of a region beside each other, for a viewer.
-
-    Parameters
-    ----------
-    proven : Proven
-    box : tuple of slice
-        In voxels of the image, within what was deconvolved.
-
-    Returns
-    -------
-    list of LayerData
-        Two images and their headings.
-    list of (float, float)
-        The background and the maximum of each image.
-    """
-    source, proof = proven.task.image, proven.proof
-    inner = relative_to(proven.box, box)
-    geometry = moved(source.geometry, box)
-    # They stand beside each other in the viewer's plane, however the image is turned.
-    geometry = {name: geometry[name] for name in ("scale", "translate", "units", "axis_labels")}
-    wide = inner[-1].stop - inner[-1].start
-    step = (wide + max(2, round(0.06 * wide))) * geometry["scale"][-1]
-    panes = (
-        (proven.raw, proof.background_before, "raw"),
-        (proven.deconvolved, proof.background_after, "deconvolved"),
-    )
-    layers: list[LayerData] = []
-    corners, ranges = [], []
-    for n, (array, background, name) in enumerate(panes):
-        part = np.ascontiguousarray(array[inner])
-        limits = full_range(part)
-        ranges.append((background, limits[1]))
-        offset = (*geometry["translate"][:-1], geometry["translate"][-1] + n * step)
-        layers.append(
-            layer_like(
-                source,
-                part,
-                "image",
-                f"{source.origin}: {name} beads",
-                proven.task.recipe,
-                step=STEP,
-                part=f"{name} beads",
-                **(geometry | {"translate": offset}),
-                colormap="gray",
-                contrast_limits=limits,
-                interpolation2d="nearest",
-            )
-        )
-        corners.append(((-0.5 * geometry["scale"][-2]) + offset[-2], offset[-1]))
-    names = headings(["raw", "deconvolved"], corners, geometry, source.origin)
-    return [*layers, names], ranges
-
-
 def _boxes(task: Task, psf: NDArray[Any]) -> tuple[Box, Box]:
     """Return which part is deconvolved, and which of it is kept: all but its margin."""
     shape = np.shape(task.image.data)
@@ -283,6 +227,8 @@ def _deconvolved(
         iterations=result.iterations,
         **(moved(source.geometry, kept) if task.box is not None else {}),
         colormap="gray",
+        # It would hide the image and the beads' rings once the view is left.
+        visible=False,
     )
     recipe = task.recipe
     found = deconvolve_warnings(part, psf, recipe.deconvolve.boundary, recipe.compatibility)
