@@ -1,5 +1,6 @@
 """What the drawings show: the right numbers, at the right size."""
 
+import itertools
 from typing import Any
 
 import matplotlib
@@ -11,6 +12,8 @@ from matplotlib.colors import LogNorm, PowerNorm, to_rgba
 from matplotlib.figure import Figure
 
 from napari_psf_distiller import InputError, figures, fwhm, simulate_psf
+from napari_psf_distiller.figures.comparison import comparison_size
+from napari_psf_distiller.figures.views import views_size
 from napari_psf_distiller.measure.comparison import compare_psfs
 from napari_psf_distiller.optics import Widefield
 
@@ -273,11 +276,59 @@ def test_views_have_one_scale_and_do_not_overlap(psf, inches, kind):
     # What is an inch on the sheet is one on the page.
     box = xy.axes.transData.transform([(0, 0), (1, 1)])
     assert np.abs(np.diff(box, axis=0)) == pytest.approx(np.full((1, 2), figure.dpi))
-    assert xy.get_extent()[1] < zy.get_extent()[0]
-    assert xy.get_extent()[2] < xz.get_extent()[3]
-    assert xy.get_extent()[0] > 0
-    assert zy.get_extent()[1] < inches[0]
-    assert xz.get_extent()[2] < inches[1]
+    boxes = [image.get_extent() for image in (xy, zy, xz)]
+    for left, right, bottom, top in boxes:
+        assert 0 < left < right < inches[0]
+        assert 0 < top < bottom < inches[1]
+    for one, other in itertools.combinations(boxes, 2):
+        beside = one[1] < other[0] or other[1] < one[0]
+        below = one[2] < other[3] or other[2] < one[3]
+        assert beside or below
+    if inches == (3, 4):
+        assert xy.get_extent()[1] < zy.get_extent()[0]
+        assert xy.get_extent()[2] < xz.get_extent()[3]
+
+
+@pytest.mark.parametrize("inches", [(9, 4), (3, 9), (4, 4)])
+def test_views_fill_a_window_of_any_shape(psf, inches):
+    figure = Figure(figsize=inches)
+    figures.draw_views(figure, psf, SPACING)
+    boxes = np.array([image.get_extent() for image in images(figure)[:3]])
+    wide, high = np.ptp(boxes[:, :2]), np.ptp(boxes[:, 2:])
+    assert wide > 0.8 * inches[0] or high > 0.75 * inches[1]
+    square = Figure(figsize=(min(inches),) * 2)
+    figures.draw_views(square, psf, SPACING)
+    assert length_of(images(figure)[0])[0] >= length_of(images(square)[0])[0]
+
+
+@pytest.mark.parametrize("shape", [(20, 31, 32), (60, 21, 21), (31, 32)])
+def test_a_page_is_filled_with_a_psf_of_any_shape(shape):
+    spacing = SPACING[-len(shape) :]
+    psf = simulate_psf(shape, spacing)
+    width, height = views_size(shape, spacing)
+    figure = Figure(figsize=(width, height))
+    figures.draw_views(figure, psf, spacing)
+    boxes = np.array([image.get_extent() for image in images(figure)[:-1]])
+    assert np.ptp(boxes[:, :2]) == pytest.approx(width, abs=0.15)
+    assert np.ptp(boxes[:, 2:]) == pytest.approx(height, abs=0.8)
+    if len(shape) == 3:
+        assert boxes[0, 1] < boxes[1, 0]
+        assert boxes[0, 2] < boxes[2, 3]
+    pair = Figure(figsize=comparison_size(shape, spacing))
+    figures.draw_comparison(pair, compare_psfs(psf, psf), spacing)
+    boxes = np.array([image.get_extent() for image in images(pair)])
+    assert np.ptp(boxes[:, :2]) == pytest.approx(pair.get_figwidth(), abs=0.15)
+
+
+def test_lines_that_coincide_can_be_told_apart():
+    figure = Figure()
+    psf = simulate_psf((20, 31, 31), (0.3, 0.08, 0.08))
+    figures.draw_profiles(figure, psf, (0.3, 0.08, 0.08))
+    curves = [line for line in figure.axes[0].lines if line.get_label()[:2] in ("z ", "y ", "x ")]
+    assert len({curve.get_linestyle() for curve in curves}) == 3
+    figures.draw_profiles(figure, psf, (0.3, 0.08, 0.08), logarithmic=True)
+    curves = [line for line in figure.axes[0].lines if line.get_label()[:2] in ("z ", "y ", "x ")]
+    assert len({curve.get_linestyle() for curve in curves}) == 3
 
 
 def test_views_are_projections_or_the_slices_through_the_centre(psf):

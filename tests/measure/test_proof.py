@@ -20,7 +20,6 @@ from napari_psf_distiller.measure.proof import (
     background_of,
     beads_in_part,
     prove,
-    residual_structure,
     spread_of,
     write_proof,
 )
@@ -209,67 +208,6 @@ def test_the_background_is_the_beads_or_the_median(field: SimulatedBeads) -> Non
     known = pd.DataFrame({"used": [True, True, False], "background": [90.0, np.nan, 7.0]})
     assert background_of(field.image, known) == 90
     assert background_of(field.image, known.assign(used=False)) == background_of(field.image)
-
-
-def test_noise_alone_leaves_no_structure() -> None:
-    rng = np.random.default_rng(3)
-    noise = rng.normal(0, 7, (12, 80, 90)).astype(np.float32)
-    beads = pd.DataFrame(
-        {"z": [6.0, 6], "y": [20.0, 50], "x": [20.0, 60], "used": True, "chi_squared": [1.0, 3.0]}
-    )
-    widths = np.array([3.0, 3.0, 3.0])
-    found = residual_structure(noise, beads, widths, noise, PSF)
-    assert found.beads == 2
-    assert found.common is None
-    assert found.cores == pytest.approx(np.sqrt(2))
-    assert found.elsewhere == pytest.approx(1, abs=0.03)
-    # What is left at the beads is none of elsewhere; a slope is.
-    noise[:, 18:23, 18:23] += 1000
-    assert residual_structure(noise, beads, widths, noise, PSF).elsewhere == pytest.approx(
-        1, abs=0.03
-    )
-    noise += np.linspace(-40, 40, 90)
-    assert residual_structure(noise, beads, widths, noise, PSF).elsewhere > 2
-    assert found.held_out == 0
-    tested = beads.assign(used=[True, False], reason=["", "held out"])
-    held = residual_structure(noise, tested, widths, noise, PSF)
-    assert (held.beads, held.held_out) == (1, 1)
-    assert (held.cores, held.held_out_cores) == pytest.approx((1, np.sqrt(3)))
-    flat = residual_structure(noise[0], beads.drop(columns="z"), widths[1:], noise[0], PSF[4])
-    assert flat.elsewhere > 2
-    with pytest.raises(InputError, match="chi squared"):
-        residual_structure(noise, beads.assign(chi_squared=np.nan), widths, noise, PSF)
-
-
-def test_what_all_beads_share_is_structure_though_each_alone_seems_noise() -> None:
-    rng = np.random.default_rng(4)
-    places = rng.uniform((4, 12, 12), (8, 148, 148), (40, 3))
-    beads = pd.DataFrame(places, columns=list("zyx")).assign(
-        used=True, chi_squared=1.0, amplitude=rng.uniform(0.8, 1.2, 40) * 1000
-    )
-    widths = np.array([3.0, 4.0, 4.0])
-    grid = np.indices((12, 160, 160))
-    light = np.full((12, 160, 160), 40.0)
-    fault = np.zeros_like(light)
-    for place, amplitude in zip(places, beads["amplitude"], strict=True):
-        z, y, x = (each - at for each, at in zip(grid, place, strict=True))
-        peak = amplitude * PSF.max()
-        blob = peak * np.exp(-0.5 * ((z / 1.3) ** 2 + (y**2 + x**2) / 1.7**2))
-        light += blob
-        fault += 0.06 * y * blob
-    image = rng.poisson(light).astype(np.float32)
-    clean = residual_structure((image - light).astype(np.float32), beads, widths, image, PSF)
-    assert clean.common is not None
-    assert not clean.common.structured
-    spoilt = residual_structure(
-        (image - light + fault).astype(np.float32), beads, widths, image, PSF
-    )
-    assert spoilt.common is not None
-    assert spoilt.common.structured
-    assert spoilt.common.described().startswith("a dipole of ")
-    assert "coma" in spoilt.common.described()
-    # The largest of 0.06 y exp(-y^2 / 2 / 1.7^2) is 0.062.
-    assert spoilt.common.patterns[0].size == pytest.approx(0.062, rel=0.35)
 
 
 def test_the_table_has_a_row_a_quantity_and_bead(

@@ -14,7 +14,7 @@ from napari_psf_distiller.figures.style import MICROMETRES
 from napari_psf_distiller.figures.views import LABELLED, Intensity
 from napari_psf_distiller.measure.comparison import Comparison
 
-__all__ = ["draw_comparison"]
+__all__ = ["comparison_size", "draw_comparison"]
 
 # Blue is less and red is more: told apart by the colour-blind, and white is none.
 COLOURS, DIFFERENCE_COLOURS = "inferno", "RdBu_r"
@@ -105,6 +105,32 @@ def draw_comparison(
     sheet.text(
         sheet.width / 2, foot + 0.38, f"central slices, {across[-1]:.3g} {unit} wide", ha="center"
     )
+
+
+def comparison_size(
+    shape: Sequence[int], spacing: Sequence[float], width: float = 6.0
+) -> tuple[float, float]:
+    """Return the width and height in inches of a page that `draw_comparison` fills with two PSFs.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of both.
+    spacing : sequence of float
+        Voxel size.
+    width : float
+        In inches.
+
+    Examples
+    --------
+    >>> comparison_size((41, 41), (0.1, 0.1))
+    (6.0, 2.99)
+    """
+    across = [n * size for n, size in zip(shape, spacing, strict=True)]
+    scale = (width - 2 * MARGIN - 2 * GAP) / (3 * across[-1])
+    # Planes along x and y, and of a stack along x and z below them.
+    high = scale * sum(across[:-1]) + GAP * (len(shape) - 2)
+    return width, round(high + HEAD + FOOT, 2)
 
 
 def _short(name: str, inches: float) -> str:

@@ -28,6 +28,7 @@ def draw_progress(
     curve: Sequence[tuple[int, float]],
     *,
     gains: bool = True,
+    finished: bool = False,
     gamma: float = 0.6,
     foreground: str = "black",
 ) -> None:
@@ -47,6 +48,8 @@ def draw_progress(
         Iteration and log-likelihood.
     gains : bool
         Whether these are gains over the start already, as those of the joint fit.
+    finished : bool
+        Whether there is nothing more to come.
     gamma : float
         Exponent of the intensity.
     foreground : str
@@ -69,7 +72,8 @@ def draw_progress(
     iteration = f"iteration {curve[-1][0]}" if len(curve) else "not begun"
     top = sheet.height - LETTERS - CURVE
     sheet.text(0.1, top + CURVE / 2, "log-likelihood gained", ha="center", rotation=90)
-    sheet.text(sheet.width / 2, HEAD / 2, f"unfinished PSF, {iteration}", ha="center")
+    title = f"last shown at {iteration}" if finished else f"unfinished PSF, {iteration}"
+    sheet.text(sheet.width / 2, HEAD / 2, title, ha="center")
     # Known up to a constant only, and that constant is so large that it hides the differences.
     first = 0.0 if gains or len(curve) == 0 else curve[0][1]
     points = np.array([(i, value - first) for i, value in curve], float).reshape(-1, 2)

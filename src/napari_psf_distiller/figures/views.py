@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.figures.sheet import Sheet
 from napari_psf_distiller.figures.style import MICROMETRES, round_length
 
-__all__ = ["Intensity", "Kind", "draw_views", "place_views"]
+__all__ = ["Intensity", "Kind", "draw_views", "place_views", "views_size"]
 
 Kind = Literal["maximum projections", "central slices"]
 
@@ -28,6 +30,16 @@ LONGEST_BAR = 0.3
 # In inches: a view that is thinner has no room for its name; and the longest axis has so much at
 # least, however small the figure is.
 LABELLED, LEAST_SCALE = 0.3, 0.1
+
+# Rows of views, by the axes that go across and down. Another one than the first is taken where the
+# views are so many times as large.
+Arrangement = tuple[tuple[str, ...], ...]
+ARRANGEMENTS: tuple[Arrangement, ...] = (
+    (("xy", "zy"), ("xz",)),
+    (("xy",), ("zy",), ("xz",)),
+    (("xy", "zy", "xz"),),
+)
+MUCH_LARGER = 1.1
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,8 @@ def draw_views(
     """Draw a PSF along z, y and x at its physical aspect, with a scale bar and a bar of colours.
 
     The view along z (xy) is at the top left, the one along x (zy) right of it, the one along y
-    (xz) below it; a micrometre has one length in all of them.
+    (xz) below it; where they are larger so, in a narrow or a wide figure, they stand below or
+    beside each other. A micrometre has one length in all of them.
 
     Parameters
     ----------
@@ -160,25 +173,101 @@ def place_views(
     float
         Inches a unit of length.
     """
-    across: list[float] = [n * size for n, size in zip(array.shape, sizes, strict=True)]
-    z, y, x = (0.0, *across) if array.ndim == 2 else across
-    between = GAP if array.ndim == 3 else 0.0
-    room = sheet.width - 2 * MARGIN - between, sheet.height - sum(rims) - between
-    scale = max(min(room[0] / (x + z), room[1] / (y + z)), LEAST_SCALE / max(across))
-    z, y, x = scale * z, scale * y, scale * x
-    left = (sheet.width - between - x - z) / 2
-    top = rims[0] + (room[1] - y - z) / 2
-    views = [("xy", array if array.ndim == 2 else _plane(array, 0, kind), (left, top, x, y))]
-    if array.ndim == 3:
-        views += [
-            ("zy", _plane(array, 2, kind).T, (left + x + GAP, top, z, y)),
-            ("xz", _plane(array, 1, kind), (left, top + y + GAP, x, z)),
-        ]
-    for name, plane, place in views:
-        sheet.picture(plane, place, colormap, norm)
-        if min(place[2:]) > LABELLED:
+    room = sheet.width - 2 * MARGIN, sheet.height - sum(rims)
+    placed = _placed(array.shape, sizes, room, ARRANGEMENTS)
+    left = (sheet.width - placed.width) / 2
+    top = rims[0] + (room[1] - placed.height) / 2
+    for name, (x, y, *size) in placed.views.items():
+        place = left + x, top + y, *size
+        sheet.picture(_view(array, name, kind), place, colormap, norm)
+        if min(size) > LABELLED:
             sheet.label(*place[:2], name)
-    return scale
+    return placed.scale
+
+
+def views_size(
+    shape: Sequence[int], spacing: Sequence[float], width: float = 3.5
+) -> tuple[float, float]:
+    """Return the width and height in inches of a page that `draw_views` fills with a PSF.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the PSF.
+    spacing : sequence of float
+        Voxel size.
+    width : float
+        In inches.
+
+    Examples
+    --------
+    >>> views_size((21, 41, 41), (0.2, 0.1, 0.1))
+    (3.5, 4.14)
+    """
+    placed = _placed(shape, spacing, (width - 2 * MARGIN, math.inf), ARRANGEMENTS[:1])
+    return width, round(placed.height + HEAD + FOOT, 2)
+
+
+class _Placed(NamedTuple):
+    """Where views go, in inches from their common corner.
+
+    Attributes
+    ----------
+    views : dict of str to tuple
+        Each one's left, top, width and height.
+    width, height : float
+        Of all together.
+    scale : float
+        Inches a unit of length.
+    """
+
+    views: dict[str, tuple[float, float, float, float]]
+    width: float
+    height: float
+    scale: float
+
+
+def _placed(
+    shape: Sequence[int],
+    sizes: Sequence[float],
+    room: tuple[float, float],
+    arrangements: Sequence[Arrangement],
+) -> _Placed:
+    """Return where views are largest in some room; in the first arrangement if that is as good."""
+    long = {a: n * size for a, n, size in zip(AXES[-len(shape) :], shape, sizes, strict=True)}
+    best: _Placed | None = None
+    for rows in arrangements if len(shape) == 3 else ((("xy",),),):
+        columns = list(itertools.zip_longest(*rows, fillvalue=""))
+        # The first letter of a view's name goes across, the second down.
+        wide = [max(long[name[0]] for name in column if name) for column in columns]
+        high = [max(long[name[1]] for name in row) for row in rows]
+        gaps = GAP * (len(wide) - 1), GAP * (len(high) - 1)
+        scale = min((room[0] - gaps[0]) / sum(wide), (room[1] - gaps[1]) / sum(high))
+        scale = max(scale, LEAST_SCALE / max(long.values()))
+        if best is not None and scale < MUCH_LARGER * best.scale:
+            continue
+        views = {
+            name: (
+                sum(wide[:across]) * scale + GAP * across,
+                sum(high[:down]) * scale + GAP * down,
+                long[name[0]] * scale,
+                long[name[1]] * scale,
+            )
+            for down, row in enumerate(rows)
+            for across, name in enumerate(row)
+        }
+        best = _Placed(views, sum(wide) * scale + gaps[0], sum(high) * scale + gaps[1], scale)
+    assert best is not None
+    return best
+
+
+def _view(array: NDArray[np.float32], name: str, kind: Kind) -> NDArray[np.float32]:
+    """Return the view of a name: its first letter goes across, the second down."""
+    if array.ndim == 2:
+        return array
+    cut = {"xy": 0, "xz": 1, "zy": 2}[name]
+    plane = _plane(array, cut, kind)
+    return plane.T if name == "zy" else plane
 
 
 def _plane(array: NDArray[np.float32], axis: int, kind: Kind) -> NDArray[np.float32]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,14 @@ from scipy import stats
 
 from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.measure.angular_patterns import (
+    Order,
+    Pattern,
+    patterns_of,
+    strength_of_orders,
+)
 
-__all__ = ["CAUSES", "LIMIT", "MeanResidual", "Pattern", "Variance", "mean_residual"]
+__all__ = ["CAUSES", "LIMIT", "MeanResidual", "Variance", "mean_residual"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -38,13 +43,15 @@ OUTLIER = 6.0
 # The standard deviation of a normal distribution over its median absolute deviation.
 NORMAL = 1.4826
 
+# A structure in the middle of a core is told from noise if its largest voxel has so many times the
+# standard error; one that fills the core, from half of it on.
+VISIBLE = 5.0
+
+# A structure of less than this part of a bead's peak is harmless, however clear it is.
+HARMLESS = 0.01
+
 # Voxels of beads that are looked at together.
 TOGETHER = 4_000_000
-
-# A part of the structure is named if it makes up so much of it.
-SHARE = 0.2
-
-PATTERNS = ("rings", "dipole", "lobes")
 
 # What each may come from.
 CAUSES = {
@@ -52,25 +59,6 @@ CAUSES = {
     "dipole": "coma, or a drift while the planes were taken",
     "lobes": "astigmatism, or a window that is too small",
 }
-
-
-class Pattern(NamedTuple):
-    """A part of a mean residual.
-
-    Attributes
-    ----------
-    name : {"rings", "dipole", "lobes"}
-        The same all around the axis; of opposite sign on opposite sides of it; the rest, as four
-        lobes, or the corners of a window.
-    share : float
-        Of the structure's squares, between 0 and 1.
-    size : float
-        Where it is largest, without its sign, in the unit of the mean residual.
-    """
-
-    name: str
-    share: float
-    size: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +83,14 @@ class MeanResidual:
         window: 1 is noise alone. NaN where nothing was seen.
     core_limit, window_limit : float
         What noise alone seldom exceeds.
+    orders : tuple of Order
+        How strong each angular order is in the core, which shows structure that is too weak for
+        single voxels.
     patterns : tuple of Pattern
         What the structure is made of, the largest part first; empty where there is none.
+    visible : float
+        How large a structure in the core is at least that is told from noise, about; NaN where
+        nothing was seen.
     """
 
     mean: Floats
@@ -107,15 +101,18 @@ class MeanResidual:
     window: float
     core_limit: float
     window_limit: float
+    orders: tuple[Order, ...]
     patterns: tuple[Pattern, ...]
+    visible: float
 
     @property
     def structured(self) -> bool:
         """Whether there is more than noise."""
-        return self.core > self.core_limit or self.window > self.window_limit
+        whole = self.core > self.core_limit or self.window > self.window_limit
+        return whole or any(order.significant for order in self.orders)
 
     def described(self) -> str:
-        """Return in words what the structure looks like, and what it may come from.
+        """Return in words what the structure looks like, what it does, and where it may come from.
 
         The amplitudes are those of the peaks. Empty where there is none.
         """
@@ -123,11 +120,21 @@ class MeanResidual:
             return ""
         parts = [f"{each.name} of {100 * each.size:.2g} % of the peak" for each in self.patterns]
         shown = " and ".join(f"a {part}" if part.startswith("d") else part for part in parts)
-        where, times = "core", self.core
+        times, where = self.core, "in the core"
         if not self.core > self.core_limit:
-            where, times = "window", self.window
+            clear = [order.strength for order in self.orders if order.significant]
+            times, where = self.window, "in the window"
+            if clear:
+                times, where = max(clear), "around the axis"
+        largest = max(each.size for each in self.patterns)
+        harm = (
+            "Deconvolved, what is bright gets false detail of about this size beside it"
+            if largest >= HARMLESS
+            else "That is little: it spoils only what is so much dimmer than its neighbours"
+        )
         causes = "; or ".join(CAUSES[each.name] for each in self.patterns)
-        return f"{shown}, {times:.1f} x what noise leaves in the {where}: {causes}"
+        size = f"{shown}, {times:.1f} x what noise leaves {where}"
+        return f"{size}. {harm}. It may come from {causes}"
 
 
 def mean_residual(
@@ -189,13 +196,27 @@ def mean_residual(
     inner = tuple(slice(w - c, w + c + 1) for w, c in zip(window, core, strict=True))
     middle, middle_limit = _rms(mean[inner], error[inner])
     whole, whole_limit = _rms(mean, error)
+    orders = strength_of_orders(mean[inner], error[inner], LIMIT)
+    significant = tuple(order.number for order in orders if order.significant)
     patterns: tuple[Pattern, ...] = ()
     if middle > middle_limit:
-        patterns = _patterns(mean[inner], error[inner])
+        patterns = patterns_of(mean[inner], error[inner])
+    elif significant:
+        patterns = patterns_of(mean[inner], error[inner], significant)
     elif whole > whole_limit:
-        patterns = _patterns(mean, error)
+        patterns = patterns_of(mean, error)
     return MeanResidual(
-        mean, error, len(places), scatter, middle, whole, middle_limit, whole_limit, patterns
+        mean,
+        error,
+        len(places),
+        scatter,
+        middle,
+        whole,
+        middle_limit,
+        whole_limit,
+        orders,
+        patterns,
+        VISIBLE * _typical(error[inner]),
     )
 
 
@@ -291,6 +312,12 @@ def _shells(window: tuple[int, ...]) -> Iterator[NDArray[np.bool_]]:
         yield shell
 
 
+def _typical(error: Floats) -> float:
+    """Return the root mean square of what is known."""
+    known = error[np.isfinite(error)]
+    return float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
+
+
 def _rms(mean: Floats, error: Floats) -> tuple[float, float]:
     """Return the root mean square in standard errors, and what noise alone seldom exceeds."""
     seen = np.isfinite(error)
@@ -299,35 +326,3 @@ def _rms(mean: Floats, error: Floats) -> tuple[float, float]:
         return float("nan"), LIMIT
     found = float(np.sqrt(np.mean((mean[seen] / error[seen]) ** 2)))
     return found, max(LIMIT, float(np.sqrt(stats.chi2.isf(CHANCE, count) / count)))
-
-
-def _patterns(mean: Floats, error: Floats) -> tuple[Pattern, ...]:
-    """Return what a structure is made of, the largest part first."""
-    noise = np.where(np.isfinite(error), error, 0) ** 2
-    turned = (slice(None), slice(None, None, -1), slice(None, None, -1))
-    odd, odd_noise = (mean - mean[turned]) / 2, (noise + noise[turned]) / 4
-    y, x = (np.arange(n) - n // 2 for n in mean.shape[1:])
-    radius = np.rint(np.hypot(y[:, None], x)).astype(np.int64)
-    count = np.bincount(radius.ravel())
-    around = [_ring_means(plane, radius, count) for plane in mean]
-    around_noise = [_ring_means(plane, radius, count) / count[radius] for plane in noise]
-    rings, rings_noise = np.stack(around), np.stack(around_noise)
-    lobes, lobes_noise = mean - odd - rings, np.maximum(noise - odd_noise - rings_noise, 0)
-    squares, sizes = [], []
-    for part, spread in ((rings, rings_noise), (odd, odd_noise), (lobes, lobes_noise)):
-        squares.append(max(float(np.sum(part**2) - np.sum(spread)), 0.0))
-        # The largest of many voxels' noise is no size of a structure.
-        clear = np.abs(part)[part**2 > OUTLIER * spread]
-        sizes.append(float(clear.max()) if len(clear) else float(np.sqrt(np.mean(part**2))))
-    total = sum(squares) or 1.0
-    found = [
-        Pattern(*each) for each in zip(PATTERNS, np.array(squares) / total, sizes, strict=True)
-    ]
-    found.sort(key=lambda pattern: -pattern.share)
-    return tuple(pattern for pattern in found if pattern.share >= SHARE)
-
-
-def _ring_means(plane: Floats, radius: NDArray[np.int64], count: NDArray[np.int64]) -> Floats:
-    """Return at each place of a plane the mean of its ring about the middle."""
-    means: Floats = (np.bincount(radius.ravel(), plane.ravel()) / np.maximum(count, 1))[radius]
-    return means

@@ -1,4 +1,4 @@
-"""The proof of a PSF: beads before and after deconvolution, and what a fit left of the image."""
+"""The proof of a PSF: beads before and after deconvolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from napari_psf_distiller.beads import AXES, HELD_OUT, centres_of
+from napari_psf_distiller.beads import AXES, centres_of
 from napari_psf_distiller.boxes import Box, whole
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
@@ -22,30 +22,21 @@ from napari_psf_distiller.measure.beads import (
     measure_beads,
     widths_of,
 )
-from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
-from napari_psf_distiller.measure.noise import noise_level, noise_model
-from napari_psf_distiller.measure.stored_values import step_of
+from napari_psf_distiller.measure.noise import noise_level
 
 __all__ = [
     "Proof",
     "Spread",
-    "Structure",
     "background_of",
     "beads_in_part",
+    "inside",
     "measurable",
     "prove",
-    "residual_structure",
     "spread_of",
     "write_proof",
 ]
 
 Floats = NDArray[np.float64]
-
-# What lies so many widths from every bead is elsewhere.
-ELSEWHERE = 3.0
-
-# The residual of so many voxels tells as much as that of all.
-SAMPLE = 4_000_000
 
 
 class Spread(NamedTuple):
@@ -99,33 +90,6 @@ class Proof:
         return self.flux_after / self.flux_before if self.flux_before > 0 else float("nan")
 
 
-class Structure(NamedTuple):
-    """What a fit left of an image, over its noise; 1 is noise alone.
-
-    Attributes
-    ----------
-    beads : int
-        How many are used.
-    cores : float
-        Root mean square in the cores of the used beads.
-    elsewhere : float
-        Root mean square far from every bead; NaN where there is no such place.
-    common : MeanResidual or None
-        What is left at all used beads alike; None where their brightness is not known.
-    held_out : int
-        How many beads there are that the PSF was not fitted to, and that test it.
-    held_out_cores : float
-        Root mean square in their cores; NaN where there is none.
-    """
-
-    beads: int
-    cores: float
-    elsewhere: float
-    common: MeanResidual | None = None
-    held_out: int = 0
-    held_out_cores: float = float("nan")
-
-
 def background_of(image: NDArray[np.generic], beads: pd.DataFrame | None = None) -> float:
     """Return an image's background: that at its used beads, or else the median of its voxels.
 
@@ -159,8 +123,8 @@ def beads_in_part(beads: pd.DataFrame, box: Box, inner: Box) -> pd.DataFrame:
     axes = [name for name in AXES if name in beads]
     centres = {name: beads[name] - part.start for name, part in zip(axes, box, strict=True)}
     here = beads.assign(**centres)
-    inside = _inside(centres_of(here), inner)
-    return here.assign(used=here["used"].to_numpy(dtype=bool) & inside)
+    within = inside(centres_of(here), inner)
+    return here.assign(used=here["used"].to_numpy(dtype=bool) & within)
 
 
 def measurable(beads: pd.DataFrame, shape: Sequence[int], widths: Floats) -> NDArray[np.bool_]:
@@ -181,7 +145,7 @@ def measurable(beads: pd.DataFrame, shape: Sequence[int], widths: Floats) -> NDA
         There is none.
     """
     centres = centres_of(beads)
-    used = beads["used"].to_numpy(dtype=bool) & _inside(centres, whole(shape))
+    used = beads["used"].to_numpy(dtype=bool) & inside(centres, whole(shape))
     if not used.any():
         raise InputError(
             "No used bead lies here, so none can be measured. Choose a region with beads, or mark "
@@ -257,10 +221,10 @@ def prove(
     sent, gathered = flux_of_beads(
         before, after, psf_of_bead or psf, centres_of(table), widths, backgrounds[1]
     )
-    inside = _inside(centres, whole(before.shape))
+    here = inside(centres, whole(before.shape))
     return Proof(
         beads=table,
-        used=int((beads["used"].to_numpy(dtype=bool) & inside).sum()),
+        used=int((beads["used"].to_numpy(dtype=bool) & here).sum()),
         unit="voxels" if spacing is None else "um",
         flux_before=float(sent.sum()),
         flux_after=float(gathered.sum()),
@@ -269,7 +233,8 @@ def prove(
     )
 
 
-def _inside(centres: Floats, box: Box) -> NDArray[np.bool_]:
+def inside(centres: Floats, box: Box) -> NDArray[np.bool_]:
+    """Return which centres lie in a box of voxels."""
     low, high = np.array([[part.start, part.stop] for part in box]).T
     within = (centres >= low - 0.5) & (centres < high - 0.5)
     return np.asarray(within.all(axis=1))
@@ -279,105 +244,6 @@ def spread_of(values: ArrayLike) -> Spread:
     """Return the median and the quartiles."""
     low, middle, high = np.percentile(np.asarray(values, float), (25, 50, 75))
     return Spread(float(middle), float(low), float(high))
-
-
-def residual_structure(
-    residual: NDArray[np.generic],
-    beads: pd.DataFrame,
-    widths: Floats,
-    image: NDArray[np.generic],
-    psf: NDArray[np.floating],
-) -> Structure:
-    """Return how much more than noise a fit left of an image.
-
-    Parameters
-    ----------
-    residual : numpy.ndarray
-        (Z, Y, X) or (Y, X).
-    beads : pandas.DataFrame
-        Their centres in voxels, ``used``, and ``chi_squared``: the mean square of the residuals
-        in each one's core, over the noise's. With ``amplitude``, the light of each, what all beads
-        have in common is told; with ``reason``, what is left at those that were held out.
-    widths : numpy.ndarray
-        See `isolated`.
-    image : numpy.ndarray
-        Of which the residual is left.
-    psf : numpy.ndarray
-        Its window is that of the beads.
-
-    Raises
-    ------
-    InputError
-        No used bead has a ``chi_squared``.
-    """
-    of_all = beads["chi_squared"].to_numpy(dtype=float)
-    known = np.isfinite(of_all)
-    chi = of_all[known & beads["used"].to_numpy(dtype=bool)]
-    held_out = of_all[known & (beads["reason"] == HELD_OUT)] if "reason" in beads else of_all[:0]
-    if len(chi) == 0:
-        raise InputError("No used bead has a chi squared; choose the beads that Distil PSF wrote.")
-    flat = residual.ndim == 2
-    step = 1 if flat else max(1, residual.size // SAMPLE)
-    planes = np.asarray(residual[None] if flat else residual[::step], np.float32)
-    free = np.ones(planes.shape, bool)
-    reach = np.ceil(ELSEWHERE * widths[-2:]).astype(int)
-    # A widefield PSF spreads from a bead in any plane, so the beads of all planes are left out.
-    for y, x in np.floor(centres_of(beads)[:, -2:] + 0.5).astype(int):
-        free[
-            :,
-            max(y - reach[0], 0) : max(y + reach[0] + 1, 0),
-            max(x - reach[1], 0) : max(x + reach[1] + 1, 0),
-        ] = False
-    # Second differences hold no structure that is wider than a voxel: they tell the noise.
-    rough = (planes[..., 2:] - 2 * planes[..., 1:-1] + planes[..., :-2]) / np.sqrt(6)
-    there = free[..., 2:] & free[..., 1:-1] & free[..., :-2]
-    elsewhere = float("nan")
-    if there.any():
-        # Not their median, which is 0 where a camera's steps are coarser than its noise.
-        noise = float(np.sqrt(np.mean(rough[there].astype(np.float64) ** 2)))
-        rms = float(np.sqrt(np.mean(planes[free].astype(np.float64) ** 2)))
-        elsewhere = rms / noise if noise > 0 else float("nan")
-    common = _common(residual, beads, widths, image, psf)
-    return Structure(
-        beads=len(chi),
-        cores=float(np.sqrt(chi.mean())),
-        elsewhere=elsewhere,
-        common=common,
-        held_out=len(held_out),
-        held_out_cores=float(np.sqrt(held_out.mean())) if len(held_out) else float("nan"),
-    )
-
-
-def _common(
-    residual: NDArray[np.generic],
-    beads: pd.DataFrame,
-    widths: Floats,
-    image: NDArray[np.generic],
-    psf: NDArray[np.floating],
-) -> MeanResidual | None:
-    """Return the mean residual of the used beads, in parts of their peaks."""
-    if "amplitude" not in beads:
-        return None
-    used = beads[beads["used"].to_numpy(dtype=bool) & (beads["amplitude"] > 0).to_numpy()]
-    centres = centres_of(used)
-    inside = _inside(centres, whole(residual.shape))
-    if not inside.any():
-        return None
-    noise = noise_model(image, step=step_of(image))
-    flat = residual.ndim == 2
-    left, shown = (each[None] if flat else each for each in (residual, image))
-
-    def variance(box: tuple[slice, ...]) -> NDArray[np.float32]:
-        model = shown[box].astype(np.float32) - left[box].astype(np.float32)
-        return noise.variance(model).astype(np.float32)
-
-    places = centres[inside]
-    if flat:
-        places = np.insert(places, 0, 0.0, axis=1)
-    reach = [0] * flat + [int(n) for n in np.ceil(widths)]
-    window = [0] * flat + [n // 2 for n in psf.shape]
-    peaks = used["amplitude"].to_numpy(dtype=float)[inside] * float(psf.max() / psf.sum())
-    return mean_residual(left, variance, places, peaks, reach, window)
 
 
 def write_proof(path: str | Path, proof: Proof) -> None:

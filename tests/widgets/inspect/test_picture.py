@@ -96,6 +96,26 @@ def test_it_is_drawn_in_a_thread_and_only_the_last_that_was_asked_for(
     assert texts == ["first", "fourth"]
 
 
+def test_a_drawing_of_something_else_is_not_shown_under_the_new_name(
+    picture: Picture, waits: Any
+) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def held(figure: Figure, foreground: str) -> str:
+        begun.set()
+        assert gate.wait(60)
+        return "of the first"
+
+    texts: list[str] = []
+    picture.drawn.connect(lambda drawn: texts.append(drawn.text))
+    picture.ask(held, DARK, about="first")
+    waits(begun.is_set)
+    picture.ask(line, DARK, about="second")
+    gate.set()
+    waits(lambda: not picture.busy)
+    assert texts == ["a line"]
+
+
 def test_what_is_not_wanted_any_more_is_not_shown(picture: Picture, waits: Any) -> None:
     gate, begun = threading.Event(), threading.Event()
 

@@ -6,6 +6,7 @@ import pytest
 from napari.layers import Image
 
 from napari_psf_distiller import SimulatedBeads
+from napari_psf_distiller.widgets.viewer.viewpoint import scales_of
 
 NAME = "Inspect PSF"
 
@@ -53,8 +54,11 @@ def test_it_shows_the_psf_alone_in_3d_and_goes_back(
     middle = (np.asarray(scene.extent.world).sum(axis=0)) / 2
     np.testing.assert_allclose(camera_of(viewer).center, middle)
     assert gui.inspector.view_3d.text == "&Back from 3D"
+    scales = scales_of(viewer)
+    assert [scale.visible for scale in scales] == [True, True]
     user.clicks(gui.inspector.view_3d)
     assert state(viewer) == before
+    assert [scale.visible for scale in scales] == [False, False]
     assert look(scene) == looks
     assert gui.inspector.view_3d.text == "View in &3D"
 

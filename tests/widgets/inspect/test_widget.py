@@ -357,6 +357,14 @@ def test_an_unfinished_psf_comes_to_the_front_and_goes_when_it_is_done(
     gui.inspector.end_preview(done)
     assert (gui.inspector.tab, gui.psf.value) == ("Image", done)
     assert len(pictures(drawn(user, gui))) == 3
+    # How it went can still be looked at.
+    assert likelihood(turns(gui, "Progress")) == [3, 5, 6]
+    assert numbers(gui) == "How the PSF of the last run formed."
+    # A next run comes to the front again.
+    turns(gui, "Profiles")
+    gui.inspector.preview(psf.data, psf.scale, curve)
+    assert likelihood(drawn(user, gui)) == [3, 5]
+    assert numbers(gui) == "The PSF while it is distilled: not finished."
 
 
 def test_a_preview_without_a_psf_or_with_a_broken_one(
@@ -405,6 +413,25 @@ def test_it_saves_what_is_shown(
     if kind == "png":
         # In black on white, whatever the viewer's theme.
         assert matplotlib.image.imread(path)[0, 0] == pytest.approx([1, 1, 1, 1])
+
+
+def test_a_picture_has_the_shape_of_its_page_whatever_the_docks(
+    user: Any, psf: Image, opens: Any, turns: Any, tmp_path: Path
+) -> None:
+    gui = opens()
+    sizes: dict[str, set[Any]] = {tab: set() for tab in ("Image", "Profiles", "OTF")}
+    for number, height in enumerate((300, 700)):
+        gui.inspector.picture.setFixedSize(320, height)
+        for tab, found in sizes.items():
+            turns(gui, tab)
+            path = tmp_path / f"{tab}{number}.png"
+            gui.inspector.save_to(path)
+            user.waits(lambda: not gui.inspector.busy)
+            found.add(matplotlib.image.imread(path).shape[:2])
+    for found in sizes.values():
+        ((high, wide),) = found
+        assert wide == 1050
+        assert 0.7 < high / wide < 1.5
 
 
 def test_the_dialog_adds_the_extension_and_profiles_are_saved_as_a_table(

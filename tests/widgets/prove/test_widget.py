@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_psf_distiller import Deconvolve, SimulatedBeads
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
-from napari_psf_distiller.measure.proof import Structure, background_of, prove
+from napari_psf_distiller.measure.proof import background_of, prove
+from napari_psf_distiller.measure.structure import Structure
 from napari_psf_distiller.progress import finish
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 from napari_psf_distiller.widgets.prove.panel import structure_text

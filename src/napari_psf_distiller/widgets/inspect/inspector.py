@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -22,9 +23,8 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.inspect.maps_tab import FieldMapsTab, Mapped
 from napari_psf_distiller.widgets.inspect.picture import (
-    DOTS_PER_INCH,
     Colours,
-    Draw,
+    Drawing,
     Drawn,
     Picture,
 )
@@ -35,6 +35,7 @@ from napari_psf_distiller.widgets.inspect.shown_layers import ShownLayers
 from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
 from napari_psf_distiller.widgets.inspect.view_3d import View3D
 from napari_psf_distiller.widgets.inspect.views import (
+    FINISHED,
     UNFINISHED,
     Progress,
     draw_compared,
@@ -152,17 +153,17 @@ class Inspector:
         self.anyway.visible = False
         self._set_buttons()
         try:
-            draw = self._drawing()
+            drawing = self._drawing()
         except InputError as error:
             self.picture.show_nothing(str(error))
             self._tell(str(error))
             return
-        share = 1.0
+        share, about = 1.0, (self.tab, self._chosen("psf"))
         if self.tab == "Progress":
-            share = PREVIEW_SHARE
+            share, about = PREVIEW_SHARE, (self.tab, None)
             # Known beforehand: so that all is laid out once.
-            self.numbers.setText(UNFINISHED)
-        self.picture.ask(draw, self._colours(), share)
+            self.numbers.setText(UNFINISHED if self._in_progress else FINISHED)
+        self.picture.ask(drawing.draw, self._colours(), share, about)
 
     def preview(
         self,
@@ -188,7 +189,7 @@ class Inspector:
         gains : bool
             Whether these are gains over the start already, as those of the joint fit.
         """
-        first = self._progress is None
+        first = not self._in_progress
         sizes = None if spacing is None else tuple(float(size) for size in spacing)
         self._progress = Progress(psf, sizes, tuple(curve), gains)
         if first and self.tab != "Progress":
@@ -204,7 +205,9 @@ class Inspector:
         layer : napari.layers.Image, optional
             The finished PSF, which is then inspected.
         """
-        self._progress = None
+        if self._progress is not None:
+            # Its curve stays, for whoever asks how it went.
+            self._progress = replace(self._progress, finished=True)
         if layer is not None and layer in self._gui.psf.choices:
             self._gui.psf.value = layer
         if self.tab == "Progress":
@@ -289,12 +292,19 @@ class Inspector:
 
     # --- drawing
 
-    def _drawing(self) -> Draw:
+    @property
+    def _in_progress(self) -> bool:
+        return self._progress is not None and not self._progress.finished
+
+    def _drawing(self) -> Drawing:
         gui, tab = self._gui, self.tab
         if tab == "Progress":
             self.place.setVisible(False)
             if self._progress is None:
-                raise InputError("Nothing is being distilled; the PSF shows here while it is.")
+                raise InputError(
+                    "Nothing is being distilled; the PSF shows here while it is, and afterwards "
+                    "how it formed."
+                )
             return draw_progress(self._progress)
         looked_at = self._looked_at()
         if tab == "Maps":
@@ -422,9 +432,8 @@ class Inspector:
         if path.suffix.lower() == ".csv":
             looked_at = self._looked_at()
             return lambda: save_profiles(path, looked_at)
-        draw, size = self._drawing(), self.picture.size()
-        inches = size.width() / DOTS_PER_INCH, size.height() / DOTS_PER_INCH
-        return lambda: save_figure(path, draw, inches)
+        drawing = self._drawing()
+        return lambda: save_figure(path, drawing)
 
     def _toggle_3d(self) -> None:
         viewer, layer = self.viewer, self._chosen("psf")

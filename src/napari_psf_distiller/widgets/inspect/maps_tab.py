@@ -14,6 +14,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import FITTED_BEADS, beads_from
 from napari_psf_distiller.widgets.inspect.field_place import FieldPlace, layer_of_field
+from napari_psf_distiller.widgets.inspect.picture import Drawing
 from napari_psf_distiller.widgets.layers.field_layers import field_map_layers
 from napari_psf_distiller.widgets.layers.lineage import newest_layer, run_of
 from napari_psf_distiller.widgets.layers.source import read_image_layer
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_psf_distiller.psf.field_maps import FieldMaps
-    from napari_psf_distiller.widgets.inspect.picture import Draw
     from napari_psf_distiller.widgets.inspect.subject import Subject
 
 __all__ = ["FieldMapsTab", "Mapped"]
+
+# Inches that a map is saved on.
+MAP_PAGE = (3.5, 3.1)
 
 MAPPING = "The field is being mapped."
 ONE = (
@@ -121,7 +124,7 @@ class FieldMapsTab:
             self._mapper.ask(lambda: Mapped(subject, beads, psf.field_maps(beads=beads)))
         raise InputError(self._failure or MAPPING)
 
-    def drawing(self, mapped: Mapped, place: FieldPlace | None) -> Draw:
+    def drawing(self, mapped: Mapped, place: FieldPlace | None) -> Drawing:
         """Return what draws the map that is chosen, with a place marked."""
         name = self.choice.currentText()
 
@@ -133,7 +136,7 @@ class FieldMapsTab:
             )
             return "<br>".join(mapped.maps.sentences())
 
-        return draw
+        return Drawing(draw, lambda: MAP_PAGE)
 
     def add_layers(self, layer: Image | None, viewer: napari.viewer.Viewer | None) -> None:
         """Put the maps into the viewer, each as a layer on the bead image if that is there.

@@ -23,10 +23,13 @@ from napari_psf_distiller.widgets.running.background import Background
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Colours", "Draw", "Drawn", "Picture"]
+__all__ = ["Colours", "Draw", "Drawing", "Drawn", "Picture"]
 
 # Draws into a figure with a foreground's colour, and returns what is to be read beside it.
 Draw = Callable[["Figure", str], str]
+
+# The width and height of a page that a drawing fills, in inches.
+Page = tuple[float, float]
 
 # With it the drawings' letters are as large as the widgets' on a screen of 96 dots per inch.
 DOTS_PER_INCH = 112
@@ -44,6 +47,22 @@ class Colours:
 
     background: str
     foreground: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What can be drawn, into a window of any shape or onto a page of its own.
+
+    Attributes
+    ----------
+    draw : callable
+        Draws it.
+    page : callable
+        Returns the size of the page that it is saved on; called in a thread.
+    """
+
+    draw: Draw
+    page: Callable[[], Page]
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,7 @@ class _Request:
     draw: Draw
     colours: Colours
     share: float
+    about: object
 
 
 class Picture(QWidget):
@@ -98,6 +118,7 @@ class Picture(QWidget):
         self.sentence = ""
         self._image: QImage | None = None
         self._asked: _Request | None = None
+        self._begun: _Request | None = None
         self._waiting = False
         self._background: Background[Drawn] = Background(
             self._on_drawn, self._on_failed, broke=_ignore, ended=self._on_ended, draws=True
@@ -128,7 +149,7 @@ class Picture(QWidget):
         """Return a size that suits a dock."""
         return QSize(340, 380)
 
-    def ask(self, draw: Draw, colours: Colours, share: float = 1.0) -> None:
+    def ask(self, draw: Draw, colours: Colours, share: float = 1.0, about: object = None) -> None:
         """Have something drawn; of several that are asked for meanwhile, the last one is.
 
         Parameters
@@ -138,8 +159,10 @@ class Picture(QWidget):
         colours : Colours
         share : float
             The part of the time that drawing may take; the next one waits for so long.
+        about : object, optional
+            What is drawn: a drawing of something else that is under way is not shown any more.
         """
-        self._asked = _Request(draw, colours, share)
+        self._asked = _Request(draw, colours, share, about)
         self._waiting = True
         self._schedule()
 
@@ -151,7 +174,7 @@ class Picture(QWidget):
         sentence : str
             Said in its place: why there is none, or what to do.
         """
-        self._asked, self._waiting = None, False
+        self._asked, self._begun, self._waiting = None, None, False
         self._image = self.figure = None
         self.sentence = sentence
         self.update()
@@ -169,7 +192,7 @@ class Picture(QWidget):
         request = self._asked
         if request is None or not self._waiting or self._background.running:
             return
-        self._waiting = False
+        self._waiting, self._begun = False, request
         ratio, size = self.devicePixelRatioF(), self.size()
         self._background.ask(lambda: _drawn(request, size, ratio))
 
@@ -177,8 +200,10 @@ class Picture(QWidget):
         Background[None](_ignore, _ignore, broke=_ignore, draws=True).ask(_load)
 
     def _on_drawn(self, drawn: Drawn) -> None:
-        # One that nobody waits for any more, of a layer that is gone, is not shown.
-        if self._asked is not None:
+        # One that nobody waits for any more, of a layer that is gone or is not looked at any more,
+        # is not shown: its numbers would stand under another's name.
+        asked, begun = self._asked, self._begun
+        if asked is not None and begun is not None and begun.about == asked.about:
             self._last = drawn.seconds
             self._image, self.figure = drawn.image, drawn.figure
             self.sentence = "" if drawn.image is not None else drawn.text
@@ -189,6 +214,7 @@ class Picture(QWidget):
         self._on_drawn(Drawn(None, None, sentence, 0.0))
 
     def _on_ended(self) -> None:
+        self._begun = None
         self._rested = time.monotonic()
         self._schedule_if_waiting()
 

@@ -13,7 +13,7 @@ from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
-from napari_psf_distiller.widgets.viewer.viewpoint import fill_view_3d
+from napari_psf_distiller.widgets.viewer.viewpoint import fill_view_3d, scales_of
 
 __all__ = ["View3D"]
 
@@ -77,7 +77,7 @@ class View3D:
             self._own = layer
             self._view.add(layer)
         self._view.change(layer, **looks)
-        for overlay in (viewer.scale_bar, viewer.axes):
+        for overlay in scales_of(viewer):
             self._view.change(overlay, visible=True)
         # A PSF lies along the last three axes, whichever somebody turned to the front.
         viewer.dims.order = tuple(range(viewer.dims.ndim))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.files import write_whole
+from napari_psf_distiller.widgets.inspect.picture import Drawing, Page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from napari_psf_distiller.measure.comparison import Comparison
     from napari_psf_distiller.optics import Support
-    from napari_psf_distiller.widgets.inspect.picture import Draw
     from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
 
 __all__ = [
+    "FINISHED",
     "UNFINISHED",
     "Pair",
     "Progress",
@@ -40,11 +41,15 @@ __all__ = [
     "save_profiles",
 ]
 
-# Of a figure that is saved.
+# Of a figure that is saved; and its width and height in inches where the PSF's shape does not
+# decide them: a column of a journal's page is 3.5 wide.
 DOTS_PER_INCH = 300
+PROFILES_PAGE, OTF_PAGE, PROGRESS_PAGE = (3.5, 2.8), (3.5, 4.2), (3.5, 4.8)
 
 # What is said of a PSF in progress.
 UNFINISHED = "The PSF while it is distilled: not finished."
+# What is said of it when the run is over.
+FINISHED = "How the PSF of the last run formed."
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +64,15 @@ class Progress:
         Iteration and log-likelihood.
     gains : bool
         Whether these are gains over the start already.
+    finished : bool
+        Whether the run is over.
     """
 
     psf: NDArray[Any] | None
     spacing: tuple[float, ...] | None
     curve: tuple[tuple[int, float], ...]
     gains: bool
+    finished: bool = False
 
 
 def draw_pictures(
@@ -73,7 +81,7 @@ def draw_pictures(
     vmax: float,
     gamma: float,
     logarithmic: bool,
-) -> Draw:
+) -> Drawing:
     """Return what draws the PSF along its axes."""
 
     def draw(figure: Figure, foreground: str) -> str:
@@ -92,10 +100,16 @@ def draw_pictures(
         )
         return _numbers(subject, psf)
 
-    return draw
+    def page() -> Page:
+        from napari_psf_distiller.figures.views import views_size
+
+        subject = looked_at.evaluated()
+        return views_size(subject.psf().shape, subject.sizes)
+
+    return Drawing(draw, page)
 
 
-def draw_psf_profiles(looked_at: LookedAt, logarithmic: bool) -> Draw:
+def draw_psf_profiles(looked_at: LookedAt, logarithmic: bool) -> Drawing:
     """Return what draws the profiles through the PSF's peak."""
 
     def draw(figure: Figure, foreground: str) -> str:
@@ -115,10 +129,10 @@ def draw_psf_profiles(looked_at: LookedAt, logarithmic: bool) -> Draw:
         )
         return _numbers(subject, psf)
 
-    return draw
+    return Drawing(draw, lambda: PROFILES_PAGE)
 
 
-def draw_psf_otf(looked_at: LookedAt) -> Draw:
+def draw_psf_otf(looked_at: LookedAt) -> Drawing:
     """Return what draws the OTF, with the optics' band where they are known."""
 
     def draw(figure: Figure, foreground: str) -> str:
@@ -132,7 +146,7 @@ def draw_psf_otf(looked_at: LookedAt) -> Draw:
         )
         return text
 
-    return draw
+    return Drawing(draw, lambda: OTF_PAGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +166,7 @@ class Pair:
         return compare_psfs(first, second, subject.spacing, self.other.spacing)
 
 
-def draw_compared(pair: Pair, vmax: float, gamma: float) -> Draw:
+def draw_compared(pair: Pair, vmax: float, gamma: float) -> Drawing:
     """Return what draws two PSFs and their difference."""
 
     def draw(figure: Figure, foreground: str) -> str:
@@ -187,10 +201,15 @@ def draw_compared(pair: Pair, vmax: float, gamma: float) -> Draw:
         )
         return f"<table>{rows}</table>" + "<br>".join(map(escape, notes))
 
-    return draw
+    def page() -> Page:
+        from napari_psf_distiller.figures.comparison import comparison_size
+
+        return comparison_size(pair.comparison.first.shape, pair.looked_at.evaluated().sizes)
+
+    return Drawing(draw, page)
 
 
-def draw_progress(progress: Progress) -> Draw:
+def draw_progress(progress: Progress) -> Drawing:
     """Return what draws an unfinished PSF and the likelihood's curve."""
 
     def draw(figure: Figure, foreground: str) -> str:
@@ -199,15 +218,21 @@ def draw_progress(progress: Progress) -> Draw:
         psf = progress.psf
         sizes = progress.spacing or (1.0,) * (0 if psf is None else psf.ndim)
         figures.draw_progress(
-            figure, psf, sizes, progress.curve, gains=progress.gains, foreground=foreground
+            figure,
+            psf,
+            sizes,
+            progress.curve,
+            gains=progress.gains,
+            finished=progress.finished,
+            foreground=foreground,
         )
-        return UNFINISHED
+        return FINISHED if progress.finished else UNFINISHED
 
-    return draw
+    return Drawing(draw, lambda: PROGRESS_PAGE)
 
 
-def save_figure(path: Path, draw: Draw, inches: tuple[float, float]) -> None:
-    """Write a drawing in black on white, in the format of the path's extension.
+def save_figure(path: Path, drawing: Drawing) -> None:
+    """Write a drawing in black on white on its page, in the format of the path's extension.
 
     Raises
     ------
@@ -216,8 +241,8 @@ def save_figure(path: Path, draw: Draw, inches: tuple[float, float]) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=inches, dpi=DOTS_PER_INCH, facecolor="white")
-    draw(figure, "black")
+    figure = Figure(figsize=drawing.page(), dpi=DOTS_PER_INCH, facecolor="white")
+    drawing.draw(figure, "black")
     kind = path.suffix.lower().removeprefix(".")
     write_whole(path, lambda part: figure.savefig(part, format=kind))
 

@@ -15,7 +15,8 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.boxes import Box
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.measure.proof import Proof, Structure, spread_of, write_proof
+from napari_psf_distiller.measure.proof import Proof, spread_of, write_proof
+from napari_psf_distiller.measure.structure import Structure
 from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
@@ -41,13 +42,6 @@ FLUX = (
 SideBySide = tuple[list[LayerData], list[Range]]
 
 OVER_FIELD = "The PSF changes over the field: each bead has that of its place."
-
-# Residuals of so many times the noise are structure, not chance.
-STRUCTURE = 1.5
-
-# Beads that were held out have so many times the residuals of the used ones where the PSF does not
-# hold for them.
-HELD_OUT_RATIO = 1.1
 
 
 class Panel(QObject):
@@ -294,31 +288,12 @@ def table_text(proof: Proof) -> str:
 
 
 def structure_text(structure: Structure | None) -> str:
-    """Return in a line what is left in a residual image at the beads."""
+    """Return in rich text what is left of the beads."""
     if structure is None:
-        return "No residual image with its fitted beads: Distil PSF writes both by method joint."
-    verdict = "noise, no structure."
-    shared = "" if structure.common is None else structure.common.described()
-    if shared:
-        verdict = f"all beads share a structure, {shared}."
-    elif structure.cores > STRUCTURE:
-        verdict = "the beads differ from the model; look at the residual there."
-    elif structure.held_out_cores > HELD_OUT_RATIO * structure.cores:
-        verdict = "the PSF does not hold for the beads that it was not fitted to; use more beads."
-    elif structure.elsewhere > STRUCTURE:
-        verdict = "beads that were not found, or a background that is not flat; look there."
-    elsewhere = (
-        f", {structure.elsewhere:.2f} x elsewhere" if np.isfinite(structure.elsewhere) else ""
-    )
-    held_out = (
-        f", {structure.held_out_cores:.2f} x in those of {structure.held_out} held out"
-        if structure.held_out
-        else ""
-    )
-    return escape(
-        f"Residual: {structure.cores:.2f} x the noise in the cores of {structure.beads} beads"
-        f"{held_out}{elsewhere}: {verdict}"
-    )
+        return (
+            "The PSF could be fitted to no bead that stands alone: nothing is known of a residual."
+        )
+    return escape(structure.verdict())
 
 
 def _brightest_place(layer: Any) -> tuple[float, ...]:

@@ -17,19 +17,18 @@ from napari_psf_distiller.deconvolution.psf_on_image import psf_on_image
 from napari_psf_distiller.deconvolution.variation import PSFVariation
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import find_raw_beads_step
-from napari_psf_distiller.measure.beads import widths_of
+from napari_psf_distiller.measure.beads import PSFOfBead, widths_of
 from napari_psf_distiller.measure.proof import (
     Proof,
-    Structure,
     background_of,
     beads_in_part,
     measurable,
     prove,
-    residual_structure,
     spread_of,
 )
+from napari_psf_distiller.measure.structure import Structure, psf_structure, residual_structure
 from napari_psf_distiller.progress import Progress, Steps
-from napari_psf_distiller.recipe import Recipe
+from napari_psf_distiller.recipe import JointFit, Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw
 from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
@@ -175,8 +174,11 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     levels = level, _background_after(task, array, level)
     of_bead = None if there is None else lambda c: there.psf_at(c[-2], c[-1], c[0])
     proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing, of_bead)
+    yield Progress(STEP, 0, 1, phase="Look at what is left of them")
     structure = _structure(task, beads, widths, psf)
-    yield Progress(STEP, 1, 1, phase="Measure the beads")
+    if structure is None:
+        structure = _fitted_structure(task, raw[box], psf, counted, widths, of_bead)
+    yield Progress(STEP, 1, 1, phase="Look at what is left of them")
     least = [max(LEAST_SHOWN, n) for n in psf.shape]
     proven = Proven(
         task,
@@ -247,6 +249,7 @@ def _background_after(task: Task, array: NDArray[Any], level: float) -> float:
 def _structure(
     task: Task, beads: pd.DataFrame, widths: NDArray[np.float64], psf: NDArray[Any]
 ) -> Structure | None:
+    """Return what the fit that made this PSF left of the image, if it is there."""
     residual = task.residual
     if residual is None or "chi_squared" not in beads:
         return None
@@ -257,6 +260,36 @@ def _structure(
         return residual_structure(array, beads, widths, np.asarray(task.image.data), psf)
     except InputError:
         return None
+
+
+def _fitted_structure(
+    task: Task,
+    part: NDArray[Any],
+    psf: NDArray[Any],
+    beads: pd.DataFrame,
+    widths: NDArray[np.float64],
+    of_bead: PSFOfBead | None,
+) -> Structure | None:
+    """Return what this PSF leaves of the beads, where no fit that made it tells."""
+    try:
+        return psf_structure(
+            part,
+            psf,
+            beads,
+            widths,
+            task.image.recipe.spacing,
+            _diameter_beside(task.note, task.image.recipe),
+            of_bead,
+        )
+    except InputError:
+        return None
+
+
+def _diameter_beside(note: LayerNote | None, of_image: Recipe) -> float:
+    """Return the bead diameter that is not in a PSF already, in micrometres."""
+    recipe = of_image if note is None else note.recipe
+    # The stepwise way leaves the beads' size in the PSF.
+    return (recipe.bead_diameter or 0.0) if isinstance(recipe.distill, JointFit) else 0.0
 
 
 def _mismatches(task: Task) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import napari
 from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
-from napari.layers import Image, Layer, Points
+from napari.layers import Image, Points
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Deconvolve
@@ -17,6 +17,12 @@ from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
+from napari_psf_distiller.widgets.layers.lineage import (
+    identity,
+    newest_layer,
+    run_of,
+    was_edited,
+)
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field, note_of_psf
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
@@ -149,7 +155,7 @@ def prove_psf(
         }
         settings = Deconvolve(**FORM.taken(Deconvolve, given))
         before = _deconvolved_before(deconvolved, image, source, viewer)
-        residual = _residual_of(source, unwrapped(viewer))
+        residual = _residual_of(psf, source, unwrapped(viewer))
         return Task(
             image=source,
             psf=kernel,
@@ -188,15 +194,20 @@ def _deconvolved_before(
     return before
 
 
-def _residual_of(source: Source, viewer: "napari.viewer.Viewer") -> Image | None:
-    """Return the newest residual of a joint fit to an image."""
+def _residual_of(psf: Image, source: Source, viewer: "napari.viewer.Viewer") -> Image | None:
+    """Return the residual of the joint fit that made a PSF, if it is there and tells of it.
 
-    def fits(layer: Layer) -> bool:
-        note = own_note(layer.metadata) if isinstance(layer, Image) else None
-        return (
-            note is not None
-            and (note.step, note.part) == (StepId.DISTILL, RESIDUAL)
-            and note.origin == source.origin
-        )
-
-    return next((layer for layer in reversed(viewer.layers) if fits(layer)), None)
+    It tells of no other run's PSF, of none that was changed since, and of no other image.
+    """
+    note, run = own_note(psf.metadata), run_of(psf)
+    if note is None or run is None or was_edited(psf) or note.recipe.postprocess.background:
+        return None
+    if note.origin != source.origin:
+        return None
+    known = {identity(layer): layer for layer in viewer.layers}
+    distilled = [psf, *(known[one.layer] for one in run.inputs.values() if one.layer in known)]
+    for made in filter(None, map(run_of, distilled)):
+        residual = newest_layer(viewer.layers, StepId.DISTILL, RESIDUAL, run=made.id)
+        if isinstance(residual, Image):
+            return residual
+    return None

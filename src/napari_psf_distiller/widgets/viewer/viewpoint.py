@@ -11,7 +11,15 @@ from napari.layers import Layer
 
 from napari_psf_distiller.widgets.viewer.private import note_missing, private
 
-__all__ = ["Viewpoint", "camera_of", "fill_view", "fill_view_3d", "grid_of", "viewpoint_of"]
+__all__ = [
+    "Viewpoint",
+    "camera_of",
+    "fill_view",
+    "fill_view_3d",
+    "grid_of",
+    "scales_of",
+    "viewpoint_of",
+]
 
 # In 3D, layers take this part of the view.
 FILLED = 0.88
@@ -53,6 +61,23 @@ def camera_of(viewer: Any) -> Any:
 def grid_of(viewer: Any) -> Any:
     """Return the viewer's grid, which belongs to its canvas since napari 0.9."""
     return getattr(viewer, "canvas", viewer).grid
+
+
+def scales_of(viewer: Any) -> tuple[Any, ...]:
+    """Return a viewer's scale bar and the arrows along its axes, as far as it has them.
+
+    They belong to its canvas and its scene since napari 0.9.
+    """
+    owners = (("scale_bar", "canvas"), ("axes", "scene"))
+    found = []
+    for name, owner in owners:
+        newer = getattr(getattr(viewer, owner, None), "overlays", None)
+        overlay = getattr(viewer if newer is None else newer, name, None)
+        if overlay is None:
+            note_missing(name, "a view in 3D is without")
+        else:
+            found.append(overlay)
+    return tuple(found)
 
 
 def fill_view(viewer: napari.Viewer, layers: Sequence[Layer]) -> None:
