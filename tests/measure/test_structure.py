@@ -164,5 +164,9 @@ def test_beads_to_which_no_psf_can_be_fitted_are_told_of(beads_of_light) -> None
     with pytest.raises(InputError, match="No used bead stands alone"):
         psf_structure(field.image, field.psf, beads, widths)
     dark = np.full(field.image.shape, 100) - np.random.default_rng(0).poisson(field.image)
+    clean = np.full(field.image.shape, 100.0)
+    clean[14, 80, 80] = 200
+    with pytest.raises(InputError, match="no noise"):
+        psf_structure(clean, field.psf, beads.assign(used=True), widths)
     with pytest.raises(InputError, match="fitted to none"):
         psf_structure(dark, field.psf, beads.assign(used=True), widths)

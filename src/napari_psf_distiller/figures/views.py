@@ -177,11 +177,11 @@ def place_views(
     placed = _placed(array.shape, sizes, room, ARRANGEMENTS)
     left = (sheet.width - placed.width) / 2
     top = rims[0] + (room[1] - placed.height) / 2
-    for name, (x, y, *size) in placed.views.items():
-        place = left + x, top + y, *size
+    for name, (x, y, wide, high) in placed.views.items():
+        place = left + x, top + y, wide, high
         sheet.picture(_view(array, name, kind), place, colormap, norm)
-        if min(size) > LABELLED:
-            sheet.label(*place[:2], name)
+        if min(wide, high) > LABELLED:
+            sheet.label(left + x, top + y, name)
     return placed.scale
 
 

@@ -164,8 +164,9 @@ def _sums(values: Floats, variances: Floats, number: int) -> _Sums:
     """Return the sums of an order around each ring: (planes, waves, rings)."""
     radius, waves = _waves(values.shape, number)
 
-    def around(planes: Floats, weights: Floats) -> list[Floats]:
-        return [np.bincount(radius.ravel(), (plane * weights).ravel()) for plane in planes]
+    def around(planes: Floats, weights: Floats) -> Floats:
+        sums = [np.bincount(radius.ravel(), (plane * weights).ravel()) for plane in planes]
+        return np.array(sums, np.float64)
 
     return _Sums(
         np.array([around(values, wave) for wave in waves]).swapaxes(0, 1),
@@ -197,4 +198,4 @@ def _largest(part: Floats, spread: Floats) -> float:
     clear = np.abs(part)[part**2 > CLEAR * spread]
     if len(clear):
         return float(clear.max())
-    return float(np.sqrt(max(np.mean(part**2) - np.mean(spread), 0.0)))
+    return float(np.sqrt(max(float(np.mean(part**2) - np.mean(spread)), 0.0)))

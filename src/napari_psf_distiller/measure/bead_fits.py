@@ -27,6 +27,9 @@ REACH, KNOWN = 2.0, 3.5
 # Gauss-Newton steps; and how far one moves a centre at most, in voxels.
 STEPS, FARTHEST = 5, 1.0
 
+# No voxel's variance counts as less than this part of the largest.
+LEAST_VARIANCE = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class BeadFits:
@@ -81,7 +84,7 @@ def fit_beads(
     widths : numpy.ndarray
         Full widths at half maximum of the PSF, in voxels.
     noise : NoiseModel
-        Of the image.
+        Of the image, which has some.
     alone : numpy.ndarray, optional
         (N,), bool: the beads that are told of. The others are fitted too, for their light reaches
         far. By default all are.
@@ -121,13 +124,13 @@ def fit_beads(
         before.add_to(light, 1.0)
         if fit is None:
             continue
-        residual[fit.window] = image[fit.window] - fit.image
+        residual[fit.window] = image[fit.window].astype(np.float64) - fit.image
         expected[fit.window] = fit.image
         core = tuple(
             slice(max(int(middle - width), 0), int(middle + width) + 1)
             for middle, width in zip(np.rint(fit.place), np.ceil(widths), strict=True)
         )
-        squares = residual[core] ** 2 / noise.variance(expected[core])
+        squares = residual[core] ** 2 * _weights(noise, expected[core])
         kept.append((fit.place, fit.peak, float(squares.mean())))
     if not kept:
         raise InputError(
@@ -143,7 +146,7 @@ class _Spectrum(NamedTuple):
     """The Fourier transform of a bead at the origin, and its frequencies in cycles a voxel."""
 
     values: NDArray[np.complex128]
-    frequencies: list[Floats]
+    frequencies: tuple[Floats, ...]
     shape: tuple[int, ...]
 
     def bead(self, place: Floats, box: Box, *, slopes: bool = False) -> list[Floats]:
@@ -243,13 +246,11 @@ def _fitted(
         return None
     others = light[window].astype(np.float64)
     seen = image[window].astype(np.float64) - others
-    variance = noise.variance(seen + others)
+    weights = np.sqrt(_weights(noise, seen + others)).ravel()
     place = np.array(centre, np.float64)
     for _ in range(STEPS):
         columns = [*bead.near.bead(place, window, slopes=True), np.ones_like(seen)]
         table = np.stack([column.ravel() for column in columns], axis=1)
-        # A voxel that is said to have no noise does not decide all.
-        weights = 1 / np.sqrt(np.maximum(variance, 1e-6 * variance.max())).ravel()
         solution, *_ = np.linalg.lstsq(table * weights[:, None], seen.ravel() * weights, rcond=None)
         brightness = float(solution[0])
         if not brightness > 0:
@@ -258,13 +259,20 @@ def _fitted(
         moved = np.clip(solution[1:-1] / brightness, -FARTHEST, FARTHEST)
         fitted = (table @ solution).reshape(seen.shape)
         # The light that is expected tells the noise better than that which was seen.
-        variance = noise.variance(fitted + others)
+        weights = np.sqrt(_weights(noise, fitted + others)).ravel()
         place = place + moved
     low, high = np.array([[part.start, part.stop] for part in window]).T
     if (place < low - 0.5).any() or (place > high - 0.5).any():
         return None
     peak = brightness * float(columns[0].max())
     return _Fit(bead, place, brightness, peak, window, fitted + others)
+
+
+def _weights(noise: NoiseModel, intensity: NDArray[np.floating]) -> Floats:
+    """Return one over the noise's variance; a voxel without any does not decide all."""
+    variance = noise.variance(intensity)
+    weights: Floats = 1 / np.maximum(variance, LEAST_VARIANCE * variance.max())
+    return weights
 
 
 def _box(middle: NDArray[np.int64], half: NDArray[np.int64], shape: tuple[int, ...]) -> Box:

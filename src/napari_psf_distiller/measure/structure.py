@@ -238,18 +238,25 @@ def psf_structure(
     Raises
     ------
     InputError
-        No bead can be used, or the PSF was fitted to none.
+        No bead can be used, the PSF was fitted to none, or the image has no noise.
     """
     known = beads[inside(centres_of(beads), whole(image.shape))]
     centres = centres_of(known)
     alone = known["used"].to_numpy(dtype=bool) & isolated(centres, widths)
     if not alone.any():
-        raise InputError("No used bead stands alone here, so the PSF can be fitted to none.")
+        raise InputError(
+            "No used bead stands alone here, so it is not known what the PSF leaves of them."
+        )
     if alone.sum() > MOST_FITTED:
         middle = tuple(np.floor(centres + 0.5).astype(int).T)
         bright = np.where(alone, image[middle].astype(np.float64), -np.inf)
         alone &= bright >= np.sort(bright)[-MOST_FITTED]
     noise = noise_model(image, step=step_of(image))
+    if noise.absent:
+        raise InputError(
+            "The image has no noise, as one that was computed has none: what the PSF leaves of it "
+            "cannot be told from noise."
+        )
     fits = fit_beads(
         image,
         psf_of_bead or psf,

@@ -218,7 +218,8 @@ def test_the_region_alone_is_deconvolved_with_a_margin(
     again = user.chooses(gui, deconvolved=sharp, region=None)
     user.runs(again)
     user.waits(lambda: not gui.panel.busy)
-    assert sum("deconvolved" in layer.name for layer in viewer.layers) == 2
+    names = [layer.name for layer in viewer.layers if "deconvolved" in layer.name]
+    assert names == ["beads region deconvolved", PANES[1], PANES[3]]
     np.testing.assert_array_equal(viewer.layers["beads: deconvolved beads"].data, sharp.data)
     assert told.errors == told.warnings == []
 
@@ -285,7 +286,9 @@ def test_without_beads_it_finds_them(
 ) -> None:
     gui = proven(beads=None)
     assert "used beads measured" in gui.panel.figures.text()
-    assert "Distil PSF writes both" in gui.panel.residual_says.text()
+    # No joint fit left a residual: this PSF is fitted to the beads.
+    assert "Residual of this PSF, fitted to each bead: " in gui.panel.residual_says.text()
+    assert not gui.panel.residual.enabled
     assert told.errors == []
 
 

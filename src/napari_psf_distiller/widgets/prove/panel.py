@@ -287,13 +287,9 @@ def table_text(proof: Proof) -> str:
     )
 
 
-def structure_text(structure: Structure | None) -> str:
-    """Return in rich text what is left of the beads."""
-    if structure is None:
-        return (
-            "The PSF could be fitted to no bead that stands alone: nothing is known of a residual."
-        )
-    return escape(structure.verdict())
+def structure_text(structure: Structure | str) -> str:
+    """Return in rich text what is left of the beads, or why it is not known."""
+    return escape(structure if isinstance(structure, str) else structure.verdict())
 
 
 def _brightest_place(layer: Any) -> tuple[float, ...]:

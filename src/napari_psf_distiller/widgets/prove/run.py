@@ -93,7 +93,8 @@ class Proven:
     ----------
     task : Task
     proof : Proof
-    structure : Structure or None
+    structure : Structure or str
+        What is left of the beads, or why it is not known.
     beads : pandas.DataFrame
     raw, deconvolved : numpy.ndarray
         Of the part that was deconvolved.
@@ -109,7 +110,7 @@ class Proven:
 
     task: Task
     proof: Proof
-    structure: Structure | None
+    structure: Structure | str
     beads: pd.DataFrame
     raw: NDArray[Any]
     deconvolved: NDArray[Any]
@@ -175,9 +176,9 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     of_bead = None if there is None else lambda c: there.psf_at(c[-2], c[-1], c[0])
     proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing, of_bead)
     yield Progress(STEP, 0, 1, phase="Look at what is left of them")
-    structure = _structure(task, beads, widths, psf)
-    if structure is None:
-        structure = _fitted_structure(task, raw[box], psf, counted, widths, of_bead)
+    structure = _structure(task, beads, widths, psf) or _fitted_structure(
+        task, raw[box], psf, counted, widths, of_bead
+    )
     yield Progress(STEP, 1, 1, phase="Look at what is left of them")
     least = [max(LEAST_SHOWN, n) for n in psf.shape]
     proven = Proven(
@@ -269,8 +270,8 @@ def _fitted_structure(
     beads: pd.DataFrame,
     widths: NDArray[np.float64],
     of_bead: PSFOfBead | None,
-) -> Structure | None:
-    """Return what this PSF leaves of the beads, where no fit that made it tells."""
+) -> Structure | str:
+    """Return what this PSF leaves of the beads, where no fit that made it tells; or why not."""
     try:
         return psf_structure(
             part,
@@ -281,8 +282,8 @@ def _fitted_structure(
             _diameter_beside(task.note, task.image.recipe),
             of_bead,
         )
-    except InputError:
-        return None
+    except InputError as error:
+        return str(error)
 
 
 def _diameter_beside(note: LayerNote | None, of_image: Recipe) -> float:

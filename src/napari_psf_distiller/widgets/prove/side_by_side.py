@@ -52,7 +52,7 @@ def side_by_side(proven: Proven, box: Box) -> tuple[list[LayerData], list[Range]
     high, wide = parts[0].shape[-2:]
     size = geometry["scale"]
     gap = max(2, round(0.06 * wide)) * size[-1]
-    drawn = {"colormap": "gray", "interpolation2d": "nearest"}
+    drawn: dict[str, Any] = {"colormap": "gray", "interpolation2d": "nearest"}
     layers: list[LayerData] = []
     corners, texts = [], []
     for n, (name, part) in enumerate(zip(SHOWN, parts, strict=True)):
