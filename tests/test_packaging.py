@@ -24,6 +24,9 @@ SOURCES = sorted(
     for path in (REPOSITORY / "src" / PACKAGE).rglob(pattern)
 )
 
+# What the viewer's help shows.
+PAGES = [f"{PACKAGE}/docs/{name}.md" for name in ("datasets", "glossary", "guide", "programs")]
+
 # Run in an environment where the plugin was just installed: print where npe2 finds the manifest.
 FIND_MANIFEST = f"""
 import importlib.util
@@ -108,7 +111,7 @@ def test_sdist_is_complete(sdist: Path) -> None:
 def test_wheel_is_complete(wheel: Path) -> None:
     names = names_in_wheel(wheel)
     in_package = [name for name in names if name.startswith(f"{PACKAGE}/")]
-    assert in_package == sorted([*SOURCES, f"{PACKAGE}/napari.yaml"])
+    assert in_package == sorted([*SOURCES, f"{PACKAGE}/napari.yaml", *PAGES])
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read(f"{PACKAGE}/napari.yaml") == MANIFEST.read_bytes()
 

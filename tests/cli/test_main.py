@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_demo_writes_the_image_the_psf_and_the_report_and_says_where(demo):
     assert {path.name for path in folder.iterdir()} == {*RESULTS, *MODELLED, "beads.tif"}
     for name in (*RESULTS, *MODELLED, "beads.tif"):
         assert str(folder / name) in printed
-    assert "Device: NumPy" in printed
+    assert "Device:   NumPy" in printed
     assert (folder / "report.html").stat().st_size > 50_000
     assert psfd.read_image(folder / "beads.tif").spacing == pytest.approx((0.2, 0.08, 0.08))
 
@@ -116,7 +117,7 @@ def test_demo_compares_the_width_with_the_true_one(demo):
     )
     assert all(0 < float(error) < 20 for error in told[1::2])
     assert re.search(
-        r"^FWHM:   \d+ ± \d+, [\d.]+ ± [\d.]+, [\d.]+ ± [\d.]+ nm \(z, y, x\)$", printed, re.M
+        r"^FWHM:     \d+ ± \d+, [\d.]+ ± [\d.]+, [\d.]+ ± [\d.]+ nm \(z, y, x\)$", printed, re.M
     )
     assert warnings_in(said) == []
 
@@ -167,15 +168,15 @@ def test_distill_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     printed = capsys.readouterr()
     assert warnings_in(printed.err) == list(expected.warnings)
     lines = printed.out.splitlines()
-    assert f"Errors: {out / 'psf_error.tif'}" in lines
-    assert f"Rest:   {out / 'residual.tif'}" in lines
-    assert "Device: NumPy, float32" in lines
+    assert f"Errors:   {out / 'psf_error.tif'}" in lines
+    assert f"Residual: {out / 'residual.tif'}" in lines
+    assert "Device:   NumPy, float32" in lines
     widths = ", ".join(
         width_text(width, error, unit="")
         for width, error in zip(expected.fwhm, expected.fwhm_error, strict=True)
     )
     assert "±" in widths
-    assert f"FWHM:   {widths} nm (z, y, x)" in lines
+    assert f"FWHM:     {widths} nm (z, y, x)" in lines
     assert "sized.tif" in (out / "report.html").read_text()
 
 
@@ -191,7 +192,7 @@ def test_stepwise_gives_what_the_function_gives(field, sized, tmp_path, capsys):
     printed = capsys.readouterr()
     assert warnings_in(printed.err) == list(expected.warnings)
     widths = ", ".join(f"{1000 * width:.0f}" for width in expected.fwhm)
-    assert f"FWHM:   {widths} nm (z, y, x)" in printed.out.splitlines()
+    assert f"FWHM:     {widths} nm (z, y, x)" in printed.out.splitlines()
     assert "sized.tif" in (out / "report.html").read_text()
 
 
@@ -207,7 +208,7 @@ def test_which_beads_are_not_used_is_told(field, tmp_path, capsys):
     assert counts["border"] == 1
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
     used = f"{int(beads['used'].sum())} of {len(beads)} used"
-    line = f"Beads:  {out / 'beads.csv'} ({used}; not used: {reasons})"
+    line = f"Beads:    {out / 'beads.csv'} ({used}; not used: {reasons})"
     assert line in capsys.readouterr().out.splitlines()
 
 
@@ -733,6 +734,24 @@ def recorded(sized, tmp_path, capsys):
     assert run("distill", sized, "-o", tmp_path / "out", *STEPWISE) == 0
     capsys.readouterr()
     return tmp_path / "out" / "recipe.json"
+
+
+# What differs from one machine, or one run, to the next.
+SECONDS = re.compile(r"\d+\.\d s$", re.MULTILINE)
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def test_the_readme_shows_what_the_demonstration_prints(demo):
+    readme = Path(__file__).parents[2] / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```\n(Image: .*?)^```", text, re.MULTILINE | re.DOTALL)
+    folder, printed, _ = demo
+    made = printed.replace(str(folder), "psf-distiller-demo")
+    shown, made = (SECONDS.sub("... s", text) for text in (shown, made))
+    # Word for word; of a width the last digit may differ, as other processors round.
+    assert NUMBER.sub("0", shown) == NUMBER.sub("0", made)
+    for one, other in zip(NUMBER.findall(shown), NUMBER.findall(made), strict=True):
+        assert float(one) == pytest.approx(float(other), rel=2e-3, abs=0.11)
 
 
 def test_a_note_is_kept_with_the_psf_and_not_repeated(sized, tmp_path):

@@ -1,6 +1,7 @@
 """PSFs and images in TIFF files: what is written can be read, by others too, or is refused."""
 
 import contextlib
+import dataclasses
 import json
 import re
 import struct
@@ -16,8 +17,10 @@ from napari_psf_distiller import (
     PSF,
     DistillerWarning,
     InputError,
+    Optics,
     Recipe,
     read_image,
+    read_microscope,
     read_psf,
 )
 from napari_psf_distiller.io import is_psf_file, psf_made_with, write_image
@@ -526,3 +529,45 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, name, there
     assert list(tmp_path.iterdir()) == ([path] if there_before else [])
     if there_before:
         np.testing.assert_array_equal(read_psf(path), psf)
+
+
+@pytest.mark.parametrize(
+    "optics",
+    [
+        Optics(1.2, 0.52, 1.33),
+        Optics(1.3, 0.52, 1.515, microscope="confocal", excitation=0.488),
+        Optics(1.1, None, 1.33, microscope="two-photon", excitation=0.92),
+    ],
+)
+def test_an_ome_tiff_says_the_microscope_and_what_it_is(tmp_path, optics):
+    path, recipe = tmp_path / "psf.ome.tif", recipe_of((5, 7, 9))
+    told = dataclasses.replace(recipe, optics=optics).described(
+        image_name="beads <1>.tif", microscope='Lab "63x" & µ'
+    )
+    write_psf(path, psf_of((5, 7, 9)), spacing=SPACING, recipe=told)
+    stored = read_microscope(path)
+    assert stored.optics == optics
+    assert (stored.objective, stored.channel) == ('Lab "63x" & µ', "PSF")
+    with tifffile.TiffFile(path) as tiff:
+        root = ElementTree.fromstring(tiff.ome_metadata)
+        assert (tiff.series[0].shape, tiff.series[0].axes) == ((5, 7, 9), "ZYX")
+    image = next(one for one in root if one.tag.endswith("Image"))
+    assert image.get("Name") == "PSF from beads <1>.tif"
+    # As the schema has them in order.
+    names = [one.tag.rpartition("}")[2] for one in image]
+    assert names == ["Description", "InstrumentRef", "ObjectiveSettings", "Pixels"]
+    again = read_psf(path)
+    assert again.recipe == told
+    np.testing.assert_array_equal(again, psf_of((5, 7, 9)))
+
+
+def test_an_ome_tiff_says_nothing_of_a_microscope_that_is_not_known(tmp_path):
+    path = tmp_path / "psf.ome.tif"
+    write_psf(path, psf_of((5, 7, 9)), spacing=SPACING, recipe=recipe_of((5, 7, 9)))
+    assert read_microscope(path).values == {}
+
+
+def test_an_image_is_called_as_its_file(tmp_path):
+    write_image(tmp_path / "residual.ome.tif", psf_of((5, 7, 9)), spacing=SPACING)
+    with tifffile.TiffFile(tmp_path / "residual.ome.tif") as tiff:
+        assert ' Name="residual"' in tiff.ome_metadata

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_psf_distiller.advice import deconvolve_warnings
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.cli.options import chosen_part, with_options
-from napari_psf_distiller.cli.results_text import results_text
+from napari_psf_distiller.cli.results_text import labelled, results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
 from napari_psf_distiller.compute.host.fft import HOST_FFTS
 from napari_psf_distiller.datasets.ome_zarr import is_zarr
@@ -102,8 +102,13 @@ def demo(arguments: argparse.Namespace, outlet: Outlet) -> str:
     for warning in result.warnings:
         outlet.warn(warning)
     true = ", ".join(f"{1000 * width:.0f}" for width in fwhm(field.psf, field.spacing))
-    image_line = f"Image:  {folder / 'beads.tif'}"
-    return f"{image_line}\n{results_text(folder, result)}\nTrue:   {true} nm (the simulated PSF)"
+    return "\n".join(
+        [
+            labelled({"Image": folder / "beads.tif"}),
+            results_text(folder, result),
+            labelled({"True": f"{true} nm (the simulated PSF)"}),
+        ]
+    )
 
 
 def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:

@@ -22,7 +22,7 @@ from napari_psf_distiller.cli.bead_stacks import (
 from napari_psf_distiller.cli.commands import Outlet, compare_spacing
 from napari_psf_distiller.cli.microscope import with_microscope
 from napari_psf_distiller.cli.options import chosen_part, given, with_options
-from napari_psf_distiller.cli.results_text import results_text
+from napari_psf_distiller.cli.results_text import labelled, results_text
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.io import STACK_AXES, StackAxis
 from napari_psf_distiller.progress import Steps, finish
@@ -137,7 +137,7 @@ def _distill_each(
             f"{len(failed)} of {len(sources)} stacks gave no PSF, for the reasons above: "
             f"{', '.join(failed[:NAMED])}{more}.{written}"
         )
-    return f"PSFs:   {output}, {len(sources)} folders\nTable:  {output / TABLE_NAME}"
+    return labelled({"PSFs": f"{output}, {len(sources)} folders", "Table": output / TABLE_NAME})
 
 
 def _batch_image(

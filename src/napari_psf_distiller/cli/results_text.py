@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from napari_psf_distiller.beads import AXES
@@ -11,7 +12,10 @@ from napari_psf_distiller.results.stacks import stacks_text
 from napari_psf_distiller.theory import theory_text
 from napari_psf_distiller.wording import reasons_text, width_text
 
-__all__ = ["results_text"]
+__all__ = ["labelled", "results_text"]
+
+# Letters from the beginning of a line to the value in it: as many as the longest label has.
+WIDTH = 10
 
 
 def results_text(folder: Path, result: Result, ome: bool = False) -> str:
@@ -26,19 +30,31 @@ def results_text(folder: Path, result: Result, ome: bool = False) -> str:
     )
     used = f"{int(result.beads['used'].sum())} of {len(result.beads)} used"
     reasons = reasons_text(result.beads)
-    labels = ("Errors", "Rest", "Maps") if result.maps is not None else ("Errors", "Rest")
     theory = theory_text(result.recipe.optics, result.psf.spacing)
-    return "\n".join(
-        [
-            f"PSF:    {psf}",
-            *(f"{label + ':':<8}{path}" for label, path in zip(labels, more, strict=False)),
-            f"Report: {report}",
-            f"Recipe: {recipe}",
-            f"Beads:  {beads} ({used}{'; not used: ' * bool(reasons)}{reasons})",
-            *([f"Stacks: {stacks_text(result.stacks)}"] if result.stacks else []),
-            f"Device: {made.device if made is not None else result.recipe.device}",
-            f"Time:   {result.timings['total']:.1f} s",
-            f"FWHM:   {widths} nm ({axes})",
-            *([f"Theory: {theory}"] if theory else []),
-        ]
+    labels = ("Errors", "Residual", "Maps") if result.maps is not None else ("Errors", "Residual")
+    return labelled(
+        {
+            "PSF": psf,
+            **dict(zip(labels, more, strict=False)),
+            "Report": report,
+            "Recipe": recipe,
+            "Beads": f"{beads} ({used}{'; not used: ' * bool(reasons)}{reasons})",
+            **({"Stacks": stacks_text(result.stacks)} if result.stacks else {}),
+            "Device": made.device if made is not None else result.recipe.device,
+            "Time": f"{result.timings['total']:.1f} s",
+            "FWHM": f"{widths} nm ({axes})",
+            **({"Theory": theory} if theory else {}),
+        }
     )
+
+
+def labelled(values: Mapping[str, object]) -> str:
+    """Return values with what they are before them, a line each.
+
+    Examples
+    --------
+    >>> print(labelled({"PSF": "out/psf.tif", "Residual": "out/residual.tif"}))
+    PSF:      out/psf.tif
+    Residual: out/residual.tif
+    """
+    return "\n".join(f"{label + ':':<{WIDTH}}{value}" for label, value in values.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from napari_psf_distiller.datasets.ome_zarr import is_zarr
 from napari_psf_distiller.errors import DistillerWarning, InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.io.chosen_part import ChosenPart
+from napari_psf_distiller.io.ome_microscope import add_objective, image_description
 from napari_psf_distiller.io.psf_record import (
     FORMAT,
     StoredPSF,
@@ -49,6 +51,8 @@ __all__ = [
     "write_image",
     "write_psf",
 ]
+
+OME_ENDING = re.compile(r"\.ome\.tiff?$", re.IGNORECASE)
 
 # A private tag of the first page, from the range that TIFF leaves to everyone, holds what is no
 # text, as arrays in NumPy's own npz: programs that do not know it leave it alone.
@@ -88,7 +92,11 @@ def write_psf(path: Path, stored: StoredPSF) -> None:
         np.savez_compressed(packed, allow_pickle=False, **arrays)
         value = packed.getvalue()
         options["extratags"] = [(ARRAYS_TAG, UNDEFINED, len(value), value, True)]
+    if "ome" in options:
+        options["metadata"] |= image_description(stored.recipe)
     tifffile.imwrite(path, stored.psf, **options)
+    if "ome" in options:
+        add_objective(path, stored.recipe)
 
 
 def write_image(
@@ -124,6 +132,8 @@ def write_image(
     first = tuple(first_voxel) if first_voxel is not None and any(first_voxel) else None
     planes = array.shape[0] if array.ndim == 3 else 1
     options = tiff_options(Path(path), array.ndim, sizes, "", first, planes)
+    if "ome" in options:
+        options["metadata"]["Name"] = OME_ENDING.sub("", Path(path).name)
     write_whole(path, lambda part: tifffile.imwrite(part, array, **options))
 
 

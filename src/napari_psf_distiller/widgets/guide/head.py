@@ -9,6 +9,7 @@ from napari.layers import Image, Layer
 from napari_psf_distiller.recipe import JointFit
 from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER, OPTICS
 from napari_psf_distiller.widgets.guide.parameters import HEAD
+from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.layers.choices import is_preview
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
@@ -41,6 +42,7 @@ METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     FORM.attach(gui)
+    offer_help(gui, HEAD)
     keep_narrow(gui.image)
     button = gui.scale_button = offer_voxel_size(gui, HEAD)
     gui.scale_notice = Notice()

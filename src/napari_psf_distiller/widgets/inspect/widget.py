@@ -7,6 +7,7 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
 from napari_psf_distiller.widgets.layers.choices import choose_newest
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
@@ -18,6 +19,7 @@ __all__ = ["inspect_psf"]
 def _init(gui: FunctionGui[Any, Any]) -> None:
     inspector = Inspector(gui)
     share_dock(gui)
+    offer_help(gui, StepId.INSPECT.title)
 
     def open_on_newest() -> None:
         if gui.native.parent() is None:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, note_likelihood
+from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.layers.choices import offer_layers, unwrapped
 from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sign
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
@@ -124,6 +125,7 @@ class StepRunner:
         # Below the parameters and over the whole width; none of them is a parameter.
         for widget in (self.progress_bar, self.cancel_button, self.status):
             gui.native.layout().addWidget(widget.native)
+        offer_help(gui, title)
         gui.native.destroyed.connect(self._die)
         gui.native_parent_changed.connect(self._on_parent)
         gui.called.connect(self.start)
