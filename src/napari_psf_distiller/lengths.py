@@ -13,6 +13,8 @@ from napari_psf_distiller.errors import InputError
 
 __all__ = [
     "BEAD_DIAMETER",
+    "EMISSION",
+    "EXCITATION",
     "NUMERICAL_APERTURE",
     "PINHOLE",
     "REFRACTIVE_INDEX",
@@ -20,10 +22,26 @@ __all__ = [
     "SPACING",
     "WAVELENGTH",
     "Bound",
+    "Likely",
 ]
 
 # Units that people type instead of micrometres, and how many micrometres they are.
 OTHER_UNITS = {"nm": 1e-3, "m": 1e6, "mm": 1e3}
+
+
+class Likely(NamedTuple):
+    """What is likely meant by a figure that cannot be.
+
+    Attributes
+    ----------
+    value : float
+        In the unit that the figure should have.
+    text : str
+        As people write it, such as "520 nm".
+    """
+
+    value: float
+    text: str
 
 
 class Bound(NamedTuple):
@@ -68,23 +86,42 @@ class Bound(NamedTuple):
         unit = f" {self.unit}" if self.unit else ""
         text = f"{name} is {value:.6g}{unit}, but {self._article()} is from {self.low:g} to "
         text += f"{self.high:g}{unit}"
-        likely = self._likely(value)
-        raise InputError(f"{text}{likely}.")
+        text += self._hint(value)
+        raise InputError(text if text.endswith("?") else f"{text}.")
+
+    def likely(self, value: float) -> Likely | None:
+        """Return what is likely meant by a value that cannot be; None where it cannot be told.
+
+        Examples
+        --------
+        >>> EMISSION.likely(520)
+        Likely(value=0.52, text='520 nm')
+        >>> NUMERICAL_APERTURE.likely(145)
+        Likely(value=1.45, text='1.45')
+        """
+        if not math.isfinite(value) or value <= 0:
+            return None
+        if not self.unit:
+            # The point is easily left out: an objective says 1.45.
+            meant = (value / 10**n for n in (1, 2))
+            return next((Likely(one, f"{one:.3g}") for one in meant if self.holds(one)), None)
+        for unit, factor in OTHER_UNITS.items() if self.unit == "micrometres" else ():
+            # Without what a product of fractions has too much in its last digit.
+            meant_length = float(f"{value * factor:.15g}")
+            if self.holds(meant_length):
+                return Likely(meant_length, f"{value:.6g} {unit}")
+        return None
 
     def _article(self) -> str:
         return f"{'an' if self.what[0] in 'aeiou' else 'a'} {self.what}"
 
-    def _likely(self, value: float) -> str:
-        if not math.isfinite(value) or value <= 0:
-            return ""
-        if not self.unit:
-            # The point is easily left out: an objective says 1.45.
-            meant = next((value / 10**n for n in (1, 2) if self.holds(value / 10**n)), None)
-            return f" ({meant:.3g}?)" if meant is not None else ""
-        for unit, factor in OTHER_UNITS.items() if self.unit == "micrometres" else ():
-            if self.holds(value * factor):
-                return f"; {value:.6g} {unit} is {value * factor:.6g}"
-        return "; is it in another unit?"
+    def _hint(self, value: float) -> str:
+        """Return how the sentence about a value goes on."""
+        likely = self.likely(value)
+        if likely is not None:
+            return f"; {likely.text} is {likely.value:.6g}" if self.unit else f" ({likely.text}?)"
+        typed = self.unit and math.isfinite(value) and value > 0
+        return "; is it in another unit?" if typed else ""
 
 
 # Voxels of less than a nanometre or more than this are no microscope's.
@@ -92,6 +129,8 @@ SPACING = Bound("voxel size", 0.001, 50.0)
 
 # From the far ultraviolet to the mid-infrared.
 WAVELENGTH = Bound("wavelength", 0.1, 5.0)
+EMISSION = WAVELENGTH._replace(what="emission wavelength")
+EXCITATION = WAVELENGTH._replace(what="excitation wavelength")
 
 # Quantum dots are of some nanometres; beads larger than this are seen without a microscope.
 BEAD_DIAMETER = Bound("bead diameter", 0.001, 50.0)

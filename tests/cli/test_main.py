@@ -21,6 +21,8 @@ from scipy import ndimage
 import napari_psf_distiller as psfd
 from napari_psf_distiller import Recipe, read_psf, simulate_beads
 from napari_psf_distiller.cli.main import main
+from napari_psf_distiller.cli.options import given
+from napari_psf_distiller.cli.parser import argument_parser
 from napari_psf_distiller.compute import open_engine
 from napari_psf_distiller.deconvolution.pipeline import deconvolve_step
 from napari_psf_distiller.io import write_image
@@ -482,7 +484,7 @@ def test_what_has_finer_voxels_is_told_and_what_cannot_be_is_refused(
         (bare, ["--finer", 2], "does not say its voxel size"),
         (sized, ["--finer", 2], "a PSF without functions cannot be had on other voxels"),
         (path, ["--finer", 3], "a PSF without functions cannot be had on other voxels"),
-        (path, ["--finer", 1.5], "invalid int value"),
+        (path, ["--finer", 1.5], "'1.5' is not a whole number"),
         (path, ["--finer", 0], "Deconvolve.finer is 0"),
         (path, ["--finer", 2, "--finer-z", 99], "Deconvolve.finer_z is 99"),
     ):
@@ -545,14 +547,14 @@ WRONG: dict[str, tuple[list[Any], str]] = {
     "negative memory": (["--memory", -1], "memory is -1.0; it should be greater than 0"),
     "no memory": (["--memory", 0.00001], "allow more memory"),
     "endless memory": (["--memory", "1e300"], "memory"),
-    "memory in words": (["--memory", "much"], "invalid float"),
+    "memory in words": (["--memory", "much"], "'much' is no number"),
     "unknown FFT": (["--fft", "slow"], "invalid choice: 'slow'"),
     "another device's FFT": (["--fft", "vkfft"], "There is no FFT 'vkfft' with NumPy"),
     "unknown method": (["--method", "fast"], "invalid choice: 'fast'"),
     "total variation of 1": (["--total-variation", 1], "it should be less than 0.166"),
     "negative background": (["--background", -1], "background is -1.0"),
     "all saturated": (["--saturation", 0], "saturation of 0"),
-    "saturation that is no number": (["--saturation", "nan"], "saturation is nan"),
+    "saturation that is no number": (["--saturation", "nan"], "'nan' is no number"),
     "no mask": (["--mask", "no.tif"], "no file"),
     "mask of another shape": (["--mask", "wide.tif"], "shape (24, 64, 65)"),
     "mask of two axes": (["--mask", "flat.tif", "--saturation", 300], "shape (64, 64)"),
@@ -890,9 +892,9 @@ BAD = {
     "zero spacing": (lambda p: ["distill", p, "--spacing", 0, 0.1, 0.1], "spacing"),
     "spacing of one": (lambda p: ["distill", p, "--spacing", 0.1], "--spacing takes 3"),
     "spacing of two": (lambda p: ["distill", p, "--spacing", 0.1, 0.1], "3 axes"),
-    "spacing in words": (lambda p: ["distill", p, "--spacing", "a", 1, 1], "invalid float"),
+    "spacing in words": (lambda p: ["distill", p, "--spacing", "a", 1, 1], "'a' is no number"),
     "zero gain": (lambda p: ["distill", p, *SPACED, "--camera-gain", 0], "gain"),
-    "offset in words": (lambda p: ["distill", p, "--camera-offset", "low"], "invalid float"),
+    "offset in words": (lambda p: ["distill", p, "--camera-offset", "low"], "'low' is no number"),
     "endless saturation": (lambda p: ["distill", p, *SPACED, "--saturation", "inf"], "saturation"),
     "aperture of more than the index": (
         lambda p: [
@@ -901,7 +903,10 @@ BAD = {
         ],
         "always less than the refractive index",
     ),
-    "zero diameter": (lambda p: ["distill", p, *SPACED, "--bead-diameter", 0], "bead_diameter"),
+    "zero diameter": (
+        lambda p: ["distill", p, *SPACED, "--bead-diameter", 0],
+        "bead diameter is 0",
+    ),
     "zero iterations": (
         lambda p: ["distill", p, *SPACED, "--stepwise", "--iterations", 0],
         "iterations is 0",
@@ -1167,3 +1172,30 @@ def test_importing_the_package_leaves_ctrl_c_to_other_programs():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("emission", ["520nm", "520 nm", "0,52", ".52", "5.2e-1"])
+def test_a_length_may_have_a_unit(emission):
+    asked = ["distill", "beads.tif", "-o", "out", "--wavelength", emission]
+    arguments = argument_parser().parse_args([*asked, "--spacing", "200 nm", "0,1", "80nm"])
+    assert given(arguments, "optics")["wavelength"] == 0.52
+    assert arguments.spacing == [0.2, 0.1, 0.08]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("--wavelength", "520", "520 nm is 0.52"),
+        ("--bead-diameter", "200", "200 nm is 0.2"),
+        ("--na", "145", "(1.45?)"),
+        ("--na", "520 nm", "it has no unit"),
+        ("--refractive-index", "1.5.1", "is not one number"),
+    ],
+)
+def test_what_is_in_another_unit_is_one_sentence(option, text, words, bare, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("distill", bare, "-o", out, *SPACED, option, text) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"psf-distiller: error: argument {option}: ")
+    assert words in line
+    assert not out.exists()

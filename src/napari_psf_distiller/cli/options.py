@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import PLACES, Recipe
 from napari_psf_distiller.recipe.parameter import Declared, declared
 from napari_psf_distiller.recipe.section import Section
+from napari_psf_distiller.typed_numbers import TypedNumber
 
-__all__ = ["add_options", "add_part", "chosen_part", "given", "with_options"]
+__all__ = ["add_options", "add_part", "chosen_part", "given", "typed_as", "with_options"]
 
 # What the places of options begin with, among all arguments: then the section, then the field.
 MARK = "recipe:"
@@ -40,7 +42,12 @@ def add_options(part: argparse.ArgumentParser, section: type[Section], *fields: 
             continue
         metavar = option.metavar
         default = f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
-        keywords: dict[str, Any] = {"choices": one.choices} if one.choices else {"type": one.kind}
+        keywords: dict[str, Any] = {"type": one.kind}
+        if one.choices:
+            keywords = {"choices": one.choices}
+        elif one.kind in (int, float):
+            # A word for nothing is a field's: here the option is left out.
+            keywords = {"type": typed_as(dataclasses.replace(one.typed, name="", unset=""))}
         part.add_argument(
             option.name,
             dest=dest,
@@ -48,6 +55,19 @@ def add_options(part: argparse.ArgumentParser, section: type[Section], *fields: 
             help=option.help.replace("{default}", default),
             **keywords,
         )
+
+
+def typed_as(number: TypedNumber) -> Callable[[str], float]:
+    """Return what reads an option's number as people type it: 0.52, 0,52, or 520 nm."""
+
+    def read(text: str) -> float:
+        try:
+            value = number.read(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return int(value) if number.whole else value
+
+    return read
 
 
 def add_part(part: argparse.ArgumentParser) -> None:

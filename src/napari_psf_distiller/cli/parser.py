@@ -14,7 +14,7 @@ from napari_psf_distiller.cli.dataset import deconvolve_data, is_dataset
 from napari_psf_distiller.cli.distill import distill, replay
 from napari_psf_distiller.cli.export import add_format_options, export, formats_text
 from napari_psf_distiller.cli.maps import map_psf
-from napari_psf_distiller.cli.options import add_options, add_part, chosen_part
+from napari_psf_distiller.cli.options import add_options, add_part, chosen_part, typed_as
 from napari_psf_distiller.cli.presets import add_presets
 from napari_psf_distiller.cli.trial import region_of, try_region
 from napari_psf_distiller.errors import InputError
@@ -30,6 +30,7 @@ from napari_psf_distiller.recipe import (
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.quantities import TAILS
 from napari_psf_distiller.starting import PROGRAM
+from napari_psf_distiller.typed_numbers import MICROMETRES, TypedNumber
 
 __all__ = ["argument_parser"]
 
@@ -110,7 +111,8 @@ def _add_mask(part: argparse.ArgumentParser) -> None:
 
 def _add_spacing(part: argparse.ArgumentParser, text: str) -> None:
     """Add the option for a voxel size."""
-    part.add_argument("--spacing", type=float, nargs="+", action=_AnAxis, metavar="SIZE", help=text)
+    size = typed_as(TypedNumber("", MICROMETRES))
+    part.add_argument("--spacing", type=size, nargs="+", action=_AnAxis, metavar="SIZE", help=text)
 
 
 def _add_demo(subparsers: argparse._SubParsersAction[Parser]) -> None:
@@ -298,7 +300,7 @@ def _add_try(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     part.add_argument(
         "--iterations",
-        type=int,
+        type=typed_as(TypedNumber("", whole=True)),
         nargs="+",
         metavar="N",
         help="try these numbers of iterations beside the automatic end (default: one, and one "
@@ -306,7 +308,7 @@ def _add_try(subparsers: argparse._SubParsersAction[Parser]) -> None:
     )
     part.add_argument(
         "--total-variation",
-        type=float,
+        type=typed_as(TypedNumber("")),
         nargs="+",
         metavar="W",
         help="try these weights of the total variation too, with the first number of iterations, "

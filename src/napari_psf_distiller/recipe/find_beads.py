@@ -193,6 +193,7 @@ class Threshold(Section):
             "standard deviation.",
             minimum=0.0,
             maximum=1e9,
+            unset_word="standard deviation",
             when=("method", ("local",)),
             seldom=True,
         ),

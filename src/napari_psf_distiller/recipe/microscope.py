@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.lengths import (
+    EMISSION,
+    EXCITATION,
     NUMERICAL_APERTURE,
     PINHOLE,
     REFRACTIVE_INDEX,
     SHEET,
-    WAVELENGTH,
 )
 from napari_psf_distiller.optics import PHOTONS
 from napari_psf_distiller.recipe.parameter import Option, Parameter, declared
@@ -108,7 +109,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=2.5,
             step=0.05,
-            decimals=3,
+            bound=NUMERICAL_APERTURE,
             unset_word="not known",
             option=Option(
                 "--na",
@@ -127,7 +128,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=10.0,
             step=0.01,
-            decimals=3,
+            bound=EMISSION,
             unset_word="not known",
             option=Option("--wavelength", "of emission, in micrometres; see --na", "W"),
         ),
@@ -140,7 +141,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=4.0,
             step=0.01,
-            decimals=4,
+            bound=REFRACTIVE_INDEX,
             unset_word="not known",
             option=Option("--refractive-index", "of the immersion; see --na", "N"),
         ),
@@ -154,7 +155,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=10.0,
             step=0.01,
-            decimals=3,
+            bound=EXCITATION,
             unset_word="not known",
             when=("microscope", tuple(SCANNED)),
             must_count=True,
@@ -175,6 +176,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=50.0,
             step=0.1,
+            bound=PINHOLE,
             unset_word="not known",
             when=("microscope", WITH_PINHOLE),
             must_count=True,
@@ -193,6 +195,7 @@ class Optics(Section):
             minimum=0.0,
             maximum=1000.0,
             step=0.1,
+            bound=SHEET,
             unset_word="not known",
             when=("microscope", ("light sheet",)),
             must_count=True,
@@ -232,16 +235,10 @@ class Optics(Section):
     def __post_init__(self) -> None:
         super().__post_init__()
         aperture, index = self.numerical_aperture, self.refractive_index
-        for value, bound, name in (
-            (aperture, NUMERICAL_APERTURE, "numerical aperture"),
-            (self.wavelength, WAVELENGTH, "emission wavelength"),
-            (index, REFRACTIVE_INDEX, "refractive index"),
-            (self.excitation, WAVELENGTH, "excitation wavelength"),
-            (self.pinhole, PINHOLE, "pinhole"),
-            (self.sheet, SHEET, "light sheet's width"),
-        ):
-            if value is not None:
-                bound.check(value, f"The {name}")
+        for one in declared(type(self)):
+            value, bound = getattr(self, one.field), one.parameter.bound
+            if value is not None and bound is not None:
+                bound.check(value)
         if aperture is not None and index is not None and aperture >= index:
             raise InputError(
                 f"The numerical aperture is {aperture:g}, but it is always less than the "

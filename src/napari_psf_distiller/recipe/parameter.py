@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from napari_psf_distiller.lengths import Bound
 from napari_psf_distiller.recipe.section import Section, fields_of
+from napari_psf_distiller.typed_numbers import TypedNumber
 
 __all__ = ["Condition", "Declared", "Option", "Parameter", "declared"]
 
@@ -60,8 +62,8 @@ class Parameter:
         Follows the label, in brackets.
     minimum, maximum, step : float or None
         Of the number field in which a person types it; a recipe may have values beyond.
-    decimals : int or None
-        How many that field shows.
+    bound : Bound or None
+        From where to where its value can be at all, in that field and in a recipe.
     suffix : str
         Follows the number in that field, in the place of a unit behind the label.
     unset : str
@@ -94,7 +96,7 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     step: float | None = None
-    decimals: int | None = None
+    bound: Bound | None = None
     suffix: str = ""
     unset: str = "not set"
     unset_word: str = ""
@@ -141,8 +143,24 @@ class Declared:
     @property
     def label(self) -> str:
         """How it is called, with its unit."""
-        label, unit = self.parameter.label or self.name.replace("_", " "), self.parameter.unit
-        return f"{label} ({unit})" if unit else label
+        unit = self.parameter.unit
+        return f"{self._plain_label} ({unit})" if unit else self._plain_label
+
+    @property
+    def typed(self) -> TypedNumber:
+        """How its number is typed, for one that is a number."""
+        shown = self.parameter
+        return TypedNumber(
+            shown.bound.what if shown.bound is not None else self._plain_label,
+            shown.unit or shown.suffix.strip(),
+            whole=self.kind is int,
+            bound=shown.bound,
+            unset=shown.unset_word,
+        )
+
+    @property
+    def _plain_label(self) -> str:
+        return self.parameter.label or self.name.replace("_", " ")
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

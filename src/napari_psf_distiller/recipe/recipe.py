@@ -77,7 +77,7 @@ class Recipe(Section):
             minimum=0.0,
             maximum=100.0,
             step=0.01,
-            decimals=4,
+            bound=BEAD_DIAMETER,
             unset_word="not known",
             option=Option(
                 "--bead-diameter",

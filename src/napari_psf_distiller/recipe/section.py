@@ -12,6 +12,12 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.typed_numbers import (
+    MICROMETRES,
+    TypedNumber,
+    TypedNumberError,
+    number_text,
+)
 
 __all__ = ["Section", "fields_of", "sections_of"]
 
@@ -161,12 +167,23 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _as_number(text: str) -> str:
+    """Return how what a text says is given as a number; "" of a text that says none."""
+    try:
+        value = TypedNumber("", MICROMETRES).read(text)
+    except TypedNumberError:
+        return ""
+    return f", without quotes and unit: {number_text(value)}"
+
+
 def _sentence(where: str, error: ValidationError) -> str:
     # A union reports each member's complaint; the last is of the fullest form.
     complaint = error.errors()[-1]
     message = complaint["msg"]
     wish = "Input should be "
     text = f"it should be {message[len(wish) :]}" if message.startswith(wish) else message.lower()
+    if complaint["type"] in ("float_type", "int_type") and isinstance(complaint["input"], str):
+        text += _as_number(complaint["input"])
     inner = ".".join(str(part) for part in complaint["loc"] if isinstance(part, int))
     place = f"{where}[{inner}]" if inner else where
     return f"{place} is {shown(complaint['input'])}; {text}."
