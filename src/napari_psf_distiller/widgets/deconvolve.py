@@ -32,6 +32,7 @@ from napari_psf_distiller.widgets.layers.source import Source, read_image_layer,
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.column import AlignedLabels
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.parts.field_notes import check_typed
 from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
 from napari_psf_distiller.widgets.prove.region import moved
 from napari_psf_distiller.widgets.running.devices import (
@@ -109,6 +110,7 @@ def _offer_trial(gui: FunctionGui[Any, Any]) -> None:
         if image is None or own.psf.value is None:
             what = "an image" if image is None else "a PSF"
             raise InputError(f"No layer is chosen. Open or make {what} and choose it.")
+        check_typed(own)
         values = {name: own[name].value for name in FORM.options}
         task = read_task(viewer, image, own.psf.value, own.mask.value, values)
         return partial(trial_steps, task, choice.box(image, task.image))

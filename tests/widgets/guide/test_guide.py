@@ -495,3 +495,17 @@ def test_no_two_marks_have_the_same_shape(qapp: Any) -> None:
             )
         )
     assert len(set(shapes)) == len(State)
+
+
+def test_nothing_runs_with_another_value_than_was_typed(
+    guide: Guide, qtbot: Any, told: Any
+) -> None:
+    box = guide.head.wavelength.native
+    box.selectAll()
+    # Not left yet, as by the keys that run it.
+    qtbot.keyClicks(box.lineEdit(), "520")
+    qtbot.mouseClick(guide.run_button, Qt.MouseButton.LeftButton)
+    assert "520 nm is 0.52" in guide.head.notes.text("wavelength")
+    assert box.text() == "520"
+    assert states(guide)[2] is FAILED
+    assert "520 nm is 0.52" in told.errors[0]

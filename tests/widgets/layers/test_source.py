@@ -96,12 +96,14 @@ def source_of(**keywords: Any) -> Any:
     return read_image_layer(Image(IMAGE, **keywords))
 
 
-def test_a_voxel_size_that_is_the_layers_as_far_as_it_is_shown_changes_nothing() -> None:
+def test_a_voxel_size_that_is_the_layers_as_it_is_shown_changes_nothing() -> None:
     source = source_of(scale=(0.2, 1 / 30, 0.0723456), units=MICROMETRES)
-    assert with_voxel_size(source, (0.2, 0.03333, 0.07235)) is source
+    assert with_voxel_size(source, (0.2, 0.0333333333333333, 0.0723456)) is source
     assert with_voxel_size(source, (0, 0, 0)) is source
-    changed = with_voxel_size(source, (0.3, 0.03333, 0.07235))
+    changed = with_voxel_size(source, (0.3, 0.0333333333333333, 0.0723456))
     assert changed.recipe.spacing == (0.3, 1 / 30, 0.0723456)
+    typed = with_voxel_size(source, (0.2, 0.03333, 0.0723456))
+    assert typed.recipe.spacing == (0.2, 0.03333, 0.0723456)
 
 
 @pytest.mark.parametrize("sizes", [(0, 0.1, 0.1), (0.2, 0.1, 0), (-0.2, 0.1, 0.1)])

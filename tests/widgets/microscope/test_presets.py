@@ -150,7 +150,7 @@ def test_choosing_one_fills_in_the_fields(guide: Guide, row: PresetRow) -> None:
     assert guide.head.microscope.value == "widefield"
     assert guide.head.excitation.value == 0
     assert guide.steps[StepId.DISTILL].gui.camera_offset.value == 0
-    assert guide.microscope.fields.optics() == Optics(1.2, 0.524, 1.33)
+    assert guide.microscope.fields.optics() == Optics(1.2, 0.5236, 1.33)
     assert not row.changed
 
 

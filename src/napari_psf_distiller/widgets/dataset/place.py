@@ -1,15 +1,19 @@
 """Which part of a data set is tried: its position, time and channel, and the region there."""
 
 from napari.layers import Shapes
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
 
 from napari_psf_distiller.deconvolution.datasets.survey import Survey
+from napari_psf_distiller.typed_numbers import TypedNumber
 from napari_psf_distiller.widgets.dataset.run import Place
 from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerChoice
 from napari_psf_distiller.widgets.prove.region import drawn_in
 from napari_psf_distiller.widgets.trial.region import DETAIL, MIDDLE
+from napari_psf_distiller.widgets.viewer.number_fields import NumberBox
 
 __all__ = ["PlaceChoice"]
+
+TIME = TypedNumber("t", whole=True)
 
 REGION_TOOLTIP = (
     "Which part of the stack is tried: where it has the most bright detail in focus, in the middle "
@@ -30,7 +34,7 @@ class PlaceChoice(QWidget):
     def __init__(self, find_viewer: FindViewer) -> None:
         super().__init__()
         self._names: tuple[str, ...] = ()
-        self.position, self.channel, self.time = QComboBox(), QComboBox(), QSpinBox()
+        self.position, self.channel, self.time = QComboBox(), QComboBox(), NumberBox(TIME)
         self.region = LayerChoice(find_viewer, Shapes, (DETAIL, MIDDLE))
         self.region.setAccessibleName("region")
         grid = QGridLayout(self)
@@ -53,7 +57,7 @@ class PlaceChoice(QWidget):
             )
             choice.setMinimumContentsLength(6)
         self.time.setPrefix("t ")
-        self.time.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.time.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)
 
     def show_survey(self, found: Survey) -> None:
         """Offer what a data set has."""
@@ -75,13 +79,16 @@ class PlaceChoice(QWidget):
         Raises
         ------
         InputError
-            The shapes layer of the region is gone or empty.
+            The shapes layer of the region is gone or empty, or there is no such time.
         """
+        self.time.interpretText()
+        if self.time.problem is not None:
+            raise self.time.problem
         drawn = self.region.layer()
         channel = max(self.channel.currentIndex(), 0)
         return Place(
             max(self.position.currentIndex(), 0),
-            self.time.value(),
+            round(self.time.value()),
             # So it is found in an image that has the channels in another order.
             self._names[channel] if self._names else channel,
             drawn_in(drawn) if isinstance(drawn, Shapes) else self.region.fixed,

@@ -14,6 +14,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
+from napari_psf_distiller.typed_numbers import TypedNumber
 from napari_psf_distiller.widgets.dataset.panel import CANCELLING, TITLE, DatasetPanel
 from napari_psf_distiller.widgets.dataset.run import (
     DatasetTask,
@@ -23,7 +24,8 @@ from napari_psf_distiller.widgets.dataset.run import (
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS
 from napari_psf_distiller.widgets.parts.column import AlignedLabels
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
-from napari_psf_distiller.widgets.parts.form import Form, name_zero
+from napari_psf_distiller.widgets.parts.field_notes import check_typed
+from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.devices import (
     COMPUTING,
     DEVICE_OPTIONS,
@@ -33,6 +35,7 @@ from napari_psf_distiller.widgets.running.job import Job
 from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.trial.part import TrialPart, one_at_a_time
 from napari_psf_distiller.widgets.trial.shown import ShownTrial
+from napari_psf_distiller.widgets.viewer.number_fields import NumberField
 
 __all__ = ["deconvolve_dataset"]
 
@@ -72,8 +75,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     gui.min_width = 420
     FORM.attach(gui)
     AlignedLabels(gui)
-    name_zero(gui.workers, "as many as fit")
-    gui.workers.native.setDecimals(0)
     gui.scheduler.native.setPlaceholderText("this machine")
     panel = gui.panel = DatasetPanel(gui)
     gui.psfs.bind(lambda _: panel.psfs)
@@ -83,6 +84,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     def read() -> Callable[[], Steps[ShownTrial]]:
         own = weakly()
         assert own is not None
+        check_typed(own)
         task = read_task({widget.name: getattr(widget, "value", None) for widget in own})
         return partial(dataset_trial_steps, task, panel.place.read())
 
@@ -124,7 +126,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     voxel_size=VOXEL_SIZE_OPTIONS
     | {"tooltip": "z, y, x; 0 takes what the data say. For planes z does not count."},
     workers={
-        "widget_type": "FloatSpinBox",
+        "widget_type": NumberField,
+        "typed": TypedNumber("workers", whole=True, unset="as many as fit"),
         "min": 0,
         "max": 1024,
         "step": 1,
@@ -144,7 +147,7 @@ def deconvolve_dataset(
     output: Path | None = None,
     voxel_size: tuple[float, float, float] = (0.0, 0.0, 0.0),
     overwrite: bool = False,
-    workers: float = 0,
+    workers: int = 0,
     scheduler: str = "",
     **parameters: Any,
 ) -> Job[DatasetTask]:
@@ -194,6 +197,6 @@ def read_task(values: Mapping[str, Any]) -> DatasetTask:
         values["psfs"].names,
         recipe,
         values["scheduler"].strip() or None,
-        int(values["workers"]) or None,
+        values["workers"] or None,
         values["overwrite"],
     )

@@ -65,6 +65,7 @@ class Chain:
         self._given: Layer | None = None
         for step in steps.values():
             if step.runner is not None:
+                step.runner.asking.append(head)
                 step.runner.started.connect(self.changed.emit)
                 step.runner.ended.connect(lambda ending, step=step: self._on_end(step, ending))
 

@@ -18,6 +18,7 @@ from napari_psf_distiller.widgets.layers.voxel_size import (
     differs,
     offer_voxel_size,
 )
+from napari_psf_distiller.widgets.parts.field_notes import FieldNotes
 from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
 from napari_psf_distiller.widgets.parts.notice import Notice
 
@@ -43,6 +44,7 @@ METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
 def _init(gui: FunctionGui[Any, Any]) -> None:
     FORM.attach(gui)
     offer_help(gui, HEAD)
+    gui.notes = FieldNotes(gui)
     keep_narrow(gui.image)
     button = gui.scale_button = offer_voxel_size(gui, HEAD)
     gui.scale_notice = Notice()

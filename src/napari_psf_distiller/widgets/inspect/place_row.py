@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, QSize
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QCheckBox,
-    QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -18,7 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_psf_distiller.typed_numbers import MICROMETRES, TypedNumber
 from napari_psf_distiller.widgets.inspect.field_place import FieldPlace
+from napari_psf_distiller.widgets.viewer.number_fields import NumberBox
 
 if TYPE_CHECKING:
     from napari_psf_distiller.psf.field import PSFField
@@ -87,7 +89,7 @@ class PlaceRow(QWidget):
         What is to be known of it.
     mean : QPushButton
         Back to the mean.
-    y_field, x_field : QDoubleSpinBox
+    y_field, x_field : NumberBox
         In micrometres.
     follow : QCheckBox
         Whether the place is where the cursor is.
@@ -101,7 +103,9 @@ class PlaceRow(QWidget):
         self._under_cursor: FieldPlace | None = None
         self.said, self.note = StillLine(), QLabel()
         self.mean = QPushButton("M&ean")
-        self.y_field, self.x_field = QDoubleSpinBox(), QDoubleSpinBox()
+        self.y_field, self.x_field = (
+            NumberBox(TypedNumber(name, MICROMETRES), " µm") for name in "yx"
+        )
         self.follow = QCheckBox("follow the &cursor")
         self._build()
         self.setVisible(False)
@@ -137,7 +141,7 @@ class PlaceRow(QWidget):
             ):
                 with QSignalBlocker(box):
                     box.setSingleStep(rows * pixel / 20)
-                    box.setValue((rows - 1) * pixel / 2)
+                    box.setValue(round((rows - 1) * pixel / 2, DIGITS))
         if field is None:
             self.follow.setChecked(False)
         self._tell()
@@ -189,13 +193,11 @@ class PlaceRow(QWidget):
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         for name, box in (("y", self.y_field), ("x", self.x_field)):
-            box.setDecimals(DIGITS)
-            # What is beyond the image is told; a field that takes no such digits makes another
-            # number of them.
+            # What is beyond the image is told.
             box.setRange(-FARTHEST, FARTHEST)
-            box.setSuffix(" µm")
             box.setKeyboardTracking(False)
-            box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+            box.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)
+            box.problem_changed.connect(partial(self._on_problem, box))
             box.setAccessibleName(f"{name} of the place")
             box.setToolTip(
                 f"{name} of the place in the bead image, from its first voxel. Press Enter to "
@@ -221,9 +223,16 @@ class PlaceRow(QWidget):
     def _on_mean(self) -> None:
         self.choose(None)
 
+    def _on_problem(self, box: NumberBox) -> None:
+        """Say why what was typed is no place."""
+        if box.problem is not None:
+            self._note(str(box.problem))
+        else:
+            self._tell()
+
     def _on_typed(self) -> None:
         field = self._field
-        if field is None:
+        if field is None or any(box.problem for box in (self.y_field, self.x_field)):
             return
         height, width = field.pixel
         place = FieldPlace(self.y_field.value() / height, self.x_field.value() / width)
@@ -258,8 +267,11 @@ class PlaceRow(QWidget):
             # To paint them takes longer than the cursor takes to move on.
             fields = (self.y_field, self.x_field)
             for box, value, pixel in zip(fields, place, field.pixel, strict=True):
-                with QSignalBlocker(box):
-                    box.setValue(value * pixel)
+                shown = round(value * pixel, DIGITS)
+                # What was typed stays, with all its digits.
+                if round(box.value(), DIGITS) != shown:
+                    with QSignalBlocker(box):
+                        box.setValue(shown)
         self._note("" if field.is_covered(*place) else BEYOND)
 
     def _note(self, text: str) -> None:

@@ -5,6 +5,7 @@ recipe, and the geometry that a new layer on the same voxels is drawn with.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,8 +51,8 @@ __all__ = [
     "with_voxel_size",
 ]
 
-# Digits after the point that a voxel size in micrometres is shown with.
-VOXEL_SIZE_DIGITS = 5
+# Voxel sizes that differ by less than this part were computed from the same one, in other units.
+SAME_VOXEL_SIZE = 1e-9
 
 # Of an image that no step of ours made. To check a recipe anew takes milliseconds, and a layer is
 # read whenever a slider moves.
@@ -253,7 +254,7 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     source : Source
     sizes : sequence of float
         z, y, x; of a 2D image y and x count. All 0 is none given: the layer's stays, and so does
-        any that is the layer's as far as it is shown.
+        any that is the layer's.
 
     Raises
     ------
@@ -264,7 +265,7 @@ def with_voxel_size(source: Source, sizes: Sequence[float]) -> Source:
     given = tuple(float(size) for size in sizes)[-ndim:]
     known = source.recipe.spacing or (0.0,) * ndim
     given = tuple(
-        old if abs(new - old) < 0.51 * 10.0**-VOXEL_SIZE_DIGITS else new
+        old if math.isclose(new, old, rel_tol=SAME_VOXEL_SIZE) else new
         for new, old in zip(given, known, strict=True)
     )
     if not any(given) or given == known:

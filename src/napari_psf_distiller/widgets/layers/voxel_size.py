@@ -17,6 +17,8 @@ from qtpy.QtWidgets import QAbstractSpinBox
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.lengths import SPACING
+from napari_psf_distiller.typed_numbers import MICROMETRES, TypedNumber
 from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.geometry import (
@@ -30,7 +32,6 @@ from napari_psf_distiller.widgets.layers.note import Drawn, own_note
 from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 from napari_psf_distiller.widgets.layers.region import axes_of_space, place_shown, show_place
 from napari_psf_distiller.widgets.layers.source import (
-    VOXEL_SIZE_DIGITS,
     Source,
     check_image_layer,
     read_image_layer,
@@ -39,6 +40,7 @@ from napari_psf_distiller.widgets.layers.source import (
     with_voxel_size,
 )
 from napari_psf_distiller.widgets.parts.docks import when_docked
+from napari_psf_distiller.widgets.viewer.number_fields import NumberField
 
 __all__ = [
     "VOXEL_SIZE_OPTIONS",
@@ -53,7 +55,13 @@ VOXEL_SIZE_OPTIONS: dict[str, Any] = {
     "label": "voxel size (µm)",
     "tooltip": "z, y, x; taken from the layer's scale. Correct it if the file did not say: all "
     "that is computed uses it. 0 is unknown. For a 2D image z does not count.",
-    "options": {"min": 0.0, "max": 1e4, "step": 0.001},
+    "options": {
+        "widget_type": NumberField,
+        "typed": TypedNumber("voxel size", MICROMETRES, bound=SPACING, unset="unknown"),
+        "min": 0.0,
+        "max": 1e4,
+        "step": 0.001,
+    },
 }
 
 
@@ -73,7 +81,6 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
         Below the voxel size.
     """
     for size in gui.voxel_size:
-        size.native.setDecimals(VOXEL_SIZE_DIGITS)
         # A size is typed, not stepped to; without the buttons its digits fit into a narrow dock.
         size.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
 

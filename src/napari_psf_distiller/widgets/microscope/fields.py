@@ -1,5 +1,6 @@
 """The fields that a widget, or several, have for a microscope."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,9 @@ from napari_psf_distiller.recipe.parameter import Declared, declared
 from napari_psf_distiller.widgets.microscope.marks import FileMarks
 
 __all__ = ["MicroscopeFields"]
+
+# Figures that differ by less than this part were typed, or computed, from the same one.
+SAME_FIGURE = 1e-9
 
 
 class MicroscopeFields:
@@ -201,7 +205,7 @@ def _set(widget: Any, value: Any) -> None:
 
 
 def _shows(widget: Any, value: Any) -> bool:
-    """Return whether a field shows a value, as far as its digits go."""
+    """Return whether a field shows a value."""
     if not isinstance(value, float):
         return bool(widget.value == value)
-    return bool(abs(widget.value - value) < 0.51 * 10.0 ** -widget.native.decimals())
+    return math.isclose(widget.value, value, rel_tol=SAME_FIGURE)

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from magicgui import magic_factory
-from magicgui.widgets import ComboBox, FloatSpinBox, FunctionGui
+from magicgui.widgets import ComboBox, FunctionGui
 from qtpy.QtWidgets import QComboBox
 
 from napari_psf_distiller.recipe import PLACES, Recipe
 from napari_psf_distiller.recipe.parameter import Condition, Declared
 from napari_psf_distiller.recipe.section import Section
+from napari_psf_distiller.widgets.viewer.number_fields import NumberField
 
-__all__ = ["Form", "form_of", "keep_narrow", "name_zero"]
+__all__ = ["Form", "form_of", "keep_narrow"]
 
 S = TypeVar("S", bound=Section)
 
@@ -62,7 +63,7 @@ class Form:
             self._conditions.setdefault(name, []).append(condition)
         more = options or {}
         self.options: dict[str, Any] = {
-            name: _options_of(one) | dict(more.get(name, {})) for name, one in self._asked.items()
+            name: _options_of(one, more.get(name, {})) for name, one in self._asked.items()
         }
 
     @property
@@ -131,17 +132,8 @@ class Form:
         return filled
 
     def attach(self, gui: FunctionGui[Any, Any]) -> None:
-        """Let a widget show words for 0, and only those of its parameters that count."""
+        """Let a widget show only those of its parameters that count."""
         gui.form = self
-        for name, one in self._asked.items():
-            shown = one.parameter
-            if shown.unset_word:
-                name_zero(gui[name], shown.unset_word, shown.suffix)
-            if shown.decimals is not None:
-                gui[name].native.setDecimals(shown.decimals)
-            elif _named_whole_number(one):
-                gui[name].native.setDecimals(0)
-
         asked = {widget.name for widget in gui}
         depending = [name for name, found in self._conditions.items() if found and name in asked]
 
@@ -204,12 +196,6 @@ class Form:
         return found
 
 
-def name_zero(box: FloatSpinBox, name: str, unit: str = "") -> None:
-    """Let a number box that begins at 0 show a word instead of it, and else a unit."""
-    box.native.setSpecialValueText(name)
-    box.native.setSuffix(unit)
-
-
 def keep_narrow(choice: ComboBox) -> None:
     """Let a combo box be narrower than its choices: names of layers and devices may be long."""
     choice.native.setSizeAdjustPolicy(
@@ -229,24 +215,16 @@ def _annotation_of(one: Declared) -> Any:
         return tuple[one.kind, one.kind, one.kind]  # type: ignore[name-defined]
     if one.choices:
         return Literal[one.choices]
-    return float if _named_whole_number(one) else one.kind
+    return one.kind
 
 
-def _options_of(one: Declared) -> dict[str, Any]:
+def _options_of(one: Declared, more: Mapping[str, Any]) -> dict[str, Any]:
     shown = one.parameter
-    limits = {"min": shown.minimum, "max": shown.maximum, "step": shown.step}
-    limits = {name: value for name, value in limits.items() if value is not None}
     options: dict[str, Any] = {"label": one.label, "tooltip": shown.tooltip}
-    if one.per_axis:
-        return options | {"options": limits}
-    if _named_whole_number(one):
-        options["widget_type"] = "FloatSpinBox"
-    return options | limits
-
-
-def _named_whole_number(one: Declared) -> bool:
-    """Return whether it is a whole number whose 0 has a word.
-
-    Of magicgui's number boxes only the one for fractions can show a word.
-    """
-    return one.kind is int and bool(one.parameter.unset_word)
+    if one.choices or one.kind not in (int, float):
+        return options | dict(more)
+    number: dict[str, Any] = {"min": shown.minimum, "max": shown.maximum, "step": shown.step}
+    number = {name: value for name, value in number.items() if value is not None}
+    if "widget_type" not in more:
+        number |= {"widget_type": NumberField, "typed": one.typed, "suffix": shown.suffix}
+    return options | ({"options": number} if one.per_axis else number) | dict(more)

@@ -3,11 +3,14 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-__all__ = ["Notice"]
+__all__ = ["LINK", "Notice"]
 
 # What must be done has the colour of what is out of date; both show on both themes.
 STYLE = "QLabel {{ border-left: 4px solid {}; padding: 2px 2px 2px 6px; }}"
 TO_DO, TO_KNOW = "#e69f00", "#56b4e9"
+
+# Something to press in a sentence, in a colour that shows on both themes.
+LINK = '<a href="{href}" style="color:#2a88c8">{text}</a>'
 
 
 class Notice(QLabel):
@@ -17,6 +20,7 @@ class Notice(QLabel):
         super().__init__()
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.RichText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
         self.setVisible(False)
 
     def say(self, text: str, to_do: bool = False) -> None:

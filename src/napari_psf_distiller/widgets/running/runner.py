@@ -21,6 +21,7 @@ from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sig
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, RunNote
 from napari_psf_distiller.widgets.layers.record import is_edited
+from napari_psf_distiller.widgets.parts.field_notes import FieldNotes, check_typed
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
@@ -67,6 +68,8 @@ class StepRunner:
         Shows what the run is making, and becomes the last of its layers.
     hindrance : callable
         Returns what must end before a run may start, such as ``"The trial"``; "" is nothing.
+    asking : list of FunctionGui
+        The widgets of which no field may have anything in it that cannot be used.
     """
 
     started = Signal()
@@ -106,6 +109,8 @@ class StepRunner:
         self._worked = self._adding = False
         self.stand_in: Layer | None = None
         self.hindrance: Callable[[], str] = str
+        self.asking = [gui]
+        gui.notes = FieldNotes(gui)
         # Whether it told of a preview, and what it still has to tell.
         self._previewed = False
         self._untold: Progress | None = None
@@ -162,6 +167,8 @@ class StepRunner:
             self._end()
             return
         try:
+            for gui in self.asking:
+                check_typed(gui)
             task = job.read()
         except InputError as error:
             self._tell_failure(str(error))

@@ -1,7 +1,6 @@
 """Thresholding that follows the hand: histogram, overlay and number of objects while it moves."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -42,6 +41,9 @@ PLACING = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
 
 # Milliseconds until a slider of the viewer rests, and until the hand on a threshold does.
 REST, HAND_RESTS = 100, 300
+
+# Digits of a level that the hand sets, and the least one, as 0 stands for another.
+HAND_DIGITS, LEAST_OFFSET = 5, 1e-12
 
 
 @dataclasses.dataclass
@@ -160,7 +162,7 @@ class ThresholdPreview:
         gui = self._gui
         if gui.method.value == "local":
             # 0 stands for the usual one.
-            gui.offset.value = max(level, 10.0 ** -gui.offset.native.decimals())
+            gui.offset.value = max(float(f"{level:.{HAND_DIGITS}g}"), LEAST_OFFSET)
             return
         if gui.method.value != "manual":
             self._level = level
@@ -292,9 +294,6 @@ class ThresholdPreview:
         if basis.offset is None:
             with self._gui.changed.blocked(), self._gui.value.changed.blocked():
                 self._gui.value.set_range(scale.low, scale.high)
-        else:
-            digits = 4 - math.floor(math.log10(scale.high - scale.low))
-            self._gui.offset.native.setDecimals(min(max(digits, 2), 12))
         self._update()
 
     def _on_level(self, result: tuple[Basis, str, float]) -> None:
