@@ -420,7 +420,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     assert user.runs(user.chooses(gui, window=(0.0, 0.0, 0.0), refractive_index=0.5)) == []
     for layer in (good, outside, empty):
         viewer.layers.remove(layer)
-    assert user.runs(gui) == []
+    assert user.runs(user.chooses(gui, refractive_index=0.0)) == []
     expected = (
         "1 of 2 bead centres lie outside the image",
         "is empty: there is no bead in it",

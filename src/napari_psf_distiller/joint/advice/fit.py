@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,15 +26,12 @@ from napari_psf_distiller.joint.misfit.negative_light import negative_light
 from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.joint.voxel_phases import MIN_PHASE_COVERAGE
 from napari_psf_distiller.measure.widths import fwhm
-from napari_psf_distiller.optics import Band, support_of
+from napari_psf_distiller.odd_figures import undersampled_axes
+from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.theory import seen_band
 
 __all__ = ["joint_warnings"]
-
-# Twice the highest frequency times the voxel size: 1 is Nyquist's limit, near which there is hardly
-# anything to be lost.
-MAX_NYQUIST_RATIO = 1.05
 
 # Beads of a larger diameter than this, in widths of their image, leave the PSF to guesswork. Of
 # smaller ones its errors tell what is not known.
@@ -69,7 +65,7 @@ def joint_warnings(
     seen = seen_band(recipe.optics)
     # The PSF's own grid is as fine as the beads' places can tell.
     grid = fit.state.basis.grid_spacing[-len(spacing) :]
-    coarse = [] if seen is None else _undersampled_axes(seen, grid)
+    coarse = [] if seen is None else undersampled_axes(seen, grid)
     covered = dict(zip(AXES, fit.misfit.phase_coverage, strict=True))
     unresolved = [
         axis
@@ -89,7 +85,7 @@ def joint_warnings(
     contradicted = support_warnings(fit, support, recipe.optics)
     if not reordered and not contradicted:
         # Between large voxels a width is a guess.
-        unsure = [] if seen is None else _undersampled_axes(seen, spacing)
+        unsure = [] if seen is None else undersampled_axes(seen, spacing)
         ratios = theory_ratios(fit, spacing, recipe.optics, unsure)
         # What the optics forbid, and what else makes a PSF narrow or wide, is told already.
         forbidden = forbidding and finer_detail(fit.misfit, undersampled=bool(coarse))
@@ -247,14 +243,4 @@ def _chi_squared_warnings(fit: JointFitResult) -> list[str]:
         f"The beads differ from the model by {np.sqrt(median):.1f} times the noise that the "
         "image's dark part shows (median): they are not alike, the PSF changes across the "
         "image, or the image was denoised. Look at the residual image; use the raw image."
-    ]
-
-
-def _undersampled_axes(band: Band, spacing: Sequence[float]) -> list[str]:
-    """Return the axes along which voxels are too large for a band; infinite is not known."""
-    bands = (band.axial, band.lateral, band.lateral)[-len(spacing) :]
-    return [
-        axis
-        for axis, size, highest in zip(AXES[-len(spacing) :], spacing, bands, strict=True)
-        if MAX_NYQUIST_RATIO < 2 * highest * size < math.inf
     ]

@@ -7,6 +7,7 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.recipe import JointFit, Optics
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.widgets.microscope.fields import MicroscopeFields
+from napari_psf_distiller.widgets.microscope.oddities import Oddities
 from napari_psf_distiller.widgets.microscope.presets import PresetRow
 from napari_psf_distiller.widgets.microscope.stored import FileMicroscope
 from napari_psf_distiller.widgets.parts.column import row_of, tab_through
@@ -29,11 +30,13 @@ class MicroscopePart:
     fields : MicroscopeFields
     presets : PresetRow
     file : FileMicroscope
+    oddities : Oddities
     """
 
     def __init__(self, gui: FunctionGui[Any, Any], *others: FunctionGui[Any, Any]) -> None:
         self.fields = MicroscopeFields(gui, *others)
         self.file = FileMicroscope(gui, self.fields)
+        self.oddities = Oddities(gui, self.fields)
         self.presets = PresetRow(gui, self.fields, self.file.fill)
         optics = [gui[one.name] for one in declared(Optics) if hasattr(gui, one.name)]
         last = optics[-1]
@@ -55,3 +58,4 @@ class MicroscopePart:
         # The stepwise way knows nothing of a microscope.
         self.presets.show(method == JointFit.tag())
         self.file.show(method == JointFit.tag())
+        self.oddities.show(method == JointFit.tag())
