@@ -1,6 +1,7 @@
 """What is built and installed is complete, above all the manifest that npe2 looks for."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -20,7 +21,7 @@ REPOSITORY = Path(__file__).parent.parent
 MANIFEST = REPOSITORY / "napari.yaml"
 SOURCES = sorted(
     path.relative_to(REPOSITORY / "src").as_posix()
-    for pattern in ("*.py", "*.cl", "py.typed")
+    for pattern in ("*.py", "*.cl", "py.typed", "*.svg")
     for path in (REPOSITORY / "src" / PACKAGE).rglob(pattern)
 )
 
@@ -114,6 +115,18 @@ def test_wheel_is_complete(wheel: Path) -> None:
     assert in_package == sorted([*SOURCES, f"{PACKAGE}/napari.yaml", *PAGES])
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read(f"{PACKAGE}/napari.yaml") == MANIFEST.read_bytes()
+
+
+def test_no_link_of_the_description_is_dead(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
+        _, _, description = archive.read(name).decode().partition("\n\n")
+    assert description.startswith("# napari-psf-distiller")
+    headings = re.findall(r"^#+ (.+)$", description, re.MULTILINE)
+    anchors = {f"#{heading.lower().replace(' ', '-')}" for heading in headings}
+    links = re.findall(r"\]\(([^)]*)\)", description)
+    assert links
+    assert [one for one in links if one not in anchors and not one.startswith("https://")] == []
 
 
 @pytest.mark.slow

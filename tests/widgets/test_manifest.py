@@ -1,4 +1,5 @@
 import importlib
+import importlib.resources
 import itertools
 
 import napari
@@ -7,6 +8,7 @@ from app_model.types import MenuItem
 from magicgui.widgets import FunctionGui
 from napari._app_model import get_app_model
 from npe2.manifest import PluginManifest
+from qtpy.QtGui import QImage
 
 from napari_psf_distiller.steps import StepId
 
@@ -90,3 +92,23 @@ def test_a_menu_entry_opens_its_widget(viewer: napari.Viewer) -> None:
     get_app_model().commands.execute_command(f"{PLUGIN}.find_beads").result()
     (gui,) = viewer.window.dock_widgets.values()
     assert gui.call_button.text == "Find beads"
+
+
+def test_the_palette_of_commands_offers_what_runs(
+    viewer: napari.Viewer, manifest: PluginManifest
+) -> None:
+    menus = get_app_model().menus
+    items = menus.get_menu(menus.COMMAND_PALETTE_ID)
+    ours = [
+        item for item in items if isinstance(item, MenuItem) and item.command.id.startswith(PLUGIN)
+    ]
+    offered = {item.command.id for item in ours if item.when is None or item.when.eval({})}
+    parts = manifest.contributions
+    with_a_path = {one.command for one in (*(parts.readers or ()), *(parts.writers or ()))}
+    assert offered == {command.id for command in parts.commands or ()} - with_a_path
+
+
+def test_the_plugin_has_an_icon(manifest: PluginManifest) -> None:
+    package, name = str(manifest.icon).split(":")
+    picture = QImage.fromData(importlib.resources.files(package).joinpath(name).read_bytes())
+    assert picture.width() == picture.height() > 0
