@@ -1,10 +1,14 @@
-"""Figures in words."""
+"""Figures in words, and the words that people read."""
 
+import ast
 import math
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import napari_psf_distiller
 from napari_psf_distiller.wording import reasons_text, width_text, widths_text
 
 
@@ -43,3 +47,40 @@ def test_reasons_are_counted():
     beads = pd.DataFrame({"used": [not reason for reason in reasons], "reason": reasons})
     assert reasons_text(beads) == "2 border, 1 dim"
     assert reasons_text(beads[beads["used"]]) == ""
+
+
+# Words that puzzle a reader, and what they were meant to say.
+PUZZLING = {
+    r"\b[Mm]ends?\b": "set right, correct",
+    r"(?<!original )\bnotebook\b(?! this program grew from)": "the original notebook",
+    r"^So (many|much)\b": "how many, this many",
+    r"; not used\.": "and not used",
+    r"^Rest\b": "residual",
+}
+
+PACKAGE = Path(napari_psf_distiller.__file__).parent
+
+
+def shown_strings(path: Path) -> list[str]:
+    """All strings of a module of more than one word, but those that explain the code."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in alone
+        and " " in node.value.strip()
+    ]
+
+
+@pytest.mark.parametrize("word", PUZZLING)
+def test_people_read_no_word_that_puzzles(word):
+    found = [
+        f"{path.name}: {text}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for text in shown_strings(path)
+        if re.search(word, text)
+    ]
+    assert found == [], f"say {PUZZLING[word]}"

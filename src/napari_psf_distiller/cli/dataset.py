@@ -56,7 +56,7 @@ def deconvolve_data(arguments: argparse.Namespace, outlet: Outlet) -> str:
         more = f", and {len(others)} more" if others else ""
         raise DistillerError(
             f"{len(done.failed)} of {done.regions + done.skipped + len(done.failed)} regions could "
-            f"not be done: {first}{more}. The others are written: mend that and start again."
+            f"not be done: {first}{more}. The others are written: correct that and start again."
         )
     for warning in done.warnings:
         outlet.warn(warning)

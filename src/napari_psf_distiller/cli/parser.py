@@ -235,7 +235,7 @@ def _add_deconvolve(subparsers: argparse._SubParsersAction[Parser]) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="of a data set: so many processes of this machine (default: as many as it has "
+        help="of a data set: how many processes of this machine (default: as many as it has "
         "processors, and memory for)",
     )
     part.add_argument(
@@ -363,7 +363,7 @@ def _add_export(subparsers: argparse._SubParsersAction[Parser]) -> None:
         nargs="+",
         action=_AnAxis,
         metavar="N",
-        help="evaluate the PSF on so many voxels, Z Y X or Y X (default: what covers its extent)",
+        help="evaluate the PSF on this many voxels, Z Y X or Y X (default: what covers its extent)",
     )
     part.add_argument(
         "--interpolate",
@@ -406,7 +406,7 @@ def _add_maps(subparsers: argparse._SubParsersAction[Parser]) -> None:
         type=int,
         default=9,
         metavar="N",
-        help="so many places along y and along x (default: %(default)s)",
+        help="how many places along y and along x (default: %(default)s)",
     )
     part.add_argument(
         "--overwrite", action="store_true", help="replace files that are there already"

@@ -90,8 +90,8 @@ class Deconvolve(Section):
     method: Annotated[
         Literal["accelerated", "plain"],
         Parameter(
-            tooltip="Accelerated, 20 iterations get as far as 200 plain ones; plain is the "
-            "notebook's.",
+            tooltip="Accelerated, 20 iterations get as far as 200 plain ones; plain is that "
+            "of the original notebook.",
             seldom=True,
             option=Option(
                 "--method",

@@ -80,8 +80,8 @@ class JointFit(Section):
         int | None,
         Field(ge=0, le=12),
         Parameter(
-            tooltip="The PSF's parts that turn up to so many times about its axis are fitted; 0 is "
-            "a rotationally symmetric PSF.",
+            tooltip="The PSF's parts that turn up to this many times about its axis are fitted; 0 "
+            "is a rotationally symmetric PSF.",
             unset="as the image asks for",
             in_viewer=False,
         ),
@@ -131,8 +131,8 @@ class JointFit(Section):
     most_iterations: Annotated[
         Iterations,
         Parameter(
-            tooltip="The fit ends after about so many at the latest, and says so; most images take "
-            "7 to 20. Few give a first look, more than 80 help where it was ended too early.",
+            tooltip="The fit ends after about this many at the latest, and says so; most images "
+            "take 7 to 20. Few give a first look, more than 80 help where it was ended too early.",
             minimum=1,
             maximum=100_000,
             seldom=True,
@@ -160,7 +160,7 @@ class RichardsonLucy(Section):
     iterations: Annotated[
         Iterations,
         Parameter(
-            tooltip="Of Richardson-Lucy; 30 from a flat start, 300 in the notebook.",
+            tooltip="Of Richardson-Lucy; 30 from a flat start. The original notebook did 300.",
             minimum=0,
             maximum=100_000,
             option=Option(
@@ -180,14 +180,16 @@ class RichardsonLucy(Section):
     start: Annotated[
         Literal["flat", "image"],
         Parameter(
-            tooltip="The first estimate: flat gives a smoother PSF, the image is the notebook's.",
+            tooltip="The first estimate: flat gives a smoother PSF; the original notebook began "
+            "with the image.",
             seldom=True,
         ),
     ] = "flat"
     placement: Annotated[
         Literal["nearest", "truncate"],
         Parameter(
-            tooltip="How a fractional centre becomes a voxel; the notebook truncates.",
+            tooltip="How a fractional centre becomes a voxel: the nearest one, or with the "
+            "fraction cut off (truncate), as in the original notebook.",
             seldom=True,
         ),
     ] = "nearest"
@@ -231,7 +233,7 @@ class PostProcess(Section):
         Field(ge=0, lt=1, allow_inf_nan=False),
         Parameter(
             label="background / maximum",
-            tooltip="This fraction of the maximum is subtracted; 0.002 in the notebook.",
+            tooltip="This fraction of the maximum is subtracted; 0.002 in the original notebook.",
             minimum=0.0,
             maximum=0.999,
             step=0.001,

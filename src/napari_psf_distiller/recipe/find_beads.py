@@ -53,14 +53,15 @@ class Preprocess(Section):
         Literal["local", "mean", "constant", "none"],
         Parameter(
             tooltip="What is subtracted: a local background (rolling ball), a factor times the "
-            "mean as in the notebook, a constant, or nothing."
+            "mean as in the original notebook, a constant, or nothing."
         ),
     ] = "local"
     factor: Annotated[
         Factor,
         Parameter(
             label="factor x mean",
-            tooltip="So many times the image's mean are subtracted; 1.25 in the notebook.",
+            tooltip="The image's mean is multiplied by this and subtracted; the original notebook "
+            "had 1.25.",
             minimum=0.0,
             maximum=100.0,
             step=0.05,
@@ -89,8 +90,8 @@ class Preprocess(Section):
     noise_margin: Annotated[
         Factor,
         Parameter(
-            tooltip="So many standard deviations of the noise are left in, so that the clipping "
-            "does not bias the background; a good value is 2.",
+            tooltip="How many standard deviations of the noise are left in, so that clipping at 0 "
+            "does not bias the background; 2 is a good value.",
             minimum=0.0,
             maximum=20.0,
             when=("background", ("local",)),
@@ -223,8 +224,8 @@ class MatchedFilter(Section):
         Field(ge=3, le=1e6, allow_inf_nan=False),
         Parameter(
             unit="x noise",
-            tooltip="A bead stands out by so many standard deviations of the noise; 7 is a good "
-            "value, 5 finds dimmer beads, 20 only bright ones.",
+            tooltip="How many standard deviations of the noise a bead must stand out by; 7 is a "
+            "good value, 5 finds dimmer beads, 20 only bright ones.",
             minimum=3.0,
             maximum=1e3,
             step=0.5,
@@ -255,19 +256,24 @@ class ThresholdedObjects(Section):
     centre: Annotated[
         Literal["weighted", "centroid"],
         Parameter(
-            tooltip="Centroid of an object's voxels, plain as in the notebook or weighted by the "
-            "image, which is finer.",
+            tooltip="Centroid of an object's voxels, plain as in the original notebook, or "
+            "weighted by the image, which is finer.",
             seldom=True,
         ),
     ] = "weighted"
     min_voxels: Annotated[
         Count,
-        Parameter(tooltip="Smaller objects are noise; not used.", minimum=1, maximum=10**9),
+        Parameter(
+            tooltip="Objects of fewer voxels are taken for noise, and not used.",
+            minimum=1,
+            maximum=10**9,
+        ),
     ] = 4
     max_voxels: Annotated[
         Count | None,
         Parameter(
-            tooltip="Larger objects are clumps; not used. 0 is no limit.",
+            tooltip="Objects of more voxels are taken for clumps of beads, and not used. 0 is no "
+            "limit.",
             minimum=0,
             maximum=10**9,
         ),
@@ -276,7 +282,8 @@ class ThresholdedObjects(Section):
         tuple[Margin, ...] | None,
         Parameter(
             unit="µm",
-            tooltip="z, y, x: beads nearer to the border are cut off; not used. 0 uses all.",
+            tooltip="z, y, x: beads nearer to the border than this are cut off by it, and not "
+            "used. 0 uses all.",
             minimum=0.0,
             maximum=1e4,
             step=0.1,

@@ -96,9 +96,9 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     call_button=TITLE,
     image={
         "label": "image",
-        "tooltip": "An image layer of fluorescent beads, 2D or 3D: for matched as it was measured, "
-        "for threshold the one that Preprocess beads wrote. Of a time series or of channels, the "
-        "one that the viewer shows.",
+        "tooltip": "An image layer of fluorescent beads, 2D or 3D: the raw image for the method "
+        "matched, and for threshold the one that Preprocess beads wrote. Of a time series "
+        "or of channels, the one that the viewer shows.",
     },
     mask={
         "label": "threshold",

@@ -167,8 +167,8 @@ class DatasetPanel(QObject):
             self.failures.setPlainText("\n".join(done.failed))
             self.failures.setVisible(True)
             self.kept.say(
-                "Some regions could not be done; the others are written. Mend what the list says, "
-                "and press Deconvolve data set again: only what failed is done."
+                "Some regions could not be done; the others are written. Correct what the list "
+                "says, and press Deconvolve data set again: only what failed is done."
             )
         self._set_open()
 

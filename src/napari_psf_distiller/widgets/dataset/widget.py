@@ -131,7 +131,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "min": 0,
         "max": 1024,
         "step": 1,
-        "tooltip": "So many processes of this machine; 0 is as many as it has processors, and "
+        "tooltip": "How many processes of this machine; 0 is as many as it has processors, and "
         "memory for.",
     },
     scheduler={

@@ -128,8 +128,8 @@ def _offer_microscope(gui: FunctionGui[Any, Any]) -> None:
     call_button="Distil",
     image={
         "label": "image",
-        "tooltip": "The image layer that the beads were found in: for joint as it was measured, "
-        "for richardson-lucy the one that Preprocess beads wrote.",
+        "tooltip": "The image layer that the beads were found in: the raw image for the method "
+        "joint, and for richardson-lucy the one that Preprocess beads wrote.",
     },
     beads={"tooltip": "The points layer of the beads: delete, move or add points before."},
     others={
@@ -152,7 +152,7 @@ def _offer_microscope(gui: FunctionGui[Any, Any]) -> None:
     method={
         "tooltip": "Joint fits the PSF, the beads' places and brightness, and the background to "
         "the raw image, and tells their errors; richardson-lucy deconvolves the preprocessed image "
-        "with its beads, as the notebook does."
+        "with its beads, as the original notebook did."
     },
     live={
         "text": "follow edits of the fitted beads",

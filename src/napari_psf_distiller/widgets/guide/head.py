@@ -27,7 +27,8 @@ __all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
 # What to do where the image's layer does not have the voxel size that is given, or none at all.
 DIFFERS = (
     "The steps compute with this voxel size. The layers are drawn with the image's own scale, so "
-    "the viewer's scale bar and 3D view are not in µm; <i>Set as the layer's scale</i> mends it."
+    "the viewer's scale bar and 3D view are not in µm; <i>Set as the layer's scale</i> sets them "
+    "right."
 )
 MISSING = "The layer says no voxel size. Type it in above."
 
@@ -54,7 +55,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
 
 def show_scale_notice(gui: FunctionGui[Any, Any]) -> None:
-    """Say so if the image's layer has not the voxel size given, below the button that mends it."""
+    """Say so if the image's layer has not the voxel size given, below the button that sets it."""
     layer, text = gui.image.value, ""
     missing = layer is not None and voxel_size_of(layer) is None
     if differs(layer, gui.voxel_size.value):
@@ -81,8 +82,8 @@ def is_bead_image(layer: Layer) -> bool:
     method={
         "choices": METHODS,
         "tooltip": "Joint fits the PSF, the beads and the background to the raw image, which is "
-        "best in most cases. Stepwise preprocesses, thresholds and deconvolves, as the notebook "
-        "does.",
+        "best in most cases. Stepwise preprocesses, thresholds and deconvolves, as the "
+        "original notebook did.",
     },
 )
 def asked_once(
