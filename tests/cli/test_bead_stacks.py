@@ -9,6 +9,7 @@ from ome_files import write_ome
 from zarr_files import write_zarr
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.batch.run import batch_steps
 from napari_psf_distiller.cli.bead_stacks import (
     microscope_warnings,
     read_stacks,
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
 def test_a_folder_gives_one_psf_and_can_be_replayed(folder, tmp_path, capsys):
     output = tmp_path / "psf"
     assert main(["distill", str(folder), "-o", str(output), *OPTIONS]) == 0
-    assert "Stacks: 2 of 2 used" in capsys.readouterr().out
+    assert "Stacks:   2 of 2 used" in capsys.readouterr().out
     made = psfd.Recipe.load(output / "recipe.json").provenance
     assert made.stacks == ("a.tif", "b.tif")
     assert "a.tif and 1 other" in (output / "report.html").read_text()
@@ -146,6 +147,19 @@ def test_a_stack_of_each_gives_a_psf_and_one_without_beads_is_told(times, tmp_pa
     assert table["psf"].iloc[0] == "times-time0/psf.tif"
     assert table["error"].iloc[1].startswith("No bead was found")
     assert psfd.read_psf(output / "times-time0" / "psf.tif").ndim == 3
+
+
+def test_an_interrupted_batch_says_what_it_leaves(folder, tmp_path, capsys, monkeypatch):
+    def interrupted(images, done):
+        yield from batch_steps(images[:1], done)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_psf_distiller.cli.distill.batch_steps", interrupted)
+    output = tmp_path / "psfs"
+    assert main(["distill", str(folder), "--each", "-o", str(output), *OPTIONS]) == 130
+    said = capsys.readouterr().err
+    assert f"interrupted; the PSFs of 1 of 2 stacks are in {output}." in said
+    assert sorted(path.name for path in output.iterdir()) == ["a", "psfs.csv"]
 
 
 @pytest.mark.parametrize(

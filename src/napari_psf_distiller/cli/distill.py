@@ -122,8 +122,12 @@ def _distill_each(
             for source, name in zip(sources, names, strict=True)
         ]
         finish(batch_steps(images, tell), outlet.progress)
+    except BaseException as end:
+        kept = sum(not row.error for row in rows)
+        if kept:
+            end.add_note(f"the PSFs of {kept} of {len(sources)} stacks are in {output}.")
+        raise
     finally:
-        # What is done is told of, also when the rest is interrupted.
         done = [row for row in rows if not row.error]
         if done:
             write_batch_table(output, rows)
@@ -131,7 +135,11 @@ def _distill_each(
             output.rmdir()
     failed = [row.image for row in rows if row.error]
     if failed:
-        written = f" The PSFs of the other {len(done)} are in {output}." if done else ""
+        written = (
+            f" The PSFs of the other {len(done)} are in {output}, and {TABLE_NAME} lists all."
+            if done
+            else ""
+        )
         more = f", and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         raise DistillerError(
             f"{len(failed)} of {len(sources)} stacks gave no PSF, for the reasons above: "
