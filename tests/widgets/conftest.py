@@ -278,6 +278,12 @@ def recipe_of() -> Callable[[Layer], Recipe]:
 
 
 @pytest.fixture
+def warnings_of() -> Callable[[Layer], tuple[str, ...]]:
+    """What the run that made a layer warned of, as the step's widget shows it."""
+    return lambda layer: layer.metadata[METADATA_KEY].run.warnings
+
+
+@pytest.fixture
 def assert_made_from() -> Callable[..., None]:
     """Check that a layer lies as its source does, and says what it was made from."""
 

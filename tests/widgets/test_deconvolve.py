@@ -75,6 +75,7 @@ def test_a_2d_image_smaller_than_its_psf_works_with_a_warning(
     add_small: Callable[..., Image],
     recipe_of: Any,
     assert_made_from: Any,
+    warnings_of: Any,
     told: Any,
 ) -> None:
     psf = add_small("psf")
@@ -86,7 +87,7 @@ def test_a_2d_image_smaller_than_its_psf_works_with_a_warning(
     np.testing.assert_array_equal(
         layer.data, finish(deconvolve_step(source.data, psf.data, recipe_of(layer))).array
     )
-    (warning,) = told.warnings
+    (warning,) = warnings_of(layer)
     assert "The PSF is larger than the image (24 > 16 along y, 28 > 20 along x)" in warning
     assert told.errors == []
 
@@ -278,8 +279,8 @@ def test_what_the_result_warns_of_is_told(
     gui = user.opens(NAME, image=blurred, psf=psf, device="numpy")
     assert len(user.runs(gui)) == 1
     assert "(automatic)" in gui.runner.status.value
-    (warning,) = (text for text in told.warnings if "when to stop" in text)
-    assert warning.startswith("Deconvolve: The image has ")
+    (warning,) = (text for text in gui.runner.display.warnings if "when to stop" in text)
+    assert warning.startswith("The image has ")
 
 
 @pytest.mark.parametrize("kind", ["labels", "image"])

@@ -71,12 +71,13 @@ def test_a_2d_psf_without_a_voxel_size(
 
 
 def test_a_crop_larger_than_the_image_works_with_a_warning(
-    user: Any, distilled: Image, told: Any
+    user: Any, distilled: Image, told: Any, warnings_of: Any
 ) -> None:
     layer = user.makes(NAME, image=distilled, crop=(51, 21, 21))
     assert layer.data.shape == (distilled.data.shape[0], 21, 21)
-    (warning,) = told.warnings
-    assert warning.startswith("Post-process PSF: The PSF asked for is larger than the image (51 > ")
+    (warning,) = warnings_of(layer)
+    assert told.warnings == ["Post-process PSF: a warning, below its button."]
+    assert warning.startswith("The PSF asked for is larger than the image (51 > ")
     assert told.errors == []
 
 

@@ -101,7 +101,7 @@ def test_a_2d_field(viewer: napari.Viewer, walk: Callable[..., list[Any]], recip
 
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
 def test_the_joint_way_by_clicks_is_the_pipelines(
-    user: Any, viewer: napari.Viewer, bead_layer: Image, recipe_of: Any, told: Any
+    user: Any, viewer: napari.Viewer, bead_layer: Image, recipe_of: Any, warnings_of: Any, told: Any
 ) -> None:
     before = bead_layer.data.copy()
     found = user.makes("Find beads", image=bead_layer)
@@ -120,7 +120,7 @@ def test_the_joint_way_by_clicks_is_the_pipelines(
     assert list(fitted.features["used"]) == list(result.beads["used"])
     np.testing.assert_allclose(residual.data, result.residual, atol=0.1)
     assert recipe.provenance == result.recipe.provenance
-    assert told.warnings == [f"Distil PSF: {warning}" for warning in result.warnings]
+    assert warnings_of(distilled) == result.warnings
     assert psf.data.sum() == pytest.approx(1, abs=1e-5)
     assert psf.data.min() >= 0
     # Nothing happened to the user's own layer.
@@ -157,10 +157,12 @@ def test_each_step_starts_from_what_the_step_before_wrote(user: Any, bead_layer:
     assert gui.method.value == "richardson-lucy"
 
 
-def test_a_raw_image_is_distilled_with_a_warning(user: Any, bead_layer: Image, told: Any) -> None:
+def test_a_raw_image_is_distilled_with_a_warning(
+    user: Any, bead_layer: Image, warnings_of: Any
+) -> None:
     preprocessed = user.makes("Preprocess beads", image=bead_layer)
     mask = user.makes("Threshold", image=preprocessed)
     beads = user.makes("Find beads", image=preprocessed, mask=mask, method="threshold")
     settings = {"method": "richardson-lucy", "iterations": 1}
-    user.makes("Distil PSF", image=bead_layer, beads=beads, **settings)
-    assert "was not preprocessed" in told.warnings[-1]
+    distilled = user.makes("Distil PSF", image=bead_layer, beads=beads, **settings)
+    assert "was not preprocessed" in warnings_of(distilled)[-1]

@@ -118,13 +118,13 @@ def test_the_raw_2d_image(
 
 
 def test_a_preprocessed_image_is_no_raw_one(
-    user: Any, preprocessed: Image, recipe_of: Any, told: Any
+    user: Any, preprocessed: Image, recipe_of: Any, warnings_of: Any
 ) -> None:
     layer = user.makes(NAME, image=preprocessed, method="matched")
-    assert told.warnings == [
-        "Find beads: The image 'beads preprocessed' was preprocessed: its noise and background are "
-        "not the camera's any more, and the matched filter needs them. Choose the raw image."
-    ]
+    assert warnings_of(layer) == (
+        "The image 'beads preprocessed' was preprocessed: its noise and background are not the "
+        "camera's any more, and the matched filter needs them. Choose the raw image.",
+    )
     recipe = recipe_of(layer)
     assert recipe.provenance.by_hand == ("preprocess",)
     # The record is still of the image that all began with.

@@ -151,7 +151,7 @@ def test_a_psf_of_other_voxels_is_interpolated_if_that_is_chosen(
     opened.interpolate.value = True
     user.runs(opened)
     assert opened.runner.status.value.startswith("done: ")
-    assert any("The PSF was interpolated" in one for one in told.warnings)
+    assert any("The PSF was interpolated" in one for one in opened.runner.display.warnings)
 
 
 def test_a_stack_needs_one_along_z(user: Any, opened: Any) -> None:

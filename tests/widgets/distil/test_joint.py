@@ -88,9 +88,7 @@ def test_it_writes_psf_fitted_beads_and_residual(
     assert "±" in text
     assert gui.runner.status.value == f"done: 8 of 8 beads used; FWHM {text}, on NumPy"
     assert told.errors == []
-    assert told.warnings == [
-        f"Distil PSF: {warning}" for warning in joint_warnings(expected, recipe.spacing, recipe)
-    ]
+    assert gui.runner.display.warnings == joint_warnings(expected, recipe.spacing, recipe)
     # The user's own layers are as they were.
     np.testing.assert_array_equal(beads.data, points)
     pd.testing.assert_frame_equal(beads.features, features)
@@ -386,8 +384,9 @@ def test_what_the_user_should_know_is_told(
     beads.data = beads.data[:4]
     told.forget()
     settings = QUICK | {"bead_diameter": 0.0, "numerical_aperture": 1.2, "wavelength": 0.52}
-    psf = user.runs(user.opens(NAME, image=clean, beads=beads, **settings))[-1]
-    text = "\n".join(told.warnings)
+    gui = user.opens(NAME, image=clean, beads=beads, **settings)
+    psf = user.runs(gui)[-1]
+    text = "\n".join(gui.runner.display.warnings)
     for sentence in (
         "of 4 beads could be used: the PSF is noisy",
         "The beads' diameter is not given",

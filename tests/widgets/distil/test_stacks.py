@@ -145,4 +145,5 @@ def test_a_further_stack_without_beads_is_left_out_and_said(
         "beads distilled",
     ]
     assert "1 of 2 stacks used (beads: 8 of 8 beads; dark: left out)" in gui.runner.status.value
-    assert any("dark: it was left out. No bead was found" in text for text in told.warnings)
+    warnings = gui.runner.display.warnings
+    assert any("dark: it was left out. No bead was found" in text for text in warnings)

@@ -126,7 +126,8 @@ def test_fft_memory_and_warnings(
     assert (recipe.fft, recipe.memory) == ("scipy", 2.0)
     assert "FFT scipy" in recipe.provenance.device
     assert layer.metadata[METADATA_KEY].iterations == 3
-    assert "Distil PSF: It went otherwise." in told.warnings
+    assert "It went otherwise." in gui.runner.display.warnings
+    assert "Distil PSF: 2 warnings, below its button." in told.warnings
 
 
 # --- beads edited by hand

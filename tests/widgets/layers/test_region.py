@@ -272,7 +272,9 @@ def test_beads_of_another_time_are_warned_of(
     shows(viewer, t=1)
     names = [layer.name for layer in user.runs(gui)]
     assert names[-1] == "movie [t=1] distilled"
-    assert any("'movie [t=0] beads' was made at t 0" in warning for warning in told.warnings)
+    assert any(
+        "'movie [t=0] beads' was made at t 0" in warning for warning in gui.runner.display.warnings
+    )
 
 
 def test_of_a_dask_array_only_the_chunks_needed_are_computed(viewer: napari.Viewer) -> None:

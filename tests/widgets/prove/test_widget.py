@@ -384,7 +384,8 @@ def test_a_result_of_unknown_origin_is_warned_of(
         units=bead_layer.units,
     )
     gui = proven(deconvolved=other)
-    (warning,) = told.warnings
+    (warning,) = gui.runner.display.warnings
+    assert told.warnings == ["Prove PSF: a warning, below its button."]
     assert "It is not known that 'other' was deconvolved from 'beads'" in warning
     kept = gui.panel.proven.proof.flux_kept
     beads = pd.DataFrame(field.centres, columns=list("zyx")).assign(used=True)

@@ -22,6 +22,7 @@ from napari_psf_distiller.widgets.distil.joint import TITLE, JointRun, joint_out
 from napari_psf_distiller.widgets.distil.live_psf import LivePSF
 from napari_psf_distiller.widgets.layers.choices import unwrapped
 from napari_psf_distiller.widgets.layers.lineage import rewrite, run_of
+from napari_psf_distiller.widgets.layers.note import RunNote
 from napari_psf_distiller.widgets.layers.record import marked_by_hand
 from napari_psf_distiller.widgets.layers.source import placed_now
 from napari_psf_distiller.widgets.running.background import Background
@@ -141,7 +142,7 @@ class LiveFit:
         except InputError as error:
             self._tell_failure(str(error))
             return
-        self._runner.status.value = "fitting the edited beads"
+        self._runner.display.say("fitting the edited beads")
         self._background.ask(partial(_refitted, self._run, beads.table))
 
     def _are_there(self) -> bool:
@@ -167,10 +168,11 @@ class LiveFit:
         self._updating = True
         try:
             for layer, (data, keywords, _) in zip(self._layers, outcome.layers, strict=True):
-                rewrite(layer, data, keywords, run_of(layer))
+                rewrite(layer, data, keywords, _refitted_run(run_of(layer), outcome))
         finally:
             self._updating = False
-        self._runner.status.value = outcome.message
+        self._runner.display.say(outcome.message)
+        self._runner.display.warn(outcome.warnings)
         self._follow_psf()
         self.fitted.emit()
 
@@ -183,8 +185,15 @@ class LiveFit:
             self._settled()
 
     def _tell_failure(self, message: str) -> None:
-        self._runner.status.value = f"not done: {message}"
+        self._runner.display.say(f"not done: {message}", failed=True)
         show_error(f"{TITLE}: {message}")
+
+
+def _refitted_run(run: RunNote | None, outcome: Outcome) -> RunNote | None:
+    """Return the record of a run whose layers say something else now."""
+    if run is None:
+        return None
+    return dataclasses.replace(run, warnings=outcome.warnings, message=outcome.message)
 
 
 def _refitted(run: JointRun, beads: pd.DataFrame) -> Steps[tuple[JointRun, Outcome]]:

@@ -24,6 +24,7 @@ __all__ = [
     "input_of",
     "inputs_of",
     "is_copy",
+    "layers_of",
     "newest_layer",
     "parameters_of",
     "record_run",
@@ -137,6 +138,15 @@ def _counting(gui: FunctionGui[Any, Any]) -> list[Any]:
 def inputs_of(gui: FunctionGui[Any, Any]) -> dict[str, InputNote]:
     """Return what a run of a step widget would note of the layers that are chosen in it."""
     return _notes_of(_layers_among(_counting(gui)), gui.viewer.value)
+
+
+def layers_of(gui: FunctionGui[Any, Any]) -> dict[str, tuple[str, str]]:
+    """Return which layers are chosen in a step widget, and which of their time points, ....
+
+    Their content does not count: who edits points has the same layer still.
+    """
+    layers, viewer = _layers_among(_counting(gui)), gui.viewer.value
+    return {name: (identity(layer), _part(layer, viewer)) for name, layer in layers.items()}
 
 
 def _notes_of(layers: Mapping[str, Layer], viewer: Viewer | None) -> dict[str, InputNote]:

@@ -96,6 +96,8 @@ class RunNote:
     log_likelihood : tuple of (int, float)
         See `Result`.
     warnings : tuple of str
+    message : str
+        What the step's widget said when it was over.
     layer : str
         The identity of the layer that it wrote: a copy has another.
     written : str
@@ -110,6 +112,7 @@ class RunNote:
     seconds: float | None = None
     log_likelihood: tuple[tuple[int, float], ...] = ()
     warnings: tuple[str, ...] = ()
+    message: str = ""
     layer: str = ""
     written: str = ""
 

@@ -6,12 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
+from magicgui.widgets import FunctionGui
 from napari.layers import Layer
 from napari.utils.notifications import show_error, show_info, show_warning
 from psygnal import Signal
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, note_likelihood
@@ -24,6 +23,7 @@ from napari_psf_distiller.widgets.layers.record import is_edited
 from napari_psf_distiller.widgets.parts.field_notes import FieldNotes, check_typed
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background
+from napari_psf_distiller.widgets.running.display import RunDisplay
 from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
 from napari_psf_distiller.widgets.viewer.calm import Calm, spinner
@@ -64,6 +64,8 @@ class StepRunner:
         It is over, its layers are there, and the next may be started.
     clock : callable
         See above.
+    display : RunDisplay
+        What the widget shows of its runs; `status`, `progress_bar` and `cancel_button` are its.
     stand_in : Layer or None
         Shows what the run is making, and becomes the last of its layers.
     hindrance : callable
@@ -118,18 +120,10 @@ class StepRunner:
         # What the step that is under way has to say.
         self._note = ""
         self._step = ""
-        self.status = Label(value="")
-        self.progress_bar = ProgressBar(value=0, min=0, max=1, visible=False)
-        self.cancel_button = PushButton(text="Cancel", enabled=False, visible=False)
-        self.cancel_button.changed.connect(lambda _: self.cancel())
-        self.status.native.setWordWrap(True)
-        # As wide as the widget is, and as high as its text then needs.
-        self.status.native.setSizePolicy(
-            QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding
-        )
-        # Below the parameters and over the whole width; none of them is a parameter.
-        for widget in (self.progress_bar, self.cancel_button, self.status):
-            gui.native.layout().addWidget(widget.native)
+        self.display = RunDisplay(gui, self.cancel)
+        self.status = self.display.status
+        self.cancel_button = self.display.cancel_button
+        self.progress_bar = self.display.progress_bar
         offer_help(gui, title)
         gui.native.destroyed.connect(self._die)
         gui.native_parent_changed.connect(self._on_parent)
@@ -238,12 +232,8 @@ class StepRunner:
         self._updated = now
         # Before the bar, which Qt draws at once, and with it all that has changed.
         spinner.turn()
-        self._set_status(
-            f"{progress.title} {progress.iteration} / {progress.total}"
-            f"{f', {left}' if left else ''}{self._note}"
-        )
-        self.progress_bar.max = progress.total
-        self.progress_bar.value = progress.iteration
+        text = f"{progress.title} {progress.iteration} / {progress.total}"
+        self.display.show_progress(f"{text}{f', {left}' if left else ''}{self._note}", progress)
         if self._bar is not None:
             self._bar.show(progress)
 
@@ -301,6 +291,7 @@ class StepRunner:
             seconds=time.time() - self._run.time,
             log_likelihood=tuple(self._log_likelihood),
             warnings=outcome.warnings,
+            message=message,
         )
         self._adding = True
         refusals: list[Exception] = []
@@ -317,8 +308,7 @@ class StepRunner:
             self._adding = False
             self._ending = Ending(kind, message, added, found=outcome.found)
             self._set_status(message)
-            for warning in outcome.warnings:
-                show_warning(f"{self.title}: {warning}")
+            self._warn(outcome.warnings)
             for error in refusals:
                 self._tell_failure(f"A layer could not be added: {error}")
             if self._worked:
@@ -383,9 +373,7 @@ class StepRunner:
 
     def _set_running(self, running: bool) -> None:
         self.set_button()
-        self.cancel_button.enabled = self.cancel_button.visible = running
-        self.progress_bar.visible = running
-        self.progress_bar.value = 0
+        self.display.set_running(running)
 
     def set_button(self) -> None:
         """Enable the widget's button where a run may start."""
@@ -394,12 +382,21 @@ class StepRunner:
 
     def _tell_failure(self, message: str) -> None:
         self._ending = Ending("failed", message)
-        self._set_status(f"not done: {message}")
+        if self._alive:
+            self.display.say(f"not done: {message}", failed=True)
         show_error(f"{self.title}: {message}")
 
     def _set_status(self, text: str) -> None:
         if self._alive:
-            self.status.value = text
+            self.display.say(text)
+
+    def _warn(self, warnings: tuple[str, ...]) -> None:
+        """Show the warnings, and let napari point to them: what it tells is cut, and goes."""
+        if not self._alive or not warnings:
+            return
+        self.display.warn(warnings)
+        count = "a warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+        show_warning(f"{self.title}: {count}, below its button.")
 
     def _die(self) -> None:
         self._alive = False
