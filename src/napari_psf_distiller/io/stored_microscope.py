@@ -34,6 +34,8 @@ class StoredMicroscope:
     spacing : tuple of float or None
         Voxel size in micrometres, z, y, x or y, x; None where the file has none, or one that cannot
         be.
+    bead_diameter : float or None
+        In micrometres; no microscope's file has it.
     channels : int
         How many the file's image has, as far as OME says.
     channel, objective : str
@@ -53,6 +55,7 @@ class StoredMicroscope:
     values: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     spacing: tuple[float, ...] | None = None
+    bead_diameter: float | None = None
     channels: int = 1
     channel: str = ""
     objective: str = ""

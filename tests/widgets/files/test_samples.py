@@ -1,8 +1,11 @@
+import inspect
+
 import napari
 import numpy as np
 import pytest
 
 from napari_psf_distiller import simulate_beads
+from napari_psf_distiller.widgets.files.samples import OPTICS
 
 
 @pytest.mark.parametrize("layout", ["slide", "gel"])
@@ -16,4 +19,8 @@ def test_samples_open_with_their_voxel_size_and_truth(viewer: napari.Viewer, lay
     assert layer.axis_labels == ("z", "y", "x")
     assert layer.metadata["bead_diameter"] == field.bead_diameter
     np.testing.assert_array_equal(layer.metadata["true_psf"], field.psf)
+    # The microscope that they were simulated with is the default's.
+    for name, value in OPTICS.items():
+        assert inspect.signature(simulate_beads).parameters[name].default == value
+        assert layer.metadata[name] == value
     assert list(viewer.layers) == [layer]

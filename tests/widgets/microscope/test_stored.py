@@ -223,3 +223,49 @@ def test_distil_psf_fills_in_too(open_file: Callable[..., Image], user: Any) -> 
     user.waits(lambda: gui.numerical_aperture.value == 1.4)
     assert gui.microscope.value == "confocal"
     assert gui.microscope_part.file.notice.text() == "* as beads.ome.tif says"
+
+
+NOTED = {
+    "bead_diameter": 0.1,
+    "microscope": "widefield",
+    "numerical_aperture": 1.2,
+    "wavelength": 0.52,
+    "refractive_index": 1.33,
+}
+
+
+def test_a_layer_without_a_file_says_it_itself(
+    viewer: napari.Viewer, field: psfd.SimulatedBeads, open_guide: Callable[[], Guide], qtbot: Any
+) -> None:
+    keywords = {"scale": field.spacing, "units": ("micrometer",) * 3}
+    layer = viewer.add_image(field.image, name="sample", metadata=dict(NOTED), **keywords)
+    guide = open_guide()
+    assert guide.microscope.fields.optics() == Optics(1.2, 0.52, 1.33, microscope="widefield")
+    assert guide.head.bead_diameter.value == 0.1
+    assert guide.microscope.fields.marks.names == set(NOTED)
+    assert label(guide, "bead_diameter") == "bead diameter (µm) *"
+    assert guide.microscope.file.notice.text() == "* as sample says"
+    # Who says otherwise is told, and can take it back.
+    guide.head.bead_diameter.value = 0.2
+    assert label(guide, "bead_diameter") == "bead diameter (µm)"
+    notice = guide.microscope.file.notice.text()
+    assert notice.startswith("sample says otherwise: bead diameter 0.1 µm.")
+    qtbot.mouseClick(guide.microscope.file.use.native, Qt.MouseButton.LeftButton)
+    assert guide.head.bead_diameter.value == 0.1
+    # Of another image nothing of it is left.
+    guide.head.image.value = viewer.add_image(field.image, name="other", **keywords)
+    assert guide.head.bead_diameter.value == 0.0
+    assert guide.microscope.fields.optics() == Optics()
+    guide.head.image.value = layer
+    assert guide.head.bead_diameter.value == 0.1
+
+
+def test_what_a_layer_cannot_mean_does_not_count(
+    viewer: napari.Viewer, field: psfd.SimulatedBeads, open_guide: Callable[[], Guide]
+) -> None:
+    metadata = {"microscope": "the old one", "wavelength": 520, "bead_diameter": "small"}
+    viewer.add_image(field.image, scale=field.spacing, metadata=metadata)
+    guide = open_guide()
+    assert guide.microscope.fields.optics() == Optics()
+    assert guide.head.bead_diameter.value == 0.0
+    assert guide.microscope.file.notice.isHidden()

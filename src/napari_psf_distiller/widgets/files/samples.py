@@ -18,6 +18,10 @@ def beads_in_gel() -> list[LayerData]:
     return [_sample("gel", "simulated beads in a gel")]
 
 
+# Of the microscope that the samples are simulated with, by default.
+OPTICS = {"numerical_aperture": 1.2, "wavelength": 0.52, "refractive_index": 1.33}
+
+
 def _sample(layout: Literal["slide", "gel"], name: str) -> LayerData:
     field = simulate_beads(layout=layout)
     keywords = {
@@ -25,6 +29,11 @@ def _sample(layout: Literal["slide", "gel"], name: str) -> LayerData:
         "scale": field.spacing,
         "units": ("micrometer",) * 3,
         "axis_labels": ("z", "y", "x"),
-        "metadata": {"bead_diameter": field.bead_diameter, "true_psf": field.psf},
+        "metadata": {
+            "bead_diameter": field.bead_diameter,
+            "microscope": "widefield",
+            **OPTICS,
+            "true_psf": field.psf,
+        },
     }
     return field.image, keywords, "image"

@@ -19,6 +19,7 @@ from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.region import axes_of_space, shown_region
 from napari_psf_distiller.widgets.microscope.fields import MicroscopeFields
 from napari_psf_distiller.widgets.microscope.marks import MARK
+from napari_psf_distiller.widgets.microscope.noted import SOURCE, noted_in
 from napari_psf_distiller.widgets.parts.docks import when_docked
 from napari_psf_distiller.widgets.parts.notice import Notice
 from napari_psf_distiller.widgets.running.background import Background
@@ -27,6 +28,9 @@ __all__ = ["FileMicroscope"]
 
 # Of others nothing is known but what the layer says.
 READABLE = (".tif", ".tiff", ".zarr", *VENDOR_ENDINGS)
+
+# What a layer may say besides, as a sample does.
+BEAD_DIAMETER = "bead_diameter"
 
 # How an axis of channels is labelled.
 CHANNEL = frozenset({"c", "ch", "channel", "channels"})
@@ -59,7 +63,9 @@ logger = logging.getLogger(__name__)
 
 
 class FileMicroscope:
-    """Fills in what the image's file says of the microscope, where nobody said anything else.
+    """Fills in what the image says of the microscope, where nobody said anything else.
+
+    It is asked of its file, and of a layer without one, such as a sample, of its metadata.
 
     Parameters
     ----------
@@ -97,6 +103,8 @@ class FileMicroscope:
         gui.image.changed.connect(self.look)
         if hasattr(gui, "voxel_size"):
             gui.voxel_size.changed.connect(self._on_voxel_size)
+        if hasattr(gui, BEAD_DIAMETER):
+            gui[BEAD_DIAMETER].changed.connect(self._on_bead_diameter)
         when_docked(gui, self.look)
         # A file is still being read when the viewer is closed soon.
         gui.native.destroyed.connect(self._background.cancel)
@@ -108,9 +116,14 @@ class FileMicroscope:
             return
         self._asked, self._stored = asked, StoredMicroscope()
         self._fields.forget_file()
-        self.tell()
+        self._forget_bead_diameter()
+        layer = self._gui.image.value
         if asked.path:
             self._background.ask(lambda: (asked, _read(asked)))
+        elif layer is not None:
+            self._stored = noted_in(layer.metadata)
+            self.fill()
+        self.tell()
 
     def fill(self) -> None:
         """Fill in what nobody gave, if it can be so together."""
@@ -122,7 +135,22 @@ class FileMicroscope:
             found = {}
         self._fields.fill(found, self._stored.sources)
         self._fill_voxel_size()
+        self._fill_bead_diameter()
         self.tell()
+
+    def _fill_bead_diameter(self, *, anew: bool = False) -> None:
+        """Take the diameter that the layer says, where nobody said one or another is wanted."""
+        diameter, asked = self._stored.bead_diameter, getattr(self._gui, BEAD_DIAMETER, None)
+        if diameter is None or asked is None or (asked.value and not anew):
+            return
+        asked.value = diameter
+        self._fields.marks.mark(BEAD_DIAMETER, SOURCE)
+
+    def _forget_bead_diameter(self) -> None:
+        """Empty the diameter that another layer said."""
+        if BEAD_DIAMETER in self._fields.marks.names:
+            self._fields.marks.unmark(BEAD_DIAMETER)
+            self._gui[BEAD_DIAMETER].value = 0.0
 
     def _fill_voxel_size(self) -> None:
         """Take the file's voxel size where neither the layer nor anybody says one."""
@@ -137,7 +165,8 @@ class FileMicroscope:
     def tell(self) -> None:
         """Say what is to be known of the microscope, below its fields."""
         path, lines, wrong = self._asked.path, [], False
-        file_name = Path(path).name
+        layer = self._gui.image.value
+        file_name = Path(path).name or (layer.name if layer is not None else "")
         name = escape(file_name, quote=False)
         other: dict[str, Any] = {}
         try:
@@ -146,15 +175,18 @@ class FileMicroscope:
             lines, wrong = [escape(str(error), quote=False)], True
         else:
             other = self._stored.contradicted(optics, self._fields.given)
-        if other:
-            lines.append(f"{name} says otherwise: {optics_text(other)}.")
+        said = [optics_text(other)] if other else []
+        if self._says_other_diameter():
+            said.append(f"bead diameter {self._stored.bead_diameter:g} µm")
+        if said:
+            lines.append(f"{name} says otherwise: {', '.join(said)}.")
         if self._fields.marks.names:
             lines.append(f"{MARK} as {name} says")
         # Where it lies is known, and the sentences are long.
-        notes = (note.replace(path, file_name) for note in self._stored.notes)
+        notes = (note.replace(path, file_name) if path else note for note in self._stored.notes)
         lines += [escape(note, quote=False) for note in notes]
-        self.use.visible = self._shown and bool(other)
-        self.notice.say("<br>".join(lines) if self._shown else "", to_do=wrong or bool(other))
+        self.use.visible = self._shown and bool(said)
+        self.notice.say("<br>".join(lines) if self._shown else "", to_do=wrong or bool(said))
 
     def show(self, shown: bool) -> None:
         """Show what there is to say, or hide it where the microscope does not count."""
@@ -164,6 +196,21 @@ class FileMicroscope:
     def _take(self) -> None:
         """Take all that the file says, whatever was filled in."""
         self._fields.fill(self._stored.beside(self._fields.kind, ()), self._stored.sources)
+        self._fill_bead_diameter(anew=True)
+        self.tell()
+
+    def _says_other_diameter(self) -> bool:
+        diameter, asked = self._stored.bead_diameter, getattr(self._gui, BEAD_DIAMETER, None)
+        return diameter is not None and asked is not None and asked.value not in (0, diameter)
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the image says something else than what is given."""
+        return self.use.visible
+
+    def _on_bead_diameter(self, _: Any) -> None:
+        self._fields.marks.unmark(BEAD_DIAMETER)
+        self.tell()
 
     def _on_voxel_size(self, _: Any) -> None:
         self._fields.marks.unmark("voxel_size")
