@@ -342,5 +342,5 @@ def test_what_cannot_be_written(made: Guide, tmp_path: Path, user: Any, told: An
 def test_there_is_no_psf_to_write(open_guide: Callable[[], Guide], image: Image, told: Any) -> None:
     guide = open_guide()
     guide.files.export_recipe(Path("recipe.json"))
-    assert told.errors == ["PSF Distiller: There is no PSF yet. Press Run what is missing."]
+    assert told.errors == ["PSF Distiller: There is no PSF yet. Press Distil PSF."]
     assert not guide.files.buttons["Export recipe"].isEnabled()

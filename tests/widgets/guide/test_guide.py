@@ -1,6 +1,7 @@
 """The guide in a real viewer: where each step stands, and the way to the PSF by one click."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 from weakref import ref
 
@@ -17,6 +18,7 @@ from napari_psf_distiller.widgets.guide.guide import Guide
 from napari_psf_distiller.widgets.guide.steps import State
 from napari_psf_distiller.widgets.guide.view import mark_of
 from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.wording import widths_text
 
 STEPS = [
     StepId.PREPROCESS,
@@ -26,13 +28,14 @@ STEPS = [
     StepId.POSTPROCESS,
     StepId.DECONVOLVE,
     StepId.INSPECT,
+    StepId.PROVE,
 ]
 TO_DO, DONE, OUT_OF_DATE = State.TO_DO, State.DONE, State.OUT_OF_DATE
 NOT_NEEDED, FAILED = State.NOT_NEEDED, State.FAILED
-FRESH = [NOT_NEEDED, NOT_NEEDED, TO_DO, TO_DO, TO_DO, TO_DO, TO_DO]
+FRESH = [NOT_NEEDED, NOT_NEEDED, *[TO_DO] * 6]
 # They have not the image's voxels.
 OF_TRUE_SIZE = {"beads distilled", "beads PSF"}
-# All but the last step, which is to look at the PSF.
+# All but the last steps, which are to look at the PSF, and to prove it.
 MADE = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, DONE, TO_DO]
 
 
@@ -96,7 +99,7 @@ def test_a_fresh_guide(guide: Guide, image: Image) -> None:
     assert states(guide) == FRESH
     assert guide.head.image.value is image
     texts = [guide.sections[title].header.state_text for title in STEPS]
-    assert texts == ["not needed"] * 2 + ["to do"] * 5
+    assert texts == ["not needed"] * 2 + ["to do"] * 6
     assert guide.sections[StepId.FIND_BEADS].header.accessibleName() == "Find beads: to do"
     assert guide.run_button.isEnabled()
     assert not guide.files.buttons["Save PSF"].isEnabled()
@@ -224,7 +227,7 @@ def test_a_parameter_makes_its_step_and_the_later_ones_out_of_date(
     crop = made.steps[StepId.POSTPROCESS].gui.crop
     before = crop.value
     crop.value = (51, 33, 33)
-    expected = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, OUT_OF_DATE, TO_DO, OUT_OF_DATE]
+    expected = [NOT_NEEDED, NOT_NEEDED, DONE, DONE, OUT_OF_DATE, TO_DO, OUT_OF_DATE, TO_DO]
     assert states(made) == expected
     crop.value = before
     assert states(made)[:6] == MADE
@@ -261,12 +264,12 @@ def test_the_psf_follows_fitted_beads_that_are_edited(
     live = made.steps[StepId.DISTILL].gui.live_fit
     user.waits(lambda: psf.data is not before and not live.busy)
     # It is what the parameters give, and Inspect PSF shows it.
-    assert states(made) == [*MADE, DONE]
+    assert states(made) == [*MADE, DONE, TO_DO]
 
 
 def test_the_guide_looks_again_by_itself(made: Guide, viewer: napari.Viewer, user: Any) -> None:
     header = made.sections[StepId.DISTILL].header
-    assert header.state_text == "done"
+    assert header.state_text == "done, a warning"
     points = viewer.layers["beads beads"]
     points.add([20.0, 20.0])
     user.waits(lambda: header.state_text == "out of date")
@@ -375,6 +378,26 @@ def test_it_stops_at_the_first_failure(
     assert states(guide) == FRESH
 
 
+def test_a_sample_is_distilled_at_one_click(
+    viewer: napari.Viewer,
+    flat_field: psfd.SimulatedBeads,
+    qtbot: Any,
+    user: Any,
+    told: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keywords = {"name": "sample", "scale": flat_field.spacing, "units": ("micrometer",) * 2}
+    made = [(flat_field.image, keywords, "image")]
+    monkeypatch.setattr("napari_psf_distiller.widgets.guide.welcome.beads_on_slide", lambda: made)
+    guide = open_guide(viewer)
+    assert not guide.welcome.isHidden()
+    qtbot.mouseClick(guide.welcome.button, Qt.MouseButton.LeftButton)
+    user.waits(lambda: "sample PSF" in viewer.layers and not guide.chain.under_way)
+    assert states(guide)[:6] == MADE
+    assert guide.welcome.isHidden()
+    assert told.errors == []
+
+
 def test_without_an_image(viewer: napari.Viewer, told: Any) -> None:
     guide = open_guide(viewer)
     assert not guide.run_button.isEnabled()
@@ -441,6 +464,100 @@ def test_two_viewers_have_guides_of_their_own(
     assert other.layers[-1].name == "elsewhere PSF"
 
 
+# --- what is said of the PSF
+
+
+def test_the_head_says_what_the_psf_is(
+    guide: Guide, viewer: napari.Viewer, run_missing: Callable[[Guide], None]
+) -> None:
+    assert guide.result.isHidden()
+    run_missing(guide)
+    result = guide.result
+    assert not result.isHidden()
+    assert result.title.text() == "The PSF is ready."
+    note = own_note(viewer.layers["beads PSF"].metadata)
+    widths = widths_text(note.psf.fwhm(), note.fwhm_error)
+    assert result.figures.text() == f"FWHM {widths}; 8 of 8 beads used"
+    # It is whole, and stays; the step has it too, and its mark is another.
+    (warning,) = guide.steps[StepId.DISTILL].runner.display.warnings
+    assert "The beads' diameter is not given" in warning
+    for notice in (result.notice, guide.steps[StepId.DISTILL].runner.display.notice):
+        assert escape(warning, quote=False) in notice.text()
+        assert not notice.isHidden()
+        assert notice.textInteractionFlags() & Qt.TextInteractionFlag.TextSelectableByMouse
+    assert guide.standing(StepId.DISTILL).warned
+    guide.head.bead_diameter.value = 0.1
+    guide.refresh()
+    assert result.title.text() == "This PSF is out of date."
+    run_missing(guide)
+    assert "diameter is not given" not in result.notice.text()
+
+
+def test_another_image_has_words_of_its_own(
+    made: Guide, viewer: napari.Viewer, image: Image, flat_field: psfd.SimulatedBeads
+) -> None:
+    runner = made.steps[StepId.DISTILL].runner
+    told = (runner.status.value, runner.display.warnings)
+    assert all(told)
+    made.head.image.value = add_field(viewer, flat_field, name="another")
+    made.refresh()
+    assert (runner.status.value, runner.display.warnings) == ("", ())
+    assert runner.display.notice.isHidden()
+    assert made.result.isHidden()
+    made.head.image.value = image
+    made.refresh()
+    assert (runner.status.value, runner.display.warnings) == told
+    assert not made.result.isHidden()
+
+
+def test_a_failure_is_said_until_it_is_mended(
+    guide: Guide, viewer: napari.Viewer, flat_field: psfd.SimulatedBeads, user: Any
+) -> None:
+    find = guide.steps[StepId.FIND_BEADS].gui
+    guide.head.image.value = viewer.add_image(flat_field.image, name="unknown")
+    guide.refresh()
+    user.clicks(find.call_button)
+    user.waits(lambda: not find.runner.running)
+    assert "The voxel size is not known" in find.runner.status.value
+    guide.head.voxel_size.value = (0.0, *flat_field.spacing)
+    guide.refresh()
+    assert find.runner.status.value == ""
+
+
+def test_the_psf_is_proven_by_one_click(made: Guide, qtbot: Any, user: Any) -> None:
+    gui = made.steps[StepId.PROVE].gui
+    gui.iterations.value, gui.device.value = 5, "numpy"
+    qtbot.mouseClick(made.prove_button, Qt.MouseButton.LeftButton)
+    user.waits(lambda: not made.chain.running)
+    assert gui.beads.value.name == "beads fitted beads"
+    assert states(made)[7] is DONE
+    assert made.sections[StepId.PROVE].header.isChecked()
+
+
+# --- how far it is
+
+
+def test_progress_and_cancel_are_in_the_footer(
+    guide: Guide, user: Any, qtbot: Any, gate: Any
+) -> None:
+    guide.head.method.value = "richardson-lucy"
+    assert guide.bar.progress.isHidden()
+    qtbot.mouseClick(guide.run_button, Qt.MouseButton.LeftButton)
+    user.waits(lambda: gate.entered == 1)
+    guide.refresh()
+    assert not guide.bar.progress.isHidden()
+    runner = guide.steps[StepId.DISTILL].runner
+    # There is one Cancel.
+    assert not runner.cancel_button.visible
+    assert not runner.progress_bar.visible
+    assert guide.status.text() == runner.status.value != ""
+    guide.chain.cancel()
+    gate.open()
+    user.waits(lambda: not guide.chain.running)
+    guide.refresh()
+    assert guide.bar.progress.isHidden()
+
+
 # --- how it looks and is reached
 
 
@@ -485,8 +602,9 @@ def test_seldom_changed_parameters_are_folded(guide: Guide, qtbot: Any) -> None:
 
 def test_no_two_marks_have_the_same_shape(qapp: Any) -> None:
     shapes = []
-    for state in State:
-        picture = mark_of(state, dark=True).toImage()
+    marks = [mark_of(state, dark=True) for state in State]
+    for mark in (*marks, mark_of(State.DONE, dark=True, warned=True)):
+        picture = mark.toImage()
         shapes.append(
             tuple(
                 picture.pixelColor(x, y).alpha() > 128 and picture.pixelColor(x, y).lightness() > 60
@@ -494,7 +612,7 @@ def test_no_two_marks_have_the_same_shape(qapp: Any) -> None:
                 for x in range(picture.width())
             )
         )
-    assert len(set(shapes)) == len(State)
+    assert len(set(shapes)) == len(State) + 1
 
 
 def test_nothing_runs_with_another_value_than_was_typed(

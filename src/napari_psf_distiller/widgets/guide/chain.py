@@ -8,8 +8,10 @@ from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.beads.points import FITTED_BEADS
 from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER, OPTICS
 from napari_psf_distiller.widgets.guide.steps import (
+    FITTED,
     INPUTS,
     RAW,
     TO_THE_PSF,
@@ -142,7 +144,8 @@ class Chain:
         image = self.image
         if source == RAW or image is None:
             return image
-        return newest_layer(self._viewer.layers, source, root=self.root)
+        step, part = (StepId.DISTILL, FITTED_BEADS) if source == FITTED else (source, "")
+        return newest_layer(self._viewer.layers, step, part, root=self.root)
 
     def run_missing(self, deconvolve: bool = False) -> None:
         """Run what is to do, failed or out of date, up to the PSF, one step after the other."""

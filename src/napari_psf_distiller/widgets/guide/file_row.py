@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QGridLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.export import exporters
@@ -14,10 +14,11 @@ from napari_psf_distiller.widgets.guide.files import PSFMade
 from napari_psf_distiller.widgets.guide.parameters import HEAD
 from napari_psf_distiller.widgets.running.background import Background
 
-__all__ = ["FileRow"]
+__all__ = ["WITH_THE_PSF", "FileRow"]
 
-# What needs a PSF.
+# What needs a PSF, and of that what stands where the PSF is told of.
 WRITING = ("Save PSF", "Export recipe", "Export report")
+WITH_THE_PSF = ("Save PSF", "Export report")
 
 
 class FileRow(QWidget):
@@ -39,7 +40,7 @@ class FileRow(QWidget):
     Attributes
     ----------
     buttons : dict of str to QPushButton
-        By their text.
+        By their text; those of `WITH_THE_PSF` are for another place.
     note : QLineEdit
         What is written into PSF, recipe and report besides.
     """
@@ -75,24 +76,27 @@ class FileRow(QWidget):
             ),
             "Reset to defaults": (reset, "Set all parameters to this project's best values."),
         }
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
         self.note = QLineEdit()
         self.note.setAccessibleName("note")
         self.note.setPlaceholderText("note for PSF, recipe and report: who, which slide, ...")
         self.note.setToolTip(
             "Whatever is to be kept with the PSF: who took the image, which slide, which "
-            "objective. It is written into the files below, and stands at the top of the report."
+            "objective. It is written into its files, and stands at the top of the report."
         )
-        grid.addWidget(self.note, 0, 0, 1, 3)
-        for place, (text, (action, tooltip)) in enumerate(actions.items(), start=3):
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.note)
+        layout.addLayout(row)
+        for text, (action, tooltip) in actions.items():
             button = QPushButton(text)
             button.setToolTip(tooltip)
             button.clicked.connect(action)
             self.buttons[text] = button
-            row, column = divmod(place, 3)
-            grid.addWidget(button, row, column, 1, 1 if place < 7 else 2)
+            if text not in WITH_THE_PSF:
+                row.addWidget(button)
 
     def enable_writing(self, enabled: bool) -> None:
         """Enable what needs a PSF."""

@@ -132,7 +132,7 @@ def psf_made(viewer: Viewer, image: Image | None) -> PSFMade:
     present = list(viewer.layers)
     psf = newest_layer(present, StepId.POSTPROCESS, root=root_of(image, viewer))
     if psf is None:
-        raise InputError("There is no PSF yet. Press Run what is missing.")
+        raise InputError("There is no PSF yet. Press Distil PSF.")
     note = own_note(psf.metadata)
     assert note is not None
     lineage = _lineage(present, psf)

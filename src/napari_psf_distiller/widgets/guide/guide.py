@@ -4,27 +4,19 @@ from contextlib import nullcontext
 from typing import Any
 
 import napari
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_error, show_warning
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.chain import Chain, choose
-from napari_psf_distiller.widgets.guide.file_row import FileRow
+from napari_psf_distiller.widgets.guide.file_row import WITH_THE_PSF, FileRow
 from napari_psf_distiller.widgets.guide.files import PSFMade, psf_made
 from napari_psf_distiller.widgets.guide.head import asked_once, is_bead_image, show_scale_notice
 from napari_psf_distiller.widgets.guide.parameters import (
@@ -35,6 +27,8 @@ from napari_psf_distiller.widgets.guide.parameters import (
     set_values,
     values_of_recipe,
 )
+from napari_psf_distiller.widgets.guide.result import ResultPanel, result_text
+from napari_psf_distiller.widgets.guide.run_bar import RunBar
 from napari_psf_distiller.widgets.guide.steps import (
     INPUTS,
     GuideStep,
@@ -43,12 +37,14 @@ from napari_psf_distiller.widgets.guide.steps import (
     make_steps,
 )
 from napari_psf_distiller.widgets.guide.view import Section, narrow
+from napari_psf_distiller.widgets.guide.welcome import Welcome
 from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwrapped
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
-from napari_psf_distiller.widgets.layers.voxel_size import voxel_size_in_use
+from napari_psf_distiller.widgets.layers.voxel_size import differs, voxel_size_in_use
 from napari_psf_distiller.widgets.microscope.part import MicroscopePart
-from napari_psf_distiller.widgets.parts.column import Column
+from napari_psf_distiller.widgets.parts.column import Column, row_of
 from napari_psf_distiller.widgets.parts.docks import stand_together
+from napari_psf_distiller.widgets.parts.fold import Fold
 
 __all__ = ["Guide"]
 
@@ -96,10 +92,7 @@ class Guide(QWidget):
             step.id.value: step.gui for step in self.steps.values()
         }
         self.chain = Chain(self._viewer, self.head, self.steps)
-        self.sections = {
-            step.id: Section(number, step)
-            for number, step in enumerate(self.steps.values(), start=1)
-        }
+        self.sections = {step.id: Section(step) for step in self.steps.values()}
         self._standings: dict[StepId, Standing] = {}
         # What is said, as long as all steps stand so.
         self._message = ""
@@ -126,25 +119,27 @@ class Guide(QWidget):
 
     def _lay_out(self) -> None:
         narrow(self.head)
-        self.run_button = QPushButton("Run what is missing")
-        self.run_button.setDefault(True)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop the step that is running, and those after it.")
+        self.bar = RunBar()
+        self.run_button, self.cancel_button = self.bar.run, self.bar.cancel
+        self.status = self.bar.status
         self.deconvolve_too = QCheckBox("deconvolve too")
         self.deconvolve_too.setToolTip(
             "Run Deconvolve after the PSF is there: its use, and its test. It takes the longest."
         )
         self.files = FileRow(self._psf_made, self._say, self._use_recipe, self.reset, self._suggest)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        run = QHBoxLayout()
-        run.addWidget(self.run_button, 2)
-        run.addWidget(self.cancel_button, 1)
-        # One that is disabled is higher, for its border.
-        for button in (self.run_button, self.cancel_button):
-            button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Minimum)
+        self.prove_button = QPushButton("Prove PSF")
+        self.prove_button.setToolTip("Deconvolve the beads with their PSF: do they become points?")
+        self.result = ResultPanel(
+            [self.prove_button, *(self.files.buttons[text] for text in WITH_THE_PSF)]
+        )
+        self.welcome = Welcome(self._viewer, self._tell_failure)
+        # The method that is best in most cases need not be looked at.
+        self.fold = Fold("More: method, note, recipes")
+        for widget in (row_of(self.head.method, self.head.native), self.deconvolve_too, self.files):
+            self.fold.rows.addWidget(widget)
         self.column = Column()
-        self.column.column.addWidget(self.head.native)
+        for part in (self.welcome, self.head.native, self.fold):
+            self.column.column.addWidget(part)
         self.column.column.addSpacing(6)
         for section in self.sections.values():
             self.column.column.addWidget(section)
@@ -152,16 +147,21 @@ class Guide(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
+        layout.addWidget(self.result)
         layout.addWidget(self.column, 1)
-        layout.addLayout(run)
-        layout.addWidget(self.deconvolve_too)
-        layout.addWidget(self.status)
-        layout.addWidget(self.files)
+        layout.addWidget(self.bar)
 
     def _connect(self) -> None:
         self.run_button.clicked.connect(self.run_missing)
         self.cancel_button.clicked.connect(self.chain.cancel)
         self.deconvolve_too.toggled.connect(self._look_again)
+        self.prove_button.clicked.connect(self.prove)
+        self.welcome.opened.connect(self._try)
+        for step in self.steps.values():
+            if step.runner is not None:
+                # Bar and Cancel are in the footer, always in sight.
+                step.runner.display.shows_progress = False
+                step.runner.display.changed.connect(self._on_display)
         for section in self.sections.values():
             section.turned.connect(self._on_toggle)
         for gui in self._guis.values():
@@ -198,19 +198,31 @@ class Guide(QWidget):
         if self._states() != self._said_of:
             self._message = ""
         dark = _is_dark(self._viewer.theme)
+        number = 0
         for step, section in self.sections.items():
+            needed = self._standings[step].state is not State.NOT_NEEDED
+            section.setVisible(needed)
+            number += needed
+            section.header.number = number
             section.show_standing(self._standings[step], self._works_on(step), dark)
+            self.steps[step].show_run(self._standings[step])
         busy = self.chain.running or self.chain.under_way
         missing = self.chain.missing(self.deconvolve_too.isChecked())
         has_image = self.chain.image is not None
         self.run_button.setEnabled(has_image and not busy and bool(missing))
         self.run_button.setToolTip(f"Runs {_titles(missing)}." if missing else "All is done.")
-        self.cancel_button.setEnabled(busy)
+        self.bar.show_busy(busy)
+        self.bar.show_theme(self._viewer.theme)
+        self.prove_button.setEnabled(not busy)
+        self.welcome.setVisible(not has_image)
+        self.result.show_result(result_text(self._viewer.layers, self._standings))
         # What is being made lies where the image lay when it began.
         self.head.scale_button.enabled = not busy
+        self.head.scale_button.visible = differs(self.chain.image, self.head.voxel_size.value)
         has_psf = self._standings[StepId.POSTPROCESS].layer is not None
         self.files.enable_writing(has_psf)
-        self.status.setText(self._message or self._advice(missing))
+        if not self._show_run():
+            self.status.setText(self._message or self._advice(missing))
         if self.chain.under_way and not self.chain.running:
             # Here, so that layers which are just being added are all there.
             self.chain.run_next()
@@ -220,18 +232,26 @@ class Guide(QWidget):
         if step is StepId.INSPECT or not sources:
             return ""
         layers = [self.chain.layer_of(source) for source in sources.values()]
-        names = [layer.name for layer in layers if layer is not None]
+        names = [f"“{layer.name}”" for layer in layers if layer is not None]
         return f"Works on {' and '.join(names)}." if len(names) == len(sources) else ""
 
     def _advice(self, missing: list[StepId]) -> str:
         if self.chain.image is None:
             return "Open an image of fluorescent beads, or a sample under File > Open Sample."
-        running = [step.id for step in self.steps.values() if step.running]
-        if running:
-            return f"Running: {_titles(running)}."
         if missing:
             return f"Missing: {_titles(missing)}."
         return "All is done."
+
+    def _show_run(self) -> bool:
+        """Show the run that is under way, and return whether there is one."""
+        running = [step for step in self.steps.values() if step.running]
+        if running and running[0].runner is not None:
+            self.bar.follow(running[0].runner.display)
+        return bool(running)
+
+    def _on_display(self) -> None:
+        if self._alive:
+            self._show_run()
 
     def _psf_made(self) -> PSFMade:
         return psf_made(self._viewer, self.chain.image)
@@ -239,6 +259,10 @@ class Guide(QWidget):
     def _suggest(self) -> str:
         image = self.chain.image
         return image.name if image is not None else "PSF"
+
+    def _tell_failure(self, sentence: str) -> None:
+        self._say(sentence)
+        show_error(f"{HEAD}: {sentence}")
 
     def _say(self, message: str) -> None:
         if not self._alive:
@@ -371,10 +395,26 @@ class Guide(QWidget):
         """Run the steps that are missing or out of date, up to the PSF."""
         self._message, self._watched = "", False
         if self.chain.image is None:
-            show_error(f"{HEAD}: No bead image is chosen. Open one and choose it.")
+            self._tell_failure("No bead image is chosen. Open one and choose it.")
             return
         self.chain.run_missing(self.deconvolve_too.isChecked())
         self._look.start()
+
+    def prove(self) -> None:
+        """Run Prove PSF on the newest PSF."""
+        self.chain.follow()
+        self.open(StepId.PROVE)
+        self.steps[StepId.PROVE].gui()
+
+    def _try(self, sample: Image) -> None:
+        """Distil the PSF of a sample that was opened here, whose beads are known."""
+        choose(self.head.image, sample)
+        self.refresh()
+        if self.microscope.file.contradicted:
+            # Another microscope than the sample's is filled in; it is told there what is to do.
+            self._say("The sample is open. Look at what is known of it before it is distilled.")
+        else:
+            self.run_missing()
 
     # --- parameters
 
@@ -391,8 +431,7 @@ class Guide(QWidget):
         try:
             set_values(self._guis, values_of_recipe(recipe, self._guis), widen=True)
         except InputError as error:
-            self._say(str(error))
-            show_error(f"{HEAD}: {error}")
+            self._tell_failure(str(error))
             return
         sizes = self.head.voxel_size.value
         if recipe.spacing is not None and not any(sizes):

@@ -21,19 +21,33 @@ from napari_psf_distiller.widgets.layers.lineage import (
     run_of,
     was_edited,
 )
+from napari_psf_distiller.widgets.prove import widget as prove
 from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.threshold import widget as threshold_module
 
-__all__ = ["INPUTS", "RAW", "TO_THE_PSF", "GuideStep", "Origin", "Standing", "State", "make_steps"]
+__all__ = [
+    "FITTED",
+    "INPUTS",
+    "RAW",
+    "TO_THE_PSF",
+    "GuideStep",
+    "Origin",
+    "Standing",
+    "State",
+    "make_steps",
+]
 
 # The image that all begins with, among what a step works on.
 RAW: Literal["raw"] = "raw"
-Origin = StepId | Literal["raw"]
+# The beads as Distil PSF fitted them, beside its PSF.
+FITTED: Literal["fitted"] = "fitted"
+Origin = StepId | Literal["raw", "fitted"]
 
 _AFTER_DISTILLING: dict[StepId, dict[str, Origin]] = {
     StepId.POSTPROCESS: {"image": StepId.DISTILL},
     StepId.INSPECT: {"psf": StepId.POSTPROCESS},
 }
+_PROVING: dict[str, Origin] = {"image": RAW, "psf": StepId.POSTPROCESS}
 
 # What each step of a method works on: for a parameter, the step that writes its layer.
 INPUTS: dict[str, dict[StepId, dict[str, Origin]]] = {
@@ -41,6 +55,7 @@ INPUTS: dict[str, dict[StepId, dict[str, Origin]]] = {
         StepId.FIND_BEADS: {"image": RAW},
         StepId.DISTILL: {"image": RAW, "beads": StepId.FIND_BEADS},
         StepId.DECONVOLVE: {"image": RAW, "psf": StepId.POSTPROCESS},
+        StepId.PROVE: _PROVING | {"beads": FITTED},
         **_AFTER_DISTILLING,
     },
     "richardson-lucy": {
@@ -49,6 +64,7 @@ INPUTS: dict[str, dict[StepId, dict[str, Origin]]] = {
         StepId.FIND_BEADS: {"image": StepId.PREPROCESS, "mask": StepId.THRESHOLD},
         StepId.DISTILL: {"image": StepId.PREPROCESS, "beads": StepId.FIND_BEADS},
         StepId.DECONVOLVE: {"image": StepId.PREPROCESS, "psf": StepId.POSTPROCESS},
+        StepId.PROVE: _PROVING | {"beads": StepId.FIND_BEADS},
         **_AFTER_DISTILLING,
     },
 }
@@ -95,9 +111,22 @@ class Standing:
     edited: bool = False
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known of what the step wrote last."""
+        run = run_of(self.layer) if self.layer is not None else None
+        return run.warnings if run is not None else ()
+
+    @property
+    def warned(self) -> bool:
+        """Whether it is done, and something is to be known of it."""
+        return self.state is State.DONE and bool(self.warnings)
+
+    @property
     def text(self) -> str:
         """What the guide shows."""
-        return f"{self.state.value}, edited" if self.edited else self.state.value
+        count = len(self.warnings) if self.warned else 0
+        warned = ("", ", a warning")[count] if count < 2 else f", {count} warnings"
+        return f"{self.state.value}{warned}{', edited' if self.edited else ''}"
 
 
 @dataclass
@@ -153,6 +182,14 @@ class GuideStep:
         """Remember that Inspect PSF showed a layer."""
         self._seen = input_of(layer) if layer is not None else None
 
+    def show_run(self, standing: Standing) -> None:
+        """Show in the step's widget what the run said that it stands on, whoever ran it."""
+        run = run_of(standing.layer) if standing.layer is not None else None
+        # What is out of date of an optional step may be of another image.
+        stands = standing.state is State.DONE or not self.optional
+        if self.runner is not None and run is not None and stands:
+            self.runner.display.show_run(run)
+
     def _present(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return parameters_of(self.gui), inputs_of(self.gui)
 
@@ -186,7 +223,11 @@ class GuideStep:
             return Standing(State.NOT_NEEDED, "The method joint works on the raw image.", layer)
         if self._failure is not None and self._failure[1] == self._present():
             return Standing(State.FAILED, self._failure[0], layer)
-        before = [earlier[origin] for origin in inputs.values() if origin != RAW]
+        before = [
+            earlier[StepId.DISTILL if origin == FITTED else origin]
+            for origin in inputs.values()
+            if origin != RAW
+        ]
         if self.runner is None:
             return self._standing_of_view(before)
         if layer is None:
@@ -216,7 +257,7 @@ class GuideStep:
 
 
 def make_steps() -> dict[StepId, GuideStep]:
-    """Return the seven steps, in their order, each with a widget of its own."""
+    """Return the eight steps, in their order, each with a widget of its own."""
     steps = (
         GuideStep(
             StepId.PREPROCESS,
@@ -239,7 +280,7 @@ def make_steps() -> dict[StepId, GuideStep]:
         GuideStep(
             StepId.DISTILL,
             distill.distil_psf(),
-            ("others", "along", *distill.FORM.important),
+            distill.FORM.important,
             ("image", "beads", "method", "bead_diameter", *(one.name for one in distill.OPTICS)),
         ),
         GuideStep(
@@ -256,5 +297,12 @@ def make_steps() -> dict[StepId, GuideStep]:
             optional=True,
         ),
         GuideStep(StepId.INSPECT, inspect_module.inspect_psf(), (), (), optional=True),
+        GuideStep(
+            StepId.PROVE,
+            prove.prove_psf(),
+            ("iterations",),
+            ("image", "psf", "beads"),
+            optional=True,
+        ),
     )
     return {step.id: step for step in steps}

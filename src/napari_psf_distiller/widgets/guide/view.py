@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State
 from napari_psf_distiller.widgets.parts.column import row_of
+from napari_psf_distiller.widgets.parts.fold import Fold
 
 __all__ = ["MARK_SIZE", "Section", "mark_of", "narrow"]
 
@@ -30,7 +30,7 @@ NARROW = "QAbstractSpinBox { min-width: 52px; padding-left: 2px; padding-right: 
 class Header(QPushButton):
     """The line of a step that opens and closes it: its mark, its name, and its state in words."""
 
-    def __init__(self, number: int, title: str) -> None:
+    def __init__(self, title: str) -> None:
         super().__init__()
         self.setCheckable(True)
         self.setFlat(True)
@@ -39,7 +39,8 @@ class Header(QPushButton):
         self._title = title
         self._mark = QLabel()
         self._mark.setFixedSize(MARK_SIZE, MARK_SIZE)
-        self._name = QLabel(f"{number}  {title}")
+        self._name = QLabel()
+        self.number = 0
         self._state = QLabel()
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 4, 8, 4)
@@ -54,7 +55,9 @@ class Header(QPushButton):
 
     def show_standing(self, standing: Standing, dark: bool) -> None:
         """Show where the step stands by mark, colour and text."""
-        self._mark.setPixmap(mark_of(standing.state, dark, self.devicePixelRatioF()))
+        ratio = self.devicePixelRatioF()
+        self._mark.setPixmap(mark_of(standing.state, dark, ratio, warned=standing.warned))
+        self._name.setText(f"{self.number}  {self._title}")
         self._state.setText(standing.text)
         self.setAccessibleName(f"{self._title}: {standing.text}")
         self.setToolTip(f"{self._title}: {standing.text}. {standing.why}".strip())
@@ -82,38 +85,11 @@ class Header(QPushButton):
         self._name.setFont(font)
 
 
-class Fold(QWidget):
-    """The parameters that are seldom changed, behind a button."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.button = QToolButton()
-        self.button.setText("More")
-        self.button.setCheckable(True)
-        self.button.setToolTip("Show the parameters that are seldom changed.")
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.button.toggled.connect(self._unfold)
-        self._content = QWidget()
-        self.rows = QVBoxLayout(self._content)
-        self.rows.setContentsMargins(0, 0, 0, 0)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.button)
-        layout.addWidget(self._content)
-        self._unfold(False)
-
-    def _unfold(self, unfolded: bool) -> None:
-        self.button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
-        self._content.setVisible(unfolded)
-
-
 class Section(QWidget):
     """A step: a header that opens it, and its widget.
 
     Parameters
     ----------
-    number : int
     step : GuideStep
 
     Attributes
@@ -124,10 +100,10 @@ class Section(QWidget):
 
     turned = Signal(StepId, bool)
 
-    def __init__(self, number: int, step: GuideStep) -> None:
+    def __init__(self, step: GuideStep) -> None:
         super().__init__()
         self.step = step
-        self.header = Header(number, step.title)
+        self.header = Header(step.title)
         self.source = QLabel()
         self.source.setWordWrap(True)
         self.why = QLabel()
@@ -210,8 +186,11 @@ COLOURS = {
     State.NOT_NEEDED: ("#7c818b", "#94979c"),
 }
 
+# Amber, as what is out of date; the mark has another shape.
+WARNED_COLOURS = COLOURS[State.OUT_OF_DATE]
 
-def mark_of(state: State, dark: bool, ratio: float = 1.0) -> QPixmap:
+
+def mark_of(state: State, dark: bool, ratio: float = 1.0, *, warned: bool = False) -> QPixmap:
     """Return the mark of a state.
 
     Parameters
@@ -221,16 +200,20 @@ def mark_of(state: State, dark: bool, ratio: float = 1.0) -> QPixmap:
         Whether it is for a dark theme.
     ratio : float
         Pixels of the screen a pixel of the layout.
+    warned : bool
+        Whether there is something to be known of what is done.
     """
     pixmap = QPixmap(round(MARK_SIZE * ratio), round(MARK_SIZE * ratio))
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    colour = QColor(COLOURS[state][0 if dark else 1])
+    colours = WARNED_COLOURS if warned else COLOURS[state]
+    colour = QColor(colours[0 if dark else 1])
     ground = QColor("#20232a" if dark else "#ffffff")
     painter.setPen(_pen(colour))
-    _DRAW[state](painter, colour, ground)
+    draw = _warned if warned else _DRAW[state]
+    draw(painter, colour, ground)
     painter.end()
     return pixmap
 
@@ -260,6 +243,14 @@ def _done(painter: QPainter, colour: QColor, ground: QColor) -> None:
     painter.drawEllipse(QRectF(2, 2, 12, 12))
     painter.setPen(_pen(ground))
     painter.drawPolyline(_points((5, 8.2), (7.2, 10.4), (11, 5.8)))
+
+
+def _warned(painter: QPainter, colour: QColor, ground: QColor) -> None:
+    painter.setBrush(colour)
+    painter.drawEllipse(QRectF(2, 2, 12, 12))
+    painter.setPen(_pen(ground))
+    painter.drawLine(QPointF(8, 5), QPointF(8, 8.5))
+    painter.drawPoint(QPointF(8, 11.2))
 
 
 def _out_of_date(painter: QPainter, colour: QColor, ground: QColor) -> None:

@@ -104,9 +104,11 @@ def row_of(widget: Widget, container: QWidget) -> QWidget:
 
 
 def label_of(widget: Widget, container: QWidget) -> QLabel | None:
-    """Return the label of a parameter in its container; None of one without."""
+    """Return the label of a parameter in its container; None of one without, or elsewhere."""
     row = row_of(widget, container)
-    return row.findChild(QLabel) if row is not widget.native else None
+    if row is widget.native or row.parentWidget() is not container:
+        return None
+    return row.findChild(QLabel)
 
 
 class AlignedLabels(QObject):
