@@ -244,12 +244,12 @@ def test_a_layer_without_a_file_says_it_itself(
     assert guide.head.bead_diameter.value == 0.1
     assert guide.microscope.fields.marks.names == set(NOTED)
     assert label(guide, "bead_diameter") == "bead diameter (µm) *"
-    assert guide.microscope.file.notice.text() == "* as sample says"
+    assert guide.microscope.file.notice.text() == "* as the layer says"
     # Who says otherwise is told, and can take it back.
     guide.head.bead_diameter.value = 0.2
     assert label(guide, "bead_diameter") == "bead diameter (µm)"
     notice = guide.microscope.file.notice.text()
-    assert notice.startswith("sample says otherwise: bead diameter 0.1 µm.")
+    assert notice.startswith("The layer says otherwise: bead diameter 0.1 µm.")
     qtbot.mouseClick(guide.microscope.file.use.native, Qt.MouseButton.LeftButton)
     assert guide.head.bead_diameter.value == 0.1
     # Of another image nothing of it is left.

@@ -165,9 +165,8 @@ class FileMicroscope:
     def tell(self) -> None:
         """Say what is to be known of the microscope, below its fields."""
         path, lines, wrong = self._asked.path, [], False
-        layer = self._gui.image.value
-        file_name = Path(path).name or (layer.name if layer is not None else "")
-        name = escape(file_name, quote=False)
+        file_name = Path(path).name
+        name = escape(file_name or SOURCE.lower(), quote=False)
         other: dict[str, Any] = {}
         try:
             optics = self._fields.optics()
@@ -179,7 +178,8 @@ class FileMicroscope:
         if self._says_other_diameter():
             said.append(f"bead diameter {self._stored.bead_diameter:g} µm")
         if said:
-            lines.append(f"{name} says otherwise: {', '.join(said)}.")
+            who = name if file_name else SOURCE
+            lines.append(f"{who} says otherwise: {', '.join(said)}.")
         if self._fields.marks.names:
             lines.append(f"{MARK} as {name} says")
         # Where it lies is known, and the sentences are long.
