@@ -41,6 +41,8 @@ class Progress:
     phase : str
         Which part of the step it is that is counted, for people, such as ``"Median filter"``; "" of
         the whole step.
+    estimated : bool
+        Whether nobody knows the total yet: each time it is what can be told by then.
 
     Examples
     --------
@@ -61,6 +63,12 @@ class Progress:
     preview: NDArray[np.float32] | None = None
     note: str = ""
     phase: str = ""
+    estimated: bool = False
+
+    @property
+    def count(self) -> str:
+        """How many are done, of how many."""
+        return f"{self.iteration} {'of about' if self.estimated else '/'} {self.total}"
 
     @property
     def title(self) -> str:

@@ -217,6 +217,8 @@ class _Terminal:
                     file=sys.stderr,
                 )
         if self._bar is not None:
+            # It may be an estimate.
+            self._bar.total = progress.total
             self._bar.update(progress.iteration - self._bar.n)
 
     def log(self, text: str) -> None:

@@ -18,6 +18,7 @@ from napari_psf_distiller.joint.basis.extension import (
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import OrderScale
+from napari_psf_distiller.joint.expected_iterations import ExpectedIterations
 from napari_psf_distiller.joint.grid_refinement import refined_psf
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.model.model import JointModel
@@ -77,7 +78,7 @@ class PSFOperations(ABC, Generic[Model, Judged]):
 
     def __init__(self, settings: Settings, preview_every: int) -> None:
         self.settings, self.preview_every = settings, preview_every
-        self.iterations, self._total_iterations = 0, MAX_ITERATIONS_PER_ROUND
+        self.iterations, self._expected = 0, ExpectedIterations()
         self.nats, self.spent = 0.0, 0.0
 
     @abstractmethod
@@ -115,6 +116,7 @@ class PSFOperations(ABC, Generic[Model, Judged]):
         cost, first, nats = self.cost, self.iterations, self.nats
         affordable = round((self.settings.most_iterations - self.spent) / cost)
         most = max(1, min(MAX_ITERATIONS_PER_ROUND, affordable))
+        self._expected.begin(relative_gain, worthwhile_nats)
         gains = self.model.solve(most, relative_gain, worthwhile_nats)
         while True:
             try:
@@ -135,9 +137,9 @@ class PSFOperations(ABC, Generic[Model, Judged]):
             preview = None
             if self.preview_every and self.iterations % self.preview_every == 0:
                 preview = self.preview()
-            self._total_iterations = max(self._total_iterations, self.iterations)
+            total = self._expected.after(gain)
             yield Progress(
-                StepId.DISTILL, self.iterations, self._total_iterations, self.nats, preview
+                StepId.DISTILL, self.iterations, total, self.nats, preview, estimated=True
             )
 
     def update_noise_and_priors(self, state: Linearised) -> None:

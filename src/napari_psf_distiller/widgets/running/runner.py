@@ -232,7 +232,7 @@ class StepRunner:
         self._updated = now
         # Before the bar, which Qt draws at once, and with it all that has changed.
         spinner.turn()
-        text = f"{progress.title} {progress.iteration} / {progress.total}"
+        text = f"{progress.title} {progress.count}"
         self.display.show_progress(f"{text}{f', {left}' if left else ''}{self._note}", progress)
         if self._bar is not None:
             self._bar.show(progress)

@@ -183,9 +183,7 @@ class TrialPart(QWidget):
         left = self._time_left.after(progress)
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.iteration)
-        self.status.setText(
-            f"{progress.title} {progress.iteration} / {progress.total}{f', {left}' if left else ''}"
-        )
+        self.status.setText(f"{progress.title} {progress.count}{f', {left}' if left else ''}")
 
     def _on_done(self, shown: ShownTrial) -> None:
         self.shown = shown

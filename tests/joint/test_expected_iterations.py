@@ -1,0 +1,39 @@
+"""How many iterations a joint fit takes in all, while it goes on."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_psf_distiller.joint.expected_iterations import ExpectedIterations
+
+GAINS = st.lists(st.floats(0, 1e7), min_size=1, max_size=12)
+
+
+@given(st.lists(GAINS, min_size=1, max_size=5), st.floats(0, 100))
+def test_what_is_done_never_becomes_less(solutions: list[list[float]], worthwhile: float) -> None:
+    expected, done, iterations = ExpectedIterations(), [0.0], 0
+    for gains in solutions:
+        expected.begin(0.001, worthwhile)
+        for gain in gains:
+            iterations += 1
+            total = expected.after(gain)
+            assert total >= iterations
+            done.append(iterations / total)
+    assert all(before <= after + 1e-9 for before, after in pairwise(done))
+
+
+def test_steady_gains_tell_the_end() -> None:
+    expected = ExpectedIterations()
+    expected.begin(0.0, 1.0)
+    # A quarter each time, from 4 ** 6 on: the seventh gains just what is worthwhile.
+    totals = [expected.after(4.0**power) for power in range(6, -1, -1)]
+    assert totals == pytest.approx([8] * 7, abs=1)
+
+
+def test_what_only_begins_has_more_to_come() -> None:
+    first, later = ExpectedIterations(), ExpectedIterations()
+    first.begin(0.01, 0.0)
+    later.begin(0.01, 1e-3)
+    assert first.after(100.0) > later.after(100.0)
