@@ -169,6 +169,7 @@ class Guide(QWidget):
         self.head.changed.connect(self._on_head)
         inspect = self.steps[StepId.INSPECT]
         inspect.gui.called.connect(lambda _: self._on_seen())
+        inspect.gui.inspector.tabs.currentChanged.connect(self._on_tab)
         self.chain.changed.connect(self._look_again)
         self.chain.turned_to.connect(self.open)
         self.chain.ended.connect(self._on_chain_ended)
@@ -318,6 +319,12 @@ class Guide(QWidget):
             choose(gui.psf, layer)
         if layer is not None:
             gui()
+
+    def _on_tab(self, _: int) -> None:
+        # Under the mouse the tabs stay; where nobody points, what is shown comes into sight.
+        self.sections[StepId.INSPECT].hold_height()
+        if self.steps[StepId.INSPECT].gui.inspector.tabs.hasFocus():
+            self.column.let_go()
 
     def _on_updated(self) -> None:
         # Inspect PSF draws a layer anew that it shows.

@@ -123,7 +123,12 @@ class Section(QWidget):
         self.body.setVisible(False)
         self.header.toggled.connect(self._on_toggle)
 
+    def hold_height(self) -> None:
+        """Become no lower until it is closed, so that nothing above moves when it changes."""
+        self.body.setMinimumHeight(self.body.height())
+
     def _on_toggle(self, opened: bool) -> None:
+        self.body.setMinimumHeight(0)
         self.body.setVisible(opened)
         self.turned.emit(self.step.id, opened)
 

@@ -247,7 +247,8 @@ class Inspector:
         self.anyway.changed.connect(lambda _: self._draw_anyway())
         layout: Any = gui.native.layout()
         first = layout.indexOf(row_of(gui.psf, gui.native)) + 1
-        for widget in (self.maps_tab.choice, self._preset_row, self.tabs, self.place):
+        # What comes and goes with the tabs stands below them, so that they stay where they are.
+        for widget in (self.maps_tab.choice, self._preset_row, self.place, self.tabs):
             layout.insertWidget(first, widget)
         layout.addWidget(self.picture, 1)
         buttons = row_of_buttons([self.save, self.view_3d, self.maps_tab.as_layers])
@@ -256,8 +257,8 @@ class Inspector:
         tab_through(
             [
                 gui.psf.native,
-                *self.place.fields,
                 self.tabs,
+                *self.place.fields,
                 *(button.native for button in self.presets),
             ]
         )

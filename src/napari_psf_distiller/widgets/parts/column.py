@@ -38,7 +38,7 @@ class Column(QScrollArea):
         bar = self.verticalScrollBar()
         assert bar is not None
         # Of the mouse, its wheel and the keys; not of what is done here.
-        bar.actionTriggered.connect(self._let_go)
+        bar.actionTriggered.connect(self.let_go)
 
     def keep_visible(self, *widgets: QWidget) -> None:
         """Scroll to some widgets, the last above all, also when their height comes to change.
@@ -50,10 +50,11 @@ class Column(QScrollArea):
 
     def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: N802
         """Go to where the keyboard moves on."""
-        self._let_go()
+        self.let_go()
         return bool(super().focusNextPrevChild(forward))
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Scroll by itself no more, until something else is to be kept visible."""
         self._kept = ()
 
     def _show_kept(self) -> None:
