@@ -29,14 +29,9 @@ from napari_psf_distiller.widgets.guide.parameters import (
 )
 from napari_psf_distiller.widgets.guide.result import ResultPanel, result_text
 from napari_psf_distiller.widgets.guide.run_bar import RunBar
-from napari_psf_distiller.widgets.guide.steps import (
-    INPUTS,
-    GuideStep,
-    Standing,
-    State,
-    make_steps,
-)
-from napari_psf_distiller.widgets.guide.view import Section, narrow
+from napari_psf_distiller.widgets.guide.step_list import StepList
+from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State, make_steps
+from napari_psf_distiller.widgets.guide.view import narrow
 from napari_psf_distiller.widgets.guide.welcome import Welcome
 from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwrapped
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
@@ -92,7 +87,6 @@ class Guide(QWidget):
             step.id.value: step.gui for step in self.steps.values()
         }
         self.chain = Chain(self._viewer, self.head, self.steps)
-        self.sections = {step.id: Section(step) for step in self.steps.values()}
         self._standings: dict[StepId, Standing] = {}
         # What is said, as long as all steps stand so.
         self._message = ""
@@ -141,8 +135,8 @@ class Guide(QWidget):
         for part in (self.welcome, self.head.native, self.fold):
             self.column.column.addWidget(part)
         self.column.column.addSpacing(6)
-        for section in self.sections.values():
-            self.column.column.addWidget(section)
+        self._list = StepList(self.chain, self.column)
+        self.sections = self._list.sections
         self.column.column.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
@@ -162,20 +156,15 @@ class Guide(QWidget):
                 # Bar and Cancel are in the footer, always in sight.
                 step.runner.display.shows_progress = False
                 step.runner.display.changed.connect(self._on_display)
-        for section in self.sections.values():
-            section.turned.connect(self._on_toggle)
         for gui in self._guis.values():
             gui.changed.connect(self._on_parameter)
         self.head.changed.connect(self._on_head)
-        inspect = self.steps[StepId.INSPECT]
-        inspect.gui.called.connect(lambda _: self._on_seen())
-        inspect.gui.inspector.tabs.currentChanged.connect(self._on_tab)
+        self._list.changed.connect(self._look_again)
         self.chain.changed.connect(self._look_again)
         self.chain.turned_to.connect(self.open)
         self.chain.ended.connect(self._on_chain_ended)
         runner = self.steps[StepId.DISTILL].runner
         assert runner is not None
-        self.steps[StepId.DISTILL].gui.live_fit.psf.updated.connect(self._on_updated)
         runner.progressed.connect(self._on_progress)
         self._viewer.events.theme.connect(self._look_again)
         # Of time points and channels, the one that is shown counts.
@@ -198,15 +187,7 @@ class Guide(QWidget):
         self._standings = self.chain.standings()
         if self._states() != self._said_of:
             self._message = ""
-        dark = _is_dark(self._viewer.theme)
-        number = 0
-        for step, section in self.sections.items():
-            needed = self._standings[step].state is not State.NOT_NEEDED
-            section.setVisible(needed)
-            number += needed
-            section.header.number = number
-            section.show_standing(self._standings[step], self._works_on(step), dark)
-            self.steps[step].show_run(self._standings[step])
+        self._list.show(self._standings, _is_dark(self._viewer.theme))
         busy = self.chain.running or self.chain.under_way
         missing = self.chain.missing(self.deconvolve_too.isChecked())
         has_image = self.chain.image is not None
@@ -227,14 +208,6 @@ class Guide(QWidget):
         if self.chain.under_way and not self.chain.running:
             # Here, so that layers which are just being added are all there.
             self.chain.run_next()
-
-    def _works_on(self, step: StepId) -> str:
-        sources = INPUTS[self.chain.method].get(step, {})
-        if step is StepId.INSPECT or not sources:
-            return ""
-        layers = [self.chain.layer_of(source) for source in sources.values()]
-        names = [f"“{layer.name}”" for layer in layers if layer is not None]
-        return f"Works on {' and '.join(names)}." if len(names) == len(sources) else ""
 
     def _advice(self, missing: list[StepId]) -> str:
         if self.chain.image is None:
@@ -292,48 +265,7 @@ class Guide(QWidget):
 
     def open(self, step: StepId) -> None:
         """Open a step, and close the others."""
-        if self._alive:
-            self.sections[step].header.setChecked(True)
-
-    def _on_toggle(self, step: StepId, opened: bool) -> None:
-        if not opened:
-            return
-        for other, section in self.sections.items():
-            if other is not step:
-                section.header.setChecked(False)
-        if step is StepId.INSPECT:
-            self._inspect()
-        # When it has been laid out.
-        QTimer.singleShot(0, self._show_open)
-
-    def _show_open(self) -> None:
-        for section in self.sections.values():
-            if section.header.isChecked():
-                self.column.keep_visible(section, section.header)
-
-    def _inspect(self) -> None:
-        """Let Inspect PSF show the newest PSF."""
-        gui, layer = self.steps[StepId.INSPECT].gui, self.chain.layer_of(StepId.POSTPROCESS)
-        with gui.changed.blocked():
-            gui.reset_choices()
-            choose(gui.psf, layer)
-        if layer is not None:
-            gui()
-
-    def _on_tab(self, _: int) -> None:
-        # Under the mouse the tabs stay; where nobody points, what is shown comes into sight.
-        self.sections[StepId.INSPECT].hold_height()
-        if self.steps[StepId.INSPECT].gui.inspector.tabs.hasFocus():
-            self.column.let_go()
-
-    def _on_updated(self) -> None:
-        # Inspect PSF draws a layer anew that it shows.
-        if self._alive and self.sections[StepId.INSPECT].header.isChecked():
-            self._on_seen()
-
-    def _on_seen(self) -> None:
-        self.steps[StepId.INSPECT].note_seen(self.steps[StepId.INSPECT].gui.psf.value)
-        self._look_again()
+        self._list.open(step)
 
     # --- what changes
 
