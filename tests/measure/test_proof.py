@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from napari_psf_distiller.measure.beads import (
     widths_of,
 )
 from napari_psf_distiller.measure.proof import (
+    Proof,
     background_of,
     beads_in_part,
     prove,
@@ -90,6 +92,31 @@ def test_the_flux_is_that_of_the_beads_and_not_of_the_light_about_them(
     if boundary == "noncirculant":
         above = [image.sum(dtype=float) - image.size * LEVEL for image in (field.image, sharp)]
         assert above[1] > 1.2 * above[0]
+
+
+def test_a_sentence_says_what_became_of_the_beads_and_whether_that_is_right() -> None:
+    table = pd.DataFrame(
+        {
+            "fwhm_z_before": [0.6, 0.6],
+            "fwhm_z_after": [0.3, 0.3],
+            "fwhm_y_before": [0.2, 0.2],
+            "fwhm_y_after": [0.1, 0.1],
+            "fwhm_x_before": [0.2, 0.2],
+            "fwhm_x_after": [0.08, 0.08],
+            "peak_gain": [40.0, 60.0],
+        }
+    )
+    right = Proof(table, 2, "um", 1000.0, 950.0, 0.0, 0.0)
+    assert right.verdict() == (
+        "Deconvolved, the beads are narrower by 2.0 x along z and 2.2 x in the plane, 50 x as "
+        "bright, and hold 95 % of their light, as they should."
+    )
+    assert "the rest lies about them" in replace(right, flux_after=600.0).verdict()
+    assert "some was made up" in replace(right, flux_after=1300.0).verdict()
+    as_wide = replace(right, beads=table.assign(fwhm_z_after=0.59))
+    assert "does not sharpen them" in as_wide.verdict()
+    flat = replace(right, beads=table.drop(columns=["fwhm_z_before", "fwhm_z_after"]))
+    assert flat.verdict().startswith("Deconvolved, the beads are narrower by 2.2 x in the plane")
 
 
 def test_a_bead_has_its_flux_where_its_window_is_cut_by_the_border() -> None:

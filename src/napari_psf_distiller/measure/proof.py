@@ -39,6 +39,11 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
+# A PSF that is right makes beads narrower by this factor at least along each axis, and gathers so
+# much of their light in them.
+NARROWER, LEAST_KEPT, MOST_KEPT = 1.1, 0.85, 1.05
+
+
 class Spread(NamedTuple):
     """The median of some beads, and the quartiles."""
 
@@ -80,6 +85,32 @@ class Proof:
     def axes(self) -> tuple[str, ...]:
         """The image's axes."""
         return tuple(axis for axis in AXES if f"fwhm_{axis}_before" in self.beads)
+
+    def verdict(self) -> str:
+        """Return in a sentence what deconvolution did to the beads, and whether that is right."""
+        narrower = []
+        for axis in self.axes:
+            before, after = (
+                spread_of(self.beads[f"fwhm_{axis}_{when}"]).median for when in ("before", "after")
+            )
+            narrower.append(before / after)
+        gain = spread_of(self.beads["peak_gain"]).median
+        planes = float(np.mean(narrower[-2:]))
+        along = f"{narrower[0]:.1f} x along z and " if len(narrower) == 3 else ""
+        done = f"Deconvolved, the beads are narrower by {along}{planes:.1f} x in the plane"
+        kept = f"hold {100 * self.flux_kept:.0f} % of their light"
+        if min(narrower) < NARROWER or not gain > 1:
+            return (
+                f"{done}, {gain:.3g} x as bright, and {kept}: this PSF does not sharpen them, so "
+                "it is not that of this image, or much too narrow."
+            )
+        if not LEAST_KEPT <= self.flux_kept <= MOST_KEPT:
+            what = "the rest lies about them" if self.flux_kept < 1 else "some was made up"
+            return (
+                f"{done} and {gain:.3g} x as bright, but {kept}: {what}. More iterations gather "
+                "more; if these do not help, the PSF is too narrow or too wide."
+            )
+        return f"{done}, {gain:.3g} x as bright, and {kept}, as they should."
 
     @property
     def flux_kept(self) -> float:

@@ -134,6 +134,7 @@ def test_it_deconvolves_and_shows_the_beads_side_by_side(
     assert z == np.unravel_index(raw.data.argmax(), raw.data.shape)[0]
     assert "8 of 8 used beads measured" in gui.panel.figures.text()
     assert "FWHM" in gui.panel.figures.text()
+    assert gui.panel.verdict.text().startswith("Deconvolved, the beads are narrower by ")
     assert told.errors == []
 
 

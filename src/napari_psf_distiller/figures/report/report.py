@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike
 from napari_psf_distiller import figures
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_image
+from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.figures.report.beads import bead_summary, bead_table
 from napari_psf_distiller.figures.report.page import numbers_text, page_of, picture, tables
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.io import optics_text
+from napari_psf_distiller.measure.beads import widths_of
+from napari_psf_distiller.measure.structure import residual_structure
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.section import Section
@@ -136,16 +139,29 @@ def _residual(result: Result, size: tuple[float, float]) -> str:
     planes = len(residual) if residual.ndim == 3 else 1
     plane = figures.fullest_plane(result.beads_in_image, planes)
     where = f", in the plane z = {plane}, which has most of the used beads" if planes > 1 else ""
+    verdict = _verdict(result)
     return picture(
         size,
         "What the fit leaves of the image",
         f"The image less the fitted model{where}. Where all is well it is noise; rings or spots at "
         "many beads say that the PSF changes across the image or that the beads are not alike. At "
-        "bright beads there is more noise than beside them.",
+        f"bright beads there is more noise than beside them.{f' {verdict}' if verdict else ''}",
         lambda figure: figures.draw_residual(
             figure, residual, result.beads_in_image, result.psf.spacing
         ),
     )
+
+
+def _verdict(result: Result) -> str:
+    """Return in a sentence what is left of the beads; nothing where it cannot be told."""
+    residual, image, psf = result.residual, np.asarray(result.image), np.asarray(result.psf)
+    if residual is None or residual.shape != image.shape:
+        return ""
+    try:
+        widths = widths_of(psf)
+        return residual_structure(residual, result.beads_in_image, widths, image, psf).verdict()
+    except InputError:
+        return ""
 
 
 def _field(result: Result) -> str:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QComboBox
 from napari_psf_distiller.recipe import PLACES, Recipe
 from napari_psf_distiller.recipe.parameter import Condition, Declared
 from napari_psf_distiller.recipe.section import Section
+from napari_psf_distiller.widgets.parts.elided import ElidedText
 from napari_psf_distiller.widgets.viewer.number_fields import NumberField
 
 __all__ = ["Form", "form_of", "keep_narrow"]
@@ -202,6 +203,7 @@ def keep_narrow(choice: ComboBox) -> None:
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     choice.native.setMinimumContentsLength(LEAST_LETTERS)
+    ElidedText(choice.native)
 
 
 def form_of(gui: FunctionGui[Any, Any]) -> Form | None:

@@ -69,7 +69,7 @@ class Panel(QObject):
         )
         self.proven: Proven | None = None
         self.panes = Panes(self, self._set_buttons)
-        self.figures, self.residual_says = _label(), _label()
+        self.verdict, self.residual_says, self.figures = _label(), _label(), _label()
         self.figures.setToolTip(FLUX)
         self.beside = _button(
             "Side by &side",
@@ -92,13 +92,15 @@ class Panel(QObject):
         ]
         self.save = _button("Save &CSV…", "Save the figures, and those of each bead, as a table.")
         self._preset_row = row_of_buttons(self.presets)
-        # Its figures are higher than many a screen has room for beside other docks.
+        # Its figures are higher than many a screen has room for beside other docks: what they mean,
+        # and the views, come first.
         column = Column()
         for widget in (
-            self.figures,
+            self.verdict,
             self.residual_says,
             row_of_buttons([self.beside, self.residual]),
             self._preset_row,
+            self.figures,
             row_of_buttons([self.save]),
         ):
             column.column.addWidget(widget)
@@ -128,6 +130,7 @@ class Panel(QObject):
         if ending.kind != "done" or not isinstance(proven, Proven):
             return
         self.proven = proven
+        self.verdict.setText(escape(proven.proof.verdict()))
         text = table_text(proven.proof)
         self.figures.setText(f"{text} {OVER_FIELD}" if proven.over_field else text)
         self.residual_says.setText(structure_text(proven.structure))

@@ -14,13 +14,16 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
-from napari_psf_distiller.widgets.viewer.viewpoint import fill_view, grid_of
+from napari_psf_distiller.widgets.viewer.viewpoint import camera_of, fill_view, grid_of
 
 __all__ = ["PRESETS", "Panes", "Range", "headings"]
 
 # The brightest intensity shown, as a part of the maximum, and gamma; both above the background.
 # The second is the notebook's.
 PRESETS = {"Plain": (1.0, 1.0), "Gamma 0.2, max / 20": (0.05, 0.2)}
+
+# Images take this part of a view in which they have headings.
+WITH_HEADINGS = 0.9
 
 # Background and maximum of an image.
 Range = tuple[float, float]
@@ -124,6 +127,9 @@ class Panes(QObject):
             alone = [*layers, *self.images]
             viewer.layers.selection.active = alone[0]
             fill_view(viewer, alone)
+            if adding:
+                # What stands above the images is no part of them.
+                camera_of(viewer).zoom *= WITH_HEADINGS
             self._on_change()
 
         self._entering += [begin, *(partial(self._add, viewer, data) for data in adding), finish]
