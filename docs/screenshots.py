@@ -312,7 +312,6 @@ def proven(desk: Desk, wanted: Callable[[str], bool]) -> None:
     gui = desk.open("Prove PSF", 420)
     run_step(gui)
     wait_for(lambda: not gui.panel.busy)
-    gui.panel.presets[1].native.click()
     come_to_rest()
     if wanted("proof"):
         desk.take("proof")

@@ -69,6 +69,11 @@ class Structure(NamedTuple):
     held_out_cores: float = float("nan")
     fitted: bool = False
 
+    @property
+    def is_noise(self) -> bool:
+        """Whether nothing but noise is left, as far as this can be told."""
+        return not self._fault()
+
     def verdict(self) -> str:
         """Return in a sentence what is left, and what that means.
 
@@ -77,19 +82,10 @@ class Structure(NamedTuple):
         >>> Structure(beads=40, cores=1.0, elsewhere=float("nan")).verdict()
         'Residual: 1.00 x the noise in the cores of 40 beads: noise, no structure.'
         """
-        said = "noise, no structure."
-        shared = "" if self.common is None else self.common.described()
-        if shared:
-            said = f"all beads share a structure, {shared}."
-        elif self.cores > STRUCTURED:
-            said = "the beads differ from the model; look at the residual there."
-        elif self.held_out_cores > HELD_OUT_RATIO * self.cores:
-            said = "the PSF does not hold for the beads that it was not fitted to; use more beads."
-        elif self.elsewhere > STRUCTURED:
-            said = "beads that were not found, or a background that is not flat; look there."
-        elif self.common is not None and np.isfinite(self.common.visible):
-            said = (
-                "noise, no structure. A fault of the PSF that all beads share would show from "
+        said = self._fault() or "noise, no structure."
+        if self.is_noise and self.common is not None and np.isfinite(self.common.visible):
+            said += (
+                " A fault of the PSF that all beads share would show from "
                 f"{100 * self.common.visible:.2g} % of its peak on."
             )
         elsewhere = f", {self.elsewhere:.2f} x elsewhere" if np.isfinite(self.elsewhere) else ""
@@ -103,6 +99,19 @@ class Structure(NamedTuple):
             f"{what}: {self.cores:.2f} x the noise in the cores of {self.beads} beads"
             f"{held_out}{elsewhere}: {said}"
         )
+
+    def _fault(self) -> str:
+        """Return what is left beside noise; nothing where there is nothing."""
+        shared = "" if self.common is None else self.common.described()
+        if shared:
+            return f"all beads share a structure, {shared}."
+        if self.cores > STRUCTURED:
+            return "the beads differ from the model; look at the residual there."
+        if self.held_out_cores > HELD_OUT_RATIO * self.cores:
+            return "the PSF does not hold for the beads that it was not fitted to; use more beads."
+        if self.elsewhere > STRUCTURED:
+            return "beads that were not found, or a background that is not flat; look there."
+        return ""
 
 
 def residual_structure(

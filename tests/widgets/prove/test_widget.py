@@ -267,6 +267,7 @@ def test_the_residual_is_shown_symmetric_and_told_in_a_line(
     user.waits(lambda: not gui.panel.busy)
     assert "the noise in the cores of 8 beads, 1." in gui.panel.residual_says.text()
     assert "no structure" in gui.panel.residual_says.text()
+    assert gui.runner.status.value.endswith("; noise is left of them")
     residual.contrast_limits = (-10, 25)
     assert not residual.visible
     toggle(user, gui, gui.panel.residual)

@@ -193,7 +193,7 @@ def prove_steps(task: Task) -> Steps[Outcome]:
         tuple(least),
         over_field=there is not None,
     )
-    message = f"done: {_message(proof)}"
+    message = f"done: {_message(proof, structure)}"
     return Outcome(layers, f"{message}. {note}" if note else message, warnings, found=proven)
 
 
@@ -306,9 +306,12 @@ def _mismatches(task: Task) -> tuple[str, ...]:
     return found
 
 
-def _message(proof: Proof) -> str:
+def _message(proof: Proof, structure: Structure | str) -> str:
     gain = spread_of(proof.beads["peak_gain"]).median
+    left = ""
+    if isinstance(structure, Structure):
+        left = f"; {'noise' if structure.is_noise else 'more than noise'} is left of them"
     return (
         f"{len(proof.beads)} of {proof.used} beads measured; {100 * proof.flux_kept:.0f} % of the "
-        f"flux kept, peaks {gain:.3g} times as bright"
+        f"flux kept, peaks {gain:.3g} times as bright{left}"
     )
