@@ -19,6 +19,7 @@ __all__ = [
     "BACKGROUND",
     "FIELDS",
     "OIL",
+    "SLIDE_PLANES",
     "Aberrations",
     "Lens",
     "Objective",

@@ -162,4 +162,7 @@ def test_the_widths_in_each_depth(tmp_path):
     assert list(table) == list(profile.to_frame())
     assert (tmp_path / "out" / "depth.png").stat().st_size > 5_000
     assert not (tmp_path / "out" / "field.csv").exists()
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "The PSF in each depth" in report
+    assert profile.sentence()[:30] in report
     assert distilled(change=False).psf.depth_profile() is None

@@ -34,8 +34,8 @@ __all__ = ["write_report"]
 
 # Where artefacts show: half of the range, dim voxels brightened.
 ARTEFACT_GAMMA = 0.4
-# Of the maps of the field, in inches.
-MAPS_SIZE = (8.8, 8.0)
+# Of the maps of the field and of the profile in depth, in inches.
+MAPS_SIZE, DEPTH_SIZE = (8.8, 8.0), (6.0, 4.0)
 
 
 def write_report(
@@ -117,6 +117,7 @@ def write_report(
             f'<div class="pair">{plain}{bright}</div>',
             f'<div class="pair">{profiles}{likelihood}</div>',
             _field(result),
+            _depth(result),
             "<h2>Beads</h2>",
             bead_summary(result),
             f'<div class="pair">{beads}{_residual(result, size)}</div>',
@@ -179,6 +180,21 @@ def _field(result: Result) -> str:
         lambda figure: figures.draw_field_maps(figure, maps, result.beads_in_image),
     )
     return f"<h2>The PSF over the field</h2>{said}{maps_drawn}"
+
+
+def _depth(result: Result) -> str:
+    """Return how the PSF changes with depth; nothing where it does not."""
+    profile = result.depth_profile
+    if profile is None:
+        return ""
+    drawn = picture(
+        DEPTH_SIZE,
+        "Widths of the PSF in each depth",
+        "Full widths at half maximum in the mean over the field, with bands of 1.96 standard "
+        "errors. Grey: above and below all beads, extrapolated.",
+        lambda figure: figures.draw_depth_profile(figure, profile),
+    )
+    return f"<h2>The PSF in each depth</h2><p>{escape(profile.sentence())}</p>{drawn}"
 
 
 def _about(result: Result) -> str:
