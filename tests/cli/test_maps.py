@@ -48,7 +48,7 @@ def test_it_writes_a_table_and_a_picture(psf, tmp_path, capsys):
 def test_with_depth_there_are_a_table_and_a_picture_more(psf, tmp_path, capsys):
     deep = psfd.read_psf(psf)
     assert deep.model is not None
-    model = changing_with_depth(deep.model, 0.3, Depth(1, (5.0, 35.0), 40, 0.3))
+    model = changing_with_depth(deep.model, 0.3, Depth((5.0, 35.0), 40, 0.3))
     dataclasses.replace(deep, model=model).save(tmp_path / "deep.tif")
     assert run("maps", tmp_path / "deep.tif", "-o", tmp_path / "out", "--places", 2) == 0
     table = pd.read_csv(tmp_path / "out" / "depth.csv")

@@ -28,8 +28,9 @@ def varying(shape, psf_shape, seed, engine, **model) -> Problem:
 def psf_at(problem: Problem, plane: int, row: int, column: int) -> np.ndarray:
     """Return the PSF of a voxel of the grid."""
     weights = problem.variation.weights[:, row, column]
-    if problem.variation.plane_weights is not None:
-        weights = weights + problem.variation.plane_weights[:, plane]
+    if problem.variation.further_weights is not None:
+        further = problem.variation.further_weights[:, :, row, column]
+        weights = weights + further @ problem.variation.depths[:, plane]
     return problem.psf + np.tensordot(weights, problem.variation.kernels, axes=1)
 
 
@@ -113,10 +114,9 @@ def model_of_ones(problem: Problem) -> np.ndarray:
     variation = problem.variation
     inside = tuple(slice(n) for n in problem.image.shape)
     total = np.zeros(problem.grid)
-    in_planes = variation.plane_weights
-    if in_planes is None:
-        in_planes = np.zeros((len(variation.kernels), problem.grid[0]))
-    all_weights = variation.weights[:, None] + in_planes[:, :, None, None]
+    all_weights = np.repeat(variation.weights[:, None], problem.grid[0], axis=1)
+    if variation.further_weights is not None:
+        all_weights += np.einsum("pz,kpyx->kzyx", variation.depths, variation.further_weights)
     for kernel, weights in zip(
         (problem.psf, *variation.kernels), (np.ones(problem.grid), *all_weights), strict=True
     ):

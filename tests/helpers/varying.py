@@ -25,8 +25,8 @@ def mixture(
 ) -> EigenPSFs:
     """Return the PSF that goes from one of `ends` to the next along y, and of two more along x.
 
-    With a depth it goes half of these ways there, and the other half with the depth. It is positive
-    everywhere where they are, and exactly its kernels' sum.
+    With a depth it goes half of these ways there, a fourth with the depth, and a fourth with the
+    product of both. It is positive everywhere where they are, and exactly its kernels' sum.
     """
     top, bottom, left, right = (end / end.sum() for end in np.asarray(ends, float))
     mean = (top + bottom + left + right) / 4
@@ -39,7 +39,9 @@ def mixture(
     if depth_extent is None:
         return EigenPSFs(kernels, spacing, extent, coefficients, shares)
     coefficients[1:] /= 2
-    with_depth = np.array([[0, 0], [0, SQRT3 / 2], [0, -SQRT3 / 2]])
+    with_depth = np.zeros((3, 1, 2, 2))
+    with_depth[1, 0, 0, 0], with_depth[1, 0, 1, 0] = SQRT3 / 4, SQRT3 / 4
+    with_depth[2, 0, 0, 0], with_depth[2, 0, 0, 1] = -SQRT3 / 4, SQRT3 / 4
     return EigenPSFs(kernels, spacing, extent, coefficients, shares, depth_extent, with_depth)
 
 

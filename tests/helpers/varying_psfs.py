@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller import PSF
 from napari_psf_distiller.psf import FittedFunctions
-from napari_psf_distiller.psf.field import Depth, PSFField, field_degrees, field_polynomials
+from napari_psf_distiller.psf.field import (
+    Depth,
+    Pattern,
+    PSFField,
+    field_patterns,
+    field_polynomials,
+)
 
 Floats = NDArray[np.float64]
 # What a term is at a place, y and x from -1 to 1, and the number of the term.
@@ -61,7 +67,7 @@ def varying_functions(parts: Parts, degree: int = 1, **changes: Any) -> FittedFu
         Of the field.
     """
     functions = constant_functions()
-    count = len(field_degrees(degree))
+    count = len(field_patterns(degree))
     amplitudes = np.zeros((count, *functions.amplitudes.shape))
     amplitudes[0] = functions.amplitudes
     # The radial frequencies tell an order's part from a displacement's.
@@ -69,7 +75,7 @@ def varying_functions(parts: Parts, degree: int = 1, **changes: Any) -> FittedFu
     for part, term in parts:
         amplitudes[:, term] += np.multiply.outer(polynomials_of(part, degree), strength)
     over_field = PSFField(
-        degree=degree,
+        patterns=field_patterns(degree),
         extent=EXTENT,
         image_shape=IMAGE_SHAPE,
         pixel=SPACING[1:],
@@ -96,15 +102,16 @@ def changing_with_depth(
     """
     of_field = functions.over_field
     assert of_field is not None
-    grown = np.zeros((depth.degree, *functions.amplitudes.shape))
     # The polynomial is root 3 at the ends.
+    grown = np.zeros((1, *functions.amplitudes.shape))
     grown[0, term] = functions.amplitudes[0] * functions.radial**2 / (functions.radial**2).mean()
     grown *= strength / np.sqrt(3)
-    count = len(of_field.amplitudes) + depth.degree
+    patterns = (*of_field.patterns, Pattern(0, 0, 1))
     deep = dataclasses.replace(
         of_field,
+        patterns=patterns,
         amplitudes=np.concatenate([of_field.amplitudes, grown]),
-        gram=np.eye(count),
+        gram=np.eye(len(patterns)),
         depth=depth,
     )
     return dataclasses.replace(functions, over_field=deep)

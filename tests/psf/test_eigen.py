@@ -132,7 +132,7 @@ def test_where_it_is_continued_nothing_is_known_of_its_change():
         dataclasses.replace(PSF_OVER_FIELD, measured=measured).eigen_psfs()
 
 
-DEPTH = Depth(2, (5.0, 45.0), 50, 0.3)
+DEPTH = Depth((5.0, 45.0), 50, 0.3)
 DEEP = dataclasses.replace(
     PSF_OVER_FIELD, model=changing_with_depth(PSF_OVER_FIELD.model, 0.3, DEPTH)
 )
@@ -148,11 +148,13 @@ def test_the_kernels_make_the_psf_of_each_plane(place, plane):
 
 
 def test_planes_without_beads_have_the_psf_of_the_nearest():
-    weights = DEEP_FINEST.depth_weights_at(np.array([-99.0, 5.0, 45.0, 99.0]))
-    np.testing.assert_array_equal(weights[:, 0], weights[:, 1])
-    np.testing.assert_array_equal(weights[:, 2], weights[:, 3])
-    assert (weights[1:] != 0).any()
-    np.testing.assert_array_equal(FINEST.depth_weights_at(np.arange(3.0)), 0)
+    depths = DEEP_FINEST.depths_at(np.array([-99.0, 5.0, 45.0, 99.0]))
+    np.testing.assert_array_equal(depths[:, 0], depths[:, 1])
+    np.testing.assert_array_equal(depths[:, 2], depths[:, 3])
+    assert (depths[:, 0] != depths[:, 2]).any()
+    here = np.arange(3.0)
+    assert (DEEP_FINEST.depth_weights_at(here, here)[1:] != 0).any()
+    assert FINEST.depth_weights_at(here, here).shape == (len(FINEST), 0, 3, 3)
 
 
 @pytest.mark.parametrize("left", ["little", -0.1, 2.0, np.nan])

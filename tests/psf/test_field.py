@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from napari_psf_distiller.psf.field import (
     Depth,
+    Pattern,
     PSFField,
     depth_polynomials,
-    field_degrees,
     field_patterns,
     field_polynomials,
 )
@@ -19,15 +19,15 @@ EXTENT = ((5.0, 35.0), (5.0, 55.0))
 
 def field_of(degree: int = 2, **changes) -> PSFField:
     rng = np.random.default_rng(degree)
-    count = len(field_degrees(degree))
+    patterns = field_patterns(degree)
     beads = rng.uniform((5, 5), (35, 55), (50, 2))
     polynomials = field_polynomials(degree, EXTENT, beads)
     given = {
-        "degree": degree,
+        "patterns": patterns,
         "extent": EXTENT,
         "image_shape": (40, 60),
         "pixel": (0.1, 0.1),
-        "amplitudes": rng.standard_normal((count, 3, 5, 4)),
+        "amplitudes": rng.standard_normal((len(patterns), 3, 5, 4)),
         "gram": polynomials.T @ polynomials / len(beads),
         "spacing": (0.2, 0.1, 0.1),
         "errors": rng.uniform(1, 2, (degree + 1, 3, 5, 5)).astype(np.float32),
@@ -78,36 +78,50 @@ def test_polynomials_turn_with_the_place(degree):
         np.testing.assert_allclose(turned[:, column], expected, atol=1e-9)
 
 
-DEPTH = Depth(3, (10.0, 50.0), 60, 0.2)
+DEPTH = Depth((10.0, 50.0), 60, 0.2)
+# Those of the depth, and some products.
+DEEP_PATTERNS = (
+    *field_patterns(2),
+    *(Pattern(0, 0, depth) for depth in (1, 2, 3)),
+    Pattern(1, 1, 1),
+    Pattern(1, -1, 1),
+)
 
 
 def deep_field(**changes) -> PSFField:
     """Return a field that changes with depth, too."""
     rng = np.random.default_rng(4)
-    count = len(field_degrees(2, 3))
+    count = len(DEEP_PATTERNS)
     given = {
+        "patterns": DEEP_PATTERNS,
         "amplitudes": rng.standard_normal((count, 3, 5, 4)),
         "gram": np.eye(count),
-        "errors": rng.uniform(1, 2, (6, 3, 5, 5)).astype(np.float32),
+        "errors": rng.uniform(1, 2, (7, 3, 5, 5)).astype(np.float32),
         "depth": DEPTH,
     }
     return field_of(**given | changes)
 
 
+def deep_values(y: float, x: float, z: float) -> np.ndarray:
+    """Return the values of `DEEP_PATTERNS` at a place."""
+    over_field = field_polynomials(2, EXTENT, np.array([[y, x]]))[0]
+    in_depth = depth_polynomials(3, DEPTH.extent, np.array([z]))[0]
+    sine, cosine = (field_patterns(2).index(Pattern(1, turns)) for turns in (-1, 1))
+    products = over_field[[cosine, sine]] * in_depth[1]
+    return np.r_[over_field, in_depth[1:], products]
+
+
 @pytest.mark.parametrize("degree", [1, 2, 4])
-def test_polynomials_of_the_depth_are_orthonormal_and_none_is_constant(degree):
+def test_polynomials_of_the_depth_are_orthonormal(degree):
     nodes, weights = np.polynomial.legendre.leggauss(degree + 1)
     values = depth_polynomials(degree, (10.0, 50.0), 30 + 20 * nodes)
-    assert values.shape == (degree + 1, degree)
-    np.testing.assert_allclose((values.T * weights / 2) @ values, np.eye(degree), atol=1e-12)
-    np.testing.assert_allclose(weights @ values, 0, atol=1e-12)
+    np.testing.assert_allclose((values.T * weights / 2) @ values, np.eye(degree + 1), atol=1e-12)
+    np.testing.assert_allclose(values[:, 0], 1)
 
 
 def test_at_a_plane_what_the_depth_changes_is_added():
     of = deep_field()
-    over_field = field_polynomials(2, EXTENT, np.array([[12.5, 30.0]]))[0]
-    with_depth = depth_polynomials(3, DEPTH.extent, np.array([44.0]))[0]
-    expected = np.tensordot(np.r_[over_field, with_depth], of.amplitudes, axes=1)
+    expected = np.tensordot(deep_values(12.5, 30.0, 44.0), of.amplitudes, axes=1)
     np.testing.assert_allclose(of.amplitudes_at(12.5, 30.0, 44.0), expected)
     # Without a plane it is the mean over the depth.
     planes = np.linspace(10, 50, 4001)
@@ -115,12 +129,15 @@ def test_at_a_plane_what_the_depth_changes_is_added():
     np.testing.assert_allclose(of.amplitudes_at(12.5, 30.0), mean, atol=5e-3)
 
 
-def test_in_depth_the_errors_are_those_of_each_degree():
+def test_in_depth_the_errors_are_those_of_each_group():
     of = deep_field()
-    with_depth = depth_polynomials(3, DEPTH.extent, np.array([44.0]))[0]
-    own = np.tensordot(with_depth**2, of.errors[3:].astype(float) ** 2, axes=1)
-    expected = np.sqrt(of.errors_at(12.5, 30.0).astype(float) ** 2 + own)
-    np.testing.assert_allclose(of.errors_at(12.5, 30.0, 44.0), expected, rtol=1e-5)
+    assert of.groups == ((0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (2, 0))
+    squares = deep_values(12.5, 30.0, 44.0) ** 2
+    variance = np.zeros(of.errors.shape[1:])
+    for square, pattern in zip(squares, of.patterns, strict=True):
+        group = of.groups.index((pattern.degree, pattern.depth))
+        variance += square * of.errors[group].astype(float) ** 2
+    np.testing.assert_allclose(of.errors_at(12.5, 30.0, 44.0), np.sqrt(variance), rtol=1e-5)
 
 
 def test_planes_without_beads_are_not_covered():
@@ -134,12 +151,13 @@ def test_planes_without_beads_are_not_covered():
 def test_a_file_keeps_the_depth():
     of = deep_field()
     back = PSFField.from_arrays(of.arrays())
-    assert back.depth == DEPTH
+    assert (back.depth, back.patterns) == (DEPTH, DEEP_PATTERNS)
+    assert (back.degree, back.depth_degree) == (2, 3)
     np.testing.assert_allclose(
         back.amplitudes_at(3, 4, 12), of.amplitudes_at(3, 4, 12), rtol=1e-5, atol=1e-5
     )
     with pytest.raises(ValueError, match="do not agree"):
-        PSFField.from_arrays({**of.arrays(), "field.depth_degree": np.array(4)})
+        PSFField.from_arrays({**of.arrays(), "field.patterns": np.array(DEEP_PATTERNS[:-1])})
 
 
 def test_amplitudes_at_a_place_are_the_polynomials_sum():

@@ -224,7 +224,7 @@ def test_errors_grow_with_the_polynomials_of_the_place():
     maps, field = psf.field_maps(3), psf.model.over_field
     for row, y in enumerate(maps.rows):
         for column, x in enumerate(maps.columns):
-            strengths = field.degree_strengths_at(y, x)
+            strengths = field.group_strengths_at(y, x)
             expected = np.sqrt(strengths @ errors**2)
             found = [maps.widths[axis].error[row, column] for axis in "zyx"]
             np.testing.assert_allclose(found, expected)

@@ -72,7 +72,8 @@ class Variation:
     """How the PSF of a problem changes over the grid.
 
     The PSF of a voxel, which its light is spread with, is the problem's plus each of the kernels
-    times its weight there: the sum of one of the voxel's row and column, and one of its plane.
+    times its weight there: one of the voxel's row and column, and further ones of these, each
+    times a number of its plane.
 
     Attributes
     ----------
@@ -80,19 +81,24 @@ class Variation:
         float32, (kernels, *the PSF's shape), about the PSF's centre.
     weights : numpy.ndarray
         float32, (kernels, rows, columns) of the grid.
-    plane_weights : numpy.ndarray or None
-        float32, (kernels, planes) of the grid; None where all are 0.
+    further_weights : numpy.ndarray or None
+        float32, (kernels, depths, rows, columns) of the grid; None where the planes do not matter.
+    depths : numpy.ndarray or None
+        float32, (depths, planes) of the grid: what each of the further weights counts times.
     """
 
     kernels: Array
     weights: Array
-    plane_weights: Array | None = None
+    further_weights: Array | None = None
+    depths: Array | None = None
 
     def weights_in(self, kernel: int, planes: slice = slice(None)) -> Array:
         """Return a kernel's weights in some planes of the grid: they broadcast against these."""
         weights: Array = self.weights[kernel]
-        if self.plane_weights is not None:
-            weights = weights + self.plane_weights[kernel, planes, np.newaxis, np.newaxis]
+        if self.further_weights is not None and self.depths is not None:
+            further = np.tensordot(self.depths[:, planes].T, self.further_weights[kernel], axes=1)
+            further += weights
+            return further
         return weights
 
 
@@ -174,6 +180,8 @@ class ProblemSize:
         Whether the grid's voxels are finer than the image's.
     variations : int
         How many kernels say how the PSF changes; see `Variation`.
+    depths : int
+        How many further weights each of these has.
     """
 
     image: tuple[int, ...]
@@ -186,6 +194,7 @@ class ProblemSize:
     held_out: bool = False
     finer: bool = False
     variations: int = 0
+    depths: int = 0
 
     @property
     def spectrum_bytes(self) -> int:
@@ -202,7 +211,7 @@ class ProblemSize:
         if self.variations:
             # Each kernel's OTF and weights, and the sums of what they make, in Fourier space and on
             # the grid.
-            weights = 4 * self.grid[1] * self.grid[2]
+            weights = 4 * self.grid[1] * self.grid[2] * (1 + self.depths)
             total += self.variations * (self.spectrum_bytes + weights)
             total += self.spectrum_bytes + 4 * grid
         return total

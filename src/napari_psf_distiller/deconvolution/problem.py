@@ -111,6 +111,7 @@ def size_of(
         momentum=model.method == "accelerated",
         finer=max(finer) > 1,
         variations=0 if model.variation is None else model.variation.count,
+        depths=0 if model.variation is None else model.variation.depths,
     )
 
 

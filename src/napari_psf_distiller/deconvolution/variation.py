@@ -48,6 +48,12 @@ class PSFVariation:
         """How many kernels there are besides the mean."""
         return len(self.eigen) - 1
 
+    @property
+    def depths(self) -> int:
+        """How many polynomials of the depth the weights have; 0 where planes do not matter."""
+        with_depth = self.eigen.depth_coefficients
+        return 0 if with_depth is None or self.planes is None else with_depth.shape[1]
+
     def psf_at(self, y: float, x: float, z: float | None = None) -> NDArray[np.float32]:
         """Return the PSF at a place of the image, in voxels; see `EigenPSFs.at`."""
         row = float(self.rows[0] + self.step[0] * y)
@@ -99,11 +105,17 @@ class PSFVariation:
             # In voxels of the image, whose centres have whole numbers.
             places.append(_continued(measured, step, (voxels + 0.5) / finer[axis] - 0.5))
         kernels = self.eigen.kernels[1:] * np.float32(scale)
-        in_planes = None if self.planes is None else self.eigen.depth_weights_at(places[0])[1:]
-        return Variation(
+        rows, columns = places[-2:]
+        variation = Variation(
             np.ascontiguousarray(kernels.reshape(-1, *psf_shape)),
-            self.eigen.weights_at(*places[-2:])[1:],
-            in_planes,
+            self.eigen.weights_at(rows, columns)[1:],
+        )
+        if self.planes is None:
+            return variation
+        return replace(
+            variation,
+            further_weights=self.eigen.depth_weights_at(rows, columns)[1:],
+            depths=self.eigen.depths_at(places[0]),
         )
 
 

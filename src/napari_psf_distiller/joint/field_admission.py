@@ -22,7 +22,7 @@ from napari_psf_distiller.joint.basis.field_priors import (
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.field_model import PolynomialField
 from napari_psf_distiller.joint.model.model import JointModel
-from napari_psf_distiller.psf.field import Extent, field_patterns
+from napari_psf_distiller.psf.field import Extent, Pattern, field_patterns
 
 __all__ = ["AdmittedField", "field_with_evidence"]
 
@@ -39,6 +39,10 @@ MAX_SYMMETRICAL_DEGREE, MAX_DEGREE = 6, 4
 # immersion has: linearly, and its PSF not linearly with it. It is looked for where the beads lie
 # within a layer that is at least so many times as thick as a bead's image is along z.
 MAX_DEPTH_DEGREE, MIN_DEPTH_WIDTHS = 4, 3.0
+
+# What changes with the place in the plane changes with depth, too, where the PSF does. Of these
+# products, those of symmetrical optics are looked at up to this sum of degrees.
+MAX_PRODUCT_DEGREE = 4
 
 # Angular orders of the PSF that are looked at: spherical aberration has 0, coma 1, astigmatism 2,
 # trefoil 3.
@@ -115,8 +119,10 @@ def field_with_evidence(
     wide = extended_basis(
         basis, model.coefficients, basis.band, orders, EVIDENCE_COMBINATIONS, alike=True
     )
-    depth_degree = min(MAX_DEPTH_DEGREE, symmetrical) if deep else 0
-    looked_at = PolynomialField(field_patterns(symmetrical, depth_degree), extent, depth_extent)
+    patterns = field_patterns(symmetrical)
+    if deep:
+        patterns += _patterns_in_depth(symmetrical)
+    looked_at = PolynomialField(patterns, extent, depth_extent)
     evidence = kinds_with_evidence(
         wide,
         envelope,
@@ -124,17 +130,21 @@ def field_with_evidence(
         looked_at.patterns,
         looked_at.weights(centres),
         model.field_scales,
-        lambda kind: kind.degree <= (symmetrical if kind.is_symmetrical else most),
+        lambda kind: (
+            kind.is_symmetrical
+            if kind.depth and kind.degree
+            else kind.degree <= (symmetrical if kind.is_symmetrical else most)
+        ),
         MIN_FIRST_NATS if len(known) == 1 else MIN_NATS,
     )
     if not evidence:
         logger.info("joint fit: no evidence for more changes over the field")
         return None
-    for (order, degree, turns, direction, depth), (_, nats) in evidence.items():
+    for kind, (_, nats) in evidence.items():
         logger.info(
             "joint fit: change over the field of order %d, degree %d, %d turns, %s, "
             "degree %d of the depth: %.0f nats",
-            *(order, degree, turns, direction, depth, nats),
+            *(*kind, nats),
         )
     needed = {(kind.degree, abs(kind.turns), kind.depth) for kind in evidence}
     added = tuple(
@@ -160,6 +170,18 @@ def field_with_evidence(
             extended, symmetric, grown.patterns[1:], scales, basis.total(model.coefficients)
         ),
     )
+
+
+def _patterns_in_depth(most: int) -> tuple[Pattern, ...]:
+    """Return the polynomials of the depth, of no higher degree than this, and the products."""
+    depths = range(1, min(MAX_DEPTH_DEGREE, most) + 1)
+    products = (
+        pattern._replace(depth=depth)
+        for depth in depths
+        for pattern in field_patterns(max(min(MAX_PRODUCT_DEGREE, most) - depth, 0))
+        if pattern.degree
+    )
+    return (*(Pattern(0, 0, depth) for depth in depths), *products)
 
 
 def _extents(centres: Floats) -> list[tuple[float, float]]:

@@ -33,7 +33,7 @@ from napari_psf_distiller.joint.model.stacked_model import StackedModel
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
-from napari_psf_distiller.psf.field import Depth, PSFField
+from napari_psf_distiller.psf.field import Depth, PSFField, group_of, pattern_groups
 
 __all__ = [
     "OutcomeErrors",
@@ -289,42 +289,35 @@ def psf_field(model: JointModel, state: Linearised, errors: OutcomeErrors) -> PS
     total, weights = model.total, model.positions.field_weights[model.used]
     light = model.amplitudes[model.used] ** 2
     gram = (weights.T * light) @ weights / light.sum()
-    degrees = [
-        field_model.degree + pattern.depth if pattern.depth else pattern.degree
-        for pattern in field_model.patterns
-    ]
     coefficients = model.coefficients
     # The mean PSF's own have the doubt about its sum, too.
     of_orders = order_errors(basis, coefficients, inverses(state.precision))
     mean = ChangeErrors(errors.of_psf.voxels, errors.of_psf.widths, of_orders)
     found = [mean]
-    for degree in range(1, field_model.degree + field_model.depth_degree + 1):
-        modes = [mode for mode, of in enumerate(degrees) if of == degree]
+    # The first one is the mean.
+    for group in pattern_groups(field_model.patterns)[1:]:
+        modes = [n for n, pattern in enumerate(field_model.patterns) if group_of(pattern) == group]
         # They differ by how evenly the beads lie, which the polynomials' Gram matrix has.
         covariances = [
             [gram[mode, mode] * inverse for inverse in inverses(state.precisions[mode])]
             for mode in modes
         ]
-        found.append(
-            change_errors(basis, coefficients, covariances, errors.fraction)
-            if modes
-            else ChangeErrors(np.zeros_like(mean.voxels), (0.0,) * 3, (0.0,) * len(mean.orders))
-        )
+        found.append(change_errors(basis, coefficients, covariances, errors.fraction))
     sz, sy, sx = basis.spacing
     planes, rows, columns = model.bead_image.intensity.shape
     step, height, width = model.bead_image.spacing
     depth = None
-    if field_model.depth_degree:
-        depth = Depth(field_model.depth_degree, field_model.depth_extent, planes, step)
+    if any(pattern.depth for pattern in field_model.patterns):
+        depth = Depth(field_model.depth_extent, planes, step)
     return PSFField(
-        degree=field_model.degree,
+        patterns=field_model.patterns,
         extent=field_model.extent,
         image_shape=(rows, columns),
         pixel=(height, width),
-        amplitudes=field_model.with_all_patterns(
-            np.stack([np.array(basis.psf_amplitudes(mode / total)) for mode in model.parameters])
+        amplitudes=np.stack(
+            [np.array(basis.psf_amplitudes(mode / total)) for mode in model.parameters]
         ),
-        gram=field_model.gram_of_all(gram),
+        gram=field_model.with_weak_prior(gram),
         spacing=(sz, sy, sx),
         errors=np.stack([_about_plane(part.voxels, errors.planes) for part in found]),
         width_errors=np.array([part.widths for part in found]) * model.bead_image.spacing,

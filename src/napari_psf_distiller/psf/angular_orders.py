@@ -284,5 +284,5 @@ def _noise(
     if over_field is None or over_field.order_errors is None:
         return np.full(len(polynomials), np.nan)
     errors = over_field.order_errors[:, int(np.searchsorted(np.unique(orders), order))]
-    noise: Floats = np.sqrt(over_field.degree_strengths(polynomials) @ errors**2)
+    noise: Floats = np.sqrt(over_field.group_strengths(polynomials) @ errors**2)
     return noise

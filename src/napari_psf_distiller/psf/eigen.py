@@ -10,7 +10,7 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf.field import Extent, depth_polynomials
+from napari_psf_distiller.psf.field import Extent, PSFField
 from napari_psf_distiller.psf.functions import FittedFunctions
 
 __all__ = ["LEFT", "EigenPSFs", "constant_psf", "eigen_psfs"]
@@ -27,8 +27,6 @@ LEFT = 0.01
 class EigenPSFs:
     """Kernels whose sum, each times its weight at a place, is the PSF there.
 
-    A weight is the sum of one of the place in the plane and one of the depth.
-
     Attributes
     ----------
     kernels : numpy.ndarray
@@ -41,9 +39,10 @@ class EigenPSFs:
         Where the outermost beads lie, (first, last) along y and along x, in voxels of the bead
         image. Of a place beyond, the nearest one within counts.
     coefficients : numpy.ndarray
-        (kernels, degrees, degrees): of each weight, those of the products of Legendre's polynomials
-        of y and x, which go from -1 to 1 over the extent. The first weight is 1 everywhere; of the
-        others the mean square over the extent is 1.
+        (kernels, degrees, degrees): of each weight in the mean over the depth, those of the
+        products of Legendre's polynomials of y and x, which go from -1 to 1 over the extent. The
+        first weight is 1 everywhere; of the others the mean square over the extent, and the depth,
+        is 1.
     shares : tuple of float
         Of the sum of the PSF's squares over the field and the depth, the part that each kernel
         carries; what is left of 1 was left out.
@@ -51,9 +50,9 @@ class EigenPSFs:
         Where the outermost beads lie along z, (first, last), in planes of the bead image. Of a
         plane beyond, the nearest one within counts.
     depth_coefficients : numpy.ndarray or None
-        (kernels, degrees): of what the depth adds to each weight, those of Legendre's polynomials,
-        which go from -1 to 1 over the extent; 0 in the mean over it. None of a PSF that is the same
-        in all planes.
+        (kernels, depths, degrees, degrees): the same of what is added to each weight for each of
+        Legendre's polynomials of the depth from the first degree on, times that; these go from -1
+        to 1 over the extent. None of a PSF that is the same in all planes.
     """
 
     kernels: NDArray[np.float32] = field(repr=False)
@@ -81,16 +80,28 @@ class EigenPSFs:
         numpy.ndarray
             float32, (kernels, rows, columns).
         """
-        degree = self.coefficients.shape[1] - 1
-        down, across = (
-            legendre.legvander(_relative(places, ends), degree)
-            for places, ends in zip((rows, columns), self.extent, strict=True)
-        )
-        weights: NDArray[np.float32] = (down @ self.coefficients @ across.T).astype(np.float32)
-        return weights
+        return self._at_crossings(self.coefficients, rows, columns)
 
-    def depth_weights_at(self, planes: Floats) -> NDArray[np.float32]:
-        """Return what the depth adds to the weights at some planes.
+    def depth_weights_at(self, rows: Floats, columns: Floats) -> NDArray[np.float32]:
+        """Return what is added to the weights there for each polynomial of the depth.
+
+        Parameters
+        ----------
+        rows, columns : numpy.ndarray
+            See `weights_at`.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, (kernels, depths, rows, columns): each counts times the polynomial; see
+            `depths_at`. No depths of a PSF that is the same in all planes.
+        """
+        if self.depth_coefficients is None:
+            return np.zeros((len(self), 0, len(rows), len(columns)), np.float32)
+        return self._at_crossings(self.depth_coefficients, rows, columns)
+
+    def depths_at(self, planes: Floats) -> NDArray[np.float32]:
+        """Return Legendre's polynomials of the depth at some planes, from the first degree on.
 
         Parameters
         ----------
@@ -100,14 +111,11 @@ class EigenPSFs:
         Returns
         -------
         numpy.ndarray
-            float32, (kernels, planes): 0 where the PSF is the same in all planes.
+            float32, (depths, planes).
         """
-        if self.depth_coefficients is None:
-            return np.zeros((len(self), len(planes)), np.float32)
-        degree = self.depth_coefficients.shape[1] - 1
+        degree = 0 if self.depth_coefficients is None else self.depth_coefficients.shape[1]
         down = legendre.legvander(_relative(planes, self.depth_extent), degree)
-        weights: NDArray[np.float32] = (self.depth_coefficients @ down.T).astype(np.float32)
-        return weights
+        return np.ascontiguousarray(down[:, 1:].T, np.float32)
 
     def at(self, y: float, x: float, z: float | None = None) -> NDArray[np.float32]:
         """Return the PSF at a place, about the kernels' common centre.
@@ -119,11 +127,24 @@ class EigenPSFs:
         z : float, optional
             The plane; without it in the mean over the depth.
         """
-        weights = self.weights_at(np.array([y]), np.array([x]))[:, 0, 0]
+        row, column = np.array([y]), np.array([x])
+        weights = self.weights_at(row, column)[:, 0, 0]
         if z is not None:
-            weights = weights + self.depth_weights_at(np.array([z]))[:, 0]
+            depths = self.depths_at(np.array([z]))[:, 0]
+            weights = weights + self.depth_weights_at(row, column)[:, :, 0, 0] @ depths
         psf: NDArray[np.float32] = np.tensordot(weights, self.kernels, axes=1)
         return psf
+
+    def _at_crossings(
+        self, coefficients: Floats, rows: Floats, columns: Floats
+    ) -> NDArray[np.float32]:
+        degree = coefficients.shape[-1] - 1
+        down, across = (
+            legendre.legvander(_relative(places, ends), degree)
+            for places, ends in zip((rows, columns), self.extent, strict=True)
+        )
+        weights: NDArray[np.float32] = (down @ coefficients @ across.T).astype(np.float32)
+        return weights
 
 
 def constant_psf(array: NDArray[np.float32], spacing: tuple[float, ...]) -> EigenPSFs:
@@ -154,84 +175,65 @@ def eigen_psfs(
     -----
     The PSF is evaluated where two sets of Chebyshev's nodes cross, one more along each axis than
     its polynomials need, so that their interpolation is exact but for what becomes of negative
-    values, which is not linear. All have one centre, that of the mean PSF: the polynomials know how
+    values, which is not linear. Of one that changes with depth there are three sets, as many as are
+    needed. All have one centre, that of the mean PSF: the polynomials know how
     the light is displaced against it from place to place, and it would make steps to have each
     about its own brightest voxel. At each place the PSF is not negative and has the sum 1, as
     `PSF.at` gives it. The kernels are the mean of these, and the singular vectors of what differs
-    from it, each place counting by the part of the field that it stands for. Of one that changes
-    with depth too, planes are further places, in the mean over the field: the polynomials have no
-    products of place and depth, so that what these two change adds up.
+    from it, each place counting by the part of the field that it stands for.
     """
     over_field = model.over_field
     assert over_field is not None
-    nodes, inverse = _nodes(over_field.degree + 2)
-    parts = np.outer(inverse[0], inverse[0]).ravel()
-    polynomials, depth = over_field.polynomials_at(_crossings(nodes, over_field.extent)), None
-    if over_field.depth is not None:
-        depth = over_field.depth
-        planes, from_planes = _nodes(depth.degree + 2)
-        in_planes = np.zeros((len(planes), polynomials.shape[1]))
-        in_planes[:, 0] = 1
-        first, last = depth.extent
-        in_planes[:, -depth.degree :] = depth_polynomials(
-            depth.degree, depth.extent, first + (planes + 1) / 2 * (last - first)
-        )
-        polynomials = np.concatenate([polynomials, in_planes])
-        parts = np.concatenate([parts, from_planes[0]])
-    places = len(nodes) ** 2
-    psfs = _psfs_at(model, polynomials, spacing, shape)
-    mean = _mean_of(psfs[:places], parts[:places])
-    psfs[:places] -= mean.astype(np.float32)
+    depth = over_field.depth
+    nodes, inverse = _nodes(over_field.degree + (2 if depth is None else 1))
+    levels, from_levels = np.zeros(1), np.ones((1, 1))
     if depth is not None:
-        psfs[places:] -= _mean_of(psfs[places:], parts[places:]).astype(np.float32)
+        levels, from_levels = _nodes(over_field.depth_degree + 1)
+    parts = np.einsum("i,j,k->ijk", from_levels[0], inverse[0], inverse[0]).ravel()
+    psfs = _psfs_at(model, _crossings(levels, nodes, over_field), spacing, shape)
+    mean = np.zeros(psfs.shape[1])
+    for part, psf in zip(parts, psfs, strict=True):
+        mean += part * psf
+    psfs -= mean.astype(np.float32)
     total, kept = float(mean @ mean), [mean]
     # Of few places and many voxels the smaller matrix is that of the places.
     psfs *= np.sqrt(parts)[:, np.newaxis].astype(np.float32)
     strengths, vectors = np.linalg.eigh((psfs @ psfs.T).astype(np.float64))
     strengths, vectors = np.maximum(strengths[::-1], 0), vectors[:, ::-1]
     total += float(strengths.sum())
-    coefficients, with_depth = [np.zeros((len(nodes), len(nodes)))], []
-    coefficients[0][0, 0] = 1.0
-    if depth is not None:
-        with_depth.append(np.zeros(len(planes)))
+    crossed = (len(levels), len(nodes), len(nodes))
+    coefficients = [np.zeros(crossed)]
+    coefficients[0][0, 0, 0] = 1.0
     shares = [float(mean @ mean) / total]
     while 1 - sum(shares) > left**2 and len(kept) <= len(strengths):
         n = len(kept) - 1
         kernel = vectors[:, n].astype(np.float32) @ psfs
         sign = np.sign(kernel[np.abs(kernel).argmax()])
         kept.append(sign * kernel)
-        weights = sign * vectors[:, n] / np.sqrt(parts)
-        over_places = weights[:places].reshape(len(nodes), len(nodes))
-        coefficients.append(inverse @ over_places @ inverse.T)
-        if depth is not None:
-            with_depth.append(from_planes @ weights[places:])
+        weights = sign * (vectors[:, n] / np.sqrt(parts)).reshape(crossed)
+        coefficients.append(
+            np.einsum("pi,yj,xk,ijk->pyx", from_levels, inverse, inverse, weights, optimize=True)
+        )
         shares.append(float(strengths[n]) / total)
+    of_places = np.stack(coefficients)
     return EigenPSFs(
         np.stack(kept).astype(np.float32).reshape(-1, *shape),
         tuple(spacing),
         over_field.extent,
-        np.stack(coefficients),
+        of_places[:, 0],
         tuple(shares),
-        *(() if depth is None else (depth.extent, np.stack(with_depth))),
+        *(() if depth is None else (depth.extent, of_places[:, 1:])),
     )
 
 
 def _nodes(count: int) -> tuple[Floats, Floats]:
     """Return Chebyshev's nodes, and what makes Legendre's coefficients of the values there.
 
-    The mean of a polynomial over -1 to 1 is its coefficient of the degree 0.
+    The mean of a polynomial over -1 to 1 is its coefficient of the degree 0. One node is 0.
     """
-    nodes: Floats = -np.cos(np.pi * np.arange(count) / (count - 1))
+    nodes: Floats = -np.cos(np.pi * np.arange(count) / max(count - 1, 1)) * (count > 1)
     inverse = np.linalg.inv(legendre.legvander(nodes, count - 1))
     return nodes, np.asarray(inverse, np.float64)
-
-
-def _mean_of(psfs: NDArray[np.float32], parts: Floats) -> Floats:
-    """Return the mean of PSFs, one a row, each counting by a part of 1."""
-    mean = np.zeros(psfs.shape[1])
-    for part, psf in zip(parts, psfs, strict=True):
-        mean += part * psf
-    return mean
 
 
 def _psfs_at(
@@ -245,7 +247,7 @@ def _psfs_at(
     Parameters
     ----------
     polynomials : numpy.ndarray
-        (places, polynomials): see `PSFField.polynomials_at`.
+        (places, polynomials): their values at the places; see `PSFField.polynomials_at`.
     """
     flat = len(shape) == 2
     sizes = (model.spacing[0], *spacing) if flat else spacing
@@ -261,10 +263,13 @@ def _psfs_at(
     return psfs
 
 
-def _crossings(nodes: Floats, extent: Extent) -> Floats:
-    """Return the places (y, x) where nodes from -1 to 1 along each axis cross."""
-    rows, columns = (first + (nodes + 1) / 2 * (last - first) for first, last in extent)
-    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+def _crossings(levels: Floats, nodes: Floats, over_field: PSFField) -> Floats:
+    """Return the polynomials where nodes from -1 to 1 along z, y and x cross, one place a row."""
+    first, last = (0.0, 0.0) if over_field.depth is None else over_field.depth.extent
+    along = [(levels, first, last), *((nodes, *ends) for ends in over_field.extent)]
+    axes = (low + (places + 1) / 2 * (high - low) for places, low, high in along)
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return over_field.polynomials_at(places)
 
 
 def _relative(places: Floats, ends: tuple[float, float]) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,10 +16,12 @@ __all__ = [
     "PSFField",
     "Pattern",
     "depth_polynomials",
-    "field_degrees",
     "field_patterns",
     "field_polynomials",
+    "group_of",
+    "pattern_groups",
     "place_of",
+    "values_of",
 ]
 
 Floats = NDArray[np.float64]
@@ -31,9 +33,9 @@ Extent = tuple[tuple[float, float], tuple[float, float]]
 PREFIX = "field."
 
 # What a file calls the polynomials; see `field_polynomials`.
-POLYNOMIALS = "of the distance, times cosines and sines of multiples of the angle"
+POLYNOMIALS = "of the distance, times cosines and sines of multiples of the angle, times of depth"
 
-# Of these each degree has one; a file may lack them.
+# Of these each group of `PSFField` has one; a file may lack them.
 ERRORS = ("errors", "width_errors", "order_errors")
 
 
@@ -41,15 +43,16 @@ class Pattern(NamedTuple):
     """One of the polynomials of the place.
 
     With the polar coordinates r and theta about the middle of the field it is a polynomial of r
-    times cos(turns theta), or, of negative turns, times sin(-turns theta); or one of the depth.
+    times cos(turns theta), or, of negative turns, times sin(-turns theta); times one of the depth.
 
     Attributes
     ----------
     degree : int
+        Of the polynomial of r.
     turns : int
         At most the degree in magnitude, and even where that is even.
     depth : int
-        The degree of a polynomial of the depth, whose other degree and turns are 0; else 0.
+        The degree of the polynomial of the depth, see `depth_polynomials`.
     """
 
     degree: int
@@ -62,8 +65,6 @@ class Depth(NamedTuple):
 
     Attributes
     ----------
-    degree : int
-        Of the polynomials of the depth.
     extent : tuple of float
         Where the outermost beads lie, (first, last), in planes of the bead image.
     planes : int
@@ -72,38 +73,25 @@ class Depth(NamedTuple):
         From one of its planes to the next, in micrometres.
     """
 
-    degree: int
     extent: tuple[float, float]
     planes: int
     spacing: float
 
 
-def field_patterns(degree: int, depth_degree: int = 0) -> tuple[Pattern, ...]:
-    """Return the polynomials of the field up to a degree, and then those of the depth.
-
-    See `field_polynomials` and `depth_polynomials`.
-    """
-    over_field = (
+def field_patterns(degree: int) -> tuple[Pattern, ...]:
+    """Return the polynomials of the field up to a degree; see `field_polynomials`."""
+    return tuple(
         Pattern(of, sign * turns)
         for of in range(degree + 1)
         for turns in range(of % 2, of + 1, 2)
         for sign in ((1, -1) if turns else (1,))
     )
-    return (*over_field, *(Pattern(0, 0, of) for of in range(1, depth_degree + 1)))
-
-
-def field_degrees(degree: int, depth_degree: int = 0) -> tuple[int, ...]:
-    """Return the degree of each of `field_patterns`; those of the depth go on after the others."""
-    return tuple(
-        degree + pattern.depth if pattern.depth else pattern.degree
-        for pattern in field_patterns(degree, depth_degree)
-    )
 
 
 def depth_polynomials(degree: int, extent: tuple[float, float], planes: Floats) -> Floats:
-    """Return the polynomials that a PSF changes by with depth, but for the constant one.
+    """Return the polynomials that a PSF changes by with depth.
 
-    They are Legendre's, orthonormal over the extent.
+    They are Legendre's, orthonormal over the extent; the first one is 1.
 
     Parameters
     ----------
@@ -116,20 +104,20 @@ def depth_polynomials(degree: int, extent: tuple[float, float], planes: Floats) 
     Returns
     -------
     numpy.ndarray
-        (places, degree).
+        (places, degree + 1).
 
     Examples
     --------
     >>> depth_polynomials(2, (10.0, 30.0), np.array([10.0, 20.0, 30.0])).round(3)
-    array([[-1.732,  2.236],
-           [ 0.   , -1.118],
-           [ 1.732,  2.236]])
+    array([[ 1.   , -1.732,  2.236],
+           [ 1.   ,  0.   , -1.118],
+           [ 1.   ,  1.732,  2.236]])
     """
     first, last = extent
     relative = (2 * np.asarray(planes, np.float64) - first - last) / max(last - first, 1.0)
     norms = np.sqrt(2 * np.arange(degree + 1, dtype=np.float64) + 1)
     values = np.polynomial.legendre.legvander(relative, degree) * norms
-    return np.asarray(values[:, 1:], np.float64)
+    return np.asarray(values, np.float64)
 
 
 def field_polynomials(degree: int, extent: Extent, places: Floats) -> Floats:
@@ -174,6 +162,36 @@ def field_polynomials(degree: int, extent: Extent, places: Floats) -> Floats:
     return np.stack(found, axis=1)
 
 
+def values_of(
+    patterns: Sequence[Pattern],
+    extent: Extent,
+    depth_extent: tuple[float, float],
+    places: Floats,
+) -> Floats:
+    """Return the values of some patterns at some places, (places, patterns).
+
+    Parameters
+    ----------
+    patterns : sequence of Pattern
+    extent : tuple of tuple of float
+        See `field_polynomials`.
+    depth_extent : tuple of float
+        See `depth_polynomials`.
+    places : numpy.ndarray
+        (places, 3): z, y and x in voxels of the bead image; or (places, 2), y and x: then in the
+        mean over the depth.
+    """
+    degree = max(pattern.degree for pattern in patterns)
+    every = field_patterns(degree)
+    columns = [every.index(pattern._replace(depth=0)) for pattern in patterns]
+    values = field_polynomials(degree, extent, places[:, -2:])[:, columns]
+    of_depth = np.array([pattern.depth for pattern in patterns])
+    if places.shape[1] == 2:
+        return np.where(of_depth == 0, values, 0.0)
+    in_depth: Floats = depth_polynomials(int(of_depth.max()), depth_extent, places[:, 0])
+    return values * in_depth[:, of_depth]
+
+
 @lru_cache(maxsize=64)
 def _radial(degree: int, turns: int, half_height: float, half_width: float) -> dict[int, Floats]:
     """Return the coefficients of the powers of the distance, of each degree with these turns."""
@@ -200,8 +218,8 @@ class PSFField:
 
     Attributes
     ----------
-    degree : int
-        Of the polynomials.
+    patterns : tuple of Pattern
+        The polynomials that it changes by; the first one is 1.
     extent : tuple of tuple of float
         Where the outermost beads lie that shaped it, (first, last) along y and along x, in voxels
         of the bead image.
@@ -210,30 +228,28 @@ class PSFField:
     pixel : tuple of float
         Size of the bead image's voxels along y and x, in micrometres.
     amplitudes : numpy.ndarray
-        (polynomials, terms, waves, radial): of each of `field_patterns`, the amplitudes of the
-        functions; see `FittedFunctions`.
+        (polynomials, terms, waves, radial): of each polynomial, the amplitudes of the functions;
+        see `FittedFunctions`.
     gram : numpy.ndarray
         (polynomials, polynomials): the polynomials' mean products over the beads, each counting by
-        its squared light, and what is known of them before: a large number on the diagonal is that
-        of a polynomial that was not fitted.
+        its squared light.
     spacing : tuple of float
         Size of the voxels of `errors` along z, y and x, in micrometres.
     errors : numpy.ndarray or None
-        float32, (degrees, Z, Y, X), the PSF's centre in the middle: for each degree, those of the
-        depth after the others, the standard
-        errors of the voxels of what a polynomial adds that is 1 in the mean square over the beads;
-        of degree 0, of the mean PSF, of the sum 1.
+        float32, (groups, Z, Y, X), the PSF's centre in the middle: for each of `groups` the
+        standard errors of the voxels of what a polynomial adds that is 1 in the mean square over
+        the beads; of the first, of the mean PSF, of the sum 1.
     width_errors : numpy.ndarray or None
-        (degrees, 3): the same of the full width at half maximum along z, y and x, in micrometres.
+        (groups, 3): the same of the full width at half maximum along z, y and x, in micrometres.
     order_errors : numpy.ndarray or None
-        (degrees, orders): the same of each angular order of the terms, the lowest first: the root
+        (groups, orders): the same of each angular order of the terms, the lowest first: the root
         of the sum of its voxels' variances, relative to the root of the sum of the squares of the
         mean PSF's voxels.
     depth : Depth or None
         None of a PSF that is the same in all planes.
     """
 
-    degree: int
+    patterns: tuple[Pattern, ...]
     extent: Extent
     image_shape: tuple[int, int]
     pixel: tuple[float, float]
@@ -244,6 +260,21 @@ class PSFField:
     width_errors: Floats | None = field(default=None, repr=False)
     order_errors: Floats | None = field(default=None, repr=False)
     depth: Depth | None = None
+
+    @property
+    def degree(self) -> int:
+        """The highest degree of the polynomials of the place in the plane."""
+        return max(pattern.degree for pattern in self.patterns)
+
+    @property
+    def depth_degree(self) -> int:
+        """That of the polynomials of the depth; 0 of a PSF that is the same in all planes."""
+        return max(pattern.depth for pattern in self.patterns)
+
+    @property
+    def groups(self) -> tuple[tuple[int, int], ...]:
+        """The degrees in the plane and in depth that there are polynomials of."""
+        return pattern_groups(self.patterns)
 
     def amplitudes_at(self, y: float, x: float, z: float | None = None) -> Floats:
         """Return the amplitudes of the PSF at a place, (terms, waves, radial); see `place_of`."""
@@ -261,7 +292,7 @@ class PSFField:
         """
         if self.width_errors is None:
             return None
-        strengths = self.degree_strengths(self.polynomials_at(places))
+        strengths = self.group_strengths(self.polynomials_at(places))
         errors: Floats = np.sqrt(strengths @ self.width_errors**2)
         return errors
 
@@ -269,30 +300,30 @@ class PSFField:
         """Return the standard errors of the PSF's voxels at a place, (Z, Y, X).
 
         As if the polynomials, made orthonormal over the beads, were known independently of one
-        another, and those of one degree alike: where beads are few or far, the polynomials are
+        another, and those of one group alike: where beads are few or far, the polynomials are
         large, and so are the errors.
         """
         if self.errors is None:
             return None
-        strengths = self.degree_strengths_at(y, x, z)
+        strengths = self.group_strengths_at(y, x, z)
         variance = np.tensordot(strengths, self.errors.astype(np.float64) ** 2, axes=1)
         errors: NDArray[np.float32] = np.sqrt(variance).astype(np.float32)
         return errors
 
-    def degree_strengths_at(self, y: float, x: float, z: float | None = None) -> Floats:
-        """Return how strongly the polynomials of each degree count in the errors at a place.
+    def group_strengths_at(self, y: float, x: float, z: float | None = None) -> Floats:
+        """Return how strongly the polynomials of each group count in the errors at a place.
 
         Returns
         -------
         numpy.ndarray
-            (degrees,): the sum of the squares of each degree's polynomials, made orthonormal over
+            (groups,): the sum of the squares of each group's polynomials, made orthonormal over
             the beads. The variance of what is found at the place is the sum of these times the
-            variances that are known for each degree; see `errors`.
+            variances that are known for each group; see `errors`.
         """
-        strengths: Floats = self.degree_strengths(self.polynomials_at(place_of(y, x, z)))[0]
+        strengths: Floats = self.group_strengths(self.polynomials_at(place_of(y, x, z)))[0]
         return strengths
 
-    def degree_strengths(self, polynomials: Floats) -> Floats:
+    def group_strengths(self, polynomials: Floats) -> Floats:
         """Return the same for values of the polynomials, or for differences of such.
 
         Parameters
@@ -303,18 +334,14 @@ class PSFField:
         Returns
         -------
         numpy.ndarray
-            (places, degrees).
+            (places, groups).
         """
         own = np.linalg.solve(np.linalg.cholesky(self.gram), polynomials.T) ** 2
-        degrees = np.array(field_degrees(self.degree, self.depth_degree))
-        of_degree = np.equal.outer(degrees, np.arange(degrees.max() + 1))
-        strengths: Floats = own.T @ of_degree.astype(np.float64)
+        of_group = np.array(
+            [[group == group_of(pattern) for group in self.groups] for pattern in self.patterns]
+        )
+        strengths: Floats = own.T @ of_group.astype(np.float64)
         return strengths
-
-    @property
-    def depth_degree(self) -> int:
-        """Degree of the polynomials of the depth; 0 of a PSF that is the same in all planes."""
-        return 0 if self.depth is None else self.depth.degree
 
     def is_covered(self, y: float, x: float, z: float | None = None) -> bool:
         """Return whether a place lies among the beads, and not beyond the outermost ones."""
@@ -327,27 +354,15 @@ class PSFField:
         )
 
     def polynomials_at(self, places: Floats) -> Floats:
-        """Return the polynomials at places, (places, polynomials); see `field_patterns`.
-
-        Parameters
-        ----------
-        places : numpy.ndarray
-            (places, 3): z, y and x in voxels of the bead image; or (places, 2), y and x: then in
-            the mean over the depth.
-        """
-        over_field = field_polynomials(self.degree, self.extent, places[:, -2:])
-        if self.depth is None:
-            return over_field
-        with_depth = np.zeros((len(places), self.depth.degree))
-        if places.shape[1] == 3:
-            with_depth = depth_polynomials(self.depth.degree, self.depth.extent, places[:, 0])
-        return np.concatenate([over_field, with_depth], axis=1)
+        """Return the polynomials at places, (places, polynomials); see `values_of`."""
+        depth_extent = (0.0, 0.0) if self.depth is None else self.depth.extent
+        return values_of(self.patterns, self.extent, depth_extent, places)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file needs to keep, by name; see `from_arrays`."""
         found = {
             "polynomials": np.array(POLYNOMIALS),
-            "degree": np.array(self.degree),
+            "patterns": np.array(self.patterns, np.int32),
             "extent": np.array(self.extent),
             "image_shape": np.array(self.image_shape, np.int32),
             "pixel": np.array(self.pixel),
@@ -372,7 +387,7 @@ class PSFField:
         KeyError, TypeError, ValueError
             It is damaged.
         """
-        if PREFIX + "degree" not in arrays:
+        if PREFIX + "polynomials" not in arrays:
             return None
         own = {
             name.removeprefix(PREFIX): values
@@ -381,24 +396,20 @@ class PSFField:
         }
         if str(own["polynomials"]) != POLYNOMIALS:
             raise ValueError("The field's polynomials are of another kind.")
-        degree = int(own["degree"])
+        patterns = tuple(Pattern(*(int(n) for n in pattern)) for pattern in own["patterns"])
         depth = None
-        if "depth_degree" in own:
+        if "depth_extent" in own:
             shallowest, deepest = (float(plane) for plane in own["depth_extent"])
             depth = Depth(
-                int(own["depth_degree"]),
-                (shallowest, deepest),
-                int(own["depth_planes"]),
-                float(own["depth_spacing"]),
+                (shallowest, deepest), int(own["depth_planes"]), float(own["depth_spacing"])
             )
         amplitudes, gram = (np.asarray(own[name], np.float64) for name in ("amplitudes", "gram"))
-        degrees = field_degrees(degree, 0 if depth is None else depth.degree)
-        count = len(degrees)
+        count, groups = len(patterns), len(pattern_groups(patterns))
         errors = {name: own.get(name) for name in ERRORS}
         if (
             (amplitudes.ndim, len(amplitudes)) != (4, count)
             or gram.shape != (count, count)
-            or any(some is not None and len(some) != max(degrees) + 1 for some in errors.values())
+            or any(some is not None and len(some) != groups for some in errors.values())
         ):
             raise ValueError("The field's polynomials and their amplitudes do not agree.")
         (top, bottom), (left, right) = own["extent"].astype(np.float64).tolist()
@@ -406,7 +417,7 @@ class PSFField:
         rows, columns = (int(n) for n in own["image_shape"])
         height, width = (float(size) for size in own["pixel"])
         return cls(
-            degree=degree,
+            patterns=patterns,
             extent=((top, bottom), (left, right)),
             image_shape=(rows, columns),
             pixel=(height, width),
@@ -416,6 +427,16 @@ class PSFField:
             depth=depth,
             **errors,
         )
+
+
+def group_of(pattern: Pattern) -> tuple[int, int]:
+    """Return the degrees of a polynomial in the plane and in depth."""
+    return pattern.degree, pattern.depth
+
+
+def pattern_groups(patterns: Sequence[Pattern]) -> tuple[tuple[int, int], ...]:
+    """Return the degrees in the plane and in depth that there are polynomials of, in order."""
+    return tuple(sorted({group_of(pattern) for pattern in patterns}))
 
 
 def place_of(y: float, x: float, z: float | None) -> Floats:

@@ -34,27 +34,40 @@ kernel void add_convolved(global float2 *sum, global const float2 *spectrum,
     sum[i] += (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
 
-/* real <- array * weights: the sums of those of a row and column, and those of a plane. */
+/* The weight of a voxel: that of its row and column, and `count` further ones, each times a number
+ * of its plane. */
+static float weight_at(global const float *weights, global const float *further,
+                       global const float *depths, const uint count)
+{
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    const size_t plane = get_global_size(0) * get_global_size(1);
+    const size_t place = y * get_global_size(0) + x;
+    float weight = weights[place];
+    for (uint n = 0; n < count; n++)
+        weight += depths[n * get_global_size(2) + z] * further[n * plane + place];
+    return weight;
+}
+
+/* real <- array * weights; see `weight_at`. */
 kernel void weigh(global const float *array, global float *real, const uint pitch,
-                  global const float *weights, global const float *plane_weights)
+                  global const float *weights, global const float *further,
+                  global const float *depths, const uint count)
 {
     const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
     const size_t row = z * get_global_size(1) + y;
     real[row * pitch + x]
-        = (weights[y * get_global_size(0) + x] + plane_weights[z])
-        * array[row * get_global_size(0) + x];
+        = weight_at(weights, further, depths, count) * array[row * get_global_size(0) + x];
 }
 
 /* sum <- sum + real * weights, or at first real * weights alone; `sum` has no gaps between rows. */
 kernel void add_weighed(global float *sum, global const float *real, const uint pitch,
-                        global const float *weights, global const float *plane_weights,
-                        const uint first)
+                        global const float *weights, global const float *further,
+                        global const float *depths, const uint count, const uint first)
 {
     const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
     const size_t row = z * get_global_size(1) + y;
     const size_t i = row * get_global_size(0) + x;
-    const float light
-        = (weights[y * get_global_size(0) + x] + plane_weights[z]) * real[row * pitch + x];
+    const float light = weight_at(weights, further, depths, count) * real[row * pitch + x];
     sum[i] = first ? light : sum[i] + light;
 }
 

@@ -54,14 +54,19 @@ class OpenCLVariation:
         self._pitch = np.uint32(transform.pitch)
         self._sum = allocate(8 * self._bins)
         self._correction = allocate(4 * math.prod(problem.grid))
-        plane_weights = variation.plane_weights
-        if plane_weights is None:
-            plane_weights = np.zeros((len(variation.kernels), z), np.float32)
-        # Of each kernel those of rows and columns, and those of planes.
-        self._weights = [
-            (upload(weights), upload(of_planes))
-            for weights, of_planes in zip(variation.weights, plane_weights, strict=True)
-        ]
+        # Of each kernel what the device's `weight_at` takes; without depths none of them is read.
+        self._weights: list[tuple[Any, ...]] = []
+        further, depths = variation.further_weights, variation.depths
+        if further is None or depths is None:
+            uploaded = [upload(weights) for weights in variation.weights]
+            self._weights = [(weights, weights, weights, np.uint32(0)) for weights in uploaded]
+        else:
+            counts = np.uint32(len(depths))
+            of_planes = upload(np.ascontiguousarray(depths))
+            self._weights = [
+                (upload(weights), upload(more), of_planes, counts)
+                for weights, more in zip(variation.weights, further, strict=True)
+            ]
         self._otfs = [allocate(8 * self._bins) for _ in variation.kernels]
         for kernel, otf in zip(variation.kernels, self._otfs, strict=True):
             cl.enqueue_copy(queue, self._correction, wrapped_psf(problem, kernel))

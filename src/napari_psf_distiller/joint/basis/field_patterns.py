@@ -35,7 +35,7 @@ class ChangeKind(NamedTuple):
         Where the change turns as the place does, whether it points along the radius, as all that
         optics do that are symmetrical about their axis, or at right angles to that.
     depth : int
-        The degree of a polynomial of the depth, if the change is with depth; else 0.
+        The degree of the polynomial of the depth.
     """
 
     order: int
@@ -54,7 +54,7 @@ class ChangeKind(NamedTuple):
         """The term before this one in the series of a symmetrical change; None of the first."""
         if not self.is_symmetrical:
             return None
-        if self.depth:
+        if self.depth and not self.degree:
             return self._replace(depth=self.depth - 1) if self.depth > 1 else None
         lowest = max(self.turns, 1)
         return self._replace(degree=self.degree - 2) if self.degree - 2 >= lowest else None
@@ -71,18 +71,18 @@ def kind_of(pattern: Pattern, order: int, sine: bool) -> ChangeKind:
         place of its cosine and sine.
     """
     degree, turns, depth = pattern
-    if order == 0 or depth:
-        return ChangeKind(order, degree, abs(turns), depth=depth)
+    if order == 0:
+        return ChangeKind(0, degree, abs(turns), depth=depth)
     if turns == order:
-        return ChangeKind(order, degree, turns, "sideways" if sine else "radial")
-    return ChangeKind(order, degree, turns)
+        return ChangeKind(order, degree, turns, "sideways" if sine else "radial", depth)
+    return ChangeKind(order, degree, turns, depth=depth)
 
 
 def cosine_and_sine_rows(patterns: Sequence[Pattern]) -> list[tuple[int, int]]:
     """Return where each pattern with a cosine stands, and the same with a sine."""
     return [
-        (row, patterns.index(Pattern(degree, -turns)))
-        for row, (degree, turns, _) in enumerate(patterns)
+        (row, patterns.index(Pattern(degree, -turns, depth)))
+        for row, (degree, turns, depth) in enumerate(patterns)
         if turns > 0
     ]
 

@@ -14,21 +14,15 @@ from napari_psf_distiller.joint.basis.field_patterns import (
     turned_back,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.psf.field import (
-    Extent,
-    Pattern,
-    depth_polynomials,
-    field_patterns,
-    field_polynomials,
-)
+from napari_psf_distiller.psf.field import Extent, Pattern, values_of
 
 __all__ = ["ConstantField", "FieldModel", "PolynomialField"]
 
 Floats = NDArray[np.float64]
 
-# On the diagonal of the polynomials' Gram matrix, whose fitted ones have about 1: of one that was
-# not fitted, and what is added where the beads may tell nothing of one.
-NOT_FITTED, WEAK_PRIOR = 1e6, 1e-3
+# Added to the diagonal of the polynomials' Gram matrix, which is about 1, as beads may tell nothing
+# of one.
+WEAK_PRIOR = 1e-3
 
 
 class FieldModel(ABC):
@@ -147,7 +141,7 @@ class ConstantField(FieldModel):
 class PolynomialField(FieldModel):
     """A PSF whose coefficients are polynomials of the place in the plane, and of the depth.
 
-    Its modes are some of `field_polynomials` and `depth_polynomials`; the first one is 1.
+    Its modes are products of `field_polynomials` and `depth_polynomials`; the first one is 1.
 
     Parameters
     ----------
@@ -157,11 +151,6 @@ class PolynomialField(FieldModel):
         See `field_polynomials`.
     depth_extent : tuple of float
         See `depth_polynomials`; needed where there is one of these.
-
-    Attributes
-    ----------
-    degree, depth_degree : int
-        The highest of each.
 
     Examples
     --------
@@ -177,30 +166,15 @@ class PolynomialField(FieldModel):
         depth_extent: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self.patterns, self.extent, self.depth_extent = tuple(patterns), extent, depth_extent
-        self.degree = max(pattern.degree for pattern in patterns)
-        self.depth_degree = max(pattern.depth for pattern in patterns)
         self.modes = len(self.patterns)
-        every = field_patterns(self.degree, self.depth_degree)
-        self._of_all = len(every)
-        self._among_all = [every.index(pattern) for pattern in self.patterns]
 
     def weights(self, centres: Floats) -> Floats:
         """Return the modes' values; see `FieldModel.weights`."""
-        over_field = field_polynomials(self.degree, self.extent, centres[:, 1:])
-        with_depth = depth_polynomials(self.depth_degree, self.depth_extent, centres[:, 0])
-        return np.concatenate([over_field, with_depth], axis=1)[:, self._among_all]
+        return values_of(self.patterns, self.extent, self.depth_extent, centres)
 
-    def with_all_patterns(self, rows: Floats) -> Floats:
-        """Return rows, one a mode, among zeros for all patterns up to the degrees."""
-        found = np.zeros((self._of_all, *rows.shape[1:]))
-        found[self._among_all] = rows
-        return found
-
-    def gram_of_all(self, gram: Floats) -> Floats:
-        """Return the modes' Gram matrix among all patterns up to the degrees; see `PSFField`."""
-        found = np.diag(np.full(self._of_all, NOT_FITTED))
-        found[np.ix_(self._among_all, self._among_all)] = gram + WEAK_PRIOR * np.eye(self.modes)
-        return found
+    def with_weak_prior(self, gram: Floats) -> Floats:
+        """Return the modes' Gram matrix as it is inverted; see `PSFField`."""
+        return gram + WEAK_PRIOR * np.eye(self.modes)
 
     def turned(self, parameters: Floats, basis: FourierBessel) -> Floats:
         """Return parameters as those of functions that turn with the place; see `turned`."""
