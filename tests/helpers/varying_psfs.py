@@ -89,7 +89,7 @@ def varying_functions(parts: Parts, degree: int = 1, **changes: Any) -> FittedFu
 def changing_with_depth(
     functions: FittedFunctions, strength: float, depth: Depth, term: int = 0
 ) -> FittedFunctions:
-    """Return functions that change over the field already and with depth, too.
+    """Return functions that change over the field already and with depth, too, without errors.
 
     Parameters
     ----------
@@ -113,6 +113,8 @@ def changing_with_depth(
         amplitudes=np.concatenate([of_field.amplitudes, grown]),
         gram=np.eye(len(patterns)),
         depth=depth,
+        errors=None,
+        width_errors=None,
     )
     return dataclasses.replace(functions, over_field=deep)
 

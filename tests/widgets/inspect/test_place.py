@@ -19,9 +19,10 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
-from varying_psfs import EXTENT, IMAGE_SHAPE, varying_psf
+from varying_psfs import EXTENT, IMAGE_SHAPE, SPACING, changing_with_depth, varying_psf
 
 from napari_psf_distiller import PSF, Optics, Recipe, read_psf
+from napari_psf_distiller.psf.field import Depth
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.inspect.field_place import FieldPlace
 from napari_psf_distiller.widgets.layers.lineage import root_of
@@ -185,7 +186,7 @@ def test_typed(user: Any, varying: Image, opens: Any, qtbot: QtBot, told: Any) -
     # Beyond the outermost beads, and no farther than the image.
     last = (IMAGE_SHAPE[0] - 1) * PIXEL
     typed(qtbot, place.y_field, "99")
-    assert place.place == pytest.approx((1.2 / PIXEL, 1.0 / PIXEL))
+    assert place.place[:2] == pytest.approx((1.2 / PIXEL, 1.0 / PIXEL))
     assert place.note.text() == "The bead image ends at y 3.90, x 3.90 µm; type a place in it."
     typed(qtbot, place.y_field, f"{last:.2f}")
     np.testing.assert_array_equal(drawn(user, gui), at(last / PIXEL, 1.0 / PIXEL))
@@ -194,6 +195,49 @@ def test_typed(user: Any, varying: Image, opens: Any, qtbot: QtBot, told: Any) -
     assert told.warnings == told.errors == []
     qtbot.mouseClick(place.mean, LEFT)
     np.testing.assert_array_equal(drawn(user, gui), varying.data.max(axis=0))
+
+
+def test_of_a_psf_that_changes_with_depth_the_plane_counts(
+    user: Any,
+    viewer: napari.Viewer,
+    varying: Image,
+    bead_image: Image,
+    opens: Any,
+    mouse: Mouse,
+    qtbot: QtBot,
+) -> None:
+    gui = opens(psf=varying)
+    place = gui.inspector.place
+    assert place.z_field.isHidden()
+    psf = widening_psf()
+    assert psf.model is not None
+    depth = Depth((1.0, 7.0), 9, SPACING[0])
+    deep = dataclasses.replace(psf, model=changing_with_depth(psf.model, 0.4, depth), error=None)
+    note = LayerNote(StepId.OPEN, psf.recipe, "psf", psf=deep)
+    layer = viewer.add_image(
+        deep.array,
+        name="deep",
+        scale=psf.spacing,
+        units=varying.units,
+        visible=False,
+        metadata={METADATA_KEY: note},
+    )
+    gui.psf.value = layer
+    drawn(user, gui)
+    assert not place.z_field.isHidden()
+    # A click is in the plane that the slider shows.
+    viewer.dims.set_point(0, 2 * SPACING[0])
+    mouse.clicks(20, -30)
+    shown = drawn(user, gui)
+    y, x, z = place.place
+    assert z == pytest.approx(2)
+    assert said(gui).startswith("at z 0.60, y ")
+    np.testing.assert_array_equal(shown, deep.at(y, x, z).array.max(axis=0))
+    typed(qtbot, place.z_field, "1.80")
+    np.testing.assert_array_equal(drawn(user, gui), deep.at(*place.place).array.max(axis=0))
+    assert place.place.z == pytest.approx(6)
+    typed(qtbot, place.z_field, "99")
+    assert place.note.text().startswith("The bead image ends at z 2.40, y 3.90")
 
 
 def test_all_tabs_are_of_the_place(
@@ -259,13 +303,13 @@ def test_a_click_in_the_bead_image(
     mouse.clicks(20, -30)
     y, x = mouse.place_in(bead_image)
     assert all(0 <= value < n for value, n in zip((y, x), IMAGE_SHAPE, strict=True))
-    assert gui.inspector.place.place == pytest.approx((y, x))
+    assert gui.inspector.place.place[:2] == pytest.approx((y, x))
     np.testing.assert_array_equal(drawn(user, gui), at(y, x))
     assert said(gui).startswith(f"at y {y * PIXEL:.2f}, x {x * PIXEL:.2f} µm")
     # Who moves the view does not mean a place; beside the image there is none.
     mouse.clicks(20, -30, drag=20)
     mouse.clicks(-190, 0)
-    assert gui.inspector.place.place == pytest.approx((y, x))
+    assert gui.inspector.place.place[:2] == pytest.approx((y, x))
     assert [(layer.name, layer.data) for layer in viewer.layers] == before
 
 
@@ -308,7 +352,7 @@ def test_a_click_without_an_image_of_the_field(
     )
     viewer.layers.selection.active = varying
     mouse.clicks(20, -30)
-    assert gui.inspector.place.place == pytest.approx(mouse.place_in(series))
+    assert gui.inspector.place.place[:2] == pytest.approx(mouse.place_in(series))
     drawn(user, gui)
 
 
@@ -325,8 +369,8 @@ def test_the_image_that_it_is_from_tells_the_place_however_it_is_drawn(
     bead_image.scale = tuple(1.1 * size for size in varying.scale)
     gui = opens(psf=varying)
     mouse.clicks(20, -30)
-    assert gui.inspector.place.place == pytest.approx(mouse.place_in(bead_image))
-    assert gui.inspector.place.place != pytest.approx(mouse.place_in(other))
+    assert gui.inspector.place.place[:2] == pytest.approx(mouse.place_in(bead_image))
+    assert gui.inspector.place.place[:2] != pytest.approx(mouse.place_in(other))
     drawn(user, gui)
 
 
@@ -343,7 +387,7 @@ def test_it_follows_the_cursor_until_a_click_keeps_the_place(
     for x in (-30, -20, 10):
         mouse.moves(x, 40)
         seen.append(mouse.place_in(bead_image))
-        assert place.place == pytest.approx(seen[-1])
+        assert place.place[:2] == pytest.approx(seen[-1])
     np.testing.assert_allclose(drawn(user, gui), at(*seen[-1]), rtol=1e-5, atol=1e-9)
     assert said(gui).endswith("under the cursor")
     # Whoever goes to the check box comes back to what was chosen before.
@@ -354,7 +398,7 @@ def test_it_follows_the_cursor_until_a_click_keeps_the_place(
     kept = mouse.place_in(bead_image)
     mouse.moves(0, 0)
     assert not place.follow.isChecked()
-    assert place.place == pytest.approx(kept)
+    assert place.place[:2] == pytest.approx(kept)
     np.testing.assert_array_equal(drawn(user, gui), at(*kept))
 
 
@@ -372,11 +416,11 @@ def test_in_3d_a_layer_of_its_own_shows_the_place_until_one_goes_back(
     assert shown not in layers
     assert shown not in gui.psf.choices
     assert shown.name == f"varying at {said(gui).removeprefix('at ')}"
-    np.testing.assert_array_equal(shown.data.max(axis=0), at(*place.place))
+    np.testing.assert_array_equal(shown.data.max(axis=0), at(*place.place[:2]))
     np.testing.assert_array_equal(shown.scale, varying.scale)
     typed(qtbot, place.y_field, "1.00")
     drawn(user, gui)
-    np.testing.assert_array_equal(shown.data.max(axis=0), at(*place.place))
+    np.testing.assert_array_equal(shown.data.max(axis=0), at(*place.place[:2]))
     user.clicks(button)
     assert list(viewer.layers) == layers
     assert all(layer.visible for layer in layers)

@@ -31,21 +31,28 @@ class FieldPlace(NamedTuple):
     ----------
     y, x : float
         In voxels of the bead image.
+    z : float or None
+        The plane, of a PSF that changes with depth; None is the mean over the depth.
     """
 
     y: float
     x: float
+    z: float | None = None
 
     def text(self, field: PSFField) -> str:
         """Return it in words, from the middle of the bead image's first voxel."""
         height, width = field.pixel
-        return f"y {self.y * height:.2f}, x {self.x * width:.2f} µm"
+        in_plane = f"y {self.y * height:.2f}, x {self.x * width:.2f} µm"
+        if self.z is None or field.depth is None:
+            return in_plane
+        return f"z {self.z * field.depth.spacing:.2f}, {in_plane}"
 
     def is_in(self, field: PSFField) -> bool:
         """Return whether it lies on a voxel of the bead image."""
-        return all(
-            -0.5 <= value <= n - 0.5 for value, n in zip(self, field.image_shape, strict=True)
-        )
+        places = [*zip((self.y, self.x), field.image_shape, strict=True)]
+        if self.z is not None and field.depth is not None:
+            places.append((self.z, field.depth.planes))
+        return all(-0.5 <= value <= n - 0.5 for value, n in places)
 
 
 def layer_of_field(
@@ -93,8 +100,10 @@ def _has_pixels_of(layer: Image, field: PSFField) -> bool:
     return size is None or bool(np.allclose(size[-2:], field.pixel, rtol=SAME_SIZE, atol=0))
 
 
-def place_in(layer: Image, viewer: napari.viewer.Viewer, position: Sequence[float]) -> FieldPlace:
-    """Return which place of a layer's plane a position in the viewer's world is.
+def place_in(
+    layer: Image, viewer: napari.viewer.Viewer, position: Sequence[float], field: PSFField
+) -> FieldPlace:
+    """Return which place of a layer a position in the viewer's world is.
 
     Parameters
     ----------
@@ -102,7 +111,9 @@ def place_in(layer: Image, viewer: napari.viewer.Viewer, position: Sequence[floa
     viewer : napari.viewer.Viewer
     position : sequence of float
         One value a slider.
+    field : PSFField
+        Of a PSF that changes with depth the place has a plane.
     """
     voxel = voxel_at(layer, viewer, position)
-    y, x = (float(voxel[axis]) for axis in axes_of_space(layer)[-2:])
-    return FieldPlace(y, x)
+    *planes, y, x = (float(voxel[axis]) for axis in axes_of_space(layer))
+    return FieldPlace(y, x, planes[-1] if planes and field.depth is not None else None)

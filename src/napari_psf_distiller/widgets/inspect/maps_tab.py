@@ -132,7 +132,12 @@ class FieldMapsTab:
             from napari_psf_distiller.figures import draw_field_map
 
             draw_field_map(
-                figure, mapped.maps, name, mapped.beads, place=place, foreground=foreground
+                figure,
+                mapped.maps,
+                name,
+                mapped.beads,
+                place=place and place[:2],
+                foreground=foreground,
             )
             return "<br>".join(mapped.maps.sentences())
 

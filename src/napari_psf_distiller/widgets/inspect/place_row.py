@@ -89,8 +89,8 @@ class PlaceRow(QWidget):
         What is to be known of it.
     mean : QPushButton
         Back to the mean.
-    y_field, x_field : NumberBox
-        In micrometres.
+    z_field, y_field, x_field : NumberBox
+        In micrometres. The first shows for a PSF that changes with depth.
     follow : QCheckBox
         Whether the place is where the cursor is.
     """
@@ -103,9 +103,10 @@ class PlaceRow(QWidget):
         self._under_cursor: FieldPlace | None = None
         self.said, self.note = StillLine(), QLabel()
         self.mean = QPushButton("M&ean")
-        self.y_field, self.x_field = (
-            NumberBox(TypedNumber(name, MICROMETRES), " µm") for name in "yx"
+        self.z_field, self.y_field, self.x_field = (
+            NumberBox(TypedNumber(name, MICROMETRES), " µm") for name in "zyx"
         )
+        self._z_name = QLabel("z")
         self.follow = QCheckBox("follow the &cursor")
         self._build()
         self.setVisible(False)
@@ -113,7 +114,7 @@ class PlaceRow(QWidget):
     @property
     def fields(self) -> tuple[QWidget, ...]:
         """What the tabulator key goes through."""
-        return self.mean, self.y_field, self.x_field, self.follow
+        return self.mean, self.z_field, self.y_field, self.x_field, self.follow
 
     @property
     def field(self) -> PSFField | None:
@@ -136,12 +137,12 @@ class PlaceRow(QWidget):
         self._field = field
         if field is not None and not known:
             self._chosen = self._under_cursor = None
-            for box, rows, pixel in zip(
-                (self.y_field, self.x_field), field.image_shape, field.pixel, strict=True
-            ):
+            for box, n, size in self._boxes(field):
                 with QSignalBlocker(box):
-                    box.setSingleStep(rows * pixel / 20)
-                    box.setValue(round((rows - 1) * pixel / 2, DIGITS))
+                    box.setSingleStep(n * size / 20)
+                    box.setValue(round((n - 1) * size / 2, DIGITS))
+            for widget in (self._z_name, self.z_field):
+                widget.setVisible(field.depth is not None)
         if field is None:
             self.follow.setChecked(False)
         self._tell()
@@ -192,7 +193,7 @@ class PlaceRow(QWidget):
         )
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
-        for name, box in (("y", self.y_field), ("x", self.x_field)):
+        for name, box in (("z", self.z_field), ("y", self.y_field), ("x", self.x_field)):
             # What is beyond the image is told.
             box.setRange(-FARTHEST, FARTHEST)
             box.setKeyboardTracking(False)
@@ -207,7 +208,7 @@ class PlaceRow(QWidget):
             line = box.lineEdit()
             assert line is not None
             line.returnPressed.connect(self._on_typed)
-            row.addWidget(QLabel(name))
+            row.addWidget(self._z_name if name == "z" else QLabel(name))
             row.addWidget(box, 1)
         row.addWidget(self.follow)
         self.mean.clicked.connect(self._on_mean)
@@ -219,6 +220,16 @@ class PlaceRow(QWidget):
         layout.addLayout(row, 1, 0, 1, 2)
         layout.addWidget(self.note, 2, 0, 1, 2)
         layout.setColumnStretch(0, 1)
+
+    def _boxes(self, field: PSFField) -> list[tuple[NumberBox, int, float]]:
+        """Return the fields of a place, each with the bead image's voxels along it, and their size.
+
+        In the order of `FieldPlace`.
+        """
+        boxes = [*zip((self.y_field, self.x_field), field.image_shape, field.pixel, strict=True)]
+        if field.depth is not None:
+            boxes.append((self.z_field, field.depth.planes, field.depth.spacing))
+        return boxes
 
     def _on_mean(self) -> None:
         self.choose(None)
@@ -232,12 +243,11 @@ class PlaceRow(QWidget):
 
     def _on_typed(self) -> None:
         field = self._field
-        if field is None or any(box.problem for box in (self.y_field, self.x_field)):
+        if field is None or any(box.problem for box, _, _ in self._boxes(field)):
             return
-        height, width = field.pixel
-        place = FieldPlace(self.y_field.value() / height, self.x_field.value() / width)
+        place = FieldPlace(*(box.value() / size for box, _, size in self._boxes(field)))
         if not place.is_in(field):
-            last = FieldPlace(field.image_shape[0] - 1, field.image_shape[1] - 1)
+            last = FieldPlace(*(n - 1 for _, n, _ in self._boxes(field)))
             self._note(f"The bead image ends at {last.text(field)}; type a place in it.")
             return
         self.choose(place)
@@ -265,11 +275,10 @@ class PlaceRow(QWidget):
         self.said.setText(f"at {place.text(field)}{', under the cursor' if under_cursor else ''}")
         if not under_cursor:
             # To paint them takes longer than the cursor takes to move on.
-            fields = (self.y_field, self.x_field)
-            for box, value, pixel in zip(fields, place, field.pixel, strict=True):
-                shown = round(value * pixel, DIGITS)
+            for (box, _, size), value in zip(self._boxes(field), place, strict=False):
+                shown = None if value is None else round(value * size, DIGITS)
                 # What was typed stays, with all its digits.
-                if round(box.value(), DIGITS) != shown:
+                if shown is not None and round(box.value(), DIGITS) != shown:
                     with QSignalBlocker(box):
                         box.setValue(shown)
         self._note("" if field.is_covered(*place) else BEYOND)
@@ -281,4 +290,4 @@ class PlaceRow(QWidget):
 
 def _same(one: PSFField, other: PSFField) -> bool:
     """Return whether two PSFs are of one bead image, such as before and after post-processing."""
-    return (one.image_shape, one.pixel) == (other.image_shape, other.pixel)
+    return (one.image_shape, one.pixel, one.depth) == (other.image_shape, other.pixel, other.depth)

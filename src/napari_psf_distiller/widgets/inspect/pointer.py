@@ -110,7 +110,7 @@ class FieldPointer:
         layer = layer_of_field(viewer, self._layer, field)
         if layer is None:
             return None, False
-        place = place_in(layer, viewer, position)
+        place = place_in(layer, viewer, position, field)
         return (place if place.is_in(field) else None), True
 
 

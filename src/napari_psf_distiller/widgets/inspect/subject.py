@@ -14,6 +14,7 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.at_place import PSFOverField, psf_at_place
+from napari_psf_distiller.psf.field import place_of
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.widgets.layers.note import LayerNote
 from napari_psf_distiller.widgets.layers.psf_layer import (
@@ -147,7 +148,7 @@ class SubjectAt:
 
     def _width_errors(self, axes: int) -> tuple[float, ...] | None:
         field = self.whole.field
-        errors = None if field is None else field.width_errors_at(np.array([self.place]))
+        errors = None if field is None else field.width_errors_at(place_of(*self.place))
         return None if errors is None else tuple(float(error) for error in errors[0, -axes:])
 
 
