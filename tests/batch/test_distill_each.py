@@ -164,6 +164,11 @@ def test_rows_of_an_earlier_batch_stay_unless_done_again(tmp_path):
     assert table.loc["a", "fwhm_y_nm"] == 200
     assert table.loc["a", "psf"] == "a/psf.tif"
     assert list(table.columns) == list(batch_table(again).columns)
+    # One that fails when it is done again has its PSF there still.
+    write_batch_table(tmp_path, [BatchRow("a", error="It exists already.")])
+    table = pd.read_csv(path, index_col="image")
+    assert table.loc["a", "psf"] == "a/psf.tif"
+    assert list(table.index) == ["b", "a"]
 
 
 def test_another_table_is_not_replaced(tmp_path):

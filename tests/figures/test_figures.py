@@ -500,3 +500,19 @@ def test_nothing_of_a_narrow_drawing_of_progress_is_cut_off(psf, gained):
         assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
         assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1
     assert label.get_window_extent().x1 < min(n.get_window_extent().x0 for n in numbers)
+
+
+@pytest.mark.parametrize("draw", ["projections", "beads", "residual"])
+def test_pictures_of_a_page_have_a_scale_bar(draw):
+    figure, image = Figure(figsize=(4, 4)), np.random.default_rng(1).random((9, 40, 40))
+    beads = pd.DataFrame({"z": [4.0], "y": [20.0], "x": [20.0], "used": [True]})
+    if draw == "projections":
+        figures.draw_projections(figure, image, SPACING)
+    else:
+        getattr(figures, f"draw_{draw}")(figure, image, beads, SPACING)
+    axes = figure.axes[0]
+    # A round length of up to three tenths of 40 pixels of 0.08 micrometres.
+    assert "0.5 µm" in [text.get_text() for text in axes.texts]
+    drawn = [np.asarray(line.get_xdata()) for line in axes.lines]
+    ((start, end),) = [place for place in drawn if len(place) == 2]
+    assert 40 * SPACING[2] * (end - start) == pytest.approx(0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ __all__ = ["TABLE_NAME", "BatchRow", "batch_table", "write_batch_table"]
 TABLE_NAME = "psfs.csv"
 
 NANOMETRES = 1000
+# Of the numbers in the file, more than any of them is known to.
+DIGITS = "%.6g"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +114,10 @@ def write_batch_table(folder: Path, rows: Sequence[BatchRow]) -> Path:
     table = batch_table(rows, folder)
     if path.exists():
         before = _read(path)
-        # What was done again counts.
+        # What gave no PSF now has that of the earlier batch there still.
+        table = table[(table["error"] == "") | ~table.index.isin(before.index)]
         table = pd.concat([before[~before.index.isin(table.index)], table])
-    write_whole(path, table.to_csv)
+    write_whole(path, functools.partial(table.to_csv, float_format=DIGITS))
     return path
 
 

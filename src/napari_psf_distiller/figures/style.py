@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 __all__ = [
     "AXIS_LINES",
@@ -112,6 +113,8 @@ def scale_bar(axes: Axes, colour: str) -> None:
     length = round_length(LONGEST_BAR * (right - left))
     end, height = 0.96, 0.085
     start = end - length / (right - left)
+    # It is seen on a picture of any brightness.
+    edge = [withStroke(linewidth=4, foreground="black" if colour == "white" else "white")]
     axes.plot(
         (start, end),
         (height, height),
@@ -121,6 +124,7 @@ def scale_bar(axes: Axes, colour: str) -> None:
         solid_capstyle="butt",
         scalex=False,
         scaley=False,
+        path_effects=edge,
     )
     axes.text(
         (start + end) / 2,
@@ -131,4 +135,5 @@ def scale_bar(axes: Axes, colour: str) -> None:
         fontsize=SMALL,
         ha="center",
         va="top",
+        path_effects=edge,
     )
