@@ -141,6 +141,8 @@ def test_a_joint_fit_has_a_picture_of_the_residual_too(joint_page):
     assert joint_page.open == []
     assert joint_page.tags.count("img") == 6
     assert "The image less the fitted model, in the plane z = " in joint_page.text
+    assert "Residual: " in joint_page.text
+    assert " x the noise in the cores of " in joint_page.text
     assert "gained in log-likelihood over its start" in joint_page.text
 
 

@@ -113,6 +113,8 @@ def test_a_sentence_says_what_became_of_the_beads_and_whether_that_is_right() ->
     )
     assert "the rest lies about them" in replace(right, flux_after=600.0).verdict()
     assert "some was made up" in replace(right, flux_after=1300.0).verdict()
+    dark = replace(right, flux_before=0.0).verdict()
+    assert dark.endswith("their light is not known.")
     as_wide = replace(right, beads=table.assign(fwhm_z_after=0.59))
     assert "does not sharpen them" in as_wide.verdict()
     flat = replace(right, beads=table.drop(columns=["fwhm_z_before", "fwhm_z_after"]))

@@ -136,7 +136,8 @@ def draw_views(
     scale = place_views(sheet, array, sizes, kind, norm, colormap, (HEAD, FOOT))
     what = kind if array.ndim == 3 else "the PSF"
     sheet.text(MARGIN, HEAD / 2, f"{what}, {shown.text()}")
-    length = round_length(LONGEST_BAR * sheet.width / scale)
+    # In a wide figure it is no longer than the first picture.
+    length = round_length(min(LONGEST_BAR * sheet.width / scale, array.shape[-1] * sizes[-1]))
     foot = sheet.height - FOOT
     sheet.line((MARGIN, MARGIN + length * scale), (foot + 0.16, foot + 0.16), width=3)
     sheet.text(MARGIN, foot + 0.25, f"{length:g} {unit}", va="top")

@@ -41,7 +41,7 @@ Floats = NDArray[np.float64]
 
 # A PSF that is right makes beads narrower by this factor at least along each axis, and gathers so
 # much of their light in them.
-NARROWER, LEAST_KEPT, MOST_KEPT = 1.1, 0.85, 1.05
+NARROWER, LEAST_KEPT, MOST_KEPT = 1.1, 0.85, 1.15
 
 
 class Spread(NamedTuple):
@@ -101,14 +101,20 @@ class Proof:
         kept = f"hold {100 * self.flux_kept:.0f} % of their light"
         if min(narrower) < NARROWER or not gain > 1:
             return (
-                f"{done}, {gain:.3g} x as bright, and {kept}: this PSF does not sharpen them, so "
-                "it is not that of this image, or much too narrow."
+                f"{done}, {gain:.3g} x as bright, and {kept}: this PSF does not sharpen them. It "
+                "is not this image's, or much too narrow; or the beads are larger than its blur."
             )
-        if not LEAST_KEPT <= self.flux_kept <= MOST_KEPT:
-            what = "the rest lies about them" if self.flux_kept < 1 else "some was made up"
+        if not np.isfinite(self.flux_kept):
+            return f"{done} and {gain:.3g} x as bright; their light is not known."
+        if self.flux_kept < LEAST_KEPT:
             return (
-                f"{done} and {gain:.3g} x as bright, but {kept}: {what}. More iterations gather "
-                "more; if these do not help, the PSF is too narrow or too wide."
+                f"{done} and {gain:.3g} x as bright, but {kept}: the rest lies about them. More "
+                "iterations gather more; if these do not help, the PSF is too narrow."
+            )
+        if self.flux_kept > MOST_KEPT:
+            return (
+                f"{done} and {gain:.3g} x as bright, but {kept}: some was made up, or comes from "
+                "beside them. Check the background, and that no beads were overlooked."
             )
         return f"{done}, {gain:.3g} x as bright, and {kept}, as they should."
 
