@@ -8,7 +8,7 @@ import napari
 import numpy as np
 import pytest
 from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
-from napari.layers import Image
+from napari.layers import Image, Points
 from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import Qt, QThreadPool, QTimer
 from qtpy.QtWidgets import QLabel
@@ -390,6 +390,25 @@ def test_the_viewer_closed_meanwhile(
     user.waits(lambda: not gui.runner.running)
     # Closing cancelled it, so of the many iterations only one was done.
     assert (gate.entered, gate.closed) == (1, 1)
+    assert told.errors == []
+
+
+def test_the_viewer_closed_while_layers_are_added_without_a_dock(
+    user: Any, viewer: napari.Viewer, bead_layer: Image, told: Any
+) -> None:
+    user.makes("Find beads", image=bead_layer)
+    dock, gui = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "Distil PSF")
+    user.starts(gui)
+    viewer.window.remove_dock_widget(dock)
+
+    def close_at_points(event: Any) -> None:
+        # One of several layers is there then.
+        if isinstance(event.value, Points):
+            QTimer.singleShot(0, viewer.close)
+
+    viewer.layers.events.inserted.connect(close_at_points)
+    user.waits(lambda: not gui.runner.running)
+    assert list(viewer.layers) == []
     assert told.errors == []
 
 

@@ -27,6 +27,7 @@ from napari_psf_distiller.widgets.running.display import RunDisplay
 from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
 from napari_psf_distiller.widgets.viewer.calm import Calm, spinner
+from napari_psf_distiller.widgets.viewer.canvas import has_window
 
 __all__ = ["StepRunner"]
 
@@ -102,6 +103,8 @@ class StepRunner:
         self._bar: ActivityBar | None = None
         self._calm: Calm | None = None
         self._alive = True
+        # Whether the viewer that a run adds to had a window when it began.
+        self._in_window = False
         self._updated = self._told = 0.0
         # What is noted of the run in its layers, and how it ended, once it is known.
         self._run: RunNote | None = None
@@ -169,6 +172,7 @@ class StepRunner:
             self._end()
             return
         self._job, self._task = job, task
+        self._in_window = has_window(unwrapped(job.viewer))
         self._ending = self._untold = None
         self._worked = self._adding = self._previewed = False
         self._run, self._log_likelihood = record_run(self._gui), []
@@ -294,11 +298,13 @@ class StepRunner:
             message=message,
         )
         self._adding = True
-        refusals: list[Exception] = []
+        viewer, refusals = unwrapped(job.viewer), list[Exception]()
 
         def add(layer: LayerData, is_last: bool) -> Layer | None:
             try:
-                return self._add(layer, job, run, is_last) if self._alive else None
+                # A widget whose dock was closed outlives the viewer.
+                closed = self._in_window and not has_window(viewer)
+                return None if closed or not self._alive else self._add(layer, job, run, is_last)
             except Exception as error:
                 # Of napari, or of whoever listens to it: the run must end all the same.
                 refusals.append(error)
@@ -314,7 +320,7 @@ class StepRunner:
             if self._worked:
                 self._finish()
 
-        add_one_by_one(outcome.layers, unwrapped(job.viewer), add, done)
+        add_one_by_one(outcome.layers, viewer, add, done)
 
     def _add(self, layer: LayerData, job: Job[Any], run: RunNote, is_last: bool) -> Layer:
         data, keywords, kind = layer

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_psf_distiller.widgets.viewer.private import note_missing, private
 
-__all__ = ["PAUSE", "drawn_later", "load_letters", "main_windows"]
+__all__ = ["PAUSE", "drawn_later", "has_window", "load_letters", "main_windows"]
 
 # Milliseconds from one turn to the next: long enough for what waited meanwhile, such as a key.
 PAUSE = 10
@@ -115,6 +115,11 @@ def load_letters(viewer: Viewer) -> Iterator[str]:
     for letter in LETTERS:
         _ = font[letter]
         yield letter
+
+
+def has_window(viewer: Viewer) -> bool:
+    """Return whether a viewer is in a window; one that was closed is not."""
+    return _shown(viewer) is not None
 
 
 def _shown(viewer: Viewer) -> QtViewer | None:
