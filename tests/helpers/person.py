@@ -103,11 +103,21 @@ class Person:
         )
         return self.sentence(part)
 
+    def waits_until_gone(self, part: str) -> None:
+        """Wait until a text that has this in it stands nowhere."""
+        self._waits_or(
+            lambda: not self.sees(part), lambda: f"It still stands there: {self.sentence(part)!r}"
+        )
+
     def _waits_or(self, condition: Callable[[], Any], why: Callable[[], str]) -> None:
         try:
             self.waits(condition)
         except self._qtbot.TimeoutError:
             raise LookupError(why()) from None
+
+    def rests(self, seconds: float = 0.5) -> None:
+        """Let what was asked for come about."""
+        self._qtbot.wait(round(1000 * seconds))
 
     # --- where things are
 
@@ -155,10 +165,16 @@ class Person:
         if index is None:
             offered = [field.itemText(row) for row in range(field.count())]
             raise LookupError(f"{label!r} does not offer {choice!r}, but {offered}.")
+        self.chooses_row(field, index)
+
+    def chooses_row(self, field: QComboBox, row: int) -> None:
+        """Choose something in a field from its list, by its number."""
         self.presses(field)
         view = field.view()
         self.waits(view.isVisible)
-        inside = view.visualRect(field.model().index(index, field.modelColumn())).center()
+        index = field.model().index(row, field.modelColumn())
+        view.scrollTo(index)
+        inside = view.visualRect(index).center()
         self.hands.press(view.viewport().mapToGlobal(inside))
         self.waits(lambda: not view.isVisible())
 

@@ -24,5 +24,29 @@ def test_all_decimals_that_are_typed_are_kept(guide: Person) -> None:
         assert number_in(guide, label) == float(text)
 
 
+def test_commas_and_units_that_are_typed_count(guide: Person) -> None:
+    for text in ("0,52", "520 nm", "520nm", "0.52 um"):
+        guide.types("emission (µm)", "0.6")
+        guide.types("emission (µm)", text)
+        assert number_in(guide, "emission (µm)") == 0.52
+
+
+def test_what_cannot_be_is_refused_beside_its_field_and_not_used(guide: Person) -> None:
+    before = list(guide.viewer.layers)
+    for label, text, meant in (
+        ("emission (µm)", "520", "520 nm"),
+        ("bead diameter (µm)", "200", "200 nm"),
+        ("numerical aperture", "145", "1.45"),
+    ):
+        guide.types(label, text)
+        assert guide.reads(label) == text
+        assert f"Use {meant}" in guide.waits_for(f" is {text}")
+        guide.presses("Run what is missing")
+        guide.rests()
+        assert list(guide.viewer.layers) == before
+        guide.types(label, meant)
+        guide.waits_until_gone(f"Use {meant}")
+
+
 def number_in(guide: Person, label: str) -> float:
     return float(guide.reads(label).split()[0])
