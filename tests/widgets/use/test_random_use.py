@@ -1,0 +1,53 @@
+"""Anything at all is done with the plugin, by chance: it goes on, and no layer is lost.
+
+So many sequences as the variable PSF_DISTILLER_SEQUENCES says, from the number on that
+PSF_DISTILLER_FIRST_SEQUENCE says.
+"""
+
+import os
+
+import pytest
+from napari.utils.notifications import ErrorNotification, notification_manager
+from person import Person, read, shown
+from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QPushButton
+from random_use import RandomUser
+
+from napari_psf_distiller import SimulatedBeads
+
+COUNT = int(os.environ.get("PSF_DISTILLER_SEQUENCES", "2"))
+FIRST = int(os.environ.get("PSF_DISTILLER_FIRST_SEQUENCE", "0"))
+ACTIONS = 20
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+@pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
+def test_whatever_is_done_it_goes_on(person: Person, field: SimulatedBeads, seed: int) -> None:
+    notification_manager.records.clear()
+    user = RandomUser(person, field, seed)
+    user.uses(ACTIONS)
+    for button in cancelling():
+        button.click()
+    comes_to_rest(person)
+    raised = [
+        record.exception
+        for record in notification_manager.records
+        if isinstance(record, ErrorNotification)
+    ]
+    assert raised == [], user.done
+    assert user.lost() == [], user.done
+    # None waits for what will never come.
+    assert cancelling() == [], user.done
+
+
+def cancelling() -> list[QPushButton]:
+    """Return the buttons by which something that is under way can be cancelled."""
+    return [one for one in shown(QPushButton) if read(one) == "Cancel" and one.isEnabled()]
+
+
+def comes_to_rest(person: Person) -> None:
+    """Wait until nothing is under way, nor any layer is still being added."""
+    person.waits(lambda: QThreadPool.globalInstance().waitForDone(0))
+    before = None
+    while before != (before := [*person.viewer.layers, *cancelling()]):
+        person.rests(1)
