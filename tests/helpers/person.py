@@ -37,6 +37,8 @@ from qtpy.QtWidgets import (
 __all__ = ["Person", "read", "shown"]
 
 PLUGIN = "PSF Distiller"
+# The button of the guide that runs what is missing.
+RUN = "Distil PSF"
 
 # Milliseconds that nothing here takes, on the slowest machine.
 LONG = 60_000
@@ -194,6 +196,19 @@ class Person:
         self.hands.press(bar.mapToGlobal(bar.actionGeometry(action).center()))
         for name in others:
             self.chooses_in_menu(name)
+
+    def opens_guide(self) -> None:
+        """Open PSF Distiller from the menu."""
+        self.opens("Plugins", PLUGIN, PLUGIN)
+        self.button(RUN)
+
+    def distils(self) -> None:
+        """Press the guide's button, and wait for its end."""
+        self.presses(RUN)
+        self._waits_or(
+            lambda: self.sees("The PSF is ready") and not self.button(RUN).isEnabled(),
+            lambda: f"The PSF is not ready; there is to be read: {self.texts()}",
+        )
 
     def chooses_in_menu(self, name: str) -> None:
         """Choose something in the menu that was opened last."""

@@ -71,7 +71,7 @@ def viewer(person: Person) -> napari.Viewer:
 @pytest.fixture
 def filled_in(person: Person, bead_layer: Image) -> Person:
     """Somebody who opened the guide on an image of beads, and typed what they know of it."""
-    person.opens("Plugins", "PSF Distiller", "PSF Distiller")
+    person.opens_guide()
     for label, text in KNOWN.items():
         person.types(label, text)
     return person

@@ -11,8 +11,7 @@ import napari_psf_distiller as psfd
 @pytest.fixture
 def with_psf(filled_in: Person) -> Person:
     """Somebody who has just made a PSF."""
-    filled_in.presses("Run what is missing")
-    filled_in.waits_for("The PSF is ready")
+    filled_in.distils()
     return filled_in
 
 

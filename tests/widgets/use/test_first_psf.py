@@ -1,6 +1,7 @@
 """A first PSF by mouse and keys: from an image to what is said of its PSF."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tifffile
@@ -13,7 +14,7 @@ LABELS = ("numerical aperture", "emission (µm)", "refractive index", "bead diam
 
 
 def test_what_the_microscope_is_asked_at_the_top(person: Person, bead_layer: Image) -> None:
-    person.opens("Plugins", "PSF Distiller", "PSF Distiller")
+    person.opens_guide()
     for label in LABELS:
         field = person.field(label)
         assert field.isEnabled()
@@ -34,6 +35,50 @@ def test_voxel_size_of_a_file_of_imagej_is_read(
     person.answers(lambda: person.names_file(str(tmp_path / "beads.tif"), "Open"))
     person.opens("File", "Open File(s)")
     person.waits(lambda: len(person.viewer.layers) == 1)
-    person.opens("Plugins", "PSF Distiller", "PSF Distiller")
+    person.opens_guide()
     sizes = [float(person.reads("voxel size (µm)", number)) for number in range(3)]
     assert sizes == pytest.approx(field.spacing, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_the_sample_gives_its_psf_without_typing_or_warning(person: Person, told: Any) -> None:
+    person.opens("File", "Open Sample", "PSF Distiller", "Simulated beads on a slide")
+    person.waits(lambda: len(person.viewer.layers) == 1)
+    person.opens_guide()
+    # It brings what is known of it.
+    assert [float(person.reads(label)) for label in LABELS] == [1.2, 0.52, 1.33, 0.1]
+    person.distils()
+    assert "FWHM" in person.sentence("40 of 40 beads used")
+    assert told.warnings == told.errors == []
+
+
+def test_the_end_tells_the_widths_and_what_comes_next(filled_in: Person) -> None:
+    filled_in.distils()
+    widths, next_button = filled_in.sentence("beads used"), filled_in.button("Prove PSF")
+    assert widths.startswith("FWHM z ")
+    assert " nm" in widths
+    # Above the steps, where nothing is scrolled away.
+    assert filled_in.height_of(next_button) < filled_in.height_of("4  Deconvolve")
+    filled_in.presses(next_button)
+    filled_in.waits(lambda: "6  Prove PSF done" in filled_in.texts())
+
+
+def test_a_warning_stays_in_the_step_and_in_the_guides_head(
+    person: Person, bead_layer: Image
+) -> None:
+    person.opens_guide()
+    person.distils()
+    person.rests(5)
+    assert person.sees("The beads' diameter is not")
+
+
+def test_the_file_that_was_chosen_before_leaves_no_text(
+    person: Person, bead_layer: Image, add_small: Any
+) -> None:
+    person.viewer.add_image(bead_layer.data, name="without a size")
+    person.opens_guide()
+    person.chooses("bead image", "without a size")
+    person.presses("Distil PSF")
+    person.waits_for("not done")
+    person.chooses("bead image", bead_layer.name)
+    person.waits_until_gone("not done")

@@ -8,7 +8,7 @@ from person import Person
 @pytest.fixture
 def guide(person: Person, bead_layer: Image) -> Person:
     """Somebody who opened the guide on an image of beads."""
-    person.opens("Plugins", "PSF Distiller", "PSF Distiller")
+    person.opens_guide()
     return person
 
 
@@ -41,7 +41,7 @@ def test_what_cannot_be_is_refused_beside_its_field_and_not_used(guide: Person) 
         guide.types(label, text)
         assert guide.reads(label) == text
         assert f"Use {meant}" in guide.waits_for(f" is {text}")
-        guide.presses("Run what is missing")
+        guide.presses("Distil PSF")
         guide.rests()
         assert list(guide.viewer.layers) == before
         guide.types(label, meant)

@@ -8,7 +8,6 @@ def test_a_multiscale_image_is_used_at_full_resolution(person: Person, field, to
     person.viewer.add_image(
         levels, name="levels", multiscale=True, scale=field.spacing, units=("micrometer",) * 3
     )
-    person.opens("Plugins", "PSF Distiller", "PSF Distiller")
-    person.presses("Run what is missing")
-    person.waits_for("The PSF is ready")
+    person.opens_guide()
+    person.distils()
     assert told.errors == []
