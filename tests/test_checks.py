@@ -8,6 +8,7 @@ import pytest
 from napari_psf_distiller import InputError
 from napari_psf_distiller.checks import (
     check_array,
+    check_given_spacing,
     check_image,
     check_iterations,
     check_number,
@@ -173,6 +174,15 @@ def test_spacing_that_cannot_be(spacing, ndim, words):
     with pytest.raises(InputError, match="spacing") as raised:
         check_spacing(spacing, ndim)
     assert words in str(raised.value)
+
+
+def test_of_a_plane_the_spacing_along_z_does_not_count():
+    assert check_given_spacing((0.2, 0.1, 0.09), 2) == (0.1, 0.09)
+    assert check_given_spacing((0.2, 0.1, 0.09), 3) == (0.2, 0.1, 0.09)
+    with pytest.raises(InputError, match="2 values, but the image has 3 axes"):
+        check_given_spacing((0.1, 0.1), 3)
+    with pytest.raises(InputError, match="along z"):
+        check_given_spacing((200, 0.1, 0.1), 2)
 
 
 def test_iterations():

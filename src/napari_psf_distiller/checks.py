@@ -17,6 +17,7 @@ __all__ = [
     "check_array",
     "check_callback",
     "check_choice",
+    "check_given_spacing",
     "check_image",
     "check_iterations",
     "check_number",
@@ -238,6 +239,29 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
             "pixel's: are they in different units?"
         )
     return values
+
+
+def check_given_spacing(spacing: Sequence[float], ndim: int) -> tuple[float, ...]:
+    """Return a voxel size that was given for an image: of a plane the size along z does not count.
+
+    Files of one plane may be stacks, whose axis z has nothing in it and is left out; who gives the
+    voxel size gives it for all three axes.
+
+    Parameters
+    ----------
+    spacing : sequence of float
+        In micrometres.
+    ndim : int
+        The image's number of axes.
+
+    Raises
+    ------
+    InputError
+        See `check_spacing`.
+    """
+    if ndim == 2 and not isinstance(spacing, str | bytes) and np.shape(spacing) == (3,):
+        return check_spacing(spacing, 3)[1:]
+    return check_spacing(spacing, ndim)
 
 
 def check_number(value: float, what: str, low: float = -math.inf, high: float = math.inf) -> float:

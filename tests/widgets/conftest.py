@@ -114,6 +114,10 @@ class User:
     def chooses(self, gui: FunctionGui[Any, Any], **values: Any) -> FunctionGui[Any, Any]:
         for parameter, value in values.items():
             getattr(gui, parameter).value = value
+        asks = getattr(gui, "psf_field", None)
+        if asks is not None and asks.asking:
+            # Who gives an image as a PSF says that it is one.
+            asks.confirm.value = True
         return gui
 
     def clicks(self, button: Widget) -> None:

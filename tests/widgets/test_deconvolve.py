@@ -99,7 +99,7 @@ def test_other_voxels_than_the_images_are_refused_or_interpolated(
     gui = user.opens(NAME, image=source, psf=add_small("same"), **QUICK)
     assert len(user.runs(gui)) == 1
     assert told.warnings == []
-    gui.psf.value = add_small("other", scale=(0.1, 0.08))
+    user.chooses(gui, psf=add_small("other", scale=(0.1, 0.08)))
     assert user.runs(gui) == []
     (error,) = told.errors
     assert "voxels of 0.1 x 0.08 micrometres, and the image has such of 0.1 x 0.1" in error
@@ -228,7 +228,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     negative.data = negative.data - 50
     user.runs(user.chooses(gui, psf=negative))
     other = viewer.add_labels(np.ones((24, 30), int), name="other")
-    user.runs(user.chooses(gui, psf=source, mask=other))
+    user.runs(user.chooses(gui, psf=add_small("another"), mask=other))
     user.runs(user.chooses(gui, mask=None, fft="vkfft"))
     gui.memory.native.setDecimals(6)
     user.runs(user.chooses(gui, fft="auto", memory=1e-6))
@@ -251,7 +251,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     for error, sentence in zip(told.errors, expected, strict=True):
         assert error.startswith("Deconvolve: ")
         assert sentence in error
-    assert names == ["psf", "small", "negative", "other", "stack"]
+    assert names == ["psf", "small", "negative", "other", "another", "stack"]
 
 
 def test_without_a_number_it_stops_by_itself_and_says_when(

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import deconvolve_warnings
-from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.checks import check_given_spacing
 from napari_psf_distiller.cli.options import chosen_part, with_options
 from napari_psf_distiller.cli.results_text import labelled, results_text
 from napari_psf_distiller.compute import FFTS, Device, devices, open_engine
@@ -117,7 +117,7 @@ def deconvolve(arguments: argparse.Namespace, outlet: Outlet) -> str:
     known, psf_spacing = given_psf(arguments.psf)
     spacing = image.spacing
     if arguments.spacing is not None:
-        spacing = check_spacing(arguments.spacing, image.image.ndim)
+        spacing = check_given_spacing(arguments.spacing, image.image.ndim)
         compare_spacing("the spacing given", spacing, arguments.image, image.spacing, outlet)
     recipe = with_options(Recipe(spacing=spacing), arguments)
     settings = recipe.deconvolve

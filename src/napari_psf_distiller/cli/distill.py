@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_psf_distiller.batch.files import folder_names, stem_of
 from napari_psf_distiller.batch.run import BatchImage, batch_steps, saved_steps
 from napari_psf_distiller.batch.table import TABLE_NAME, BatchRow, write_batch_table
-from napari_psf_distiller.checks import check_spacing
+from napari_psf_distiller.checks import check_given_spacing
 from napari_psf_distiller.cli.bead_stacks import (
     BeadStacks,
     StackSource,
@@ -81,7 +81,7 @@ def _read(
         )
     spacing = stacks.spacing or recipe.spacing
     if arguments.spacing is not None:
-        spacing = check_spacing(arguments.spacing, len(arguments.spacing))
+        spacing = check_given_spacing(arguments.spacing, stacks.images[0].ndim)
         compare_spacing("the spacing given", spacing, stacks.paths[0], stacks.spacing, outlet)
     recipe = dataclasses.replace(recipe, spacing=spacing)
     recipe = with_microscope(recipe, arguments, stacks.paths[0], outlet)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.boxes import Box
-from napari_psf_distiller.checks import check_iterations, check_spacing
+from napari_psf_distiller.checks import check_given_spacing, check_iterations, check_spacing
 from napari_psf_distiller.cli.commands import Outlet, compare_spacing, given_psf
 from napari_psf_distiller.cli.options import chosen_part, with_options
 from napari_psf_distiller.datasets.ome_zarr import is_zarr
@@ -127,7 +127,7 @@ def _of_image(arguments: argparse.Namespace, outlet: Outlet) -> Steps[Trial]:
     known, psf_spacing = given_psf(path)
     spacing = image.spacing
     if arguments.spacing is not None:
-        spacing = check_spacing(arguments.spacing, image.image.ndim)
+        spacing = check_given_spacing(arguments.spacing, image.image.ndim)
         compare_spacing("the spacing given", spacing, arguments.image, image.spacing, outlet)
     recipe = with_options(Recipe(spacing=spacing), arguments)
     mask = None

@@ -26,7 +26,9 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers, viewer_of
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import LayerNote
+from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField
 from napari_psf_distiller.widgets.layers.psf_layer import note_of_psf, psf_of_layer
+from napari_psf_distiller.widgets.layers.psf_recognition import check_is_psf
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer, read_labels_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
@@ -82,7 +84,8 @@ class DeconvolveTask:
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
-    prefer_layers(gui, {"image": StepId.PREPROCESS, "psf": StepId.POSTPROCESS})
+    prefer_layers(gui, {"image": StepId.PREPROCESS})
+    PSFField(gui)
     offer_devices(gui.device)
     # Narrower, the longest label would be cut.
     gui.min_width = 280
@@ -107,9 +110,8 @@ def _offer_trial(gui: FunctionGui[Any, Any]) -> None:
         own = weakly()
         assert own is not None
         image, viewer = own.image.value, own.viewer.value
-        if image is None or own.psf.value is None:
-            what = "an image" if image is None else "a PSF"
-            raise InputError(f"No layer is chosen. Open or make {what} and choose it.")
+        if image is None:
+            raise InputError("No layer is chosen. Open or make an image and choose it.")
         check_typed(own)
         values = {name: own[name].value for name in FORM.options}
         task = read_task(viewer, image, own.psf.value, own.mask.value, values)
@@ -142,13 +144,13 @@ def _offer_trial(gui: FunctionGui[Any, Any]) -> None:
         "tooltip": "The image layer to deconvolve, best as it was measured; of a time series "
         "or of channels, the one that the viewer shows."
     },
-    psf={"label": "PSF", "tooltip": "The image layer of the PSF."},
+    psf=PSF_OPTIONS | {"tooltip": "The image layer of the PSF."},
     mask={"tooltip": "Labels or an image of the same shape: where it is 0, no voxel counts."},
 )
 def deconvolve(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
-    psf: "napari.layers.Image",
+    psf: "napari.layers.Image | None",
     mask: "napari.layers.Layer | None" = None,
     **parameters: Any,
 ) -> Job[DeconvolveTask]:
@@ -163,7 +165,7 @@ def deconvolve(
 def read_task(
     viewer: "napari.viewer.Viewer",
     image: Image,
-    psf: Image,
+    psf: Image | None,
     mask: Layer | None,
     parameters: Mapping[str, Any],
 ) -> DeconvolveTask:
@@ -175,7 +177,9 @@ def read_task(
         One of them cannot be used.
     """
     source = with_voxel_size_of(psf, read_image_layer(image, "an image", viewer))
+    check_is_psf(psf, image)
     kernel = read_image_layer(psf, "a PSF", viewer)
+    assert psf is not None
     counting = None
     if mask is not None:
         read_mask = read_image_layer if isinstance(mask, Image) else read_labels_layer

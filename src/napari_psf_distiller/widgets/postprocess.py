@@ -16,10 +16,11 @@ from napari_psf_distiller.psf.postprocessing import with_post_processed
 from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.geometry import inset
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
+from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField
+from napari_psf_distiller.widgets.layers.psf_recognition import check_is_psf
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.parts.form import Form
@@ -54,23 +55,25 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
     FORM.attach(gui)
-    prefer_layers(gui, {"image": StepId.DISTILL})
+    PSFField(gui, "image", image="", wanted=(StepId.DISTILL,))
 
 
 @FORM.widget(
     widget_init=_init,
     call_button="Post-process",
-    image={"label": "distilled", "tooltip": "The image layer that Distil PSF wrote."},
+    image=PSF_OPTIONS | {"label": "distilled", "tooltip": "The layer that Distil PSF wrote."},
 )
 def postprocess_psf(
     viewer: "napari.viewer.Viewer",
-    image: "napari.layers.Image",
+    image: "napari.layers.Image | None",
     **parameters: Any,
 ) -> Job[PostProcessTask]:
     """Centre, crop, subtract the background, clip and normalise the PSF."""
 
     def read() -> PostProcessTask:
+        check_is_psf(image)
         source = read_image_layer(image, "a distilled PSF")
+        assert image is not None
         settings = PostProcess(**FORM.taken(PostProcess, parameters))
         recipe = dataclasses.replace(source.recipe, postprocess=settings)
         return PostProcessTask(source, recipe, own_note(image.metadata))

@@ -400,11 +400,19 @@ def test_what_is_wrong_is_said_beside_its_field(
         assert sentence in refused(user, opened, field)
     user.chooses(opened, **good)
     assert opened.panel.notices["source"].text() == ""
-    bare = viewer.add_image(np.ones((5, 5, 5), np.float32), name="bare")
+    point = np.zeros((5, 5, 5), np.float32)
+    point[2, 2, 2] = 1
+    bare = viewer.add_image(point, name="bare")
     choose_layer(opened, 0, bare)
     assert "has no voxel size" in refused(user, opened, "psf")
     opened.panel.psfs.choices[0].setCurrentIndex(0)
     assert "No PSF is chosen" in refused(user, opened, "psf")
+    # What is no PSF is not offered.
+    viewer.add_image(np.ones((5, 5, 5), np.float32), name="image")
+    choice = opened.panel.psfs.choices[0]
+    choice.offer_layers()
+    assert choice.findText("bare") > 0
+    assert choice.findText("image") == -1
 
 
 def test_a_folder_that_is_no_data_set_is_said_at_once(

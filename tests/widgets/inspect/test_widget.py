@@ -502,8 +502,8 @@ def test_two_viewers_draw_their_own(
     guis = []
     for top in (1.0, 2.0):
         one = user_of(make_napari_viewer())
-        one.viewer.add_image(top * field.psf.astype(np.float32), scale=field.spacing)
-        guis.append((one, one.opens(NAME)))
+        layer = one.viewer.add_image(top * field.psf.astype(np.float32), scale=field.spacing)
+        guis.append((one, one.opens(NAME, psf=layer)))
     for (one, gui), top in zip(guis, (1.0, 2.0), strict=True):
         xy, *_ = pictures(drawn(one, gui))
         assert xy.get_array().max() == pytest.approx(top * field.psf.max())

@@ -11,12 +11,12 @@ from dask.callbacks import Callback
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
-from napari_psf_distiller import SimulatedBeads
+from napari_psf_distiller import SimulatedBeads, simulate_beads
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.agreement import found_elsewhere
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
-from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote
+from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
 from napari_psf_distiller.widgets.layers.region import axes_of_space, shown_region
 from napari_psf_distiller.widgets.layers.source import (
     read_image_layer,
@@ -57,6 +57,56 @@ def shows(viewer: napari.Viewer, **steps: int) -> None:
 )
 def test_axes_of_space(ndim: int, labels: Any, axes: tuple[int, ...]) -> None:
     assert axes_of_space(Image(np.zeros((2,) * ndim), axis_labels=labels)) == axes
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "axes"),
+    [
+        ((1, 8, 9), None, (1, 2)),
+        ((5, 8, 9, 1), None, (0, 1, 2)),
+        ((1, 1, 8, 9), None, (2, 3)),
+        ((4, 1, 8, 9), None, (2, 3)),
+        ((1, 5, 8, 9), ("c", "z", "y", "x"), (1, 2, 3)),
+        ((8, 1), None, (0, 1)),
+        ((1, 1, 9), None, (1, 2)),
+    ],
+)
+def test_an_axis_of_length_1_is_none_of_space(
+    shape: tuple[int, ...], labels: Any, axes: tuple[int, ...]
+) -> None:
+    data = np.random.default_rng(0).random(shape)
+    assert axes_of_space(Image(data, axis_labels=labels)) == axes
+    levels = [data, data[..., ::2, :]]
+    assert axes_of_space(Image(levels, axis_labels=labels, multiscale=True)) == axes
+    scale = range(1, 1 + len(shape))
+    layer = Image(data, axis_labels=labels, scale=scale, name="image")
+    source = read_image_layer(layer)
+    expected = data[0] if shape[0] == 4 else data.reshape([shape[axis] for axis in axes])
+    np.testing.assert_array_equal(np.asarray(source.data), expected.reshape(np.shape(source.data)))
+    assert source.geometry["scale"] == tuple(1.0 + axis for axis in axes)
+    assert source.origin == ("image [0]" if shape[0] == 4 else "image")
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_stack_of_one_plane_is_distilled_as_a_plane(
+    user: Any, viewer: napari.Viewer, by_hand: bool, told: Any
+) -> None:
+    field = simulate_beads((48, 48), (0.08, 0.08), beads=3, seed=1)
+    image = viewer.add_image(
+        field.image[None], scale=(0.2, 0.08, 0.08), units=("micrometer",) * 3, name="plane"
+    )
+    if by_hand:
+        places = np.insert(field.centres, 0, 0, axis=1)
+        beads = viewer.add_points(places, scale=image.scale, units=image.units)
+    else:
+        beads = user.makes("Find beads", image=image)
+        assert beads.ndim == 2
+    gui = user.opens("Distil PSF", image=image, beads=beads, device="numpy", bead_diameter=0.1)
+    layers = user.runs(gui)
+    assert told.errors == []
+    psf = next(layer for layer in layers if own_note(layer.metadata).psf is not None)
+    assert psf.ndim == 2
+    assert own_note(psf.metadata).recipe.spacing == (0.08, 0.08)
 
 
 def test_the_volume_that_the_viewer_shows_is_read(viewer: napari.Viewer) -> None:

@@ -357,10 +357,16 @@ def test_the_layers_renamed_and_deleted_meanwhile(
 
 @pytest.mark.parametrize("how", ["removed", "closed"])
 def test_the_dock_taken_away_meanwhile(
-    user: Any, viewer: napari.Viewer, source: Image, gate: Any, how: str, told: Any
+    user: Any,
+    viewer: napari.Viewer,
+    source: Image,
+    add_small: Callable[..., Image],
+    gate: Any,
+    how: str,
+    told: Any,
 ) -> None:
     dock, gui = viewer.window.add_plugin_dock_widget("napari-psf-distiller", NAME)
-    user.chooses(gui, image=source, psf=source, iterations=2, device="numpy")
+    user.chooses(gui, image=source, psf=add_small("psf"), iterations=2, device="numpy")
     user.starts(gui)
     user.waits(lambda: gate.entered == 1)
     if how == "removed":
@@ -424,7 +430,8 @@ def test_two_viewers_have_their_own_runs(
     other = make_napari_viewer()
     second_user = user_of(other)
     image = other.add_image(gui.image.value.data, name="elsewhere")
-    second = second_user.opens(NAME, image=image, psf=image, **ENDLESS)
+    psf = other.add_image(gui.psf.value.data, name="psf elsewhere")
+    second = second_user.opens(NAME, image=image, psf=psf, **ENDLESS)
     for somebody, widget in ((user, gui), (second_user, second)):
         widget.iterations.value = 2
         somebody.starts(widget)
@@ -433,7 +440,8 @@ def test_two_viewers_have_their_own_runs(
     viewer.close()
     gate.open()
     user.waits(lambda: not (gui.runner.running or second.runner.running))
-    assert [layer.name for layer in other.layers] == ["elsewhere", "elsewhere deconvolved"]
+    names = [layer.name for layer in other.layers]
+    assert names == ["elsewhere", "psf elsewhere", "elsewhere deconvolved"]
     assert gate.closed == 2
     assert told.errors == []
 

@@ -15,7 +15,8 @@ from napari_psf_distiller.widgets.beads.fates import looks_of
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.record import used_points
-from napari_psf_distiller.widgets.layers.source import Source, source_of
+from napari_psf_distiller.widgets.layers.region import Region
+from napari_psf_distiller.widgets.layers.source import Source, source_in
 
 __all__ = ["FITTED_BEADS", "Beads", "beads_from", "points_layer"]
 
@@ -48,6 +49,11 @@ def beads_from(layer: Points | None, image: Source) -> Beads:
         raise InputError("No points layer is chosen. Run Find beads first, or add points by hand.")
     points = np.asarray(layer.data, float)
     ndim = len(np.shape(image.data))
+    axes = tuple(range(layer.ndim))
+    if image.axes and layer.ndim > ndim and max(image.axes) < layer.ndim:
+        # Added by hand, they have a place on the image's axes of length 1 too.
+        axes = image.axes
+        points = points[:, axes]
     if len(points) == 0:
         raise InputError(f"The points layer {layer.name!r} is empty: there is no bead in it.")
     if points.shape[1] != ndim:
@@ -55,7 +61,7 @@ def beads_from(layer: Points | None, image: Source) -> Beads:
             f"The points of {layer.name!r} have {points.shape[1]} axes, the image {image.name!r} "
             f"has {ndim}; choose points and an image that belong together."
         )
-    source = source_of(layer)
+    source = source_in(layer, Region(axes))
     grid = ("scale", "translate", "units")
     if any(source.geometry[name] != image.geometry[name] for name in grid):
         # Through the world: a points layer made by hand has its own scale, offset and units.

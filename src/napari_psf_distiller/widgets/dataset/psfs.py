@@ -12,6 +12,7 @@ from napari_psf_distiller.psf import PSF, read_psf
 from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_for_folder
 from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerChoice
 from napari_psf_distiller.widgets.layers.psf_layer import note_of_psf, psf_shown
+from napari_psf_distiller.widgets.layers.psf_recognition import is_psf
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 __all__ = ["NONE", "SAME", "PSFRows", "ReadPSF"]
@@ -49,9 +50,10 @@ class PSFRow:
     def __init__(self, find_viewer: FindViewer, changed: Callable[[], None]) -> None:
         self.paths: dict[str, Path] = {}
         self.label = QLabel()
-        self.choice = LayerChoice(find_viewer, Image, (NONE,))
+        self.choice = LayerChoice(find_viewer, Image, (NONE,), is_psf)
         self.choice.setToolTip(
-            "The image layer of the PSF, or a file; of other channels the first's."
+            "The image layer of the PSF, or a file; of other channels the first's. Layers that do "
+            "not look like a PSF are not offered: choose their file."
         )
         self.choice.currentIndexChanged.connect(lambda _: changed())
         file, folder = QPushButton("File…"), QPushButton("Zarr…")

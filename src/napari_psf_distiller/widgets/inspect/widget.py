@@ -9,7 +9,8 @@ from magicgui.widgets import FunctionGui
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
-from napari_psf_distiller.widgets.layers.choices import choose_newest
+from napari_psf_distiller.widgets.layers.choices import offer, viewer_of
+from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField, may_be_psf
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.viewer.sliders import NumberSlider
 
@@ -20,24 +21,26 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     inspector = Inspector(gui)
     share_dock(gui)
     offer_help(gui, StepId.INSPECT.title)
+    # Who chooses another image means to look at it.
+    PSFField(gui, image="", asks=False)
+    offer(gui.other, gui, viewer_of, may_be_psf)
 
-    def open_on_newest() -> None:
+    def draw_first() -> None:
         if gui.native.parent() is None:
             return
         with gui.changed.blocked():
-            # The last step's, or where that was not run, what it would have worked on.
-            _ = choose_newest(gui.psf, StepId.POSTPROCESS) or choose_newest(gui.psf, StepId.DISTILL)
+            gui.psf.reset_choices()
         # The first choice of layers comes with the viewer, and is not announced as a change.
         inspector.draw()
 
-    when_docked(gui, open_on_newest)
+    when_docked(gui, draw_first)
     gui.called.connect(lambda _: inspector.draw())
 
 
 @magic_factory(
     widget_init=_init,
     auto_call=True,
-    psf={"label": "PSF", "tooltip": "The image layer of the PSF."},
+    psf=PSF_OPTIONS | {"tooltip": "The image layer of the PSF."},
     kind={
         "label": "show",
         "tooltip": "Maximum projections show all light along an axis; slices go through the "
@@ -77,7 +80,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 )
 def inspect_psf(
     viewer: "napari.viewer.Viewer",
-    psf: "napari.layers.Image",
+    psf: "napari.layers.Image | None" = None,
     kind: Literal["maximum projections", "central slices"] = "maximum projections",
     other: "napari.layers.Image | None" = None,
     logarithmic: bool = False,

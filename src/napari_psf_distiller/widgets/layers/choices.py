@@ -16,7 +16,9 @@ from napari.layers import Image, Labels, Layer, Points
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.psf_recognition import is_psf
 from napari_psf_distiller.widgets.parts.docks import when_docked
+from napari_psf_distiller.widgets.viewer.kept_choice import keep_choice
 
 __all__ = [
     "PREVIEW_KEY",
@@ -58,7 +60,7 @@ def unwrapped(viewer: "napari.viewer.Viewer") -> "napari.viewer.Viewer":
 
 
 def offer_layers(gui: FunctionGui[Any, Any]) -> None:
-    """Let a step widget's choices of layers leave out previews.
+    """Let a step widget's choices of layers leave out previews and PSFs.
 
     Parameters
     ----------
@@ -74,7 +76,9 @@ def offer_layers(gui: FunctionGui[Any, Any]) -> None:
 def offer_kinds(
     gui: FunctionGui[Any, Any], choice: ComboBox, kinds: type[Layer] | types.UnionType
 ) -> None:
-    """Let a choice of a step widget offer all layers of some kinds, but no previews.
+    """Let a choice of a step widget offer all layers of some kinds, but no previews and no PSFs.
+
+    A PSF is no image that a step works on; what asks for one is a `PSFField`.
 
     Parameters
     ----------
@@ -86,7 +90,7 @@ def offer_kinds(
     """
 
     def fits(layer: Layer) -> bool:
-        return isinstance(layer, kinds) and not is_preview(layer)
+        return isinstance(layer, kinds) and not is_preview(layer) and not is_psf(layer)
 
     offer(choice, gui, viewer_of, fits)
 
@@ -118,6 +122,8 @@ def offer(
         return [layer for layer in (viewer.layers if viewer is not None else ()) if fits(layer)]
 
     choice.choices = offered
+    if isinstance(choice, ComboBox):
+        keep_choice(choice)
 
 
 def _kind_of(annotation: Any) -> type[Layer] | None:

@@ -28,11 +28,19 @@ class LayerChoice(QComboBox):
     kind : type
         Of the layers.
     fixed : sequence of str
+    fits : callable, optional
+        Whether a layer of that kind is offered.
     """
 
-    def __init__(self, find_viewer: FindViewer, kind: type[Layer], fixed: Sequence[str]) -> None:
+    def __init__(
+        self,
+        find_viewer: FindViewer,
+        kind: type[Layer],
+        fixed: Sequence[str],
+        fits: Callable[[Layer], bool] = lambda _: True,
+    ) -> None:
         super().__init__()
-        self._find_viewer, self._kind = find_viewer, kind
+        self._find_viewer, self._kind, self._fits = find_viewer, kind, fits
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(LEAST_LETTERS)
         for name in fixed:
@@ -87,4 +95,8 @@ class LayerChoice(QComboBox):
     def _layers(self) -> list[Layer]:
         viewer = self._find_viewer()
         found = viewer.layers if viewer is not None else ()
-        return [one for one in found if isinstance(one, self._kind) and not is_preview(one)]
+        return [
+            one
+            for one in found
+            if isinstance(one, self._kind) and not is_preview(one) and self._fits(one)
+        ]

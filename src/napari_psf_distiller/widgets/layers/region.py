@@ -7,7 +7,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_psf_distiller.datasets import StoredVolume
@@ -45,7 +45,7 @@ class Region:
     chosen : dict of str to int
         The index on each other axis, by the axis' label.
     index : tuple of int or slice
-        What cuts it out of the layer's data.
+        What cuts it out of the layer's data; empty where it is all of them.
     """
 
     axes: tuple[int, ...]
@@ -65,7 +65,7 @@ class Region:
         """Return the region of an array, and read nothing: what is no NumPy array stays unread."""
         if not isinstance(data, np.ndarray):
             return StoredVolume(data, self.index)
-        return data[self.index] if self.chosen else data
+        return data[self.index] if self.index else data
 
 
 def full_resolution(layer: Layer) -> Any:
@@ -74,9 +74,26 @@ def full_resolution(layer: Layer) -> Any:
 
 
 def axes_of_space(layer: Layer) -> tuple[int, ...]:
-    """Return a layer's axes of space: those not labelled as time or channel, at most the last 3."""
+    """Return a layer's axes of space: those not labelled as time or channel, at most the last 3.
+
+    An axis of length 1 is none, as long as two others are left: a file of one plane may come as a
+    stack, and an image with a last axis of one channel.
+    """
     labels = [str(label).strip().lower() for label in layer.axis_labels]
-    return tuple(axis for axis in range(layer.ndim) if labels[axis] not in NOT_SPACE)[-3:]
+    axes = [axis for axis in range(layer.ndim) if labels[axis] not in NOT_SPACE]
+    lengths = _lengths(layer)
+    while len(axes) > 2 and lengths[axes[-1]] == 1:
+        axes.pop()
+    axes = axes[-3:]
+    long = [axis for axis in axes if lengths[axis] != 1]
+    return tuple(long if len(long) >= 2 else axes[-2:])
+
+
+def _lengths(layer: Layer) -> tuple[int, ...]:
+    """Return how long a layer's axes are; of points and the like, which have none, all are 0."""
+    if not isinstance(layer, Image | Labels):
+        return (0,) * layer.ndim
+    return tuple(int(n) for n in np.shape(full_resolution(layer))[: layer.ndim])
 
 
 def axes_beside_space(layer: Layer) -> dict[str, int]:
@@ -85,12 +102,11 @@ def axes_beside_space(layer: Layer) -> dict[str, int]:
     Axes of length 1 have one, and a channel is another image, not a further one.
     """
     space, labels = axes_of_space(layer), [str(label) for label in layer.axis_labels]
+    lengths = _lengths(layer)
     return {
-        labels[axis]: int(layer.data.shape[axis])
+        labels[axis]: lengths[axis]
         for axis in range(layer.ndim)
-        if axis not in space
-        and layer.data.shape[axis] > 1
-        and labels[axis].strip().lower() not in CHANNELS
+        if axis not in space and lengths[axis] > 1 and labels[axis].strip().lower() not in CHANNELS
     }
 
 
@@ -120,7 +136,7 @@ def regions_along(
             shown.chosen | {label: place},
             (*shown.index[:axis], place, *shown.index[axis + 1 :]),
         )
-        for place in range(int(layer.data.shape[axis]))
+        for place in range(_lengths(layer)[axis])
     ]
 
 
@@ -147,8 +163,13 @@ def shown_region(layer: Layer, viewer: "napari.viewer.Viewer | None" = None) -> 
     position = place_shown(layer, viewer if viewer is not None else napari.current_viewer())
     chosen: dict[str, int] = {}
     index: list[int | slice] = [slice(None)] * layer.ndim
+    lengths = _lengths(layer)
     for axis in others:
-        label, length = str(layer.axis_labels[axis]), int(layer.data.shape[axis])
+        label, length = str(layer.axis_labels[axis]), lengths[axis]
+        if length == 1:
+            # Of one there is nothing to choose, wherever a slider stands.
+            index[axis] = 0
+            continue
         place = int(np.round(position[axis]))
         if not 0 <= place < length:
             raise InputError(

@@ -89,6 +89,9 @@ class Source:
     finer : tuple of int
         How many of its voxels one of the image that all began with has along each axis; empty where
         they are the same.
+    axes : tuple of int
+        Which of its layer's axes are read, where all others have length 1; empty where there are no
+        others.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Source:
     look_for_edits: Callable[[], bool] = lambda: False
     identity: str = ""
     finer: tuple[int, ...] = ()
+    axes: tuple[int, ...] = ()
 
     @property
     def edited(self) -> bool:
@@ -211,6 +215,7 @@ def source_in(layer: Layer, region: Region) -> Source:
         look_for_edits,
         identity(layer),
         () if note is None else note.finer,
+        region.axes if len(region.axes) < layer.ndim and not region.chosen else (),
     )
 
 
@@ -238,6 +243,9 @@ def _recipe_and_geometry(layer: Layer, axes: Sequence[int]) -> tuple[Recipe, dic
         recipe = note.recipe
     elif layer.source.path is not None and file_part_of(layer) is None:
         stated, stored = psf_made_with(layer.source.path) or ((), None)
+        if len(stated) == layer.ndim:
+            # Of a stack of one plane the plane counts.
+            stated = tuple(stated[axis] for axis in axes)
         if len(stated) == len(axes):
             recipe = stored or recipe
             spacing = spacing or stated

@@ -245,8 +245,8 @@ def _asked(layer: Image | None, viewer: "napari.viewer.Viewer | None") -> Asked:
             return asked._replace(channel=place)
     if len(chosen) != 1:
         return asked
-    (place,) = chosen.values()
-    (axis,) = set(range(layer.ndim)) - set(axes_of_space(layer))
+    ((label, place),) = chosen.items()
+    axis = [str(one) for one in layer.axis_labels].index(label)
     return asked._replace(place=place, length=int(np.shape(layer.data)[axis]))
 
 

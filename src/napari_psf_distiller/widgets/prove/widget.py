@@ -24,7 +24,9 @@ from napari_psf_distiller.widgets.layers.lineage import (
     was_edited,
 )
 from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField
 from napari_psf_distiller.widgets.layers.psf_layer import changes_over_field, note_of_psf
+from napari_psf_distiller.widgets.layers.psf_recognition import check_is_psf
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
@@ -69,6 +71,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         keep_narrow(choice)
     gui.min_width = 340
     FORM.attach(gui)
+    PSFField(gui)
     Panel(gui)
 
     def ask_over_field() -> None:
@@ -83,7 +86,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
             gui.beads, StepId.FIND_BEADS
         ):
             choose_source(gui.image, gui.beads.value)
-        _ = choose_newest(gui.psf, StepId.POSTPROCESS) or choose_newest(gui.psf, StepId.DISTILL)
 
     when_docked(gui, prefer)
 
@@ -95,7 +97,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         "tooltip": "The bead image as it was measured, best the one that the PSF was distilled "
         "from; of a time series or of channels, the one that the viewer shows."
     },
-    psf={"label": "PSF", "tooltip": "The image layer of the PSF."},
+    psf=PSF_OPTIONS | {"tooltip": "The image layer of the PSF."},
     beads={
         "nullable": True,
         "tooltip": "The points layer of the beads, best the fitted beads that Distil PSF wrote; "
@@ -122,7 +124,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 def prove_psf(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
-    psf: "napari.layers.Image",
+    psf: "napari.layers.Image | None",
     beads: "napari.layers.Points | None" = None,
     deconvolved: "napari.layers.Image | None" = None,
     region: "napari.layers.Shapes | None" = None,
@@ -139,7 +141,9 @@ def prove_psf(
 
     def read() -> Task:
         source = read_image_layer(image, "a bead image", viewer)
+        check_is_psf(psf, image)
         kernel = read_image_layer(psf, "a PSF", viewer)
+        assert psf is not None
         source = with_voxel_size_of(beads, with_voxel_size_of(psf, source))
         found = None
         if beads is not None:
