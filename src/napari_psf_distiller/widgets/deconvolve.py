@@ -241,7 +241,7 @@ def deconvolve_steps(task: DeconvolveTask) -> Steps[Outcome]:
         image,
         result.array,
         "image",
-        f"{image.origin} deconvolved",
+        f"{image.short_name} deconvolved",
         dataclasses.replace(used_device(recipe, result.device), spacing=result.spacing),
         step=STEP,
         others=[psf] if task.mask is None else [psf, task.mask],

@@ -16,7 +16,7 @@ from napari_psf_distiller.psf.postprocessing import with_post_processed
 from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.layers.geometry import inset
+from napari_psf_distiller.widgets.layers.geometry import beside, inset
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
 from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField
@@ -24,8 +24,9 @@ from napari_psf_distiller.widgets.layers.psf_recognition import check_is_psf
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 from napari_psf_distiller.widgets.parts.docks import share_dock
 from napari_psf_distiller.widgets.parts.form import Form
-from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
+from napari_psf_distiller.widgets.running.job import Ending, ImageTask, Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.running.superseding import hide_inputs
 
 __all__ = ["STEP", "PostProcessTask", "postprocess_psf", "postprocess_steps"]
 
@@ -52,10 +53,15 @@ class PostProcessTask(ImageTask):
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
-    StepRunner(gui, TITLE)
+    runner = StepRunner(gui, TITLE)
+    runner.ended.connect(_hide_distilled)
     share_dock(gui)
     FORM.attach(gui)
     PSFField(gui, "image", image="", wanted=(StepId.DISTILL,))
+
+
+def _hide_distilled(ending: Ending) -> None:
+    hide_inputs(ending, "image")
 
 
 @FORM.widget(
@@ -86,16 +92,18 @@ def postprocess_steps(task: PostProcessTask) -> Steps[Outcome]:
     source, recipe, note = task.source, task.recipe, task.note
     array = np.asarray(source.data)
     psf = yield from postprocess_step(array, recipe)
+    # What Richardson-Lucy distilled lies on the image; else the PSF is beside the image already.
+    put = beside if note is not None and note.same_grid else inset
     layer = layer_like(
         source,
         psf,
         "image",
-        f"{source.origin} PSF",
+        f"{source.short_name} PSF",
         recipe,
         step=STEP,
         same_grid=False,
         # Its middle plane lies where that of what was distilled does.
-        translate=inset(source.geometry, source.recipe.spacing, np.shape(source.data), psf),
+        translate=put(source.geometry, source.recipe.spacing, np.shape(source.data), psf),
         colormap="inferno",
     )
     if note is not None:

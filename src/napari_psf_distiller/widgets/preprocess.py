@@ -70,7 +70,7 @@ def preprocess_steps(task: ImageTask) -> Steps[Outcome]:
         source,
         result.image,
         "image",
-        f"{source.origin} preprocessed",
+        f"{source.short_name} preprocessed",
         dataclasses.replace(recipe, provenance=provenance_of(array, "")),
         step=STEP,
         colormap="gray",

@@ -12,6 +12,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.fates import looks_of
+from napari_psf_distiller.widgets.beads.places import with_places
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.record import used_points
@@ -107,8 +108,7 @@ def points_layer(
     """
     features = beads.drop(columns=[axis for axis in AXES if axis in beads]).reset_index()
     # What people look for comes first in a table.
-    first = [name for name in ("bead", "used", "reason") if name in features]
-    features = features[[*first, *(name for name in features if name not in first)]]
+    features = with_places(features, centres_of(beads))
     colours, symbols = looks_of(features)
     sizes = source.recipe.spacing or (1.0,) * len(source.geometry["scale"])
     return layer_like(

@@ -7,8 +7,12 @@ from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Points
 from napari.utils.notifications import show_info
 
+from napari_psf_distiller.widgets.beads.centring import centre_on_chosen
 from napari_psf_distiller.widgets.beads.depth import show_in_depth
 from napari_psf_distiller.widgets.beads.fates import show_fates
+from napari_psf_distiller.widgets.beads.legend import Legend
+from napari_psf_distiller.widgets.beads.places import follow_points
+from napari_psf_distiller.widgets.layers.choices import unwrapped
 from napari_psf_distiller.widgets.parts.docks import put_below
 from napari_psf_distiller.widgets.running.job import Ending
 from napari_psf_distiller.widgets.running.runner import StepRunner
@@ -37,11 +41,13 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
     button = PushButton(
         text="Table of the beads",
         tooltip="All beads with their figures, and why one is not used: select one to see it in "
-        "the viewer, mark which are used.",
+        "the viewer, mark which are used. Places and their errors are in voxels, amplitudes and "
+        "backgrounds in the image's intensities.",
         enabled=False,
         gui_only=True,
     )
     written: WeakSet[Points] = WeakSet()
+    legend = Legend()
 
     def note(ending: Ending) -> None:
         points = [layer for layer in ending.layers if isinstance(layer, Points)]
@@ -52,6 +58,10 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
         for layer in points:
             show_fates(layer)
             show_in_depth(layer)
+            follow_points(layer)
+        if points:
+            # Of several stacks the last is that of the image.
+            legend.follow(points[-1])
 
     def open_table() -> None:
         viewer = gui.viewer.value
@@ -65,9 +75,11 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
             show_info("This version of napari has no table of features; version 0.6.2 has one.")
             return
         put_below(table, TABLE_HEIGHT)
+        centre_on_chosen(table, unwrapped(viewer), lambda: list(written))
         viewer.layers.selection = set(there)
 
     runner.ended.connect(note)
     button.changed.connect(lambda _: open_table())
     gui.append(button)
+    gui.native.layout().addWidget(legend)
     return button

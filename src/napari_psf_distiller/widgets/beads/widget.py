@@ -39,6 +39,7 @@ from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.running.job import ImageTask, Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.running.superseding import hide_fitted_beads
 
 __all__ = ["find_beads"]
 
@@ -72,7 +73,9 @@ class ThresholdedTask(ImageTask):
 
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
-    offer_table(gui, StepRunner(gui, TITLE))
+    runner = StepRunner(gui, TITLE)
+    runner.ended.connect(hide_fitted_beads)
+    offer_table(gui, runner)
     share_dock(gui)
     set_scale = offer_voxel_size(gui, TITLE)
     FORM.attach(gui)
@@ -166,7 +169,7 @@ def matched_steps(task: ImageTask) -> Steps[Outcome]:
     layer = points_layer(
         source,
         beads,
-        f"{source.origin} beads",
+        f"{source.short_name} beads",
         with_image(task.recipe, array),
         step=STEP,
     )
@@ -187,7 +190,7 @@ def thresholded_steps(task: ThresholdedTask) -> Steps[Outcome]:
         source,
         # What was subtracted is not known here; a column of zeros would be untrue.
         beads.drop(columns="background"),
-        f"{source.origin} beads",
+        f"{source.short_name} beads",
         recipe,
         step=STEP,
         others=[objects],

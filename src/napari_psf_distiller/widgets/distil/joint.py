@@ -22,7 +22,7 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import FITTED_BEADS, Beads, points_layer
 from napari_psf_distiller.widgets.layers.agreement import found_elsewhere, not_raw
-from napari_psf_distiller.widgets.layers.geometry import inset
+from napari_psf_distiller.widgets.layers.geometry import beside
 from napari_psf_distiller.widgets.layers.new_layer import LayerData, layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 from napari_psf_distiller.widgets.layers.record import (
@@ -151,7 +151,7 @@ def joint_outcome(run: JointRun) -> Outcome:
     fitted = points_layer(
         source,
         fit.beads,
-        f"{source.origin} fitted beads",
+        f"{source.short_name} fitted beads",
         recipe,
         step=STEP,
         part=FITTED_BEADS,
@@ -219,7 +219,7 @@ def distilled_layer(
         source,
         array,
         "image",
-        f"{source.origin} distilled",
+        f"{source.short_name} distilled",
         recipe,
         step=STEP,
         others=[beads],
@@ -251,7 +251,7 @@ def psf_layer(
     fitted : JointFitResult, optional
         Whose PSF it is.
     """
-    offset = inset(source.geometry, source.recipe.spacing, np.shape(source.data), psf)
+    offset = beside(source.geometry, source.recipe.spacing, np.shape(source.data), psf)
     layer = distilled_layer(
         source, beads, recipe, psf, iterations, same_grid=False, translate=offset
     )
@@ -273,7 +273,7 @@ def residual_layer(source: Source, beads: Source, recipe: Recipe, fit: JointFitR
         source,
         fit.residual,
         "image",
-        f"{source.origin} residual",
+        f"{source.short_name} residual",
         recipe,
         step=STEP,
         part=RESIDUAL,

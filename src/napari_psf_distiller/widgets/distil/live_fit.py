@@ -28,6 +28,7 @@ from napari_psf_distiller.widgets.layers.source import placed_now
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.running.superseding import keep_for_good
 
 __all__ = ["LiveFit"]
 
@@ -169,6 +170,7 @@ class LiveFit:
         try:
             for layer, (data, keywords, _) in zip(self._layers, outcome.layers, strict=True):
                 rewrite(layer, data, keywords, _refitted_run(run_of(layer), outcome))
+            keep_for_good(self._layers[1])
         finally:
             self._updating = False
         self._runner.display.say(outcome.message)

@@ -12,7 +12,7 @@ from napari_psf_distiller.progress import Progress, note_likelihood
 from napari_psf_distiller.widgets.distil.joint import DistilTask
 from napari_psf_distiller.widgets.inspect.inspector import inspectors_in
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY, unwrapped
-from napari_psf_distiller.widgets.layers.geometry import in_true_size, inset
+from napari_psf_distiller.widgets.layers.geometry import beside, in_true_size
 from napari_psf_distiller.widgets.running.job import Ending
 from napari_psf_distiller.widgets.running.runner import StepRunner
 from napari_psf_distiller.widgets.viewer.canvas import drawn_later
@@ -65,12 +65,14 @@ class PSFSoFar:
             return
         self._layer = Image(
             preview,
-            name=f"{source.origin} PSF so far",
+            name=f"{source.short_name} PSF so far",
             colormap="inferno",
             contrast_limits=_limits(preview),
             metadata={PREVIEW_KEY: True},
             **in_true_size(source.geometry, source.recipe.spacing),
-            translate=inset(source.geometry, source.recipe.spacing, np.shape(source.data), preview),
+            translate=beside(
+                source.geometry, source.recipe.spacing, np.shape(source.data), preview
+            ),
         )
         with drawn_later(viewer, partial(self._go_on, task, viewer)):
             viewer.layers.append(self._layer)

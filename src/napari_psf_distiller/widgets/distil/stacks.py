@@ -233,7 +233,7 @@ def _layers(task: DistilTask, found: StackFits, recipe: Recipe) -> list[LayerDat
         layer = points_layer(
             source,
             table,
-            f"{source.origin} fitted beads",
+            f"{source.short_name} fitted beads",
             recipe,
             step=StepId.DISTILL,
             part=OTHER_BEADS if number else FITTED_BEADS,

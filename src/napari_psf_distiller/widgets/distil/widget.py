@@ -6,6 +6,7 @@ from typing import Any, Literal
 import napari
 import numpy as np
 from magicgui.widgets import FunctionGui
+from napari.layers import Points
 
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import (
@@ -55,8 +56,9 @@ from napari_psf_distiller.widgets.running.devices import (
     DEVICE_OPTIONS,
     offer_devices,
 )
-from napari_psf_distiller.widgets.running.job import Job, Outcome
+from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.running.superseding import hide_inputs
 
 __all__ = ["BEAD_DIAMETER", "OPTICS", "distil_psf"]
 
@@ -94,6 +96,7 @@ PREVIEW_EVERY = 5
 
 def _init(gui: FunctionGui[Any, Any]) -> None:
     runner = StepRunner(gui, TITLE)
+    runner.ended.connect(_hide_found_beads)
     share_dock(gui)
     offer_table(gui, runner)
     # Signals hold who listens weakly.
@@ -115,6 +118,12 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 
     when_docked(gui, prefer)
     when_docked(gui, lambda: _offer_microscope(gui))
+
+
+def _hide_found_beads(ending: Ending) -> None:
+    # The fitted beads show all of them, and what became of each.
+    if any(isinstance(layer, Points) for layer in ending.layers):
+        hide_inputs(ending, "beads")
 
 
 def _offer_microscope(gui: FunctionGui[Any, Any]) -> None:

@@ -10,12 +10,12 @@ __all__ = ["beads_in_gel", "beads_on_slide"]
 
 def beads_on_slide() -> list[LayerData]:
     """Return a simulated slide: beads near one plane."""
-    return [_sample("slide", "simulated beads on a slide")]
+    return [_sample("slide", "beads on a slide")]
 
 
 def beads_in_gel() -> list[LayerData]:
     """Return simulated beads in a gel: all through the volume."""
-    return [_sample("gel", "simulated beads in a gel")]
+    return [_sample("gel", "beads in a gel")]
 
 
 # Of the microscope that the samples are simulated with, by default.

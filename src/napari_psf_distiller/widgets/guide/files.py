@@ -17,6 +17,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.results import Result
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.beads.places import without_places
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
 from napari_psf_distiller.widgets.files.writer import write_psf_layer
 from napari_psf_distiller.widgets.guide.steps import TO_THE_PSF
@@ -196,7 +197,7 @@ def _lineage(layers: list[Layer], last: Layer) -> dict[StepId, Layer]:
 
 def _table(beads: Points) -> pd.DataFrame:
     """Return the beads of a layer as the table that the pipeline gives."""
-    features = beads.features.reset_index(drop=True)
+    features = without_places(beads.features.reset_index(drop=True))
     places = pd.DataFrame(np.asarray(beads.data, float), columns=list(AXES[-beads.ndim :]))
     table: pd.DataFrame = pd.concat([places, features], axis=1)
     table["used"] = used_points(features) if "used" in features else True

@@ -5,6 +5,7 @@ not say it, and then its user types it. Whatever has an image's voxels is drawn 
 that it lies on it; the voxel size is in its recipe, see `widgets.layers.record`.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from napari.utils.transforms import Affine
 from numpy.typing import NDArray
 
 __all__ = [
+    "beside",
     "full_range",
     "geometry_of",
     "in_true_size",
@@ -24,6 +26,9 @@ __all__ = [
     "spacing_of",
     "unit_ratios",
 ]
+
+# How far beside an image a PSF is drawn, in parts of the image's width.
+GAP = 0.05
 
 
 def geometry_of(layer: Layer, axes: Sequence[int]) -> dict[str, Any]:
@@ -184,6 +189,44 @@ def full_range(image: NDArray[Any]) -> tuple[float, float]:
     if not (np.isfinite(low) and np.isfinite(high)):
         return 0.0, 1.0
     return low, high if low < high else low + 1.0
+
+
+def beside(
+    image: dict[str, Any],
+    spacing: tuple[float, ...] | None,
+    shape: Sequence[int],
+    psf: NDArray[np.float32],
+) -> tuple[float, ...]:
+    """Return the offset that puts a PSF to the right of an image, with its middle plane as its.
+
+    So it hides nothing, and both are in focus where a viewer begins; see `inset`.
+
+    Parameters
+    ----------
+    image : dict
+        The image's geometry, which may be turned.
+    spacing : tuple of float or None
+        The voxel size that is computed with, in micrometres.
+    shape : sequence of int
+        Of the image.
+    psf : numpy.ndarray
+    """
+    own = in_true_size(image, spacing)
+    offset = inset(image, spacing, shape, psf)
+    parts = {
+        name: image[name] for name in ("scale", "translate", "rotate", "shear") if name in image
+    }
+    ends = [(-0.5, n - 0.5) for n in shape[-2:]]
+    middle = [((n - 1) // 2,) for n in shape[:-2]]
+    corners = np.array(list(itertools.product(*middle, *ends)))
+    placed = Affine(**parts)(corners)
+    if "affine" in image:
+        placed = Affine(affine_matrix=image["affine"])(placed)
+    placed = placed * unit_ratios(image["units"], own["units"])
+    low, high = placed.min(axis=0), placed.max(axis=0)
+    height, width = own["scale"][-2:]
+    gap = GAP * (high[-1] - low[-1])
+    return *offset[:-2], float(low[-2] + height / 2), float(high[-1] + gap + width / 2)
 
 
 def inset(

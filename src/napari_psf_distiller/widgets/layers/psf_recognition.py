@@ -109,7 +109,7 @@ def check_is_psf(layer: Image | None, image: Layer | None = None) -> None:
     """
     if layer is None:
         return
-    if layer is image:
+    if image is not None and layer is image:
         raise InputError(
             f"The layer {layer.name!r} is chosen as the image and as the PSF: choose its PSF."
         )

@@ -93,7 +93,8 @@ def _lengths(layer: Layer) -> tuple[int, ...]:
     """Return how long a layer's axes are; of points and the like, which have none, all are 0."""
     if not isinstance(layer, Image | Labels):
         return (0,) * layer.ndim
-    return tuple(int(n) for n in np.shape(full_resolution(layer))[: layer.ndim])
+    lengths: Sequence[int] = np.shape(full_resolution(layer))
+    return tuple(int(n) for n in lengths[: layer.ndim])
 
 
 def axes_beside_space(layer: Layer) -> dict[str, int]:

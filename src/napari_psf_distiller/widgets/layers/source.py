@@ -54,6 +54,9 @@ __all__ = [
 # Voxel sizes that differ by less than this part were computed from the same one, in other units.
 SAME_VOXEL_SIZE = 1e-9
 
+# More letters of a name than these leave no room for what else the list of layers tells.
+LONGEST_NAME = 19
+
 # Of an image that no step of ours made. To check a recipe anew takes milliseconds, and a layer is
 # read whenever a slider moves.
 NOT_PREPROCESSED = Preprocess(background="none")
@@ -104,6 +107,15 @@ class Source:
     identity: str = ""
     finer: tuple[int, ...] = ()
     axes: tuple[int, ...] = ()
+
+    @property
+    def short_name(self) -> str:
+        """What new layers are named after: the origin, its middle left out where it is long."""
+        name, bracket, part = self.origin.partition(" [")
+        if len(name) > LONGEST_NAME:
+            half = (LONGEST_NAME - 1) // 2
+            name = f"{name[:half].rstrip()}…{name[-half:].lstrip()}"
+        return name + bracket + part
 
     @property
     def edited(self) -> bool:

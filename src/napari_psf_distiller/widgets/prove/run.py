@@ -223,7 +223,7 @@ def _deconvolved(
         source,
         np.ascontiguousarray(result.array[inner]),
         "image",
-        f"{source.origin}{region} deconvolved",
+        f"{source.short_name}{region} deconvolved",
         used_device(task.recipe, result.device),
         step=STEP,
         others=[task.psf],

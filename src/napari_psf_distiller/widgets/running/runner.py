@@ -26,6 +26,7 @@ from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.display import RunDisplay
 from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
+from napari_psf_distiller.widgets.running.superseding import give_way
 from napari_psf_distiller.widgets.viewer.calm import Calm, spinner
 from napari_psf_distiller.widgets.viewer.canvas import has_window
 
@@ -315,6 +316,9 @@ class StepRunner:
             self._ending = Ending(kind, message, added, found=outcome.found)
             self._set_status(message)
             self._warn(outcome.warnings)
+            if kind == "done":
+                names = [str(keywords["name"]) for _, keywords, _ in outcome.layers]
+                give_way(unwrapped(job.viewer), added, names[: len(added)])
             for error in refusals:
                 self._tell_failure(f"A layer could not be added: {error}")
             if self._worked:

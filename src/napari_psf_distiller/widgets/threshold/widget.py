@@ -95,7 +95,7 @@ def threshold_steps(task: ImageTask) -> Steps[Outcome]:
         source,
         mask.astype(np.uint8),
         "labels",
-        f"{source.origin} threshold",
+        f"{source.short_name} threshold",
         recipe,
         step=STEP,
         opacity=0.6,
