@@ -23,6 +23,7 @@ from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.choices import offer_kinds, prefer_layers, viewer_of
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import LayerNote
@@ -86,6 +87,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     share_dock(gui)
     prefer_layers(gui, {"image": StepId.PREPROCESS})
     PSFField(gui)
+    attend(gui)
     offer_devices(gui.device)
     # Narrower, the longest label would be cut.
     gui.min_width = 280

@@ -16,6 +16,7 @@ from napari_psf_distiller.psf.postprocessing import with_post_processed
 from napari_psf_distiller.recipe import PostProcess
 from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.geometry import beside, inset
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
@@ -58,6 +59,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     share_dock(gui)
     FORM.attach(gui)
     PSFField(gui, "image", image="", wanted=(StepId.DISTILL,))
+    attend(gui)
 
 
 def _hide_distilled(ending: Ending) -> None:

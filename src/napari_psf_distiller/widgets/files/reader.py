@@ -15,6 +15,7 @@ from napari_psf_distiller.io import is_psf_file
 from napari_psf_distiller.psf import read_psf
 from napari_psf_distiller.recipe import Preprocess, Recipe
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.files.palette import NOT_GIVEN, ask_for_psf
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, LayerSummary
 
 __all__ = ["PSF_NAMES", "get_reader", "own_name", "prefer_own_reader"]
@@ -33,14 +34,18 @@ ENDING = re.compile(r"(\.psf)?((\.ome)?\.tiff?|\.zarr)$", re.IGNORECASE)
 LayerTuples = list[tuple[Any, dict[str, Any], str]]
 
 
-def get_reader(path: Any) -> Callable[[str], LayerTuples] | None:
+def get_reader(path: Any = NOT_GIVEN) -> Callable[[str], LayerTuples] | None:
     """Return what reads a PSF of ours, or None for any other file, folder or list; never raises.
 
     Parameters
     ----------
     path : str or list of str
-        As napari gives it. Of a TIFF file its first directory is read, no more.
+        As napari gives it. Of a TIFF file its first directory is read, no more. Without one, as
+        the command palette calls it, the file is asked for and opened.
     """
+    if path is NOT_GIVEN:
+        ask_for_psf()
+        return None
     if not isinstance(path, str) or is_zarr(path):
         return None
     if not ENDING.search(path) or not is_psf_file(path):

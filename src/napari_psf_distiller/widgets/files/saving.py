@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.widgets.files.folders import begin_in, note_folder
 from napari_psf_distiller.widgets.running.background import Background
 
 __all__ = ["Saver", "ask_for_file", "ask_for_folder", "ask_where"]
@@ -54,6 +55,7 @@ def ask_where(
     dialog.setFileMode(QFileDialog.FileMode.AnyFile)
     dialog.setNameFilters(list(filters))
     dialog.setDefaultSuffix(first[1:])
+    _begin(dialog)
     dialog.selectFile(NOT_IN_NAMES.sub("-", name) + first)
 
     def end_as(kind: str) -> None:
@@ -93,6 +95,7 @@ def ask_for_file(
     dialog = QFileDialog(parent, caption)
     dialog.setNameFilter(kind)
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    _begin(dialog)
     return _opened(dialog, chosen)
 
 
@@ -101,12 +104,25 @@ def ask_for_folder(parent: QWidget, caption: str, chosen: Callable[[Path], None]
     dialog = QFileDialog(parent, caption)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+    _begin(dialog)
     return _opened(dialog, chosen)
+
+
+def _begin(dialog: QFileDialog) -> None:
+    """Begin where its user may look for the file."""
+    folder = begin_in()
+    if folder is not None:
+        dialog.setDirectory(str(folder))
 
 
 def _opened(dialog: QFileDialog, chosen: Callable[[Path], None]) -> QFileDialog:
     """Open a dialog without waiting for it, so that what runs in the viewer runs on."""
-    dialog.fileSelected.connect(lambda path: chosen(Path(path)))
+
+    def note(path: str) -> None:
+        note_folder(Path(path))
+        chosen(Path(path))
+
+    dialog.fileSelected.connect(note)
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
     return dialog

@@ -12,6 +12,7 @@ from superqt.utils import ensure_main_thread
 from napari_psf_distiller.errors import DistillerError, InputError
 from napari_psf_distiller.export import exporter_for, exporters
 from napari_psf_distiller.export.tiff import IMAGEJ_TIFF, OME_TIFF
+from napari_psf_distiller.widgets.files.palette import NOT_GIVEN, ask_where_to_save
 from napari_psf_distiller.widgets.files.reader import own_name, prefer_own_reader
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.psf_layer import psf_shown
@@ -23,14 +24,17 @@ __all__ = ["write_psf_layer"]
 OTHER_ENDING = re.compile(r"\.(?!psf$)[a-z][a-z0-9]{1,3}$")
 
 
-def write_psf_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+def write_psf_layer(
+    path: Any = NOT_GIVEN, data: Any = None, attributes: dict[str, Any] | None = None
+) -> list[str]:
     """Write an image layer as a PSF, with its voxel size and what is known of it; see `PSF.save`.
 
     Parameters
     ----------
     path : str
         Its ending chooses the format. A name without one gets ``.psf.tif``: napari opens a file of
-        that name with voxel size and recipe.
+        that name with voxel size and recipe. Without a path, as the command palette calls it, it
+        is asked for, and the selected layer is saved.
     data : array_like
         (Z, Y, X) or (Y, X).
     attributes : dict
@@ -46,6 +50,9 @@ def write_psf_layer(path: str, data: Any, attributes: dict[str, Any]) -> list[st
     DistillerError
         The layer has no voxel size, or cannot be a PSF, or the path cannot be written.
     """
+    if path is NOT_GIVEN or attributes is None:
+        ask_where_to_save()
+        return []
     try:
         path = _named(path)
         _write(path, data, attributes)

@@ -23,6 +23,7 @@ from napari_psf_distiller.datasets.ome_zarr import (
 )
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import is_psf_file
+from napari_psf_distiller.widgets.files.palette import NOT_GIVEN, ask_for_zarr
 from napari_psf_distiller.widgets.files.reader import (
     LayerTuples,
     prefer_own_reader,
@@ -39,14 +40,18 @@ AXES = ("t", "z", "y", "x")
 PIXEL = "pixel"
 
 
-def get_zarr_reader(path: Any) -> Callable[[str], LayerTuples] | None:
+def get_zarr_reader(path: Any = NOT_GIVEN) -> Callable[[str], LayerTuples] | None:
     """Return what reads an OME-Zarr, or None for any other folder, file or list; never raises.
 
     Parameters
     ----------
     path : str or list of str
-        As napari gives it. Of the zarr its metadata is read, no more.
+        As napari gives it. Of the zarr its metadata is read, no more. Without one, as the command
+        palette calls it, the folder is asked for and opened.
     """
+    if path is NOT_GIVEN:
+        ask_for_zarr()
+        return None
     if not isinstance(path, str) or not is_zarr(path):
         return None
     if is_psf_file(path):

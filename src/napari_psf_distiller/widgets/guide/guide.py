@@ -15,6 +15,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.files.attending import attend_to
 from napari_psf_distiller.widgets.guide.chain import Chain, choose
 from napari_psf_distiller.widgets.guide.file_row import WITH_THE_PSF, FileRow
 from napari_psf_distiller.widgets.guide.files import PSFMade, psf_made
@@ -103,6 +104,7 @@ class Guide(QWidget):
         self._lay_out()
         self._memory.read()
         self._connect()
+        attend_to(self._viewer)
         self.refresh()
 
     @property

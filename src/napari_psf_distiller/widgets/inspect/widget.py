@@ -8,6 +8,7 @@ from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.help.offer import offer_help
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
 from napari_psf_distiller.widgets.layers.choices import offer, viewer_of
 from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField, may_be_psf
@@ -23,6 +24,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     offer_help(gui, StepId.INSPECT.title)
     # Who chooses another image means to look at it.
     PSFField(gui, image="", asks=False)
+    attend(gui)
     offer(gui.other, gui, viewer_of, may_be_psf)
 
     def draw_first() -> None:

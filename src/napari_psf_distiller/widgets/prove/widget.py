@@ -15,6 +15,7 @@ from napari_psf_distiller.recipe.quantities import OverField
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.points import Beads, beads_from
 from napari_psf_distiller.widgets.distil.joint import FITTED_BEADS, RESIDUAL
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.agreement import is_made_from
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source, unwrapped
 from napari_psf_distiller.widgets.layers.lineage import (
@@ -72,6 +73,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     gui.min_width = 340
     FORM.attach(gui)
     PSFField(gui)
+    attend(gui)
     Panel(gui)
 
     def ask_over_field() -> None:
