@@ -77,8 +77,12 @@ def test_it_writes_psf_fitted_beads_and_residual(
     assert psf.colormap.name == "inferno"
     assert psf.metadata[METADATA_KEY].iterations == expected.iterations
     # In focus where the viewer begins, which is the middle of the image.
-    focus = psf.translate + np.array([psf.data.shape[0] // 2, 0, 0]) * psf.scale
-    np.testing.assert_allclose(focus, bead_layer.translate + np.array([11, 0, 0]) * psf.scale)
+    focus = psf.translate[0] + psf.data.shape[0] // 2 * psf.scale[0]
+    assert focus == pytest.approx(bead_layer.translate[0] + 11 * psf.scale[0])
+    # Beside the image, on which it would hide beads.
+    image, beside = bead_layer.extent.world, psf.extent.world
+    assert beside[0, 1] == pytest.approx(image[0, 1])
+    assert beside[0, 2] > image[1, 2]
     for name in ("amplitude", "amplitude_error", "z_error", "y_error", "x_error", "chi_squared"):
         np.testing.assert_allclose(fitted.features[name], expected.beads[name], rtol=1e-3)
     assert list(fitted.features["used"]) == list(expected.beads["used"])
@@ -232,7 +236,9 @@ def test_a_2d_image(
     expected = fitted_to(image, field.centres[:, 1:], recipe)
     np.testing.assert_allclose(psf.data, expected.psf, atol=1e-6)
     for layer in (residual, fitted, psf):
-        assert_made_from(layer, image)
+        assert_made_from(layer, image, same_grid=layer is not psf)
+    assert psf.extent.world[0, 0] == pytest.approx(image.extent.world[0, 0])
+    assert psf.extent.world[0, 1] > image.extent.world[1, 1]
     assert gui.runner.status.value.count("±") == 2
 
 
