@@ -65,4 +65,6 @@ def centre_on_chosen(table: QWidget, viewer: Viewer, layers: Callable[[], list[P
                 return
 
     # When the points of these rows have been selected.
-    rows.selectionModel().selectionChanged.connect(lambda *_: QTimer.singleShot(0, look))
+    selection = rows.selectionModel()
+    if selection is not None:
+        selection.selectionChanged.connect(lambda *_: QTimer.singleShot(0, look))

@@ -84,11 +84,11 @@ def _complete(layer: Layer) -> None:
     if spacing_of(layer.scale, layer.units) is not None:
         return
     note = note_of_psf(layer)
-    psf = note.psf if note is not None else None
-    spacing = psf.spacing if isinstance(psf, PSF) else _of_psf_beside(path)
+    psf = note.psf if note is not None and isinstance(note.psf, PSF) else None
+    spacing = psf.spacing if psf is not None else _of_psf_beside(path)
     if spacing is None or len(spacing) != layer.ndim:
         return
-    if note is not None and np.shape(layer.data) == np.shape(psf):
+    if psf is not None and np.shape(layer.data) == psf.shape:
         layer.metadata = layer.metadata | {METADATA_KEY: note}
     layer.units = ("micrometer",) * layer.ndim
     layer.scale = spacing

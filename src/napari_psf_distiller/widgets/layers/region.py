@@ -92,7 +92,7 @@ def axes_of_space(layer: Layer) -> tuple[int, ...]:
 def _lengths(layer: Layer) -> tuple[int, ...]:
     """Return how long a layer's axes are; of points and the like, which have none, all are 0."""
     if not isinstance(layer, Image | Labels):
-        return (0,) * layer.ndim
+        return (0,) * int(layer.ndim)
     lengths: Sequence[int] = np.shape(full_resolution(layer))
     return tuple(int(n) for n in lengths[: layer.ndim])
 
