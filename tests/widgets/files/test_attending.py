@@ -98,7 +98,7 @@ def test_the_default_type_of_the_save_dialog_loses_nothing(
     viewer.layers.selection = {own}
 
     def choose(*_: object, filter: str, **__: object) -> tuple[str, str]:
-        return str(tmp_path / typed), filter.split(";;")[0]
+        return str(tmp_path / typed), filter.split(";;", maxsplit=1)[0]
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", staticmethod(choose))
     viewer.window._qt_viewer._save_layers_dialog(selected=True)
