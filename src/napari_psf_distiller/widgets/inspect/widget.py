@@ -7,8 +7,8 @@ from magicgui import magic_factory
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.steps import StepId
-from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.files.attending import attend
+from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
 from napari_psf_distiller.widgets.layers.choices import offer, viewer_of
 from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField, may_be_psf
