@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QTableView, QWidget
 
 from napari_psf_distiller.widgets.layers.geometry import unit_ratios
 from napari_psf_distiller.widgets.layers.region import show_place
+from napari_psf_distiller.widgets.viewer.viewpoint import camera_of
 
 __all__ = ["centre_on", "centre_on_chosen"]
 
@@ -35,7 +36,8 @@ def centre_on(viewer: Viewer, layer: Points, number: int) -> None:
     first = viewer.dims.ndim - layer.ndim
     shown = [point[axis - first] for axis in viewer.dims.displayed if axis >= first]
     if len(shown) == len(viewer.dims.displayed):
-        viewer.camera.center = (*viewer.camera.center[: 3 - len(shown)], *shown)
+        camera = camera_of(viewer)
+        camera.center = (*camera.center[: 3 - len(shown)], *shown)
 
 
 def centre_on_chosen(table: QWidget, viewer: Viewer, layers: Callable[[], list[Points]]) -> None:

@@ -26,6 +26,10 @@ PLUGIN, TABLE = "napari", "Features table widget"
 TABLE_HEIGHT = 230
 
 
+# Layers that show what becomes of their beads.
+_shown: WeakSet[Points] = WeakSet()
+
+
 def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
     """Add a button to a step widget that opens the table of the beads which its last run wrote.
 
@@ -56,9 +60,12 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
             written.update(points)
             button.enabled = True
         for layer in points:
-            show_fates(layer)
-            show_in_depth(layer)
-            follow_points(layer)
+            # The next run may write the same ones over.
+            if layer not in _shown:
+                _shown.add(layer)
+                show_fates(layer)
+                show_in_depth(layer)
+                follow_points(layer)
         if points:
             # Of several stacks the last is that of the image.
             legend.follow(points[-1])

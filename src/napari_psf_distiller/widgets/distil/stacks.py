@@ -291,6 +291,9 @@ class StackLayers:
             return
         viewer = unwrapped(ending.job.viewer)
         for layer in self._made if run.subject == self._subject else ():
+            if layer in ending.layers:
+                # Written over.
+                continue
             if layer in viewer.layers and not (isinstance(layer, Points) and was_edited(layer)):
                 viewer.layers.remove(layer)
         self._made, self._subject = ending.layers, run.subject

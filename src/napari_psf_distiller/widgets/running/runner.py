@@ -26,7 +26,11 @@ from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.display import RunDisplay
 from napari_psf_distiller.widgets.running.job import Ending, Job, Outcome
 from napari_psf_distiller.widgets.running.progress_bar import ActivityBar, TimeLeft
-from napari_psf_distiller.widgets.running.superseding import give_way
+from napari_psf_distiller.widgets.running.superseding import (
+    former_of,
+    note_name,
+    write_over,
+)
 from napari_psf_distiller.widgets.viewer.calm import Calm, spinner
 from napari_psf_distiller.widgets.viewer.canvas import has_window
 
@@ -316,9 +320,6 @@ class StepRunner:
             self._ending = Ending(kind, message, added, found=outcome.found)
             self._set_status(message)
             self._warn(outcome.warnings)
-            if kind == "done":
-                names = [str(keywords["name"]) for _, keywords, _ in outcome.layers]
-                give_way(unwrapped(job.viewer), added, names[: len(added)])
             for error in refusals:
                 self._tell_failure(f"A layer could not be added: {error}")
             if self._worked:
@@ -339,12 +340,17 @@ class StepRunner:
             rewrite(old, data, keywords, run)
             return old
         viewer = unwrapped(job.viewer)
-        if is_last and kind == "image" and become(self.stand_in, viewer, data, keywords):
+        former = former_of(viewer.layers, layer, run)
+        if former is not None:
+            write_over(former, viewer, data, keywords)
+            added = former
+        elif is_last and kind == "image" and become(self.stand_in, viewer, data, keywords):
             added, self.stand_in = self.stand_in, None
             assert added is not None
         else:
             added = getattr(viewer, f"add_{kind}")(data, **keywords)
         sign(added, run)
+        note_name(added)
         self._written = (added, job.replace_for) if job.replace_for is not None else None
         return added
 

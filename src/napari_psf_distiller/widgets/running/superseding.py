@@ -1,18 +1,28 @@
-"""Layers that give way to newer ones: those of the run before, and those that were worked on."""
+"""Layers that give way: to those of the next run, and as inputs to what was made of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
+import numpy as np
 from napari.layers import Layer, Points
 from napari.viewer import Viewer
 
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import unwrapped
-from napari_psf_distiller.widgets.layers.lineage import identity, run_of, was_edited
-from napari_psf_distiller.widgets.layers.note import LayerNote, own_note
+from napari_psf_distiller.widgets.layers.lineage import identity, is_copy, run_of, was_edited
+from napari_psf_distiller.widgets.layers.new_layer import LayerData
+from napari_psf_distiller.widgets.layers.note import LayerNote, RunNote, own_note
 from napari_psf_distiller.widgets.running.job import Ending
 
-__all__ = ["give_way", "hide_fitted_beads", "hide_inputs", "keep_for_good"]
+__all__ = [
+    "former_of",
+    "hide_fitted_beads",
+    "hide_inputs",
+    "keep_for_good",
+    "note_name",
+    "write_over",
+]
 
 # What each layer was called when its run had ended. Who renames one means to keep it.
 _names: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
@@ -20,52 +30,94 @@ _names: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 # Layers that have something of their user's in them, though their last content is a run's.
 _kept: WeakSet[Layer] = WeakSet()
 
+# How a layer that is written over looks is its user's.
+LOOKS = ("name", "colormap", "interpolation2d")
+
 
 def keep_for_good(layer: Layer) -> None:
     """Let a layer stay when its step is run again, as its user's edits are in it."""
     _kept.add(layer)
 
 
-def give_way(viewer: Viewer, added: Sequence[Layer], names: Sequence[str]) -> None:
-    """Remove what an earlier run of the same step made of the same layers, and take its names.
+def note_name(layer: Layer) -> None:
+    """Note what a layer is called that a run wrote just now."""
+    _names[layer] = layer.name
 
-    What was edited, renamed or copied stays.
+
+def former_of(layers: Iterable[Layer], new: LayerData, run: RunNote) -> Layer | None:
+    """Return what an earlier run of the same step made of the same layers, to be written over.
+
+    What was edited, renamed or copied stays as it is.
 
     Parameters
     ----------
-    viewer : napari.Viewer
-    added : sequence of Layer
-        That a run added.
-    names : sequence of str
-        What each is to be called, if no other layer is called so.
+    layers : iterable of Layer
+        All of the viewer's.
+    new : LayerData
+        What a run made now.
+    run : RunNote
+        The record of that.
     """
-    for layer in added:
-        for old in [one for one in viewer.layers if _is_former(one, layer) and one not in added]:
-            viewer.layers.remove(old)
-    for layer, name in zip(added, names, strict=True):
-        if layer in viewer.layers and layer not in _names:
-            layer.name = name
-            _names[layer] = layer.name
+    data, keywords, kind = new
+    note = own_note(keywords["metadata"])
+    ndim = np.shape(data)[1] if kind == "points" else np.ndim(data)
+    found = [
+        layer
+        for layer in layers
+        if type(layer).__name__.lower() == kind
+        and layer.ndim == ndim
+        and note is not None
+        and _is_former(layer, _place_of(note, run))
+    ]
+    return found[-1] if found else None
 
 
-def _is_former(old: Layer, new: Layer) -> bool:
-    """Return whether a layer is what an earlier run made in the place of another."""
-    if old in _kept or _names.get(old) != old.name or type(old) is not type(new):
+def _is_former(old: Layer, place: tuple[object, ...]) -> bool:
+    """Return whether a layer is what an earlier run made in a place, and as the run left it."""
+    if old in _kept or _names.get(old) != old.name:
         return False
-    before, after = own_note(old.metadata), own_note(new.metadata)
+    note = own_note(old.metadata)
+    made = note.run if note is not None else None
     return (
-        before is not None
-        and after is not None
-        and _place_of(before) == _place_of(after)
+        note is not None
+        and made is not None
+        and _place_of(note, made) == place
+        and not is_copy(old)
         and not was_edited(old)
     )
 
 
-def _place_of(note: LayerNote) -> tuple[object, ...]:
+def _place_of(note: LayerNote, run: RunNote) -> tuple[object, ...]:
     """Return what two layers share of which the newer one takes the place of the other."""
-    root = note.run.root if note.run is not None else ""
     names = tuple(one.name for one in (note.source, *note.others) if one is not None)
-    return note.step, note.part, note.unfinished, root, names
+    return note.step, note.part, note.unfinished, run.root, names
+
+
+def write_over(layer: Layer, viewer: Viewer, data: Any, keywords: dict[str, Any]) -> None:
+    """Write a run's result into the layer that an earlier one made, and put that on top.
+
+    So it stays chosen where it is chosen, and keeps the looks that its user gave it.
+
+    Parameters
+    ----------
+    layer : Layer
+    viewer : napari.Viewer
+    data : array_like
+    keywords : dict
+        As for a new layer.
+    """
+    layer.data = data
+    if isinstance(layer, Points):
+        # Colours and symbols go with the features.
+        left_out = {*LOOKS, "features", "border_color", "symbol", "feature_defaults"}
+        layer.features = keywords["features"]
+    else:
+        left_out = set(LOOKS)
+    for name, value in ({"visible": True} | keywords).items():
+        if name not in left_out:
+            setattr(layer, name, value)
+    viewer.layers.move(viewer.layers.index(layer), -1)
+    viewer.layers.selection = {layer}
 
 
 def hide_inputs(ending: Ending, *parameters: str) -> None:
