@@ -11,7 +11,7 @@ from napari.layers import Image, Points
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.beads.fates import FATES
-from napari_psf_distiller.widgets.layers.lineage import input_of, newest_layer, run_of
+from napari_psf_distiller.widgets.layers.lineage import input_of, newest_layer, run_of, was_edited
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
 
 NAME = "Distil PSF"
@@ -212,3 +212,41 @@ def test_the_psf_of_another_run_stays(
     fitted.data = fitted.data[:-1]
     user.waits(lambda: not gui.live_fit.busy)
     assert old.data is before
+
+
+def test_a_deleted_bead_comes_back_and_the_psf_with_it(
+    user: Any, gui: Any, layers: list[Any], edited: Any
+) -> None:
+    _, fitted, psf = layers
+    before, points = psf.data.copy(), fitted.data.copy()
+    fitted.selected_data = {4}
+    fitted.remove_selected()
+    edited()
+    gui.bead_edits.undo()
+    edited(2)
+    np.testing.assert_allclose(fitted.data, points, atol=0.05)
+    assert np.linalg.norm(psf.data - before) < 0.01 * np.linalg.norm(before)
+    assert gui.bead_edits.count == 0
+
+
+def test_a_refit_can_be_cancelled(user: Any, gui: Any, layers: list[Any], told: Any) -> None:
+    _, fitted, psf = layers
+    before = psf.data.copy()
+    shown: list[bool] = []
+    gui.live_fit.followed.connect(lambda: shown.append(gui.runner.cancel_button.enabled))
+    gui.live_fit.followed.connect(lambda: user.clicks(gui.runner.cancel_button))
+    fitted.selected_data = {4}
+    fitted.remove_selected()
+    user.waits(lambda: bool(shown) and not gui.live_fit.busy)
+    assert shown[0]
+    assert "cancelled: the PSF is without the last edit" in gui.runner.status.value
+    np.testing.assert_array_equal(psf.data, before)
+    assert len(fitted.data) == 7
+    assert not gui.runner.cancel_button.enabled
+    assert not was_edited(psf)
+    # The beads are edited on, and the PSF follows again.
+    gui.live_fit.followed.disconnect()
+    gui.bead_edits.undo()
+    user.waits(lambda: not gui.live_fit.busy)
+    assert gui.runner.status.value.startswith("done: 8 of 8 beads used")
+    assert told.errors == []

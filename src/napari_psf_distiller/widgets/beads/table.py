@@ -1,15 +1,17 @@
 """The table of a step's beads: napari's own table of features, which selects with the points."""
 
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Points
 from napari.utils.notifications import show_info
+from qtpy.compat import isalive
 
 from napari_psf_distiller.widgets.beads.centring import centre_on_chosen
 from napari_psf_distiller.widgets.beads.depth import show_in_depth
 from napari_psf_distiller.widgets.beads.fates import show_fates
+from napari_psf_distiller.widgets.beads.history import EditHistory
 from napari_psf_distiller.widgets.beads.legend import Legend
 from napari_psf_distiller.widgets.beads.places import follow_points
 from napari_psf_distiller.widgets.layers.choices import unwrapped
@@ -52,6 +54,21 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
     )
     written: WeakSet[Points] = WeakSet()
     legend = Legend()
+    undo = PushButton(
+        text="Undo the last edit",
+        tooltip="Take back what was last added, moved, deleted or marked among the beads; again "
+        "for what was before. In the viewer with the layer of the beads selected: Ctrl+Z.",
+        enabled=False,
+        gui_only=True,
+    )
+
+    def show_whether() -> None:
+        if isalive(undo.native):  # type: ignore[no-untyped-call]
+            undo.enabled = history.count > 0
+
+    # Layers hold who listens weakly.
+    history = gui.bead_edits = EditHistory(show_whether)
+    undo.changed.connect(lambda _: history.undo())
 
     def note(ending: Ending) -> None:
         points = [layer for layer in ending.layers if isinstance(layer, Points)]
@@ -69,6 +86,8 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
         if points:
             # Of several stacks the last is that of the image.
             legend.follow(points[-1])
+            history.follow(points[-1])
+            _bind_undo(points[-1], history)
 
     def open_table() -> None:
         viewer = gui.viewer.value
@@ -88,5 +107,18 @@ def offer_table(gui: FunctionGui[Any, Any], runner: StepRunner) -> PushButton:
     runner.ended.connect(note)
     button.changed.connect(lambda _: open_table())
     gui.append(button)
+    gui.append(undo)
     gui.native.layout().addWidget(legend)
     return button
+
+
+def _bind_undo(layer: Points, history: EditHistory) -> None:
+    """Take back the last edit by the key that everybody knows, while the layer is selected."""
+    weakly = ref(history)
+
+    def undo(edited: Points) -> None:
+        own = weakly()
+        if own is not None and own.layer is edited:
+            own.undo()
+
+    layer.bind_key("Control-Z", undo, overwrite=True)

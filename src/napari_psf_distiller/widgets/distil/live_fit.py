@@ -11,6 +11,7 @@ from napari.layers import Layer, Points
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.compat import isalive
 from superqt.utils import qdebounced
 
 from napari_psf_distiller.errors import InputError
@@ -21,7 +22,7 @@ from napari_psf_distiller.widgets.beads.points import beads_from
 from napari_psf_distiller.widgets.distil.joint import TITLE, JointRun, joint_outcome
 from napari_psf_distiller.widgets.distil.live_psf import LivePSF
 from napari_psf_distiller.widgets.layers.choices import unwrapped
-from napari_psf_distiller.widgets.layers.lineage import rewrite, run_of
+from napari_psf_distiller.widgets.layers.lineage import rewrite, run_of, sign
 from napari_psf_distiller.widgets.layers.note import RunNote
 from napari_psf_distiller.widgets.layers.record import marked_by_hand
 from napari_psf_distiller.widgets.layers.source import placed_now
@@ -80,6 +81,9 @@ class LiveFit:
         self.psf = LivePSF()
         self.psf.failed.connect(self._tell_failure)
         self._settled = qdebounced(self._start, timeout=SETTLED)
+        # What the PSF was before it began to follow the edit.
+        self._psf_before: Any = None
+        runner.cancel_button.changed.connect(self._on_cancel)
         runner.started.connect(self.stop)
         runner.ended.connect(self._on_ended)
 
@@ -101,6 +105,8 @@ class LiveFit:
         if self._viewer is not None:
             self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._layers, self._run, self._viewer = (), None, None
+        self._psf_before = None
+        self._show_bar(False)
 
     def _on_ended(self, ending: Ending) -> None:
         job, run = ending.job, ending.found
@@ -143,14 +149,51 @@ class LiveFit:
         except InputError as error:
             self._tell_failure(str(error))
             return
+        if self._psf_before is None:
+            self._psf_before = self._layers[2].data
         self._runner.display.say("fitting the edited beads")
+        self._show_bar(True)
         self._background.ask(partial(_refitted, self._run, beads.table))
 
     def _are_there(self) -> bool:
         viewer = self._viewer
         return viewer is not None and all(layer in viewer.layers for layer in self._layers)
 
+    def _show_bar(self, shown: bool) -> None:
+        """Show how far the fit is, and the button that ends it, or hide them."""
+        runner = self._runner
+        alive = isalive(runner.progress_bar.native)  # type: ignore[no-untyped-call]
+        if runner.running or not alive:
+            return
+        runner.progress_bar.value = 0
+        runner.progress_bar.visible = shown
+        runner.cancel_button.enabled = runner.cancel_button.visible = shown
+
+    def _on_cancel(self, _: Any = None) -> None:
+        """Leave the PSF as it was before the edit, of which the beads have it."""
+        if self._runner.running or not self.busy:
+            return
+        self._settled.cancel()
+        self._edited = False
+        self._background.cancel()
+        if self._are_there() and self._psf_before is not None:
+            psf = self._layers[2]
+            psf.data, self._psf_before = self._psf_before, None
+            if (run := run_of(psf)) is not None:
+                sign(psf, run)
+            self._follow_psf()
+        self._runner.display.say(
+            "cancelled: the PSF is without the last edit of the beads. Undo it, or edit on."
+        )
+        self._show_bar(False)
+
     def _on_progress(self, progress: Progress) -> None:
+        if self._background.cancelled:
+            return
+        bar = self._runner.progress_bar
+        if bar.max != progress.total:
+            bar.max = progress.total
+        bar.value = progress.iteration
         if progress.preview is None or self._edited or not self._are_there():
             return
         # It is all but what it will be; its errors, and the beads', take the longest.
@@ -165,7 +208,7 @@ class LiveFit:
         if self._edited or not self._are_there():
             return
         run, outcome = done
-        self._run = run
+        self._run, self._psf_before = run, None
         self._updating = True
         try:
             for layer, (data, keywords, _) in zip(self._layers, outcome.layers, strict=True):
@@ -185,6 +228,8 @@ class LiveFit:
     def _on_fit_ended(self) -> None:
         if self._edited:
             self._settled()
+        else:
+            self._show_bar(False)
 
     def _tell_failure(self, message: str) -> None:
         self._runner.display.say(f"not done: {message}", failed=True)

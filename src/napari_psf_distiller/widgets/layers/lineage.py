@@ -3,9 +3,10 @@
 import dataclasses
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from magicgui.widgets import FunctionGui
 from napari.layers import Image, Labels, Layer, Points
@@ -20,9 +21,11 @@ from napari_psf_distiller.widgets.parts.form import form_of
 
 __all__ = [
     "beginning_of",
+    "being_written",
     "identity",
     "input_of",
     "inputs_of",
+    "is_being_written",
     "is_copy",
     "layers_of",
     "newest_layer",
@@ -42,6 +45,9 @@ PLAIN = (bool, int, float, str, tuple, list)
 
 # How often each layer was changed since it was first seen.
 _changes: WeakKeyDictionary[Layer, int] = WeakKeyDictionary()
+
+# Those that a step or a fit is writing.
+_written: WeakSet[Layer] = WeakSet()
 
 
 def identity(layer: Layer) -> str:
@@ -218,12 +224,28 @@ def rewrite(layer: Layer, data: Any, keywords: Mapping[str, Any], run: RunNote |
         The run's record.
     """
     _watch(layer)
-    layer.data = data
-    if isinstance(layer, Points):
-        layer.features = keywords["features"]
+    with being_written(layer):
+        layer.data = data
+        if isinstance(layer, Points):
+            layer.features = keywords["features"]
     layer.metadata = layer.metadata | keywords["metadata"]
     if run is not None:
         sign(layer, run)
+
+
+@contextmanager
+def being_written(layer: Layer) -> Iterator[None]:
+    """Let it be known that what changes in a layer is no edit by its user."""
+    _written.add(layer)
+    try:
+        yield
+    finally:
+        _written.discard(layer)
+
+
+def is_being_written(layer: Layer) -> bool:
+    """Return whether a step or a fit is writing a layer just now."""
+    return layer in _written
 
 
 def is_copy(layer: Layer) -> bool:

@@ -10,7 +10,13 @@ from napari.viewer import Viewer
 
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.choices import unwrapped
-from napari_psf_distiller.widgets.layers.lineage import identity, is_copy, run_of, was_edited
+from napari_psf_distiller.widgets.layers.lineage import (
+    being_written,
+    identity,
+    is_copy,
+    run_of,
+    was_edited,
+)
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.layers.note import LayerNote, RunNote, own_note
 from napari_psf_distiller.widgets.running.job import Ending
@@ -106,13 +112,13 @@ def write_over(layer: Layer, viewer: Viewer, data: Any, keywords: dict[str, Any]
     keywords : dict
         As for a new layer.
     """
-    layer.data = data
-    if isinstance(layer, Points):
-        # Colours and symbols go with the features.
-        left_out = {*LOOKS, "features", "border_color", "symbol", "feature_defaults"}
-        layer.features = keywords["features"]
-    else:
-        left_out = set(LOOKS)
+    left_out = set(LOOKS)
+    with being_written(layer):
+        layer.data = data
+        if isinstance(layer, Points):
+            # Colours and symbols go with the features.
+            left_out |= {"features", "border_color", "symbol", "feature_defaults"}
+            layer.features = keywords["features"]
     for name, value in ({"visible": True} | keywords).items():
         if name not in left_out:
             setattr(layer, name, value)
