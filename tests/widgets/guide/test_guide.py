@@ -422,6 +422,24 @@ def test_cancel_stops_the_step_and_those_after_it(
     assert "beads distilled" not in viewer.layers
 
 
+def test_the_image_is_removed_while_it_runs(
+    guide: Guide, viewer: napari.Viewer, image: Image, user: Any, qtbot: Any, gate: Any, told: Any
+) -> None:
+    other = viewer.add_image(image.data, name="other", scale=image.scale, units=image.units)
+    guide.head.method.value = "richardson-lucy"
+    qtbot.mouseClick(guide.run_button, Qt.MouseButton.LeftButton)
+    user.waits(lambda: gate.entered == 1)
+    viewer.layers.remove(image)
+    gate.open()
+    user.waits(lambda: not (guide.chain.running or guide.chain.under_way))
+    guide.refresh()
+    assert guide.status.text() == (
+        "Stopped: the layer 'beads', whose beads are distilled, was removed."
+    )
+    assert told.errors == []
+    assert guide.chain.image is other
+
+
 @pytest.mark.parametrize("how", ["removed", "destroyed", "viewer"])
 def test_closed_while_it_runs(
     viewer: napari.Viewer, image: Image, user: Any, gate: Any, told: Any, how: str

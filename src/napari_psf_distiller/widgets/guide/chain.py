@@ -62,6 +62,8 @@ class Chain:
         # Whether a chain is under way, whether it ends with Deconvolve, and what of it ran already.
         self._under_way = self._deconvolve = False
         self._ran: set[StepId] = set()
+        # The image that the chain under way began with.
+        self._begun_with: Image | None = None
         self.left = False
         # The image that Deconvolve was given; another that the user chooses there stays.
         self._given: Layer | None = None
@@ -152,12 +154,16 @@ class Chain:
         if self.running or self.under_way:
             return
         self._under_way, self._deconvolve = True, deconvolve
-        self._ran = set()
+        self._ran, self._begun_with = set(), self.image
         self.run_next()
 
     def run_next(self) -> None:
         """Run the next of the missing steps; nothing if the chain was stopped meanwhile."""
         if not self._under_way or self.running:
+            return
+        if self._begun_with not in self._viewer.layers:
+            name = self._begun_with.name if self._begun_with is not None else ""
+            self._stop(f"Stopped: the layer {name!r}, whose beads are distilled, was removed.")
             return
         self.follow()
         missing = self.missing(self._deconvolve)
