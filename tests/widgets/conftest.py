@@ -141,11 +141,17 @@ class User:
         assert gui.runner.running
 
     def runs(self, gui: FunctionGui[Any, Any]) -> list[Layer]:
-        """Click the widget's button, wait for the end of the run, and return the new layers."""
-        before = list(self.viewer.layers)
+        """Click the widget's button, wait for the end of the run, and return what it wrote."""
+        before, written = list(self.viewer.layers), list[Layer]()
+
+        def note(ending: Any) -> None:
+            written.extend(ending.layers)
+
+        gui.runner.ended.connect(note)
         self.clicks(gui.call_button)
         self.waits(lambda: not gui.runner.running)
-        return [layer for layer in self.viewer.layers if layer not in before]
+        gui.runner.ended.disconnect(note)
+        return [one for one in self.viewer.layers if one not in before or one in written]
 
     def makes(self, name: str, **values: Any) -> Any:
         """Open a widget, run it once, and return the one layer that it adds."""
