@@ -47,6 +47,7 @@ from napari_psf_distiller.widgets.inspect.views import (
     save_profiles,
 )
 from napari_psf_distiller.widgets.layers.choices import offer_layers, viewer_of
+from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.parts.column import row_of, row_of_buttons, tab_through
 from napari_psf_distiller.widgets.parts.form import keep_narrow
 
@@ -103,6 +104,8 @@ class Inspector:
         self._layers = ShownLayers(self.draw)
         self._progress: Progress | None = None
         self._told = ""
+        # The identity of the layer whose figures are shown.
+        self._numbers_of = ""
         self._viewer: Viewer | None = None
         self.tabs = QTabBar()
         self.place = PlaceRow(self._on_place)
@@ -163,7 +166,16 @@ class Inspector:
             share, about = PREVIEW_SHARE, (self.tab, None)
             # Known beforehand: so that all is laid out once.
             self.numbers.setText(UNFINISHED if self._in_progress else FINISHED)
+        else:
+            self._forget_numbers_of_another(self._chosen("psf"))
         self.picture.ask(drawing.draw, self._colours(), share, about)
+
+    def _forget_numbers_of_another(self, layer: Image | None) -> None:
+        """Take away what is told of a PSF when another's name stands above."""
+        shown = "" if layer is None else identity(layer)
+        if shown != self._numbers_of:
+            self.numbers.setText("")
+        self._numbers_of = shown
 
     def preview(
         self,
