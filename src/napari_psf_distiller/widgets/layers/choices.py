@@ -152,16 +152,12 @@ def prefer_layers(gui: FunctionGui[Any, Any], writers: Mapping[str, StepId]) -> 
 
 
 def choose_newest(choice: ComboBox, step: StepId, part: str = "") -> bool:
-    """Choose the newest layer that a step wrote, and return whether there is one.
-
-    A PSF that was opened from a file counts as post-processed.
-    """
-    steps = (step, StepId.OPEN) if step is StepId.POSTPROCESS else (step,)
+    """Choose the newest layer that a step wrote, and return whether there is one."""
     notes = [(layer, own_note(layer.metadata)) for layer in choice.choices if layer is not None]
     fitting = [
         layer
         for layer, note in notes
-        if note is not None and note.step in steps and note.part == part
+        if note is not None and (note.step, note.part) == (step, part)
     ]
     if fitting:
         choice.value = fitting[-1]
