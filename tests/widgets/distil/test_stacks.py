@@ -66,9 +66,12 @@ def test_one_psf_of_two_layers(
     assert recipe.provenance.stacks == ("beads", "other")
     assert psf.metadata[METADATA_KEY].psf.recipe == recipe
     assert told.errors == []
-    # A second run takes the place of the first.
+    # A second run takes the place of the first: it is written over what that made.
+    first, before = run_of(psf).id, len(viewer.layers)
     again = user.runs(gui)
-    assert not any(layer in viewer.layers for layer in (theirs, residual, ours, psf))
+    assert len(viewer.layers) == before
+    assert again == [theirs, residual, ours, psf]
+    assert first not in {run_of(layer).id for layer in again}
     assert [layer.name for layer in again][-1] == "beads distilled"
 
 
