@@ -103,11 +103,13 @@ class _Work(NamedTuple):
 
 def _is_made_of(layer: Image, distilled: Image) -> bool:
     note = own_note(layer.metadata)
-    run = note.run if note is not None else None
+    run, source = note.run if note is not None else None, run_of(distilled)
     return (
         note is not None
         and run is not None
         and (note.step, note.part) == (STEP, "")
+        # What a run before wrote into the same layer was another PSF.
+        and (source is None or run.time >= source.time)
         and "image" in run.inputs
         and run.inputs["image"].layer == identity(distilled)
         and not is_copy(layer)
