@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from napari_psf_distiller.beads import centres_of
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.misfit.second_peak import SecondPeak
@@ -171,6 +172,21 @@ class JointFitResult:
     unresolved: tuple[bool, bool, bool]
     over_field: PSFField | None
     state: JointState
+
+    def unfitted(self, found: pd.DataFrame) -> int:
+        """Return how many of the beads that were found are none by the fit.
+
+        They are hardly there, or part of another's light, and have no row in `beads`.
+
+        Parameters
+        ----------
+        found : pandas.DataFrame
+            With the centres, in voxels.
+        """
+        centres, fitted = centres_of(found), centres_of(self.beads)
+        widths = self.widths[-centres.shape[1] :]
+        apart, _ = cKDTree(fitted / widths).query(centres / widths)
+        return int(np.count_nonzero(np.asarray(apart) > 1))
 
     @property
     def functions(self) -> FittedFunctions:

@@ -91,6 +91,10 @@ def test_it_writes_psf_fitted_beads_and_residual(
     text = ", ".join(f"{axis} {width_text(width, error)}" for axis, width, error in widths)
     assert "±" in text
     assert gui.runner.status.value == f"done: 8 of 8 beads used; FWHM {text}, on NumPy"
+    # A bead that was found, and is none, would be said.
+    assert expected.unfitted(expected.beads) == 0
+    elsewhere = expected.beads.iloc[:1].assign(y=expected.beads["y"].iloc[0] + 20)
+    assert expected.unfitted(pd.concat([expected.beads, elsewhere])) == 1
     assert told.errors == []
     assert gui.runner.display.warnings == joint_warnings(expected, recipe.spacing, recipe)
     # The user's own layers are as they were.

@@ -605,6 +605,23 @@ def test_it_never_scrolls_to_the_side(guide: Guide, viewer: napari.Viewer, qtbot
             assert guide.width() <= 480, title
 
 
+def test_the_tabs_stay_under_the_mouse(made: Guide, viewer: napari.Viewer, qtbot: Any) -> None:
+    window = viewer.window._qt_window
+    window.show()
+    window.resize(1280, 800)
+    made.open(StepId.INSPECT)
+    wait_for_what_was_put_off(qtbot)
+    inspector = made.steps[StepId.INSPECT].gui.inspector
+    tabs, places = inspector.tabs, set()
+    for number in (1, 5, 2, 0, 3):
+        middle = tabs.tabRect(number).center()
+        qtbot.mouseClick(tabs, Qt.MouseButton.LeftButton, pos=middle)
+        qtbot.waitUntil(lambda: not inspector.busy, timeout=60_000)
+        wait_for_what_was_put_off(qtbot)
+        places.add(tabs.mapTo(window, middle).y())
+    assert len(places) == 1
+
+
 def test_seldom_changed_parameters_are_folded(guide: Guide, qtbot: Any) -> None:
     gui = guide.steps[StepId.DISTILL].gui
     section = guide.sections[StepId.DISTILL].body

@@ -57,3 +57,20 @@ def test_of_what_is_too_high_the_last_named_is_shown(column: Column, qtbot: Any)
     qtbot.waitUntil(lambda: bar.maximum() > 600)
     qtbot.waitUntil(lambda: first.visibleRegion().boundingRect().height() == first.height())
     assert last.visibleRegion().boundingRect().height() > 0
+
+
+def test_one_within_another_is_as_high_as_its_content(qtbot: Any) -> None:
+    outer, inner = Column(), Column()
+    outer.resize(400, 300)
+    words = QLabel("It can be read without scrolling twice. " * 30)
+    words.setWordWrap(True)
+    inner.column.addWidget(words)
+    inner.unroll()
+    outer.column.addWidget(inner)
+    qtbot.addWidget(outer)
+    outer.show()
+    qtbot.waitExposed(outer)
+    qtbot.waitUntil(lambda: inner.height() >= words.heightForWidth(words.width()))
+    words.setText("Short.")
+    qtbot.waitUntil(lambda: inner.height() < 100)
+    assert inner.verticalScrollBar().maximum() == 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from napari_psf_distiller.advice import bead_warnings
@@ -81,6 +82,8 @@ class JointRun:
     recipe : Recipe
     device : str
     fit : Joint
+    found : pandas.DataFrame
+        The beads that it began with.
     """
 
     source: Source
@@ -88,6 +91,7 @@ class JointRun:
     recipe: Recipe
     device: str
     fit: JointFitResult
+    found: pd.DataFrame
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -140,7 +144,7 @@ def joint_steps(task: DistilTask) -> Steps[Outcome]:
         layer = psf_layer(source, beads.source, recipe, preview, iterations)
         return Outcome([layer], f"the PSF after {iterations} iterations")
     recipe = used_device(with_image(recipe, array), f"{device}, float32")
-    return joint_outcome(JointRun(source, beads.source, recipe, device, fit))
+    return joint_outcome(JointRun(source, beads.source, recipe, device, fit, beads.table))
 
 
 def joint_outcome(run: JointRun) -> Outcome:
@@ -158,10 +162,12 @@ def joint_outcome(run: JointRun) -> Outcome:
         others=[run.beads],
     )
     psf = psf_layer(source, run.beads, recipe, fit.psf, fit.iterations, fitted=fit)
-    refused = reasons_text(fit.beads)
+    refused, unfitted = reasons_text(fit.beads), fit.unfitted(run.found)
+    are = "that was found is" if unfitted == 1 else "that were found are"
+    none = f", {unfitted} more {are} hardly there, or another's light" if unfitted else ""
     message = (
         f"done: {int(fit.beads['used'].sum())} of {len(fit.beads)} beads used"
-        f"{f' ({refused})' if refused else ''}; {_widths_text(fit, recipe.spacing)}, "
+        f"{f' ({refused})' if refused else ''}{none}; {_widths_text(fit, recipe.spacing)}, "
         f"on {run.device}"
     )
     warnings = (

@@ -248,5 +248,5 @@ def _refitted(run: JointRun, beads: pd.DataFrame) -> Steps[tuple[JointRun, Outco
     array = np.asarray(run.source.data)
     fit = yield from joint_step(array, beads, run.recipe, PREVIEW_EVERY, before=run.fit)
     recipe = marked_by_hand(run.recipe, StepId.FIND_BEADS.value)
-    refitted = dataclasses.replace(run, recipe=recipe, fit=fit)
+    refitted = dataclasses.replace(run, recipe=recipe, fit=fit, found=beads)
     return refitted, joint_outcome(refitted)

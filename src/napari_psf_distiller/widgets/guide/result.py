@@ -34,8 +34,8 @@ READY, OLD = "The PSF is ready.", "This PSF is out of date."
 
 # Pixels that the warnings take at most; what does not fit is scrolled to.
 MOST_HEIGHT = 120
-# Of a notice above and below its text, which the style sheet has.
-MARGIN = 6
+# Pixels that the style sheet puts around the text of a notice, which it does not count.
+BESIDE, ABOVE_AND_BELOW = 20, 8
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,8 @@ class _ScrolledNotice(QScrollArea):
         """Take the height that the text needs, and none without a text."""
         self.setVisible(bool(self._notice.text()))
         self._notice.ensurePolished()
-        needed = max(0, self._notice.heightForWidth(self.width()) + MARGIN)
-        self.setFixedHeight(min(needed, MOST_HEIGHT))
+        needed = self._notice.heightForWidth(self.width() - BESIDE) + ABOVE_AND_BELOW
+        self.setFixedHeight(min(max(needed, 0), MOST_HEIGHT))
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Fit the text that is wrapped anew."""

@@ -22,6 +22,7 @@ class Column(QScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._unrolled = False
         self.setMinimumWidth(LEAST_WIDTH)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -39,6 +40,22 @@ class Column(QScrollArea):
         assert bar is not None
         # Of the mouse, its wheel and the keys; not of what is done here.
         bar.actionTriggered.connect(self.let_go)
+
+    def unroll(self) -> None:
+        """Be as high as the content, where it lies in another column that scrolls."""
+        self._unrolled = True
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(0)
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        viewport = self.viewport()
+        if viewport is None:
+            return
+        height = self.column.totalSizeHint().height()
+        if self.column.hasHeightForWidth():
+            height = self.column.totalHeightForWidth(viewport.width())
+        self.setFixedHeight(height)
 
     def keep_visible(self, *widgets: QWidget) -> None:
         """Scroll to some widgets, the last above all, also when their height comes to change.
@@ -64,7 +81,10 @@ class Column(QScrollArea):
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Be as wide as the content needs, and follow what is kept visible."""
         kind = event.type() if event is not None else None
-        if kind == QEvent.Type.LayoutRequest:
+        if self._unrolled:
+            if kind in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+                self._fit_height()
+        elif kind == QEvent.Type.LayoutRequest:
             self._widen()
         elif kind == QEvent.Type.Resize:
             # When what is in it has its new place.

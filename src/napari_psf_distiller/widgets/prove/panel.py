@@ -58,6 +58,8 @@ class Panel(QObject):
         What is shown in the viewer for the time being.
     proven : Proven or None
         By the last run.
+    column : Column
+        Has figures and buttons.
     """
 
     def __init__(self, gui: FunctionGui[Any, Any]) -> None:
@@ -94,7 +96,7 @@ class Panel(QObject):
         self._preset_row = row_of_buttons(self.presets)
         # Its figures are higher than many a screen has room for beside other docks: what they mean,
         # and the views, come first.
-        column = Column()
+        self.column = column = Column()
         for widget in (
             self.verdict,
             self.residual_says,
