@@ -8,7 +8,9 @@ import pytest
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.measure.bead_fits import fit_beads
 from napari_psf_distiller.measure.beads import widths_of
+from napari_psf_distiller.measure.noise import noise_model
 from napari_psf_distiller.measure.structure import Structure, psf_structure, residual_structure
 
 PSF = np.full((9, 17, 17), 1e-4)
@@ -170,3 +172,22 @@ def test_beads_to_which_no_psf_can_be_fitted_are_told_of(beads_of_light) -> None
         psf_structure(clean, field.psf, beads.assign(used=True), widths)
     with pytest.raises(InputError, match="fitted to none"):
         psf_structure(dark, field.psf, beads.assign(used=True), widths)
+
+
+def test_beads_whose_light_reaches_none_that_is_told_of_are_not_fitted(beads_of_light) -> None:
+    field = beads_of_light
+    psf = field.psf[4:-4, 20:-20, 20:-20]
+    widths, noise = widths_of(psf), noise_model(field.image)
+    alone = np.zeros(len(field.centres), bool)
+    alone[0] = True
+    far = np.abs(field.centres - field.centres[0])[:, 1:].max(axis=1) > 40
+    assert far.any()
+    given = {"spacing": field.spacing, "bead_diameter": field.bead_diameter}
+    every = fit_beads(field.image, psf, field.centres, widths, noise, alone=alone, **given)
+    near = fit_beads(
+        field.image, psf, field.centres[~far], widths, noise, alone=alone[~far], **given
+    )
+    np.testing.assert_array_equal(every.residual, near.residual)
+    assert every.peaks == near.peaks
+    with pytest.raises(InputError, match="no bead"):
+        fit_beads(field.image, psf, field.centres[:0], widths, noise)

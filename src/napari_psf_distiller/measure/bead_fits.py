@@ -86,8 +86,8 @@ def fit_beads(
     noise : NoiseModel
         Of the image, which has some.
     alone : numpy.ndarray, optional
-        (N,), bool: the beads that are told of. The others are fitted too, for their light reaches
-        far. By default all are.
+        (N,), bool: the beads that are told of. The others are fitted where their light reaches
+        one of these. By default all are.
     spacing : sequence of float, optional
         Voxel size in micrometres.
     bead_diameter : float
@@ -97,7 +97,7 @@ def fit_beads(
     Raises
     ------
     InputError
-        No bead could be fitted, or the PSF's sum is not positive.
+        There is no bead, none could be fitted, or the PSF's sum is not positive.
 
     Notes
     -----
@@ -107,9 +107,16 @@ def fit_beads(
     or leaves the window, are left out.
     """
     told = np.ones(len(centres), bool) if alone is None else alone
+    if not told.any():
+        raise InputError("There is no bead to which the PSF could be fitted.")
     bead_at = _beads(psf, widths, spacing, bead_diameter)
     none = np.zeros(image.shape, np.float32)
-    first = [_fitted(image, none, bead_at(centre), centre, widths, noise) for centre in centres]
+    extent = np.shape(psf(centres[told][0]) if callable(psf) else psf)
+    counted = _lit_from(centres, told, np.array(extent) // 2 + np.ceil(REACH * widths))
+    first = [
+        _fitted(image, none, bead_at(centre), centre, widths, noise) if one else None
+        for centre, one in zip(centres, counted, strict=True)
+    ]
     light = none.copy()
     for fit in first:
         if fit is not None:
@@ -206,6 +213,16 @@ def _beads(
         return lambda centre: bead(psf(centre))
     same = bead(psf)
     return lambda _: same
+
+
+def _lit_from(
+    centres: Floats, told: NDArray[np.bool_], reach: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """Return which beads are told of, or so near to one that their light reaches its window."""
+    near = told.copy()
+    for centre in centres[told]:
+        near |= (np.abs(centres - centre) <= reach).all(axis=1)
+    return near
 
 
 def _spectrum(

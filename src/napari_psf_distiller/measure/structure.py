@@ -29,8 +29,9 @@ ELSEWHERE = 3.0
 # The residual of so many voxels tells as much as that of all.
 SAMPLE = 4_000_000
 
-# A PSF is fitted to so many beads at most, the brightest: more do not make its faults clearer.
-MOST_FITTED = 100
+# A PSF is fitted to so many beads at most, the brightest, which takes seconds: a fault that so many
+# do not show is small.
+MOST_FITTED = 50
 
 # Residuals of so many times the noise are structure, not chance.
 STRUCTURED = 1.5
