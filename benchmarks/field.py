@@ -8,7 +8,7 @@ the way to the sides, the PSF of the place (`PSF.at`) is compared with the true 
 displaced to where it lies best upon it: beads cannot tell a displacement. The widths are those of
 the maps (`PSF.field_maps`), in the middles of 5 x 5 equal parts of the image. Where the PSF changes
 with depth, as of beads in a gel, it is 5 planes of each of 5 places, and the widths are those in
-the middles of 5 equal parts of the depth (`PSF.depth_profile`).
+the middles of 9 equal parts of the depth (`PSF.depth_profile`), as far as there are beads.
 
 A row is a field: degrees of the polynomials of place and of depth; relative L2 error in the mean
 and at most; at most the error of the widths along z and in the plane; which part of the voxels and
@@ -69,9 +69,11 @@ CASES = {
 # Where PSFs are compared, from -1 to 1 along both axes, and in which window.
 PLACES, WINDOW = (-0.9, -0.45, 0.0, 0.45, 0.9), (25, 33, 33)
 
-# In a gel: places along y and x, and how deep, of all planes. Beads lie no nearer to the ends.
+# In a gel: places along y and x, and how deep, of all planes; and of how many equal parts of the
+# depth the widths are measured in the middle, as far as there are beads.
 GEL_PLACES = ((0.0, 0.0), (-0.8, -0.8), (-0.8, 0.8), (0.8, -0.8), (0.8, 0.8))
 DEPTHS = (0.18, 0.34, 0.5, 0.66, 0.82)
+WIDTHS_IN_DEPTH = 9
 
 HELD_OUT = 0.2
 
@@ -134,12 +136,13 @@ def found_and_true_widths(psf: psfd.PSF, lens: Lens) -> tuple[Floats, Floats, Fl
 
     Each is (places, 3), in micrometres.
     """
-    profile = psf.depth_profile(len(DEPTHS))
+    profile = psf.depth_profile(WIDTHS_IN_DEPTH)
     if profile is not None:
         middle_of_field = lens.side / 2
-        true = [widths_of(lens, middle_of_field, middle_of_field, z) for z in profile.planes]
+        told = profile.covered
+        true = [widths_of(lens, middle_of_field, middle_of_field, z) for z in profile.planes[told]]
         values, errors = (
-            np.stack([of[axis] for axis in "zyx"], axis=-1)
+            np.stack([of[axis][told] for axis in "zyx"], axis=-1)
             for of in (profile.widths, profile.errors)
         )
         return values, errors, np.array(true)
