@@ -38,7 +38,7 @@ MAX_SYMMETRICAL_DEGREE, MAX_DEGREE = 6, 4
 # With depth spherical aberration grows where the sample has another refractive index than the
 # immersion has: linearly, and its PSF not linearly with it. It is looked for where the beads lie
 # within a layer that is at least so many times as thick as a bead's image is along z.
-MAX_DEPTH_DEGREE, MIN_DEPTH_WIDTHS = 4, 3.0
+MAX_DEPTH_DEGREE, MIN_DEPTH_WIDTHS = 4, 4.0
 
 # What changes with the place in the plane changes with depth, too, where the PSF does. Of these
 # products, those of symmetrical optics are looked at up to this sum of degrees.
