@@ -1,9 +1,13 @@
 """What is seldom needed, behind a button that unfolds it."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 __all__ = ["Fold"]
+
+# It grows with napari's font, which a tool button does not.
+STYLE = "QPushButton { text-align: left; background-color: transparent; }"
+FOLDED, UNFOLDED = "▸", "▾"
 
 
 class Fold(QWidget):
@@ -16,7 +20,7 @@ class Fold(QWidget):
 
     Attributes
     ----------
-    button : QToolButton
+    button : QPushButton
     rows : QVBoxLayout
         Gets the widgets.
     """
@@ -25,11 +29,13 @@ class Fold(QWidget):
         self, text: str = "More", tooltip: str = "Show the parameters that are seldom changed."
     ) -> None:
         super().__init__()
-        self.button = QToolButton()
-        self.button.setText(text)
+        self._text = text
+        self.button = QPushButton()
+        self.button.setStyleSheet(STYLE)
+        self.button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.button.setAccessibleName(text)
         self.button.setCheckable(True)
         self.button.setToolTip(tooltip)
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.button.toggled.connect(self._unfold)
         self._content = QWidget()
@@ -42,5 +48,5 @@ class Fold(QWidget):
         self._unfold(False)
 
     def _unfold(self, unfolded: bool) -> None:
-        self.button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
+        self.button.setText(f"{UNFOLDED if unfolded else FOLDED} {self._text}")
         self._content.setVisible(unfolded)
