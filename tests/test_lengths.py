@@ -19,8 +19,14 @@ IMAGE = np.arange(4 * 5 * 6.0).reshape(4, 5, 6)
         (lambda: Recipe(bead_diameter=100), r"Recipe\.bead_diameter .*; 100 nm is 0\.1\.$"),
         (lambda: Recipe(bead_diameter=1e-7), r"; 1e-07 m is 0\.1\.$"),
         (lambda: Recipe(spacing=(200, 80, 80)), r"Recipe\.spacing is 200 .*; 200 nm is 0\.2\.$"),
-        (lambda: check_spacing((0.2, 80, 80), 3), r"spacing along y is 80 .*; 80 nm is 0\.08\.$"),
-        (lambda: distill(IMAGE, (200, 80, 80)), r"spacing along z is 200 .*; 200 nm is 0\.2\.$"),
+        (
+            lambda: check_spacing((0.2, 80, 80), 3),
+            r"along y is 80 .*; 80 nm is 0\.08\.$",
+        ),
+        (
+            lambda: distill(IMAGE, (200, 80, 80)),
+            r"along z is 200 .*; 200 nm is 0\.2\.$",
+        ),
         (lambda: simulate_psf((5, 5), (80, 80)), r"80 nm is 0\.08\.$"),
         (lambda: simulate_beads(bead_diameter=100), r"bead diameter is 100 .*; 100 nm is 0\.1\.$"),
         (lambda: simulate_psf((5, 5), (0.1, 0.1), wavelength=520), r"520 nm is 0\.52\.$"),

@@ -213,8 +213,8 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
     """
     if spacing is None:
         raise InputError(
-            "The voxel size is not known; give the spacing in micrometres, "
-            + ("z, y and x." if ndim == 3 else "y and x.")
+            "The voxel size is not known; give it in micrometres, "
+            + ("z, y and x (spacing)." if ndim == 3 else "y and x (spacing).")
         )
     try:
         # The digits of a text are numbers too, but never what is meant.
@@ -223,20 +223,24 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
         values = ()
     if not values and not (isinstance(spacing, tuple | list) and len(spacing) == 0):
         raise InputError(
-            f"The spacing {shown(spacing)} must be numbers, one an axis, in micrometres."
+            f"The voxel size (spacing) {shown(spacing)} must be numbers, one an axis, in "
+            "micrometres."
         )
     if len(values) != ndim:
         raise InputError(
-            f"The spacing {shown(values)} has {len(values)} values, but the image has {ndim} axes."
+            f"The voxel size (spacing) {shown(values)} has {len(values)} values, but the image has "
+            f"{ndim} axes."
         )
     if not all(math.isfinite(value) and value > 0 for value in values):
-        raise InputError(f"The spacing {values} must be positive on every axis, in micrometres.")
+        raise InputError(
+            f"The voxel size (spacing) {values} must be positive on every axis, in micrometres."
+        )
     for axis, value in zip("zyx"[-ndim:], values, strict=True):
-        SPACING.check(value, f"The spacing along {axis}")
+        SPACING.check(value, f"The voxel size (spacing) along {axis}")
     if max(values[-2:]) > LONGEST_PIXEL * min(values[-2:]):
         raise InputError(
-            f"The spacing along y and x, {values[-2]:g} x {values[-1]:g} micrometres, cannot be a "
-            "pixel's: are they in different units?"
+            f"The voxel size (spacing) along y and x, {values[-2]:g} x {values[-1]:g} micrometres, "
+            "cannot be a pixel's: are they in different units?"
         )
     return values
 

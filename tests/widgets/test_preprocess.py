@@ -158,7 +158,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "nan": (with_nan(SMALL), {"contrast_limits": (0, 1)}, "1 voxels that are NaN or infinite"),
     "constant": (np.full((16, 18), 7), {}, "is constant: every voxel is 7"),
     "overflow": (np.arange(2**31, 2**31 + 256).reshape(16, 16), {}, "overflow single precision"),
-    "no voxel size": (SMALL, {}, "voxel size is not known; give the spacing in micrometres"),
+    "no voxel size": (SMALL, {}, "voxel size is not known; give it in micrometres"),
 }
 
 

@@ -106,7 +106,7 @@ def spacing_of(layout: ImageLayout, recipe: Recipe) -> tuple[float, ...]:
     spacing = recipe.spacing or layout.spacing
     if spacing is None:
         raise InputError(
-            "The data do not say their voxel size; give the spacing in micrometres, z y x."
+            "The data do not say their voxel size; give it in micrometres, z y x (spacing)."
         )
     return tuple(spacing)[-len(layout.space) :]
 
