@@ -61,7 +61,7 @@ class JointFit(Section):
             maximum=1e4,
             step=0.5,
             unset="from the beads' width",
-            unset_word="automatic",
+            unset_word="auto",
             seldom=True,
         ),
     ] = None

@@ -33,10 +33,9 @@ from napari_psf_distiller.widgets.layers.psf_recognition import check_is_psf
 from napari_psf_distiller.widgets.layers.record import used_device
 from napari_psf_distiller.widgets.layers.source import Source, read_image_layer, read_labels_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
-from napari_psf_distiller.widgets.parts.column import AlignedLabels
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.field_notes import check_typed
-from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
+from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.prove.region import moved
 from napari_psf_distiller.widgets.running.devices import (
     COMPUTING,
@@ -92,9 +91,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     # Narrower, the longest label would be cut.
     gui.min_width = 280
     FORM.attach(gui)
-    AlignedLabels(gui)
-    for choice in (gui.image, gui.psf, gui.mask):
-        keep_narrow(choice)
     offer_kinds(gui, gui.mask, Image | Labels)
     _offer_trial(gui)
 

@@ -146,7 +146,7 @@ def test_a_voxel_size_that_the_file_did_not_say(
     assert gui.voxel_size.value == (0.0, 0.0, 0.0)
     assert user.runs(gui) == []
     (error,) = told.errors
-    assert "The voxel size is not known; give the spacing in micrometres, z, y and x." in error
+    assert "The voxel size is not known; give it in micrometres, z, y and x (spacing)." in error
     (layer,) = user.runs(user.chooses(gui, voxel_size=field.spacing))
     assert recipe_of(layer).spacing == field.spacing
     assert_made_from(layer, source)
@@ -160,9 +160,11 @@ def test_a_voxel_size_that_the_file_did_not_say(
     (again,) = user.runs(gui)
     assert_made_from(again, source)
     assert told.warnings == []
-    # A size that is none is refused there as well.
+    # It is live where it does something: not with the layer's own, nor with a part of one.
+    assert not button.enabled
     user.chooses(gui, voxel_size=(0.0, 0.1, 0.1))
-    user.clicks(button)
+    assert not button.enabled
+    assert user.runs(gui) == []
     assert "must be positive on every axis" in told.errors[-1]
     np.testing.assert_allclose(source.scale, field.spacing)
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from event_loop import wait_for_what_was_put_off
 from qtpy.QtWidgets import QAbstractSlider, QLabel
 
-from napari_psf_distiller.widgets.parts.column import Column
+from napari_psf_distiller.widgets.parts.column import Column, label_of
 
 
 @pytest.fixture
@@ -74,3 +75,24 @@ def test_one_within_another_is_as_high_as_its_content(qtbot: Any) -> None:
     words.setText("Short.")
     qtbot.waitUntil(lambda: inner.height() < 100)
     assert inner.verticalScrollBar().maximum() == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["Preprocess beads", "Post-process PSF", "Find beads", "Inspect PSF", "Prove PSF"]
+)
+def test_fields_stand_in_line(make_napari_viewer: Any, user_of: Any, name: str) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.eye(24, dtype=np.float32), name="small")
+    user = user_of(viewer)
+    gui = user.opens(name)
+    user.waits(gui.native.isVisible)
+    labelled = [
+        (widget.native, label)
+        for widget in gui
+        if widget.native.isVisible() and (label := label_of(widget, gui.native)) is not None
+    ]
+    assert len(labelled) > 2
+    assert len({label.width() for _, label in labelled}) == 1
+    assert all(label.sizeHint().width() <= label.width() for _, label in labelled)
+    lefts = {field.mapTo(gui.native, field.rect().topLeft()).x() for field, _ in labelled}
+    assert len(lefts) == 1

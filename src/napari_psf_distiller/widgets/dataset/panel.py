@@ -101,6 +101,8 @@ class DatasetPanel(QObject):
             layout.insertWidget(place, widget)
         # What there is below may be higher than many a screen has room for.
         self.below = Column()
+        # In line with the fields above.
+        self.below.column.setContentsMargins(0, 0, 0, 0)
         for below in (self.kept, self.failures, self.open_button.native):
             self.below.column.addWidget(below)
         layout.addWidget(self.below, 1)

@@ -22,7 +22,6 @@ from napari_psf_distiller.widgets.dataset.run import (
     dataset_trial_steps,
 )
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS
-from napari_psf_distiller.widgets.parts.column import AlignedLabels
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.field_notes import check_typed
 from napari_psf_distiller.widgets.parts.form import Form
@@ -74,7 +73,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     # Narrower, what scrolls below would be cut.
     gui.min_width = 420
     FORM.attach(gui)
-    AlignedLabels(gui)
     gui.scheduler.native.setPlaceholderText("this machine")
     panel = gui.panel = DatasetPanel(gui)
     gui.psfs.bind(lambda _: panel.psfs)

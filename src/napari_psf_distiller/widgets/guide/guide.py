@@ -32,7 +32,6 @@ from napari_psf_distiller.widgets.guide.result import ResultPanel, result_text
 from napari_psf_distiller.widgets.guide.run_bar import RunBar
 from napari_psf_distiller.widgets.guide.step_list import StepList
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State, make_steps
-from napari_psf_distiller.widgets.guide.view import narrow
 from napari_psf_distiller.widgets.guide.welcome import Welcome
 from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwrapped
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
@@ -41,6 +40,15 @@ from napari_psf_distiller.widgets.microscope.part import MicroscopePart
 from napari_psf_distiller.widgets.parts.column import Column, row_of
 from napari_psf_distiller.widgets.parts.docks import stand_together
 from napari_psf_distiller.widgets.parts.fold import Fold
+from napari_psf_distiller.widgets.parts.keys import (
+    CANCEL,
+    RUN,
+    SAVE_PSF,
+    TabsAsSeen,
+    leave_keys,
+    press_by_keys,
+    with_keys,
+)
 
 __all__ = ["Guide"]
 
@@ -114,7 +122,6 @@ class Guide(QWidget):
     # --- what is shown
 
     def _lay_out(self) -> None:
-        narrow(self.head)
         self.bar = RunBar()
         self.run_button, self.cancel_button = self.bar.run, self.bar.cancel
         self.status = self.bar.status
@@ -146,6 +153,15 @@ class Guide(QWidget):
         layout.addWidget(self.result)
         layout.addWidget(self.column, 1)
         layout.addWidget(self.bar)
+        TabsAsSeen(self)
+        for step in self.steps.values():
+            leave_keys(step.gui.native)
+        for button, keys in (
+            (self.run_button, RUN),
+            (self.cancel_button, CANCEL),
+            (self.files.buttons["Save PSF"], SAVE_PSF),
+        ):
+            press_by_keys(button, keys, self)
 
     def _connect(self) -> None:
         self.run_button.clicked.connect(self.run_missing)
@@ -194,14 +210,14 @@ class Guide(QWidget):
         missing = self.chain.missing(self.deconvolve_too.isChecked())
         has_image = self.chain.image is not None
         self.run_button.setEnabled(has_image and not busy and bool(missing))
-        self.run_button.setToolTip(f"Runs {_titles(missing)}." if missing else "All is done.")
+        told = f"Runs {_titles(missing)}." if missing else "All is done."
+        self.run_button.setToolTip(with_keys(told, RUN))
         self.bar.show_busy(busy)
         self.bar.show_theme(self._viewer.theme)
         self.prove_button.setEnabled(not busy)
         self.welcome.setVisible(not has_image)
         self.result.show_result(result_text(self._viewer.layers, self._standings))
-        # What is being made lies where the image lay when it began.
-        self.head.scale_button.enabled = not busy
+        self.head.scale_button.look(busy)
         self.head.scale_button.visible = differs(self.chain.image, self.head.voxel_size.value)
         has_psf = self._standings[StepId.POSTPROCESS].layer is not None
         self.files.enable_writing(has_psf)

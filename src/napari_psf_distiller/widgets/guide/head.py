@@ -19,7 +19,7 @@ from napari_psf_distiller.widgets.layers.voxel_size import (
     offer_voxel_size,
 )
 from napari_psf_distiller.widgets.parts.field_notes import FieldNotes
-from napari_psf_distiller.widgets.parts.form import Form, keep_narrow
+from napari_psf_distiller.widgets.parts.form import Form
 from napari_psf_distiller.widgets.parts.notice import Notice
 
 __all__ = ["asked_once", "is_bead_image", "show_scale_notice"]
@@ -32,11 +32,14 @@ DIFFERS = (
 )
 MISSING = "The layer says no voxel size. Type it in above."
 
-# The kind of microscope comes first, and then what it asks for; only the joint fit asks for it.
+# The kind of microscope comes first, and then what it asks for; only the joint fit asks for it, and
+# for the beads' size.
 FORM = Form(
     (*OPTICS, *BEAD_DIAMETER),
     first=(*(one.name for one in OPTICS), "voxel_size", "bead_diameter"),
-    conditions=dict.fromkeys((one.name for one in OPTICS), ("method", (JointFit.tag(),))),
+    conditions=dict.fromkeys(
+        (one.name for one in (*OPTICS, *BEAD_DIAMETER)), ("method", (JointFit.tag(),))
+    ),
 )
 
 METHODS = [("joint", "joint"), ("stepwise", "richardson-lucy")]
@@ -46,7 +49,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     FORM.attach(gui)
     offer_help(gui, HEAD)
     gui.notes = FieldNotes(gui)
-    keep_narrow(gui.image)
     button = gui.scale_button = offer_voxel_size(gui, HEAD)
     gui.scale_notice = Notice()
     layout = gui.native.layout()

@@ -1,13 +1,9 @@
 """A step in the guide: its header with its mark, and below it its widget with what folds."""
 
-from typing import Any
-
-from magicgui.widgets import FunctionGui, TupleEdit
 from psygnal import Signal
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import (
-    QAbstractSpinBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -21,10 +17,7 @@ from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State
 from napari_psf_distiller.widgets.parts.column import row_of
 from napari_psf_distiller.widgets.parts.fold import Fold
 
-__all__ = ["MARK_SIZE", "Section", "mark_of", "narrow"]
-
-# Numbers that stand three side by side.
-NARROW = "QAbstractSpinBox { min-width: 52px; padding-left: 2px; padding-right: 0px; }"
+__all__ = ["MARK_SIZE", "Section", "mark_of"]
 
 
 class Header(QPushButton):
@@ -135,7 +128,6 @@ class Section(QWidget):
     def _arrange(self) -> None:
         """Fold what is seldom changed, and put away what is asked above."""
         gui = self.step.gui
-        narrow(gui)
         layout = gui.native.layout()
         layout.setContentsMargins(0, 0, 0, 0)
         # Not shown, but not hidden of themselves either: they count as parameters.
@@ -166,17 +158,6 @@ class Section(QWidget):
         shown = standing.why if standing.state is not State.FAILED else ""
         self.why.setText(shown)
         self.why.setVisible(bool(shown))
-
-
-def narrow(gui: FunctionGui[Any, Any]) -> None:
-    """Let numbers that stand side by side take less room: typed, not stepped to."""
-    for widget in gui:
-        if isinstance(widget, TupleEdit):
-            for number in widget:
-                # napari's style sheet keeps room for the buttons.
-                number.native.setStyleSheet(NARROW)
-                number.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-                number.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
 
 
 MARK_SIZE = 16

@@ -49,7 +49,6 @@ from napari_psf_distiller.widgets.inspect.views import (
 from napari_psf_distiller.widgets.layers.choices import offer_layers, viewer_of
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.parts.column import row_of, row_of_buttons, tab_through
-from napari_psf_distiller.widgets.parts.form import keep_narrow
 
 __all__ = ["TABS", "TITLE", "Inspector", "inspectors_in"]
 
@@ -125,8 +124,6 @@ class Inspector:
         self.maps_tab = FieldMapsTab(self.draw)
         self._build()
         offer_layers(gui)
-        for choice in (gui.psf, gui.other):
-            keep_narrow(choice)
         gui.inspector = self
         _inspectors.add(self)
         gui.native.destroyed.connect(self._die)

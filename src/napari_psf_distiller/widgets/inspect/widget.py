@@ -12,6 +12,7 @@ from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
 from napari_psf_distiller.widgets.layers.choices import offer, viewer_of
 from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField, may_be_psf
+from napari_psf_distiller.widgets.parts.column import align_labels
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.viewer.sliders import NumberSlider
 
@@ -22,6 +23,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     inspector = Inspector(gui)
     share_dock(gui)
     offer_help(gui, StepId.INSPECT.title)
+    align_labels(gui)
     # Who chooses another image means to look at it.
     PSFField(gui, image="", asks=False)
     attend(gui)

@@ -18,6 +18,7 @@ from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.psf_recognition import is_psf
 from napari_psf_distiller.widgets.parts.docks import when_docked
+from napari_psf_distiller.widgets.parts.form import keep_narrow
 from napari_psf_distiller.widgets.viewer.kept_choice import keep_choice
 
 __all__ = [
@@ -114,6 +115,8 @@ def offer(
     fits : callable
         Whether a layer is offered.
     """
+    if isinstance(choice, ComboBox):
+        keep_narrow(choice)
     weakly = ref(owner)
 
     def offered(_: Any = None) -> list[Layer]:

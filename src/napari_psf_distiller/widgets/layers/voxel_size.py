@@ -13,7 +13,6 @@ from napari.layers import Image, Layer
 from napari.utils.notifications import show_error
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QAbstractSpinBox
 
 from napari_psf_distiller.checks import check_spacing
 from napari_psf_distiller.errors import InputError
@@ -54,10 +53,10 @@ __all__ = [
 VOXEL_SIZE_OPTIONS: dict[str, Any] = {
     "label": "voxel size (µm)",
     "tooltip": "z, y, x; taken from the layer's scale. Correct it if the file did not say: all "
-    "that is computed uses it. 0 is unknown. For a 2D image z does not count.",
+    "that is computed uses it. 0 is not known, shown as ?. For a 2D image z does not count.",
     "options": {
         "widget_type": NumberField,
-        "typed": TypedNumber("voxel size", MICROMETRES, bound=SPACING, unset="unknown"),
+        "typed": TypedNumber("voxel size", MICROMETRES, bound=SPACING, unset="?"),
         "min": 0.0,
         "max": 1e4,
         "step": 0.001,
@@ -65,7 +64,56 @@ VOXEL_SIZE_OPTIONS: dict[str, Any] = {
 }
 
 
-def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
+class ScaleButton(PushButton):
+    """The button that gives the voxel size to the image's layer, live where that changes it.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+        With the parameters ``image`` and ``voxel_size``.
+    """
+
+    def __init__(self, gui: FunctionGui[Any, Any]) -> None:
+        super().__init__(
+            text="Set as the layer's scale",
+            tooltip="Draw the image, and what was made from it, with this voxel size: then the "
+            "viewer's scale bar and 3D view are right. What is computed has it already.",
+            gui_only=True,
+            enabled=False,
+        )
+        self._gui = gui
+        self._busy = False
+        for name in ("image", "voxel_size"):
+            gui[name].changed.connect(self._on_change)
+
+    def look(self, busy: bool | None = None) -> None:
+        """Be live, or not, as the widget is now.
+
+        Parameters
+        ----------
+        busy : bool, optional
+            Whether a step runs from now on: what is being made lies where the image lay when it
+            began.
+        """
+        self._busy = self._busy if busy is None else busy
+        self.enabled = not self._busy and self._changes_something()
+
+    def _changes_something(self) -> bool:
+        layer, sizes = self._gui.image.value, self._gui.voxel_size.value
+        if layer is None:
+            return False
+        # What a step made is drawn as its image, whatever voxel size it was made with.
+        return _is_whole(layer, sizes) if own_note(layer.metadata) else differs(layer, sizes)
+
+    def _on_change(self, _: Any = None) -> None:
+        self.look()
+
+
+def _is_whole(layer: Image, sizes: Sequence[float]) -> bool:
+    return all(tuple(sizes)[-len(axes_of_space(layer)) :])
+
+
+def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> ScaleButton:
     """Let a widget's voxel size follow its image layer, and add a button to give it to the layer.
 
     Parameters
@@ -77,19 +125,10 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
 
     Returns
     -------
-    PushButton
+    ScaleButton
         Below the voxel size.
     """
-    for size in gui.voxel_size:
-        # A size is typed, not stepped to; without the buttons its digits fit into a narrow dock.
-        size.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-
-    set_scale = PushButton(
-        text="Set as the layer's scale",
-        tooltip="Draw the image, and what was made from it, with this voxel size: then the "
-        "viewer's scale bar and 3D view are right. What is computed has it already.",
-        gui_only=True,
-    )
+    set_scale = ScaleButton(gui)
 
     def apply_voxel_size() -> None:
         viewer, image = viewer_of(gui), gui.image.value
@@ -100,6 +139,7 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
         except InputError as error:
             show_error(f"{title}: {error}")
             return
+        set_scale.look()
         if viewer is not None and shown is not None:
             viewer.reset_view()
             show_place(image, viewer, shown)
@@ -109,6 +149,8 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
         spacing = voxel_size_in_use(layer, viewer.layers if viewer is not None else ())
         sizes = (0.0, *spacing) if spacing is not None and len(spacing) == 2 else spacing
         gui.voxel_size.value = sizes or (0.0, 0.0, 0.0)
+        # Of a 2D image there is none along z.
+        gui.voxel_size[0].visible = layer is None or len(axes_of_space(layer)) != 2
 
     set_scale.changed.connect(lambda _: apply_voxel_size())
     gui.insert(gui.index(gui.voxel_size) + 1, set_scale)
@@ -116,9 +158,8 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> PushButton:
     # The first choice of layers comes with the viewer, and is not announced as a change.
     when_docked(gui, lambda: show_voxel_size(gui.image.value))
     if hasattr(gui, "runner"):
-        # What is being made lies where the image lay when it began.
-        gui.runner.started.connect(lambda: setattr(set_scale, "enabled", False))
-        gui.runner.ended.connect(lambda _: setattr(set_scale, "enabled", True))
+        gui.runner.started.connect(lambda: set_scale.look(busy=True))
+        gui.runner.ended.connect(lambda _: set_scale.look(busy=False))
     return set_scale
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from magicgui.widgets import FunctionGui
 
-from napari_psf_distiller.widgets.parts.column import AlignedLabels, label_of
+from napari_psf_distiller.widgets.parts.column import align_labels, label_of
 
 __all__ = ["MARK", "FileMarks"]
 
@@ -23,7 +23,7 @@ class FileMarks:
     def __init__(self, gui: FunctionGui[Any, Any]) -> None:
         self._gui = gui
         self._tooltips: dict[str, str] = {}
-        self._labels = AlignedLabels(gui, ENDING)
+        align_labels(gui, ENDING)
 
     @property
     def names(self) -> set[str]:

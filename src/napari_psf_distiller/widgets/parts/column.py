@@ -11,7 +11,16 @@ from magicgui.widgets import FunctionGui, PushButton, Widget
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-__all__ = ["AlignedLabels", "Column", "label_of", "row_of", "row_of_buttons", "tab_through"]
+__all__ = [
+    "AlignedLabels",
+    "Column",
+    "align_labels",
+    "label_of",
+    "own_row",
+    "row_of",
+    "row_of_buttons",
+    "tab_through",
+]
 
 # So that the window is not laid out anew when what is in it changes.
 LEAST_WIDTH = 365
@@ -124,12 +133,38 @@ def row_of(widget: Widget, container: QWidget) -> QWidget:
     return row
 
 
+def own_row(widget: Widget) -> QWidget:
+    """Return what holds a parameter and its label, wherever among others it was put."""
+    row: QWidget = widget.native
+    while (parent := row.parentWidget()) is not None:
+        layout = parent.layout()
+        if isinstance(layout, QVBoxLayout) and layout.indexOf(row) >= 0:
+            break
+        row = parent
+    return row
+
+
 def label_of(widget: Widget, container: QWidget) -> QLabel | None:
-    """Return the label of a parameter in its container; None of one without, or elsewhere."""
-    row = row_of(widget, container)
-    if row is widget.native or row.parentWidget() is not container:
+    """Return the label of a parameter in its container; None of one without."""
+    row = own_row(widget)
+    if row is widget.native or not container.isAncestorOf(row):
         return None
     return row.findChild(QLabel)
+
+
+def align_labels(gui: FunctionGui[Any, Any], ending: str = "") -> None:
+    """Let a widget's labels have the same width; see `AlignedLabels`.
+
+    Parameters
+    ----------
+    gui : FunctionGui
+    ending : str
+        For which each label has room besides.
+    """
+    if not hasattr(gui, "aligned_labels"):
+        gui.aligned_labels = AlignedLabels(gui)
+    if ending:
+        gui.aligned_labels.ending = ending
 
 
 class AlignedLabels(QObject):
@@ -140,13 +175,16 @@ class AlignedLabels(QObject):
     Parameters
     ----------
     gui : FunctionGui
+
+    Attributes
+    ----------
     ending : str
         For which each label has room besides.
     """
 
-    def __init__(self, gui: FunctionGui[Any, Any], ending: str = "") -> None:
+    def __init__(self, gui: FunctionGui[Any, Any]) -> None:
         super().__init__(gui.native)
-        self._gui, self._ending = gui, ending
+        self._gui, self.ending = gui, ""
         gui.native.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
@@ -167,6 +205,6 @@ class AlignedLabels(QObject):
             label.setMinimumWidth(room)
 
     def _room(self, label: QLabel) -> int:
-        ending = label.fontMetrics().horizontalAdvance(self._ending)
-        own = self._ending and label.text().endswith(self._ending)
+        ending = label.fontMetrics().horizontalAdvance(self.ending)
+        own = self.ending and label.text().endswith(self.ending)
         return label.sizeHint().width() + (0 if own else ending)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_psf_distiller.lengths import Likely
 from napari_psf_distiller.typed_numbers import TypedNumberError, number_text
+from napari_psf_distiller.widgets.parts.column import own_row
 from napari_psf_distiller.widgets.parts.form import form_of
 from napari_psf_distiller.widgets.parts.notice import LINK, Notice
 from napari_psf_distiller.widgets.viewer.number_fields import NumberBox
@@ -72,14 +73,14 @@ class FieldNotes(QObject):
             text += f" {LINK.format(href=number_text(likely.value), text=f'Use {likely.text}')}"
         notice = self._notice(name)
         notice.say(text, to_do=True)
-        self._follow(notice, _row(widget))
+        self._follow(notice, own_row(widget))
 
     def _notice(self, name: str) -> Notice:
         """Return the notice of a parameter, which is made when there is something to say first."""
         if name not in self._notices:
             notice = self._notices[name] = Notice()
             notice.linkActivated.connect(partial(self._use, name))
-            row = _row(self._gui[name])
+            row = own_row(self._gui[name])
             parent = row.parentWidget()
             layout = parent.layout() if parent is not None else None
             assert isinstance(layout, QVBoxLayout)
@@ -132,14 +133,3 @@ def _boxes(widget: Widget) -> Iterator[NumberBox]:
     for one in widget if isinstance(widget, TupleEdit) else (widget,):
         if isinstance(one.native, NumberBox):
             yield one.native
-
-
-def _row(widget: Widget) -> QWidget:
-    """Return what holds a parameter and its label, one of the rows below each other."""
-    row: QWidget = widget.native
-    while (parent := row.parentWidget()) is not None:
-        layout = parent.layout()
-        if isinstance(layout, QVBoxLayout) and layout.indexOf(row) >= 0:
-            break
-        row = parent
-    return row

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from magicgui import magic_factory
-from magicgui.widgets import ComboBox, FunctionGui
-from qtpy.QtWidgets import QComboBox
+from magicgui.widgets import ComboBox, FunctionGui, TupleEdit
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QSizePolicy
 
 from napari_psf_distiller.recipe import PLACES, Recipe
 from napari_psf_distiller.recipe.parameter import Condition, Declared
@@ -19,8 +19,11 @@ __all__ = ["Form", "form_of", "keep_narrow"]
 
 S = TypeVar("S", bound=Section)
 
+# Of numbers that stand three side by side.
+NARROW = "QAbstractSpinBox { min-width: 52px; padding-left: 2px; padding-right: 0px; }"
+
 # Letters of its choices that a narrow combo box has room for at least.
-LEAST_LETTERS = 12
+LEAST_LETTERS = 8
 
 
 class Form:
@@ -135,6 +138,7 @@ class Form:
     def attach(self, gui: FunctionGui[Any, Any]) -> None:
         """Let a widget show only those of its parameters that count."""
         gui.form = self
+        _narrow(gui)
         asked = {widget.name for widget in gui}
         depending = [name for name, found in self._conditions.items() if found and name in asked]
 
@@ -204,6 +208,17 @@ def keep_narrow(choice: ComboBox) -> None:
     )
     choice.native.setMinimumContentsLength(LEAST_LETTERS)
     ElidedText(choice.native)
+
+
+def _narrow(gui: FunctionGui[Any, Any]) -> None:
+    """Let numbers that stand side by side take less room: typed, not stepped to."""
+    for widget in gui:
+        if isinstance(widget, TupleEdit):
+            for number in widget:
+                # napari's style sheet keeps room for the buttons.
+                number.native.setStyleSheet(NARROW)
+                number.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+                number.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
 
 
 def form_of(gui: FunctionGui[Any, Any]) -> Form | None:

@@ -68,8 +68,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     share_dock(gui)
     offer_devices(gui.device)
     # The widget stays as wide as its figures.
-    for choice in (gui.image, gui.psf, gui.beads, gui.deconvolved, gui.region):
-        keep_narrow(choice)
+    keep_narrow(gui.region)
     gui.min_width = 340
     FORM.attach(gui)
     PSFField(gui)

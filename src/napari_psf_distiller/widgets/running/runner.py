@@ -20,7 +20,9 @@ from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sig
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, RunNote
 from napari_psf_distiller.widgets.layers.record import is_edited
+from napari_psf_distiller.widgets.parts.column import align_labels
 from napari_psf_distiller.widgets.parts.field_notes import FieldNotes, check_typed
+from napari_psf_distiller.widgets.parts.keys import CANCEL, RUN, TabsAsSeen, press_by_keys
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.display import RunDisplay
@@ -121,6 +123,8 @@ class StepRunner:
         self.hindrance: Callable[[], str] = str
         self.asking = [gui]
         gui.notes = FieldNotes(gui)
+        align_labels(gui)
+        TabsAsSeen(gui.native)
         # Whether it told of a preview, and what it still has to tell.
         self._previewed = False
         self._untold: Progress | None = None
@@ -132,6 +136,9 @@ class StepRunner:
         self.status = self.display.status
         self.cancel_button = self.display.cancel_button
         self.progress_bar = self.display.progress_bar
+        if gui.call_button is not None:
+            press_by_keys(gui.call_button.native, RUN, gui.native)
+        press_by_keys(self.cancel_button.native, CANCEL, gui.native)
         offer_help(gui, title)
         gui.native.destroyed.connect(self._die)
         gui.native_parent_changed.connect(self._on_parent)
