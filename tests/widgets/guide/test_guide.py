@@ -422,6 +422,16 @@ def test_cancel_stops_the_step_and_those_after_it(
     assert "beads distilled" not in viewer.layers
 
 
+def test_a_psf_is_no_bead_image(
+    viewer: napari.Viewer, flat_field: psfd.SimulatedBeads, image: Image
+) -> None:
+    psf = flat_field.psf.astype(np.float32)
+    viewer.layers.insert(0, Image(psf, name="psf", scale=flat_field.spacing))
+    guide = open_guide(viewer)
+    assert list(guide.head.image.choices) == [image]
+    assert guide.chain.image is image
+
+
 def test_the_image_is_removed_while_it_runs(
     guide: Guide, viewer: napari.Viewer, image: Image, user: Any, qtbot: Any, gate: Any, told: Any
 ) -> None:

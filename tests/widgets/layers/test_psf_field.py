@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import napari
 import numpy as np
 import pytest
@@ -137,6 +138,26 @@ def test_an_image_is_a_psf_if_its_user_says_so(
     assert not other.psf_field.asking
     gui.psf.value = None
     assert not gui.psf_field.asking
+
+
+def test_what_lies_on_disk_is_not_read_to_be_looked_at(
+    user: Any, viewer: napari.Viewer, field: SimulatedBeads, bead_layer: Image
+) -> None:
+    read: list[int] = []
+
+    def load(block: np.ndarray) -> np.ndarray:
+        read.append(1)
+        return block
+
+    data = dask.array.from_array(field.psf.astype(np.float32)).map_blocks(load, dtype=np.float32)
+    lazy = viewer.add_image(data, name="lazy", contrast_limits=(0, 1), visible=False)
+    read.clear()
+    gui = user.opens("Deconvolve", image=bead_layer)
+    assert gui.psf.value is None
+    gui.psf.value = lazy
+    assert gui.psf_field.asking
+    assert "its voxels lie on disk" in gui.psf_field.confirm.tooltip
+    assert read == []
 
 
 def test_an_image_is_not_deconvolved_with_itself(

@@ -36,6 +36,7 @@ from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwra
 from napari_psf_distiller.widgets.layers.lineage import was_edited
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.psf_recognition import is_psf
 from napari_psf_distiller.widgets.layers.region import (
     axes_beside_space,
     regions_along,
@@ -104,6 +105,7 @@ def offer_stacks(gui: FunctionGui[Any, Any]) -> None:
             and layer is not chosen()
             and own_note(layer.metadata) is None
             and not is_preview(layer)
+            and not is_psf(layer)
         )
 
     def axes(_: object = None) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from napari_psf_distiller.widgets.guide.parameters import HEAD
 from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.layers.choices import is_preview
 from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.psf_recognition import is_psf
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
 from napari_psf_distiller.widgets.layers.voxel_size import (
     VOXEL_SIZE_OPTIONS,
@@ -68,8 +69,13 @@ def show_scale_notice(gui: FunctionGui[Any, Any]) -> None:
 
 
 def is_bead_image(layer: Layer) -> bool:
-    """Return whether a layer is an image that no step of ours wrote."""
-    return isinstance(layer, Image) and own_note(layer.metadata) is None and not is_preview(layer)
+    """Return whether a layer is an image that no step of ours wrote, and no PSF either."""
+    return (
+        isinstance(layer, Image)
+        and own_note(layer.metadata) is None
+        and not is_preview(layer)
+        and not is_psf(layer)
+    )
 
 
 @FORM.widget(

@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.psf.likeness import MOST_VOXELS, doubt_about
+from napari_psf_distiller.psf.likeness import doubt_about
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, own_note
 from napari_psf_distiller.widgets.layers.psf_layer import note_of_psf
@@ -74,10 +74,8 @@ def _doubt_about_voxels(layer: Image, data: Any) -> str:
     if len(axes_of_space(layer)) < 2:
         return "it has less than two axes of space"
     if not isinstance(data, np.ndarray):
-        # Nothing is read from a disk to be looked at.
-        size = float(np.prod(np.shape(data), dtype=float))
-        if size > MOST_VOXELS:
-            return f"it has {size / 1e6:.0f} million voxels"
+        # A choice of layers does not wait for a disk.
+        return "its voxels lie on disk, where nobody looked at them"
     try:
         region = shown_region(layer)
     except InputError:
