@@ -108,7 +108,7 @@ def test_the_button_replaces_what_it_made_of_the_same_image(
     source = add_small()
     gui, mask = manual(user, source, 50)
     gui.value.value = 70
-    assert user.runs(gui) == []
+    assert user.runs(gui) == [mask]
     assert list(viewer.layers) == [source, mask]
     np.testing.assert_array_equal(mask.data.astype(bool), source.data > 70)
     assert recipe_of(mask).threshold == Threshold(method="manual", value=70)

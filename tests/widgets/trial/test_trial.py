@@ -200,7 +200,7 @@ def test_a_trial_is_cancelled_and_adds_nothing(
 def test_what_cannot_be_tried_is_said_there(
     user: Any, opened: Any, tries: Any, viewer: napari.Viewer, told: Any
 ) -> None:
-    opened.psf.value = viewer.add_image(np.ones((5, 5)), name="plane")
+    user.chooses(opened, psf=viewer.add_image(np.ones((5, 5)), name="plane"))
     assert tries() == []
     assert "The PSF has 2 axes, the image 3" in opened.trial.notice.text()
     assert opened.trial.status.text() == "not done"

@@ -66,13 +66,15 @@ def former_of(layers: Iterable[Layer], new: LayerData, run: RunNote) -> Layer | 
     """
     data, keywords, kind = new
     note = own_note(keywords["metadata"])
+    if note is None or note.step is StepId.THRESHOLD:
+        # Labels are painted in; their widget says itself what is written over.
+        return None
     ndim = np.shape(data)[1] if kind == "points" else np.ndim(data)
     found = [
         layer
         for layer in layers
         if type(layer).__name__.lower() == kind
         and layer.ndim == ndim
-        and note is not None
         and _is_former(layer, _place_of(note, run))
     ]
     return found[-1] if found else None
