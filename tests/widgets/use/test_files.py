@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from person import Person
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.io import write_image
 
 
 @pytest.fixture
@@ -24,6 +26,32 @@ def test_a_psf_is_saved_and_opened_again(with_psf: Person, tmp_path: Path) -> No
     count = len(with_psf.viewer.layers)
     opens_file(with_psf, path)
     with_psf.waits(lambda: len(with_psf.viewer.layers) > count)
+
+
+def test_a_psf_saved_with_the_keys_comes_back(with_psf: Person, tmp_path: Path) -> None:
+    (psf,) = (layer for layer in with_psf.viewer.layers if layer.name.endswith("PSF"))
+    with_psf.selects(psf.name)
+    with_psf.answers(lambda: with_psf.names_file(str(tmp_path / "x.psf.ome.tif"), "Save"))
+    with_psf.hands.key("ctrl+s")
+    with_psf.waits((tmp_path / "x.psf.ome.tif").exists)
+    again = psfd.read_psf(tmp_path / "x.psf.ome.tif")
+    np.testing.assert_allclose(again.spacing, psf.scale)
+    np.testing.assert_allclose(again, psf.data, atol=1e-6)
+
+
+def test_saving_begins_beside_the_image(
+    person: Person, field: psfd.SimulatedBeads, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "beads.ome.tif", field.image, spacing=field.spacing)
+    opens_file(person, tmp_path / "beads.ome.tif")
+    person.waits(lambda: len(person.viewer.layers) == 1)
+    person.opens_guide()
+    person.distils()
+    folders = []
+    person.answers(lambda: folders.append(person.folder_of_dialog()))
+    person.presses("Save PSF")
+    person.waits(lambda: folders)
+    assert folders == [tmp_path]
 
 
 def opens_file(person: Person, path: Path) -> None:
