@@ -40,8 +40,13 @@ def test_a_psf_saved_with_the_keys_comes_back(with_psf: Person, tmp_path: Path) 
 
 
 def test_saving_begins_beside_the_image(
-    person: Person, field: psfd.SimulatedBeads, tmp_path: Path
+    person: Person,
+    field: psfd.SimulatedBeads,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Nobody has saved anything yet.
+    monkeypatch.setattr("napari_psf_distiller.widgets.files.folders._last", [])
     write_image(tmp_path / "beads.ome.tif", field.image, spacing=field.spacing)
     opens_file(person, tmp_path / "beads.ome.tif")
     person.waits(lambda: len(person.viewer.layers) == 1)
@@ -52,6 +57,18 @@ def test_saving_begins_beside_the_image(
     person.presses("Save PSF")
     person.waits(lambda: folders)
     assert folders == [tmp_path]
+
+
+def test_the_command_lines_psf_gets_its_size_once_a_widget_is_open(
+    person: Person, field: psfd.SimulatedBeads, tmp_path: Path
+) -> None:
+    psfd.PSF(field.psf, field.spacing).save(tmp_path / "psf.tif")
+    opens_file(person, tmp_path / "psf.tif")
+    person.waits(lambda: len(person.viewer.layers) == 1)
+    person.opens("Plugins", "PSF Distiller", "Inspect PSF")
+    (layer,) = person.viewer.layers
+    person.waits(lambda: np.allclose(layer.scale, field.spacing))
+    person.waits_for("FWHM z")
 
 
 def opens_file(person: Person, path: Path) -> None:
