@@ -32,6 +32,7 @@ from napari_psf_distiller.wording import width_text
 __all__ = [
     "NO_ABERRATION",
     "Aberration",
+    "light_about_focus",
     "seen_band",
     "theoretical_psf",
     "theoretical_widths",
@@ -149,6 +150,33 @@ def theoretical_psf(
     psf /= psf.sum()
     psf.setflags(write=False)
     return psf
+
+
+def light_about_focus(optics: Optics, radii: Floats, depths: Floats) -> Floats:
+    """Compute the light of a point about it, at points, without aberrations.
+
+    Parameters
+    ----------
+    optics : Optics
+        Which say enough of a microscope that there is a theory of; see `theoretical_psf`.
+    radii : numpy.ndarray
+        Distances from the axis in micrometres, ascending; of a confocal microscope and a spinning
+        disk at equal steps from 0 on.
+    depths : numpy.ndarray
+        Distances along the axis in micrometres.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, (depths, radii), on a scale of its own.
+
+    Examples
+    --------
+    >>> light = light_about_focus(Optics(1.2, 0.52, 1.33), np.array([0.0, 0.2]), np.zeros(1))
+    >>> bool(light[0, 0] > 2 * light[0, 1])
+    True
+    """
+    return _at_points(optics, radii, depths, NO_ABERRATION)
 
 
 def theoretical_widths(optics: Optics, spacing: Sequence[float]) -> tuple[float | None, ...]:

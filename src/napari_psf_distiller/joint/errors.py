@@ -68,6 +68,7 @@ def psf_errors(
     state: Linearised,
     total_variance: float,
     displacement: float = 0.0,
+    far_light_error: float = 1.0,
 ) -> PSFErrors:
     """Return the standard errors of a PSF that was fitted to beads.
 
@@ -84,18 +85,20 @@ def psf_errors(
         background is fitted with the PSF.
     displacement : float
         By which the PSF is displaced along z, in voxels, where it is looked at.
+    far_light_error : float
+        Which part of the beads' light beyond their windows is not known.
 
     Notes
     -----
     The covariance is the inverse of the Fisher information. What the background and the PSF's halo
     share is in the variance of the sum, and so in every voxel of a PSF with the sum 1; and since
-    the light that the window does not reach is taken for background, the sum is uncertain by as
-    much as lies in the window's outermost twentieth. What beads differ by more than the camera's
-    noise is in the weights, and so in the errors: see `JointModel.update_noise`.
+    what is not known of the light beyond the window is taken for background, the sum is uncertain
+    by that part of what lies in the window's outermost twentieth. What beads differ by more than
+    the camera's noise is in the weights, and so in the errors: see `JointModel.update_noise`.
     """
     factors = _covariance_roots(state.precision)
     psf, total = basis.psf(coefficients, displacement), basis.total(coefficients)
-    sum_doubt = total_variance + _light_at_rim(psf) ** 2
+    sum_doubt = total_variance + (far_light_error * _light_at_rim(psf)) ** 2
     variance = basis.variance(factors, displacement) + sum_doubt * psf**2
     voxels = (np.sqrt(variance) / total).astype(np.float32)
     return PSFErrors(voxels, _width_errors(basis, coefficients, factors, displacement))

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.basis.theory_spectrum import theory_spectrum
 from napari_psf_distiller.joint.bead_operations import BeadOperations, Judgement
 from napari_psf_distiller.joint.field_admission import field_with_evidence
 from napari_psf_distiller.joint.image.bead_image import BeadImage
@@ -120,8 +119,7 @@ class FitOperations(PSFOperations[JointModel, Judgement]):
         self._windows = open_windows(device, self.basis.voxel_functions)
         self.model = JointModel(bead_image, self.basis, self._windows, centres[self.order], start)
         self._beads = BeadOperations(self.model, self.widths, preset[self.order], settings.judge)
-        if settings.limiting_optics is not None:
-            self.model.spectrum_limit = theory_spectrum(settings.limiting_optics)
+        self._expect_theory(self.model)
         # Beads that an earlier fit did not know.
         self.new_beads: list[int] = []
         if before is None:

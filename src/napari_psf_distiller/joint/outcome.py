@@ -97,9 +97,7 @@ def finished_fit(
     if not basis.total(model.coefficients) > 0:
         check_one_kind(reasons)
     sum_variance = _sum_variance(model, state, device, before)
-    errors = errors_of(
-        basis, model.coefficients, state, sum_variance, model.centres[model.used], widths
-    )
+    errors = errors_of(model, state, sum_variance, model.centres[model.used], widths)
     over_field = psf_field(model, state, errors)
     misfit = find_misfit(
         model, bead_fit, state, widths, reasons, errors.of_psf.voxels, errors.on_grid
@@ -161,8 +159,7 @@ class OutcomeErrors(NamedTuple):
 
 
 def errors_of(
-    basis: FourierBessel,
-    coefficients: Floats,
+    model: JointModel | StackedModel,
     state: Linearised,
     sum_variance: float,
     centres: Floats,
@@ -172,11 +169,10 @@ def errors_of(
 
     Parameters
     ----------
-    basis : FourierBessel
-    coefficients : numpy.ndarray
-        The PSF's coefficients.
+    model : JointModel or StackedModel
+        Of the PSF.
     state : Linearised
-        At these coefficients.
+        Its linearisation.
     sum_variance : float
         Variance of the PSF's sum, relative to the sum's square.
     centres : numpy.ndarray
@@ -184,15 +180,18 @@ def errors_of(
     widths : numpy.ndarray
         Full width at half maximum of a bead along each axis, in voxels.
     """
+    basis, coefficients = model.basis, model.coefficients
     # In voxels of the PSF's own grid.
     peak = axial_peak(basis, coefficients, basis.shape[0] // 4)
     displacement = peak / basis.sampling[0]
     grid = basis.on_voxels
-    errors = psf_errors(grid, coefficients, state, sum_variance, round(displacement) - displacement)
+    unknown = model.far_light_error
+    fraction = round(displacement) - displacement
+    errors = psf_errors(grid, coefficients, state, sum_variance, fraction, unknown)
     unresolved = unresolved_axes(basis, coefficients, state, centres, widths)
     if grid is basis:
         return OutcomeErrors(errors, errors.voxels, None, displacement, unresolved)
-    finer = psf_errors(basis, coefficients, state, sum_variance, round(peak) - peak)
+    finer = psf_errors(basis, coefficients, state, sum_variance, round(peak) - peak, unknown)
     # As parts of a sum over more voxels.
     part = np.float32(1 / math.prod(basis.sampling))
     of_peak: Array = part * _about_plane(finer.voxels, round(peak))

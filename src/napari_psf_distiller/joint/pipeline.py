@@ -353,4 +353,5 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
         None if support is None or support.light_fills_it else optics,
         optics.measures_points,
         part.over_field == "auto" and ndim == 3,
+        optics if ndim == 3 and support is not None and support.equal_plane_light else None,
     )

@@ -57,6 +57,9 @@ class Settings(NamedTuple):
         See `Optics.measures_points`.
     may_vary_over_field : bool
         Whether the PSF may change with the place in the plane where the beads show it.
+    far_light_optics : Optics or None
+        The microscope by whose theory the beads' light goes on beyond their windows; None leaves
+        that to the background.
     """
 
     bead_diameter: float = 0.0
@@ -69,6 +72,7 @@ class Settings(NamedTuple):
     limiting_optics: Optics | None = None
     measures_points: bool = False
     may_vary_over_field: bool = True
+    far_light_optics: Optics | None = None
 
 
 class JointState(NamedTuple):

@@ -67,6 +67,7 @@ def alternate_until_converged(
     harmless_nats = HARMLESS_NATS_PER_COEFFICIENT * coefficients
     for _ in range(MAX_ROUNDS):
         before = fit.nats
+        fit.model.update_far_light()
         state = yield from fit.solve_psf_and_background(LATER_GAIN_RATIO, converged_nats)
         gain = fit.nats - before
         # The last round does not judge: a bead that it refused would have shaped the PSF.

@@ -105,7 +105,7 @@ def continued(
     planes that lie within the window almost wholly. In a plane of the window they are scaled once
     more. A widefield microscope has the same light in every plane: so what the window lacks of it
     is in the tail. Planes at the window's ends that lack much were seen of too few beads; those
-    that have too much took it from the beads' light beyond the window, which the fit does not know.
+    that have too much took it from light beyond the window, where the fit did not know that.
     Both are continued too. Of any other, a tail is brighter or darker than theory's by as much as
     the plane's part within the window is.
 

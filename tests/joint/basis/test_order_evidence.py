@@ -249,16 +249,18 @@ def usual_error():
     return error_in_fields(aberrated_psf((15, 41, 41)))
 
 
-# These PSFs are of scalar diffraction, and narrower than theory's, which are vectors'.
+# These PSFs are of scalar diffraction, and narrower than theory's, which are vectors'. A trefoil
+# makes them wider along z, by a tenth.
+@pytest.mark.filterwarnings("ignore:The PSF is wider than an unaberrated one")
 @pytest.mark.filterwarnings("ignore:The PSF is narrower than these optics")
 @pytest.mark.parametrize(
     ("aberration", "waves"), [("coma", 0.06), ("astigmatism", 0.1), ("trefoil", 0.1)]
 )
 def test_an_aberrated_psf_is_as_right_as_another(usual_error, aberration, waves):
     psf = aberrated_psf((15, 41, 41), **{aberration: waves})
-    assert usual_error < 0.05
+    assert usual_error < 0.02
     # The same voxels tell about twice as many coefficients.
-    assert error_in_fields(psf) < 1.3 * usual_error
+    assert error_in_fields(psf) < 0.03
 
 
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.DistillerWarning")

@@ -220,3 +220,14 @@ def test_knots_are_not_nearer_than_what_they_could_tell(spacing, scale):
 def test_a_large_image_has_a_bounded_number_of_knots():
     background = SplineBackground((3, 4000, 4000), (1.0, 1.0, 1.0), 30.0, 10.0)
     assert 1000 < background.size <= 2500
+
+
+@given(seed=seeds)
+def test_sums_are_over_all_voxels(seed):
+    of = spline()
+    values = np.random.default_rng(seed).random(SHAPE).astype(np.float32)
+    # Of a constant, as the splines are smooth in the squares that voxels are summed over.
+    np.testing.assert_allclose(of.sums(values).sum(), values.sum(), rtol=1e-4)
+    design = of.design_at(points(SHAPE))[:, 0]
+    expected = design.T @ values.ravel()
+    np.testing.assert_allclose(of.sums(values), expected, atol=0.03 * expected.max())

@@ -191,16 +191,40 @@ class SplineBackground:
             return weights, values
 
         weights, values = zip(*in_turn(blocks, range(self.shape[0])), strict=True)
-        y, x = (_block_means(self._designs[axis][::step]) for axis in (1, 2))
-        z_design = self._designs[0]
+        z_design, y, x = self._block_designs(step)
         in_plane = np.einsum(
             "zab,aj,am,bk,bn->zjkmn", np.array(weights), y, y, x, x, optimize="greedy"
         )
         flat = in_plane.reshape(len(weights), y.shape[1] * x.shape[1], -1)
         matrix = np.einsum("zpq,zi,zl->iplq", flat, z_design, z_design, optimize="greedy")
-        vector = np.einsum("zab,zi,aj,bk->ijk", np.array(values), z_design, y, x, optimize="greedy")
         square = matrix.reshape(self.size, -1)
-        return NormalEquations(square, vector.ravel() + square @ coefficients)
+        vector = self._times_designs(np.array(values), step)
+        return NormalEquations(square, vector + square @ coefficients)
+
+    def sums(self, values: Sequence[Array]) -> Floats:
+        """Return each spline's sum over voxels, times these voxels' values: (size,).
+
+        Parameters
+        ----------
+        values : sequence of numpy.ndarray
+            Of each plane, those of every `step`-th voxel along y and x.
+        """
+        step = self.step
+        down, across = (_in_blocks(len(range(0, n, step))) for n in self.shape[1:])
+        in_blocks = [(across @ (down @ plane).T).T for plane in values]
+        return self._times_designs(np.array(in_blocks), step)
+
+    def _block_designs(self, step: int) -> tuple[Floats, Floats, Floats]:
+        """Return the splines along z, and their means in blocks of voxels along y and x."""
+        z, y, x = self._designs
+        return z, _block_means(y[::step]), _block_means(x[::step])
+
+    def _times_designs(self, in_blocks: Floats, step: int) -> Floats:
+        """Return the sums over blocks of their values times each spline, (size,)."""
+        sums: Floats = np.einsum(
+            "zab,zi,aj,bk->ijk", in_blocks, *self._block_designs(step), optimize="greedy"
+        )
+        return sums.ravel()
 
     @property
     def step(self) -> int:

@@ -19,6 +19,7 @@ from napari_psf_distiller.joint.model.background_coupling import (
     BackgroundCoupling,
     BackgroundOverlap,
 )
+from napari_psf_distiller.joint.model.far_light import FarLight
 from napari_psf_distiller.joint.model.field_model import FieldModel
 from napari_psf_distiller.joint.model.light import BeadLight, batches
 from napari_psf_distiller.joint.model.positions import BeadPositions, Slices
@@ -53,6 +54,8 @@ class Curvature:
     shares : list of (numpy.ndarray or None)
         For each active bead, which part of each voxel of its window is this window's; see
         `Surroundings.shares`.
+    far_light : FarLight or None
+        The beads' light beyond their windows, which is held.
     priors : sequence of sequence of (numpy.ndarray or None)
         For each of the field model's modes, the prior precision of each term's coefficients, as
         the field model has turned them.
@@ -69,6 +72,7 @@ class Curvature:
     bead_light: BeadLight
     outside: NormalEquations
     shares: list[Array | None]
+    far_light: FarLight | None
     priors: Sequence[Sequence[Floats | None]]
     amplitudes: Floats
     used: NDArray[np.bool_]
@@ -250,6 +254,8 @@ class Curvature:
     ) -> tuple[Array, Array]:
         """Return what the model leaves of a bead's window, and the voxels' weights."""
         box, level = self.positions.boxes[bead], self.positions.plane(bead, plane)
+        if self.far_light is not None:
+            level += self.far_light.about_bead(bead, box)
         residual: Array = self.bead_image.intensity[box] - light[box]
         residual -= level
         return residual, self._weights(box, residual, variance(light[box], level))

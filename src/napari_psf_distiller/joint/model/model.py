@@ -27,6 +27,12 @@ from napari_psf_distiller.joint.image.background import NormalEquations
 from napari_psf_distiller.joint.image.bead_image import BeadImage
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.model.curvature import Curvature
+from napari_psf_distiller.joint.model.far_light import (
+    FAR_LIGHT_ERROR,
+    FarLight,
+    LightProfile,
+    light_of_plane,
+)
 from napari_psf_distiller.joint.model.field_model import (
     ConstantField,
     FieldModel,
@@ -47,6 +53,10 @@ Slices = tuple[slice, ...]
 # Voxels in the middle of each bead's window that tell how large the residuals are; and of all beads
 # together: where there are more, only every second to fourth row is looked at.
 NOISE_VOXELS_PER_BEAD, NOISE_VOXELS, MAX_ROW_STEP = 20_000, 400_000, 4
+
+# With fewer beads that shape the PSF there is hardly any light of one in another's window, and how
+# bright its planes are is too uncertain.
+MIN_FAR_LIGHT_BEADS = 3
 
 
 class FittedUnknowns(NamedTuple):
@@ -122,6 +132,8 @@ class JointModel(LinearUnknowns):
         `field_evidence`.
     spectrum_limit : callable or None
         The power that a PSF of the sum 1 is expected to have at most, in a basis.
+    light_profile : LightProfile or None
+        How the PSF goes on beyond the windows; None leaves that light to the background.
     used : numpy.ndarray
         bool, (beads,): those that may shape the PSF.
     active_count : int
@@ -148,6 +160,8 @@ class JointModel(LinearUnknowns):
         ]
         self.field_scales: FieldScales = {}
         self.spectrum_limit: SpectrumLimit | None = None
+        self.light_profile: LightProfile | None = None
+        self._far_light: FarLight | None = None
         # Voxels of the image's size that are computed into: see `light` and `_borrowed_buffer`.
         self._buffer = np.zeros(bead_image.intensity.shape, np.float32)
         self._buffer_holds_light = False
@@ -377,6 +391,8 @@ class JointModel(LinearUnknowns):
         self._buffer_holds_light = False
         for z in range(len(residual)):
             residual[z] += bead_image.background.plane(self.background, z)
+            if self._far_light is not None:
+                residual[z] += np.float32(self._far_light.scale) * self._far_light.of_plane(z)
             np.subtract(
                 bead_image.intensity[z], bead_image.censored_mean(residual[z]), out=residual[z]
             )
@@ -390,9 +406,15 @@ class JointModel(LinearUnknowns):
         return self.positions.background_at_centres(self.background)
 
     def local_background(self, bead: int, box: Slices) -> Array:
-        """Return the background of a part of the image near a bead, as a plane through it."""
+        """Return the background of a part of a bead's window, as a plane through it.
+
+        What other beads have there beyond their windows is added.
+        """
         plane = self.positions.background_design[bead] @ self.background
-        return self.positions.plane(bead, plane, box)
+        level = self.positions.plane(bead, plane, box)
+        if self._far_light is not None:
+            level += self._far_light.about_bead(bead, box)
+        return level
 
     def halo(self) -> Floats:
         """Return how bright the beads' light is at their windows' sides, in each plane: (Z,)."""
@@ -401,6 +423,33 @@ class JointModel(LinearUnknowns):
         planes = np.arange(len(self._buffer)) - self.nearest[:, :1] + len(sides) // 2
         halo: Floats = self.amplitudes @ sides[np.clip(planes, 0, len(sides) - 1)]
         return halo
+
+    @property
+    def far_light_error(self) -> float:
+        """Which part of the beads' light beyond their windows is not known, 1 being all of it."""
+        return 1.0 if self._far_light is None else FAR_LIGHT_ERROR
+
+    def update_far_light(self) -> None:
+        """Learn from the fit so far what light the beads have beyond their windows."""
+        if self.light_profile is None:
+            return
+        if self.beads_used < MIN_FAR_LIGHT_BEADS:
+            if self._far_light is not None:
+                self._set_far_light(None)
+            return
+        psf = self.basis.on_voxels.psf(self.coefficients)
+        light = self.amplitudes * max(0.0, light_of_plane(psf, self.light_profile))
+        before = self._far_light
+        if before is not None and before.is_about(self.positions, light):
+            return
+        scale = 1.0 if before is None else before.scale
+        shape = self.bead_image.intensity.shape
+        self._set_far_light(FarLight(self.light_profile, self.positions, light, shape, scale))
+
+    def _set_far_light(self, far_light: FarLight | None) -> None:
+        self._far_light = far_light
+        self.invalidate_surroundings()
+        self._surroundings.invalidate()
 
     def variance(self, light: Array, background: Array) -> Array:
         """Return the expected variance of voxels by the beads' light in them, and the background.
@@ -479,6 +528,7 @@ class JointModel(LinearUnknowns):
             self._bead_light,
             self._outside,
             self._shares,
+            self._far_light,
             [self.priors, *self.variation_priors],
             self.amplitudes,
             self.used,
@@ -499,8 +549,8 @@ class JointModel(LinearUnknowns):
         halo = self.halo()
         counts = self._borrowed_buffer()
         self._shares = self._surroundings.shares(self.positions, self.active_count, counts)
-        matrix, vector = self._surroundings.normal_equations(
-            self.positions, self.background, counts, halo
+        (matrix, vector), self._far_light = self._surroundings.fit(
+            self.positions, self.background, counts, halo, self._far_light
         )
         self._outside = NormalEquations(matrix / self.noise.scale, vector / self.noise.scale)
 

@@ -183,6 +183,16 @@ class StackedModel(LinearUnknowns):
         levels = np.split(vector[size:], ends - size)
         return [np.concatenate([vector[:size], level]) for level in levels]
 
+    @property
+    def far_light_error(self) -> float:
+        """Which part of the light beyond the windows is not known, at most in an image."""
+        return max(model.far_light_error for model in self.models)
+
+    def update_far_light(self) -> None:
+        """Learn each image's light beyond its windows; see `JointModel.update_far_light`."""
+        for model in self.models:
+            model.update_far_light()
+
     def update_noise(self) -> None:
         """Learn each image's noise from its residuals; see `JointModel.update_noise`."""
         for model in self.models:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from napari_psf_distiller.compute.threads import in_turn, slabs
 from napari_psf_distiller.joint.image.background import NormalEquations
 from napari_psf_distiller.joint.image.bead_image import BeadImage
+from napari_psf_distiller.joint.model.far_light import FAR_LIGHT_ERROR, FarLight
 from napari_psf_distiller.joint.model.positions import BeadPositions, Slices, planes_of_box
 
-__all__ = ["Surroundings", "dark_planes"]
+__all__ = ["Surroundings", "SurroundingsFit", "dark_planes"]
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -29,6 +34,24 @@ OUTLIER_SIGMAS = 4.0
 # part of the planes' range.
 DARK_HALO_RANGE = 0.25
 
+# The light that beads have beyond their windows is no more than so many times what theory says.
+MAX_FAR_LIGHT = 1.5
+
+
+class SurroundingsFit(NamedTuple):
+    """What the voxels outside the windows tell.
+
+    Attributes
+    ----------
+    equations : NormalEquations
+        The background's; the weights are one over the variance of the camera's noise.
+    far_light : FarLight or None
+        The beads' light beyond their windows, as bright as it is seen to be.
+    """
+
+    equations: NormalEquations
+    far_light: FarLight | None
+
 
 class _LastFit(NamedTuple):
     """What was looked at last, and the equations that it gave.
@@ -40,14 +63,13 @@ class _LastFit(NamedTuple):
         (beads,): the background at the beads, in standard deviations of the noise.
     planes : numpy.ndarray
         bool, (Z,): which planes counted.
-    equations : NormalEquations
-        The background's; the weights are one over the variance of the camera's noise.
+    found : SurroundingsFit
     """
 
     positions: BeadPositions
     levels: Floats
     planes: NDArray[np.bool_]
-    equations: NormalEquations
+    found: SurroundingsFit
 
 
 class Surroundings:
@@ -103,9 +125,14 @@ class Surroundings:
         in_turn(count_others, parts)
         return shares
 
-    def normal_equations(
-        self, positions: BeadPositions, background: Floats, counts: Array, halo: Floats
-    ) -> NormalEquations:
+    def fit(
+        self,
+        positions: BeadPositions,
+        background: Floats,
+        counts: Array,
+        halo: Floats,
+        far_light: FarLight | None = None,
+    ) -> SurroundingsFit:
         """Return the normal equations of the background's fit to the voxels outside the windows.
 
         Where nothing changed that matters since the last time, these are the equations of then.
@@ -118,38 +145,75 @@ class Surroundings:
         counts : numpy.ndarray
             float32, of the image's shape: how many windows cover each voxel; see `shares`.
         halo : numpy.ndarray
-            (Z,): how bright the beads' light is at their windows' sides. Planes in which that is
-            much more than in others are left out: the halo goes on beyond the windows there, and
-            would be taken for background.
+            (Z,): how bright the beads' light is at their windows' sides.
+        far_light : FarLight, optional
+            The beads' light beyond their windows, which is subtracted, as much of it as is seen.
+            Without it planes in which the halo is much more than in others are left out: the halo
+            goes on beyond the windows there, and would be taken for background.
         """
         bead_image = self._bead_image
-        planes = dark_planes(halo)
+        planes = dark_planes(halo) if far_light is None else np.ones(len(halo), bool)
         levels = positions.background_at_centres(background)
         deviation = np.sqrt(bead_image.variance(levels.astype(np.float32)))
         levels = levels / deviation.astype(np.float64)
+        if self._last is None or _differ(self._last, positions, levels, planes):
+            found = self._looked_at(background, counts, planes, far_light)
+            self._last = _LastFit(positions, levels, planes, found)
+        return self._last.found
+
+    def _looked_at(
+        self,
+        background: Floats,
+        counts: Array,
+        planes: NDArray[np.bool_],
+        far_light: FarLight | None,
+    ) -> SurroundingsFit:
+        """Return what the voxels outside the windows tell, in the planes that count; see `fit`."""
+        bead_image, spline = self._bead_image, self._bead_image.background
+        weighted_far: list[Array] = [np.empty(0, np.float32)] * len(planes)
+        products, squares = np.zeros(len(planes)), np.zeros(len(planes))
 
         def sampled(z: int, step: int) -> tuple[Array, Array]:
             part = slice(None, None, step)
             plane = bead_image.intensity[z, part, part]
-            level = bead_image.background.plane(background, z, part, part)
+            level = spline.plane(background, z, part, part)
+            if far_light is not None:
+                far = far_light.of_plane(z, step)
+                level += np.float32(far_light.scale) * far
             weights, residual = np.float32(1) / bead_image.variance(level), plane - level
             is_background = residual * residual * weights < OUTLIER_SIGMAS**2
             is_background &= counts[z, part, part] == 0
             is_background &= planes[z]
             weights *= is_background * bead_image.independent_fraction
             bead_image.mask_and_censor((slice(z, z + 1), part, part), residual[None], weights[None])
-            return weights, weights * residual
+            residual = weights * residual
+            if far_light is not None:
+                weighted_far[z] = weights * far
+                products[z], squares[z] = np.vdot(residual, far), np.vdot(weighted_far[z], far)
+            return weights, residual
 
-        if self._last is None or _differ(self._last, positions, levels, planes):
-            equations = bead_image.background.normal_equations(background, sampled)
-            # Where no voxel counts, it stays about what it is.
-            precision = bead_image.background.weak_precision
-            equations = NormalEquations(
-                equations.matrix + precision * np.eye(len(background)),
-                equations.vector + precision * background,
-            )
-            self._last = _LastFit(positions, levels, planes, equations)
-        return self._last.equations
+        equations = spline.normal_equations(background, sampled)
+        # Where no voxel counts, it stays about what it is.
+        precision = spline.weak_precision
+        matrix = equations.matrix + precision * np.eye(len(background))
+        vector = equations.vector + precision * background
+        if far_light is None:
+            return SurroundingsFit(NormalEquations(matrix, vector), None)
+        # How bright it is, whatever the background is.
+        coupling = spline.sums(weighted_far)
+        whole = matrix + spline.penalty
+        through = linalg.solve(whole, coupling, assume_a="pos")
+        gain = products.sum() - through @ (vector - whole @ background)
+        gain += (1 - far_light.scale) / FAR_LIGHT_ERROR**2
+        information = squares.sum() - through @ coupling + FAR_LIGHT_ERROR**-2
+        scale = float(np.clip(far_light.scale + gain / information, 0, MAX_FAR_LIGHT))
+        logger.debug(
+            "joint fit: the light beyond the windows is %.3g times theory's, +- %.2g",
+            scale,
+            information**-0.5,
+        )
+        vector = vector - (scale - far_light.scale) * coupling
+        return SurroundingsFit(NormalEquations(matrix, vector), far_light.scaled(scale))
 
     def invalidate(self) -> None:
         """Look again the next time, whatever moved: the windows have another size."""

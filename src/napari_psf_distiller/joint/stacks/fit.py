@@ -118,14 +118,7 @@ def _fit_together(
         fit.basis.orders,
     )
     sum_variance = relative_sum_variance(model, solution.state)
-    errors = errors_of(
-        fit.basis,
-        model.coefficients,
-        solution.state,
-        sum_variance,
-        model.centres_used,
-        fit.widths,
-    )
+    errors = errors_of(model, solution.state, sum_variance, model.centres_used, fit.widths)
     misfits = [
         find_misfit(
             own,

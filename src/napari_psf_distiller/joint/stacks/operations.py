@@ -11,7 +11,6 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.compute.windows import BeadWindows
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.basis.theory_spectrum import theory_spectrum
 from napari_psf_distiller.joint.bead_operations import BeadOperations, Judgement
 from napari_psf_distiller.joint.model.model import FittedUnknowns, JointModel
 from napari_psf_distiller.joint.model.stacked_model import StackedModel
@@ -84,8 +83,7 @@ class StackOperations(PSFOperations[StackedModel, list[Judgement]]):
         )
         model.used = state.reasons == ""
         model.move(centres, state.amplitudes.copy())
-        if lead.settings.limiting_optics is not None:
-            model.spectrum_limit = theory_spectrum(lead.settings.limiting_optics)
+        self._expect_theory(model)
         return model
 
     def close(self) -> None:
