@@ -25,7 +25,7 @@ from napari_psf_distiller.widgets.parts.notice import Notice
 
 __all__ = ["PresetRow"]
 
-NONE_KEPT, NONE_CHOSEN, UNREADABLE = "none kept yet", "none chosen", "cannot be read"
+NONE_KEPT, NONE_CHOSEN, UNREADABLE = "none yet", "none chosen", "cannot be read"
 TOOLTIP = "A microscope that you kept by name; choosing it fills in the fields below."
 # Stands before the name of one from which the fields differ.
 CHANGED = "changed from"
