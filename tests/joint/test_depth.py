@@ -8,10 +8,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from aperture_fields import SPACING, bead_image, off, psf_of
 
 import napari_psf_distiller as psfd
 
-SPACING = (0.3, 0.1, 0.1)
 SHAPE = (60, 100, 100)
 RECIPE = psfd.Recipe(optics=psfd.Optics(1.2, 0.52, 1.33), device="numpy")
 # Of the aperture, from the first plane to the last.
@@ -24,26 +24,15 @@ def aperture_at(z: float) -> float:
 
 
 @functools.cache
-def psf_of(aperture: float, shape=(17, 27, 27)):
-    return psfd.simulate_psf(shape, SPACING, numerical_aperture=aperture)
-
-
-@functools.cache
 def gel(change: bool = True, seed: int = 1):
     """Beads in rows of four, each at another depth, whose aperture changes with it."""
     rng = np.random.default_rng(seed)
-    image = np.full(SHAPE, 10.0)
-    half = np.array([8, 13, 13])
-    planes = rng.permutation(np.linspace(10, 49, 16)).round().astype(int)
-    for bead, z in enumerate(planes.tolist()):
-        centre = np.array([z, 15 + 23 * (bead // 4), 15 + 23 * (bead % 4)])
-        low, high = centre - half, centre + half + 1
-        a, b = np.maximum(low, 0), np.minimum(high, SHAPE)
-        here = tuple(slice(*pair) for pair in zip(a, b, strict=True))
-        there = tuple(slice(*pair) for pair in zip(a - low, b - low, strict=True))
-        psf = psf_of(aperture_at(z if change else 30))
-        image[here] += 1e5 * rng.uniform(0.8, 1.2) * psf[there]
-    return np.round(rng.poisson(image) + rng.normal(100, 1.6, SHAPE)).astype(np.uint16)
+    planes = rng.permutation(np.linspace(10, 49, 16)).round().astype(int).tolist()
+    beads = [
+        ((z, 15 + 23 * (bead // 4), 15 + 23 * (bead % 4)), aperture_at(z if change else 30))
+        for bead, z in enumerate(planes)
+    ]
+    return bead_image(SHAPE, beads, rng)
 
 
 @functools.cache
@@ -52,22 +41,6 @@ def distilled(change: bool = True, **changes) -> psfd.Result:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return psfd.distill(gel(change), SPACING, recipe=recipe)
-
-
-def part_of(psf, shape=(13, 21, 21)):
-    array = np.asarray(psf, float)
-    part = array[
-        tuple(
-            slice(n // 2 - m // 2, n // 2 + m // 2 + 1)
-            for n, m in zip(array.shape, shape, strict=True)
-        )
-    ]
-    return part / part.sum()
-
-
-def off(psf, aperture: float) -> float:
-    found, true = part_of(psf), part_of(psf_of(aperture))
-    return float(np.linalg.norm(found - true) / np.linalg.norm(true))
 
 
 @pytest.mark.parametrize("plane", PLANES)

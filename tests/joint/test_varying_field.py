@@ -6,12 +6,12 @@ import warnings
 
 import numpy as np
 import pytest
+from aperture_fields import SPACING, bead_image, off, psf_of
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.progress import finish
 
-SPACING = (0.3, 0.1, 0.1)
 SHAPE = (18, 100, 100)
 OPTICS = psfd.Optics(1.2, 0.52, 1.33)
 RECIPE = psfd.Recipe(optics=OPTICS, device="numpy")
@@ -24,26 +24,15 @@ def aperture_at(x: float) -> float:
 
 
 @functools.cache
-def psf_of(aperture: float, shape=(17, 27, 27)):
-    return psfd.simulate_psf(shape, SPACING, numerical_aperture=aperture)
-
-
-@functools.cache
 def varying(rows: int = 4, seed: int = 1):
     """A field of beads in rows of four, whose aperture changes from left to right."""
     rng = np.random.default_rng(seed)
-    image = np.full(SHAPE, 10.0)
-    half = np.array([8, 13, 13])
-    for column in range(4):
-        x = 15 + 23 * column
-        for row in range(rows):
-            y, z = 15 + 23 * row, int(rng.integers(8, 10))
-            low, high = np.array([z, y, x]) - half, np.array([z, y, x]) + half + 1
-            a, b = np.maximum(low, 0), np.minimum(high, SHAPE)
-            here = tuple(slice(*pair) for pair in zip(a, b, strict=True))
-            there = tuple(slice(*pair) for pair in zip(a - low, b - low, strict=True))
-            image[here] += 1e5 * rng.uniform(0.8, 1.2) * psf_of(aperture_at(x))[there]
-    return np.round(rng.poisson(image) + rng.normal(100, 1.6, SHAPE)).astype(np.uint16)
+    beads = (
+        ((int(rng.integers(8, 10)), 15 + 23 * row, 15 + 23 * column), aperture_at(15 + 23 * column))
+        for column in range(4)
+        for row in range(rows)
+    )
+    return bead_image(SHAPE, beads, rng)
 
 
 @functools.cache
@@ -52,22 +41,6 @@ def distilled(rows: int = 4, **changes) -> psfd.Result:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return psfd.distill(varying(rows), SPACING, recipe=recipe)
-
-
-def part_of(psf, shape=(13, 21, 21)):
-    array = np.asarray(psf, float)
-    part = array[
-        tuple(
-            slice(n // 2 - m // 2, n // 2 + m // 2 + 1)
-            for n, m in zip(array.shape, shape, strict=True)
-        )
-    ]
-    return part / part.sum()
-
-
-def off(psf, aperture: float) -> float:
-    found, true = part_of(psf), part_of(psf_of(aperture))
-    return float(np.linalg.norm(found - true) / np.linalg.norm(true))
 
 
 @pytest.mark.parametrize("x", [18, 50, 82])
