@@ -25,6 +25,34 @@ from napari_psf_distiller.recipe.section import Section
 __all__ = ["Deconvolve"]
 
 
+def _place_of_first_voxel(tooltip: str, option: str, text: str) -> Parameter:
+    """Return the parameter that says how far along an axis a placed image begins.
+
+    Parameters
+    ----------
+    tooltip : str
+    option : str
+        Of the command line.
+    text : str
+        What its help says, but for when it counts, the unit and the default.
+    """
+    return Parameter(
+        unit="µm",
+        tooltip=tooltip,
+        minimum=-1e5,
+        maximum=1e5,
+        step=1,
+        when=("over_field", ("placed",)),
+        must_count=True,
+        seldom=True,
+        option=Option(
+            option,
+            f"with --over-field placed{text}, in micrometres (default: {{default}})",
+            "UM",
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class Deconvolve(Section):
     """The PSF's test and its use: Richardson-Lucy deconvolution of an image with it.
@@ -243,62 +271,30 @@ class Deconvolve(Section):
     ] = "varying"
     field_z: Annotated[
         SignedDistance,
-        Parameter(
-            unit="µm",
-            tooltip="How far below the bead image's first plane this image's first plane lies, in "
+        _place_of_first_voxel(
+            "How far below the bead image's first plane this image's first plane lies, in "
             "micrometres: of a PSF that changes with depth.",
-            minimum=-1e5,
-            maximum=1e5,
-            step=1,
-            when=("over_field", ("placed",)),
-            must_count=True,
-            seldom=True,
-            option=Option(
-                "--field-z",
-                "with --over-field placed, of a PSF that changes with depth: how far the image's "
-                "first plane lies from the bead image's, in micrometres (default: {default})",
-                "UM",
-            ),
+            "--field-z",
+            ", of a PSF that changes with depth: how far the image's first plane lies from the "
+            "bead image's",
         ),
     ] = 0.0
     field_y: Annotated[
         SignedDistance,
-        Parameter(
-            unit="µm",
-            tooltip="How far below the bead image's first row of voxels this image's first lies, "
-            "in micrometres of the bead image.",
-            minimum=-1e5,
-            maximum=1e5,
-            step=1,
-            when=("over_field", ("placed",)),
-            must_count=True,
-            seldom=True,
-            option=Option(
-                "--field-y",
-                "with --over-field placed: how far below the bead image's first row the image's "
-                "lies, in micrometres (default: {default})",
-                "UM",
-            ),
+        _place_of_first_voxel(
+            "How far below the bead image's first row of voxels this image's first lies, in "
+            "micrometres of the bead image.",
+            "--field-y",
+            ": how far below the bead image's first row the image's lies",
         ),
     ] = 0.0
     field_x: Annotated[
         SignedDistance,
-        Parameter(
-            unit="µm",
-            tooltip="How far to the right of the bead image's first column of voxels this image's "
-            "first lies, in micrometres of the bead image.",
-            minimum=-1e5,
-            maximum=1e5,
-            step=1,
-            when=("over_field", ("placed",)),
-            must_count=True,
-            seldom=True,
-            option=Option(
-                "--field-x",
-                "with --over-field placed: how far to the right of the bead image's first column "
-                "the image's lies, in micrometres (default: {default})",
-                "UM",
-            ),
+        _place_of_first_voxel(
+            "How far to the right of the bead image's first column of voxels this image's first "
+            "lies, in micrometres of the bead image.",
+            "--field-x",
+            ": how far to the right of the bead image's first column the image's lies",
         ),
     ] = 0.0
     field_scale: Annotated[
