@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["Box", "relative_to", "whole", "widened"]
+__all__ = ["Box", "around", "relative_to", "whole", "widened"]
 
 # For each axis, from the first voxel to the one after the last.
 Box = tuple[slice, ...]
@@ -19,6 +19,29 @@ def whole(shape: Sequence[int]) -> Box:
     (slice(0, 5, None), slice(0, 9, None))
     """
     return tuple(slice(0, n) for n in shape)
+
+
+def around(voxel: Sequence[int], reach: Sequence[int], shape: Sequence[int]) -> Box:
+    """Return the box about a voxel, as far as the image reaches; empty beside the image.
+
+    Parameters
+    ----------
+    voxel : sequence of int
+    reach : sequence of int
+        Voxels on both sides, one number an axis.
+    shape : sequence of int
+        Of the image.
+
+    Examples
+    --------
+    >>> around((1, 8), (2, 2), (5, 9))
+    (slice(0, 4, None), slice(6, 9, None))
+    """
+    ends = [
+        (max(int(v) - int(r), 0), min(int(v) + int(r) + 1, n))
+        for v, r, n in zip(voxel, reach, shape, strict=True)
+    ]
+    return tuple(slice(low, max(low, high)) for low, high in ends)
 
 
 def widened(box: Box, margin: Sequence[int], shape: Sequence[int]) -> Box:
@@ -52,6 +75,6 @@ def relative_to(outer: Box, box: Box) -> Box:
     (slice(1, 3, None),)
     """
     return tuple(
-        slice(part.start - around.start, part.stop - around.start)
-        for part, around in zip(box, outer, strict=True)
+        slice(part.start - other.start, part.stop - other.start)
+        for part, other in zip(box, outer, strict=True)
     )

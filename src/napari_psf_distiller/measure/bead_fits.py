@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft as scipy_fft
 
-from napari_psf_distiller.boxes import Box
+from napari_psf_distiller.boxes import Box, around
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.beads import PSFOfBead
 from napari_psf_distiller.measure.noise import NoiseModel
@@ -191,7 +191,7 @@ class _Fit:
         """Add so many times the bead's light to an image."""
         middle = np.floor(self.place + 0.5).astype(int)
         half = np.array(self.bead.whole.shape) // 2
-        box = _box(middle, half, light.shape)
+        box = around(middle.tolist(), half.tolist(), light.shape)
         (bead,) = self.bead.whole.bead(self.place, box)
         light[box] += np.float32(times * self.brightness) * bead.astype(np.float32)
 
@@ -258,7 +258,7 @@ def _fitted(
 ) -> _Fit | None:
     """Return the fit of a bead beside the light of others; None where there is none."""
     middle = np.floor(centre + 0.5).astype(int)
-    window = _box(middle, np.ceil(REACH * widths).astype(int), image.shape)
+    window = around(middle.tolist(), np.ceil(REACH * widths).tolist(), image.shape)
     if min(part.stop - part.start for part in window) < 3:
         return None
     others = light[window].astype(np.float64)
@@ -290,12 +290,6 @@ def _weights(noise: NoiseModel, intensity: NDArray[np.floating]) -> Floats:
     variance = noise.variance(intensity)
     weights: Floats = 1 / np.maximum(variance, LEAST_VARIANCE * variance.max())
     return weights
-
-
-def _box(middle: NDArray[np.int64], half: NDArray[np.int64], shape: tuple[int, ...]) -> Box:
-    """Return the box of some half sizes about a voxel, as far as it is in an image."""
-    low, high = np.maximum(middle - half, 0), np.minimum(middle + half + 1, shape)
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, np.maximum(low, high), strict=True))
 
 
 def _windowed(array: Floats, start: NDArray[np.int64], box: Box) -> Floats:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from napari_psf_distiller.boxes import around
 from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.widths import fwhm, profile_width
@@ -141,13 +142,12 @@ def flux_of_beads(
     in a wide-field image most of a bead's light lies far from it.
     """
     kernel_at = _kernels(psf)
-    shape = np.array(before.shape)
     reach = np.ceil(REACH * widths).astype(int)
     sent, gathered = np.empty(len(centres)), np.empty(len(centres))
     for bead, centre in enumerate(centres):
         middle = np.floor(centre + 0.5).astype(int)
-        low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, shape)
-        window = tuple(map(slice, low, high))
+        window = around(middle.tolist(), reach.tolist(), before.shape)
+        low, high = np.array([(part.start, part.stop) for part in window]).T
         kernel = kernel_at(centre)
         expected = ndimage.affine_transform(
             kernel,

@@ -16,6 +16,7 @@ from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.psf import PSF
@@ -92,7 +93,7 @@ def _complete(layer: Layer) -> None:
         layer.metadata = layer.metadata | {METADATA_KEY: note}
     layer.units = ("micrometer",) * layer.ndim
     layer.scale = spacing
-    layer.axis_labels = ("z", "y", "x")[-layer.ndim :]
+    layer.axis_labels = AXES[-layer.ndim :]
     show_info(f"{Path(path).name} was saved by PSF Distiller: its layer got its voxel size.")
 
 
