@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_whole
-from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.psf.functions import FittedFunctions
 from napari_psf_distiller.psf.local_shape import local_shapes
+from napari_psf_distiller.psf.table import Table
 
 __all__ = ["DepthProfile", "profile_in_depth"]
 
@@ -25,7 +24,7 @@ MOST_PLACES = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class DepthProfile:
+class DepthProfile(Table):
     """How wide a PSF is in each depth, with its errors; see `PSF.depth_profile`.
 
     Attributes
@@ -80,21 +79,6 @@ class DepthProfile:
             table[f"fwhm_{axis}_um"] = width
             table[f"fwhm_{axis}_error_um"] = self.errors[axis]
         return pd.DataFrame(table)
-
-    def write_csv(self, path: str | Path) -> None:
-        """Write the table of `to_frame` to a file, whole or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        InputError
-            The file cannot be written.
-        """
-        frame = self.to_frame()
-        write_whole(path, lambda part: frame.to_csv(part, index=False))
 
 
 def profile_in_depth(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.psf.angular_orders import OrderMap
+from napari_psf_distiller.psf.table import Table
 from napari_psf_distiller.wording import width_text
 
 __all__ = ["FieldMap", "FieldMaps", "FocusMap"]
@@ -73,7 +72,7 @@ class FocusMap(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class FieldMaps:
+class FieldMaps(Table):
     """Maps of a PSF over the field of view, with their errors; see `PSF.field_maps`.
 
     Each map has a value at each of the places where a row and a column cross. A place is the middle
@@ -203,21 +202,6 @@ class FieldMaps:
                 table[f"{name}_degrees"] = one.direction.ravel()
                 table[f"{name}_degrees_error"] = one.direction_error.ravel()
         return pd.DataFrame(table)
-
-    def write_csv(self, path: str | Path) -> None:
-        """Write the table of `to_frame` to a file, whole or not at all.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        InputError
-            The file cannot be written.
-        """
-        frame = self.to_frame()
-        write_whole(path, lambda part: frame.to_csv(part, index=False))
 
 
 def _focus_text(focus: FocusMap) -> str:
