@@ -12,7 +12,7 @@ from napari_psf_distiller import PSF
 from napari_psf_distiller.deconvolution.variation import PSFVariation
 from napari_psf_distiller.psf import grids
 from napari_psf_distiller.psf.eigen import EigenPSFs
-from napari_psf_distiller.psf.field import Extent
+from napari_psf_distiller.psf.polynomials import Extent
 
 # Of the image of beads that `fitted` is from.
 IMAGE_SHAPE = (120, 160)

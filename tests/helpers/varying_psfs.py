@@ -13,13 +13,8 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller import PSF
 from napari_psf_distiller.psf import FittedFunctions
-from napari_psf_distiller.psf.field import (
-    Depth,
-    Pattern,
-    PSFField,
-    field_patterns,
-    field_polynomials,
-)
+from napari_psf_distiller.psf.field import Depth, PSFField
+from napari_psf_distiller.psf.polynomials import Pattern, field_patterns, field_polynomials
 
 Floats = NDArray[np.float64]
 # What a term is at a place, y and x from -1 to 1, and the number of the term.

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_psf_distiller.psf.field import (
-    Depth,
+from napari_psf_distiller.psf.field import Depth, PSFField
+from napari_psf_distiller.psf.polynomials import (
     Pattern,
-    PSFField,
     depth_polynomials,
     field_patterns,
     field_polynomials,

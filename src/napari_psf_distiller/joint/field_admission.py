@@ -22,7 +22,7 @@ from napari_psf_distiller.joint.basis.field_priors import (
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.model.field_model import PolynomialField
 from napari_psf_distiller.joint.model.model import JointModel
-from napari_psf_distiller.psf.field import Extent, Pattern, field_patterns
+from napari_psf_distiller.psf.polynomials import Extent, Pattern, field_patterns
 
 __all__ = ["AdmittedField", "field_with_evidence"]
 
@@ -107,8 +107,8 @@ def field_with_evidence(
     symmetrical, most = _affordable_degrees(len(centres))
     if not symmetrical:
         return None
-    known, (depth_extent, *extent_of_field) = field_patterns(0), _extents(centres)
-    extent: Extent = (extent_of_field[0], extent_of_field[1])
+    known, (depth_extent, rows, columns) = field_patterns(0), _extents(centres)
+    extent: Extent = (rows, columns)
     deep = depth_extent[1] - depth_extent[0] > MIN_DEPTH_WIDTHS * widths[0]
     if isinstance(field_model, PolynomialField):
         known, extent = field_model.patterns, field_model.extent

@@ -33,7 +33,8 @@ from napari_psf_distiller.joint.model.stacked_model import StackedModel
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
-from napari_psf_distiller.psf.field import Depth, PSFField, group_of, pattern_groups
+from napari_psf_distiller.psf.field import Depth, PSFField
+from napari_psf_distiller.psf.polynomials import group_of, pattern_groups
 
 __all__ = [
     "OutcomeErrors",

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from napari_psf_distiller.psf.field import Extent, PSFField
+from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.psf.functions import FittedFunctions
+from napari_psf_distiller.psf.polynomials import Extent
 
 __all__ = ["OrderMap", "aberration_name", "angular_orders"]
 

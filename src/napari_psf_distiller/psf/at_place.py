@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.psf import grids
-from napari_psf_distiller.psf.field import place_of
+from napari_psf_distiller.psf.polynomials import place_of
 
 if TYPE_CHECKING:
     from napari_psf_distiller.psf.psf import PSF

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf.field import Extent, PSFField
+from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.psf.functions import FittedFunctions
+from napari_psf_distiller.psf.polynomials import Extent
 
 __all__ = ["LEFT", "EigenPSFs", "constant_psf", "eigen_psfs"]
 

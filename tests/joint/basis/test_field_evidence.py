@@ -7,7 +7,7 @@ from napari_psf_distiller.joint.basis.field_evidence import BeadGradients, kinds
 from napari_psf_distiller.joint.basis.field_patterns import ChangeKind, kind_of, turned_back
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.optics import Band
-from napari_psf_distiller.psf.field import field_patterns, field_polynomials
+from napari_psf_distiller.psf.polynomials import field_patterns, field_polynomials
 
 SPACING, BAND, WINDOW = (0.25, 0.1, 0.1), Band(4.0, 1.4), (7, 13, 13)
 PATTERNS = field_patterns(3)

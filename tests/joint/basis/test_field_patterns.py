@@ -11,7 +11,7 @@ from napari_psf_distiller.joint.basis.field_patterns import (
     turned,
     turned_back,
 )
-from napari_psf_distiller.psf.field import Pattern, field_patterns
+from napari_psf_distiller.psf.polynomials import Pattern, field_patterns
 
 degrees, seeds = st.integers(0, 6), st.integers(0, 2**31)
 

@@ -23,7 +23,7 @@ from napari_psf_distiller.joint.basis.order_evidence import (
     likeliest_scale,
     whitened_sides,
 )
-from napari_psf_distiller.psf.field import Pattern
+from napari_psf_distiller.psf.polynomials import Pattern
 
 __all__ = ["BeadGradients", "kinds_with_evidence"]
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.psf.field import Pattern
+from napari_psf_distiller.psf.polynomials import Pattern
 
 __all__ = ["ChangeKind", "Direction", "cosine_and_sine_rows", "kind_of", "turned", "turned_back"]
 

@@ -17,7 +17,7 @@ from napari_psf_distiller.joint.basis.order_evidence import (
     order_scale,
 )
 from napari_psf_distiller.joint.basis.spectrum_prior import held, prior_precision
-from napari_psf_distiller.psf.field import Pattern
+from napari_psf_distiller.psf.polynomials import Pattern
 
 __all__ = ["FieldScales", "field_priors", "field_scales", "symmetric_precision"]
 

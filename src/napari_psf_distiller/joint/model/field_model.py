@@ -14,7 +14,7 @@ from napari_psf_distiller.joint.basis.field_patterns import (
     turned_back,
 )
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.psf.field import Extent, Pattern, values_of
+from napari_psf_distiller.psf.polynomials import Extent, Pattern, values_of
 
 __all__ = ["ConstantField", "FieldModel", "PolynomialField"]
 

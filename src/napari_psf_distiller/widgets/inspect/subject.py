@@ -14,7 +14,7 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.at_place import PSFOverField, psf_at_place
-from napari_psf_distiller.psf.field import place_of
+from napari_psf_distiller.psf.polynomials import place_of
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.widgets.layers.note import LayerNote
 from napari_psf_distiller.widgets.layers.psf_layer import (
