@@ -57,8 +57,8 @@ class Focus(NamedTuple):
     --------
     >>> light = Focus(1.2, 0.52, 1.33).intensity(np.array([0.0, 0.1]), np.array([0.0, 0.5]))
     >>> light.round(2)
-    array([[1.  , 0.64],
-           [0.17, 0.19]])
+    array([[1.  , 0.63],
+           [0.13, 0.11]])
     """
 
     aperture: float

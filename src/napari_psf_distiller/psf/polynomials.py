@@ -116,7 +116,7 @@ def field_polynomials(degree: int, extent: Extent, places: Floats) -> Floats:
     --------
     >>> extent = ((0.0, 100.0), (0.0, 100.0))
     >>> field_polynomials(1, extent, np.array([[50.0, 100.0]])).round(3)
-    array([[1.   , 1.718, 0.   ]])
+    array([[1.   , 1.732, 0.   ]])
     """
     (top, bottom), (left, right) = extent
     radius = max(float(np.hypot(bottom - top, right - left)) / 2, 1.0)

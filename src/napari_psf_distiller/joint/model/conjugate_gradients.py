@@ -78,7 +78,7 @@ def conjugate_gradients(
     >>> last.step.round(6)
     array([3., 2.])
     """
-    step, remaining = np.zeros_like(target), target.copy()
+    step, remaining = np.zeros_like(target), target
     direction = preconditioner(remaining)
     slope, gained = float(remaining @ direction), 0.0
     if slope / 2 < worthwhile_gain:
@@ -90,7 +90,8 @@ def conjugate_gradients(
         product = times(direction)
         length = slope / float(direction @ product)
         step += length * direction
-        remaining -= length * product
+        # Anew: the preconditioner may have given the array itself, as direction.
+        remaining = remaining - length * product
         gain = length * slope / 2
         gained += gain
         yield Descent(step, gain)

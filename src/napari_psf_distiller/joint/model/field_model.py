@@ -154,9 +154,10 @@ class PolynomialField(FieldModel):
 
     Examples
     --------
+    >>> from napari_psf_distiller.psf.polynomials import field_patterns
     >>> over_field = PolynomialField(field_patterns(1), ((0.0, 100.0), (0.0, 100.0)))
     >>> over_field.weights(np.array([[15.0, 50.0, 100.0]])).round(3)
-    array([[1.   , 1.718, 0.   ]])
+    array([[1.   , 1.732, 0.   ]])
     """
 
     def __init__(
