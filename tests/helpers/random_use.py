@@ -93,6 +93,8 @@ class RandomUser:
         self._dismiss.start()
         try:
             self.done.append(self._add_image())
+            # Before that, all that is done is done with napari alone.
+            self._act(self._open_widget)
             for _ in range(actions):
                 self._act(self._chance.choice(self._deeds))
         finally:

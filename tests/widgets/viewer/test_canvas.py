@@ -6,11 +6,17 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from event_loop import wait_for_what_was_put_off
 from napari.qt import QtViewer
 from pytestqt.qtbot import QtBot
+from qtpy.QtGui import QOpenGLContext
 from qtpy.QtWidgets import QApplication
 
-from napari_psf_distiller.widgets.viewer.canvas import drawn_later, load_letters
+from napari_psf_distiller.widgets.viewer.canvas import (
+    drawn_later,
+    free_in_own_context,
+    load_letters,
+)
 
 MakeViewer = Callable[..., napari.Viewer]
 
@@ -97,3 +103,38 @@ def test_letters_are_at_hand_once_loaded(make_napari_viewer: MakeViewer) -> None
     info = canvas.font_info()
     assert letters
     assert set(letters) <= set(info.font_manager.get_font(info.face)._glyphs)
+
+
+def test_what_drew_a_layer_is_freed_in_the_context_it_was_made_in(
+    make_napari_viewer: MakeViewer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    canvas = canvas_of(viewer)
+    native, context = canvas.native, canvas._scene_canvas.context
+    qtbot.waitUntil(native.isValid)
+    layer = viewer.add_image(np.zeros((4, 4)))
+    viewer.window.add_plugin_dock_widget("napari-psf-distiller", "Preprocess beads")
+    wait_for_what_was_put_off(qtbot)
+    flush, used = context.flush_commands, []
+
+    def follow(*given: Any) -> None:
+        used.append(QOpenGLContext.currentContext())
+        flush(*given)
+
+    monkeypatch.setattr(context, "flush_commands", follow)
+    # As after Qt put the window together.
+    native.doneCurrent()
+    viewer.layers.remove(layer)
+    assert used
+    assert all(one == native.context() for one in used)
+
+
+def test_where_it_cannot_be_followed_it_is_freed_as_ever(
+    make_napari_viewer: MakeViewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = make_napari_viewer()
+    context = canvas_of(viewer)._scene_canvas.context
+    with monkeypatch.context() as older:
+        older.setattr(canvas_of(viewer), "_scene_canvas", None)
+        free_in_own_context(viewer.window._qt_window)
+    assert "finish" not in vars(context)

@@ -8,6 +8,8 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_psf_distiller.widgets.viewer.canvas import free_in_own_context
+
 __all__ = ["put_below", "share_dock", "stand_together", "when_docked"]
 
 # Marks a dock as ours.
@@ -57,6 +59,8 @@ def stand_together(widget: QWidget) -> None:
 
 def _stand_together(widget: QWidget) -> None:
     dock, window = _dock_and_window(widget)
+    if window is not None:
+        free_in_own_context(window)
     if dock is None or window is None or dock.property(OURS) or dock.isFloating():
         return
     dock.setProperty(OURS, True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from napari.layers import Layer
 from napari.qt import QtViewer
@@ -14,7 +15,14 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_psf_distiller.widgets.viewer.private import note_missing, private
 
-__all__ = ["PAUSE", "drawn_later", "has_window", "load_letters", "main_windows"]
+__all__ = [
+    "PAUSE",
+    "drawn_later",
+    "free_in_own_context",
+    "has_window",
+    "load_letters",
+    "main_windows",
+]
 
 # Milliseconds from one turn to the next: long enough for what waited meanwhile, such as a key.
 PAUSE = 10
@@ -63,6 +71,37 @@ def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
                 text.visible = False
                 turns.append(partial(setattr, text, "visible", True))
         _take([*turns, then])
+
+
+def free_in_own_context(window: QMainWindow) -> None:
+    """Let what drew a layer be freed in the OpenGL context that it was made in.
+
+    napari (0.9.2) frees it as soon as a layer is removed, in whichever context was used last. That
+    is often the one by which Qt puts the window together, or another viewer's: a driver may crash
+    at the next drawing, as Mesa's does, and with it all of napari. Where it cannot be followed,
+    all is as napari does it.
+
+    Parameters
+    ----------
+    window : QMainWindow
+        napari's, with a viewer in it.
+    """
+    for shown in window.findChildren(QtViewer):
+        without = "a layer is freed in whichever context there is"
+        canvas = private(private(shown, "canvas", without), "_scene_canvas", without)
+        context = private(canvas, "context", without)
+        finish = private(context, "finish", without)
+        if finish is None or "finish" in vars(context):
+            continue
+        weakly = ref(canvas)
+
+        def finish_in_own(finish: Callable[[], None] = finish, weakly: Any = weakly) -> None:
+            own = weakly()
+            if own is not None:
+                own.set_current()
+            finish()
+
+        context.finish = finish_in_own
 
 
 def _visuals(canvas: Any) -> Mapping[Layer, Any]:
