@@ -470,6 +470,13 @@ def test_a_finer_result_says_where_its_first_voxel_lies(coarse, kernel, tmp_path
         assert found["PositionXUnit"] == "µm"
 
 
+def test_an_image_is_not_deconvolved_with_itself(sized, tmp_path, capsys):
+    assert run("deconvolve", sized, sized, "-o", tmp_path / "out.tif", *QUICK) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "is hardly a PSF, but perhaps the image itself" in error
+    assert not (tmp_path / "out.tif").exists()
+
+
 def test_what_has_finer_voxels_is_told_and_what_cannot_be_is_refused(
     coarse, sized, kernel, tmp_path, capsys
 ):

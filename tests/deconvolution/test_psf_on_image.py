@@ -212,3 +212,11 @@ def test_what_cannot_be_is_refused(fitted, shape, spacing, words):
     with pytest.raises(InputError, match=words) as told:
         psf_on_image(fitted, shape, recipe_with(spacing))
     assert str(told.value).endswith(".")
+
+
+def test_an_image_is_not_deconvolved_with_itself(image, bare):
+    with pytest.raises(InputError, match=r"24 x 70 x 66 voxels, is as large as the image, and its"):
+        psfd.deconvolve(image, image, **QUICK)
+    # What a PSF looks like is one, be it the image too.
+    done = psfd.deconvolve(bare.array, bare, **QUICK)
+    assert done.array.argmax() == bare.array.argmax()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_psf_distiller import SimulatedBeads
-from napari_psf_distiller.psf.likeness import doubt_about
+from napari_psf_distiller.psf.likeness import doubt_about, doubt_about_large
 
 
 def peak_at(*place: int) -> np.ndarray:
@@ -44,3 +44,12 @@ def test_a_spot_in_the_middle_is_one_of_any_size(rows: int, columns: int, width:
     y, x = np.indices((rows, columns))
     spot = np.exp(-((y - rows // 2) ** 2 + (x - columns // 2) ** 2) / (2 * width**2))
     assert doubt_about((spot / spot.sum()).astype(np.float32)) == ""
+
+
+def test_an_image_is_no_psf_of_its_own(field: SimulatedBeads) -> None:
+    shape = field.image.shape
+    assert doubt_about_large(field.image, shape)
+    assert doubt_about_large(np.ones(shape), shape)
+    # A smaller one may be any, and so may one that is peaked, of any sum and any offset.
+    assert doubt_about_large(field.image[1:], shape) == ""
+    assert doubt_about_large(1000 * field.psf + field.psf.max(), field.psf.shape) == ""

@@ -19,6 +19,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.grids import VOXEL_BYTES
+from napari_psf_distiller.psf.likeness import doubt_about_large
 from napari_psf_distiller.psf.tails import shape_with_tails
 from napari_psf_distiller.recipe import Deconvolve, Recipe
 from napari_psf_distiller.simulate.psf import voxels_in_memory
@@ -106,6 +107,7 @@ def psf_on_image(
     settings = recipe.deconvolve
     own = psf.spacing if isinstance(psf, PSF) and psf_spacing is None else psf_spacing
     array = check_psf(psf, image_shape)
+    _check_is_no_image(psf, array, image_shape)
     if settings.is_finer:
         _check_known(recipe.spacing, own)
     if settings.tails == "continued":
@@ -309,6 +311,20 @@ def _on_parts_of_pixels(psf: PSF) -> PSF:
         # Its optics would have it interpolated between points.
         return replace(psf, recipe=None)
     return replace(psf, model=replace(psf.model, pixel=None))
+
+
+def _check_is_no_image(
+    psf: ArrayLike, array: NDArray[np.float32], image_shape: tuple[int, ...]
+) -> None:
+    """Refuse what is as large as the image and no PSF: it would be deconvolved with itself."""
+    if isinstance(psf, PSF) and psf.model is not None:
+        return
+    if doubt := doubt_about_large(array, image_shape):
+        raise InputError(
+            f"The PSF, {sizes_text(array.shape)} voxels, is as large as the image, and {doubt}: it "
+            "is hardly a PSF, but perhaps the image itself. Give the PSF; if this is one, crop it "
+            "to what is around its peak."
+        )
 
 
 def _check_known(image: Sequence[float] | None, psf: Sequence[float] | None) -> None:
