@@ -20,6 +20,7 @@ from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.geometry import beside, inset
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, LayerNote, own_note
+from napari_psf_distiller.widgets.layers.planes import hide_z_of_planes
 from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField
 from napari_psf_distiller.widgets.layers.psf_recognition import check_is_psf
 from napari_psf_distiller.widgets.layers.source import read_image_layer
@@ -59,6 +60,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     share_dock(gui)
     FORM.attach(gui)
     PSFField(gui, "image", image="", wanted=(StepId.DISTILL,))
+    hide_z_of_planes(gui)
     attend(gui)
 
 

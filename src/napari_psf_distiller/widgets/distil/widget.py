@@ -44,6 +44,7 @@ from napari_psf_distiller.widgets.layers.choices import (
     unwrapped,
 )
 from napari_psf_distiller.widgets.layers.note import own_note
+from napari_psf_distiller.widgets.layers.planes import hide_z_of_planes
 from napari_psf_distiller.widgets.layers.record import marked_by_hand, used_device
 from napari_psf_distiller.widgets.layers.source import NOT_PREPROCESSED, read_image_layer
 from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
@@ -107,6 +108,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     gui.native.destroyed.connect(gui.live_fit.stop)
     offer_devices(gui.device)
     FORM.attach(gui)
+    hide_z_of_planes(gui)
 
     def prefer() -> None:
         choose_newest(gui.beads, StepId.FIND_BEADS)

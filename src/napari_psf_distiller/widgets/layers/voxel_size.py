@@ -28,6 +28,7 @@ from napari_psf_distiller.widgets.layers.geometry import (
 )
 from napari_psf_distiller.widgets.layers.lineage import beginning_of, identity
 from napari_psf_distiller.widgets.layers.note import Drawn, own_note
+from napari_psf_distiller.widgets.layers.planes import hide_z_of_planes
 from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 from napari_psf_distiller.widgets.layers.region import axes_of_space, place_shown, show_place
 from napari_psf_distiller.widgets.layers.source import (
@@ -149,11 +150,10 @@ def offer_voxel_size(gui: FunctionGui[Any, Any], title: str) -> ScaleButton:
         spacing = voxel_size_in_use(layer, viewer.layers if viewer is not None else ())
         sizes = (0.0, *spacing) if spacing is not None and len(spacing) == 2 else spacing
         gui.voxel_size.value = sizes or (0.0, 0.0, 0.0)
-        # Of a 2D image there is none along z.
-        gui.voxel_size[0].visible = layer is None or len(axes_of_space(layer)) != 2
 
     set_scale.changed.connect(lambda _: apply_voxel_size())
     gui.insert(gui.index(gui.voxel_size) + 1, set_scale)
+    hide_z_of_planes(gui)
     gui.image.changed.connect(show_voxel_size)
     # The first choice of layers comes with the viewer, and is not announced as a change.
     when_docked(gui, lambda: show_voxel_size(gui.image.value))
