@@ -117,3 +117,24 @@ def test_a_click_on_a_field_s_name_and_f1_lead_to_that_field(
     qtbot.keyClick(gui.numerical_aperture.native, Qt.Key.Key_F1)
     assert gui.help.window.shown_text == "numerical aperture"
     gui.help.window.close()
+
+
+def test_each_field_of_each_widget_has_its_place_in_the_guide(
+    viewer: napari.Viewer, user: Any, add_small: Callable[..., Image]
+) -> None:
+    add_small()
+    missing = []
+    for title in CHAPTERS:
+        dock, opened = viewer.window.add_plugin_dock_widget("napari-psf-distiller", title)
+        gui = opened.head if title == "PSF Distiller" else opened
+        # What runs it has the name of its chapter, or is explained by its first lines.
+        fields = [field for field in gui if field.name not in ("viewer", "call_button")]
+        names = [str(getattr(field, "text", "") or field.label) for field in fields]
+        assert names
+        for name in names:
+            gui.help.show(name)
+            if gui.help.window.shown_text != name:
+                missing.append((title, name))
+        gui.help.window.close()
+        dock.close()
+    assert missing == []

@@ -12,6 +12,9 @@ __all__ = ["HelpWindow"]
 # What stands in a table beside a field that an earlier one explains.
 AS_ABOVE = "as above"
 
+# The chapter of the guide on buttons and fields that several widgets have.
+IN_SEVERAL = "In several widgets"
+
 # In pixels: a table of three columns can be read.
 SIZE = (760, 720)
 
@@ -52,7 +55,8 @@ class HelpWindow(QDialog):
         heading : str
             Its text, or its anchor; "" is the page's beginning.
         row : str
-            The first cell of a row in a table of that chapter.
+            The first cell of a row in a table of that chapter, or of that on what is in several
+            widgets.
         """
         if name != self._page:
             try:
@@ -78,19 +82,33 @@ class HelpWindow(QDialog):
     def _find(self, heading: str, row: str) -> QTextBlock:
         document = self.browser.document()
         assert document is not None
-        first = block = document.begin()
+        chapter = self._chapter(heading)
+        if row:
+            for part in (chapter, self._chapter(IN_SEVERAL)):
+                found = self._row(part, row)
+                if found.isValid():
+                    return self._explained(found)
+        return chapter if chapter.isValid() else document.begin()
+
+    def _chapter(self, heading: str) -> QTextBlock:
+        """Return where a heading stands; what is not valid if it is nowhere."""
+        document = self.browser.document()
+        assert document is not None
+        block = document.begin()
         while heading and block.isValid():
             if block.blockFormat().headingLevel() and slug_of(block.text()) == slug_of(heading):
                 break
             block = block.next()
-        if not block.isValid():
-            return first
-        found = block.next() if row else QTextBlock()
+        return block
+
+    def _row(self, chapter: QTextBlock, row: str) -> QTextBlock:
+        """Return where a row begins, below a heading and above the next."""
+        found = chapter.next() if chapter.isValid() else chapter
         while found.isValid() and not found.blockFormat().headingLevel():
             if found.text() == row:
-                return self._explained(found)
+                return found
             found = found.next()
-        return block
+        return QTextBlock()
 
     def _explained(self, row: QTextBlock) -> QTextBlock:
         """Return the row itself, or the earlier one that it refers to."""
