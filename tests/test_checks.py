@@ -171,7 +171,7 @@ def test_spacing():
     ],
 )
 def test_spacing_that_cannot_be(spacing, ndim, words):
-    with pytest.raises(InputError, match="spacing") as raised:
+    with pytest.raises(InputError, match="voxel size") as raised:
         check_spacing(spacing, ndim)
     assert words in str(raised.value)
 

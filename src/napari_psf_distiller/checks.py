@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_psf_distiller.errors import InputError, shown
 from napari_psf_distiller.lengths import SPACING
+from napari_psf_distiller.wording import sizes_text
 
 __all__ = [
     "check_array",
@@ -214,7 +215,7 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
     if spacing is None:
         raise InputError(
             "The voxel size is not known; give it in micrometres, "
-            + ("z, y and x (spacing)." if ndim == 3 else "y and x (spacing).")
+            + ("z, y and x." if ndim == 3 else "y and x.")
         )
     try:
         # The digits of a text are numbers too, but never what is meant.
@@ -233,13 +234,13 @@ def check_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ..
         )
     if not all(math.isfinite(value) and value > 0 for value in values):
         raise InputError(
-            f"The voxel size (spacing) {values} must be positive on every axis, in micrometres."
+            f"The voxel size {sizes_text(values)} must be positive on every axis, in micrometres."
         )
     for axis, value in zip("zyx"[-ndim:], values, strict=True):
-        SPACING.check(value, f"The voxel size (spacing) along {axis}")
+        SPACING.check(value, f"The voxel size along {axis}")
     if max(values[-2:]) > LONGEST_PIXEL * min(values[-2:]):
         raise InputError(
-            f"The voxel size (spacing) along y and x, {values[-2]:g} x {values[-1]:g} micrometres, "
+            f"The voxel size along y and x, {values[-2]:g} x {values[-1]:g} micrometres, "
             "cannot be a pixel's: are they in different units?"
         )
     return values

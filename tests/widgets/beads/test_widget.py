@@ -146,7 +146,7 @@ def test_a_voxel_size_that_the_file_did_not_say(
     assert gui.voxel_size.value == (0.0, 0.0, 0.0)
     assert user.runs(gui) == []
     (error,) = told.errors
-    assert "The voxel size is not known; give it in micrometres, z, y and x (spacing)." in error
+    assert "The voxel size is not known; give it in micrometres, z, y and x." in error
     (layer,) = user.runs(user.chooses(gui, voxel_size=field.spacing))
     assert recipe_of(layer).spacing == field.spacing
     assert_made_from(layer, source)

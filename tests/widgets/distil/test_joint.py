@@ -381,7 +381,7 @@ def test_the_voxel_size_given_where_the_beads_were_found_counts(
     points = viewer.add_points(beads.data)
     assert user.runs(user.chooses(gui, beads=points)) == []
     (error,) = told.errors
-    assert "The voxel size is not known; give it in micrometres, z, y and x (spacing)." in error
+    assert "The voxel size is not known; give it in micrometres, z, y and x." in error
 
 
 # --- warnings, and bad input

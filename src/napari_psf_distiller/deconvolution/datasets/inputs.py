@@ -106,7 +106,7 @@ def spacing_of(layout: ImageLayout, recipe: Recipe) -> tuple[float, ...]:
     spacing = recipe.spacing or layout.spacing
     if spacing is None:
         raise InputError(
-            "The data do not say their voxel size; give it in micrometres, z y x (spacing)."
+            "The data do not say their voxel size; give it in micrometres, z, y and x."
         )
     return tuple(spacing)[-len(layout.space) :]
 
