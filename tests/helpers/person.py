@@ -12,6 +12,7 @@ from typing import Any
 import napari
 from hands import Hands
 from napari._qt.dialogs.qt_notification import NapariQtNotification
+from napari.layers import Points
 from pytestqt.qtbot import QtBot
 from qtpy.compat import isalive
 from qtpy.QtCore import QPoint, QRect, QTimer
@@ -147,6 +148,18 @@ class Person:
     def field(self, label: str, number: int = 0) -> QWidget:
         """Return the field to the right of a label, of several in that number."""
         return self._found(lambda: _field(label, number))
+
+    def point_of(self, layer: Points, number: int) -> QPoint:
+        """Return where a point of a layer is on the screen, in two dimensions."""
+        canvas = self.viewer.window._qt_viewer.canvas.native
+        # Where newer versions of napari have it.
+        camera = getattr(self.viewer, "scene", self.viewer).camera
+        y, x = layer.data_to_world(layer.data[number])[-2:]
+        middle = QRect(canvas.mapToGlobal(QPoint(0, 0)), canvas.size()).center()
+        return middle + QPoint(
+            round((x - camera.center[-1]) * camera.zoom),
+            round((y - camera.center[-2]) * camera.zoom),
+        )
 
     def height_of(self, target: QWidget | str) -> int:
         """Return how far down on the screen a widget, or the button that says this, begins."""

@@ -12,7 +12,12 @@ from napari.layers import Image
 from person import Person
 from pytestqt.qtbot import QtBot
 
+from napari_psf_distiller import SimulatedBeads
+
 MANAGER = "openbox"
+
+# Of napari's window, in pixels.
+SIZE = (1280, 800)
 
 # Of the simulated beads.
 KNOWN = {
@@ -42,7 +47,17 @@ def hands(xvfb: Any, qapp: Any) -> Iterator[Hands]:
 @pytest.fixture
 def size() -> tuple[int, int]:
     """Of napari's window, in pixels."""
-    return 1280, 800
+    return SIZE
+
+
+def sits_down(qtbot: QtBot, viewer: napari.Viewer, hands: Hands, size: tuple[int, int]) -> Person:
+    """Return somebody before a viewer whose window is in front, and of this size."""
+    window = viewer.window._qt_window
+    window.resize(*size)
+    qtbot.waitUntil(window.isActiveWindow, timeout=10_000)
+    # Now that its manager has put it somewhere.
+    window.move(0, 0)
+    return Person(qtbot, viewer, hands)
 
 
 @pytest.fixture
@@ -53,13 +68,26 @@ def person(
     size: tuple[int, int],
 ) -> Person:
     """Somebody who has just opened napari."""
-    viewer = make_napari_viewer(show=True)
-    window = viewer.window._qt_window
-    window.resize(*size)
-    qtbot.waitUntil(window.isActiveWindow, timeout=10_000)
-    # Now that its manager has put it somewhere.
-    window.move(0, 0)
-    return Person(qtbot, viewer, hands)
+    return sits_down(qtbot, make_napari_viewer(show=True), hands, size)
+
+
+@pytest.fixture(scope="module")
+def with_psf(
+    request: pytest.FixtureRequest, qapp: Any, hands: Hands, field: SimulatedBeads
+) -> Iterator[Person]:
+    """Somebody who has made a PSF, before one viewer for all tests of a module.
+
+    Each of them leaves it as it was: a fit takes longer than most of what is done with its PSF.
+    """
+    viewer = napari.Viewer(show=True)
+    viewer.add_image(
+        field.image, name="beads", scale=field.spacing, units=("micrometer",) * field.image.ndim
+    )
+    person = sits_down(QtBot(request), viewer, hands, SIZE)
+    fills_in(person)
+    person.distils()
+    yield person
+    viewer.close()
 
 
 @pytest.fixture
@@ -71,7 +99,12 @@ def viewer(person: Person) -> napari.Viewer:
 @pytest.fixture
 def filled_in(person: Person, bead_layer: Image) -> Person:
     """Somebody who opened the guide on an image of beads, and typed what they know of it."""
+    fills_in(person)
+    return person
+
+
+def fills_in(person: Person) -> None:
+    """Open the guide, and type what is known of the simulated beads."""
     person.opens_guide()
     for label, text in KNOWN.items():
         person.types(label, text)
-    return person

@@ -18,6 +18,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.beads.history import Beads
 from napari_psf_distiller.widgets.beads.points import beads_from
 from napari_psf_distiller.widgets.distil.joint import TITLE, JointRun, joint_outcome
 from napari_psf_distiller.widgets.distil.live_psf import LivePSF
@@ -35,6 +36,8 @@ __all__ = ["LiveFit"]
 
 # An edit is over when nothing follows it for so many milliseconds: a drag is many.
 SETTLED = 100
+
+FITTING = "fitting the edited beads"
 
 # Iterations from one look at the PSF to the next.
 PREVIEW_EVERY = 1
@@ -56,12 +59,15 @@ class LiveFit:
         The PSF's layer shows it as it is after some iterations with the newest edit.
     fitted : Signal
         All layers of the run show the newest edit.
+    changed : Signal
+        A fit to edited beads began or ended, or the PSF is without an edit of its beads now.
     psf : LivePSF
         What was made of the PSF follows at the first look and in the end.
     """
 
     followed = Signal()
     fitted = Signal()
+    changed = Signal()
 
     def __init__(self, runner: StepRunner, enabled: Callable[[], bool]) -> None:
         self._runner, self._enabled = runner, enabled
@@ -81,9 +87,10 @@ class LiveFit:
         self.psf = LivePSF()
         self.psf.failed.connect(self._tell_failure)
         self._settled = qdebounced(self._start, timeout=SETTLED)
-        # What the PSF was before it began to follow the edit.
+        # What the PSF was before it began to follow the edit, and the beads that it was fitted to.
         self._psf_before: Any = None
-        runner.cancel_button.changed.connect(self._on_cancel)
+        self._beads_fitted: Beads | None = None
+        runner.cancel_button.changed.connect(lambda _: self.cancel())
         runner.started.connect(self.stop)
         runner.ended.connect(self._on_ended)
 
@@ -91,6 +98,27 @@ class LiveFit:
     def busy(self) -> bool:
         """Whether an edit is not yet shown."""
         return self._edited or self._background.running or self.psf.busy
+
+    @property
+    def fitting(self) -> bool:
+        """Whether the PSF is being fitted to edited beads."""
+        return self._edited or self._background.busy
+
+    @property
+    def behind(self) -> bool:
+        """Whether the PSF is without an edit of its beads."""
+        return (
+            self._beads_fitted is not None
+            and self._are_there()
+            and not self._beads_fitted.is_like(Beads.of(self._points))
+        )
+
+    @property
+    def _points(self) -> Points:
+        """The layer of the beads."""
+        points = self._layers[1]
+        assert isinstance(points, Points)
+        return points
 
     def stop(self) -> None:
         """Follow the layers no longer."""
@@ -105,7 +133,7 @@ class LiveFit:
         if self._viewer is not None:
             self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._layers, self._run, self._viewer = (), None, None
-        self._psf_before = None
+        self._psf_before = self._beads_fitted = None
         self._show_bar(False)
 
     def _on_ended(self, ending: Ending) -> None:
@@ -114,7 +142,8 @@ class LiveFit:
             return
         self._viewer, self._run = unwrapped(job.viewer), run
         self._layers = ending.layers
-        points = ending.layers[1]
+        points = self._points
+        self._beads_fitted = Beads.of(points)
         points.events.data.connect(self._on_edit)
         points.events.features.connect(self._on_edit)
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -127,11 +156,13 @@ class LiveFit:
     def _on_edit(self, event: Any) -> None:
         # Before it adds, moves or removes points napari says so too.
         soon = str(getattr(event, "action", "")) in ("adding", "changing", "removing")
-        if self._updating or soon or not self._enabled():
+        if self._updating or soon:
             return
-        self._edited = True
-        self._background.cancel()
-        self._settled()
+        if self._enabled():
+            self._edited = True
+            self._background.cancel()
+            self._settled()
+        self.changed.emit()
 
     def _start(self) -> None:
         if self._background.running:
@@ -145,13 +176,13 @@ class LiveFit:
             # The image may have got its voxel size since, and the points with it.
             source = placed_now(self._run.source, self._viewer.layers if self._viewer else ())
             self._run = dataclasses.replace(self._run, source=source)
-            beads = beads_from(self._layers[1], source)
+            beads = beads_from(self._points, source)
         except InputError as error:
             self._tell_failure(str(error))
             return
         if self._psf_before is None:
             self._psf_before = self._layers[2].data
-        self._runner.display.say("fitting the edited beads")
+        self._runner.display.say(FITTING)
         self._show_bar(True)
         self._background.ask(partial(_refitted, self._run, beads.table))
 
@@ -166,10 +197,12 @@ class LiveFit:
         if runner.running or not alive:
             return
         runner.progress_bar.value = 0
-        runner.progress_bar.visible = shown
-        runner.cancel_button.enabled = runner.cancel_button.visible = shown
+        runner.cancel_button.enabled = shown
+        here = shown and runner.display.shows_progress
+        runner.progress_bar.visible = runner.cancel_button.visible = here
+        self.changed.emit()
 
-    def _on_cancel(self, _: Any = None) -> None:
+    def cancel(self) -> None:
         """Leave the PSF as it was before the edit, of which the beads have it."""
         if self._runner.running or not self.busy:
             return
@@ -190,10 +223,7 @@ class LiveFit:
     def _on_progress(self, progress: Progress) -> None:
         if self._background.cancelled:
             return
-        bar = self._runner.progress_bar
-        if bar.max != progress.total:
-            bar.max = progress.total
-        bar.value = progress.iteration
+        self._runner.display.show_progress(FITTING, progress)
         if progress.preview is None or self._edited or not self._are_there():
             return
         # It is all but what it will be; its errors, and the beads', take the longest.
@@ -214,6 +244,7 @@ class LiveFit:
             for layer, (data, keywords, _) in zip(self._layers, outcome.layers, strict=True):
                 rewrite(layer, data, keywords, _refitted_run(run_of(layer), outcome))
             keep_for_good(self._layers[1])
+            self._beads_fitted = Beads.of(self._points)
         finally:
             self._updating = False
         self._runner.display.say(outcome.message)

@@ -15,6 +15,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.distil.live_fit import LiveFit
 from napari_psf_distiller.widgets.files.attending import attend_to
 from napari_psf_distiller.widgets.guide.chain import Chain, choose
 from napari_psf_distiller.widgets.guide.file_row import WITH_THE_PSF, FileRow
@@ -28,7 +29,12 @@ from napari_psf_distiller.widgets.guide.parameters import (
     set_values,
     values_of_recipe,
 )
-from napari_psf_distiller.widgets.guide.result import ResultPanel, result_text
+from napari_psf_distiller.widgets.guide.result import (
+    REFITTED,
+    WITHOUT_EDIT,
+    ResultPanel,
+    result_text,
+)
 from napari_psf_distiller.widgets.guide.run_bar import RunBar
 from napari_psf_distiller.widgets.guide.step_list import StepList
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State, make_steps
@@ -119,6 +125,11 @@ class Guide(QWidget):
     def _alive(self) -> bool:
         return not self.chain.left
 
+    @property
+    def _live_fit(self) -> LiveFit:
+        live: LiveFit = self.steps[StepId.DISTILL].gui.live_fit
+        return live
+
     # --- what is shown
 
     def _lay_out(self) -> None:
@@ -165,7 +176,7 @@ class Guide(QWidget):
 
     def _connect(self) -> None:
         self.run_button.clicked.connect(self.run_missing)
-        self.cancel_button.clicked.connect(self.chain.cancel)
+        self.cancel_button.clicked.connect(self.cancel)
         self.deconvolve_too.toggled.connect(self._look_again)
         self.prove_button.clicked.connect(self.prove)
         self.welcome.opened.connect(self._try)
@@ -184,6 +195,7 @@ class Guide(QWidget):
         runner = self.steps[StepId.DISTILL].runner
         assert runner is not None
         runner.progressed.connect(self._on_progress)
+        self._live_fit.changed.connect(self._look_again)
         self._viewer.events.theme.connect(self._look_again)
         # Of time points and channels, the one that is shown counts.
         self._viewer.dims.events.point.connect(self._look_again)
@@ -212,11 +224,13 @@ class Guide(QWidget):
         self.run_button.setEnabled(has_image and not busy and bool(missing))
         told = f"Runs {_titles(missing)}." if missing else "All is done."
         self.run_button.setToolTip(with_keys(told, RUN))
-        self.bar.show_busy(busy)
+        fitting = self._live_fit.fitting
+        self.bar.show_busy(busy or fitting)
         self.bar.show_theme(self._viewer.theme)
         self.prove_button.setEnabled(not busy)
         self.welcome.setVisible(not has_image)
-        self.result.show_result(result_text(self._viewer.layers, self._standings))
+        behind = "" if not self._live_fit.behind else REFITTED if fitting else WITHOUT_EDIT
+        self.result.show_result(result_text(self._viewer.layers, self._standings, behind))
         self.head.scale_button.look(busy)
         self.head.scale_button.visible = differs(self.chain.image, self.head.voxel_size.value)
         has_psf = self._standings[StepId.POSTPROCESS].layer is not None
@@ -237,6 +251,8 @@ class Guide(QWidget):
     def _show_run(self) -> bool:
         """Show the run that is under way, and return whether there is one."""
         running = [step for step in self.steps.values() if step.running]
+        if not running and self._live_fit.fitting:
+            running = [self.steps[StepId.DISTILL]]
         if running and running[0].runner is not None:
             self.bar.follow(running[0].runner.display)
         return bool(running)
@@ -356,6 +372,11 @@ class Guide(QWidget):
             return
         self.chain.run_missing(self.deconvolve_too.isChecked())
         self._look.start()
+
+    def cancel(self) -> None:
+        """Stop what is running, be it steps or a fit to edited beads."""
+        self.chain.cancel()
+        self._live_fit.cancel()
 
     def prove(self) -> None:
         """Run Prove PSF on the newest PSF."""

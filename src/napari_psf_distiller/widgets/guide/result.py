@@ -28,9 +28,12 @@ from napari_psf_distiller.widgets.layers.record import used_points
 from napari_psf_distiller.widgets.parts.notice import Notice
 from napari_psf_distiller.wording import widths_text
 
-__all__ = ["ResultPanel", "ResultText", "result_text"]
+__all__ = ["REFITTED", "WITHOUT_EDIT", "ResultPanel", "ResultText", "result_text"]
 
 READY, OLD = "The PSF is ready.", "This PSF is out of date."
+# Of a PSF whose beads were edited since.
+REFITTED = "The PSF is being fitted to the edited beads."
+WITHOUT_EDIT = "This PSF is without the last edit of its beads."
 
 # Pixels that the warnings take at most; what does not fit is scrolled to.
 MOST_HEIGHT = 120
@@ -57,7 +60,9 @@ class ResultText:
     warnings: tuple[str, ...]
 
 
-def result_text(layers: Sequence[Layer], standings: dict[StepId, Standing]) -> ResultText | None:
+def result_text(
+    layers: Sequence[Layer], standings: dict[StepId, Standing], behind: str = ""
+) -> ResultText | None:
     """Return what is to be said of the PSF that the steps led to; None if there is none.
 
     Parameters
@@ -66,6 +71,8 @@ def result_text(layers: Sequence[Layer], standings: dict[StepId, Standing]) -> R
         The viewer's.
     standings : dict of StepId to Standing
         Where the steps stand.
+    behind : str
+        What is said of a PSF that is not of the beads that its layer has now; else "".
     """
     psf = standings[StepId.POSTPROCESS].layer
     note = own_note(psf.metadata) if psf is not None else None
@@ -74,10 +81,11 @@ def result_text(layers: Sequence[Layer], standings: dict[StepId, Standing]) -> R
     steps = [standings[step] for step in TO_THE_PSF]
     ready = all(one.state in (State.DONE, State.NOT_NEEDED) for one in steps)
     widths = widths_text(fwhm(np.asarray(psf.data), note.recipe.spacing), note.fwhm_error)
-    used = _used(layers, standings[StepId.DISTILL].layer)
+    # How many there were of those that it is of nobody counted.
+    used = "" if behind else _used(layers, standings[StepId.DISTILL].layer)
     warnings = (warning for one in steps if one.warned for warning in one.warnings)
     return ResultText(
-        READY if ready else OLD,
+        behind or (READY if ready else OLD),
         f"FWHM {widths}{f'; {used}' if used else ''}",
         tuple(dict.fromkeys(warnings)),
     )

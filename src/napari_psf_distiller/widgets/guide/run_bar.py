@@ -21,6 +21,25 @@ __all__ = ["RunBar"]
 STYLE = "QPushButton:enabled {{ background-color: {ground}; color: {text}; font-weight: bold; }}"
 
 
+# What most sentences take: the buttons above stay where they are when another one comes.
+STATUS_LINES = 2
+
+
+class Status(QLabel):
+    """A sentence over several lines, with room for some of them at least."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def heightForWidth(self, width: int) -> int:  # noqa: N802
+        """Return the height that the text needs, or that of some lines if it needs less."""
+        least = STATUS_LINES * self.fontMetrics().lineSpacing()
+        return int(max(super().heightForWidth(width), least))
+
+
 class RunBar(QWidget):
     """Always in sight: *Distil PSF*, or in its place the progress of what runs, and *Cancel*.
 
@@ -49,9 +68,7 @@ class RunBar(QWidget):
         self._either = QStackedLayout(place)
         self._either.addWidget(self.run)
         self._either.addWidget(self.progress)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status = Status()
         row = QHBoxLayout()
         row.addWidget(place, 2)
         row.addWidget(self.cancel, 1)
