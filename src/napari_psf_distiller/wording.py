@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-__all__ = ["duration_text", "reasons_text", "sizes_text", "width_text", "widths_text"]
+__all__ = ["duration_text", "listed", "reasons_text", "sizes_text", "width_text", "widths_text"]
 
 # In nanometres: nobody needs to know a width better than this.
 FINEST = 0.1
@@ -34,6 +34,25 @@ def duration_text(seconds: float) -> str:
     if seconds > COARSE_ABOVE:
         seconds = COARSE_STEP * round(seconds / COARSE_STEP)
     return f"{max(1, round(seconds))} s"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Return names as a sentence lists them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One or more.
+    word : str
+        What stands before the last.
+
+    Examples
+    --------
+    >>> listed(["z"]), listed(["z", "y"]), listed([".tif", ".dv", ".otf"], "or")
+    ('z', 'z and y', '.tif, .dv or .otf')
+    """
+    *others, last = names
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def width_text(width: float, error: float = math.nan, unit: str = " nm") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_psf_distiller.errors import InputError, shown
+from napari_psf_distiller.wording import listed
 
 __all__ = ["CENTRE", "SCALE", "SIZES", "TYPE", "FormatOption"]
 
@@ -47,10 +48,9 @@ class FormatOption:
         InputError
         """
         if value not in self.choices:
-            *others, last = self.choices
             raise InputError(
                 f"The option {self.name} of {format_name} is {shown(value)}; it should be "
-                f"{', '.join(others)} or {last}."
+                f"{listed(self.choices, 'or')}."
             )
 
 

@@ -22,6 +22,7 @@ from napari_psf_distiller.export.radial_otf import CUDADECON
 from napari_psf_distiller.export.tiff import IMAGEJ_TIFF, OME_TIFF
 from napari_psf_distiller.files import write_whole, write_whole_folder
 from napari_psf_distiller.io import is_psf_file
+from napari_psf_distiller.wording import listed
 
 if TYPE_CHECKING:
     from napari_psf_distiller.psf import PSF
@@ -106,13 +107,15 @@ def exporter_for(path: str | Path, format_name: str | None = None) -> Exporter:
         if not name.endswith(endings):
             raise InputError(
                 f"{path} cannot be written as {exporter.name}: its name must end in "
-                f"{_listed(endings)}."
+                f"{listed(endings, 'or')}."
             )
         return exporter
     known = {suffix: exporter for exporter in exporters().values() for suffix in exporter.suffixes}
     fitting = [suffix for suffix in known if name.endswith(suffix)]
     if not fitting:
-        raise InputError(f"{path} cannot be written: its name must end in {_listed(tuple(known))}.")
+        raise InputError(
+            f"{path} cannot be written: its name must end in {listed(tuple(known), 'or')}."
+        )
     return known[max(fitting, key=len)]
 
 
@@ -145,18 +148,13 @@ def _named(format_name: str) -> Exporter:
     known = {_plain(name): exporter for name, exporter in exporters().items()}
     if not isinstance(format_name, str) or _plain(format_name) not in known:
         raise InputError(
-            f"There is no format {shown(format_name)}; there are {_listed(tuple(exporters()))}."
+            f"There is no format {shown(format_name)}; there are {listed(tuple(exporters()))}."
         )
     return known[_plain(format_name)]
 
 
 def _plain(name: str) -> str:
     return name.lower().replace("-", " ")
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 # What a package offers stays the same while this program runs.

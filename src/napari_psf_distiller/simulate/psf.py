@@ -17,6 +17,7 @@ from napari_psf_distiller.lengths import NUMERICAL_APERTURE, REFRACTIVE_INDEX, W
 from napari_psf_distiller.optics import PHOTONS
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.recipe.microscope import WITH_PINHOLE
+from napari_psf_distiller.wording import listed
 
 __all__ = ["Kind", "optics_to_simulate", "simulate_psf", "voxels_in_memory"]
 
@@ -199,11 +200,11 @@ def optics_to_simulate(
     if optics.microscope == "other":
         raise InputError(
             "A microscope of another kind cannot be simulated: choose "
-            f"{', '.join(get_args(Kind)[:-1])} or {get_args(Kind)[-1]}."
+            f"{listed(get_args(Kind), 'or')}."
         )
     if missing:
         raise InputError(
-            f"To simulate a {microscope} microscope, {' and '.join(missing)} must be given too."
+            f"To simulate a {microscope} microscope, {listed(missing)} must be given too."
         )
     return optics
 

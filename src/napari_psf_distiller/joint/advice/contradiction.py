@@ -18,6 +18,7 @@ from napari_psf_distiller.measure.widths import fwhm
 from napari_psf_distiller.optics import Support
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.theory import theoretical_widths
+from napari_psf_distiller.wording import listed
 
 __all__ = ["narrower_warnings", "support_warnings", "theory_ratios", "wider_warnings"]
 
@@ -163,7 +164,7 @@ def support_warnings(fit: JointFitResult, support: Support | None, optics: Optic
         return []
     return [
         "The beads have finer detail than these optics pass, and the PSF was given what they show "
-        f"(support auto): {' and '.join(beyond)}. The numerical aperture is higher than given, the "
+        f"(support auto): {listed(beyond)}. The numerical aperture is higher than given, the "
         "wavelength shorter, the voxel size larger, the refractive index lower, or it is "
         f"{_another_kind(optics)}. Check these figures."
     ]

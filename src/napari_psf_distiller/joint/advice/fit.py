@@ -30,6 +30,7 @@ from napari_psf_distiller.odd_figures import undersampled_axes
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.recipe import Optics, Recipe
 from napari_psf_distiller.theory import seen_band
+from napari_psf_distiller.wording import listed
 
 __all__ = ["joint_warnings"]
 
@@ -120,7 +121,7 @@ def _optics_warnings(optics: Optics) -> list[str]:
     if not missing or all(value is None for value in (*objective, *of_kind)):
         return []
     return [
-        f"Of the optics, {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not "
+        f"Of the optics, {listed(missing)} {'is' if len(missing) == 1 else 'are'} not "
         f"given, so that none of them counts: give {'it' if len(missing) == 1 else 'them'} too."
     ]
 

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.widgets.files.folders import begin_in, note_folder
 from napari_psf_distiller.widgets.running.background import Background
+from napari_psf_distiller.wording import listed
 
 __all__ = ["Saver", "ask_for_file", "ask_for_folder", "ask_where"]
 
@@ -174,8 +175,7 @@ class Saver(QObject):
         """Write the file in the drawings' thread, and tell the user; see `ask`."""
         endings = list(self._kinds.values())
         if not path.name.lower().endswith(tuple(endings)):
-            *others, last = endings
-            named = f"{', '.join(others)} or {last}" if others else last
+            named = listed(endings, "or")
             self._tell(f"{path.name} was not saved; its name must end in {named}.")
             return
         if self.busy:

@@ -8,6 +8,7 @@ from napari_psf_distiller.widgets.guide.chain import Chain, choose
 from napari_psf_distiller.widgets.guide.steps import INPUTS, GuideStep, Standing, State
 from napari_psf_distiller.widgets.guide.view import Section
 from napari_psf_distiller.widgets.parts.column import Column
+from napari_psf_distiller.wording import listed
 
 __all__ = ["StepList"]
 
@@ -75,7 +76,9 @@ class StepList:
             return ""
         layers = [self._chain.layer_of(source) for source in sources.values()]
         names = [f"“{layer.name}”" for layer in layers if layer is not None]
-        return f"Works on {' and '.join(names)}." if len(names) == len(sources) else ""
+        if len(names) < len(sources):
+            return ""
+        return f"Works on {listed(names)}."
 
     def _on_toggle(self, step: StepId, opened: bool) -> None:
         if not opened:

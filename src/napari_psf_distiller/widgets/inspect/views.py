@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.widgets.inspect.picture import Drawing, Page
+from napari_psf_distiller.wording import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -317,7 +318,7 @@ def _support(subject: Subject) -> tuple[Support | None, str]:
     )
     coarse = [name for name, _, highest, size in cutoffs if highest > 0.5 / size]
     if coarse:
-        text += f"<br>The voxels are too large for the {' and '.join(coarse)} cutoff."
+        text += f"<br>The voxels are too large for the {listed(coarse)} cutoff."
     return support, text
 
 
