@@ -11,12 +11,7 @@ from hypothesis import strategies as st
 import napari_psf_distiller as psfd
 from napari_psf_distiller import SimulatedBeads
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.measure.beads import (
-    flux_of_beads,
-    isolated,
-    measure_beads,
-    widths_of,
-)
+from napari_psf_distiller.measure.beads import isolated, measure_beads
 from napari_psf_distiller.measure.proof import (
     Proof,
     background_of,
@@ -116,45 +111,12 @@ def test_a_sentence_says_what_became_of_the_beads_and_whether_that_is_right() ->
     dark = replace(right, flux_before=0.0).verdict()
     assert dark.endswith("their light is not known.")
     as_wide = replace(right, beads=table.assign(fwhm_z_after=0.59))
-    assert "does not sharpen them" in as_wide.verdict()
+    assert as_wide.verdict().startswith(
+        "This PSF does not sharpen the beads: deconvolved, they are 1.0 x as wide along z and "
+        "0.4 x as wide in the plane, 50 x as bright, "
+    )
     flat = replace(right, beads=table.drop(columns=["fwhm_z_before", "fwhm_z_after"]))
     assert flat.verdict().startswith("Deconvolved, the beads are narrower by 2.2 x in the plane")
-
-
-def test_a_bead_has_its_flux_where_its_window_is_cut_by_the_border() -> None:
-    y, x = np.indices((30, 30))
-    psf = np.exp(-((y - 15) ** 2 + (x - 15) ** 2) / 8)
-    psf /= psf.sum()
-    for centre in ([15.0, 15.0], [15.3, 1.0], [28.0, 0.4]):
-        image = 20 + 7e3 * np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / 8) / (8 * np.pi)
-        sharp = np.full(image.shape, 20.0)
-        sharp[tuple(np.round(centre).astype(int))] += 6e3
-        before, after = flux_of_beads(
-            image, sharp, 3 * psf, np.array([centre]), widths_of(psf), 20.0
-        )
-        assert before[0] == pytest.approx(7e3, rel=1e-3)
-        assert after[0] == pytest.approx(6e3)
-    with pytest.raises(InputError, match="sum is not positive"):
-        flux_of_beads(image, sharp, -psf, np.array([centre]), widths_of(psf))
-
-
-def test_each_bead_has_its_flux_by_the_psf_of_its_place() -> None:
-    centres = np.array([[15.0, 15.0], [15.0, 45.0]])
-
-    def psf_of(centre):
-        sigma = 2.0 if centre[1] < 30 else 3.0
-        rows, columns = np.indices((31, 31)) - 15
-        return np.exp(-(rows**2 + columns**2) / (2 * sigma**2))
-
-    image = np.zeros((31, 61))
-    for centre, light in zip(centres, (5e3, 8e3), strict=True):
-        psf = psf_of(centre) / psf_of(centre).sum()
-        image[:, int(centre[1]) - 15 : int(centre[1]) + 16] += light * psf
-    widths = widths_of(psf_of(centres[0]))
-    before, _ = flux_of_beads(image, image, psf_of, centres, widths)
-    assert before == pytest.approx([5e3, 8e3], rel=1e-3)
-    mean, _ = flux_of_beads(image, image, psf_of(centres[0]), centres, widths)
-    assert abs(mean[1] / 8e3 - 1) > 0.1
 
 
 def test_an_image_is_as_sharp_as_itself() -> None:

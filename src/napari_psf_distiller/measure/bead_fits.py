@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft as scipy_fft
 
 from napari_psf_distiller.boxes import Box, around
 from napari_psf_distiller.errors import InputError
+from napari_psf_distiller.measure.bead_images import ExpectedBead, expected_beads
 from napari_psf_distiller.measure.beads import PSFOfBead
 from napari_psf_distiller.measure.noise import NoiseModel
-from napari_psf_distiller.optics import ball_form_factor
 
 __all__ = ["BeadFits", "fit_beads"]
 
 Floats = NDArray[np.float64]
 
-# A bead is looked at so many of the PSF's widths to each side; in the fit, the PSF reaches further,
-# so that its cut ends are not displaced into sight.
-REACH, KNOWN = 2.0, 3.5
+# A bead is looked at so many of the PSF's widths to each side.
+REACH = 2.0
 
 # Gauss-Newton steps; and how far one moves a centre at most, in voxels.
 STEPS, FARTHEST = 5, 1.0
@@ -109,7 +106,7 @@ def fit_beads(
     told = np.ones(len(centres), bool) if alone is None else alone
     if not told.any():
         raise InputError("There is no bead to which the PSF could be fitted.")
-    bead_at = _beads(psf, widths, spacing, bead_diameter)
+    bead_at = expected_beads(psf, widths, spacing, bead_diameter)
     none = np.zeros(image.shape, np.float32)
     extent = np.shape(psf(centres[told][0]) if callable(psf) else psf)
     counted = _lit_from(centres, told, np.array(extent) // 2 + np.ceil(REACH * widths))
@@ -149,38 +146,11 @@ def fit_beads(
     return BeadFits(residual, expected, found, peaks, chi_squared, reach)
 
 
-class _Spectrum(NamedTuple):
-    """The Fourier transform of a bead at the origin, and its frequencies in cycles a voxel."""
-
-    values: NDArray[np.complex128]
-    frequencies: tuple[Floats, ...]
-    shape: tuple[int, ...]
-
-    def bead(self, place: Floats, box: Box, *, slopes: bool = False) -> list[Floats]:
-        """Return a bead at a place in a box, and how it changes as it is moved along each axis."""
-        whole = np.floor(place + 0.5).astype(int)
-        turns = sum(f * float(p) for f, p in zip(self.frequencies, place - whole, strict=True))
-        moved = self.values * np.exp(-2j * np.pi * turns)
-        parts = [moved]
-        if slopes:
-            parts += [-2j * np.pi * f * moved for f in self.frequencies]
-        start = whole - np.array(self.shape) // 2
-        arrays = (scipy_fft.fftshift(scipy_fft.irfftn(part, self.shape)) for part in parts)
-        return [_windowed(array, start, box) for array in arrays]
-
-
-class _Bead(NamedTuple):
-    """A bead near its centre, as far as a fit looks; and all of its light."""
-
-    near: _Spectrum
-    whole: _Spectrum
-
-
 @dataclass(frozen=True, eq=False)
 class _Fit:
     """The fit of a bead in its window, with the light of other beads and the background."""
 
-    bead: _Bead
+    bead: ExpectedBead
     place: Floats
     brightness: float
     peak: float
@@ -196,25 +166,6 @@ class _Fit:
         light[box] += np.float32(times * self.brightness) * bead.astype(np.float32)
 
 
-def _beads(
-    psf: NDArray[np.floating] | PSFOfBead,
-    widths: Floats,
-    spacing: Sequence[float] | None,
-    diameter: float,
-) -> Callable[[Floats], _Bead]:
-    """Return what gives a bead by its centre."""
-
-    def bead(array: NDArray[np.floating]) -> _Bead:
-        halves = np.ceil(KNOWN * widths).astype(int), np.array(array.shape) // 2
-        near, whole = (_spectrum(array, half, spacing, diameter) for half in halves)
-        return _Bead(near, whole)
-
-    if callable(psf):
-        return lambda centre: bead(psf(centre))
-    same = bead(psf)
-    return lambda _: same
-
-
 def _lit_from(
     centres: Floats, told: NDArray[np.bool_], reach: NDArray[np.floating]
 ) -> NDArray[np.bool_]:
@@ -225,33 +176,10 @@ def _lit_from(
     return near
 
 
-def _spectrum(
-    psf: NDArray[np.floating],
-    half: NDArray[np.int64],
-    spacing: Sequence[float] | None,
-    diameter: float,
-) -> _Spectrum:
-    """Return the spectrum of a bead of light 1, of the PSF in a box of some half sizes."""
-    array = np.asarray(psf, np.float64)
-    total = float(array.sum())
-    if not total > 0:
-        raise InputError("The PSF's sum is not positive, so it holds no light to compare with.")
-    shape = tuple(int(2 * n + 1) for n in half)
-    start = np.array(array.shape) // 2 - half
-    cut = _windowed(array / total, -start, tuple(slice(0, n) for n in shape))
-    frequencies = [scipy_fft.fftfreq(n) for n in shape[:-1]] + [scipy_fft.rfftfreq(shape[-1])]
-    grid = np.meshgrid(*frequencies, indexing="ij", sparse=True)
-    values = scipy_fft.rfftn(scipy_fft.ifftshift(cut))
-    if spacing is not None and diameter > 0:
-        radius = np.sqrt(sum((f / size) ** 2 for f, size in zip(grid, spacing, strict=True)))
-        values = values * ball_form_factor(radius, diameter)
-    return _Spectrum(values, grid, shape)
-
-
 def _fitted(
     image: NDArray[np.generic],
     light: NDArray[np.float32],
-    bead: _Bead,
+    bead: ExpectedBead,
     centre: Floats,
     widths: Floats,
     noise: NoiseModel,
@@ -290,18 +218,3 @@ def _weights(noise: NoiseModel, intensity: NDArray[np.floating]) -> Floats:
     variance = noise.variance(intensity)
     weights: Floats = 1 / np.maximum(variance, LEAST_VARIANCE * variance.max())
     return weights
-
-
-def _windowed(array: Floats, start: NDArray[np.int64], box: Box) -> Floats:
-    """Return what an array that begins at a voxel holds in a box; beyond it is nothing."""
-    part = np.zeros([one.stop - one.start for one in box])
-    first = np.array([one.start for one in box])
-    low = np.maximum(start, first)
-    high = np.minimum(start + array.shape, [one.stop for one in box])
-    if (high > low).all():
-        into, of = (
-            tuple(slice(int(a - c), int(b - c)) for a, b, c in zip(low, high, corner, strict=True))
-            for corner in (first, start)
-        )
-        part[into] = array[of]
-    return part

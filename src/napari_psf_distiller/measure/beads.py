@@ -6,15 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from napari_psf_distiller.boxes import around
 from napari_psf_distiller.checks import check_image
-from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.widths import fwhm, profile_width
 
-__all__ = ["PSFOfBead", "flux_of_beads", "isolated", "measure_beads", "widths_of"]
+__all__ = ["REACH", "PSFOfBead", "isolated", "measure_beads", "widths_of"]
 
 Floats = NDArray[np.float64]
 
@@ -98,84 +95,3 @@ def measure_beads(
             if int(profile.argmax()) == at - max(at - reach[axis], 0):
                 found[bead, axis] = profile_width(profile)
     return found, peaks
-
-
-def flux_of_beads(
-    before: NDArray[np.generic],
-    after: NDArray[np.generic],
-    psf: NDArray[np.floating] | PSFOfBead,
-    centres: Floats,
-    widths: Floats,
-    background_after: float = 0.0,
-) -> tuple[Floats, Floats]:
-    """Measure the light of each bead before and after deconvolution, within twice its width.
-
-    Parameters
-    ----------
-    before, after : numpy.ndarray
-        (Z, Y, X) or (Y, X), the same shape.
-    psf : numpy.ndarray or callable
-        Its centre at n // 2; its scale does not matter. Of one that changes from bead to bead, see
-        `PSFOfBead`.
-    centres, widths : numpy.ndarray
-        See `isolated`; the centres inside the image.
-    background_after : float
-        Intensity a voxel.
-
-    Returns
-    -------
-    numpy.ndarray
-        (N,): before, all the light that the bead sent: the PSF is fitted there by least squares
-        with a background of its own. NaN where the PSF is the same all over the window.
-    numpy.ndarray
-        (N,): after, what lies above the background there.
-
-    Raises
-    ------
-    InputError
-        The PSF's sum is not positive.
-
-    Notes
-    -----
-    A sum over the whole image tells nothing: most of it is background in a sparse field, of which
-    a non-circulant deconvolution moves some per cent to or from what lies beyond the image. And
-    in a wide-field image most of a bead's light lies far from it.
-    """
-    kernel_at = _kernels(psf)
-    reach = np.ceil(REACH * widths).astype(int)
-    sent, gathered = np.empty(len(centres)), np.empty(len(centres))
-    for bead, centre in enumerate(centres):
-        middle = np.floor(centre + 0.5).astype(int)
-        window = around(middle.tolist(), reach.tolist(), before.shape)
-        low, high = np.array([(part.start, part.stop) for part in window]).T
-        kernel = kernel_at(centre)
-        expected = ndimage.affine_transform(
-            kernel,
-            np.ones(kernel.ndim),
-            low - centre + np.array(kernel.shape) // 2,
-            tuple(int(n) for n in high - low),
-            prefilter=False,
-        )
-        from_mean = expected - expected.mean()
-        contrast = (from_mean**2).sum()
-        sent[bead] = (from_mean * before[window]).sum() / contrast if contrast > 0 else np.nan
-        core = after[window]
-        gathered[bead] = core.sum(dtype=np.float64) - core.size * background_after
-    return sent, gathered
-
-
-def _kernels(psf: NDArray[np.floating] | PSFOfBead) -> Callable[[Floats], Floats]:
-    """Return what gives a bead's PSF as a spline."""
-    if callable(psf):
-        return lambda centre: _as_spline(psf(centre))
-    one = _as_spline(psf)
-    return lambda _: one
-
-
-def _as_spline(psf: NDArray[np.floating]) -> Floats:
-    """Return the coefficients of a cubic spline through a PSF of the sum 1."""
-    total = float(np.sum(psf, dtype=np.float64))
-    if not total > 0:
-        raise InputError("The PSF's sum is not positive, so it holds no light to compare with.")
-    spline: Floats = ndimage.spline_filter(np.asarray(psf, np.float64) / total)
-    return spline

@@ -17,11 +17,11 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.measure.beads import (
     PSFOfBead,
-    flux_of_beads,
     isolated,
     measure_beads,
     widths_of,
 )
+from napari_psf_distiller.measure.flux import flux_of_beads
 from napari_psf_distiller.measure.noise import noise_level
 
 __all__ = [
@@ -96,14 +96,16 @@ class Proof:
             narrower.append(before / after)
         gain = spread_of(self.beads["peak_gain"]).median
         planes = float(np.mean(narrower[-2:]))
-        along = f"{narrower[0]:.1f} x along z and " if len(narrower) == 3 else ""
-        done = f"Deconvolved, the beads are narrower by {along}{planes:.1f} x in the plane"
         kept = f"hold {100 * self.flux_kept:.0f} % of their light"
         if min(narrower) < NARROWER or not gain > 1:
+            along = f"{1 / narrower[0]:.1f} x as wide along z and " if len(narrower) == 3 else ""
             return (
-                f"{done}, {gain:.3g} x as bright, and {kept}: this PSF does not sharpen them. It "
+                f"This PSF does not sharpen the beads: deconvolved, they are {along}"
+                f"{1 / planes:.1f} x as wide in the plane, {gain:.3g} x as bright, and {kept}. It "
                 "is not this image's, or much too narrow; or the beads are larger than its blur."
             )
+        along = f"{narrower[0]:.1f} x along z and " if len(narrower) == 3 else ""
+        done = f"Deconvolved, the beads are narrower by {along}{planes:.1f} x in the plane"
         if not np.isfinite(self.flux_kept):
             return f"{done} and {gain:.3g} x as bright; their light is not known."
         if self.flux_kept < LEAST_KEPT:
@@ -205,6 +207,7 @@ def prove(
     backgrounds: tuple[float, float],
     spacing: Sequence[float] | None = None,
     psf_of_bead: PSFOfBead | None = None,
+    bead_diameter: float = 0.0,
 ) -> Proof:
     """Measure the isolated beads before and after deconvolution.
 
@@ -222,6 +225,8 @@ def prove(
         Voxel size in micrometres; without it widths are in voxels.
     psf_of_bead : callable, optional
         Of a PSF that changes over the image, of which ``psf`` is the mean then; see `PSFOfBead`.
+    bead_diameter : float
+        In micrometres; see `flux_of_beads`.
 
     Raises
     ------
@@ -256,7 +261,14 @@ def prove(
         )
     table["peak_gain"] = table["peak_after"] / table["peak_before"]
     sent, gathered = flux_of_beads(
-        before, after, psf_of_bead or psf, centres_of(table), widths, backgrounds[1]
+        before,
+        after,
+        psf_of_bead or psf,
+        centres_of(table),
+        widths,
+        backgrounds[1],
+        spacing=spacing,
+        bead_diameter=bead_diameter,
     )
     here = inside(centres, whole(before.shape))
     return Proof(

@@ -40,6 +40,11 @@ def test_places_come_after_what_people_look_for_first() -> None:
     assert list(placed) == ["bead", "used", *PLACES, "amplitude"]
     assert placed["y (voxels)"].tolist() == [2.12, 5.0]
     assert list(without_places(placed)) == ["bead", "used", "amplitude"]
+    # Also of what is known of them.
+    uncertain = features.assign(z_error=[0.1, 0.2])
+    placed = with_places(uncertain, np.array([[1, 2.125, 3.5], [4, 5, 6]]))
+    assert list(placed) == ["bead", "used", *PLACES, "amplitude", "z error (voxels)"]
+    assert list(without_places(placed)) == ["bead", "used", "amplitude", "z_error"]
     flat = with_places(features, np.array([[1, 2], [3, 4]]))
     assert list(flat) == ["bead", "used", *PLACES[1:], "amplitude"]
 

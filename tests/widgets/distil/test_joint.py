@@ -83,8 +83,10 @@ def test_it_writes_psf_fitted_beads_and_residual(
     image, beside = bead_layer.extent.world, psf.extent.world
     assert beside[0, 1] == pytest.approx(image[0, 1])
     assert beside[0, 2] > image[1, 2]
-    for name in ("amplitude", "amplitude_error", "z_error", "y_error", "x_error", "chi_squared"):
-        np.testing.assert_allclose(fitted.features[name], expected.beads[name], rtol=1e-3)
+    shown = {f"{axis}_error": f"{axis} error (voxels)" for axis in AXES}
+    for name in ("amplitude", "amplitude_error", *shown, "chi_squared"):
+        values = fitted.features[shown.get(name, name)]
+        np.testing.assert_allclose(values, expected.beads[name], rtol=1e-3)
     assert list(fitted.features["used"]) == list(expected.beads["used"])
     assert list(fitted.features["reason"]) == list(expected.beads["reason"])
     widths = zip(AXES, fwhm(expected.psf, recipe.spacing), expected.fwhm_error, strict=True)

@@ -134,7 +134,9 @@ def test_it_deconvolves_and_shows_the_beads_side_by_side(
     assert z == np.unravel_index(raw.data.argmax(), raw.data.shape)[0]
     assert "8 of 8 used beads measured" in gui.panel.figures.text()
     assert "FWHM" in gui.panel.figures.text()
-    assert gui.panel.verdict.text().startswith("Deconvolved, the beads are narrower by ")
+    assert gui.runner.display.status.value.startswith(
+        "done: Deconvolved, the beads are narrower by "
+    )
     assert told.errors == []
 
 
@@ -267,7 +269,7 @@ def test_the_residual_is_shown_symmetric_and_told_in_a_line(
     user.waits(lambda: not gui.panel.busy)
     assert "the noise in the cores of 8 beads, 1." in gui.panel.residual_says.text()
     assert "no structure" in gui.panel.residual_says.text()
-    assert gui.runner.status.value.endswith("; noise is left of them")
+    assert gui.runner.status.value.endswith(" Only noise is left of them.")
     residual.contrast_limits = (-10, 25)
     assert not residual.visible
     toggle(user, gui, gui.panel.residual)

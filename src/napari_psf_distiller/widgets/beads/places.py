@@ -1,4 +1,4 @@
-"""Where beads lie, in columns of their table that follow the points."""
+"""Where beads lie, in columns of their table that follow the points and name their unit."""
 
 from typing import Any
 
@@ -14,12 +14,17 @@ __all__ = ["PLACES", "follow_points", "with_places", "without_places"]
 # The columns, by the axis.
 PLACES = {axis: f"{axis} (voxels)" for axis in AXES}
 
+# What people read in the place of a column's own name, which does not say the unit.
+HEADINGS = {f"{axis}_error": f"{axis} error (voxels)" for axis in AXES}
+
 # Digits after the point: a table is read, and the points themselves have all of them.
 DIGITS = 2
 
 
 def with_places(features: pd.DataFrame, points: NDArray[Any]) -> pd.DataFrame:
     """Return the features of points with their places, after what is known of them all.
+
+    Errors of places say their unit too.
 
     Parameters
     ----------
@@ -32,12 +37,14 @@ def with_places(features: pd.DataFrame, points: NDArray[Any]) -> pd.DataFrame:
     names = list(PLACES.values())[-points.shape[1] :]
     columns = np.round(np.asarray(points, float), DIGITS)
     places = pd.DataFrame(columns[:, -len(names) :], columns=names, index=rest.index)
-    return pd.concat([rest[first], places, rest.drop(columns=first)], axis=1)
+    others = rest.drop(columns=first).rename(columns=HEADINGS)
+    return pd.concat([rest[first], places, others], axis=1)
 
 
 def without_places(features: pd.DataFrame) -> pd.DataFrame:
-    """Return the features of points without the columns of `with_places`."""
-    return features.drop(columns=[name for name in PLACES.values() if name in features])
+    """Return the features of points as they were before `with_places`."""
+    rest = features.drop(columns=[name for name in PLACES.values() if name in features])
+    return rest.rename(columns={heading: name for name, heading in HEADINGS.items()})
 
 
 def follow_points(layer: Points) -> None:

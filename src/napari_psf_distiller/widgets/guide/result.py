@@ -35,6 +35,9 @@ READY, OLD = "The PSF is ready.", "This PSF is out of date."
 REFITTED = "The PSF is being fitted to the edited beads."
 WITHOUT_EDIT = "This PSF is without the last edit of its beads."
 
+# What a step's own message begins with, which goes without saying at the head.
+DONE = "done: "
+
 # Pixels that the warnings take at most; what does not fit is scrolled to.
 MOST_HEIGHT = 120
 # Pixels that the style sheet puts around the text of a notice, which it does not count.
@@ -53,11 +56,14 @@ class ResultText:
         Its widths, with their errors where they are known, and how many beads it is from.
     warnings : tuple of str
         Of all steps that led to it.
+    proof : str
+        What Prove PSF found, as long as that is of this PSF.
     """
 
     title: str
     figures: str
     warnings: tuple[str, ...]
+    proof: str = ""
 
 
 def result_text(
@@ -88,7 +94,16 @@ def result_text(
         behind or (READY if ready else OLD),
         f"FWHM {widths}{f'; {used}' if used else ''}",
         tuple(dict.fromkeys(warnings)),
+        _proof(standings[StepId.PROVE]) if ready else "",
     )
+
+
+def _proof(standing: Standing) -> str:
+    """Return what the proof came to, if it holds for the PSF that there is."""
+    run = run_of(standing.layer) if standing.layer is not None else None
+    if run is None or standing.state is not State.DONE:
+        return ""
+    return run.message.removeprefix(DONE)
 
 
 def _used(layers: Sequence[Layer], distilled: Layer | None) -> str:
@@ -112,18 +127,19 @@ class ResultPanel(QWidget):
 
     Attributes
     ----------
-    title, figures : QLabel
+    title, figures, proof : QLabel
     notice : Notice
         The warnings.
     """
 
     def __init__(self, buttons: Sequence[QPushButton]) -> None:
         super().__init__()
-        self.title, self.figures, self.notice = QLabel(), QLabel(), Notice()
+        self.title, self.figures, self.proof = QLabel(), QLabel(), QLabel()
+        self.notice = Notice()
         font = self.title.font()
         font.setBold(True)
         self.title.setFont(font)
-        for label in (self.title, self.figures):
+        for label in (self.title, self.figures, self.proof):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._warnings = _ScrolledNotice(self.notice)
@@ -134,7 +150,7 @@ class ResultPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(4)
-        for widget in (self.title, self.figures, self._warnings):
+        for widget in (self.title, self.figures, self.proof, self._warnings):
             layout.addWidget(widget)
         layout.addLayout(row)
         self.setVisible(False)
@@ -146,6 +162,8 @@ class ResultPanel(QWidget):
             return
         self.title.setText(result.title)
         self.figures.setText(result.figures)
+        self.proof.setText(result.proof)
+        self.proof.setVisible(bool(result.proof))
         paragraphs = (escape(warning, quote=False) for warning in result.warnings)
         self.notice.say("<br><br>".join(paragraphs), to_do=True)
         self._warnings.fit()

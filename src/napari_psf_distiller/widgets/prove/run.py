@@ -24,7 +24,6 @@ from napari_psf_distiller.measure.proof import (
     beads_in_part,
     measurable,
     prove,
-    spread_of,
 )
 from napari_psf_distiller.measure.structure import Structure, psf_structure, residual_structure
 from napari_psf_distiller.progress import Progress, Steps
@@ -174,7 +173,16 @@ def prove_steps(task: Task) -> Steps[Outcome]:
     level = background_of(raw[box], beads)
     levels = level, _background_after(task, array, level)
     of_bead = None if there is None else lambda c: there.psf_at(c[-2], c[-1], c[0])
-    proof = prove(raw[box], array, counted, psf, levels, source.recipe.spacing, of_bead)
+    proof = prove(
+        raw[box],
+        array,
+        counted,
+        psf,
+        levels,
+        source.recipe.spacing,
+        of_bead,
+        _diameter_beside(task.note, source.recipe),
+    )
     yield Progress(STEP, 0, 1, phase="Look at what is left of them")
     structure = _structure(task, beads, widths, psf) or _fitted_structure(
         task, raw[box], psf, counted, widths, of_bead
@@ -194,7 +202,7 @@ def prove_steps(task: Task) -> Steps[Outcome]:
         over_field=there is not None,
     )
     message = f"done: {_message(proof, structure)}"
-    return Outcome(layers, f"{message}. {note}" if note else message, warnings, found=proven)
+    return Outcome(layers, f"{message} {note}".rstrip(), warnings, found=proven)
 
 
 def _boxes(task: Task, psf: NDArray[Any]) -> tuple[Box, Box]:
@@ -307,11 +315,8 @@ def _mismatches(task: Task) -> tuple[str, ...]:
 
 
 def _message(proof: Proof, structure: Structure | str) -> str:
-    gain = spread_of(proof.beads["peak_gain"]).median
+    """Return what the proof comes to; the residual's own sentence says more of what is left."""
     left = ""
     if isinstance(structure, Structure):
-        left = f"; {'noise' if structure.is_noise else 'more than noise'} is left of them"
-    return (
-        f"{len(proof.beads)} of {proof.used} beads measured; {100 * proof.flux_kept:.0f} % of the "
-        f"flux kept, peaks {gain:.3g} times as bright{left}"
-    )
+        left = f" {'Only noise' if structure.is_noise else 'More than noise'} is left of them."
+    return proof.verdict() + left
