@@ -387,6 +387,16 @@ def test_where_the_camera_saturates_is_seen_in_the_image(field):
         psfd.distill(image, field.spacing, recipe=quick())
 
 
+def test_a_saturated_bead_and_its_halos_are_refused_in_a_sentence() -> None:
+    # The other peaks may all be the halo of the one that is saturated.
+    bright = psfd.simulate_beads(
+        (24, 72, 80), beads=10, photons=3e5, spread=1.2, separation=1.0, seed=3
+    )
+    scaled = bright.image.astype(float) / bright.image.max() * 255
+    with pytest.raises(InputError, match=r"1 are saturated, at 255, and \d may be their halos"):
+        psfd.distill(scaled.astype(np.uint8), spacing=bright.spacing, device="numpy")
+
+
 def test_unjudged_all_beads_shape_the_psf(field):
     image, _ = cut(field, -0.5)
     judged = psfd.distill(image, field.spacing, recipe=quick())

@@ -261,11 +261,14 @@ def _with_saturated(bead_image: BeadImage, candidates: Candidates, recipe: Recip
     if preset is None:
         preset = np.full(len(candidates.voxels), "", "U16")
     saturated = (preset == "") & bead_image.saturated(candidates.voxels)
-    if saturated.any() and not (may_shape_psf(preset) & ~saturated).any():
+    # The fit begins without what may be a halo's.
+    in_halo = candidates.in_halo & ~saturated
+    if saturated.any() and not (may_shape_psf(preset) & ~saturated & ~in_halo).any():
+        halos = f", and {int(in_halo.sum())} may be their halos" if in_halo.any() else ""
         raise InputError(
             f"None of the {len(saturated)} beads can be used: {int(saturated.sum())} are "
-            f"saturated, at {bead_image.saturation:g}. Expose for a shorter time, or use the image "
-            "before its contrast was changed."
+            f"saturated, at {bead_image.saturation:g}{halos}. Expose for a shorter time, or use "
+            "the image before its contrast was changed."
         )
     return candidates._replace(preset_status=np.where(saturated, "saturated", preset))
 
