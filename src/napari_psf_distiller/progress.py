@@ -43,6 +43,8 @@ class Progress:
         the whole step.
     estimated : bool
         Whether nobody knows the total yet: each time it is what can be told by then.
+    at_most : bool
+        Whether it may be over before the total.
 
     Examples
     --------
@@ -64,11 +66,13 @@ class Progress:
     note: str = ""
     phase: str = ""
     estimated: bool = False
+    at_most: bool = False
 
     @property
     def count(self) -> str:
         """How many are done, of how many."""
-        return f"{self.iteration} {'of about' if self.estimated else '/'} {self.total}"
+        of = "of at most" if self.at_most else "of about" if self.estimated else "/"
+        return f"{self.iteration} {of} {self.total}"
 
     @property
     def title(self) -> str:

@@ -37,3 +37,26 @@ def test_what_only_begins_has_more_to_come() -> None:
     first.begin(0.01, 0.0)
     later.begin(0.01, 1e-3)
     assert first.after(100.0) > later.after(100.0)
+
+
+def test_rounds_to_come_count() -> None:
+    alone, many = ExpectedIterations(), ExpectedIterations()
+    alone.begin(0.001, 1.0, 5.0, rounds_left=0)
+    many.begin(0.001, 1.0, 5.0, rounds_left=5)
+    assert many.after(1e6) > alone.after(1e6)
+    # One that gains no more than that is the last.
+    alone, many = ExpectedIterations(), ExpectedIterations()
+    alone.begin(0.001, 1.0, 5.0, rounds_left=0)
+    many.begin(0.001, 1.0, 5.0, rounds_left=5)
+    assert many.after(4.0) == alone.after(4.0)
+
+
+def test_another_part_has_an_end_of_its_own() -> None:
+    expected = ExpectedIterations()
+    expected.begin(0.001, 1.0)
+    totals = [expected.after(gain) for gain in (1e4, 100.0, 0.5)]
+    assert totals[-1] == 4
+    expected.begin_part()
+    expected.begin(0.001, 1.0, 5.0, rounds_left=5)
+    # Of what is done by now, nobody had said so.
+    assert expected.after(1e6) > 8

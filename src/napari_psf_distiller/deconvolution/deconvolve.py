@@ -138,7 +138,7 @@ def deconvolve_image(
         )
     if iterations is None:
         note = memory_note(array, kernel, model, engine, memory)
-        yield Progress(StepId.DECONVOLVE, 0, SEARCHED, note=note, phase=PHASE)
+        yield Progress(StepId.DECONVOLVE, 0, SEARCHED, note=note, phase=PHASE, at_most=True)
         enough = yield from enough_iterations(array, kernel, engine, model, memory)
     else:
         enough = Enough(iterations, (), WhyEnded.GIVEN)

@@ -159,7 +159,7 @@ def _enough_for(
 ) -> Steps[Enough]:
     """Find the number of iterations for a block of an image of some shape."""
     method = model.method
-    yield Progress(StepId.DECONVOLVE, 0, SEARCHED, phase=PHASE)
+    yield Progress(StepId.DECONVOLVE, 0, SEARCHED, phase=PHASE, at_most=True)
     part = dataclasses.replace(_model_of_part(model, block), method="accelerated")
     # What does not count tells neither steps nor a cut.
     told = measured
@@ -254,7 +254,9 @@ def _told_best(problem: Problem, engine: Engine) -> Steps[int]:
             assert likelihoods.held_out is not None
             if done and not stopping.go_on(done, likelihoods.held_out):
                 break
-            yield Progress(StepId.DECONVOLVE, min(iteration, SEARCHED), SEARCHED, phase=PHASE)
+            yield Progress(
+                StepId.DECONVOLVE, min(iteration, SEARCHED), SEARCHED, phase=PHASE, at_most=True
+            )
     finally:
         running.close()
     return stopping.best

@@ -42,6 +42,9 @@ FIRST_FIT_LOG_AMPLITUDE = 1.2
 # How often, at most, changes of the PSF over the field are looked for, each time with those found.
 MAX_FIELD_ADMISSIONS = 3
 
+# What people read while these are fitted, and at the end.
+OVER_FIELD, ERRORS = "Fit the PSF over the field", "Work out the PSF's errors"
+
 # A linear solution ends where it gains less than this part of what the round gained: the first PSF,
 # from a Gaussian's centres, need not be found to the end.
 FIRST_GAIN_RATIO = 0.01
@@ -116,7 +119,7 @@ def _fit(fit: FitOperations) -> Steps[JointFitResult]:
         solution = yield from alternate_until_converged(fit, fit.judge_beads())
     # Before the errors, which take as long again where a fit only went on from another.
     preview = fit.preview() if fit.preview_every else None
-    yield Progress(StepId.DISTILL, fit.iterations, fit.iterations, preview=preview)
+    yield Progress(StepId.DISTILL, fit.iterations, fit.iterations, preview=preview, phase=ERRORS)
     logger.info(
         "joint fit: %s after %d iterations, %d of %d beads used, orders %s, band %s",
         "converged" if solution.converged else "not converged",
@@ -152,6 +155,7 @@ def _vary_over_field_while_evident(
         # What is begun should converge.
         if fit.spent > fit.settings.most_iterations / 2 or not fit.vary_over_field():
             break
+        fit.begin_part(OVER_FIELD)
         solution = yield from alternate_until_converged(fit, solution.judgement)
     return solution
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -81,6 +82,7 @@ class PSFOperations(ABC, Generic[Model, Judged]):
     def __init__(self, settings: Settings, preview_every: int) -> None:
         self.settings, self.preview_every = settings, preview_every
         self.iterations, self._expected = 0, ExpectedIterations()
+        self._part, self._parts = "", Counter[str]()
         self.nats, self.spent = 0.0, 0.0
 
     @abstractmethod
@@ -123,14 +125,32 @@ class PSFOperations(ABC, Generic[Model, Judged]):
 
     # PSF and background.
 
+    def begin_part(self, title: str) -> None:
+        """Begin a part of the fit that nobody knew of before, under a title for people."""
+        self._parts[title] += 1
+        count = self._parts[title]
+        self._part = title if count == 1 else f"{title} ({count})"
+        self._expected.begin_part()
+
     def solve_psf_and_background(
-        self, relative_gain: float, worthwhile_nats: float = 0.0
+        self,
+        relative_gain: float,
+        worthwhile_nats: float = 0.0,
+        converged_nats: float = 0.0,
+        rounds_left: int = 0,
     ) -> Steps[Linearised]:
-        """Improve PSF and background, beads held; return the model as it was before."""
+        """Improve PSF and background, beads held; return the model as it was before.
+
+        Parameters
+        ----------
+        relative_gain, worthwhile_nats, converged_nats : float
+        rounds_left : int
+            See `ExpectedIterations.begin`; the solution ends by the first two.
+        """
         cost, first, nats = self.cost, self.iterations, self.nats
         affordable = round((self.settings.most_iterations - self.spent) / cost)
         most = max(1, min(MAX_ITERATIONS_PER_ROUND, affordable))
-        self._expected.begin(relative_gain, worthwhile_nats)
+        self._expected.begin(relative_gain, worthwhile_nats, converged_nats, rounds_left)
         gains = self.model.solve(most, relative_gain, worthwhile_nats)
         while True:
             try:
@@ -153,7 +173,13 @@ class PSFOperations(ABC, Generic[Model, Judged]):
                 preview = self.preview()
             total = self._expected.after(gain)
             yield Progress(
-                StepId.DISTILL, self.iterations, total, self.nats, preview, estimated=True
+                StepId.DISTILL,
+                self.iterations,
+                total,
+                self.nats,
+                preview,
+                phase=self._part,
+                estimated=True,
             )
 
     def update_noise_and_priors(self, state: Linearised) -> None:

@@ -37,6 +37,11 @@ HARMLESS_NATS_PER_COEFFICIENT = 0.5
 # put into the window's middle.
 MAX_ORDER_ADMISSIONS, MAX_BAND_WIDENINGS, MAX_GRID_REFINEMENTS, MAX_CENTRINGS = 3, 2, 2, 3
 
+# What people read while the fit goes on with what the beads show.
+CENTRED = "Fit the PSF about its peak"
+FINER_GRID, FINER_DETAIL = "Fit the PSF on a finer grid", "Fit the PSF's finer detail"
+NOT_ROUND = "Fit a PSF that is not round"
+
 
 class Solution(NamedTuple, Generic[Judged]):
     """Where alternating between PSF and beads has ended.
@@ -65,10 +70,12 @@ def alternate_until_converged(
     converged_nats = CONVERGED_NATS_PER_COEFFICIENT * coefficients
     nearly_converged_nats = NEARLY_CONVERGED_NATS_PER_COEFFICIENT * coefficients
     harmless_nats = HARMLESS_NATS_PER_COEFFICIENT * coefficients
-    for _ in range(MAX_ROUNDS):
+    for number in range(MAX_ROUNDS):
         before = fit.nats
         fit.model.update_far_light()
-        state = yield from fit.solve_psf_and_background(LATER_GAIN_RATIO, converged_nats)
+        state = yield from fit.solve_psf_and_background(
+            LATER_GAIN_RATIO, converged_nats, nearly_converged_nats, MAX_ROUNDS - 1 - number
+        )
         gain = fit.nats - before
         # The last round does not judge: a bead that it refused would have shaped the PSF.
         if gain < converged_nats or (
@@ -95,14 +102,15 @@ def extend_basis_while_evident(
     widenings, admissions = MAX_BAND_WIDENINGS, MAX_ORDER_ADMISSIONS
     while fit.spent < fit.settings.most_iterations:
         if centrings and fit.centre_peak():
-            centrings -= 1
+            centrings, title = centrings - 1, CENTRED
         elif refinements and fit.refine_grid(solution.state):
-            refinements -= 1
+            refinements, title = refinements - 1, FINER_GRID
         elif widenings and fit.widen_band(solution.state):
-            widenings -= 1
+            widenings, title = widenings - 1, FINER_DETAIL
         elif admissions and fit.admit_orders(solution.state):
-            admissions -= 1
+            admissions, title = admissions - 1, NOT_ROUND
         else:
             break
+        fit.begin_part(title)
         solution = yield from alternate_until_converged(fit, solution.judgement)
     return solution

@@ -87,4 +87,5 @@ class TimeLeft:
         if done < ITERATIONS_BEFORE or seconds < SECONDS_BEFORE:
             return ""
         left = seconds / done * (progress.total - progress.iteration)
-        return f"about {duration_text(left)} left" if left > 0 else ""
+        about = "at most" if progress.at_most else "about"
+        return f"{about} {duration_text(left)} left" if left > 0 else ""

@@ -248,7 +248,9 @@ class StepRunner:
         self._updated = now
         # Before the bar, which Qt draws at once, and with it all that has changed.
         spinner.turn()
-        text = f"{progress.title} {progress.count}"
+        # Of what is done in one go, or whose count is over, that says nothing.
+        counted = progress.total > 1 and progress.iteration < progress.total
+        text = f"{progress.title} {progress.count}" if counted else progress.title
         self.display.show_progress(f"{text}{f', {left}' if left else ''}{self._note}", progress)
         if self._bar is not None:
             self._bar.show(progress)
