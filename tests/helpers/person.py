@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
     QDialog,
+    QDockWidget,
     QFileDialog,
     QGroupBox,
     QLabel,
@@ -244,13 +245,25 @@ class Person:
 
     def turns_to(self, tab: str) -> None:
         """Press the tab of a name."""
-        for bar in shown(QTabBar):
-            for number in range(bar.count()):
-                if _plain(bar.tabText(number)) == tab:
-                    self._reach(bar)
-                    self.hands.press(bar.mapToGlobal(bar.tabRect(number).center()))
-                    return
-        raise LookupError(f"There is no tab {tab!r}.")
+        bar, _ = _tab(tab)
+        self._reach(bar)
+        self.hands.press(self.place_of_tab(tab))
+
+    def place_of_tab(self, tab: str) -> QPoint:
+        """Return where on the screen the tab of a name is."""
+        bar, number = _tab(tab)
+        return bar.mapToGlobal(bar.tabRect(number).center())
+
+    def open_tabs(self) -> list[str]:
+        """Return the names of the tabs that are shown in front."""
+        return [_plain(bar.tabText(bar.currentIndex())) for bar in shown(QTabBar)]
+
+    def closes_dock(self, title: str) -> None:
+        """Press the cross of the dock whose title has this in it."""
+        (dock,) = (one for one in shown(QDockWidget) if title in one.windowTitle())
+        crosses = dock.titleBarWidget().findChildren(QAbstractButton)
+        (cross,) = (one for one in crosses if "close" in one.toolTip())
+        self.presses(cross)
 
     def selects(self, layer: str) -> None:
         """Press a layer's name in the list."""
@@ -375,6 +388,15 @@ def read(widget: QWidget) -> str:
         inside = [_plain(label.text()) for label in widget.findChildren(QLabel)]
         return _plain(widget.text()) or " ".join(text for text in inside if text)
     return _plain(widget.text()) if isinstance(widget, QLabel) else ""
+
+
+def _tab(name: str) -> tuple[QTabBar, int]:
+    """Return the bar on which the tab of a name is, and its number there."""
+    for bar in shown(QTabBar):
+        for number in range(bar.count()):
+            if _plain(bar.tabText(number)) == name:
+                return bar, number
+    raise LookupError(f"There is no tab {name!r}.")
 
 
 def _offered(menu: QMenu) -> list[str]:

@@ -50,7 +50,7 @@ class ExpectedIterations:
     """
 
     def __init__(self) -> None:
-        self._iterations, self._before, self._done = 0, 0, 0.0
+        self._iterations, self._done = 0, 0.0
         self._relative = self._worthwhile = self._converged = 0.0
         self._rounds_left = 0
         # Of the solution under way: gain and iterations; and the gain of the one before.
@@ -60,8 +60,7 @@ class ExpectedIterations:
 
     def begin_part(self) -> None:
         """Begin another part of the fit, of which nothing was known before."""
-        self._before, self._done = self._iterations, 0.0
-        self._gained = self._worthwhile = 0.0
+        self._done = self._gained = self._worthwhile = 0.0
 
     def begin(
         self,
@@ -103,9 +102,9 @@ class ExpectedIterations:
             left += AFTER_FIRST
         total = self._iterations + left
         if self._done:
-            most = self._before + int((self._iterations - self._before) / self._done)
+            most = int(self._iterations / self._done)
             total = max(self._iterations + 1, min(total, most))
-        self._done = (self._iterations - self._before) / (total - self._before)
+        self._done = self._iterations / total
         return total
 
     def _in_rounds(self, iterations: int) -> int:

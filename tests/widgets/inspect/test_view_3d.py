@@ -191,3 +191,17 @@ def test_the_viewer_can_be_closed_in_3d(
     one.waits(lambda: not gui.inspector.busy)
     one.viewer.close()
     assert told.errors == []
+
+
+def test_a_scale_bar_of_pixels_is_not_shown(user: Any, viewer: napari.Viewer) -> None:
+    # Typed sizes are the PSF's, but not those of the layers.
+    small = np.zeros((9, 9, 9))
+    small[4, 4, 4] = 1
+    layer = viewer.add_image(small, name="without a unit", scale=(0.2, 0.1, 0.1))
+    before = viewer.dims.axis_labels
+    gui = user.opens(NAME, psf=layer)
+    user.clicks(gui.inspector.view_3d)
+    assert [scale.visible for scale in scales_of(viewer)] == [False, True]
+    assert viewer.dims.axis_labels == ("z", "y", "x")
+    user.clicks(gui.inspector.view_3d)
+    assert viewer.dims.axis_labels == before

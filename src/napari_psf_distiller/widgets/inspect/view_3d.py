@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error
 
+from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.widgets.inspect.subject import LookedAt, Subject
 from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
 from napari_psf_distiller.widgets.running.background import Background
@@ -22,6 +23,8 @@ ATTENUATION = 0.1
 GAMMA = 0.5
 # The maximum of larger ones takes a while; they are shown with the limits that they have.
 MOST_VOXELS = 2_000_000
+# The unit of a layer of which none is known.
+PIXEL = "pixel"
 # Degrees: seen from the side and a little above, so that the axial extent shows.
 ANGLES = (0.0, 20.0, 75.0)
 
@@ -77,8 +80,16 @@ class View3D:
             self._own = layer
             self._view.add(layer)
         self._view.change(layer, **looks)
-        for overlay in scales_of(viewer):
+        bar, *others = scales_of(viewer) or (None,)
+        if bar is not None and str(layer.units[-1]) != PIXEL:
+            # Else it would say pixels, which are not those of a PSF whose size was typed.
+            self._view.change(bar, visible=True)
+        for overlay in others:
             self._view.change(overlay, visible=True)
+        labels = tuple(viewer.dims.axis_labels)
+        if all(label.lstrip("-").isdigit() for label in labels[-len(AXES) :]):
+            # Nobody gave the axes a name.
+            self._view.change(viewer.dims, axis_labels=(*labels[: -len(AXES)], *AXES))
         # A PSF lies along the last three axes, whichever somebody turned to the front.
         viewer.dims.order = tuple(range(viewer.dims.ndim))
         viewer.dims.ndisplay = 3
