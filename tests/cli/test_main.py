@@ -32,6 +32,8 @@ from napari_psf_distiller.wording import width_text
 RESULTS = {"psf.tif", "recipe.json", "beads.csv", "report.html"}
 # What only the joint fit gives.
 MODELLED = {"psf_error.tif", "residual.tif"}
+# What of the output of `demo` does not depend on the machine.
+MEASURED = ("FWHM", "Theory", "True")
 SPACED = ["--spacing", 0.2, 0.08, 0.08]
 HERE = ["--device", "numpy"]
 QUICK = [*HERE, "--iterations", "3"]
@@ -99,6 +101,28 @@ def test_demo_writes_the_image_the_psf_and_the_report_and_says_where(demo):
     assert "Device:   NumPy" in printed
     assert (folder / "report.html").stat().st_size > 50_000
     assert psfd.read_image(folder / "beads.tif").spacing == pytest.approx((0.2, 0.08, 0.08))
+
+
+def test_the_readme_shows_what_demo_prints(demo):
+    readme = Path(__file__).parents[2] / "README.md"
+    if not readme.exists():
+        pytest.skip("no README here")
+    text = readme.read_text(encoding="utf-8")
+    (shown,) = re.findall(r"for example of the demonstration:\n\n```\n(.*?)```", text, re.DOTALL)
+
+    def lines(output):
+        found = dict(line.split(":", 1) for line in output.splitlines())
+        # These depend on the machine, and those on where it was put.
+        return {name: text for name, text in found.items() if name in MEASURED}
+
+    assert list(lines(shown)) == list(MEASURED)
+    numbers = re.compile(r"\d+(?:\.\d+)?")
+    for name, now in lines(demo[1]).items():
+        before = lines(shown)[name]
+        assert numbers.sub("#", now).split() == numbers.sub("#", before).split()
+        assert [*map(float, numbers.findall(now))] == pytest.approx(
+            [*map(float, numbers.findall(before))], abs=1.01
+        )
 
 
 def test_demo_compares_the_width_with_the_true_one(demo):

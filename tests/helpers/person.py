@@ -150,6 +150,10 @@ class Person:
         """Return the field to the right of a label, of several in that number."""
         return self._found(lambda: _field(label, number))
 
+    def field_at_once(self, label: str, number: int = 0) -> QWidget:
+        """Return the same, which is not waited for."""
+        return _field(label, number)
+
     def point_of(self, layer: Points, number: int) -> QPoint:
         """Return where a point of a layer is on the screen, in two dimensions."""
         canvas = self.viewer.window._qt_viewer.canvas.native
@@ -196,7 +200,14 @@ class Person:
 
     def types(self, label: str, text: str, number: int = 0, end: str = "Tab") -> None:
         """Type a text into the field of a label in the place of what is there, and go on."""
-        self.presses(self.field(label, number))
+        field = self.field(label, number)
+        for _ in range(PRESSES):
+            self.presses(field)
+            focus = QApplication.focusWidget()
+            if focus is field or (focus is not None and field.isAncestorOf(focus)):
+                break
+            # It went elsewhere meanwhile, as what is below a sentence does when that comes.
+            self.rests()
         self.hands.key("ctrl+a")
         self.hands.write(text)
         if end:

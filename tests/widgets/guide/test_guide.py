@@ -443,9 +443,7 @@ def test_the_image_is_removed_while_it_runs(
     gate.open()
     user.waits(lambda: not (guide.chain.running or guide.chain.under_way))
     guide.refresh()
-    assert guide.status.text() == (
-        "Stopped: the layer 'beads', whose beads are distilled, was removed."
-    )
+    assert guide.status.text() == ("Stopped: the bead image 'beads' was removed.")
     assert told.errors == []
     assert guide.chain.image is other
 

@@ -478,7 +478,7 @@ def test_it_is_reached_by_keys(user: Any, psf: Image, opens: Any, qtbot: QtBot) 
     qtbot.keyClick(gui.inspector.presets[1].native, Qt.Key.Key_Space)
     assert gui.gamma.value == 0.4
     shortcuts = [button.native.shortcut().toString() for button in (gui.inspector.save,)]
-    assert shortcuts == ["Alt+S"]
+    assert shortcuts == ["Alt+E"]
     drawn(user, gui)
 
 

@@ -4,18 +4,11 @@ One viewer and one fit are shared by all: each test leaves both as they were.
 """
 
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import pytest
 from napari.layers import Points
 from person import Person, shown
 from qtpy.QtWidgets import QProgressBar
-
-from napari_psf_distiller.joint.pipeline import joint_step
-from napari_psf_distiller.progress import Steps
-from napari_psf_distiller.widgets.distil import live_fit
 
 FITTED = "beads fitted beads"
 REFITTED = "The PSF is being fitted to the edited beads."
@@ -45,15 +38,16 @@ def test_after_the_proof_image_and_beads_are_seen_again(with_psf: Person) -> Non
     with_psf.presses("5  Inspect PSF")
 
 
-def test_a_bead_that_is_deleted_comes_back(with_psf: Person) -> None:
+def test_a_bead_that_is_deleted_comes_back(with_psf: Person, held: threading.Event) -> None:
     points = with_psf.viewer.layers[FITTED]
     psf = with_psf.viewer.layers["beads PSF"]
     before, beads = psf.data.copy(), len(points.data)
     deletes(with_psf, 1)
     assert len(points.data) == beads - 1
     # It is refitted at once, and that is said where it is always in sight.
-    assert with_psf.sees(REFITTED)
-    assert with_psf.sees("fitting the edited beads")
+    with_psf.waits_for(REFITTED)
+    with_psf.waits_for("fitting the edited beads")
+    held.set()
     with_psf.waits_for(f"{beads - 1} of {beads - 1} beads used")
     assert not np.array_equal(psf.data, before)
     with_psf.hands.key("ctrl+z")
@@ -78,22 +72,6 @@ def test_a_refit_is_cancelled_and_that_is_said(with_psf: Person, held: threading
     with_psf.hands.key("ctrl+z")
     with_psf.waits_for(f"{beads} of {beads} beads used")
     with_psf.waits_for("All is done.")
-
-
-@pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Lets go on the refits that it holds at their first iteration, when it is set."""
-    go = threading.Event()
-
-    def steps(*args: Any, **keywords: Any) -> Steps[Any]:
-        inner = joint_step(*args, **keywords)
-        yield next(inner)
-        assert go.wait(60)
-        return (yield from inner)
-
-    monkeypatch.setattr(live_fit, "joint_step", steps)
-    yield go
-    go.set()
 
 
 def deletes(person: Person, number: int) -> None:

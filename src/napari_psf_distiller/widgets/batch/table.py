@@ -12,7 +12,7 @@ from napari_psf_distiller.wording import width_text
 
 __all__ = ["BatchTable"]
 
-COLUMNS = ("image", "FWHM (nm)", "beads", "to know")
+COLUMNS = ("image", "FWHM (nm)", "beads", "remarks")
 TOOLTIPS = (
     "The file or layer; Delete takes it off the list.",
     "Full widths at half maximum of the PSF along z, y and x, with their standard errors.",

@@ -163,7 +163,7 @@ class Chain:
             return
         if self._begun_with not in self._viewer.layers:
             name = self._begun_with.name if self._begun_with is not None else ""
-            self._stop(f"Stopped: the layer {name!r}, whose beads are distilled, was removed.")
+            self._stop(f"Stopped: the bead image {name!r} was removed.")
             return
         self.follow()
         missing = self.missing(self._deconvolve)

@@ -116,7 +116,7 @@ class Inspector:
             PushButton(text=name, tooltip=preset.tooltip, gui_only=True)
             for name, preset in PRESETS.items()
         ]
-        self.save = PushButton(text="&Save…", gui_only=True)
+        self.save = PushButton(text="Sav&e…", gui_only=True)
         self.view_3d = PushButton(text="View in &3D", gui_only=True)
         self._preset_row = row_of_buttons(self.presets)
         self._saver = Saver(gui.native, TITLE, FORMATS)

@@ -102,12 +102,12 @@ class PlaceRow(QWidget):
         self._chosen: FieldPlace | None = None
         self._under_cursor: FieldPlace | None = None
         self.said, self.note = StillLine(), QLabel()
-        self.mean = QPushButton("M&ean")
+        self.mean = QPushButton("Mea&n")
         self.z_field, self.y_field, self.x_field = (
             NumberBox(TypedNumber(name, MICROMETRES), " µm") for name in "zyx"
         )
         self._z_name = QLabel("z")
-        self.follow = QCheckBox("follow the &cursor")
+        self.follow = QCheckBox("follow the c&ursor")
         self._build()
         self.setVisible(False)
 

@@ -10,8 +10,8 @@ from napari_psf_distiller.widgets.parts.column import tab_through
 
 __all__ = ["CANCEL", "RUN", "SAVE_PSF", "TabsAsSeen", "leave_keys", "press_by_keys", "with_keys"]
 
-# napari has none of them; the second is the same key of the number pad.
-RUN, CANCEL, SAVE_PSF = ("Ctrl+Return", "Ctrl+Enter"), ("Ctrl+.",), ("Ctrl+Alt+P",)
+# Neither napari nor its menus have any of them; the second is the same key of the number pad.
+RUN, CANCEL, SAVE_PSF = ("Ctrl+Return", "Ctrl+Enter"), ("Ctrl+.",), ("Ctrl+Shift+S",)
 
 
 def press_by_keys(button: QPushButton, keys: tuple[str, ...], scope: QWidget) -> None:

@@ -75,7 +75,7 @@ class Panel(QObject):
         self.residual_says, self.figures = _label(), _label()
         self.figures.setToolTip(FLUX)
         self.beside = _button(
-            "Side by &side",
+            "Side by si&de",
             "Show the raw and the deconvolved beads alone, "
             "beside each other: of the region, of the selected bead, or of the "
             "brightest. Press again to go back.",
@@ -86,14 +86,14 @@ class Panel(QObject):
             "symmetric about 0. Press again to go back.",
         )
         self.presets = [
-            _button("&Plain", "From the background to the maximum of each, gamma 1."),
+            _button("Pl&ain", "From the background to the maximum of each, gamma 1."),
             _button(
                 "&Gamma 0.2, max / 20",
                 "Brings out what is dim: up to a twentieth of the maximum above the background, "
                 "with gamma 0.2, for both. Noise and rings that a plain picture hides show.",
             ),
         ]
-        self.save = _button("Save &CSV…", "Save the figures, and those of each bead, as a table.")
+        self.save = _button("Sav&e CSV…", "Save the figures, and those of each bead, as a table.")
         self._preset_row = row_of_buttons(self.presets)
         # Its figures are higher than many a screen has room for beside other docks: what they mean,
         # and the views, come first.
@@ -225,7 +225,7 @@ class Panel(QObject):
         proven, name = self.proven, self.panes.name
         self.beside.enabled = self.save.enabled = proven is not None
         self.residual.enabled = proven is not None and proven.task.residual_layer is not None
-        self.beside.text = "&Back" if name == BESIDE else "Side by &side"
+        self.beside.text = "&Back" if name == BESIDE else "Side by si&de"
         self.residual.text = "&Back" if name == RESIDUAL else "&Residual"
         for button in self.presets:
             button.enabled = name == BESIDE

@@ -97,7 +97,7 @@ class TrialPart(QWidget):
             "are tried; the layers are yours, and none of them is changed.",
         )
         self.back = PushButton(
-            text="Side by &side",
+            text="Side by si&de",
             tooltip="Show the region and its results alone. Press again to go back.",
         )
         self.cancel_button = PushButton(text="Cancel", tooltip="Stop after this iteration.")
@@ -266,7 +266,7 @@ class TrialPart(QWidget):
         running = self.running
         self.button.enabled = not running and not self.hindrance()
         self.back.enabled = self.shown is not None and not running
-        self.back.text = "&Back" if self.panes.name else "Side by &side"
+        self.back.text = "&Back" if self.panes.name else "Side by si&de"
         self.cancel_button.enabled = running
         self.bar.setVisible(running)
 
