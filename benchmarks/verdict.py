@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.measure.beads import widths_of
-from napari_psf_distiller.measure.structure import psf_structure
+from napari_psf_distiller.measure.structure import psf_structure_steps
+from napari_psf_distiller.progress import finish
 
 SHAPE = (30, 150, 150)
 WAVELENGTH, EXCITATION = 0.52, 0.488
@@ -102,7 +103,9 @@ def _verdict(
 ) -> tuple[bool, float]:
     places = field.centres + rng.normal(0, OFF, field.centres.shape)
     beads = pd.DataFrame(places, columns=list("zyx")).assign(used=True)
-    found = psf_structure(field.image, psf, beads, widths_of(psf), field.spacing, diameter)
+    found = finish(
+        psf_structure_steps(field.image, psf, beads, widths_of(psf), field.spacing, diameter)
+    )
     assert found.common is not None
     return found.common.structured, found.common.visible
 

@@ -8,14 +8,27 @@ import pytest
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.measure.bead_fits import fit_beads
+from napari_psf_distiller.measure.bead_fits import BeadFits, fit_beads_steps
 from napari_psf_distiller.measure.beads import widths_of
 from napari_psf_distiller.measure.noise import noise_model
-from napari_psf_distiller.measure.structure import Structure, psf_structure, residual_structure
+from napari_psf_distiller.measure.structure import (
+    Structure,
+    psf_structure_steps,
+    residual_structure,
+)
+from napari_psf_distiller.progress import finish
 
 PSF = np.full((9, 17, 17), 1e-4)
 PSF[4, 8, 8] = 0.05
 PSF /= PSF.sum()
+
+
+def psf_structure(*given: Any, **keywords: Any) -> Structure:
+    return finish(psf_structure_steps(*given, **keywords))
+
+
+def fit_beads(*given: Any, **keywords: Any) -> BeadFits:
+    return finish(fit_beads_steps(*given, **keywords))
 
 
 def test_noise_alone_leaves_no_structure() -> None:
@@ -191,3 +204,13 @@ def test_beads_whose_light_reaches_none_that_is_told_of_are_not_fitted(beads_of_
     assert every.peaks == near.peaks
     with pytest.raises(InputError, match="no bead"):
         fit_beads(field.image, psf, field.centres[:0], widths, noise)
+
+
+def test_the_fits_are_counted_so_that_they_can_be_cancelled(beads_of_light) -> None:
+    field = beads_of_light
+    beads = pd.DataFrame(field.centres, columns=list("zyx")).assign(used=True)
+    steps = psf_structure_steps(field.image, field.psf, beads, widths_of(field.psf))
+    first, second = next(steps), next(steps)
+    assert (first.iteration, second.iteration) == (1, 2)
+    assert second.total > len(beads)
+    steps.close()

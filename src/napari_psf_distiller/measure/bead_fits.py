@@ -13,10 +13,15 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.measure.bead_images import ExpectedBead, expected_beads
 from napari_psf_distiller.measure.beads import PSFOfBead
 from napari_psf_distiller.measure.noise import NoiseModel
+from napari_psf_distiller.progress import Progress, Steps
+from napari_psf_distiller.steps import StepId
 
-__all__ = ["BeadFits", "fit_beads"]
+__all__ = ["BeadFits", "fit_beads_steps"]
 
 Floats = NDArray[np.float64]
+
+# What people read while this goes on.
+PHASE = "Fit the PSF to each bead"
 
 # A bead is looked at so many of the PSF's widths to each side.
 REACH = 2.0
@@ -56,7 +61,7 @@ class BeadFits:
     reach: tuple[int, ...]
 
 
-def fit_beads(
+def fit_beads_steps(
     image: NDArray[np.generic],
     psf: NDArray[np.floating] | PSFOfBead,
     centres: Floats,
@@ -66,8 +71,10 @@ def fit_beads(
     alone: NDArray[np.bool_] | None = None,
     spacing: Sequence[float] | None = None,
     bead_diameter: float = 0.0,
-) -> BeadFits:
+) -> Steps[BeadFits]:
     """Fit a PSF's image of a bead to each of some beads: centre, brightness and background.
+
+    A generator of progress, which counts the fits.
 
     Parameters
     ----------
@@ -110,17 +117,24 @@ def fit_beads(
     none = np.zeros(image.shape, np.float32)
     extent = np.shape(psf(centres[told][0]) if callable(psf) else psf)
     counted = _lit_from(centres, told, np.array(extent) // 2 + np.ceil(REACH * widths))
-    first = [
-        _fitted(image, none, bead_at(centre), centre, widths, noise) if one else None
-        for centre, one in zip(centres, counted, strict=True)
-    ]
+    total = int(counted.sum() + told.sum())
+    first: list[_Fit | None] = []
     light = none.copy()
-    for fit in first:
+    done = 0
+    for centre, one in zip(centres, counted, strict=True):
+        fit = _fitted(image, none, bead_at(centre), centre, widths, noise) if one else None
+        first.append(fit)
         if fit is not None:
             fit.add_to(light, 1.0)
+        if one:
+            done += 1
+            yield Progress(StepId.PROVE, done, total, phase=PHASE)
     residual, expected = none.copy(), none.copy()
     kept: list[tuple[Floats, float, float]] = []
     for before, one in zip(first, told, strict=True):
+        if one:
+            done += 1
+            yield Progress(StepId.PROVE, done, total, phase=PHASE)
         if before is None or not one:
             continue
         before.add_to(light, -1.0)

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from napari_psf_distiller.beads import HELD_OUT, centres_of
 from napari_psf_distiller.boxes import whole
 from napari_psf_distiller.errors import InputError
-from napari_psf_distiller.measure.bead_fits import fit_beads
+from napari_psf_distiller.measure.bead_fits import fit_beads_steps
 from napari_psf_distiller.measure.beads import PSFOfBead, isolated
 from napari_psf_distiller.measure.mean_residual import MeanResidual, mean_residual
 from napari_psf_distiller.measure.noise import noise_model
 from napari_psf_distiller.measure.proof import inside
 from napari_psf_distiller.measure.stored_values import step_of
+from napari_psf_distiller.progress import Steps
 
-__all__ = ["Structure", "psf_structure", "residual_structure"]
+__all__ = ["Structure", "psf_structure_steps", "residual_structure"]
 
 Floats = NDArray[np.float64]
 
@@ -214,7 +215,7 @@ def _common(
     return mean_residual(left, variance, places, peaks, reach, window)
 
 
-def psf_structure(
+def psf_structure_steps(
     image: NDArray[np.generic],
     psf: NDArray[np.floating],
     beads: pd.DataFrame,
@@ -222,10 +223,10 @@ def psf_structure(
     spacing: Sequence[float] | None = None,
     bead_diameter: float = 0.0,
     psf_of_bead: PSFOfBead | None = None,
-) -> Structure:
+) -> Steps[Structure]:
     """Return how much more than noise a PSF leaves of beads, whoever made it.
 
-    It is fitted to each used bead that stands alone.
+    It is fitted to each used bead that stands alone: a generator of progress.
 
     Parameters
     ----------
@@ -267,7 +268,7 @@ def psf_structure(
             "The image has no noise, as one that was computed has none: what the PSF leaves of it "
             "cannot be told from noise."
         )
-    fits = fit_beads(
+    fits = yield from fit_beads_steps(
         image,
         psf_of_bead or psf,
         centres,

@@ -25,7 +25,11 @@ from napari_psf_distiller.measure.proof import (
     measurable,
     prove,
 )
-from napari_psf_distiller.measure.structure import Structure, psf_structure, residual_structure
+from napari_psf_distiller.measure.structure import (
+    Structure,
+    psf_structure_steps,
+    residual_structure,
+)
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import JointFit, Recipe
 from napari_psf_distiller.steps import StepId
@@ -184,9 +188,9 @@ def prove_steps(task: Task) -> Steps[Outcome]:
         _diameter_beside(task.note, source.recipe),
     )
     yield Progress(STEP, 0, 1, phase="Look at what is left of them")
-    structure = _structure(task, beads, widths, psf) or _fitted_structure(
-        task, raw[box], psf, counted, widths, of_bead
-    )
+    structure: Structure | str | None = _structure(task, beads, widths, psf)
+    if structure is None:
+        structure = yield from _fitted_structure(task, raw[box], psf, counted, widths, of_bead)
     yield Progress(STEP, 1, 1, phase="Look at what is left of them")
     least = [max(LEAST_SHOWN, n) for n in psf.shape]
     proven = Proven(
@@ -278,17 +282,19 @@ def _fitted_structure(
     beads: pd.DataFrame,
     widths: NDArray[np.float64],
     of_bead: PSFOfBead | None,
-) -> Structure | str:
+) -> Steps[Structure | str]:
     """Return what this PSF leaves of the beads, where no fit that made it tells; or why not."""
     try:
-        return psf_structure(
-            part,
-            psf,
-            beads,
-            widths,
-            task.image.recipe.spacing,
-            _diameter_beside(task.note, task.image.recipe),
-            of_bead,
+        return (
+            yield from psf_structure_steps(
+                part,
+                psf,
+                beads,
+                widths,
+                task.image.recipe.spacing,
+                _diameter_beside(task.note, task.image.recipe),
+                of_bead,
+            )
         )
     except InputError as error:
         return str(error)
