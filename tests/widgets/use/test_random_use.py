@@ -5,6 +5,8 @@ PSF_DISTILLER_FIRST_SEQUENCE says.
 """
 
 import os
+import sys
+import threading
 
 import pytest
 from napari.utils.notifications import ErrorNotification, notification_manager
@@ -19,11 +21,15 @@ COUNT = int(os.environ.get("PSF_DISTILLER_SEQUENCES", "2"))
 FIRST = int(os.environ.get("PSF_DISTILLER_FIRST_SEQUENCE", "0"))
 ACTIONS = 20
 
+# What a thread of an executor is in that waits.
+IDLE = "_worker"
+
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 @pytest.mark.filterwarnings("ignore::napari_psf_distiller.errors.DistillerWarning")
 def test_whatever_is_done_it_goes_on(person: Person, field: SimulatedBeads, seed: int) -> None:
     notification_manager.records.clear()
+    threads = set(threading.enumerate())
     user = RandomUser(person, field, seed)
     user.uses(ACTIONS)
     for button in cancelling():
@@ -38,11 +44,20 @@ def test_whatever_is_done_it_goes_on(person: Person, field: SimulatedBeads, seed
     assert user.lost() == [], user.done
     # None waits for what will never come.
     assert cancelling() == [], user.done
+    assert user.dead() == [], user.done
+    assert at_work(set(threading.enumerate()) - threads) == [], user.done
 
 
 def cancelling() -> list[QPushButton]:
     """Return the buttons by which something that is under way can be cancelled."""
     return [one for one in shown(QPushButton) if read(one) == "Cancel" and one.isEnabled()]
+
+
+def at_work(threads: set[threading.Thread]) -> list[str]:
+    """Return which threads do something: not those that are kept for what may be next."""
+    frames = sys._current_frames()
+    found = [(one.name, frames.get(one.ident or 0)) for one in threads]
+    return [name for name, frame in found if frame and frame.f_code.co_name != IDLE]
 
 
 def comes_to_rest(person: Person) -> None:
