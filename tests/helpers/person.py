@@ -341,6 +341,8 @@ class Person:
                 self._scroll(area, widget)
             area = area.parentWidget()
         place = _mark_of(widget)
+        if QApplication.screenAt(place) is None:
+            raise LookupError(f"{read(widget)!r} is not on the screen, as behind a tab.")
         under = QApplication.widgetAt(place)
         if under is not widget and not (under is not None and widget.isAncestorOf(under)):
             raise LookupError(f"{read(widget)!r} is behind {type(under).__name__} {under}.")

@@ -134,8 +134,7 @@ class RandomUser:
         try:
             self.done.append(self._add_image())
             # Before that, all that is done is done with napari alone.
-            self._act((self._open_widget,))
-            self.done.append(self._chance.choice((self._distil, self._open_guide, self._wait))())
+            self._act((self._distil, self._open_guide, self._open_widget))
             for _ in range(actions):
                 self._act(self._deeds)
         finally:
@@ -404,7 +403,8 @@ def _docks(person: Person) -> list[QDockWidget]:
     return [
         dock
         for dock in window.findChildren(QDockWidget)
-        if dock.isVisible() and "(PSF Distiller)" in dock.windowTitle()
+        # Qt has what is behind a tab stand beside the screen.
+        if not dock.visibleRegion().isEmpty() and "(PSF Distiller)" in dock.windowTitle()
     ]
 
 

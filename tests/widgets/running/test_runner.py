@@ -399,13 +399,16 @@ def test_the_viewer_closed_meanwhile(
     assert told.errors == []
 
 
-def test_the_viewer_closed_while_layers_are_added_without_a_dock(
-    user: Any, viewer: napari.Viewer, bead_layer: Image, told: Any
+@pytest.mark.parametrize("docked", [True, False])
+def test_the_viewer_closed_while_layers_are_added(
+    user: Any, viewer: napari.Viewer, bead_layer: Image, told: Any, docked: bool
 ) -> None:
     user.makes("Find beads", image=bead_layer)
     dock, gui = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "Distil PSF")
+    runner = gui.runner
     user.starts(gui)
-    viewer.window.remove_dock_widget(dock)
+    if not docked:
+        viewer.window.remove_dock_widget(dock)
 
     def close_at_points(event: Any) -> None:
         # One of several layers is there then.
@@ -413,7 +416,7 @@ def test_the_viewer_closed_while_layers_are_added_without_a_dock(
             QTimer.singleShot(0, viewer.close)
 
     viewer.layers.events.inserted.connect(close_at_points)
-    user.waits(lambda: not gui.runner.running)
+    user.waits(lambda: not runner.running)
     assert list(viewer.layers) == []
     assert told.errors == []
 

@@ -69,7 +69,8 @@ class StepRunner:
         Where it stands, some five times a second; a preview or a likelihood that came in between
         is handed on with the next.
     ended : Signal of Ending
-        It is over, its layers are there, and the next may be started.
+        It is over, its layers are there, and the next may be started; not told once the widget is
+        gone.
     clock : callable
         See above.
     display : RunDisplay
@@ -394,7 +395,9 @@ class StepRunner:
         """Tell how the run ended; what listens may start the next one."""
         ending, self._ending = self._ending or Ending("cancelled", "cancelled"), None
         job, self._job, self._task = self._job, None, None
-        self.ended.emit(replace(ending, job=job))
+        # What listens is part of the widget, and gone with it.
+        if self._alive:
+            self.ended.emit(replace(ending, job=job))
 
     def _set_running(self, running: bool) -> None:
         self.set_button()
