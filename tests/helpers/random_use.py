@@ -224,7 +224,7 @@ class RandomUser:
         bars = [bar for bar in window.findChildren(QTabBar) if bar.isVisible() and bar.count() > 1]
         if not bars:
             raise LookupError("no tabs")
-        bar = self._chance.choice(bars)
+        bar: QTabBar = self._chance.choice(bars)
         number = self._chance.randrange(bar.count())
         place = bar.mapToGlobal(bar.tabRect(number).center())
         if QApplication.widgetAt(place) is not bar:

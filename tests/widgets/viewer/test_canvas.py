@@ -99,7 +99,8 @@ def test_letters_are_at_hand_once_loaded(make_napari_viewer: MakeViewer) -> None
     canvas = canvas_of(viewer)
     if not hasattr(canvas, "font_info"):
         pytest.skip("This napari shares no letters between layers.")
-    letters = "".join(load_letters(viewer))
+    letters = "".join(load_letters(viewer, "raw, 15 iterations"))
+    assert set("raw, 15 iterations") <= set(letters)
     info = canvas.font_info()
     assert letters
     assert set(letters) <= set(info.font_manager.get_font(info.face)._glyphs)

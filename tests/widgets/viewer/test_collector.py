@@ -3,9 +3,11 @@
 import gc
 from collections.abc import Iterator
 
+import napari
+import numpy as np
 import pytest
 
-from napari_psf_distiller.widgets.viewer.calm import Collector
+from napari_psf_distiller.widgets.viewer.calm import Collector, remove_layer
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +40,15 @@ def test_what_somebody_else_left_out_stays_so() -> None:
     collector.spare()
     collector.resume()
     assert gc.get_freeze_count() == before
+
+
+def test_a_layer_is_removed_without_a_look_at_everything(viewer: napari.Viewer) -> None:
+    layer = viewer.add_image(np.zeros((4, 4)))
+    left_out: list[int] = []
+    viewer.layers.events.removing.connect(lambda: left_out.append(gc.get_freeze_count()))
+    remove_layer(viewer, layer)
+    assert left_out[0] > 1000
+    assert gc.get_freeze_count() == 0
+    assert layer not in viewer.layers
+    # It may have been deleted meanwhile.
+    remove_layer(viewer, layer)

@@ -42,6 +42,12 @@ def test_layers_are_shown_alone_and_all_comes_back(model: Any, layers: list[Imag
     assert (camera_of(model).zoom, model.dims.current_step[0]) == (7.0, 1)
 
 
+def test_it_is_left_in_parts(model: Any, layers: list[Image]) -> None:
+    view = TemporaryView(model, [layers[1]])
+    shown = [[layer.visible for layer in layers] for _ in view.leaving()]
+    assert shown == [[False, True, True], [False, False, True], [True, False, True]]
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_selection_comes_back_if_it_was_kept(
     model: Any, layers: list[Image], kept: bool

@@ -15,6 +15,7 @@ from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY, unwrapped
 from napari_psf_distiller.widgets.layers.geometry import beside, in_true_size
 from napari_psf_distiller.widgets.running.job import Ending
 from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.viewer.calm import remove_layer
 from napari_psf_distiller.widgets.viewer.canvas import drawn_later
 
 __all__ = ["PSFSoFar"]
@@ -98,8 +99,8 @@ class PSFSoFar:
         if layer is None or ending.job is None:
             return
         viewer = unwrapped(ending.job.viewer)
-        if layer in viewer.layers and layer not in ending.layers:
-            viewer.layers.remove(layer)
+        if layer not in ending.layers:
+            remove_layer(viewer, layer)
         images = [made for made in ending.layers if isinstance(made, Image)]
         for inspector in inspectors_in(viewer):
             inspector.end_preview(images[-1] if images else None)

@@ -46,6 +46,7 @@ from napari_psf_distiller.widgets.layers.source import Source, read_image_layer,
 from napari_psf_distiller.widgets.running.background import Interrupted
 from napari_psf_distiller.widgets.running.job import Ending, Outcome
 from napari_psf_distiller.widgets.running.runner import StepRunner
+from napari_psf_distiller.widgets.viewer.calm import remove_layer
 from napari_psf_distiller.wording import sizes_text, widths_text
 
 __all__ = ["StackLayers", "StackRun", "further_stacks", "offer_stacks", "stack_steps"]
@@ -296,8 +297,8 @@ class StackLayers:
             if layer in ending.layers:
                 # Written over.
                 continue
-            if layer in viewer.layers and not (isinstance(layer, Points) and was_edited(layer)):
-                viewer.layers.remove(layer)
+            if not (isinstance(layer, Points) and was_edited(layer)):
+                remove_layer(viewer, layer)
         self._made, self._subject = ending.layers, run.subject
         for layer, name in zip(ending.layers, run.names, strict=False):
             # While the old ones were there, napari numbered it.

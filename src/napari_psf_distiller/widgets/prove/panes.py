@@ -1,7 +1,7 @@
 """Some layers alone in a viewer, and what was shown before by one click."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,8 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
+from napari_psf_distiller.widgets.viewer.calm import remove_layer
+from napari_psf_distiller.widgets.viewer.canvas import drawn_later, load_letters
 from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
 from napari_psf_distiller.widgets.viewer.viewpoint import camera_of, fill_view, grid_of
 
@@ -25,6 +27,9 @@ PRESETS = {"Plain": (1.0, 1.0), "Gamma 0.2, max / 20": (0.05, 0.2)}
 # Images take this part of a view in which they have headings.
 WITH_HEADINGS = 0.9
 
+# What comes after the last part of something.
+OVER = object()
+
 # Background and maximum of an image.
 Range = tuple[float, float]
 
@@ -35,7 +40,7 @@ LINKED = ("gamma", "colormap", "rendering", "interpolation2d", "interpolation3d"
 class Panes(QObject):
     """Shows some layers alone, some of them only while they are shown, and goes back.
 
-    Each layer is added and removed in a turn of the event loop of its own: napari takes a while
+    Each layer is added and removed in turns of the event loop of its own: napari takes a while
     for each, and the viewer must not stand still for all of them.
 
     Parameters
@@ -61,8 +66,9 @@ class Panes(QObject):
         self._ranges: list[Range] = []
         self._view: TemporaryView | None = None
         self._linking = False
-        self._entering: deque[Callable[[], None]] = deque()
-        self._leaving: deque[Callable[[], None]] = deque()
+        # Each in a turn; one that returns True has the next one begin itself.
+        self._entering: deque[Callable[[], bool | None]] = deque()
+        self._leaving: deque[Callable[[], bool | None]] = deque()
         self._next = _timer(self, self._turn)
         self._deleted = _timer(self, self.leave)
 
@@ -114,16 +120,20 @@ class Panes(QObject):
             for layer, attribute, value in looks:
                 view.change(layer, **{attribute: value})
 
-        def finish() -> None:
+        def show() -> None:
             self.images = [layer for layer in self._added if isinstance(layer, Image)]
             self._ranges = list(ranges)
             self.set_contrast(*contrast)
             self._link(viewer)
+
+        def go_there() -> None:
             viewer.dims.order = tuple(range(viewer.dims.ndim))
             viewer.dims.ndisplay = 2
             if point is not None:
                 axes = range(viewer.dims.ndim - len(point), viewer.dims.ndim)
                 viewer.dims.set_point(list(axes), list(point))
+
+        def fill() -> None:
             alone = [*layers, *self.images]
             viewer.layers.selection.active = alone[0]
             fill_view(viewer, alone)
@@ -132,7 +142,15 @@ class Panes(QObject):
                 camera_of(viewer).zoom *= WITH_HEADINGS
             self._on_change()
 
-        self._entering += [begin, *(partial(self._add, viewer, data) for data in adding), finish]
+        letters = load_letters(viewer, _text_of(adding)) if adding else iter(())
+        self._entering += [
+            begin,
+            partial(self._take, self._entering, letters),
+            *(partial(self._add, viewer, data) for data in adding),
+            show,
+            go_there,
+            fill,
+        ]
         self._next.start()
         self._on_change()
 
@@ -147,8 +165,8 @@ class Panes(QObject):
         viewer.layers.events.removed.disconnect(self._on_removed)
         for image in self.images:
             image.events.contrast_limits.disconnect(self._follow)
-        self._leaving += [partial(_remove, viewer, layer) for layer in reversed(self._added)]
-        self._leaving.append(partial(self._restore, view))
+        self._leaving += [partial(remove_layer, viewer, layer) for layer in reversed(self._added)]
+        self._leaving += [partial(self._take, self._leaving, view.leaving()), self._on_change]
         self._added, self.images, self._ranges = [], [], []
         self._next.start()
 
@@ -160,25 +178,30 @@ class Panes(QObject):
 
     def _turn(self) -> None:
         steps = self._leaving or self._entering
-        if steps:
-            steps.popleft()()
-        if self.busy:
+        if not (steps and steps.popleft()()):
+            self._go_on()
+
+    def _go_on(self) -> None:
+        # The viewer may have been closed meanwhile.
+        if isalive(self) and self.busy:  # type: ignore[no-untyped-call]
             self._next.start()
 
-    def _add(self, viewer: napari.Viewer, layer: LayerData) -> None:
+    def _take(self, steps: deque[Callable[[], bool | None]], parts: Iterator[object]) -> None:
+        """Take one part of what has several, and the next one in the turn after it."""
+        if next(parts, OVER) is not OVER:
+            steps.appendleft(partial(self._take, steps, parts))
+
+    def _add(self, viewer: napari.Viewer, layer: LayerData) -> bool:
         data, keywords, kind = layer
-        added = getattr(viewer, f"add_{kind}")(data, **keywords)
-        self._added.append(added)
+        with drawn_later(viewer, self._go_on):
+            self._added.append(getattr(viewer, f"add_{kind}")(data, **keywords))
+        return True
 
     def _link(self, viewer: napari.Viewer) -> None:
         if len(self.images) > 1:
             viewer.layers.link_layers(self.images, LINKED)
             for image in self.images:
                 image.events.contrast_limits.connect(self._follow)
-
-    def _restore(self, view: TemporaryView) -> None:
-        view.leave()
-        self._on_change()
 
     def set_contrast(self, top: float, gamma: float) -> None:
         """Show all images by one rule.
@@ -259,9 +282,10 @@ def _timer(parent: QObject, call: Callable[[], None]) -> QTimer:
     return timer
 
 
-def _remove(viewer: napari.Viewer, layer: Layer) -> None:
-    if layer in viewer.layers:
-        viewer.layers.remove(layer)
+def _text_of(layers: Sequence[LayerData]) -> str:
+    """Return all that is to be read in some layers."""
+    found = [keywords["features"] for _, keywords, kind in layers if kind == "points"]
+    return "".join("".join(map(str, table.to_numpy().ravel())) for table in found)
 
 
 def _height(range_: Range) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from napari_psf_distiller.widgets.layers.choices import PREVIEW_KEY
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.threshold.histogram import ABOVE_COLOUR
 from napari_psf_distiller.widgets.threshold.picture import ThresholdPicture
+from napari_psf_distiller.widgets.viewer.calm import remove_layer
 
 __all__ = ["Shown", "ThresholdOverlay"]
 
@@ -124,8 +125,8 @@ class ThresholdOverlay:
             viewer.layers.events.removed.disconnect(self._on_removed)
             viewer.dims.events.ndisplay.disconnect(self._before_ndisplay)
             viewer.dims.events.ndisplay.disconnect(self._after_ndisplay)
-            if layer is not None and layer in viewer.layers:
-                viewer.layers.remove(layer)
+            if layer is not None:
+                remove_layer(viewer, layer)
         self._viewer = self._shown = self._volume = None
 
     def _add(self, viewer: "napari.viewer.Viewer", shown: Shown, level: float) -> None:
@@ -210,8 +211,7 @@ class ThresholdOverlay:
         if picture is None or self._viewer is None:
             return
         picture.drop()
-        if picture.layer in self._viewer.layers:
-            self._viewer.layers.remove(picture.layer)
+        remove_layer(self._viewer, picture.layer)
 
     def _exchange(self) -> None:
         """Show the picture in the place of the volume, or the other way round."""

@@ -136,10 +136,10 @@ def _update_again(part: QWidget) -> None:
         part.setUpdatesEnabled(True)
 
 
-def load_letters(viewer: Viewer) -> Iterator[str]:
-    """Have the first letters of a canvas at hand, one each time.
+def load_letters(viewer: Viewer, text: str = "") -> Iterator[str]:
+    """Have the first letters of a canvas at hand, and those of a text, one each time.
 
-    Each takes some milliseconds, and the first points layer wants them all when it is drawn.
+    Each takes some milliseconds, and a points layer wants them all when it is drawn.
     """
     shown = _shown(viewer)
     if shown is None:
@@ -151,7 +151,7 @@ def load_letters(viewer: Viewer) -> Iterator[str]:
         # An older napari shares no letters between layers.
         note_missing("font shared by a canvas", "letters are made when they are drawn")
         return
-    for letter in LETTERS:
+    for letter in dict.fromkeys(LETTERS + text):
         _ = font[letter]
         yield letter
 

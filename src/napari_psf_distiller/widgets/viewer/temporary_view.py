@@ -1,11 +1,12 @@
 """Some layers alone in a viewer, until what was shown before is wanted again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import napari
 from napari.layers import Layer
 
+from napari_psf_distiller.widgets.viewer.calm import remove_layer
 from napari_psf_distiller.widgets.viewer.viewpoint import viewpoint_of
 
 __all__ = ["TemporaryView"]
@@ -55,12 +56,19 @@ class TemporaryView:
 
     def leave(self) -> None:
         """Show again what was shown before, as far as it is still there."""
+        for _ in self.leaving():
+            pass
+
+    def leaving(self) -> Iterator[None]:
+        """Leave it in parts, each of which napari takes some ten milliseconds for."""
         layers = self.viewer.layers
         for layer in self._added:
-            if layer in layers:
-                layers.remove(layer)
+            remove_layer(self.viewer, layer)
+            yield
         for what, name, value in reversed(self._before):
             setattr(what, name, value)
+            yield
         if self._selection is not None:
             layers.selection = {layer for layer in self._selection if layer in layers}
+            yield
         self.viewpoint.restore(self.viewer)
