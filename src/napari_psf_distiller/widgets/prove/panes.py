@@ -13,7 +13,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
-from napari_psf_distiller.widgets.viewer.calm import remove_layer
+from napari_psf_distiller.widgets.viewer.calm import Calm, remove_layer
 from napari_psf_distiller.widgets.viewer.canvas import drawn_later, load_letters
 from napari_psf_distiller.widgets.viewer.temporary_view import TemporaryView
 from napari_psf_distiller.widgets.viewer.viewpoint import camera_of, fill_view, grid_of
@@ -41,7 +41,8 @@ class Panes(QObject):
     """Shows some layers alone, some of them only while they are shown, and goes back.
 
     Each layer is added and removed in turns of the event loop of its own: napari takes a while
-    for each, and the viewer must not stand still for all of them.
+    for each, and the viewer must not stand still for all of them. On the way Python and the viewer
+    are kept calm.
 
     Parameters
     ----------
@@ -69,7 +70,9 @@ class Panes(QObject):
         # Each in a turn; one that returns True has the next one begin itself.
         self._entering: deque[Callable[[], bool | None]] = deque()
         self._leaving: deque[Callable[[], bool | None]] = deque()
-        self._next = _timer(self, self._turn)
+        # Whether the next turn is asked for already.
+        self._next = False
+        self._calm: Calm | None = None
         self._deleted = _timer(self, self.leave)
 
     @property
@@ -151,7 +154,7 @@ class Panes(QObject):
             go_there,
             fill,
         ]
-        self._next.start()
+        self._set_out()
         self._on_change()
 
     def leave(self) -> None:
@@ -168,23 +171,46 @@ class Panes(QObject):
         self._leaving += [partial(remove_layer, viewer, layer) for layer in reversed(self._added)]
         self._leaving += [partial(self._take, self._leaving, view.leaving()), self._on_change]
         self._added, self.images, self._ranges = [], [], []
-        self._next.start()
+        self._set_out()
 
     def leave_now(self) -> None:
         """Show again what was shown before, before this returns."""
         self.leave()
         while self._leaving:
             self._leaving.popleft()()
+        self._come_to_rest()
+
+    def _set_out(self) -> None:
+        if self._calm is None:
+            self._calm = Calm()
+        self._go_on()
+
+    def _come_to_rest(self) -> None:
+        calm, self._calm = self._calm, None
+        if calm is not None:
+            calm.end()
 
     def _turn(self) -> None:
-        steps = self._leaving or self._entering
-        if not (steps and steps.popleft()()):
+        self._next = False
+        # The viewer may have been closed meanwhile.
+        steps = (self._leaving or self._entering) if self._alive else None
+        if not steps:
+            self._come_to_rest()
+        elif not steps.popleft()():
             self._go_on()
 
     def _go_on(self) -> None:
-        # The viewer may have been closed meanwhile.
-        if isalive(self) and self.busy:  # type: ignore[no-untyped-call]
-            self._next.start()
+        def turn() -> None:
+            self._turn()
+
+        if not self._next:
+            self._next = True
+            # Qt calls no method of an object that is gone, but a function it does.
+            QTimer.singleShot(0, turn)
+
+    @property
+    def _alive(self) -> bool:
+        return bool(isalive(self))  # type: ignore[no-untyped-call]
 
     def _take(self, steps: deque[Callable[[], bool | None]], parts: Iterator[object]) -> None:
         """Take one part of what has several, and the next one in the turn after it."""
@@ -234,7 +260,7 @@ class Panes(QObject):
     def _on_removed(self) -> None:
         view = self._view
         # A viewer that is closed loses its layers when its widgets are gone.
-        if view is None or not isalive(self):  # type: ignore[no-untyped-call]
+        if view is None or not self._alive:
             return
         # Whoever deletes a pane means the view; not before the layer list is done with it.
         if any(layer not in view.viewer.layers for layer in self._added):
