@@ -50,7 +50,7 @@ SOON = 10_000
 # So many notches of the wheel are more than any widget is high.
 MOST_NOTCHES = 80
 
-# The first may only close the list of files that begin as what was typed.
+# The first may only close what is open, such as the list of files that begin as what was typed.
 PRESSES = 3
 
 FIELDS = (QAbstractSpinBox, QLineEdit, QComboBox, QAbstractButton, QAbstractSlider)
@@ -189,9 +189,15 @@ class Person:
 
     def chooses_row(self, field: QComboBox, row: int) -> None:
         """Choose something in a field from its list, by its number."""
-        self.presses(field)
         view = field.view()
-        self.waits(view.isVisible)
+        for _ in range(PRESSES):
+            # It may be moved away at this very moment, by what another thing changes.
+            self.presses(field)
+            with suppress(self._qtbot.TimeoutError):
+                self._qtbot.waitUntil(view.isVisible, timeout=SOON // 5)
+                break
+        else:
+            raise AssertionError(f"The list of {read(field)!r} does not open.")
         index = field.model().index(row, field.modelColumn())
         view.scrollTo(index)
         inside = view.visualRect(index).center()
