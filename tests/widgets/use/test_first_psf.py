@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tifffile
 from napari.layers import Image
 from person import Person
 
 from napari_psf_distiller import SimulatedBeads
+from napari_psf_distiller.io import write_image
 
 LABELS = ("numerical aperture", "emission (µm)", "refractive index", "bead diameter (µm)")
 
@@ -36,8 +38,30 @@ def test_voxel_size_of_a_file_of_imagej_is_read(
     person.opens("File", "Open File(s)")
     person.waits(lambda: len(person.viewer.layers) == 1)
     person.opens_guide()
+    person.waits(lambda: person.reads("voxel size (µm)") != "?")
     sizes = [float(person.reads("voxel size (µm)", number)) for number in range(3)]
     assert sizes == pytest.approx(field.spacing, rel=1e-3)
+    # It is drawn so too, as its reader might have done, and nothing is left to be done for it.
+    (layer,) = person.viewer.layers
+    assert tuple(layer.scale) == pytest.approx(field.spacing, rel=1e-3)
+    assert {str(unit) for unit in layer.units} == {"micrometer"}
+    assert not person.buttons("Set as the layer's scale")
+
+
+def test_what_was_marked_on_an_image_stays_on_it(
+    person: Person, field: SimulatedBeads, tmp_path: Path
+) -> None:
+    path = tmp_path / "beads.ome.tif"
+    write_image(path, field.image, spacing=field.spacing)
+    person.answers(lambda: person.names_file(str(path), "Open"))
+    person.opens("File", "Open File(s)")
+    person.waits(lambda: len(person.viewer.layers) == 1)
+    marked = person.viewer.add_points([[12.0, 30.0, 40.0]], name="marked")
+    person.opens_guide()
+    person.waits(lambda: person.reads("voxel size (µm)") != "?")
+    image = person.viewer.layers[0]
+    np.testing.assert_array_equal(image.scale, marked.scale)
+    assert person.button("Set as the layer's scale").isEnabled()
 
 
 @pytest.mark.slow

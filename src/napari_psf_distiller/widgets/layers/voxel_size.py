@@ -12,6 +12,7 @@ from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_error
 from napari.utils.transforms import Affine
+from napari.viewer import Viewer
 from numpy.typing import NDArray
 
 from napari_psf_distiller.checks import check_spacing
@@ -24,6 +25,7 @@ from napari_psf_distiller.widgets.layers.geometry import (
     geometry_of,
     on_finer_voxels,
     scaled,
+    spacing_of,
     unit_ratios,
 )
 from napari_psf_distiller.widgets.layers.lineage import beginning_of, identity
@@ -45,6 +47,7 @@ from napari_psf_distiller.widgets.viewer.number_fields import NumberField
 __all__ = [
     "VOXEL_SIZE_OPTIONS",
     "differs",
+    "draw_as_its_file_says",
     "offer_voxel_size",
     "set_voxel_size",
     "voxel_size_in_use",
@@ -192,6 +195,38 @@ def voxel_size_in_use(layer: Image | None, layers: Iterable[Layer]) -> tuple[flo
     if not made:
         return known
     return voxel_size_noted(max(made, key=lambda entry: entry[:2])[2], scale, units)
+
+
+def draw_as_its_file_says(layer: Image, sizes: Sequence[float], viewer: Viewer | None) -> bool:
+    """Give a layer the voxel size that its file says and its reader left out, if nothing is moved.
+
+    A layer beside it that is drawn in pixels may lie on it, as what its user marked there does:
+    then the layer stays as it is.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+    sizes : sequence of float
+        z, y, x; of a 2D image y and x count.
+    viewer : napari.viewer.Viewer or None
+        Where it is shown.
+
+    Returns
+    -------
+    bool
+        Whether it got the size.
+    """
+    if viewer is None or not differs(layer, sizes):
+        return False
+    drawn = [layer, *(other for other in viewer.layers if other is not layer)]
+    known = [spacing_of(other.scale, other.units) is not None for other in drawn]
+    if known[0] or not all(known[1:]):
+        return False
+    shown = place_shown(layer, viewer)
+    set_voxel_size(layer, sizes, viewer.layers)
+    viewer.reset_view()
+    show_place(layer, viewer, shown)
+    return True
 
 
 def set_voxel_size(

@@ -9,6 +9,7 @@ import napari
 import numpy as np
 from magicgui.widgets import FunctionGui, PushButton
 from napari.layers import Image
+from napari.utils.notifications import show_info
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import VENDOR_ENDINGS, StoredMicroscope, optics_text, read_microscope
@@ -17,6 +18,7 @@ from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.file_part import file_part_of
 from napari_psf_distiller.widgets.layers.lineage import identity
 from napari_psf_distiller.widgets.layers.region import axes_of_space, shown_region
+from napari_psf_distiller.widgets.layers.voxel_size import draw_as_its_file_says
 from napari_psf_distiller.widgets.microscope.fields import MicroscopeFields
 from napari_psf_distiller.widgets.microscope.marks import MARK
 from napari_psf_distiller.widgets.microscope.noted import SOURCE, noted_in
@@ -159,7 +161,11 @@ class FileMicroscope:
         if spacing is None or asked is None or layer is None or any(asked.value):
             return
         if len(axes_of_space(layer)) == len(spacing):
-            asked.value = ((0.0,) * 3 + spacing)[-3:]
+            sizes = ((0.0,) * 3 + spacing)[-3:]
+            asked.value = sizes
+            if draw_as_its_file_says(layer, sizes, viewer_of(self._gui)):
+                show_info(f"{layer.name}: drawn with the voxel size that its file says.")
+            # Now that nothing changes it any more.
             self._fields.marks.mark("voxel_size", "The image's file")
 
     def tell(self) -> None:
