@@ -1,6 +1,7 @@
 """What is looked at when a PSF is there: each by the mouse and the keys, before one viewer."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,8 @@ from PIL import Image as Picture
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QTableView, QWidget
 
+from napari_psf_distiller.widgets.help.pages import CHAPTERS
+from napari_psf_distiller.widgets.help.window import HelpWindow
 from napari_psf_distiller.widgets.viewer.viewpoint import camera_of, scales_of
 
 TABS = ("Profiles", "OTF", "Compare", "Progress", "Image")
@@ -52,6 +55,23 @@ def test_the_progress_keeps_its_curve(with_psf: Person) -> None:
     with_psf.waits_for("How the PSF of the last run formed.")
     assert not with_psf.sees("Nothing is being distilled")
     with_psf.turns_to("Image")
+
+
+def test_the_profiles_are_told_apart_without_colours(with_psf: Person, tmp_path: Path) -> None:
+    with_psf.turns_to("Profiles")
+    path = saves_picture(with_psf, tmp_path / "profiles.svg")
+    # Beside z, whose line is whole.
+    assert len(set(re.findall(r"stroke-dasharray: ([^;\"]+)", path.read_text("utf-8")))) >= 2
+    with_psf.turns_to("Image")
+
+
+def test_help_is_a_click_away(with_psf: Person) -> None:
+    with_psf.presses("? in the guide")
+    with_psf.waits(lambda: shown(HelpWindow))
+    # It is a window, and napari's main window's too.
+    window, *_ = shown(HelpWindow)
+    assert window.shown_text in CHAPTERS.values()
+    window.close()
 
 
 def test_the_table_has_places_and_units_and_brings_a_bead_into_the_middle(
@@ -105,12 +125,7 @@ def test_the_palette_calls_nothing_that_needs_a_path(with_psf: Person, told: Any
 
 
 def test_the_inspector_saves_a_picture_of_its_own_shape(with_psf: Person, tmp_path: Path) -> None:
-    path = tmp_path / "psf.png"
-    with_psf.answers(lambda: with_psf.names_file(str(path), "Save"))
-    (button,) = (one for one in with_psf.buttons("Save") if read(one).endswith("…"))
-    with_psf.presses(button)
-    with_psf.waits(path.exists)
-    with_psf.rests()
+    path = saves_picture(with_psf, tmp_path / "psf.png")
     picture = np.asarray(Picture.open(path).convert("L"), float)
     height, width = picture.shape
     assert width <= 1.5 * height <= 2.5 * width
@@ -147,3 +162,12 @@ def test_the_report_says_what_it_is_of_and_prints_whole(with_psf: Person, tmp_pa
     assert found["cells"] > 8 * 10
     assert found["broken"] == []
     assert found["beyond"] <= 0
+
+
+def saves_picture(person: Person, path: Path) -> Path:
+    """Save what the inspector shows."""
+    person.answers(lambda: person.names_file(str(path), "Save"))
+    (button,) = (one for one in person.buttons("Save") if read(one).endswith("…"))
+    person.presses(button)
+    person.waits(lambda: path.exists() and path.stat().st_size > 0)
+    return path
