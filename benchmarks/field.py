@@ -32,6 +32,7 @@ from lens_fields import FIELDS, OIL, SLIDE_PLANES, Lens, Objective, Pupil, bead_
 from numpy.typing import NDArray
 
 import napari_psf_distiller as psfd
+from napari_psf_distiller.measure.widths import profile_width
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +75,9 @@ PLACES, WINDOW = (-0.9, -0.45, 0.0, 0.45, 0.9), (25, 33, 33)
 GEL_PLACES = ((0.0, 0.0), (-0.8, -0.8), (-0.8, 0.8), (0.8, -0.8), (0.8, 0.8))
 DEPTHS = (0.18, 0.34, 0.5, 0.66, 0.82)
 WIDTHS_IN_DEPTH = 9
+
+# Of a line on which a true width is measured, places a voxel.
+LINE_STEPS = 4
 
 HELD_OUT = 0.2
 
@@ -127,8 +131,17 @@ def widths_of(lens: Lens, y: float, x: float, z: float | None = None) -> Floats:
             )
             # The peak of a parabola goes into the middle of a voxel.
             moved[axis] -= (after - before) / (4 * here - 2 * before - 2 * after)
-    psf = lens.psf(WINDOW, y, x, z, moved=tuple(moved))
-    return np.array(psfd.fwhm(psf.astype(np.float32), lens.pupil.objective.spacing))
+    widths = []
+    for axis, size in enumerate(lens.pupil.objective.spacing):
+        # On lines of so many places a voxel, so that no spline between voxels decides.
+        line = np.empty((WINDOW[axis], LINE_STEPS))
+        for step in range(LINE_STEPS):
+            displaced = moved.copy()
+            displaced[axis] -= step / LINE_STEPS
+            psf = lens.psf(WINDOW, y, x, z, moved=tuple(displaced))
+            line[:, step] = np.moveaxis(psf, axis, -1)[*np.delete(top, axis)]
+        widths.append(profile_width(line.ravel()) * size / LINE_STEPS)
+    return np.array(widths)
 
 
 def found_and_true_widths(psf: psfd.PSF, lens: Lens) -> tuple[Floats, Floats, Floats]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from gaussians import gaussian
+from scipy import special
 
 from napari_psf_distiller import InputError
 from napari_psf_distiller.measure.widths import (
@@ -29,9 +30,21 @@ def test_the_fwhm_of_a_gaussian(shift, sigma):
     sigmas = (sigma, 1.1 * sigma, 0.9 * sigma)
     psf = gaussian(shape, sigmas, at=tuple(n // 2 + shift for n in shape))
     expected = [np.sqrt(8 * np.log(2)) * s * d for s, d in zip(sigmas, spacing, strict=True)]
-    # The narrowest has 3.2 voxels within its width: a cubic spline through them is good to 1 %.
-    assert fwhm(psf, spacing) == pytest.approx(expected, rel=0.01)
-    assert fwhm(psf.astype(np.float32), spacing) == pytest.approx(expected, rel=0.01)
+    # The narrowest has 3.2 voxels within its width.
+    assert fwhm(psf, spacing) == pytest.approx(expected, rel=0.002)
+    assert fwhm(psf.astype(np.float32), spacing) == pytest.approx(expected, rel=0.002)
+
+
+@pytest.mark.parametrize("shift", [0, 0.3, 0.5])
+@pytest.mark.parametrize("voxels_in_period", [2.2, 2.6, 3.5])
+def test_the_fwhm_of_a_psf_with_hardly_more_than_two_voxels_in_a_period(shift, voxels_in_period):
+    """An Airy pattern's width is 0.514 wavelengths over the numerical aperture."""
+    # Its highest frequency has the period wavelength / 2 NA.
+    y, x = (np.arange(41)[(slice(None),) + (None,) * axis] - 20.0 for axis in (1, 0))
+    radii = np.pi / voxels_in_period * np.hypot(y, x - shift)
+    psf = np.divide(2 * special.j1(radii), radii, out=np.ones_like(radii), where=radii > 0) ** 2
+    # Along y the line goes past the peak, if that lies between voxels.
+    assert fwhm(psf, (1.0, 1.0))[1] == pytest.approx(1.029 * voxels_in_period, rel=0.003)
 
 
 def test_the_fwhm_in_2d():

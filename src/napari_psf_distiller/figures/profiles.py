@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 
 from napari_psf_distiller.checks import check_image, check_spacing
 from napari_psf_distiller.colours import AXIS_COLOURS
@@ -24,6 +23,7 @@ from napari_psf_distiller.figures.style import (
     one_pair_of_axes,
 )
 from napari_psf_distiller.measure.profiles import Profile, profiles_of
+from napari_psf_distiller.measure.widths import profile_spline
 from napari_psf_distiller.wording import width_text
 
 __all__ = ["draw_profiles", "profile_width_text", "widths_text"]
@@ -145,7 +145,7 @@ def _draw_profile(axes: Axes, profile: Profile, label: str, *, smooth: bool) -> 
     if len(values) < 2:
         axes.plot(profile.positions, values / values[at], "o", color=colour, label=label)
         return
-    spline = CubicSpline(profile.positions, values)
+    spline = profile_spline(profile.positions, values)
     fine = np.linspace(
         float(profile.positions[0]), float(profile.positions[-1]), 20 * (len(values) - 1) + 1
     )

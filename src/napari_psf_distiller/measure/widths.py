@@ -7,20 +7,32 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import BSpline, PPoly, make_interp_spline
 
 from napari_psf_distiller.checks import check_array, check_spacing
 
-__all__ = ["LEAST_VOXELS", "fwhm", "peak_profiles", "profile_width", "profile_width_slope"]
+__all__ = [
+    "LEAST_VOXELS",
+    "fwhm",
+    "peak_profiles",
+    "profile_spline",
+    "profile_width",
+    "profile_width_slope",
+]
 
-# A cubic spline needs four.
+# Fewer voxels have no width.
 LEAST_VOXELS = 4
+
+# A PSF's voxels are hardly more than two in a period of its highest frequency. A cubic spline
+# through these is wider than the PSF by 0.6 to 0.8 %, and by up to 4 % along z; one of this degree
+# by less than 0.1 %, and 0.8 %.
+SPLINE_DEGREE = 7
 
 
 class _HalfMaximum(NamedTuple):
     """A line's spline, where it is highest, and where it falls to the half of that, in voxels."""
 
-    spline: CubicSpline
+    spline: BSpline
     left: float
     top: float
     right: float
@@ -49,8 +61,9 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
     -------
     tuple of float
         One an axis: the width of the profile through the brightest voxel, at half of its maximum,
-        both on a cubic spline through the voxels; no Gaussian is assumed. NaN where the profile
-        does not fall to the half inside the array, or has fewer than four voxels.
+        both on a spline through the voxels, see `profile_spline`; no Gaussian is assumed. NaN
+        where the profile does not fall to the half inside the array, or has fewer than four
+        voxels.
 
     Raises
     ------
@@ -63,6 +76,26 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
         profile_width(profile) * size
         for profile, size in zip(peak_profiles(array), sizes, strict=True)
     )
+
+
+def profile_spline(positions: NDArray[np.floating], values: NDArray[np.floating]) -> BSpline:
+    """Return the spline through a line's voxels that widths are measured on.
+
+    Parameters
+    ----------
+    positions : numpy.ndarray
+        (voxels,), increasing; at least two.
+    values : numpy.ndarray
+        (voxels,), or (voxels, lines).
+
+    Returns
+    -------
+    scipy.interpolate.BSpline
+        Of the degree 7; of a line of fewer voxels, of the highest odd degree that they are enough
+        for.
+    """
+    degree = min(SPLINE_DEGREE, len(positions) - 1)
+    return make_interp_spline(positions, values.astype(np.float64), degree - (degree + 1) % 2)
 
 
 def profile_width(profile: NDArray[np.floating]) -> float:
@@ -83,7 +116,7 @@ def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:
     n = len(profile)
     if found is None:
         return np.zeros(n)
-    single = CubicSpline(np.arange(n), np.eye(n))
+    single = profile_spline(np.arange(float(n)), np.eye(n))
     half = single(found.top) / 2
     left, right = ((half - single(x)) / found.spline(x, 1) for x in (found.left, found.right))
     slope: NDArray[np.float64] = right - left
@@ -95,12 +128,12 @@ def _half_maximum(profile: NDArray[np.floating]) -> _HalfMaximum | None:
     n = len(profile)
     if n < LEAST_VOXELS:
         return None
-    spline = CubicSpline(np.arange(n), profile.astype(np.float64))
+    spline = profile_spline(np.arange(float(n)), profile)
     at = int(profile.argmax())
-    turns = spline.derivative().roots(extrapolate=False)
+    turns = PPoly.from_spline(spline.derivative().tck).roots(extrapolate=False)
     near = turns[np.abs(turns - at) <= 1]
     top = max((float(t) for t in near), key=spline, default=float(at))
-    half = spline.solve(float(spline(top)) / 2, extrapolate=False)
+    half = PPoly.from_spline(spline.tck).solve(float(spline(top)) / 2, extrapolate=False)
     left, right = half[half < top], half[half > top]
     if len(left) == 0 or len(right) == 0:
         return None

@@ -81,8 +81,8 @@ def write_report(
     profiles = picture(
         (5.2, 3.6),
         "Profiles through the PSF's peak",
-        "Profiles through the peak: voxels, and the cubic spline on which the full width at half "
-        "maximum is measured"
+        "Profiles through the peak: voxels, and the spline on which the full width at half maximum "
+        "is measured"
         + ("; shaded: the standard error of the voxels." if result.psf.error is not None else "."),
         lambda figure: figures.draw_profiles(
             figure, psf, spacing, errors=result.fwhm_error, psf_error=result.psf.error
