@@ -82,14 +82,29 @@ def test_beyond_the_beads_it_is_said_to_be_extrapolated():
     assert far.error.mean() > psf.at(50, 50).error.mean()
 
 
+FIT_RECIPE = dataclasses.replace(RECIPE, spacing=SPACING)
+
+
 def test_the_field_ends_with_the_beads_that_are_used():
     beads = distilled().beads.copy()
     beads.loc[beads["y"] > 70, "used"] = False
-    fit = finish(joint_step(varying(), beads, dataclasses.replace(RECIPE, spacing=SPACING)))
+    fit = finish(joint_step(varying(), beads, FIT_RECIPE))
     used = fit.beads[fit.beads["used"]]
     assert len(used) < len(fit.beads)
     for axis, ends in zip("yx", fit.over_field.extent, strict=True):
         assert ends == pytest.approx((used[axis].min(), used[axis].max()), abs=0.1)
+
+
+def test_a_fit_that_goes_on_fits_the_changes_on():
+    before = finish(joint_step(varying(), distilled().beads, FIT_RECIPE))
+    beads = before.beads.copy()
+    beads.loc[beads.index[-1:], "used"] = False
+    again = finish(joint_step(varying(), beads, FIT_RECIPE, before=before))
+    # Without their strengths the changes would be held as they were.
+    assert before.state.fitted.field_scales
+    assert again.state.fitted.field_scales.keys() == before.state.fitted.field_scales.keys()
+    changes = (fit.over_field.amplitudes[1:] for fit in (before, again))
+    assert not np.array_equal(*changes)
 
 
 def test_few_beads_do_not_invent_a_change():

@@ -23,6 +23,9 @@ Floats = NDArray[np.float64]
 # Columns of a triangular matrix that are solved for together.
 COLUMNS_AT_ONCE = 64
 
+# Added to the variances of coefficients, in units of the largest: rounding errors are larger.
+LEAST_VARIANCE_RATIO = 1e-12
+
 # Where the window's outermost twentieth begins, as a part of the way from its middle to its side.
 RIM_START = 0.95
 
@@ -163,7 +166,11 @@ def _root(covariance: Floats) -> Floats:
     """Return R with the covariance R R^T; of one that is 0, without columns."""
     if not covariance.any():
         return np.zeros((len(covariance), 0))
-    root: Floats = linalg.cholesky(covariance, lower=True, check_finite=False)
+    # Of some combinations of coefficients nothing may be expected.
+    least = LEAST_VARIANCE_RATIO * covariance.diagonal().max()
+    root: Floats = linalg.cholesky(
+        covariance + least * np.eye(len(covariance)), lower=True, check_finite=False
+    )
     return root
 
 

@@ -13,7 +13,7 @@ from napari_psf_distiller.joint.basis.extension import (
     extended_basis,
     term_priors,
 )
-from napari_psf_distiller.joint.basis.field_evidence import kinds_with_evidence
+from napari_psf_distiller.joint.basis.field_evidence import FieldEvidence, LeftOut
 from napari_psf_distiller.joint.basis.field_priors import (
     FieldScales,
     field_priors,
@@ -24,7 +24,7 @@ from napari_psf_distiller.joint.model.field_model import PolynomialField
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.psf.polynomials import Extent, Pattern, field_patterns
 
-__all__ = ["AdmittedField", "field_with_evidence"]
+__all__ = ["AdmittedField", "changes_left_out", "field_with_evidence"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class AdmittedField(NamedTuple):
         Of each term, of the mean PSF.
     field_model : PolynomialField
     scales : mapping
-        How strong each change is; see `kinds_with_evidence`.
+        How strong each change is; see `FieldEvidence`.
     variation_priors : list of list of (numpy.ndarray or None)
         Of each of the modes but the first.
     """
@@ -103,40 +103,14 @@ def field_with_evidence(
         None where there is no evidence for more than the model has.
     """
     basis, field_model = model.basis, model.field_model
-    centres = model.centres[model.fits_psf]
-    symmetrical, most = _affordable_degrees(len(centres))
-    if not symmetrical:
+    looked_at = _looked_at(model, widths, max_angular_order)
+    if looked_at is None:
         return None
-    known, (depth_extent, rows, columns) = field_patterns(0), _extents(centres)
-    extent: Extent = (rows, columns)
-    deep = depth_extent[1] - depth_extent[0] > MIN_DEPTH_WIDTHS * widths[0]
+    envelope, looked_at_field = looked_at.envelope, looked_at.field
+    known = field_patterns(0)
     if isinstance(field_model, PolynomialField):
-        known, extent = field_model.patterns, field_model.extent
-        depth_extent = field_model.depth_extent
-    highest = MAX_ORDER if max_angular_order is None else min(MAX_ORDER, max_angular_order)
-    orders = tuple(sorted({*basis.orders, *range(highest + 1)}))
-    envelope = basis.envelope(model.coefficients)
-    wide = extended_basis(
-        basis, model.coefficients, basis.band, orders, EVIDENCE_COMBINATIONS, alike=True
-    )
-    patterns = field_patterns(symmetrical)
-    if deep:
-        patterns += _patterns_in_depth(symmetrical)
-    looked_at = PolynomialField(patterns, extent, depth_extent)
-    evidence = kinds_with_evidence(
-        wide,
-        envelope,
-        model.bead_gradients(wide),
-        looked_at.patterns,
-        looked_at.weights(centres),
-        model.field_scales,
-        lambda kind: (
-            kind.is_symmetrical
-            if kind.depth and kind.degree
-            else kind.degree <= (symmetrical if kind.is_symmetrical else most)
-        ),
-        MIN_FIRST_NATS if len(known) == 1 else MIN_NATS,
-    )
+        known = field_model.patterns
+    evidence = looked_at.evidence.kinds(MIN_FIRST_NATS if len(known) == 1 else MIN_NATS)
     if not evidence:
         logger.info("joint fit: no evidence for more changes over the field")
         return None
@@ -149,10 +123,10 @@ def field_with_evidence(
     needed = {(kind.degree, abs(kind.turns), kind.depth) for kind in evidence}
     added = tuple(
         pattern
-        for pattern in looked_at.patterns
+        for pattern in looked_at_field.patterns
         if (pattern.degree, abs(pattern.turns), pattern.depth) in needed and pattern not in known
     )
-    grown = PolynomialField((*known, *added), extent, depth_extent)
+    grown = PolynomialField((*known, *added), looked_at_field.extent, looked_at_field.depth_extent)
     orders = tuple(sorted({*basis.orders, *(kind.order for kind in evidence)}))
     extended = extended_basis(basis, model.coefficients, basis.band, orders, alike=True)
     parameters = np.zeros((grown.modes, extended.size))
@@ -170,6 +144,89 @@ def field_with_evidence(
             extended, symmetric, grown.patterns[1:], scales, basis.total(model.coefficients)
         ),
     )
+
+
+def changes_left_out(
+    model: JointModel, widths: Floats, max_angular_order: int | None = None
+) -> tuple[FourierBessel, list[LeftOut]] | None:
+    """Return what a PSF that changes over the field may change by beyond what is fitted.
+
+    There is too little evidence for each of these changes, but there are many, and each of them
+    that the PSF has makes it wrong.
+
+    Parameters
+    ----------
+    model : JointModel
+        Fitted.
+    widths, max_angular_order
+        See `field_with_evidence`.
+
+    Returns
+    -------
+    FourierBessel
+        Whose coefficients the changes are of, as those of the model's PSF.
+    list of LeftOut
+    """
+    looked_at = _looked_at(model, widths, max_angular_order)
+    return None if looked_at is None else (looked_at.basis, looked_at.evidence.left_out())
+
+
+class _LookedAt(NamedTuple):
+    """Changes of a PSF with the place that are looked at.
+
+    Attributes
+    ----------
+    basis : FourierBessel
+    envelope : numpy.ndarray
+        (Z, rings): see `FourierBessel.envelope`.
+    field : PolynomialField
+    evidence : FieldEvidence
+    """
+
+    basis: FourierBessel
+    envelope: Floats
+    field: PolynomialField
+    evidence: FieldEvidence
+
+
+def _looked_at(
+    model: JointModel, widths: Floats, max_angular_order: int | None
+) -> _LookedAt | None:
+    """Look at as many changes as the beads are enough for; None where they are for none."""
+    basis, field_model = model.basis, model.field_model
+    centres = model.centres[model.fits_psf]
+    symmetrical, most = _affordable_degrees(len(centres))
+    if not symmetrical:
+        return None
+    depth_extent, rows, columns = _extents(centres)
+    extent: Extent = (rows, columns)
+    deep = depth_extent[1] - depth_extent[0] > MIN_DEPTH_WIDTHS * widths[0]
+    if isinstance(field_model, PolynomialField):
+        extent, depth_extent = field_model.extent, field_model.depth_extent
+    highest = MAX_ORDER if max_angular_order is None else min(MAX_ORDER, max_angular_order)
+    orders = tuple(sorted({*basis.orders, *range(highest + 1)}))
+    envelope = basis.envelope(model.coefficients)
+    wide = extended_basis(
+        basis, model.coefficients, basis.band, orders, EVIDENCE_COMBINATIONS, alike=True
+    )
+    patterns = field_patterns(symmetrical)
+    if deep:
+        patterns += _patterns_in_depth(symmetrical)
+    field = PolynomialField(patterns, extent, depth_extent)
+    evidence = FieldEvidence(
+        wide,
+        envelope,
+        model.bead_gradients(wide),
+        field.patterns,
+        field.weights(centres),
+        model.field_scales,
+        lambda kind: (
+            kind.is_symmetrical
+            if kind.depth and kind.degree
+            else kind.degree <= (symmetrical if kind.is_symmetrical else most)
+        ),
+    )
+    return _LookedAt(wide, envelope, field, evidence)
 
 
 def _patterns_in_depth(most: int) -> tuple[Pattern, ...]:

@@ -1,9 +1,11 @@
 """What beads say of changes of their PSF with the place."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
-from napari_psf_distiller.joint.basis.field_evidence import BeadGradients, kinds_with_evidence
+from napari_psf_distiller.joint.basis.field_evidence import BeadGradients, FieldEvidence
 from napari_psf_distiller.joint.basis.field_patterns import ChangeKind, kind_of, turned_back
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.optics import Band
@@ -22,6 +24,7 @@ def envelope(basis: FourierBessel):
     return basis.envelope(basis.fitted(shape))
 
 
+@cache
 def basis() -> FourierBessel:
     symmetric = FourierBessel(WINDOW, SPACING, BAND)
     return FourierBessel(
@@ -64,12 +67,14 @@ def gradients(of: FourierBessel, changes, beads: int = 60, seed: int = 0):
 NATS = 20.0
 
 
-def all_found(changes, known=None, **options):
+def evidence_of(changes, known=None, **options):
     of = basis()
     beads, weights = gradients(of, changes, **options)
-    return kinds_with_evidence(
-        of, envelope(of), beads, PATTERNS, weights, known or {}, lambda kind: True, NATS
-    )
+    return FieldEvidence(of, envelope(of), beads, PATTERNS, weights, known or {}, lambda _: True)
+
+
+def all_found(changes, known=None, **options):
+    return evidence_of(changes, known, **options).kinds(NATS)
 
 
 def found(changes, known=None, **options):
@@ -121,3 +126,27 @@ def test_a_series_of_symmetrical_optics_goes_on():
     radial, other = ChangeKind(1, 1, 1, "radial"), ChangeKind(1, 1, -1)
     assert list(all_found({radial: 1.0})) == [radial, ChangeKind(1, 3, 1, "radial")]
     assert list(all_found({other: 1.0})) == [other]
+
+
+@pytest.mark.parametrize("kind", [ChangeKind(1, 2, 0), ChangeKind(2, 2, 2, "radial")])
+def test_what_is_left_out_is_expected_as_strong_as_it_is(kind):
+    of, power = basis(), 0.0005
+    term = [order for order, _ in of.terms].index(kind.order)
+    expected, found, count = of.prior_variances_of(term).sum(), [], 0
+    for seed in range(4):
+        evidence = evidence_of({kind: power}, seed=seed)
+        # Too little for it to be fitted.
+        assert kind not in evidence.kinds(NATS)
+        own = next(one for one in evidence.left_out() if one.kind == kind)
+        found.append(np.trace(own.squares))
+        count = own.changes
+    assert np.mean(found) == pytest.approx(count * power * expected, rel=0.5)
+
+
+def test_where_there_is_noise_alone_next_to_nothing_is_left_out():
+    of = basis()
+    for one in evidence_of({}).left_out():
+        if one.kind.order:
+            term = [order for order, _ in of.terms].index(one.kind.order)
+            expected = one.changes * of.prior_variances_of(term).sum()
+            assert np.trace(one.squares) < 0.0005 * expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_psf_distiller.joint.basis.field_priors import FieldScales
 from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
 from napari_psf_distiller.joint.basis.order_evidence import (
     SCALE_BOUNDS,
+    IndependentCombinations,
     OrderEvidence,
     OrderScale,
     independent,
@@ -25,7 +26,7 @@ from napari_psf_distiller.joint.basis.order_evidence import (
 )
 from napari_psf_distiller.psf.polynomials import Pattern
 
-__all__ = ["BeadGradients", "kinds_with_evidence"]
+__all__ = ["BeadGradients", "FieldEvidence", "LeftOut"]
 
 Floats = NDArray[np.float64]
 
@@ -57,32 +58,8 @@ class BeadGradients(NamedTuple):
     stacked_weight: NDArray[np.float32]
 
 
-class _Observations(NamedTuple):
-    """What beads say of combinations of an angular order's coefficients that are independent.
-
-    Attributes
-    ----------
-    information : numpy.ndarray
-        (combinations,): of all beads together, of coefficients of the prior variance 1.
-    gradients : numpy.ndarray
-        (observations, combinations): of each bead, by its own coefficients.
-    """
-
-    information: Floats
-    gradients: Floats
-
-
-def kinds_with_evidence(
-    basis: FourierBessel,
-    envelope: Floats,
-    beads: BeadGradients,
-    patterns: Sequence[Pattern],
-    weights: Floats,
-    known: FieldScales,
-    may_be: Callable[[ChangeKind], bool],
-    least_nats: float,
-) -> dict[ChangeKind, OrderEvidence]:
-    """Return the changes of a PSF with the place that the residuals of a model show.
+class FieldEvidence:
+    """What the residuals of a model show of changes of its PSF with the place.
 
     Parameters
     ----------
@@ -100,14 +77,6 @@ def kinds_with_evidence(
         Changes that the model has.
     may_be : callable
         Whether changes of a kind are looked for.
-    least_nats : float
-        Evidence that a kind must have.
-
-    Returns
-    -------
-    dict
-        By the kind of the change; those of optics that are symmetrical about their axis with the
-        next of their series, see `ChangeKind.before`, however little evidence it has.
 
     Notes
     -----
@@ -117,36 +86,86 @@ def kinds_with_evidence(
     one kind's changes look in part like another's: the kind with most evidence is taken first, and
     the others are looked at again given that (forward selection).
     """
-    orders = [
-        _Order(order, basis, envelope, beads, patterns, weights, known) for order in basis.orders
-    ]
-    evidence = {order: order.evidence(may_be) for order in orders}
-    found: dict[ChangeKind, OrderEvidence] = {}
-    while True:
-        largest = max((one.nats for one in found.values()), default=0.0)
-        best = max(
-            (
-                (one.nats, order.number, kind, order)
-                for order, of_kinds in evidence.items()
-                for kind, one in of_kinds.items()
-                if one.nats > least_nats
-                and one.nats > (SYMMETRICAL_PART if kind.is_symmetrical else OTHER_PART) * largest
-            ),
-            default=None,
-        )
-        if best is None:
-            break
-        _, _, kind, order = best
-        found[kind] = evidence[order][kind]
-        order.scales[kind] = found[kind].scale
-        evidence[order] = order.evidence(may_be)
-    # A series goes on: what its next term is worth is little where beads are, but not beyond.
-    shown = set(found)
-    for of_kinds in evidence.values():
-        for kind, one in of_kinds.items():
-            if kind.before in shown:
-                found[kind] = one
-    return found
+
+    def __init__(
+        self,
+        basis: FourierBessel,
+        envelope: Floats,
+        beads: BeadGradients,
+        patterns: Sequence[Pattern],
+        weights: Floats,
+        known: FieldScales,
+        may_be: Callable[[ChangeKind], bool],
+    ) -> None:
+        self._orders = [
+            _Order(order, basis, envelope, beads, patterns, weights, known, may_be)
+            for order in basis.orders
+        ]
+
+    def kinds(self, least_nats: float) -> dict[ChangeKind, OrderEvidence]:
+        """Return the changes that the model does not have and should.
+
+        Parameters
+        ----------
+        least_nats : float
+            Evidence that a kind must have.
+
+        Returns
+        -------
+        dict
+            By the kind of the change; those of optics that are symmetrical about their axis with
+            the next of their series, see `ChangeKind.before`, however little evidence it has.
+        """
+        evidence = {order: order.evidence() for order in self._orders}
+        found: dict[ChangeKind, OrderEvidence] = {}
+        while True:
+            largest = max((one.nats for one in found.values()), default=0.0)
+            best = max(
+                (
+                    (one.nats, order.number, kind, order)
+                    for order, of_kinds in evidence.items()
+                    for kind, one in of_kinds.items()
+                    if one.nats > least_nats
+                    and one.nats
+                    > (SYMMETRICAL_PART if kind.is_symmetrical else OTHER_PART) * largest
+                ),
+                default=None,
+            )
+            if best is None:
+                break
+            _, _, kind, order = best
+            found[kind] = evidence[order][kind]
+            order.scales[kind] = found[kind].scale
+            evidence[order] = order.evidence()
+        # A series goes on: what its next term is worth is little where beads are, but not beyond.
+        shown = set(found)
+        for of_kinds in evidence.values():
+            for kind, one in of_kinds.items():
+                if kind.before in shown:
+                    found[kind] = one
+        return found
+
+    def left_out(self) -> list[LeftOut]:
+        """Return what the PSF may change by beyond what the model has."""
+        return [one for order in self._orders for one in order.left_out()]
+
+
+class LeftOut(NamedTuple):
+    """What is to be expected of changes of a kind that a model does not have.
+
+    Attributes
+    ----------
+    kind : ChangeKind
+    changes : int
+        Number of changes of this kind: of their patterns, as cosine and as sine.
+    squares : numpy.ndarray
+        (coefficients of the order's term, the same): the mean products of the coefficients of
+        these changes together.
+    """
+
+    kind: ChangeKind
+    changes: int
+    squares: Floats
 
 
 class _Order:
@@ -169,8 +188,9 @@ class _Order:
         patterns: Sequence[Pattern],
         weights: Floats,
         known: FieldScales,
+        may_be: Callable[[ChangeKind], bool],
     ) -> None:
-        self.number = number
+        self.number, self._may_be = number, may_be
         design, self._kinds = _design(patterns, weights, number)
         shares = beads.shares if number == 0 else np.repeat(beads.shares, 2)
         self._gram = (design.T * shares) @ design
@@ -182,18 +202,70 @@ class _Order:
         self.scales = {ChangeKind(number, 0, 0): OrderScale(SCALE_BOUNDS[1], SCALE_BOUNDS[1])}
         self.scales |= {kind: scale for kind, scale in known.items() if kind.order == number}
 
-    def evidence(self, may_be: Callable[[ChangeKind], bool]) -> dict[ChangeKind, OrderEvidence]:
+    def evidence(self) -> dict[ChangeKind, OrderEvidence]:
         """Return the evidence for changes that are not given, each by itself."""
-        return {
-            kind: _evidence(kind, self._kinds, self._gram, self._sides, self.scales)
+        found = {}
+        for kind in self._others():
+            sides = [
+                likeliest_scale([(information.ravel(), gradients.ravel())])
+                for information, gradients in self._told_of(kind)
+            ]
+            (even, even_nats), (odd, odd_nats) = sides[0], sides[-1]
+            # Of order 0 there is one side.
+            nats = even_nats + (odd_nats if len(sides) > 1 else 0.0)
+            found[kind] = OrderEvidence(OrderScale(even, odd), nats)
+        return found
+
+    def left_out(self) -> Iterator[LeftOut]:
+        """Return what is to be expected of changes that are not given, each kind by itself."""
+        for kind in self._others():
+            squares = np.zeros((len(self._sides[0].combinations),) * 2)
+            for side, (information, gradients) in zip(
+                self._sides, self._told_of(kind), strict=True
+            ):
+                scale, _ = likeliest_scale([(information.ravel(), gradients.ravel())])
+                variances = scale / (1 + scale * information)
+                expected = ((gradients * variances) ** 2 + variances).sum(axis=1)
+                squares += (side.combinations * expected) @ side.combinations.T
+            yield LeftOut(kind, self._kinds.count(kind), squares)
+
+    def _others(self) -> list[ChangeKind]:
+        """Return the kinds of changes that are looked at and not given."""
+        return [
+            kind
             for kind in dict.fromkeys(self._kinds)
-            if kind not in self.scales and may_be(kind)
-        }
+            if kind not in self.scales and self._may_be(kind)
+        ]
+
+    def _told_of(self, kind: ChangeKind) -> Iterator[tuple[Floats, Floats]]:
+        """Return of each side what is told of changes of a kind, beyond what is told of the given.
+
+        Yields
+        ------
+        information, gradients : numpy.ndarray
+            (combinations, changes): of changes that are independent of one another.
+        """
+        own = [column for column, of in enumerate(self._kinds) if of == kind]
+        given = [column for column, of in enumerate(self._kinds) if of in self.scales]
+        for number, side in enumerate(self._sides):
+            information, gradients = side.information[:, None, None], side.gradients
+            variances = [self.scales[self._kinds[column]][number] for column in given]
+            precision = information * self._gram[np.ix_(given, given)]
+            precision[:, range(len(given)), range(len(given))] += 1 / np.maximum(
+                variances, SCALE_BOUNDS[0]
+            )
+            coupling = information * self._gram[np.ix_(given, own)]
+            solved = np.linalg.solve(precision, coupling).swapaxes(1, 2)
+            matrix = information * self._gram[np.ix_(own, own)] - solved @ coupling
+            gradient = gradients[own].T - (solved @ gradients[given].T[..., None])[..., 0]
+            values, vectors = np.linalg.eigh(matrix)
+            turned = (vectors.swapaxes(1, 2) @ gradient[..., None])[..., 0]
+            yield np.maximum(values, 0), turned
 
 
 def _observations(
     basis: FourierBessel, envelope: Floats, beads: BeadGradients, order: int
-) -> list[_Observations]:
+) -> list[IndependentCombinations]:
     """Return what the beads say of an order: of order 0, else of even and of odd functions.
 
     An observation is a bead; of orders beyond 0 its cosine and then its sine.
@@ -204,12 +276,10 @@ def _observations(
     gradients = gradients.reshape(-1, gradients.shape[-1])
     if order == 0:
         root = _symmetric_root(basis, envelope)
-        matrix = root.T @ basis.hessian(weight, 0) @ root
-        return [_Observations(*independent(matrix, gradients @ root))]
+        return [independent(basis.hessian(weight, 0), gradients, root)]
     matrix = np.mean([basis.hessian(weight, term) for term in terms], axis=0)
     # Cosine and sine are alike.
-    sides = whitened_sides(basis, terms[0], matrix, gradients)
-    return [_Observations(*side) for side in sides]
+    return whitened_sides(basis, terms[0], matrix, gradients)
 
 
 def _symmetric_root(basis: FourierBessel, envelope: Floats) -> Floats:
@@ -232,33 +302,3 @@ def _design(
     own = np.tensordot(weights, turned_back(changes, patterns), axes=1)
     kinds = [kind_of(pattern, order, sine) for pattern in patterns for sine in (False, True)]
     return own.reshape(2 * len(weights), -1), kinds
-
-
-def _evidence(
-    kind: ChangeKind,
-    kinds: Sequence[ChangeKind],
-    gram: Floats,
-    sides: Sequence[_Observations],
-    scales: Mapping[ChangeKind, OrderScale],
-) -> OrderEvidence:
-    """Return the evidence for changes of a kind, given others of known scale."""
-    own = [column for column, of in enumerate(kinds) if of == kind]
-    given = [column for column, of in enumerate(kinds) if of in scales]
-    found, nats = [], 0.0
-    for side, (information, gradients) in enumerate(sides):
-        variances = [scales[kinds[column]][side] for column in given]
-        # For each combination: what is told of the kind beyond what is told of the others.
-        precision = information[:, None, None] * gram[np.ix_(given, given)]
-        precision[:, range(len(given)), range(len(given))] += 1 / np.maximum(
-            variances, SCALE_BOUNDS[0]
-        )
-        coupling = information[:, None, None] * gram[np.ix_(given, own)]
-        solved = np.linalg.solve(precision, coupling).swapaxes(1, 2)
-        matrix = information[:, None, None] * gram[np.ix_(own, own)] - solved @ coupling
-        gradient = gradients[own].T - (solved @ gradients[given].T[..., None])[..., 0]
-        values, vectors = np.linalg.eigh(matrix)
-        turned = (vectors.swapaxes(1, 2) @ gradient[..., None])[..., 0]
-        scale, gained = likeliest_scale([(np.maximum(values, 0).ravel(), turned.ravel())])
-        found.append(scale)
-        nats += gained
-    return OrderEvidence(OrderScale(found[0], found[-1]), nats)

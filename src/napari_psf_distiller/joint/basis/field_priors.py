@@ -63,7 +63,7 @@ def field_priors(
     patterns : sequence of Pattern
         Of each of the field's modes but the first.
     scales : mapping
-        See `kinds_with_evidence`. What is not there is `held`.
+        See `FieldEvidence`. What is not there is `held`.
     total : float
         The PSF's sum.
 

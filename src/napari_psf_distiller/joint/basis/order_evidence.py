@@ -17,6 +17,7 @@ from napari_psf_distiller.joint.linearised import Linearised
 
 __all__ = [
     "SCALE_BOUNDS",
+    "IndependentCombinations",
     "OrderEvidence",
     "OrderScale",
     "Stack",
@@ -55,6 +56,24 @@ class OrderScale(NamedTuple):
     def of(self, odd: NDArray[np.bool_]) -> Floats:
         """Return each coefficient's power, by which of the coefficients are odd."""
         return np.where(odd, self.odd, self.even)
+
+
+class IndependentCombinations(NamedTuple):
+    """What residuals say of combinations of coefficients that are independent of one another.
+
+    Attributes
+    ----------
+    information : numpy.ndarray
+        (combinations,): of coefficients of the prior variance 1.
+    gradients : numpy.ndarray
+        (..., combinations).
+    combinations : numpy.ndarray
+        (coefficients, combinations): the coefficients are this times those of the combinations.
+    """
+
+    information: Floats
+    gradients: Floats
+    combinations: Floats
 
 
 class OrderEvidence(NamedTuple):
@@ -109,10 +128,11 @@ def order_evidence(
     return found
 
 
-def evidence_of(whitened: Sequence[Sequence[tuple[Floats, Floats]]]) -> OrderEvidence:
+def evidence_of(whitened: Sequence[Sequence[IndependentCombinations]]) -> OrderEvidence:
     """Return the evidence for an order by some terms' `whitened_gradients`."""
     (even, even_nats), (odd, odd_nats) = (
-        likeliest_scale([sides[side] for sides in whitened]) for side in (0, 1)
+        likeliest_scale([(sides[side].information, sides[side].gradients) for sides in whitened])
+        for side in (0, 1)
     )
     return OrderEvidence(OrderScale(even, odd), even_nats + odd_nats)
 
@@ -232,7 +252,7 @@ def _negative_evidence(logarithm: float, data: list[tuple[Floats, Floats]]) -> f
 
 def whitened_gradients(
     basis: FourierBessel, stack: Stack, term: int
-) -> list[tuple[Floats, Floats]]:
+) -> list[IndependentCombinations]:
     """Return the information and the gradient of a term's combinations, made independent.
 
     First of those that are even along z, then of those that are odd; each of prior variance 1.
@@ -245,7 +265,7 @@ def whitened_gradients(
 
 def whitened_sides(
     basis: FourierBessel, term: int, matrix: Floats, gradients: Floats
-) -> list[tuple[Floats, Floats]]:
+) -> list[IndependentCombinations]:
     """Return information and gradients of a term's combinations, made independent.
 
     First of those that are even along z, then of those that are odd; each of prior variance 1.
@@ -261,11 +281,24 @@ def whitened_sides(
         (..., coefficients of the term).
     """
     deviations, odd = np.sqrt(basis.prior_variances_of(term)), basis.odd(term)
-    matrix, gradients = matrix * deviations[:, None] * deviations, gradients * deviations
-    return [independent(matrix[np.ix_(side, side)], gradients[..., side]) for side in (~odd, odd)]
+    scaled = np.diag(deviations)
+    return [independent(matrix, gradients, scaled[:, side]) for side in (~odd, odd)]
 
 
-def independent(matrix: Floats, gradients: Floats) -> tuple[Floats, Floats]:
-    """Return information and gradients of the combinations that a matrix makes independent."""
-    information, vectors = np.linalg.eigh(matrix)
-    return np.maximum(information, 0), gradients @ vectors
+def independent(matrix: Floats, gradients: Floats, root: Floats) -> IndependentCombinations:
+    """Return what residuals say of the combinations of coefficients that they tell independently.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray
+        (coefficients, the same): their information.
+    gradients : numpy.ndarray
+        (..., coefficients).
+    root : numpy.ndarray
+        (coefficients, columns): R with the coefficients' prior covariance R R^T.
+    """
+    information, vectors = np.linalg.eigh(root.T @ matrix @ root)
+    combinations = root @ vectors
+    return IndependentCombinations(
+        np.maximum(information, 0), gradients @ combinations, combinations
+    )

@@ -75,6 +75,8 @@ class FittedUnknowns(NamedTuple):
         How the PSF depends on the place.
     variation_priors : list of list of (numpy.ndarray or None)
         `priors` of each of the field model's modes but the first.
+    field_scales : mapping
+        How strong changes over the field are; see `JointModel.field_scales`.
     mean_weights : numpy.ndarray
         (modes,): the modes' means over the beads.
     """
@@ -85,6 +87,7 @@ class FittedUnknowns(NamedTuple):
     priors: list[Floats | None]
     field_model: FieldModel
     variation_priors: list[list[Floats | None]]
+    field_scales: FieldScales
     mean_weights: Floats
 
     @property
@@ -290,6 +293,7 @@ class JointModel(LinearUnknowns):
             list(self.priors),
             self.field_model,
             [list(of_mode) for of_mode in self.variation_priors],
+            self.field_scales,
             self.positions.field_weights.mean(axis=0),
         )
 
@@ -304,6 +308,7 @@ class JointModel(LinearUnknowns):
             fitted.variation_priors,
         )
         self.background, self.noise = fitted.background, fitted.noise
+        self.field_scales = fitted.field_scales
 
     # The beads.
 

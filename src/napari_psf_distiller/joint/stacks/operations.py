@@ -78,6 +78,7 @@ class StackOperations(PSFOperations[StackedModel, list[Judgement]]):
                 lead.fitted.priors,
                 lead.fitted.field_model,
                 lead.fitted.variation_priors,
+                lead.fitted.field_scales,
                 lead.fitted.mean_weights,
             )
         )
