@@ -14,13 +14,31 @@ from napari_psf_distiller.measure.widths import (
 )
 
 
-def test_the_profiles_go_through_the_brightest_voxel():
-    array = np.random.default_rng(6).random((4, 5, 6))
-    array[1, 2, 3] = 2
-    z, y, x = peak_profiles(array)
-    np.testing.assert_array_equal(z, array[:, 2, 3])
-    np.testing.assert_array_equal(y, array[1, :, 3])
-    np.testing.assert_array_equal(x, array[1, 2])
+@pytest.mark.parametrize("at", [(20, 15, 16), (20.4, 14.7, 16.5)])
+def test_the_profiles_go_through_the_peak(at):
+    shape, sigmas = (41, 31, 33), (2.5, 1.8, 2.1)
+    psf = gaussian(shape, sigmas, at=at)
+    for axis, line in enumerate(peak_profiles(psf)):
+        expected = np.exp(-(((np.arange(shape[axis]) - at[axis]) / sigmas[axis]) ** 2) / 2)
+        np.testing.assert_allclose(line, expected, atol=2e-3)
+
+
+def test_the_profiles_of_a_plane_and_of_a_single_one():
+    psf = gaussian((1, 21, 23), (1, 2, 2))
+    z, y, x = peak_profiles(psf)
+    np.testing.assert_allclose(z, [psf.max()])
+    np.testing.assert_allclose(y, psf[0, :, 11], rtol=1e-9)
+    np.testing.assert_allclose(x, psf[0, 10], rtol=1e-9)
+    np.testing.assert_allclose(peak_profiles(psf[0])[0], y)
+
+
+def test_a_tilted_psf_is_as_wide_as_through_its_peak():
+    z, y, x = (np.arange(n) - n // 2 - 0.0 for n in (31, 31, 31))
+    # The peak lies between voxels across, and the axis of the PSF is tilted.
+    across = x - 0.5 - 0.6 * z[:, None, None]
+    psf = np.exp(-(across**2) / 8 - (y[:, None] / 2) ** 2 / 2 - (z[:, None, None] / 3) ** 2 / 2)
+    sigma = 1 / np.sqrt(0.6**2 / 4 + 1 / 9)
+    assert fwhm(psf, (1.0, 1.0, 1.0))[0] == pytest.approx(np.sqrt(8 * np.log(2)) * sigma, rel=2e-3)
 
 
 @pytest.mark.parametrize("shift", [0, 0.25, 0.5])

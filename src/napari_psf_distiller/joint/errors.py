@@ -187,7 +187,7 @@ def _width_errors(
 ) -> tuple[float, ...]:
     """Return the standard errors of the widths, in voxels; NaN where there is no width."""
     starts = np.cumsum([0, *(len(root) for root in roots)])
-    # Through the brightest voxel, as widths are measured.
+    # Through the brightest voxel, which is near enough to the peak for errors.
     psf = basis.psf(coefficients, displacement)
     top = tuple(int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape))
     widths = []

@@ -52,7 +52,7 @@ def profiles_of(
     width_errors: Sequence[float] | None = None,
     psf_error: ArrayLike | None = None,
 ) -> tuple[Profile, ...]:
-    """Return the lines through a PSF's brightest voxel, one along each axis.
+    """Return the lines through a PSF's peak, one along each axis; see `peak_profiles`.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ def profiles_of(
             Profile(
                 axis=AXES[axis - array.ndim],
                 positions=_positions(len(values), int(peak[axis]), float(spacing[axis])),
-                values=values.astype(np.float64),
+                values=values,
                 errors=None if error is None else error[line],
-                width=profile_width(values.astype(np.float64)) * spacing[axis],
+                width=profile_width(values) * spacing[axis],
                 width_error=float("nan") if width_errors is None else float(width_errors[axis]),
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,10 @@ LEAST_VOXELS = 4
 # by less than 0.1 %, and 0.8 %.
 SPLINE_DEGREE = 7
 
+# The peak is sought by turns along each axis, so many times; the splines' values there are those of
+# the voxels that are this near.
+PEAK_ROUNDS, PEAK_REACH = 4, 8
+
 
 class _HalfMaximum(NamedTuple):
     """A line's spline, where it is highest, and where it falls to the half of that, in voxels."""
@@ -38,13 +43,68 @@ class _HalfMaximum(NamedTuple):
     right: float
 
 
-def peak_profiles(psf: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
-    """Return the lines through the brightest voxel, one along each axis."""
-    peak = np.unravel_index(int(psf.argmax()), psf.shape)
-    return tuple(
-        psf[tuple(slice(None) if a == axis else int(p) for a, p in enumerate(peak))]
-        for axis in range(psf.ndim)
-    )
+def peak_profiles(psf: NDArray[np.floating]) -> tuple[NDArray[np.float64], ...]:
+    """Return the lines through a PSF's peak, one along each axis.
+
+    The peak is that of splines through the voxels, see `profile_spline`, next to the brightest
+    one; the lines have a value at each voxel along their axis.
+
+    Parameters
+    ----------
+    psf : numpy.ndarray
+        (Z, Y, X) or (Y, X).
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        float64, (Z,), (Y,) and (X,).
+
+    Notes
+    -----
+    Lines through the brightest voxel would go past the peak by up to half a voxel, and where coma
+    tilts a PSF they are up to 12 % too wide along z.
+    """
+    top = [int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape)]
+    peak = [float(place) for place in top]
+    near = tuple(slice(max(place - PEAK_REACH, 0), place + PEAK_REACH + 1) for place in top)
+    around, first = psf[near].astype(np.float64), [part.start for part in near]
+    for _ in range(PEAK_ROUNDS):
+        for axis, place in enumerate(top):
+            if around.shape[axis] < 2:
+                continue
+            at = [at - start for at, start in zip(peak, first, strict=True)]
+            line = _line_through(around, axis, at)
+            spline = profile_spline(np.arange(len(line)) + float(first[axis]), line)
+            turns = PPoly.from_spline(spline.derivative().tck).roots(extrapolate=False)
+            turns = turns[np.abs(turns - place) <= 1]
+            peak[axis] = max((float(turn) for turn in turns), key=spline, default=float(place))
+    lines = []
+    for axis in range(psf.ndim):
+        across = tuple(slice(None) if a == axis else part for a, part in enumerate(near))
+        at = [at - start for at, start in zip(peak, first, strict=True)]
+        lines.append(_line_through(psf[across].astype(np.float64), axis, at))
+    return tuple(lines)
+
+
+def _line_through(
+    array: NDArray[np.float64], axis: int, at: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return the line along an axis through a place between voxels."""
+    line: NDArray[np.float64] = array
+    # The last axis first, so that the others keep their numbers.
+    for other in reversed(range(array.ndim)):
+        if other != axis and array.shape[other] > 1:
+            weights = _single_splines(array.shape[other])(at[other])
+            line = np.tensordot(line, weights, (other, 0))
+        elif other != axis:
+            line = line.squeeze(other)
+    return line
+
+
+@lru_cache(maxsize=64)
+def _single_splines(n: int) -> BSpline:
+    """Return the splines through a single 1 and else 0, of each of n voxels."""
+    return profile_spline(np.arange(float(n)), np.eye(n))
 
 
 def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
@@ -60,10 +120,9 @@ def fwhm(psf: ArrayLike, spacing: Sequence[float]) -> tuple[float, ...]:
     Returns
     -------
     tuple of float
-        One an axis: the width of the profile through the brightest voxel, at half of its maximum,
-        both on a spline through the voxels, see `profile_spline`; no Gaussian is assumed. NaN
-        where the profile does not fall to the half inside the array, or has fewer than four
-        voxels.
+        One an axis: the width of the profile through the peak, at half of its maximum, both on
+        splines through the voxels, see `peak_profiles`; no Gaussian is assumed. NaN where the
+        profile does not fall to the half inside the array, or has fewer than four voxels.
 
     Raises
     ------
@@ -116,7 +175,7 @@ def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:
     n = len(profile)
     if found is None:
         return np.zeros(n)
-    single = profile_spline(np.arange(float(n)), np.eye(n))
+    single = _single_splines(n)
     half = single(found.top) / 2
     left, right = ((half - single(x)) / found.spline(x, 1) for x in (found.left, found.right))
     slope: NDArray[np.float64] = right - left
