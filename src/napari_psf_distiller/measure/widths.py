@@ -16,6 +16,7 @@ __all__ = [
     "LEAST_VOXELS",
     "fwhm",
     "peak_profiles",
+    "profile_bluntness",
     "profile_spline",
     "profile_width",
     "profile_width_slope",
@@ -161,6 +162,26 @@ def profile_width(profile: NDArray[np.floating]) -> float:
     """Return a line's full width at half maximum, in voxels; see `fwhm`."""
     found = _half_maximum(profile)
     return float("nan") if found is None else found.right - found.left
+
+
+def profile_bluntness(profile: NDArray[np.floating]) -> float:
+    """Return by how much a line widens where its flanks are higher by a part of its maximum.
+
+    Parameters
+    ----------
+    profile : numpy.ndarray
+        (voxels,).
+
+    Returns
+    -------
+    float
+        In voxels for each unit of the maximum; NaN where the line has no width.
+    """
+    found = _half_maximum(profile)
+    if found is None:
+        return float("nan")
+    flanks = found.spline((found.left, found.right), 1)
+    return float(found.spline(found.top) * (1 / np.abs(flanks)).sum())
 
 
 def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.checks import check_whole
 from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.psf.functions import FittedFunctions
-from napari_psf_distiller.psf.local_shape import local_shapes
+from napari_psf_distiller.psf.local_shape import local_shapes, local_width_errors
 from napari_psf_distiller.psf.table import Table
 
 __all__ = ["DepthProfile", "profile_in_depth"]
@@ -102,8 +102,9 @@ def profile_in_depth(
     (top, bottom), (left, right) = over_field.extent
     row, column = (top + bottom) / 2, (left + right) / 2
     at = np.column_stack([planes, np.full(count, row), np.full(count, column)])
-    widths = np.array([shape.widths for shape in local_shapes(functions, pixel, at)]).T
-    known = over_field.width_errors_at(at)
+    shapes = local_shapes(functions, pixel, at)
+    widths = np.array([shape.widths for shape in shapes]).T
+    known = local_width_errors(functions, pixel, at, shapes)
     errors = np.full((len(AXES), count), np.nan) if known is None else known.T
     covered = [over_field.is_covered(row, column, plane) for plane in planes.tolist()]
     return DepthProfile(

@@ -126,6 +126,8 @@ class PSFField:
     def width_errors_at(self, places: Floats) -> Floats | None:
         """Return the standard errors of the widths at places, (places, 3), in micrometres.
 
+        As if the PSF fell as steeply as the mean PSF does; see `local_width_errors`.
+
         Parameters
         ----------
         places : numpy.ndarray

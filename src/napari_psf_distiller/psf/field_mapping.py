@@ -16,7 +16,7 @@ from napari_psf_distiller.psf.field import PSFField
 from napari_psf_distiller.psf.field_maps import FieldMap, FieldMaps, FocusMap
 from napari_psf_distiller.psf.focus_surface import focus_surface
 from napari_psf_distiller.psf.functions import FittedFunctions
-from napari_psf_distiller.psf.local_shape import local_shapes
+from napari_psf_distiller.psf.local_shape import local_shapes, local_width_errors
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.theory import theoretical_widths
 
@@ -67,7 +67,8 @@ def map_field(
     shapes = local_shapes(functions, spacing[-2:], flat if of_field else flat[:1])
     widths = np.array([shape.widths[-len(axes) :] for shape in shapes]).T
     widths = np.broadcast_to(widths, (len(axes), len(flat)))
-    errors = _width_errors(of_field, flat, len(axes))
+    known = local_width_errors(functions, spacing[-2:], flat, shapes) if of_field else None
+    errors = np.full(widths.shape, np.nan) if known is None else known[:, -len(axes) :].T
     focus, note = _focus(functions, spacing[-2:], used, grid, image_spacing, widths[0])
     theory = theoretical_widths(optics, spacing) if optics is not None else (None,) * len(axes)
     return FieldMaps(
@@ -153,12 +154,6 @@ def _covered(of_field: PSFField | None, used: Floats | None, places: Floats) -> 
     low, high = used[:, -2:].min(axis=0), used[:, -2:].max(axis=0)
     covered: NDArray[np.bool_] = ((places >= low) & (places <= high)).all(axis=1)
     return covered
-
-
-def _width_errors(of_field: PSFField | None, places: Floats, axes: int) -> Floats:
-    """Return the standard errors of the widths, (axes, places); NaN where they are not known."""
-    errors = None if of_field is None else of_field.width_errors_at(places)
-    return np.full((axes, len(places)), np.nan) if errors is None else errors[:, -axes:].T
 
 
 def _focus(

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.measure.widths import LEAST_VOXELS, profile_width
+from napari_psf_distiller.measure.widths import LEAST_VOXELS, profile_bluntness, profile_width
 from napari_psf_distiller.psf.functions import FittedFunctions
 
-__all__ = ["LocalShape", "local_shapes"]
+__all__ = ["LocalShape", "local_shapes", "local_width_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -38,10 +38,13 @@ class LocalShape(NamedTuple):
     widths : tuple of float
         Full width at half maximum along each axis in micrometres, on lines through the peak; NaN
         where the PSF does not fall to the half within the window.
+    bluntness : tuple of float
+        See `profile_bluntness`, of each of these lines, in micrometres.
     """
 
     peak: tuple[float, float, float]
     widths: tuple[float, float, float]
+    bluntness: tuple[float, float, float]
 
 
 def local_shapes(
@@ -82,7 +85,40 @@ def local_shapes(
         here = np.tensordot(row, amplitudes, axes=1)
         own = replace(measured, amplitudes=here, over_field=None)
         peak = _peak(own, start)
-        found.append(LocalShape(peak, _widths(own, peak) if widths else (np.nan,) * 3))
+        found.append(LocalShape(peak, *(_widths(own, peak) if widths else ((np.nan,) * 3,) * 2)))
+    return found
+
+
+def local_width_errors(
+    functions: FittedFunctions, pixel: Sequence[float], places: Floats, shapes: Sequence[LocalShape]
+) -> Floats | None:
+    """Return the standard errors of a PSF's widths at some places of the field.
+
+    Parameters
+    ----------
+    functions, pixel, places
+        See `local_shapes`.
+    shapes : sequence of LocalShape
+        There.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        (places, 3), in micrometres; None where the PSF is the same everywhere, or no errors are
+        known.
+
+    Notes
+    -----
+    As uncertain values widen a PSF the more, the less steeply it falls, the errors of the mean
+    PSF's widths are multiplied by how much blunter the PSF of a place is.
+    """
+    of_field = functions.over_field
+    errors = None if of_field is None else of_field.width_errors_at(places)
+    if errors is None:
+        return None
+    mean = local_shapes(replace(functions, over_field=None), pixel, places[:1])[0]
+    bluntness = np.array([shape.bluntness for shape in shapes])
+    found: Floats = errors * bluntness / mean.bluntness
     return found
 
 
@@ -107,22 +143,24 @@ def _peak(functions: FittedFunctions, start: Sequence[float]) -> tuple[float, fl
 
 def _widths(
     functions: FittedFunctions, peak: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """Return the widths of functions on lines through their peak, in micrometres."""
-    found = []
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Return widths and bluntness of functions on lines through their peak, in micrometres."""
+    widths, bluntness = [], []
     for axis, (n, size, place) in enumerate(
         zip(functions.window, functions.spacing, peak, strict=True)
     ):
         step = size / WIDTH_STEPS
         # Beyond the window the functions are anything.
         most = int((n / 2 * size - abs(place)) / step)
-        width = np.nan
+        width = blunt = np.nan
         for reach in sorted({min(WIDTH_REACH * WIDTH_STEPS, most), most}):
             if np.isnan(width) and reach >= LEAST_VOXELS:
                 line = _line(functions, axis, step, 2 * reach + 1, peak)
-                width = profile_width(line - functions.background * line[reach]) * step
-        found.append(width)
-    return (found[0], found[1], found[2])
+                line = line - functions.background * line[reach]
+                width, blunt = profile_width(line) * step, profile_bluntness(line) * step
+        widths.append(width)
+        bluntness.append(blunt)
+    return (widths[0], widths[1], widths[2]), (bluntness[0], bluntness[1], bluntness[2])
 
 
 def _line(

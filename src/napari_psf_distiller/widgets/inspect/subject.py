@@ -14,6 +14,7 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.at_place import PSFOverField, psf_at_place
+from napari_psf_distiller.psf.local_shape import local_shapes, local_width_errors
 from napari_psf_distiller.psf.polynomials import place_of
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.widgets.layers.note import LayerNote
@@ -147,9 +148,14 @@ class SubjectAt:
         )
 
     def _width_errors(self, axes: int) -> tuple[float, ...] | None:
-        field = self.whole.field
-        errors = None if field is None else field.width_errors_at(place_of(*self.place))
-        return None if errors is None else tuple(float(error) for error in errors[0, -axes:])
+        varying = self.whole.varying
+        assert varying is not None
+        if varying.model is None:
+            return None
+        places, pixel = place_of(*self.place), varying.spacing[-2:]
+        shapes = local_shapes(varying.model, pixel, places)
+        errors = local_width_errors(varying.model, pixel, places, shapes)
+        return None if errors is None else tuple(errors[0, -axes:].tolist())
 
 
 # What is drawn: known already, or found in the drawings' thread.
