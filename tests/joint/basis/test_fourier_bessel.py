@@ -354,6 +354,17 @@ def test_hessian_of_displaced_beads(name):
         np.testing.assert_allclose(root, np.eye(len(root)), atol=1e-9)
 
 
+@given(name=names, seed=seeds, first=st.sampled_from([0, 1]))
+def test_the_adjoints_of_all_terms_together(name, seed, first):
+    of = basis(name, 0.3)
+    planes = slice(min(first, of.shape[0] - 1), None, 2)
+    array = np.zeros(of.shape)
+    array[planes] = np.random.default_rng(seed).standard_normal(array[planes].shape)
+    found = of.bead_adjoints(array, planes)
+    for term, part in enumerate(found):
+        np.testing.assert_allclose(part, of.bead_adjoint(array, term), rtol=1e-9, atol=1e-9)
+
+
 @given(name=names, seed=seeds, diameter=st.sampled_from([0.0, 0.3]))
 def test_a_bead_and_its_adjoint(name, seed, diameter):
     of = basis(name, diameter)

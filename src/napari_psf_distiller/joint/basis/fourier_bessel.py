@@ -422,6 +422,34 @@ class FourierBessel:
         adjoint: Floats = part.reduced(np.sum(found, axis=0))
         return adjoint[0] if planes is None else adjoint
 
+    def bead_adjoints(self, array: NDArray[np.floating], planes: slice) -> list[Floats]:
+        """Return `bead_adjoint` for all terms, of an array that is 0 but for some of its planes.
+
+        Parameters
+        ----------
+        array : numpy.ndarray
+            (Z, Y, X), of the window's shape.
+        planes : slice
+            Along z: those that are not 0.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            For each term, (coefficients of the term,).
+        """
+        # Several terms have a part in the same one of a bead's image.
+        sums: dict[tuple[int, bool], Floats] = {}
+        adjoints = []
+        for term, part in enumerate(self.parts):
+            found = np.zeros((part.axial.shape[1], part.lateral.shape[1]))
+            for target, functions in self._combined(term, None):
+                if target not in sums:
+                    sums[target] = self._pixels.sums(array[planes], *target)
+                for along, across in functions:
+                    found += along[planes].T @ (sums[target] @ across)
+            adjoints.append(part.reduced(found))
+        return adjoints
+
     def envelope(self, coefficients: Floats) -> Floats:
         """Return the envelope of a PSF's orders beyond 0: a prior variance of their values.
 

@@ -181,11 +181,11 @@ class Curvature:
         def look_at(bead: int) -> tuple[Array, list[Floats]]:
             residual, weight = self._weighed(bead, light, planes[bead], variance)
             amplitude = np.float32(amplitudes[bead])
+            here = positions.on_grid[bead]
             stacks = np.zeros((2, *basis.shape), np.float32)
-            stacks[0][positions.on_grid[bead]] = amplitude * residual * weight
-            stacks[1][positions.on_grid[bead]] = amplitude**2 * weight
-            terms = range(len(basis.terms))
-            return stacks[1], [basis.bead_adjoint(stacks[0], term) for term in terms]
+            stacks[0][here] = amplitude * residual * weight
+            stacks[1][here] = amplitude**2 * weight
+            return stacks[1], basis.bead_adjoints(stacks[0], here[0])
 
         found: list[list[Floats]] = []
         shares: list[float] = []
