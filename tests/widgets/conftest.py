@@ -12,12 +12,14 @@ import pytest
 from magicgui.widgets import FunctionGui, Widget
 from napari.layers import Image, Layer
 from napari.qt.threading import FunctionWorker
-from napari.settings import NapariSettings
+from napari.settings import NapariSettings, get_settings
+from napari.settings._appearance import AppearanceSettings
 from napari.utils.notifications import Notification, notification_manager
 from napari.utils.progress import progress
 from npe2 import PluginManifest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtWidgets import QDockWidget
 
 from napari_psf_distiller import Recipe, SimulatedBeads
 from napari_psf_distiller.compute.engine import Likelihoods
@@ -99,6 +101,15 @@ def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
     return make_napari_viewer()
 
 
+@pytest.fixture
+def appearance() -> Iterator[AppearanceSettings]:
+    """Theme and font of the viewers, to be changed by a test."""
+    settings = get_settings().appearance
+    before = settings.font_size, settings.theme
+    yield settings
+    settings.font_size, settings.theme = before
+
+
 class User:
     """Somebody at the screen: opens widgets, chooses values, clicks, and waits."""
 
@@ -119,6 +130,13 @@ class User:
             # Who gives an image as a PSF says that it is one.
             asks.confirm.value = True
         return gui
+
+    def closes(self, gui: FunctionGui[Any, Any]) -> None:
+        """Close the dock that a widget is in."""
+        dock = gui.native.parentWidget()
+        while not isinstance(dock, QDockWidget):
+            dock = dock.parentWidget()
+        self.viewer.window.remove_dock_widget(dock)
 
     def clicks(self, button: Widget) -> None:
         self._qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)

@@ -36,6 +36,7 @@ from napari_psf_distiller.widgets.layers.voxel_size import with_voxel_size_of
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.field_notes import check_typed
 from napari_psf_distiller.widgets.parts.form import Form
+from napari_psf_distiller.widgets.parts.labels import align_labels
 from napari_psf_distiller.widgets.prove.region import moved
 from napari_psf_distiller.widgets.running.devices import (
     COMPUTING,
@@ -88,8 +89,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     PSFField(gui)
     attend(gui)
     offer_devices(gui.device)
-    # Narrower, the longest label would be cut.
-    gui.min_width = 280
     FORM.attach(gui)
     offer_kinds(gui, gui.mask, Image | Labels)
     _offer_trial(gui)
@@ -122,8 +121,10 @@ def _offer_trial(gui: FunctionGui[Any, Any]) -> None:
         for one in declared(Deconvolve):
             own[one.name].value = shown[one.name]
 
-    choice = RegionChoice(find_viewer)
-    part = gui.trial = TrialPart(choice, read, use, find_viewer)
+    choice = gui.trial_region = RegionChoice(find_viewer)
+    part = gui.trial = TrialPart({"region": choice}, read, use, find_viewer)
+    for label in part.labels:
+        align_labels(gui).add(label)
     one_at_a_time(gui.runner, part)
     gui.native.layout().addWidget(part)
 

@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 from event_loop import wait_for_what_was_put_off
 from matplotlib.figure import Figure
+from napari.settings import get_settings
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QTabWidget
 
 from napari_psf_distiller import InputError
-from napari_psf_distiller.widgets.inspect.picture import DOTS_PER_INCH, Colours, Drawn, Picture
+from napari_psf_distiller.widgets.inspect.picture import (
+    DOTS_PER_INCH,
+    USUAL_LETTERS,
+    Colours,
+    Drawn,
+    Picture,
+)
 
 DARK = Colours("#202530", "#f0f1f2")
 
@@ -56,7 +63,30 @@ def test_it_has_as_many_pixels_as_the_screen(
     assert drawn[-1].text == "a line"
     # Letters are as large on a finer screen.
     assert drawn[-1].figure is not None
-    assert drawn[-1].figure.get_figwidth() == pytest.approx(410 / DOTS_PER_INCH, rel=1e-3)
+    width = drawn[-1].figure.get_figwidth()
+    assert width == pytest.approx(410 / DOTS_PER_INCH / growth(picture), rel=1e-3)
+
+
+def growth(picture: Picture) -> float:
+    """Return how many times as large as usual letters are on this screen."""
+    pixels = get_settings().appearance.font_size * picture.logicalDpiY() / 72
+    return float((pixels / USUAL_LETTERS) ** 0.5)
+
+
+def test_its_letters_grow_with_the_viewers_font_but_less(
+    picture: Picture, waits: Any, appearance: Any
+) -> None:
+    found = []
+    drawn: list[Drawn] = []
+    picture.drawn.connect(drawn.append)
+    for size in (9, 16):
+        appearance.font_size = size
+        picture.ask(line, DARK)
+        waits(lambda: not picture.busy)
+        figure = drawn[-1].figure
+        assert figure is not None
+        found.append(figure.dpi)
+    assert 1.2 < found[1] / found[0] < 16 / 9
 
 
 def test_the_drawing_is_seen(picture: Picture, waits: Any) -> None:

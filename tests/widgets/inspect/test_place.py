@@ -433,7 +433,7 @@ def test_closed_it_does_not_look_for_clicks(
     listening = len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)
     gui = opens()
     assert len(viewer.mouse_drag_callbacks) == listening[0] + 1
-    viewer.window.remove_dock_widget(gui.native)
+    user.closes(gui)
     assert (len(viewer.mouse_drag_callbacks), len(viewer.mouse_move_callbacks)) == listening
     mouse.clicks(20, -30)
     assert gui.inspector.place.place is None

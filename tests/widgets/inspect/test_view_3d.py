@@ -177,7 +177,7 @@ def test_closing_it_in_3d_leads_back(user: Any, psf: Image, bead_layer: Image) -
     gui = user.opens(NAME, psf=psf)
     user.clicks(gui.inspector.view_3d)
     assert (user.viewer.dims.ndisplay, bead_layer.visible) == (3, False)
-    user.viewer.window.remove_dock_widget(gui.native)
+    user.closes(gui)
     assert (user.viewer.dims.ndisplay, bead_layer.visible) == (2, True)
 
 

@@ -492,7 +492,7 @@ def test_it_fits_into_a_narrow_dock(user: Any, psf: Image, opens: Any, turns: An
 def test_closing_it_while_it_draws(user: Any, psf: Image, opens: Any) -> None:
     gui = opens()
     gui.gamma.value = 0.3
-    user.viewer.window.remove_dock_widget(gui.native)
+    user.closes(gui)
     user.waits(lambda: not gui.inspector.busy)
 
 

@@ -2,12 +2,21 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 from event_loop import wait_for_what_was_put_off
-from qtpy.QtWidgets import QAbstractSlider, QLabel
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QEnterEvent, QWheelEvent
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
 
-from napari_psf_distiller.widgets.parts.column import Column, label_of
+from napari_psf_distiller.widgets.parts.column import Column
 
 
 @pytest.fixture
@@ -60,39 +69,59 @@ def test_of_what_is_too_high_the_last_named_is_shown(column: Column, qtbot: Any)
     assert last.visibleRegion().boundingRect().height() > 0
 
 
-def test_one_within_another_is_as_high_as_its_content(qtbot: Any) -> None:
-    outer, inner = Column(), Column()
-    outer.resize(400, 300)
-    words = QLabel("It can be read without scrolling twice. " * 30)
-    words.setWordWrap(True)
-    inner.column.addWidget(words)
-    inner.unroll()
-    outer.column.addWidget(inner)
-    qtbot.addWidget(outer)
-    outer.show()
-    qtbot.waitExposed(outer)
-    qtbot.waitUntil(lambda: inner.height() >= words.heightForWidth(words.width()))
-    words.setText("Short.")
-    qtbot.waitUntil(lambda: inner.height() < 100)
-    assert inner.verticalScrollBar().maximum() == 0
+def turn_wheel(field: QWidget) -> None:
+    event = QWheelEvent(
+        QPointF(5, 5),
+        QPointF(field.mapToGlobal(field.rect().center())),
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(field, event)
 
 
-@pytest.mark.parametrize(
-    "name", ["Preprocess beads", "Post-process PSF", "Find beads", "Inspect PSF", "Prove PSF"]
-)
-def test_fields_stand_in_line(make_napari_viewer: Any, user_of: Any, name: str) -> None:
-    viewer = make_napari_viewer(show=True)
-    viewer.add_image(np.eye(24, dtype=np.float32), name="small")
-    user = user_of(viewer)
-    gui = user.opens(name)
-    user.waits(gui.native.isVisible)
-    labelled = [
-        (widget.native, label)
-        for widget in gui
-        if widget.native.isVisible() and (label := label_of(widget, gui.native)) is not None
-    ]
-    assert len(labelled) > 2
-    assert len({label.width() for _, label in labelled}) == 1
-    assert all(label.sizeHint().width() <= label.width() for _, label in labelled)
-    lefts = {field.mapTo(gui.native, field.rect().topLeft()).x() for field, _ in labelled}
-    assert len(lefts) == 1
+def test_the_wheel_scrolls_and_changes_nothing_on_its_way(column: Column) -> None:
+    choice, slider = QComboBox(), QSlider(Qt.Orientation.Horizontal)
+    choice.addItems(["one", "two"])
+    column.column.insertWidget(0, choice)
+    column.column.insertWidget(0, slider)
+    place = QPointF(5, 5)
+    QApplication.sendEvent(column, QEnterEvent(place, place, place))
+    for field in (choice, slider):
+        turn_wheel(field)
+    assert (choice.currentText(), slider.value()) == ("one", 0)
+    choice.setFocus()
+    choice.activateWindow()
+    if choice.hasFocus():
+        turn_wheel(choice)
+        assert choice.currentText() == "two"
+
+
+def test_the_wheel_turns_the_scroll_bar_itself(column: Column, qtbot: Any) -> None:
+    bar = column.verticalScrollBar()
+    part_of(column, 0).setFixedHeight(900)
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    turn_wheel(bar)
+    assert bar.value() > 0
+
+
+def test_nothing_is_squeezed_where_there_is_no_room(column: Column, qtbot: Any) -> None:
+    field = QPushButton("press")
+    field.setMinimumHeight(2)
+    column.column.addWidget(field)
+    wanted = field.sizeHint().height()
+    column.resize(400, 60)
+    wait_for_what_was_put_off(qtbot)
+    assert field.height() >= wanted > 10
+
+
+def test_it_needs_less_room_again(column: Column, qtbot: Any) -> None:
+    part = part_of(column, 0)
+    least = column.minimumWidth()
+    part.setMinimumWidth(900)
+    qtbot.waitUntil(lambda: column.minimumWidth() > 900)
+    part.setMinimumWidth(0)
+    qtbot.waitUntil(lambda: column.minimumWidth() == least)

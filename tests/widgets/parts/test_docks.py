@@ -6,10 +6,12 @@ import napari
 from napari.layers import Image
 from qtpy.QtWidgets import QDockWidget
 
+from napari_psf_distiller.widgets.parts.docks import DockedColumn
+
 PLUGIN = "napari-psf-distiller"
 
 
-def opens(viewer: napari.Viewer, name: str, plugin: str = PLUGIN) -> QDockWidget:
+def opens(viewer: napari.Viewer, name: str, plugin: str = PLUGIN) -> Any:
     dock, _ = viewer.window.add_plugin_dock_widget(plugin, name)
     return dock
 
@@ -45,11 +47,36 @@ def test_the_table_of_the_beads_stands_below(
     assert window.dockWidgetArea(table).name == "BottomDockWidgetArea"
 
 
-def test_the_figures_of_prove_psf_scroll_where_there_is_no_room(
-    user: Any, bead_layer: Image
-) -> None:
+def test_what_is_high_scrolls_in_its_dock(user: Any, bead_layer: Image) -> None:
     gui = user.opens("Prove PSF")
-    empty = gui.native.minimumSizeHint().height()
+    (dock,) = (one for one in gui.native.window().findChildren(QDockWidget) if holds(one, gui))
+    empty = dock.minimumSizeHint().height()
     gui.panel.figures.setText("<br>".join(["a line"] * 40))
-    gui.native.layout().activate()
-    assert gui.native.minimumSizeHint().height() == empty < 500
+    gui.panel.figures.setVisible(True)
+    wait = gui.native.minimumSizeHint().height()
+    assert wait > 700
+    assert dock.minimumSizeHint().height() == empty < 300
+
+
+def holds(dock: QDockWidget, gui: Any) -> bool:
+    content = dock.widget()
+    return content is not None and content.isAncestorOf(gui.native)
+
+
+def test_a_closed_dock_gives_its_widget_back(user: Any, viewer: napari.Viewer) -> None:
+    dock = opens(viewer, "Threshold")
+    column = dock.widget()
+    assert isinstance(column, DockedColumn)
+    gui = dock.inner_widget()
+    assert gui.native is not column
+    assert column.isAncestorOf(gui.native)
+    parents: list[Any] = []
+    gui.native_parent_changed.connect(parents.append)
+    viewer.window.remove_dock_widget(dock)
+    assert gui.native.parent() is None
+    assert parents == [None]
+
+
+def test_a_tab_says_the_widgets_name_alone(user: Any, viewer: napari.Viewer) -> None:
+    dock = opens(viewer, "Threshold")
+    user.waits(lambda: dock.windowTitle() == "Threshold")

@@ -436,11 +436,11 @@ def test_layers_deleted_meanwhile_do_not_matter(
 
 
 def test_closing_the_dock_restores_the_view(
-    viewer: napari.Viewer, proven: Callable[..., Any], bead_layer: Image
+    user: Any, viewer: napari.Viewer, proven: Callable[..., Any], bead_layer: Image
 ) -> None:
     gui = proven()
     assert not bead_layer.visible
-    viewer.window.remove_dock_widget(gui.native)
+    user.closes(gui)
     assert bead_layer.visible
     assert viewer.layers[-1].name == "beads deconvolved"
 

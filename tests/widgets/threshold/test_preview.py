@@ -211,7 +211,7 @@ def test_a_closed_widget_leaves_nothing(
 ) -> None:
     source = add_small()
     gui = opened(source, factor=3.0)
-    viewer.window.remove_dock_widget(gui.native)
+    user.closes(gui)
     assert list(viewer.layers) == [source]
     source.scale = (3, 3)
     assert told.errors == []
@@ -366,7 +366,7 @@ def test_the_image_is_never_left_hidden(
         "image": lambda: viewer.layers.remove(bead_layer),
         "preview": lambda: viewer.layers.remove(preview_of(stood_in)),
         "all": viewer.layers.clear,
-        "widget": lambda: viewer.window.remove_dock_widget(stood_in.native),
+        "widget": lambda: user.closes(stood_in),
         "viewer": viewer.close,
         "2D": lambda: setattr(viewer.dims, "ndisplay", 2),
     }

@@ -46,9 +46,9 @@ def tries(user: Any, opened: Any) -> Callable[..., list[Any]]:
 
     def press(region: str = "") -> list[Any]:
         if region:
-            opened.trial.region.offer_layers()
-            opened.trial.region.setCurrentText(region)
-            assert opened.trial.region.currentText() == region
+            opened.trial_region.offer_layers()
+            opened.trial_region.setCurrentText(region)
+            assert opened.trial_region.currentText() == region
         before = list(user.viewer.layers)
         user.clicks(opened.trial.button)
         user.waits(lambda: not opened.trial.busy)

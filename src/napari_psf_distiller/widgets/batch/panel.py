@@ -12,7 +12,7 @@ from magicgui.widgets import FunctionGui
 from napari.layers import Image
 from qtpy.QtCore import QObject, QUrl
 from qtpy.QtGui import QDesktopServices, QKeySequence, QShortcut
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from napari_psf_distiller.batch.files import IMAGE_ENDINGS, images_in
 from napari_psf_distiller.errors import InputError
@@ -30,6 +30,7 @@ from napari_psf_distiller.widgets.layers.region import (
     shown_region,
 )
 from napari_psf_distiller.widgets.layers.source import Source, check_image_layer, source_in
+from napari_psf_distiller.widgets.parts.flow import flowing_row
 from napari_psf_distiller.widgets.parts.notice import Notice
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending
@@ -95,16 +96,12 @@ class BatchPanel(QObject):
         self._enable()
 
     def _row(self, actions: dict[str, tuple[Any, str]]) -> QWidget:
-        row = QWidget()
-        layout = QHBoxLayout(row)
-        layout.setContentsMargins(0, 0, 0, 0)
         for text, (action, tooltip) in actions.items():
             button = self.buttons[text] = QPushButton(text)
             button.setToolTip(tooltip)
             if action is not None:
                 button.clicked.connect(action)
-            layout.addWidget(button)
-        return row
+        return flowing_row([self.buttons[text] for text in actions])
 
     def say(self, sentence: str) -> None:
         """Say what is wrong with the list; "" is nothing."""

@@ -12,6 +12,9 @@ from napari_psf_distiller.wording import width_text
 
 __all__ = ["BatchTable"]
 
+# In pixels.
+LEAST_WIDTH = 400
+
 COLUMNS = ("image", "FWHM (nm)", "beads", "remarks")
 TOOLTIPS = (
     "The file or layer; Delete takes it off the list.",
@@ -43,7 +46,7 @@ class BatchTable(QTableWidget):
         rows.hide()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
-        self.setMinimumHeight(6 * rows.defaultSectionSize())
+        self.setMinimumSize(LEAST_WIDTH, 6 * rows.defaultSectionSize())
 
     def add(self, images: Sequence[ListedImage]) -> None:
         """Add images that are not in the list yet."""

@@ -40,7 +40,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
     offer_devices(gui.device)
-    gui.min_width = 420
     FORM.attach(gui)
     gui.microscope_fields = MicroscopeFields(gui)
     # The files have their say when they are read.

@@ -10,15 +10,17 @@ import napari
 from magicgui.widgets import FunctionGui, PushButton
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QLabel, QPlainTextEdit
+from qtpy.QtWidgets import QPlainTextEdit
 
 from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset
 from napari_psf_distiller.deconvolution.datasets.survey import Survey, survey
 from napari_psf_distiller.widgets.dataset.place import PlaceChoice
 from napari_psf_distiller.widgets.dataset.psfs import PSFRows
 from napari_psf_distiller.widgets.layers.choices import viewer_of
-from napari_psf_distiller.widgets.parts.column import Column, row_of
+from napari_psf_distiller.widgets.parts.column import row_of
+from napari_psf_distiller.widgets.parts.labels import align_labels
 from napari_psf_distiller.widgets.parts.notice import Notice
+from napari_psf_distiller.widgets.parts.sentence import Sentence
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending
 from napari_psf_distiller.widgets.viewer.viewpoint import fill_view
@@ -60,14 +62,12 @@ class DatasetPanel(QObject):
     ----------
     psfs : PSFRows
     place : PlaceChoice
-    found : QLabel
+    found : Sentence
         What the data set has.
     notices : dict of str to Notice
         Below each field, by its name: what is wrong there.
     failures : QPlainTextEdit
         Which regions could not be done, and why.
-    below : Column
-        What stands below the button and the progress.
     """
 
     def __init__(self, gui: FunctionGui[Any, Any]) -> None:
@@ -76,10 +76,10 @@ class DatasetPanel(QObject):
         self._weakly = ref(gui)
         self._background = Background(self._on_survey, self._on_no_survey)
         self.survey: Survey | None = None
-        self.psfs = PSFRows(self.find_viewer, lambda: self.say("psf", ""))
+        self.psfs = PSFRows(self.find_viewer, lambda: self.say("psf", ""), align_labels(gui).add)
         self.place = PlaceChoice(self.find_viewer)
-        self.found, self.failures = QLabel(), QPlainTextEdit()
-        self.found.setWordWrap(True)
+        self.found, self.failures = Sentence(), QPlainTextEdit()
+        self.found.setVisible(False)
         self.failures.setReadOnly(True)
         self.failures.setMaximumHeight(110)
         self.failures.setVisible(False)
@@ -99,13 +99,8 @@ class DatasetPanel(QObject):
         place = layout.indexOf(self.notices["source"]) + 1
         for widget in (self.notices["psf"], self.psfs, self.found):
             layout.insertWidget(place, widget)
-        # What there is below may be higher than many a screen has room for.
-        self.below = Column()
-        # In line with the fields above.
-        self.below.column.setContentsMargins(0, 0, 0, 0)
         for below in (self.kept, self.failures, self.open_button.native):
-            self.below.column.addWidget(below)
-        layout.addWidget(self.below, 1)
+            layout.addWidget(below)
         gui.source.changed.connect(lambda _: self.look())
         gui.output.changed.connect(lambda _: self._set_open())
         self.open_button.changed.connect(lambda _: self.open_result())
@@ -132,21 +127,25 @@ class DatasetPanel(QObject):
         """Look at the data set whose folder is chosen, in a thread."""
         gui = self._weakly()
         self.survey = None
-        self.found.setText("")
+        self._tell_found("")
         if gui is None or gui.source.value is None:
             return
         path = Path(gui.source.value)
-        self.found.setText("looking ...")
+        self._tell_found("looking ...")
         self._background.ask(lambda: survey(path))
+
+    def _tell_found(self, text: str) -> None:
+        self.found.setText(text)
+        self.found.setVisible(bool(text))
 
     def _on_survey(self, found: Survey) -> None:
         self.survey = found
-        self.found.setText(str(found))
+        self._tell_found(str(found))
         self.place.show_survey(found)
         self.psfs.show_channels(found.channels, named=found.named)
 
     def _on_no_survey(self, sentence: str) -> None:
-        self.found.setText("")
+        self._tell_found("")
         self.say("source", sentence)
 
     # --- a run

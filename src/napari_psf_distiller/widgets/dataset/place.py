@@ -1,12 +1,13 @@
 """Which part of a data set is tried: its position, time and channel, and the region there."""
 
 from napari.layers import Shapes
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_psf_distiller.deconvolution.datasets.survey import Survey
 from napari_psf_distiller.typed_numbers import TypedNumber
 from napari_psf_distiller.widgets.dataset.run import Place
 from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerChoice
+from napari_psf_distiller.widgets.parts.flow import Flow
 from napari_psf_distiller.widgets.prove.region import drawn_in
 from napari_psf_distiller.widgets.trial.region import DETAIL, MIDDLE
 from napari_psf_distiller.widgets.viewer.number_fields import NumberBox
@@ -23,12 +24,17 @@ REGION_TOOLTIP = (
 
 
 class PlaceChoice(QWidget):
-    """Chooses the position, the channel and the time that are tried, and the region.
+    """Chooses the position, the channel and the time that are tried; beside it the region is.
 
     Parameters
     ----------
     find_viewer : callable
         Returns the viewer, whose shapes layers are offered as regions.
+
+    Attributes
+    ----------
+    region : LayerChoice
+        Stands elsewhere.
     """
 
     def __init__(self, find_viewer: FindViewer) -> None:
@@ -37,20 +43,16 @@ class PlaceChoice(QWidget):
         self.position, self.channel, self.time = QComboBox(), QComboBox(), NumberBox(TIME)
         self.region = LayerChoice(find_viewer, Shapes, (DETAIL, MIDDLE))
         self.region.setAccessibleName("region")
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
+        row = Flow(self)
         tips = {
             self.position: "Which position of the data set is tried.",
             self.channel: "Which channel is tried.",
             self.time: "Which point of time (t) is tried, from 0.",
         }
-        for column, (widget, tip) in enumerate(tips.items()):
+        for widget, tip in tips.items():
             widget.setToolTip(tip)
-            grid.addWidget(widget, 0, column)
+            row.addWidget(widget)
         self.region.setToolTip(REGION_TOOLTIP)
-        grid.addWidget(QLabel("region"), 1, 0)
-        grid.addWidget(self.region, 1, 1, 1, 2)
         for choice in (self.position, self.channel):
             choice.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon

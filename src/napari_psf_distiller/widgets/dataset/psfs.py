@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from napari.layers import Image
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.psf import PSF, read_psf
@@ -14,10 +14,13 @@ from napari_psf_distiller.widgets.layers.layer_choice import FindViewer, LayerCh
 from napari_psf_distiller.widgets.layers.psf_layer import note_of_psf, psf_shown
 from napari_psf_distiller.widgets.layers.psf_recognition import is_psf
 from napari_psf_distiller.widgets.layers.source import read_image_layer
+from napari_psf_distiller.widgets.parts.flow import flowing_row
+from napari_psf_distiller.widgets.parts.form import LEAST_LETTERS
+from napari_psf_distiller.widgets.parts.labels import labelled_row
 
 __all__ = ["NONE", "SAME", "PSFRows", "ReadPSF"]
 
-NONE, SAME = "choose a layer or a file", "the first channel's"
+NONE, SAME = "none chosen", "the first channel's"
 
 FILES = "PSF (*.tif *.tiff *.npz *.dv *.h5);;All files (*)"
 
@@ -44,7 +47,8 @@ class PSFRow:
         Its first choice is that nothing is chosen here.
     paths : dict of str to Path
         Of the files that it offers, by what it calls them: files of two folders may have one name.
-    widgets : tuple of QWidget
+    row : QWidget
+        Has all of them.
     """
 
     def __init__(self, find_viewer: FindViewer, changed: Callable[[], None]) -> None:
@@ -65,7 +69,9 @@ class PSFRow:
                 self.choice, "Open a PSF: the folder of an OME-Zarr", self.choose
             )
         )
-        self.widgets: tuple[QWidget, ...] = (self.label, self.choice, file, folder)
+        self.choice.setMinimumContentsLength(LEAST_LETTERS)
+        self.choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.row = labelled_row(self.label, flowing_row([self.choice, file, folder]))
 
     def choose(self, path: Path) -> None:
         """Take a file, or the folder of an OME-Zarr."""
@@ -86,19 +92,24 @@ class PSFRows(QWidget):
         Returns the viewer, whose image layers are offered.
     changed : callable
         Called whenever another PSF was chosen.
+    align : callable
+        Called with the label of each row that is made.
     """
 
-    def __init__(self, find_viewer: FindViewer, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        find_viewer: FindViewer,
+        changed: Callable[[], None],
+        align: Callable[[QLabel], None],
+    ) -> None:
         super().__init__()
-        self._find_viewer, self._changed = find_viewer, changed
+        self._find_viewer, self._changed, self._align = find_viewer, changed, align
         # Of all channels that were ever shown; channels of one name are told by their number.
         self._known: dict[tuple[str, int], PSFRow] = {}
         self._shown: list[tuple[str, int]] = []
         self._named = True
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(4)
-        self._grid.setColumnStretch(1, 1)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
         self.show_channels(())
 
     @property
@@ -128,9 +139,8 @@ class PSFRows(QWidget):
         """
         self._named = named
         for row in self._rows:
-            for widget in row.widgets:
-                self._grid.removeWidget(widget)
-                widget.hide()
+            self._column.removeWidget(row.row)
+            row.row.hide()
         counts = Counter[str]()
         keys = []
         for name in list(names) or [""]:
@@ -144,12 +154,12 @@ class PSFRows(QWidget):
             key = (name, number)
             if key not in self._known:
                 self._known[key] = PSFRow(self._find_viewer, self._changed)
+                self._align(self._known[key].label)
             row = self._known[key]
             row.choice.setItemText(0, SAME if place else NONE)
             row.label.setText(f"PSF of {name}" if name else "PSF")
-            for column, widget in enumerate(row.widgets):
-                self._grid.addWidget(widget, place, column)
-                widget.show()
+            self._column.addWidget(row.row)
+            row.row.show()
 
     def choose(self, row: int, path: Path) -> None:
         """Take a file, or the folder of an OME-Zarr, for the PSF of a channel."""

@@ -22,9 +22,11 @@ from napari_psf_distiller.widgets.dataset.run import (
     dataset_trial_steps,
 )
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS
+from napari_psf_distiller.widgets.parts.column import scroll_to
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
 from napari_psf_distiller.widgets.parts.field_notes import check_typed
 from napari_psf_distiller.widgets.parts.form import Form
+from napari_psf_distiller.widgets.parts.labels import align_labels
 from napari_psf_distiller.widgets.running.devices import (
     COMPUTING,
     DEVICE_OPTIONS,
@@ -70,8 +72,6 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
     offer_devices(gui.device)
-    # Narrower, what scrolls below would be cut.
-    gui.min_width = 420
     FORM.attach(gui)
     gui.scheduler.native.setPlaceholderText("this machine")
     panel = gui.panel = DatasetPanel(gui)
@@ -93,11 +93,13 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
         for name in ASKED:
             own[name].value = shown[name]
 
-    part = gui.trial = TrialPart(panel.place, read, use, panel.find_viewer, asked="stack")
+    asked = {"stack": panel.place, "region": panel.place.region}
+    part = gui.trial = TrialPart(asked, read, use, panel.find_viewer)
+    for label in part.labels:
+        align_labels(gui).add(label)
     one_at_a_time(gui.runner, part)
-    panel.below.column.addWidget(part)
-    panel.below.column.addStretch(1)
-    part.tried.connect(lambda: panel.below.keep_visible(part))
+    gui.native.layout().addWidget(part)
+    part.tried.connect(lambda: scroll_to(part))
 
     def leave() -> None:
         own = weakly()

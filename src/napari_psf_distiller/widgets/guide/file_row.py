@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.export import exporters
@@ -12,6 +12,7 @@ from napari_psf_distiller.recipe import Recipe
 from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_where
 from napari_psf_distiller.widgets.guide.files import PSFMade
 from napari_psf_distiller.widgets.guide.parameters import HEAD
+from napari_psf_distiller.widgets.parts.flow import flowing_row
 from napari_psf_distiller.widgets.running.background import Background
 
 __all__ = ["WITH_THE_PSF", "FileRow"]
@@ -83,20 +84,17 @@ class FileRow(QWidget):
             "Whatever is to be kept with the PSF: who took the image, which slide, which "
             "objective. It is written into its files, and stands at the top of the report."
         )
-        row = QHBoxLayout()
-        row.setSpacing(4)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.note)
-        layout.addLayout(row)
         for text, (action, tooltip) in actions.items():
             button = QPushButton(text)
             button.setToolTip(tooltip)
             button.clicked.connect(action)
             self.buttons[text] = button
-            if text not in WITH_THE_PSF:
-                row.addWidget(button)
+        below = [button for text, button in self.buttons.items() if text not in WITH_THE_PSF]
+        layout.addWidget(flowing_row(below))
 
     def enable_writing(self, enabled: bool) -> None:
         """Enable what needs a PSF."""

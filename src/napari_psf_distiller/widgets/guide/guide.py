@@ -38,12 +38,13 @@ from napari_psf_distiller.widgets.guide.result import (
 from napari_psf_distiller.widgets.guide.run_bar import RunBar
 from napari_psf_distiller.widgets.guide.step_list import StepList
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State, make_steps
+from napari_psf_distiller.widgets.guide.view import INDENT
 from napari_psf_distiller.widgets.guide.welcome import Welcome
 from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwrapped
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
 from napari_psf_distiller.widgets.layers.voxel_size import differs, voxel_size_in_use
 from napari_psf_distiller.widgets.microscope.part import MicroscopePart
-from napari_psf_distiller.widgets.parts.column import Column, row_of
+from napari_psf_distiller.widgets.parts.column import Column, label_of, row_of
 from napari_psf_distiller.widgets.parts.docks import stand_together
 from napari_psf_distiller.widgets.parts.fold import Fold
 from napari_psf_distiller.widgets.parts.keys import (
@@ -55,6 +56,7 @@ from napari_psf_distiller.widgets.parts.keys import (
     press_by_keys,
     with_keys,
 )
+from napari_psf_distiller.widgets.parts.labels import align_labels
 
 __all__ = ["Guide"]
 
@@ -149,6 +151,12 @@ class Guide(QWidget):
         self.welcome = Welcome(self._viewer, self._tell_failure)
         # The method that is best in most cases need not be looked at.
         self.fold = Fold("More: method, note, recipes")
+        labels = align_labels(self.head)
+        method = label_of(self.head.method, self.head.native)
+        if method is not None:
+            labels.add(method)
+        for step in self.steps.values():
+            align_labels(step.gui).stand_with(labels, INDENT)
         for widget in (row_of(self.head.method, self.head.native), self.deconvolve_too, self.files):
             self.fold.rows.addWidget(widget)
         self.column = Column()

@@ -10,7 +10,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QScrollArea,
@@ -25,6 +24,7 @@ from napari_psf_distiller.widgets.guide.steps import TO_THE_PSF, Standing, State
 from napari_psf_distiller.widgets.layers.lineage import newest_layer, run_of
 from napari_psf_distiller.widgets.layers.note import own_note
 from napari_psf_distiller.widgets.layers.record import used_points
+from napari_psf_distiller.widgets.parts.flow import flowing_row
 from napari_psf_distiller.widgets.parts.notice import Notice
 from napari_psf_distiller.wording import widths_text
 
@@ -143,16 +143,12 @@ class ResultPanel(QWidget):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._warnings = _ScrolledNotice(self.notice)
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        for button in buttons:
-            row.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(4)
-        for widget in (self.title, self.figures, self.proof, self._warnings):
+        parts = (self.title, self.figures, self.proof, self._warnings, flowing_row(buttons))
+        for widget in parts:
             layout.addWidget(widget)
-        layout.addLayout(row)
         self.setVisible(False)
 
     def show_result(self, result: ResultText | None) -> None:

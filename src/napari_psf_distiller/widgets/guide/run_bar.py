@@ -4,7 +4,6 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -13,6 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_psf_distiller.widgets.parts.sentence import Sentence
 from napari_psf_distiller.widgets.running.display import RunDisplay
 
 __all__ = ["RunBar"]
@@ -25,14 +25,12 @@ STYLE = "QPushButton:enabled {{ background-color: {ground}; color: {text}; font-
 STATUS_LINES = 2
 
 
-class Status(QLabel):
+class Status(Sentence):
     """A sentence over several lines, with room for some of them at least."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 
     def heightForWidth(self, width: int) -> int:  # noqa: N802
         """Return the height that the text needs, or that of some lines if it needs less."""
@@ -47,7 +45,7 @@ class RunBar(QWidget):
     ----------
     run, cancel : QPushButton
     progress : QProgressBar
-    status : QLabel
+    status : Status
         What is to do, how the run goes, or how it ended.
     """
 

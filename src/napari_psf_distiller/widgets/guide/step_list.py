@@ -43,8 +43,6 @@ class StepList:
         inspect = self._steps[StepId.INSPECT].gui
         inspect.called.connect(self._on_seen)
         inspect.inspector.tabs.currentChanged.connect(self._on_tab)
-        # The guide itself scrolls already.
-        self._steps[StepId.PROVE].gui.panel.column.unroll()
         self._steps[StepId.DISTILL].gui.live_fit.psf.updated.connect(self._on_updated)
 
     def show(self, standings: dict[StepId, Standing], dark: bool) -> None:

@@ -1,7 +1,7 @@
 """A step in the guide: its header with its mark, and below it its widget with what folds."""
 
 from psygnal import Signal
-from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -16,8 +16,12 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State
 from napari_psf_distiller.widgets.parts.column import row_of
 from napari_psf_distiller.widgets.parts.fold import Fold
+from napari_psf_distiller.widgets.parts.sentence import Sentence
 
-__all__ = ["MARK_SIZE", "Section", "mark_of"]
+__all__ = ["INDENT", "MARK_SIZE", "Section", "mark_of"]
+
+# Of a step's line, and of what is below it from the left, in pixels.
+LEAST_HEIGHT, INDENT = 30, 12
 
 
 class Header(QPushButton):
@@ -27,7 +31,7 @@ class Header(QPushButton):
         super().__init__()
         self.setCheckable(True)
         self.setFlat(True)
-        self.setMinimumHeight(30)
+        self.setMinimumHeight(LEAST_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._title = title
         self._mark = QLabel()
@@ -57,6 +61,15 @@ class Header(QPushButton):
         needed = standing.state is not State.NOT_NEEDED
         self._name.setEnabled(needed)
         self._state.setEnabled(needed)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return what its labels need: Qt asks a button for its own text alone."""
+        layout = self.layout()
+        return layout.sizeHint() if layout is not None else super().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the same."""
+        return self.sizeHint()
 
     @property
     def state_text(self) -> str:
@@ -97,13 +110,10 @@ class Section(QWidget):
         super().__init__()
         self.step = step
         self.header = Header(step.title)
-        self.source = QLabel()
-        self.source.setWordWrap(True)
-        self.why = QLabel()
-        self.why.setWordWrap(True)
+        self.source, self.why = Sentence(), Sentence()
         self.body = QWidget()
         rows = QVBoxLayout(self.body)
-        rows.setContentsMargins(12, 2, 0, 8)
+        rows.setContentsMargins(INDENT, 2, 0, 8)
         rows.setSpacing(2)
         for widget in (self.source, self.why, step.gui.native):
             rows.addWidget(widget)

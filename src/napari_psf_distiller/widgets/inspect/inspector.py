@@ -79,6 +79,8 @@ UNASKED_VOXELS = 2_000_000
 # While a PSF is distilled, what is drawn of it may take this part of the time of one processor.
 PREVIEW_SHARE = 0.04
 
+NARROW_TABS = "QTabBar::tab { padding: 3px 0px; }"
+
 
 _inspectors: WeakSet["Inspector"] = WeakSet()
 
@@ -230,6 +232,8 @@ class Inspector:
             self.tabs.addTab(text)
         self.tabs.setExpanding(True)
         self.tabs.setUsesScrollButtons(False)
+        # So that all have room in a large font; where there is more, they share it.
+        self.tabs.setStyleSheet(NARROW_TABS)
         self.tabs.setDrawBase(False)
         self.tabs.setToolTip("Choose what is shown; the arrow keys move on.")
         self.tabs.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari.settings import get_settings
 from qtpy.QtCore import (  # type: ignore[attr-defined]  # qtpy renames PyQt's signal
+    QEvent,
     QRect,
     QSize,
     Qt,
@@ -33,6 +36,8 @@ Page = tuple[float, float]
 
 # With it the drawings' letters are as large as the widgets' on a screen of 96 dots per inch.
 DOTS_PER_INCH = 112
+# Of the viewer's font where nobody changed its size, in pixels of the layout; and points an inch.
+USUAL_LETTERS, POINTS_PER_INCH = 12, 72
 # Pixels about a sentence.
 MARGIN = 12
 # Milliseconds without a change of size before the drawing is made anew.
@@ -149,6 +154,16 @@ class Picture(QWidget):
         """Return a size that suits a dock."""
         return QSize(340, 380)
 
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return a size in which there is something to see."""
+        return QSize(200, 360)
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Draw anew with letters of another size."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            self._settle.start()
+
     def ask(self, draw: Draw, colours: Colours, share: float = 1.0, about: object = None) -> None:
         """Have something drawn; of several that are asked for meanwhile, the last one is.
 
@@ -194,7 +209,13 @@ class Picture(QWidget):
             return
         self._waiting, self._begun = False, request
         ratio, size = self.devicePixelRatioF(), self.size()
-        self._background.ask(lambda: _drawn(request, size, ratio))
+        # In a drawing there is not the room for letters that are as much larger.
+        dots = DOTS_PER_INCH * ratio * math.sqrt(self._letters() / USUAL_LETTERS)
+        self._background.ask(lambda: _drawn(request, size, ratio, dots))
+
+    def _letters(self) -> float:
+        """Return how large the viewer's letters are, in pixels of the layout."""
+        return float(get_settings().appearance.font_size * self.logicalDpiY() / POINTS_PER_INCH)
 
     def _load(self) -> None:
         Background[None](_ignore, _ignore, broke=_ignore, draws=True).ask(_load)
@@ -254,6 +275,9 @@ class Picture(QWidget):
         painter = QPainter(self)
         if self._image is None:
             place = self.rect().adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+            font = painter.font()
+            font.setPixelSize(round(self._letters()))
+            painter.setFont(font)
             how = int(Qt.AlignmentFlag.AlignHCenter) | int(Qt.TextFlag.TextWordWrap)
             painter.drawText(place, how, self.sentence)
         elif self._fits():
@@ -284,15 +308,25 @@ def _load() -> None:
     import napari_psf_distiller.figures  # noqa: F401
 
 
-def _drawn(request: _Request, size: QSize, ratio: float) -> Drawn:
-    """Make a drawing; called in the thread."""
+def _drawn(request: _Request, size: QSize, ratio: float, dots: float) -> Drawn:
+    """Make a drawing; called in the thread.
+
+    Parameters
+    ----------
+    request : _Request
+    size : QSize
+        Of the picture, in pixels of the layout.
+    ratio : float
+        Pixels of the screen a pixel of the layout.
+    dots : float
+        Pixels of the screen an inch of the drawing: they decide how large its letters are.
+    """
     # To import it takes longer than the viewer may stand still.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     began = time.monotonic()
     pixels = _pixels(size, ratio)
-    dots = DOTS_PER_INCH * ratio
     figure = Figure(
         # A hair more, so that cutting to whole pixels takes none away.
         figsize=((pixels.width() + 0.01) / dots, (pixels.height() + 0.01) / dots),

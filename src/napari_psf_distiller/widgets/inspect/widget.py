@@ -1,6 +1,6 @@
 """The widget Inspect PSF: pictures, profiles with FWHM, OTF, a comparison, and a view in 3D."""
 
-from typing import Any, Literal
+from typing import Any
 
 import napari
 from magicgui import magic_factory
@@ -12,8 +12,8 @@ from napari_psf_distiller.widgets.help.offer import offer_help
 from napari_psf_distiller.widgets.inspect.inspector import Inspector
 from napari_psf_distiller.widgets.layers.choices import offer, viewer_of
 from napari_psf_distiller.widgets.layers.psf_field import PSF_OPTIONS, PSFField, may_be_psf
-from napari_psf_distiller.widgets.parts.column import align_labels
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
+from napari_psf_distiller.widgets.parts.labels import align_labels
 from napari_psf_distiller.widgets.viewer.sliders import NumberSlider
 
 __all__ = ["inspect_psf"]
@@ -47,6 +47,8 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     psf=PSF_OPTIONS | {"tooltip": "The image layer of the PSF."},
     kind={
         "label": "show",
+        # With less to read, it has room in a large font.
+        "choices": [("projections", "maximum projections"), ("slices", "central slices")],
         "tooltip": "Maximum projections show all light along an axis; slices go through the "
         "middle of the array, where a PSF has its peak.",
     },
@@ -85,7 +87,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
 def inspect_psf(
     viewer: "napari.viewer.Viewer",
     psf: "napari.layers.Image | None" = None,
-    kind: Literal["maximum projections", "central slices"] = "maximum projections",
+    kind: str = "maximum projections",
     other: "napari.layers.Image | None" = None,
     logarithmic: bool = False,
     vmax: float = 1.0,

@@ -15,7 +15,7 @@ __all__ = ["FindViewer", "LayerChoice"]
 FindViewer = Callable[[], "napari.viewer.Viewer | None"]
 
 # Letters of its choices that it has room for at least.
-LEAST_LETTERS = 12
+LEAST_LETTERS = 13
 
 
 class LayerChoice(QComboBox):

@@ -21,7 +21,7 @@ from napari_psf_distiller.widgets.viewer.kept_choice import keep_choice
 __all__ = ["NO_PSF", "PSF_OPTIONS", "PSFField", "may_be_psf"]
 
 # What the field says where there is none.
-NO_PSF = "distil a PSF, or open one"
+NO_PSF = "no PSF yet"
 
 PSF_OPTIONS: dict[str, Any] = {"label": "PSF", "nullable": True}
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from magicgui.widgets import FunctionGui
 
-from napari_psf_distiller.widgets.parts.column import align_labels, label_of
+from napari_psf_distiller.widgets.parts.column import label_of
+from napari_psf_distiller.widgets.parts.labels import align_labels
 
 __all__ = ["MARK", "FileMarks"]
 

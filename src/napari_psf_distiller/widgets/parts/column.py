@@ -5,66 +5,84 @@ Of widgets one below the other as many show as have room.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-from magicgui.widgets import FunctionGui, PushButton, Widget
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from magicgui.widgets import PushButton, Widget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QEnterEvent
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QBoxLayout,
+    QComboBox,
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QLayout,
+    QLayoutItem,
+    QScrollArea,
+    QScrollBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_psf_distiller.widgets.parts.flow import flowing_row
 
 __all__ = [
-    "AlignedLabels",
     "Column",
-    "align_labels",
     "label_of",
     "own_row",
     "row_of",
     "row_of_buttons",
+    "scroll_to",
     "tab_through",
 ]
 
 # So that the window is not laid out anew when what is in it changes.
 LEAST_WIDTH = 365
 
+# A style sheet can make a scroll bar wider than it says.
+BAR_WIDTH = 20
+
+# What the wheel must not change as long as it only scrolls past.
+WHEELED = (QComboBox, QAbstractSlider, QAbstractSpinBox)
+
 
 class Column(QScrollArea):
-    """Widgets one below the other that scroll up and down, and never to the side."""
+    """Widgets one below the other that scroll up and down, and never to the side.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+
+    Attributes
+    ----------
+    column : QVBoxLayout
+        Gets the widgets.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._unrolled = False
         self.setMinimumWidth(LEAST_WIDTH)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         # Reached by Tab, its content is; the area itself has nothing to press.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        content = QWidget()
+        content = _Content()
         self.column = QVBoxLayout(content)
-        self.column.setContentsMargins(0, 0, 4, 0)
+        self.column.setContentsMargins(0, 0, 2, 0)
         self.column.setSpacing(2)
         self.setWidget(content)
         content.installEventFilter(self)
         self._kept: tuple[QWidget, ...] = ()
+        # When all in it has its style, and labels are aligned.
+        self._widening = QTimer(self)
+        self._widening.setSingleShot(True)
+        self._widening.timeout.connect(self._widen)
         bar = self.verticalScrollBar()
         assert bar is not None
         # Of the mouse, its wheel and the keys; not of what is done here.
         bar.actionTriggered.connect(self.let_go)
-
-    def unroll(self) -> None:
-        """Be as high as the content, where it lies in another column that scrolls."""
-        self._unrolled = True
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(0)
-        self._fit_height()
-
-    def _fit_height(self) -> None:
-        viewport = self.viewport()
-        if viewport is None:
-            return
-        height = self.column.totalSizeHint().height()
-        if self.column.hasHeightForWidth():
-            height = self.column.totalHeightForWidth(viewport.width())
-        self.setFixedHeight(height)
 
     def keep_visible(self, *widgets: QWidget) -> None:
         """Scroll to some widgets, the last above all, also when their height comes to change.
@@ -87,36 +105,116 @@ class Column(QScrollArea):
         for widget in self._kept:
             self.ensureWidgetVisible(widget, 0, 0)
 
+    def enterEvent(self, event: QEnterEvent | None) -> None:  # noqa: N802
+        """Let the wheel scroll wherever the mouse is, and change only the field that has the keys.
+
+        Fields may have come and gone since the mouse was here last.
+        """
+        super().enterEvent(event)
+        for field in self.findChildren(QWidget):
+            if _is_wheeled(field):
+                field.removeEventFilter(self)
+                field.installEventFilter(self)
+                if field.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+                    field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Be as wide as the content needs, and follow what is kept visible."""
         kind = event.type() if event is not None else None
-        if self._unrolled:
-            if kind in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
-                self._fit_height()
-        elif kind == QEvent.Type.LayoutRequest:
-            self._widen()
-        elif kind == QEvent.Type.Resize:
+        if event is not None and kind == QEvent.Type.Wheel and _is_passed(watched):
+            # What scrolls gets it then.
+            event.ignore()
+            return True
+        if watched is self.widget() and kind == QEvent.Type.LayoutRequest:
+            self._widening.start()
+        elif watched is self.widget() and kind == QEvent.Type.Resize:
             # When what is in it has its new place.
             QTimer.singleShot(0, self._show_kept)
         return bool(super().eventFilter(watched, event))
 
     def _widen(self) -> None:
-        content, bar = self.widget(), self.verticalScrollBar()
-        if content is not None and bar is not None:
-            # A style sheet can make the bar wider than it says.
-            room = max(bar.sizeHint().width(), 20)
-            needed = content.minimumSizeHint().width() + room
-            self.setMinimumWidth(max(needed, self.minimumWidth()))
+        content = self.widget()
+        if content is not None:
+            before = self.minimumWidth()
+            needed = max(content.minimumSizeHint().width() + BAR_WIDTH, LEAST_WIDTH)
+            self.setMinimumWidth(needed)
+            if needed < before:
+                _relax_dock(self)
+
+
+def _is_wheeled(widget: QObject | None) -> bool:
+    """Return whether the wheel changes a field; Qt has the area filter its scroll bars too."""
+    return isinstance(widget, WHEELED) and not isinstance(widget, QScrollBar)
+
+
+def _is_passed(widget: QObject | None) -> bool:
+    """Return whether the wheel only scrolls past a field, which does not have the keys."""
+    return isinstance(widget, QWidget) and _is_wheeled(widget) and not widget.hasFocus()
+
+
+def _relax_dock(widget: QWidget) -> None:
+    """Let the dock that a widget is in need less room: Qt lets it need more, and never less."""
+    dock = widget.parentWidget()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    if dock is not None:
+        dock.setMinimumWidth(0)
+
+
+class _Content(QWidget):
+    """What a column scrolls: it is at least as high as all in it would like to be.
+
+    A style sheet makes fields lower than their text where there is little room.
+    """
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return what it needs not to squeeze anything."""
+        least, layout = super().minimumSizeHint(), self.layout()
+        return QSize(least.width(), liked_height(layout)) if layout is not None else least
+
+
+def liked_height(layout: QLayout) -> int:
+    """Return how high a layout would like to be, but for what takes any height there is.
+
+    Parameters
+    ----------
+    layout : QLayout
+    """
+    items = [
+        item for n in range(layout.count()) if (item := layout.itemAt(n)) and not item.isEmpty()
+    ]
+    down = isinstance(layout, QBoxLayout) and layout.direction() == layout.Direction.TopToBottom
+    if not down:
+        return layout.totalSizeHint().height()
+    margins = layout.contentsMargins()
+    between = max(layout.spacing(), 0) * max(len(items) - 1, 0)
+    heights = sum(_liked_height_of(item) for item in items)
+    return margins.top() + heights + between + margins.bottom()
+
+
+def _liked_height_of(item: QLayoutItem) -> int:
+    inner = item.layout()
+    if inner is not None:
+        return liked_height(inner)
+    widget = item.widget()
+    if widget is None or not item.expandingDirections() & Qt.Orientation.Vertical:
+        return item.sizeHint().expandedTo(item.minimumSize()).height()
+    least, within = item.minimumSize().height(), widget.layout()
+    return max(liked_height(within), least) if within is not None else least
+
+
+def scroll_to(*widgets: QWidget) -> None:
+    """Let the column that widgets are in, if they are in one, keep them visible, as it does."""
+    outer = widgets[0].parentWidget()
+    while outer is not None and not isinstance(outer, Column):
+        outer = outer.parentWidget()
+    if outer is not None:
+        outer.keep_visible(*widgets)
 
 
 def row_of_buttons(buttons: Sequence[PushButton]) -> QWidget:
     """Return a row of buttons that share its width."""
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for button in buttons:
-        layout.addWidget(button.native)
-    return row
+    return flowing_row([button.native for button in buttons])
 
 
 def tab_through(widgets: Sequence[QWidget]) -> None:
@@ -150,61 +248,3 @@ def label_of(widget: Widget, container: QWidget) -> QLabel | None:
     if row is widget.native or not container.isAncestorOf(row):
         return None
     return row.findChild(QLabel)
-
-
-def align_labels(gui: FunctionGui[Any, Any], ending: str = "") -> None:
-    """Let a widget's labels have the same width; see `AlignedLabels`.
-
-    Parameters
-    ----------
-    gui : FunctionGui
-    ending : str
-        For which each label has room besides.
-    """
-    if not hasattr(gui, "aligned_labels"):
-        gui.aligned_labels = AlignedLabels(gui)
-    if ending:
-        gui.aligned_labels.ending = ending
-
-
-class AlignedLabels(QObject):
-    """Lets the labels of a widget's parameters have the same width: their fields line up, and stay.
-
-    magicgui gives them that of the longest text, without the margins that a style sheet adds.
-
-    Parameters
-    ----------
-    gui : FunctionGui
-
-    Attributes
-    ----------
-    ending : str
-        For which each label has room besides.
-    """
-
-    def __init__(self, gui: FunctionGui[Any, Any]) -> None:
-        super().__init__(gui.native)
-        self._gui, self.ending = gui, ""
-        gui.native.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Align them when they are shown, and so when they have their style."""
-        if event is not None and event.type() in (QEvent.Type.Show, QEvent.Type.StyleChange):
-            self.align()
-        return bool(super().eventFilter(watched, event))
-
-    def align(self) -> None:
-        """Give all labels the width of the longest."""
-        container = self._gui.native
-        found = (label_of(widget, container) for widget in self._gui)
-        labels = [label for label in found if label is not None]
-        for label in labels:
-            label.ensurePolished()
-        room = max((self._room(label) for label in labels), default=0)
-        for label in labels:
-            label.setMinimumWidth(room)
-
-    def _room(self, label: QLabel) -> int:
-        ending = label.fontMetrics().horizontalAdvance(self.ending)
-        own = self.ending and label.text().endswith(self.ending)
-        return label.sizeHint().width() + (0 if own else ending)

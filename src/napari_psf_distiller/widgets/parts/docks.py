@@ -5,20 +5,81 @@ from typing import Any
 
 from magicgui.widgets import FunctionGui
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_psf_distiller.widgets.parts.column import Column
 from napari_psf_distiller.widgets.viewer.canvas import free_in_own_context
 
-__all__ = ["put_below", "share_dock", "stand_together", "when_docked"]
+__all__ = ["DockedColumn", "put_below", "share_dock", "stand_together", "when_docked"]
+
+# What napari adds to the name of a widget.
+PLUGIN = " (napari-psf-distiller)"
 
 # Marks a dock as ours.
 OURS = "psf_distiller"
 
 
 def share_dock(gui: FunctionGui[Any, Any]) -> None:
-    """Let a widget stand behind or before our others, whenever it is docked; see below."""
-    when_docked(gui, lambda: stand_together(gui.native))
+    """Let a widget scroll, and stand behind or before our others, whenever it is docked."""
+    when_docked(gui, lambda: _share_dock(gui.native))
+
+
+def _share_dock(widget: QWidget) -> None:
+    dock = widget.parentWidget()
+    if isinstance(dock, QDockWidget):
+        _Scrolling(dock, widget)
+    stand_together(widget)
+
+
+class _Scrolling(QObject):
+    """Lets what is in a dock scroll, as soon as the dock comes into its window.
+
+    Else the window would become as high as it needs to be, on a screen that may be lower. When the
+    widget comes into the dock it is too early: the dock puts it where it belongs after that.
+    """
+
+    def __init__(self, dock: QDockWidget, widget: QWidget) -> None:
+        super().__init__(dock)
+        self._widget = widget
+        dock.installEventFilter(self)
+
+    def eventFilter(self, dock: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Put the widget into a column, and that into the dock."""
+        kinds = (QEvent.Type.ParentChange, QEvent.Type.Show)
+        if isinstance(dock, QDockWidget) and event is not None and event.type() in kinds:
+            dock.removeEventFilter(self)
+            if dock.widget() is self._widget:
+                dock.setWidget(DockedColumn(self._widget))
+            self.deleteLater()
+        return False
+
+
+class DockedColumn(Column):
+    """A widget that scrolls in its dock, and is let go as it was when the dock is closed.
+
+    Parameters
+    ----------
+    widget : QWidget
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__()
+        # By it napari finds what is in a dock.
+        self._magic_widget = getattr(widget, "_magic_widget", None)
+        self._widget = widget
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.addWidget(widget)
+        widget.show()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Give the widget back when it is taken out of the dock."""
+        done = bool(super().event(event))
+        taken = event is not None and event.type() == QEvent.Type.ParentChange
+        if taken and self.parentWidget() is None and self.isAncestorOf(self._widget):
+            self._widget.setParent(None)
+            self.deleteLater()
+        return done
 
 
 def when_docked(gui: FunctionGui[Any, Any], call: Callable[[], None]) -> None:
@@ -64,6 +125,8 @@ def _stand_together(widget: QWidget) -> None:
     if dock is None or window is None or dock.property(OURS) or dock.isFloating():
         return
     dock.setProperty(OURS, True)
+    # Which stands on its tab, where there is little room.
+    dock.setWindowTitle(dock.windowTitle().removesuffix(PLUGIN))
     ours = [
         other
         for other in window.findChildren(QDockWidget)

@@ -15,7 +15,7 @@ from napari_psf_distiller.recipe.section import Section
 from napari_psf_distiller.widgets.parts.elided import ElidedText
 from napari_psf_distiller.widgets.viewer.number_fields import NumberField
 
-__all__ = ["Form", "form_of", "keep_narrow"]
+__all__ = ["LEAST_LETTERS", "Form", "form_of", "keep_narrow"]
 
 S = TypeVar("S", bound=Section)
 

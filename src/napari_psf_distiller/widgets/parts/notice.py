@@ -1,7 +1,8 @@
 """A notice in a widget: what is to be known, or to be done, beside what it is about."""
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+
+from napari_psf_distiller.widgets.parts.sentence import Sentence
 
 __all__ = ["LINK", "Notice"]
 
@@ -13,12 +14,11 @@ TO_DO, TO_KNOW = "#e69f00", "#56b4e9"
 LINK = '<a href="{href}" style="color:#2a88c8">{text}</a>'
 
 
-class Notice(QLabel):
+class Notice(Sentence):
     """Sentences with a mark beside them; it takes no room as long as there is nothing to say."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.LinksAccessibleByMouse

@@ -20,7 +20,7 @@ from napari_psf_distiller.measure.structure import Structure
 from napari_psf_distiller.widgets.files.saving import Saver
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
-from napari_psf_distiller.widgets.parts.column import Column, row_of_buttons
+from napari_psf_distiller.widgets.parts.column import row_of_buttons
 from napari_psf_distiller.widgets.prove.panes import PRESETS, Panes, Range
 from napari_psf_distiller.widgets.prove.region import drawn_box, selected_centre
 from napari_psf_distiller.widgets.prove.run import TITLE, Proven
@@ -59,8 +59,6 @@ class Panel(QObject):
         What is shown in the viewer for the time being.
     proven : Proven or None
         By the last run.
-    column : Column
-        Has figures and buttons.
     """
 
     def __init__(self, gui: FunctionGui[Any, Any]) -> None:
@@ -95,9 +93,8 @@ class Panel(QObject):
         ]
         self.save = _button("Sav&e CSV…", "Save the figures, and those of each bead, as a table.")
         self._preset_row = row_of_buttons(self.presets)
-        # Its figures are higher than many a screen has room for beside other docks: what they mean,
-        # and the views, come first.
-        self.column = column = Column()
+        layout: Any = gui.native.layout()
+        # What the figures mean, and the views, come first: they are higher than many a screen.
         for widget in (
             self.residual_says,
             row_of_buttons([self.beside, self.residual]),
@@ -105,10 +102,7 @@ class Panel(QObject):
             self.figures,
             row_of_buttons([self.save]),
         ):
-            column.column.addWidget(widget)
-        column.column.addStretch(1)
-        layout: Any = gui.native.layout()
-        layout.addWidget(column, 1)
+            layout.addWidget(widget)
         self.beside.changed.connect(lambda _: self._toggle_beside())
         self.residual.changed.connect(lambda _: self._toggle_residual())
         self.save.changed.connect(lambda _: self.ask_to_save())
@@ -133,8 +127,12 @@ class Panel(QObject):
             return
         self.proven = proven
         text = table_text(proven.proof)
-        self.figures.setText(f"{text} {OVER_FIELD}" if proven.over_field else text)
-        self.residual_says.setText(structure_text(proven.structure))
+        for label, says in (
+            (self.residual_says, structure_text(proven.structure)),
+            (self.figures, f"{text} {OVER_FIELD}" if proven.over_field else text),
+        ):
+            label.setText(says)
+            label.setVisible(True)
         self._set_buttons()
         self._show_beside()
 
@@ -311,7 +309,9 @@ def _button(text: str, tooltip: str) -> PushButton:
 
 
 def _label() -> QLabel:
+    """Return a label for what there is to say after a run; before it takes no room."""
     label = QLabel()
+    label.setVisible(False)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.RichText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -67,9 +67,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
     offer_devices(gui.device)
-    # The widget stays as wide as its figures.
     keep_narrow(gui.region)
-    gui.min_width = 340
     FORM.attach(gui)
     PSFField(gui)
     attend(gui)

@@ -4,16 +4,36 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from magicgui.widgets import FunctionGui, Label, ProgressBar, PushButton
+from magicgui.widgets import FunctionGui, ProgressBar, PushButton
 from psygnal import Signal
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.widgets.layers.lineage import layers_of, parameters_of
 from napari_psf_distiller.widgets.layers.note import RunNote
+from napari_psf_distiller.widgets.parts.column import scroll_to
 from napari_psf_distiller.widgets.parts.notice import Notice
+from napari_psf_distiller.widgets.parts.sentence import Sentence
 
 __all__ = ["RunDisplay"]
+
+
+class StatusLine(Sentence):
+    """A sentence that takes no room as long as it says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setVisible(False)
+
+    @property
+    def value(self) -> str:
+        """What it says."""
+        return self.text()
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self.setText(text)
+        self.setVisible(bool(text))
 
 
 class RunDisplay:
@@ -32,7 +52,7 @@ class RunDisplay:
     ----------
     progress_bar : ProgressBar
     cancel_button : PushButton
-    status : Label
+    status : StatusLine
         How the run goes, or how the last one ended.
     notice : Notice
         The warnings, whole.
@@ -55,17 +75,16 @@ class RunDisplay:
         self._failed: dict[str, Any] | None = None
         self.shows_progress = True
         self.warnings: tuple[str, ...] = ()
-        self.status = Label(value="")
-        self.status.native.setWordWrap(True)
+        self.status = StatusLine()
         self.notice = Notice()
         self.progress_bar = ProgressBar(value=0, min=0, max=1, visible=False)
         self.cancel_button = PushButton(text="Cancel", enabled=False, visible=False)
         self.cancel_button.changed.connect(lambda _: cancel())
         # As wide as the widget is, and as high as its text then needs.
-        for label in (self.status.native, self.notice):
+        for label in (self.status, self.notice):
             label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         # Below the parameters and over the whole width; none of them is a parameter.
-        own = (self.progress_bar.native, self.cancel_button.native, self.status.native, self.notice)
+        own = (self.progress_bar.native, self.cancel_button.native, self.status, self.notice)
         for widget in own:
             gui.native.layout().addWidget(widget)
         gui.changed.connect(self._on_parameter)
@@ -79,6 +98,7 @@ class RunDisplay:
         if running:
             self._layers = layers_of(self._gui)
             self.warn(())
+            self._come_into_sight()
 
     def show_progress(self, text: str, progress: Progress) -> None:
         """Show how far the run is, in words and as a bar."""
@@ -100,7 +120,14 @@ class RunDisplay:
             self._layers = layers_of(self._gui)
         self._failed = parameters_of(self._gui) if failed else None
         self.status.value = text
+        if failed:
+            self._come_into_sight()
         self.changed.emit()
+
+    def _come_into_sight(self) -> None:
+        """Scroll to what it shows, which may be below the end of a low window."""
+        if self.shows_progress:
+            scroll_to(self.notice, self.status, self.progress_bar.native)
 
     def warn(self, warnings: tuple[str, ...]) -> None:
         """Show warnings, each as a paragraph."""

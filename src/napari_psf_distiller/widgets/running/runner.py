@@ -20,9 +20,9 @@ from napari_psf_distiller.widgets.layers.lineage import record_run, rewrite, sig
 from napari_psf_distiller.widgets.layers.new_layer import LayerData
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY, RunNote
 from napari_psf_distiller.widgets.layers.record import is_edited
-from napari_psf_distiller.widgets.parts.column import align_labels
 from napari_psf_distiller.widgets.parts.field_notes import FieldNotes, check_typed
 from napari_psf_distiller.widgets.parts.keys import CANCEL, RUN, TabsAsSeen, press_by_keys
+from napari_psf_distiller.widgets.parts.labels import align_labels
 from napari_psf_distiller.widgets.running.adding import add_one_by_one, become
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.display import RunDisplay

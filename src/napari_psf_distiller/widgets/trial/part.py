@@ -1,6 +1,6 @@
 """The part of a widget that tries a region: its button, how far it is, and what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from weakref import ref
 
@@ -10,14 +10,16 @@ from napari.utils.notifications import show_error
 from psygnal import Signal
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from napari_psf_distiller.deconvolution.attempts import Attempt
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress, Steps
 from napari_psf_distiller.recipe import Deconvolve
 from napari_psf_distiller.widgets.parts.column import row_of_buttons
+from napari_psf_distiller.widgets.parts.labels import labelled_row
 from napari_psf_distiller.widgets.parts.notice import Notice
+from napari_psf_distiller.widgets.parts.sentence import Sentence
 from napari_psf_distiller.widgets.prove.panes import Panes
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.progress_bar import TimeLeft
@@ -37,8 +39,8 @@ class TrialPart(QWidget):
 
     Parameters
     ----------
-    region : QWidget
-        Where the region is chosen.
+    asked : mapping of str to QWidget
+        What chooses the region, by the word beside it.
     read : callable
         Called in the main thread: reads layers and parameters, and returns what makes the
         generator for the thread. An `InputError` from it is shown.
@@ -46,11 +48,11 @@ class TrialPart(QWidget):
         Takes the settings that are chosen.
     find_viewer : callable
         Returns the viewer, or None.
-    asked : str
-        What stands beside the choice.
 
     Attributes
     ----------
+    labels : list of QLabel
+        Beside what chooses the region.
     panes : Panes
         What is shown in the viewer for the time being.
     shown : ShownTrial or None
@@ -70,11 +72,10 @@ class TrialPart(QWidget):
 
     def __init__(
         self,
-        region: QWidget,
+        asked: Mapping[str, QWidget],
         read: Callable[[], Callable[[], Steps[ShownTrial]]],
         use: Callable[[Deconvolve], None],
         find_viewer: Callable[[], "napari.viewer.Viewer | None"],
-        asked: str = "region",
     ) -> None:
         super().__init__()
         self._read, self._use, self._find_viewer = read, use, find_viewer
@@ -89,7 +90,6 @@ class TrialPart(QWidget):
         self.shown: ShownTrial | None = None
         self.hindrance: Callable[[], str] = str
         self.panes = Panes(self, self.set_buttons)
-        self.region = region
         self.button = PushButton(
             text="&Try",
             tooltip="Deconvolve the region with the automatic end, with a number of iterations "
@@ -102,33 +102,29 @@ class TrialPart(QWidget):
         )
         self.cancel_button = PushButton(text="Cancel", tooltip="Stop after this iteration.")
         self.bar = QProgressBar()
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = Sentence()
         self.notice = Notice()
         self.results = QGridLayout()
         self.results.setContentsMargins(0, 0, 0, 0)
         self.results.setColumnStretch(0, 1)
         self.use_buttons: list[PushButton] = []
-        self._lay_out(asked)
+        self.labels = [QLabel(word) for word in asked]
+        self._lay_out(list(asked.values()))
         self.button.changed.connect(lambda _: self.start())
         self.back.changed.connect(lambda _: self._toggle())
         self.cancel_button.changed.connect(lambda _: self.cancel())
         self.set_buttons()
 
-    def _lay_out(self, asked: str) -> None:
+    def _lay_out(self, choices: Sequence[QWidget]) -> None:
         title = QLabel(f"<b>{TITLE}</b>")
-        row = QWidget()
-        line = QHBoxLayout(row)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(QLabel(asked))
-        line.addWidget(self.region, 1)
+        rows = [labelled_row(*row) for row in zip(self.labels, choices, strict=True)]
         results = QWidget()
         results.setLayout(self.results)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.setSpacing(4)
         buttons = row_of_buttons([self.button, self.back, self.cancel_button])
-        for widget in (title, row, buttons, self.bar, self.status, self.notice, results):
+        for widget in (title, *rows, buttons, self.bar, self.status, self.notice, results):
             layout.addWidget(widget)
 
     @property

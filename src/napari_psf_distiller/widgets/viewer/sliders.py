@@ -103,6 +103,13 @@ def _number_native() -> Any:
     class Native(FloatSlider):
         _callback: Callable[[float], None]
 
+        def _mgui_set_orientation(self, value: str) -> None:
+            super()._mgui_set_orientation(value)
+            # magicgui asks whether the number is shown before it is, and keeps it out of line.
+            layout = self._container.layout()
+            if layout is not None:
+                layout.setContentsMargins(0, 0, 0, 0)
+
         def _mgui_bind_change_callback(self, callback: Callable[[float], None]) -> None:
             self._callback = callback
             self._qwidget.valueChanged.connect(self._on_value)
