@@ -73,7 +73,8 @@ def test_the_widgets_open_by_their_names(viewer: napari.Viewer, manifest: Plugin
     for name, button in WIDGETS.items():
         dock, gui = viewer.window.add_plugin_dock_widget(PLUGIN, name)
         assert isinstance(gui, FunctionGui)
-        assert gui.native is dock.widget()
+        assert dock.inner_widget() is gui
+        assert dock.isAncestorOf(gui.native)
         assert (gui.call_button and gui.call_button.text) == button
 
 

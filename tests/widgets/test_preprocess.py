@@ -189,7 +189,7 @@ def test_settings_that_cannot_be_used_are_told_in_a_sentence(
     viewer.layers.remove(bead_layer)
     assert user.runs(gui) == []
     partly_zero, even, above, no_layer = told.errors
-    assert "(0.0, 0.1, 0.1) must be positive on every axis" in partly_zero
+    assert "voxel size 0 x 0.1 x 0.1 must be positive on every axis" in partly_zero
     assert "the filter's size must be odd" in even
     assert "Nothing is left of the image after the background was subtracted" in above
     assert no_layer == (
