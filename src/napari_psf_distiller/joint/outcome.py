@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,41 +10,22 @@ from numpy.typing import NDArray
 from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.opening import open_windows
 from napari_psf_distiller.joint.basis.extension import extended_basis
-from napari_psf_distiller.joint.basis.field_evidence import LeftOut
-from napari_psf_distiller.joint.basis.field_patterns import ChangeKind
-from napari_psf_distiller.joint.basis.fourier_bessel import FourierBessel
-from napari_psf_distiller.joint.errors import (
-    ChangeErrors,
-    PSFErrors,
-    change_errors,
-    inverses,
-    order_errors,
-    psf_errors,
-)
-from napari_psf_distiller.joint.field_admission import changes_left_out
-from napari_psf_distiller.joint.grid_refinement import unresolved_axes
+from napari_psf_distiller.joint.errors import PSFErrors
+from napari_psf_distiller.joint.field_outcome import psf_field
 from napari_psf_distiller.joint.judging import check_one_kind
 from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.locate import BeadFit
 from napari_psf_distiller.joint.misfit.second_peak import SecondPeak, second_peak
 from napari_psf_distiller.joint.misfit.summary import Misfit, find_misfit
-from napari_psf_distiller.joint.model.field_model import PolynomialField
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.joint.model.stacked_model import StackedModel
+from napari_psf_distiller.joint.outcome_errors import OutcomeErrors, about_plane, errors_of
 from napari_psf_distiller.joint.results import JointFitResult, JointState, Settings
 from napari_psf_distiller.joint.table import bead_table
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
-from napari_psf_distiller.psf.field import Depth, PSFField
-from napari_psf_distiller.psf.polynomials import group_of, pattern_groups
+from napari_psf_distiller.psf.field import PSFField
 
-__all__ = [
-    "OutcomeErrors",
-    "axial_peak",
-    "errors_of",
-    "finished_fit",
-    "relative_sum_variance",
-    "result_of",
-]
+__all__ = ["finished_fit", "relative_sum_variance", "result_of"]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -125,84 +103,6 @@ def finished_fit(
     )
 
 
-class OutcomeErrors(NamedTuple):
-    """How well a finished PSF is known.
-
-    Attributes
-    ----------
-    of_psf : PSFErrors
-        On the image's voxels.
-    on_grid : numpy.ndarray
-        float32, (Z, Y, X): of the voxels of the PSF's own grid.
-    finer : numpy.ndarray or None
-        The same about the PSF's peak, for a PSF with the sum 1 there, where that grid is finer.
-    displacement : float
-        Displacement of the PSF's peak along z from the middle of its window, in voxels.
-    unresolved : tuple of bool
-        Along which axes what is finer cannot be told; see `unresolved_axes`.
-    """
-
-    of_psf: PSFErrors
-    on_grid: Array
-    finer: Array | None
-    displacement: float
-    unresolved: tuple[bool, bool, bool]
-
-    @property
-    def planes(self) -> int:
-        """`displacement` in whole voxels."""
-        return round(self.displacement)
-
-    @property
-    def fraction(self) -> float:
-        """By which the PSF is displaced so that its peak is in the middle of a plane.
-
-        Beyond the window's ends the functions are anything: displaced by more than a fraction of a
-        plane, the PSF has fewer.
-        """
-        return self.planes - self.displacement
-
-
-def errors_of(
-    model: JointModel | StackedModel,
-    state: Linearised,
-    sum_variance: float,
-    centres: Floats,
-    widths: Floats,
-) -> OutcomeErrors:
-    """Return how well a PSF is known.
-
-    Parameters
-    ----------
-    model : JointModel or StackedModel
-        Of the PSF.
-    state : Linearised
-        Its linearisation.
-    sum_variance : float
-        Variance of the PSF's sum, relative to the sum's square.
-    centres : numpy.ndarray
-        (beads, 3), in voxels: of the beads that shape the PSF.
-    widths : numpy.ndarray
-        Full width at half maximum of a bead along each axis, in voxels.
-    """
-    basis, coefficients = model.basis, model.coefficients
-    # In voxels of the PSF's own grid.
-    peak = axial_peak(basis, coefficients, basis.shape[0] // 4)
-    displacement = peak / basis.sampling[0]
-    grid = basis.on_voxels
-    unknown = model.far_light_error
-    fraction = round(displacement) - displacement
-    errors = psf_errors(grid, coefficients, state, sum_variance, fraction, unknown)
-    unresolved = unresolved_axes(basis, coefficients, state, centres, widths)
-    if grid is basis:
-        return OutcomeErrors(errors, errors.voxels, None, displacement, unresolved)
-    finer = psf_errors(basis, coefficients, state, sum_variance, round(peak) - peak, unknown)
-    # As parts of a sum over more voxels.
-    part = np.float32(1 / math.prod(basis.sampling))
-    of_peak: Array = part * _about_plane(finer.voxels, round(peak))
-    return OutcomeErrors(errors, finer.voxels, of_peak, displacement, unresolved)
-
-
 def result_of(
     model: JointModel,
     errors: OutcomeErrors,
@@ -235,8 +135,8 @@ def result_of(
         How the PSF changes with the place.
     """
     basis, bead_image = model.basis, model.bead_image
-    moved = _about_plane(basis.on_voxels.psf(model.coefficients, errors.fraction), errors.planes)
-    voxel_errors = _about_plane(errors.of_psf.voxels, errors.planes)
+    moved = about_plane(basis.on_voxels.psf(model.coefficients, errors.fraction), errors.planes)
+    voxel_errors = about_plane(errors.of_psf.voxels, errors.planes)
     psf = (moved / moved.sum()).astype(np.float32)
     centres = model.centres + np.array([errors.displacement, 0.0, 0.0])
     beads = bead_table(model, bead_fit, centres, reasons, order)
@@ -273,162 +173,6 @@ def result_of(
             sum_variance=sum_variance,
         ),
     )
-
-
-def psf_field(
-    model: JointModel,
-    state: Linearised,
-    errors: OutcomeErrors,
-    widths: Floats,
-    max_angular_order: int | None,
-) -> PSFField | None:
-    """Return how the PSF of a finished model changes over the field; None where it does not.
-
-    Parameters
-    ----------
-    model : JointModel
-        As it is before its PSF is scaled to the sum 1.
-    state : Linearised
-        Its linearisation.
-    errors : OutcomeErrors
-        Of the mean PSF.
-    widths, max_angular_order
-        See `changes_left_out`.
-
-    Notes
-    -----
-    What is left out is not known, and so in the errors: of each group of polynomials, the changes
-    that are of its degree, or of one that no polynomial is fitted of and that is nearest to it.
-    """
-    field_model, basis = model.field_model, model.basis
-    if not isinstance(field_model, PolynomialField):
-        return None
-    total, weights = model.total, model.positions.field_weights[model.used]
-    light = model.amplitudes[model.used] ** 2
-    gram = (weights.T * light) @ weights / light.sum()
-    coefficients = model.coefficients
-    # The mean PSF's own have the doubt about its sum, too.
-    of_orders = order_errors(basis, coefficients, inverses(state.precision))
-    mean = ChangeErrors(errors.of_psf.voxels, errors.of_psf.widths, of_orders)
-    found = [mean]
-    # The first one is the mean.
-    groups = pattern_groups(field_model.patterns)[1:]
-    left_out = changes_left_out(model, widths, max_angular_order)
-    for group in groups:
-        modes = [n for n, pattern in enumerate(field_model.patterns) if group_of(pattern) == group]
-        # They differ by how evenly the beads lie, which the polynomials' Gram matrix has.
-        covariances = [
-            [gram[mode, mode] * inverse for inverse in inverses(state.precisions[mode])]
-            for mode in modes
-        ]
-        own = change_errors(basis, coefficients, covariances, errors.fraction)
-        if left_out is not None:
-            wide, kinds = left_out
-            others = [one for one in kinds if _nearest_group(one.kind, groups) == group]
-            own = _with_left_out(own, model, wide, others, len(modes), errors.fraction)
-        found.append(own)
-    sz, sy, sx = basis.spacing
-    planes, rows, columns = model.bead_image.intensity.shape
-    step, height, width = model.bead_image.spacing
-    depth = None
-    if any(pattern.depth for pattern in field_model.patterns):
-        depth = Depth(field_model.depth_extent, planes, step)
-    return PSFField(
-        patterns=field_model.patterns,
-        extent=field_model.extent,
-        image_shape=(rows, columns),
-        pixel=(height, width),
-        amplitudes=np.stack(
-            [np.array(basis.psf_amplitudes(mode / total)) for mode in model.parameters]
-        ),
-        gram=field_model.with_weak_prior(gram),
-        spacing=(sz, sy, sx),
-        errors=np.stack([_about_plane(part.voxels, errors.planes) for part in found]),
-        width_errors=np.array([part.widths for part in found]) * model.bead_image.spacing,
-        order_errors=np.array([part.orders for part in found]),
-        depth=depth,
-    )
-
-
-def _nearest_group(kind: ChangeKind, groups: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return the group of the degrees that are nearest to a change's, the higher ones first."""
-    return min(
-        groups,
-        key=lambda group: (
-            abs(group[0] - kind.degree) + abs(group[1] - kind.depth),
-            -group[0] - group[1],
-        ),
-    )
-
-
-def _with_left_out(
-    own: ChangeErrors,
-    model: JointModel,
-    wide: FourierBessel,
-    left_out: Sequence[LeftOut],
-    polynomials: int,
-    displacement: float,
-) -> ChangeErrors:
-    """Return the errors of a group of polynomials with those of changes that are not fitted.
-
-    Parameters
-    ----------
-    own : ChangeErrors
-        Of what is fitted.
-    model : JointModel
-    wide : FourierBessel
-    left_out : sequence of LeftOut
-        Of the group, by the coefficients of `wide`.
-    polynomials : int
-    displacement : float
-        See `change_errors`.
-    """
-    basis = model.basis
-    covariance = []
-    for (order, _), size in zip(wide.terms, wide.sizes, strict=True):
-        squares = sum(
-            (one.squares for one in left_out if one.kind.order == order), np.zeros((size, size))
-        )
-        # Cosine and sine have one half each.
-        covariance.append(squares / (polynomials * (2 if order else 1)))
-    coefficients = wide.projected(basis, model.coefficients)
-    others = change_errors(wide, coefficients, [covariance], displacement)
-    of_orders = dict(zip(wide.orders, others.orders, strict=True))
-    return ChangeErrors(
-        np.hypot(own.voxels, others.voxels),
-        tuple(np.hypot(own.widths, others.widths).tolist()),
-        tuple(
-            math.hypot(error, of_orders[order])
-            for order, error in zip(basis.orders, own.orders, strict=True)
-        ),
-    )
-
-
-def axial_peak(basis: FourierBessel, coefficients: Floats, farthest: int) -> float:
-    """Return where along z the PSF is highest on its axis, in its grid's voxels from the middle.
-
-    Parameters
-    ----------
-    basis : FourierBessel
-    coefficients : numpy.ndarray
-        The PSF's coefficients.
-    farthest : int
-        Planes from the middle; what is higher beyond is not looked at.
-    """
-    if basis.shape[0] == 1:
-        return 0.0
-    positions, values_at = basis.profile_gradient(0)
-    line = np.where(np.abs(positions) <= farthest, values_at @ coefficients, -np.inf)
-    top = int(line.argmax())
-    # Between voxels, by halving steps; the line is a sum of waves and can be computed anywhere.
-    best = -float(positions[top])
-    step = 0.5
-    while step > 1e-3:
-        displacements = (best - step, best, best + step)
-        heights = [float(basis.value_at_middle(coefficients, d)) for d in displacements]
-        best = displacements[int(np.argmax(heights))]
-        step /= 2
-    return -best
 
 
 def _sum_variance(
@@ -484,18 +228,3 @@ def _width_errors(psf: Array, errors: PSFErrors, second: SecondPeak | None) -> l
         # Either is the width, as likely as not: half of what they differ by.
         found[axis] = float(np.hypot(found[axis], (other - own[axis]) / 2))
     return found
-
-
-def _about_plane(array: NDArray[Any], planes: int) -> NDArray[Any]:
-    """Return the planes about one that lies off the middle, as many on both sides.
-
-    Parameters
-    ----------
-    array : numpy.ndarray
-        (Z, Y, X), Z odd.
-    planes : int
-        From the middle plane to the one that is in the middle of the result.
-    """
-    middle = len(array) // 2 + planes
-    reach = len(array) // 2 - abs(planes)
-    return array[middle - reach : middle + reach + 1]

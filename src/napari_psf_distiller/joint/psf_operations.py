@@ -26,7 +26,7 @@ from napari_psf_distiller.joint.linearised import Linearised
 from napari_psf_distiller.joint.model.far_light import light_profile
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.joint.model.stacked_model import StackedModel
-from napari_psf_distiller.joint.outcome import axial_peak
+from napari_psf_distiller.joint.outcome_errors import axial_peak
 from napari_psf_distiller.joint.results import Settings
 from napari_psf_distiller.joint.start import within_support
 from napari_psf_distiller.optics import Band

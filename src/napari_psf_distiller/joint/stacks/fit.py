@@ -11,7 +11,8 @@ from napari_psf_distiller.compute.devices import Device
 from napari_psf_distiller.compute.threads import on_one_thread
 from napari_psf_distiller.joint.bead_operations import Judgement
 from napari_psf_distiller.joint.misfit.summary import find_misfit
-from napari_psf_distiller.joint.outcome import errors_of, relative_sum_variance, result_of
+from napari_psf_distiller.joint.outcome import relative_sum_variance, result_of
+from napari_psf_distiller.joint.outcome_errors import errors_of
 from napari_psf_distiller.joint.results import JointFitResult, JointState
 from napari_psf_distiller.joint.rounds import (
     Solution,
