@@ -920,7 +920,7 @@ BAD = {
     "truncated TIFF": (truncated, "cut short"),
     "no TIFF": (lambda p: p.write_text("text") and ["distill", p, *SPACED], "TIFF"),
     "no voxel size": (lambda p: ["distill", p], "voxel size is not known"),
-    "zero spacing": (lambda p: ["distill", p, "--spacing", 0, 0.1, 0.1], "spacing"),
+    "zero spacing": (lambda p: ["distill", p, "--spacing", 0, 0.1, 0.1], "voxel size"),
     "spacing of one": (lambda p: ["distill", p, "--spacing", 0.1], "--spacing takes 3"),
     "spacing of two": (lambda p: ["distill", p, "--spacing", 0.1, 0.1], "3 axes"),
     "spacing in words": (lambda p: ["distill", p, "--spacing", "a", 1, 1], "'a' is no number"),

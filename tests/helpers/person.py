@@ -32,6 +32,7 @@ from qtpy.QtWidgets import (
     QMainWindow,
     QMenu,
     QScrollArea,
+    QScrollBar,
     QTabBar,
     QWidget,
 )
@@ -429,6 +430,7 @@ def _field(label: str, number: int) -> QWidget:
         widget
         for widget in shown(QWidget)
         if isinstance(widget, FIELDS)
+        and not isinstance(widget, QScrollBar)
         and not isinstance(widget.parentWidget(), (QAbstractSpinBox, QComboBox))
         and _place(widget).left() >= beside.right() - 1
         and _place(widget).top() <= beside.center().y() <= _place(widget).bottom()

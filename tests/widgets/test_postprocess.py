@@ -66,7 +66,7 @@ def test_a_2d_psf_without_a_voxel_size(
         layer.data, finish(postprocess_step(source.data, recipe_of(layer)))
     )
     assert gui.runner.status.value == (
-        "done: FWHM y 4.73 voxels, x 4.72 voxels (the layer has no voxel size)"
+        "done: FWHM y 4.72 voxels, x 4.72 voxels (the layer has no voxel size)"
     )
 
 

@@ -79,7 +79,7 @@ class PSF(HoldsArray):
     >>> array = psfd.simulate_psf((31, 63, 63), (0.2, 0.08, 0.08))
     >>> psf = psfd.PSF(array, spacing=(0.2, 0.08, 0.08))
     >>> psf
-    PSF(31 x 63 x 63 voxels of 0.2 x 0.08 x 0.08 µm, FWHM z 625 nm, y 243 nm, x 243 nm)
+    PSF(31 x 63 x 63 voxels of 0.2 x 0.08 x 0.08 µm, FWHM z 624 nm, y 243 nm, x 243 nm)
     >>> round(float(np.sum(psf)), 3)
     1.0
     """

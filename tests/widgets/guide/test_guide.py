@@ -554,7 +554,7 @@ def test_the_psf_is_proven_by_one_click(made: Guide, qtbot: Any, user: Any) -> N
     gui = made.steps[StepId.PROVE].gui
     gui.iterations.value, gui.device.value = 5, "numpy"
     qtbot.mouseClick(made.prove_button, Qt.MouseButton.LeftButton)
-    user.waits(lambda: not made.chain.running)
+    user.waits(lambda: not made.chain.running and not gui.panel.busy)
     assert gui.beads.value.name == "beads fitted beads"
     assert states(made)[7] is DONE
     assert made.sections[StepId.PROVE].header.isChecked()

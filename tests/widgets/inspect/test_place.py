@@ -290,9 +290,9 @@ def test_widths_are_known_less_well_at_the_side(
     gui.inspector.place.choose(FieldPlace(*np.mean(EXTENT, axis=1)))
     assert [float(error) for error in errors()] == [4, 2, 3]
     typed(qtbot, gui.inspector.place.y_field, f"{EXTENT[0][1] * PIXEL:.2f}")
-    # There the polynomial of y is the root of 3.
+    # There the polynomial of y is the root of 3, and the PSF falls about as steeply.
     expected = np.sqrt(1 + 3 * 2**2) * np.array([4, 2, 3])
-    assert [float(error) for error in errors()] == pytest.approx(expected, rel=0.1)
+    assert [float(error) for error in errors()] == pytest.approx(expected, rel=0.3)
 
 
 def test_a_click_in_the_bead_image(

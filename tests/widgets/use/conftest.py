@@ -26,6 +26,7 @@ from napari_psf_distiller import SimulatedBeads, simulate_beads
 from napari_psf_distiller.joint.pipeline import joint_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.widgets.distil import joint, live_fit
+from napari_psf_distiller.widgets.prove.panes import Panes
 
 MANAGER = "openbox"
 
@@ -82,9 +83,13 @@ def person(
     make_napari_viewer: Callable[..., napari.Viewer],
     hands: Hands,
     size: tuple[int, int],
-) -> Person:
+) -> Iterator[Person]:
     """Somebody who has just opened napari."""
-    return sits_down(qtbot, make_napari_viewer(show=True), hands, size)
+    viewer = make_napari_viewer(show=True)
+    yield sits_down(qtbot, viewer, hands, size)
+    # While a view is laid out, Python's collector frees nothing, and the viewer would stay.
+    window = viewer.window._qt_window
+    qtbot.waitUntil(lambda: not any(one.busy for one in window.findChildren(Panes)), timeout=10_000)
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ def looks(widget: Any, thorough: bool = False) -> Iterator[str]:
             yield from tabs(section, section.step.title)
     for name in DECIDING if thorough else ():
         choice = getattr(widget, name, None)
-        for value in choice.choices if choice is not None else ():
+        for value in getattr(choice, "choices", ()):
             choice.value = value
             yield f"{name} {value}"
 

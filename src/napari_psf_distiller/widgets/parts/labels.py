@@ -72,7 +72,7 @@ class AlignedLabels(QObject):
         self._gui, self.ending = gui, ""
         self._others: list[QLabel] = []
         # All whose fields stand in one line, and how far this one's labels are to the right.
-        self._group, self._indent = [self], 0
+        self.group, self.indent = [self], 0
         self._restyled = QTimer(self)
         self._restyled.setSingleShot(True)
         self._restyled.timeout.connect(self.align)
@@ -87,9 +87,9 @@ class AlignedLabels(QObject):
         indent : int
             Pixels by which the labels begin further to the right.
         """
-        self._indent = indent
-        other._group.append(self)
-        self._group = other._group
+        self.indent = indent
+        other.group.append(self)
+        self.group = other.group
 
     def add(self, label: QLabel) -> None:
         """Align a label of a field that is no parameter."""
@@ -109,26 +109,27 @@ class AlignedLabels(QObject):
 
     def align(self) -> None:
         """Give all labels the width of the longest."""
-        labels = [(label, one) for one in self._group for label in one._labels()]
-        widths = [one._indent + one._width(label) for label, one in labels]
+        labels = [(label, one) for one in self.group for label in one.labels()]
+        widths = [one.indent + one.width(label) for label, one in labels]
         fields = max((_width_beside(label) for label, _ in labels), default=0)
-        words = max((one._indent + _width_of_words(label) for label, one in labels), default=0)
+        words = max((one.indent + _width_of_words(label) for label, one in labels), default=0)
         room = min(max(widths, default=0), max(MOST_WIDTH - fields, words))
         for (label, one), width in zip(labels, widths, strict=True):
             label.setWordWrap(width > room)
-            label.setFixedWidth(room - one._indent)
+            label.setFixedWidth(room - one.indent)
             row = label.parentWidget()
             if row is not None:
                 # A style sheet lets fields be lower than their text where there is little room.
                 across = row.sizePolicy().horizontalPolicy()
                 row.setSizePolicy(across, QSizePolicy.Policy.Minimum)
 
-    def _labels(self) -> list[QLabel]:
+    def labels(self) -> list[QLabel]:
+        """Return the labels of the widget's parameters, and those that were added."""
         container = self._gui.native
         found = (label_of(widget, container) for widget in self._gui)
         return [label for label in found if label is not None] + self._others
 
-    def _width(self, label: QLabel) -> int:
+    def width(self, label: QLabel) -> int:
         """Return how wide a label is in one line."""
         label.ensurePolished()
         # A label is never asked for less than it has.
