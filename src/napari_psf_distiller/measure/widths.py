@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline, PPoly, make_interp_spline
 
+from napari_psf_distiller.boxes import around
 from napari_psf_distiller.checks import check_array, check_spacing
 
 __all__ = [
     "LEAST_VOXELS",
+    "HalfMaximum",
     "fwhm",
+    "half_maximum",
     "peak_profiles",
-    "profile_bluntness",
     "profile_spline",
     "profile_width",
     "profile_width_slope",
@@ -35,13 +37,27 @@ SPLINE_DEGREE = 7
 PEAK_ROUNDS, PEAK_REACH = 4, 8
 
 
-class _HalfMaximum(NamedTuple):
+class HalfMaximum(NamedTuple):
     """A line's spline, where it is highest, and where it falls to the half of that, in voxels."""
 
     spline: BSpline
     left: float
     top: float
     right: float
+
+    @property
+    def width(self) -> float:
+        """The full width at half maximum, in voxels."""
+        return self.right - self.left
+
+    @property
+    def bluntness(self) -> float:
+        """By how much the line widens where its flanks are higher by a part of its maximum.
+
+        In voxels for each unit of the maximum.
+        """
+        flanks = self.spline((self.left, self.right), 1)
+        return float(self.spline(self.top) * (1 / np.abs(flanks)).sum())
 
 
 def peak_profiles(psf: NDArray[np.floating]) -> tuple[NDArray[np.float64], ...]:
@@ -67,14 +83,14 @@ def peak_profiles(psf: NDArray[np.floating]) -> tuple[NDArray[np.float64], ...]:
     """
     top = [int(place) for place in np.unravel_index(int(psf.argmax()), psf.shape)]
     peak = [float(place) for place in top]
-    near = tuple(slice(max(place - PEAK_REACH, 0), place + PEAK_REACH + 1) for place in top)
-    around, first = psf[near].astype(np.float64), [part.start for part in near]
+    near = around(top, (PEAK_REACH,) * psf.ndim, psf.shape)
+    inside, first = psf[near].astype(np.float64), [part.start for part in near]
     for _ in range(PEAK_ROUNDS):
         for axis, place in enumerate(top):
-            if around.shape[axis] < 2:
+            if inside.shape[axis] < 2:
                 continue
             at = [at - start for at, start in zip(peak, first, strict=True)]
-            line = _line_through(around, axis, at)
+            line = _line_through(inside, axis, at)
             spline = profile_spline(np.arange(len(line)) + float(first[axis]), line)
             turns = PPoly.from_spline(spline.derivative().tck).roots(extrapolate=False)
             turns = turns[np.abs(turns - place) <= 1]
@@ -160,28 +176,8 @@ def profile_spline(positions: NDArray[np.floating], values: NDArray[np.floating]
 
 def profile_width(profile: NDArray[np.floating]) -> float:
     """Return a line's full width at half maximum, in voxels; see `fwhm`."""
-    found = _half_maximum(profile)
-    return float("nan") if found is None else found.right - found.left
-
-
-def profile_bluntness(profile: NDArray[np.floating]) -> float:
-    """Return by how much a line widens where its flanks are higher by a part of its maximum.
-
-    Parameters
-    ----------
-    profile : numpy.ndarray
-        (voxels,).
-
-    Returns
-    -------
-    float
-        In voxels for each unit of the maximum; NaN where the line has no width.
-    """
-    found = _half_maximum(profile)
-    if found is None:
-        return float("nan")
-    flanks = found.spline((found.left, found.right), 1)
-    return float(found.spline(found.top) * (1 / np.abs(flanks)).sum())
+    found = half_maximum(profile)
+    return float("nan") if found is None else found.width
 
 
 def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -192,7 +188,7 @@ def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:
     A spline s is the sum of its values times the splines B of a single 1. Where it passes the half
     of its maximum at t, in x, ``s(x) = s(t) / 2`` gives ``s'(x) dx = B(t) / 2 - B(x)``.
     """
-    found = _half_maximum(profile)
+    found = half_maximum(profile)
     n = len(profile)
     if found is None:
         return np.zeros(n)
@@ -203,7 +199,7 @@ def profile_width_slope(profile: NDArray[np.floating]) -> NDArray[np.float64]:
     return slope
 
 
-def _half_maximum(profile: NDArray[np.floating]) -> _HalfMaximum | None:
+def half_maximum(profile: NDArray[np.floating]) -> HalfMaximum | None:
     """Return where a line falls to half of its maximum, on a spline; None where it does not."""
     n = len(profile)
     if n < LEAST_VOXELS:
@@ -217,4 +213,4 @@ def _half_maximum(profile: NDArray[np.floating]) -> _HalfMaximum | None:
     left, right = half[half < top], half[half > top]
     if len(left) == 0 or len(right) == 0:
         return None
-    return _HalfMaximum(spline, float(left.max()), top, float(right.min()))
+    return HalfMaximum(spline, float(left.max()), top, float(right.min()))

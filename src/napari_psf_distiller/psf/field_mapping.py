@@ -67,7 +67,7 @@ def map_field(
     shapes = local_shapes(functions, spacing[-2:], flat if of_field else flat[:1])
     widths = np.array([shape.widths[-len(axes) :] for shape in shapes]).T
     widths = np.broadcast_to(widths, (len(axes), len(flat)))
-    known = local_width_errors(functions, spacing[-2:], flat, shapes) if of_field else None
+    known = local_width_errors(functions, spacing[-2:], flat, shapes)
     errors = np.full(widths.shape, np.nan) if known is None else known[:, -len(axes) :].T
     focus, note = _focus(functions, spacing[-2:], used, grid, image_spacing, widths[0])
     theory = theoretical_widths(optics, spacing) if optics is not None else (None,) * len(axes)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.measure.widths import LEAST_VOXELS, profile_bluntness, profile_width
+from napari_psf_distiller.measure.widths import LEAST_VOXELS, half_maximum
 from napari_psf_distiller.psf.functions import FittedFunctions
 
 __all__ = ["LocalShape", "local_shapes", "local_width_errors"]
@@ -39,7 +39,7 @@ class LocalShape(NamedTuple):
         Full width at half maximum along each axis in micrometres, on lines through the peak; NaN
         where the PSF does not fall to the half within the window.
     bluntness : tuple of float
-        See `profile_bluntness`, of each of these lines, in micrometres.
+        See `HalfMaximum`, of each of these lines, in micrometres.
     """
 
     peak: tuple[float, float, float]
@@ -157,7 +157,9 @@ def _widths(
             if np.isnan(width) and reach >= LEAST_VOXELS:
                 line = _line(functions, axis, step, 2 * reach + 1, peak)
                 line = line - functions.background * line[reach]
-                width, blunt = profile_width(line) * step, profile_bluntness(line) * step
+                found = half_maximum(line)
+                if found is not None:
+                    width, blunt = found.width * step, found.bluntness * step
         widths.append(width)
         bluntness.append(blunt)
     return (widths[0], widths[1], widths[2]), (bluntness[0], bluntness[1], bluntness[2])

@@ -206,14 +206,9 @@ class _Order:
         """Return the evidence for changes that are not given, each by itself."""
         found = {}
         for kind in self._others():
-            sides = [
-                likeliest_scale([(information.ravel(), gradients.ravel())])
-                for information, gradients in self._told_of(kind)
-            ]
-            (even, even_nats), (odd, odd_nats) = sides[0], sides[-1]
-            # Of order 0 there is one side.
-            nats = even_nats + (odd_nats if len(sides) > 1 else 0.0)
-            found[kind] = OrderEvidence(OrderScale(even, odd), nats)
+            scales, nats = zip(*(_likeliest(*told) for told in self._told_of(kind)), strict=True)
+            # Of order 0 there is one side, which is both.
+            found[kind] = OrderEvidence(OrderScale(scales[0], scales[-1]), sum(nats))
         return found
 
     def left_out(self) -> Iterator[LeftOut]:
@@ -223,7 +218,7 @@ class _Order:
             for side, (information, gradients) in zip(
                 self._sides, self._told_of(kind), strict=True
             ):
-                scale, _ = likeliest_scale([(information.ravel(), gradients.ravel())])
+                scale, _ = _likeliest(information, gradients)
                 variances = scale / (1 + scale * information)
                 expected = ((gradients * variances) ** 2 + variances).sum(axis=1)
                 squares += (side.combinations * expected) @ side.combinations.T
@@ -261,6 +256,11 @@ class _Order:
             values, vectors = np.linalg.eigh(matrix)
             turned = (vectors.swapaxes(1, 2) @ gradient[..., None])[..., 0]
             yield np.maximum(values, 0), turned
+
+
+def _likeliest(information: Floats, gradients: Floats) -> tuple[float, float]:
+    """Return the likeliest scale of changes, and by how many nats it is; see `_Order`."""
+    return likeliest_scale([(information.ravel(), gradients.ravel())])
 
 
 def _observations(
