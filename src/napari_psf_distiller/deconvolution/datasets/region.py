@@ -23,12 +23,20 @@ from napari_psf_distiller.errors import DistillerError, InputError
 __all__ = ["RegionReport", "Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
 
 
-def dask_setup(_worker: object) -> None:
-    """Let Ctrl-C end only the process that gives the work; dask calls it as a worker starts.
+# Signals that end a run. Not every system has all of them.
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
-    A terminal sends it to all, and that one ends its workers.
+
+def dask_setup(_worker: object) -> None:
+    """Let signals end only the process that gives the work; dask calls it as a worker starts.
+
+    A terminal sends Ctrl-C to all, a service that is stopped SIGTERM, and that process ends its
+    workers. One that SIGTERM ended would leave the locks of its codecs behind, which Python tells
+    whoever reads the run's messages.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ENDING:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 @dataclass(frozen=True)
