@@ -63,6 +63,16 @@ def opencl_device() -> Device:
     pytest.skip(reason)
 
 
+@pytest.fixture
+def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the report's pictures out: they take longer than all the rest."""
+
+    def write_report(path: Path, image: object, result: object, *, title: str) -> None:
+        path.write_text(title, encoding="utf-8")
+
+    monkeypatch.setattr("napari_psf_distiller.figures.report.write_report", write_report)
+
+
 @pytest.fixture(scope="session")
 def field() -> SimulatedBeads:
     """A small slide of beads that lie apart."""

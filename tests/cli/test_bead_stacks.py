@@ -19,14 +19,17 @@ from napari_psf_distiller.cli.main import main
 from napari_psf_distiller.io import write_image
 
 SPACING = (0.2, 0.08, 0.08)
-OPTIONS = ["--bead-diameter", "0.1", "--device", "numpy"]
+OPTIONS = ["--bead-diameter", "0.1", "--device", "numpy", "--na", "1.2"]
+OPTIONS += ["--wavelength", "0.52", "--refractive-index", "1.33"]
+
+pytestmark = pytest.mark.usefixtures("quick_report")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("bead stacks")
     for seed, name in enumerate(("a.tif", "b.tif")):
-        field = psfd.simulate_beads((30, 84, 84), SPACING, beads=5, seed=seed)
+        field = psfd.simulate_beads((24, 72, 72), SPACING, beads=5, seed=seed)
         write_image(made / name, field.image, spacing=SPACING)
     return made
 
@@ -92,7 +95,7 @@ NOWHERE = {"scene": None, "channel": None, "time": None}
 @pytest.fixture
 def times(tmp_path):
     """A file of two points of time, of which the second has no beads."""
-    bright = psfd.simulate_beads((30, 84, 84), SPACING, beads=5, seed=7).image
+    bright = psfd.simulate_beads((24, 72, 72), SPACING, beads=5, seed=7).image
     dark = np.random.default_rng(1).poisson(100, bright.shape).astype(np.uint16)
     path = tmp_path / "times.tif"
     metadata = {"axes": "TZYX", "spacing": SPACING[0], "unit": "um"}

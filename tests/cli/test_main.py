@@ -39,6 +39,9 @@ HERE = ["--device", "numpy"]
 QUICK = [*HERE, "--iterations", "3"]
 STEPWISE = [*QUICK, "--stepwise"]
 
+# `demo` has a whole report.
+pytestmark = pytest.mark.usefixtures("quick_report")
+
 
 @pytest.fixture(scope="module")
 def field():
@@ -78,16 +81,6 @@ def demo(tmp_path_factory):
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
         assert run("demo", "-o", folder, "--device", "numpy") == 0
     return folder, printed.getvalue(), said.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def quick_report(monkeypatch):
-    """Leave the report's pictures out: they take longer than all the rest. `demo` has them."""
-
-    def write_report(path, image, result, *, title):
-        path.write_text(title, encoding="utf-8")
-
-    monkeypatch.setattr("napari_psf_distiller.figures.report.write_report", write_report)
 
 
 # demo
@@ -155,20 +148,21 @@ def test_demo_knows_its_own_optics_and_beads(demo):
     assert recipe.distill.method == "joint"
 
 
-def test_demo_can_be_replayed_on_the_image_it_wrote(demo, tmp_path, capsys):
-    folder, again = demo[0], tmp_path / "again"
-    assert run("replay", folder / "recipe.json", folder / "beads.tif", "-o", again) == 0
-    assert warnings_in(capsys.readouterr().err) == []
-    first, second = read_psf(folder / "psf.tif"), read_psf(again / "psf.tif")
-    np.testing.assert_allclose(second, first, rtol=0, atol=1e-6 * first.array.max())
-
-
-def test_demo_goes_to_a_folder_of_the_working_one_by_default(tmp_path, monkeypatch, capsys):
+def test_demo_goes_to_a_folder_of_the_working_one_by_default_and_can_be_replayed(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("napari_psf_distiller.cli.commands.DEMO_SHAPE", (24, 64, 64))
     assert run("demo", "--layout", "gel", "--seed", "5", *HERE) == 0
-    assert (tmp_path / "psf-distiller-demo" / "psf.tif").is_file()
-    assert "psf-distiller-demo" in capsys.readouterr().out
+    folder, again = tmp_path / "psf-distiller-demo", tmp_path / "again"
+    assert (folder / "psf.tif").is_file()
+    printed = capsys.readouterr()
+    assert "psf-distiller-demo" in printed.out
+    assert run("replay", folder / "recipe.json", folder / "beads.tif", "-o", again) == 0
+    # Nothing to say beyond what was said.
+    assert warnings_in(capsys.readouterr().err) == warnings_in(printed.err)
+    first, second = read_psf(folder / "psf.tif"), read_psf(again / "psf.tif")
+    np.testing.assert_allclose(second, first, rtol=0, atol=1e-6 * first.array.max())
 
 
 # distill

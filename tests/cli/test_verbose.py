@@ -8,6 +8,8 @@ from napari_psf_distiller import DistillerWarning, Recipe, distill, simulate_bea
 from napari_psf_distiller.cli.main import main
 from napari_psf_distiller.io import write_image
 
+pytestmark = pytest.mark.usefixtures("quick_report")
+
 
 @pytest.fixture(scope="module")
 def field():

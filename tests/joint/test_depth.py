@@ -16,6 +16,8 @@ SHAPE = (60, 100, 100)
 RECIPE = psfd.Recipe(optics=psfd.Optics(1.2, 0.52, 1.33), device="numpy")
 # Of the aperture, from the first plane to the last.
 CHANGE = 0.35
+# Of the PSF, in micrometres: as much as the beads have light in.
+WINDOW = (5.0, 2.6, 2.6)
 PLANES = (12, 30, 47)
 
 
@@ -37,7 +39,7 @@ def gel(change: bool = True, seed: int = 1):
 
 @functools.cache
 def distilled(change: bool = True, **changes) -> psfd.Result:
-    recipe = dataclasses.replace(RECIPE, distill=psfd.JointFit(**changes))
+    recipe = dataclasses.replace(RECIPE, distill=psfd.JointFit(window=WINDOW, **changes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return psfd.distill(gel(change), SPACING, recipe=recipe)

@@ -442,7 +442,8 @@ def test_frequencies_from_the_data(field):
 @pytest.mark.filterwarnings("ignore:The PSF is wider")
 def test_voxels_too_large_for_the_optics(bright_field):
     # So large that these beads cannot tell a grid that is fine enough.
-    recipe = quick(optics=Optics(1.2, 0.15, 1.33))
+    fit = JointFit(window=(2.6, 1.2, 1.2))
+    recipe = quick(optics=Optics(1.2, 0.15, 1.33), distill=fit)
     with pytest.warns(DistillerWarning) as said:
         psfd.distill(bright_field.image, bright_field.spacing, recipe=recipe)
     assert any("too coarse along y, x" in str(one.message) for one in said)

@@ -233,7 +233,7 @@ def distilled(psf, orders=None, seed: int = 0):
         optics=psfd.Optics(1.2, 0.52, 1.33),
         bead_diameter=0.02,
         device="numpy",
-        distill=psfd.JointFit(angular_orders=orders, window=(3.0, 3.0, 3.0)),
+        distill=psfd.JointFit(angular_orders=orders, window=(3.0, 2.2, 2.2)),
     )
     return psfd.distill(image, recipe=recipe).psf
 

@@ -1,5 +1,7 @@
 """One PSF of several images: what it is from, and what is said of the others."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,8 @@ from napari_psf_distiller.recipe import JointFit, Recipe
 SPACING = (0.2, 0.08, 0.08)
 OPTICS = psfd.Optics(numerical_aperture=1.2, wavelength=0.52, refractive_index=1.33)
 TOLD = {"spacing": SPACING, "bead_diameter": 0.1, "optics": OPTICS, "device": "numpy"}
-QUICK = Recipe(distill=JointFit(angular_orders=0))
+# A window, in micrometres, that holds what is bright: the fit takes a tenth of the time.
+QUICK = Recipe(distill=JointFit(angular_orders=0, window=(3.4, 1.7, 1.7)))
 
 pytestmark = pytest.mark.filterwarnings("ignore::napari_psf_distiller.DistillerWarning")
 
@@ -179,7 +182,7 @@ def test_the_stepwise_way_takes_one_image(fields):
 
 def test_the_record_names_the_images_and_tells_them_apart(fields):
     images, names = [fields[0].image, fields[2].image], ["a.tif", "b.tif"]
-    recipe = Recipe(spacing=SPACING, bead_diameter=0.1, device="numpy", distill=QUICK.distill)
+    recipe = dataclasses.replace(QUICK, **TOLD)
     result = finish(distill_steps_of_stacks(images, recipe, names))
     made = result.recipe.provenance
     assert made.stacks == ("a.tif", "b.tif")
@@ -203,7 +206,7 @@ def test_a_single_plane_among_stacks_is_left_out(fields):
 
 def test_names_that_are_the_same_are_numbered(fields):
     images = [fields[0].image, fields[0].image, fields[2].image]
-    recipe = Recipe(spacing=SPACING, bead_diameter=0.1, device="numpy", distill=QUICK.distill)
+    recipe = dataclasses.replace(QUICK, **TOLD)
     result = finish(distill_steps_of_stacks(images, recipe, ["a", "a", "b"]))
     assert [one.name for one in result.stacks] == ["a (0)", "a (1)", "b"]
     assert any(text.startswith("a (1): it is the same image as a (0)") for text in result.warnings)
