@@ -55,7 +55,7 @@ def gradients(of: FourierBessel, changes, beads: int = 60, seed: int = 0):
                 values[row, column] = np.sqrt(power) * deviations * rng.standard_normal(size)
         own = np.tensordot(weights, turned_back(values, PATTERNS) if order else values, axes=1)
         for column, term in enumerate(members):
-            hessian = of.hessian(weight, term)
+            hessian = of.bead_functions.hessian(weight, term)
             root = np.linalg.cholesky(hessian + 1e-9 * np.trace(hessian) * np.eye(size))
             noise = rng.standard_normal((beads, size)) @ root.T
             noise *= np.sqrt(shares)[:, None]

@@ -247,8 +247,8 @@ def test_fitted_reproduces_an_airy_pattern():
 def test_displaced_functions_are_hardly_brighter(planes):
     # What is faint in the window and bright beyond its ends would be told by noise.
     of = FourierBessel((planes, 21, 21), (0.2, 0.08, 0.08), Band(4.7, 1.53))
-    root = of.displacement_gram_root(
-        of.displacement_gram([seen(of).waves_at(-0.5), seen(of).waves_at(0.5)]),
+    root = of.bead_functions.displacement_gram_root(
+        of.bead_functions.displacement_gram([seen(of).waves_at(-0.5), seen(of).waves_at(0.5)]),
         0,
     )
     assert np.linalg.eigvalsh(root).max() < 8
@@ -328,7 +328,7 @@ def test_hessian_is_the_weighted_normal_matrix(name, diameter):
     for term, (start, stop) in enumerate(itertools.pairwise(ends)):
         part = matrix[:, start:stop]
         expected = part.T @ (weights.ravel()[:, None] * part)
-        assert relative_l2(of.hessian(weights, term), expected) <= 1e-3
+        assert relative_l2(of.bead_functions.hessian(weights, term), expected) <= 1e-3
 
 
 @pytest.mark.parametrize("name", ["uneven", "turning", "within an envelope"])
@@ -342,15 +342,17 @@ def test_hessian_of_displaced_beads(name):
         jacobian(of, lambda coefficients, d=d: of.psf(coefficients, d)) for d in displacements
     ]
     mean = np.mean([j.T @ (weights.ravel()[:, None] * j) for j in jacobians], axis=0)
-    displaced = of.displacement_gram([seen(of).waves_at(d) for d in displacements])
+    displaced = of.bead_functions.displacement_gram([seen(of).waves_at(d) for d in displacements])
     ends = np.cumsum([0, *of.sizes])
     for term, (start, stop) in enumerate(itertools.pairwise(ends)):
-        found = of.hessian(weights, term, displaced)
+        found = of.bead_functions.hessian(weights, term, displaced)
         # A point is taken for a tiny ball.
         assert relative_l2(found, mean[start:stop, start:stop]) <= 1e-6
         # The functions that rise beyond the window's ends are brighter there.
-        assert np.trace(found) > 1.2 * np.trace(of.hessian(weights, term))
-        root = of.displacement_gram_root(of.displacement_gram([seen(of).waves_at(0.0)] * 2), term)
+        assert np.trace(found) > 1.2 * np.trace(of.bead_functions.hessian(weights, term))
+        root = of.bead_functions.displacement_gram_root(
+            of.bead_functions.displacement_gram([seen(of).waves_at(0.0)] * 2), term
+        )
         np.testing.assert_allclose(root, np.eye(len(root)), atol=1e-9)
 
 
@@ -360,16 +362,18 @@ def test_the_adjoints_of_all_terms_together(name, seed, first):
     planes = slice(min(first, of.shape[0] - 1), None, 2)
     array = np.zeros(of.shape)
     array[planes] = np.random.default_rng(seed).standard_normal(array[planes].shape)
-    found = of.bead_adjoints(array, planes)
+    found = of.bead_functions.adjoints(array, planes)
     for term, part in enumerate(found):
-        np.testing.assert_allclose(part, of.bead_adjoint(array, term), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(
+            part, of.bead_functions.adjoint(array, term), rtol=1e-9, atol=1e-9
+        )
 
 
 @given(name=names, seed=seeds, diameter=st.sampled_from([0.0, 0.3]))
 def test_a_bead_and_its_adjoint(name, seed, diameter):
     of = basis(name, diameter)
     array = np.random.default_rng(seed + 1).standard_normal(of.window)
-    adjoint = [of.bead_adjoint(array, term) for term in range(len(of.terms))]
+    adjoint = [of.bead_functions.adjoint(array, term) for term in range(len(of.terms))]
     assert tuple(part.size for part in adjoint) == of.sizes
     coefficients = some(of, seed)
     bead = of.bead(coefficients)
@@ -382,25 +386,25 @@ def test_a_bead_and_its_adjoint(name, seed, diameter):
 def test_the_adjoint_of_many_arrays(name):
     of, rng = basis(name, 0.4), np.random.default_rng(2)
     array, planes = rng.standard_normal(of.window), rng.standard_normal((3, of.window[0]))
-    displaced = of.displacement_gram([seen(of).waves_at(d) for d in (-0.3, 0.2)])
+    displaced = of.bead_functions.displacement_gram([seen(of).waves_at(d) for d in (-0.3, 0.2)])
     for term in range(len(of.terms)):
-        found = of.bead_adjoint(array, term, displaced, planes)
+        found = of.bead_functions.adjoint(array, term, displaced, planes)
         assert found.shape == (3, of.sizes[term])
         for row, factors in zip(found, planes, strict=True):
-            expected = of.bead_adjoint(array * factors[:, None, None], term, displaced)
+            expected = of.bead_functions.adjoint(array * factors[:, None, None], term, displaced)
             np.testing.assert_allclose(row, expected, atol=1e-9 * np.abs(found).max())
 
 
 def test_bead_adjoint_of_displaced_beads_goes_with_the_hessian():
     of = basis("uneven")
     weights = np.abs(some(of)).sum() * np.ones(of.window)
-    displaced = of.displacement_gram([seen(of).waves_at(d) for d in (-0.3, 0.2)])
+    displaced = of.bead_functions.displacement_gram([seen(of).waves_at(d) for d in (-0.3, 0.2)])
     # The weights times the bead of a displaced sum of functions, seen by the same functions.
     coefficients = some(of)
-    root = of.displacement_gram_root(displaced, 0)
+    root = of.bead_functions.displacement_gram_root(displaced, 0)
     moved = (root @ of.split(coefficients)[0].reshape(len(root), -1)).ravel()
-    found = of.bead_adjoint(weights * of.bead(moved), 0, displaced)
-    expected = of.hessian(weights, 0, displaced) @ coefficients
+    found = of.bead_functions.adjoint(weights * of.bead(moved), 0, displaced)
+    expected = of.bead_functions.hessian(weights, 0, displaced) @ coefficients
     assert relative_l2(found, expected) <= 1e-3
 
 

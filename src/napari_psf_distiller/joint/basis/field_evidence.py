@@ -276,8 +276,8 @@ def _observations(
     gradients = gradients.reshape(-1, gradients.shape[-1])
     if order == 0:
         root = _symmetric_root(basis, envelope)
-        return [independent(basis.hessian(weight, 0), gradients, root)]
-    matrix = np.mean([basis.hessian(weight, term) for term in terms], axis=0)
+        return [independent(basis.bead_functions.hessian(weight, 0), gradients, root)]
+    matrix = np.mean([basis.bead_functions.hessian(weight, term) for term in terms], axis=0)
     # Cosine and sine are alike.
     return whitened_sides(basis, terms[0], matrix, gradients)
 

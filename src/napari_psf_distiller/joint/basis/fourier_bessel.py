@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_psf_distiller.joint.basis.bead_functions import BeadFunctions
 from napari_psf_distiller.joint.basis.rings import Rings
-from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS, Term, products
+from napari_psf_distiller.joint.basis.terms import MAX_COMBINATIONS, Term
 from napari_psf_distiller.joint.basis.voxel_functions import VoxelFunctions, bessel, waves_along
 from napari_psf_distiller.joint.basis.voxel_psf import PSFOnGrid, VoxelPSF
 from napari_psf_distiller.optics import Band, ball_form_factor
@@ -76,6 +76,8 @@ class FourierBessel:
         Size of these in micrometres.
     voxel_functions : VoxelFunctions
         What the image's voxels see.
+    bead_functions : BeadFunctions
+        What a bead's image says of the coefficients.
     parts : list of Term
         The terms' functions.
     waves, radial : numpy.ndarray
@@ -149,7 +151,15 @@ class FourierBessel:
             self.terms,
             self.ball,
         )
-        self._separate_ball()
+        self.bead_functions = BeadFunctions(
+            self.parts,
+            self._pixels,
+            self._waves_at(0.0),
+            self.ball,
+            self.voxel_functions.links,
+            self._bessel_at_rings,
+            self.sampling[0],
+        )
 
     @property
     def on_voxels(self) -> PSFOnGrid:
@@ -393,63 +403,6 @@ class FourierBessel:
             result += plane * angular**2
         return result
 
-    def bead_adjoint(
-        self,
-        array: NDArray[np.floating],
-        term: int,
-        displaced: Floats | None = None,
-        planes: Floats | None = None,
-    ) -> Floats:
-        """Return the adjoint of `bead` for one term: (coefficients of the term,).
-
-        Parameters
-        ----------
-        array : numpy.ndarray
-            (Z, Y, X), of the window's shape.
-        term : int
-        displaced : numpy.ndarray, optional
-            Gram matrix of the waves of displaced beads; see `displacement_gram`.
-        planes : numpy.ndarray, optional
-            (arrays, Z): the array is many, its planes times these factors. The result is one row
-            for each.
-        """
-        part = self.parts[term]
-        factors = np.ones((1, len(array))) if planes is None else planes
-        found = []
-        for (order, sine), functions in self._combined(term, displaced):
-            sums = self._pixels.sums(array, order, sine)
-            found += [(along.T * factors[:, None]) @ (sums @ across) for along, across in functions]
-        adjoint: Floats = part.reduced(np.sum(found, axis=0))
-        return adjoint[0] if planes is None else adjoint
-
-    def bead_adjoints(self, array: NDArray[np.floating], planes: slice) -> list[Floats]:
-        """Return `bead_adjoint` for all terms, of an array that is 0 but for some of its planes.
-
-        Parameters
-        ----------
-        array : numpy.ndarray
-            (Z, Y, X), of the window's shape.
-        planes : slice
-            Along z: those that are not 0.
-
-        Returns
-        -------
-        list of numpy.ndarray
-            For each term, (coefficients of the term,).
-        """
-        # Several terms have a part in the same one of a bead's image.
-        sums: dict[tuple[int, bool], Floats] = {}
-        adjoints = []
-        for term, part in enumerate(self.parts):
-            found = np.zeros((part.axial.shape[1], part.lateral.shape[1]))
-            for target, functions in self._combined(term, None):
-                if target not in sums:
-                    sums[target] = self._pixels.sums(array[planes], *target)
-                for along, across in functions:
-                    found += along[planes].T @ (sums[target] @ across)
-            adjoints.append(part.reduced(found))
-        return adjoints
-
     def envelope(self, coefficients: Floats) -> Floats:
         """Return the envelope of a PSF's orders beyond 0: a prior variance of their values.
 
@@ -512,91 +465,6 @@ class FourierBessel:
         """Return the covariance of a term's coefficients by a spectrum; see `Term.covariance`."""
         return self.parts[term].covariance(power)
 
-    def hessian(
-        self, weights: NDArray[np.floating], term: int, displaced: Floats | None = None
-    ) -> Floats:
-        """Return the matrix of a weighted sum of squares of a bead's image, for one term.
-
-        Parameters
-        ----------
-        weights : numpy.ndarray
-            (Z, Y, X), of the window's shape.
-        term : int
-        displaced : numpy.ndarray, optional
-            Gram matrix of the waves of displaced beads; see `displacement_gram`. With it,
-            the matrix is about what it is in the mean of displaced beads, as if the weights were
-            the same all along z.
-
-        Returns
-        -------
-        numpy.ndarray
-            (coefficients of the term, coefficients of the term).
-        """
-        part, weights = self.parts[term], np.asarray(weights, np.float64)
-        size = part.axial.shape[1] * part.lateral.shape[1]
-        result = np.zeros((size, size))
-        # The products of different angular factors are 0 in the mean around the axis.
-        for (order, sine), functions in self._combined(term, displaced):
-            turned = weights * self._pixels.angular_factor(order, sine) ** 2 if order else weights
-            rings = self._pixels.sums(turned)
-            for index, one in enumerate(functions):
-                for other in functions[index:]:
-                    product = products(rings, one, other)
-                    result += product if other is one else product + product.T
-        return part.congruent(result)
-
-    def _combined(self, term: int, displaced: Floats | None) -> list[_Blurred]:
-        if displaced is None:
-            return self._blurred[term]
-        root = self.displacement_gram_root(displaced, term)
-        return [
-            _Blurred(target, [(along @ root, across) for along, across in functions])
-            for target, functions in self._blurred[term]
-        ]
-
-    def displacement_gram(self, waves: Sequence[Floats]) -> Floats:
-        """Return the waves' Gram matrix, averaged over the windows of displaced beads.
-
-        A function that is faint in the window, and rises beyond its ends, is bright in the windows
-        of beads that are displaced along z.
-
-        Parameters
-        ----------
-        waves : sequence of numpy.ndarray
-            The waves along the windows of displaced beads, at least one; see `waves_at`.
-
-        Returns
-        -------
-        numpy.ndarray
-            (waves, waves).
-        """
-        products = np.zeros((len(self.waves),) * 2)
-        for displaced in waves:
-            products += displaced.T @ displaced
-        # Of the grid's planes the image has every second, or fewer.
-        return products * (self.sampling[0] / len(waves))
-
-    def displacement_gram_root(self, displaced: Floats, term: int) -> Floats:
-        """Return the square root of a displacement's Gram matrix in a term's axial combinations.
-
-        It says by how much brighter these are in the windows of displaced beads.
-
-        Parameters
-        ----------
-        displaced : numpy.ndarray
-            Gram matrix of the waves of displaced beads; see `displacement_gram`.
-        term : int
-
-        Returns
-        -------
-        numpy.ndarray
-            (axial combinations, axial combinations).
-        """
-        axial = self.parts[term].axial
-        values, vectors = np.linalg.eigh(axial.T @ displaced @ axial)
-        root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-        return root
-
     def _wave_frequencies(self) -> Floats:
         n = self.shape[0]
         if n == 1:
@@ -612,46 +480,9 @@ class FourierBessel:
         # The image has fewer voxels, in which the values are the same.
         return part.reduced(sums / math.prod(self.sampling))
 
-    def _separate_ball(self) -> None:
-        """Write ball and pixel as few products of a function of f and one of k, for `hessian`."""
-        waves = self._waves_at(0.0)
-        self._blurred: list[list[_Blurred]] = [[] for _ in self.parts]
-        # Most terms have their factor from the same cosine of the pixels' filter.
-        separated: dict[int, tuple[Floats, Floats, Floats]] = {}
-        for source, target, factor in self.voxel_functions.links:
-            part = self.parts[source]
-            if id(factor) not in separated:
-                separated[id(factor)] = np.linalg.svd(self.ball * factor)
-            left, values, right = separated[id(factor)]
-            bessel_values = self._bessel_at_rings(target[0])
-            functions = [
-                (
-                    (waves * (left[:, i] * values[i])) @ part.axial,
-                    (bessel_values * right[i]) @ part.lateral,
-                )
-                for i in range(max(1, int((values > 1e-3 * values[0]).sum())))
-            ]
-            self._blurred[source].append(_Blurred(target, functions))
-
     def _bessel_at_rings(self, order: int) -> Floats:
         """Return an order's functions on the rings, (rings, radial)."""
         if order not in self._bessel:
             places = 2 * np.pi * self._pixels.radii[:, None] * self.radial
             self._bessel[order] = bessel(order, places)
         return self._bessel[order]
-
-
-class _Blurred(NamedTuple):
-    """What a bead's image has of a term of the PSF in one of its own terms.
-
-    Attributes
-    ----------
-    target : (int, bool)
-        The angular order, and whether it is a sine.
-    functions : list of (numpy.ndarray, numpy.ndarray)
-        A sum of products: along the axis, (Z, axial combinations), and in the plane, (rings,
-        lateral combinations).
-    """
-
-    target: tuple[int, bool]
-    functions: list[tuple[Floats, Floats]]

@@ -259,7 +259,10 @@ def whitened_gradients(
     """
     residual, weight = stack
     return whitened_sides(
-        basis, term, basis.hessian(weight, term), basis.bead_adjoint(residual, term)
+        basis,
+        term,
+        basis.bead_functions.hessian(weight, term),
+        basis.bead_functions.adjoint(residual, term),
     )
 
 

@@ -47,7 +47,7 @@ class BackgroundCoupling:
     basis : FourierBessel
     positions : BeadPositions
     displacement_gram : numpy.ndarray
-        See `FourierBessel.displacement_gram`.
+        See `BeadFunctions.displacement_gram`.
     elsewhere : numpy.ndarray
         The background's precision by what lies outside all windows, with its penalty.
 
@@ -121,7 +121,7 @@ class BackgroundCoupling:
         np.multiply(weight, np.float32(amplitude), out=window[self._positions.on_grid[bead]])
         offsets = self._planes - self._positions.off_grid[bead, 0]
         along = np.stack([np.ones_like(offsets), offsets])
-        return self._basis.bead_adjoint(window, 0, self._displacement_gram, planes=along)
+        return self._basis.bead_functions.adjoint(window, 0, self._displacement_gram, planes=along)
 
     def add(self, bead: int, overlap: BackgroundOverlap) -> None:
         """Add a bead's window to the blocks."""

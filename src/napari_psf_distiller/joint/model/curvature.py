@@ -110,7 +110,7 @@ class Curvature:
         stacked_residual = np.zeros(basis.shape, np.float32)
         stacked_weight = np.zeros(basis.shape, np.float32)
         psf_beads = np.flatnonzero(amplitudes)
-        gram = basis.displacement_gram([positions.waves[bead] for bead in psf_beads])
+        gram = basis.bead_functions.displacement_gram([positions.waves[bead] for bead in psf_beads])
         coupling = BackgroundCoupling(basis, positions, gram, elsewhere)
         planes = positions.background_planes(background)
         spectrum_gradient: list[Floats] = []
@@ -185,7 +185,7 @@ class Curvature:
             stacks = np.zeros((2, *basis.shape), np.float32)
             stacks[0][here] = amplitude * residual * weight
             stacks[1][here] = amplitude**2 * weight
-            return stacks[1], basis.bead_adjoints(stacks[0], here[0])
+            return stacks[1], basis.bead_functions.adjoints(stacks[0], here[0])
 
         found: list[list[Floats]] = []
         shares: list[float] = []
@@ -294,7 +294,8 @@ class Curvature:
     def _precision(self, stacked_weight: Array, gram: Floats) -> list[list[Floats]]:
         """Return about the curvature by each mode's and term's coefficients; see `Linearised`."""
         hessians = [
-            self.basis.hessian(stacked_weight, term, gram) for term in range(len(self.basis.terms))
+            self.basis.bead_functions.hessian(stacked_weight, term, gram)
+            for term in range(len(self.basis.terms))
         ]
         # As if weights and modes varied independently: exact for a constant field.
         return [
