@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,8 @@ RUN = "Distil PSF"
 LONG = 60_000
 # Until somebody who waits for a dialog gives up.
 SOON = 10_000
+# From one look at the screen to the next: to read all of it takes as long as a turn of a fit.
+LOOK = 50
 
 # So many notches of the wheel are more than any widget is high.
 MOST_NOTCHES = 80
@@ -98,8 +101,13 @@ class Person:
         """Return what stands in the field of a label, of several beside it in that number."""
         return read(self.field(label, number))
 
-    def waits(self, condition: Callable[[], Any]) -> None:
-        self._qtbot.waitUntil(lambda: bool(condition()), timeout=LONG)
+    def waits(self, condition: Callable[[], Any], milliseconds: int = LONG) -> None:
+        """Wait until something is so."""
+        late = time.monotonic() + milliseconds / 1000
+        while not condition():
+            if time.monotonic() > late:
+                raise self._qtbot.TimeoutError(f"It is not so after {milliseconds} ms.")
+            self._qtbot.wait(LOOK)
 
     def waits_for(self, part: str) -> str:
         """Wait until a text stands somewhere that has this in it; return it."""
@@ -114,9 +122,11 @@ class Person:
             lambda: not self.sees(part), lambda: f"It still stands there: {self.sentence(part)!r}"
         )
 
-    def _waits_or(self, condition: Callable[[], Any], why: Callable[[], str]) -> None:
+    def _waits_or(
+        self, condition: Callable[[], Any], why: Callable[[], str], milliseconds: int = LONG
+    ) -> None:
         try:
-            self.waits(condition)
+            self.waits(condition, milliseconds)
         except self._qtbot.TimeoutError:
             raise LookupError(why()) from None
 
@@ -144,7 +154,7 @@ class Person:
             return bool(found)
 
         with suppress(self._qtbot.TimeoutError):
-            self._qtbot.waitUntil(look, timeout=SOON)
+            self.waits(look, SOON)
         return found[0] if found else find()
 
     def field(self, label: str, number: int = 0) -> QWidget:
@@ -195,15 +205,20 @@ class Person:
             # It may be moved away at this very moment, by what another thing changes.
             self.presses(field)
             with suppress(self._qtbot.TimeoutError):
-                self._qtbot.waitUntil(view.isVisible, timeout=SOON // 5)
+                self.waits(view.isVisible, SOON // 5)
                 break
         else:
             raise AssertionError(f"The list of {read(field)!r} does not open.")
-        index = field.model().index(row, field.modelColumn())
-        view.scrollTo(index)
-        inside = view.visualRect(index).center()
-        self.hands.press(view.viewport().mapToGlobal(inside))
-        self.waits(lambda: not view.isVisible())
+        for _ in range(PRESSES):
+            index = field.model().index(row, field.modelColumn())
+            view.scrollTo(index)
+            inside = view.visualRect(index).center()
+            self.hands.press(view.viewport().mapToGlobal(inside))
+            # Where the field was pressed a moment ago, Qt takes it for that press's second half.
+            with suppress(self._qtbot.TimeoutError):
+                self.waits(lambda: not view.isVisible(), SOON // 5)
+                return
+        raise AssertionError(f"The list of {read(field)!r} does not close.")
 
     def types(self, label: str, text: str, number: int = 0, end: str = "Tab") -> None:
         """Type a text into the field of a label in the place of what is there, and go on."""
@@ -225,7 +240,11 @@ class Person:
         bar = self._window.menuBar()
         first, *others = names
         action = next(one for one in bar.actions() if _plain(one.text()) == first)
-        self.hands.press(bar.mapToGlobal(bar.actionGeometry(action).center()))
+        for _ in range(PRESSES):
+            self.hands.press(bar.mapToGlobal(bar.actionGeometry(action).center()))
+            with suppress(self._qtbot.TimeoutError):
+                self.waits(lambda: isinstance(QApplication.activePopupWidget(), QMenu), SOON // 5)
+                break
         for name in others:
             self.chooses_in_menu(name)
 
@@ -257,6 +276,7 @@ class Person:
         self._waits_or(
             found,
             lambda: f"No menu says {name!r}, but {[_offered(menu) for menu in shown(QMenu)]}.",
+            SOON,
         )
         menu, action = found()
         self.hands.press(menu.mapToGlobal(menu.actionGeometry(action).center()))

@@ -1,6 +1,8 @@
 import importlib
 import importlib.resources
 import itertools
+import subprocess
+import sys
 
 import napari
 import pytest
@@ -52,6 +54,20 @@ def test_every_command_is_something_that_can_be_called(manifest: PluginManifest)
     for command in manifest.contributions.commands:
         module, name = command.python_name.split(":")
         assert callable(getattr(importlib.import_module(module), name)), command.id
+
+
+def test_to_open_a_widget_loads_nothing_that_takes_its_time(manifest: PluginManifest) -> None:
+    """The viewer would stand still for it: a picture loads it in a thread."""
+    widgets = manifest.contributions.widgets
+    commands = {one.id: one.python_name for one in manifest.contributions.commands}
+    modules = sorted({commands[one.command].split(":")[0] for one in widgets})
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = set(done.stdout.split())
+    assert set(modules) <= loaded
+    assert not loaded & {"matplotlib", "pyopencl", "zarr"}
 
 
 def test_every_command_is_contributed_as_something(manifest: PluginManifest) -> None:

@@ -15,7 +15,7 @@ from napari_psf_distiller.figures.field_maps import (
     field_map_names,
 )
 from napari_psf_distiller.figures.otf import draw_otf
-from napari_psf_distiller.figures.profiles import draw_profiles, widths_text
+from napari_psf_distiller.figures.profiles import draw_profiles
 from napari_psf_distiller.figures.progress import draw_likelihood, draw_progress
 from napari_psf_distiller.figures.projections import draw_projections
 from napari_psf_distiller.figures.views import Intensity, draw_views
@@ -40,5 +40,4 @@ __all__ = [
     "field_map_names",
     "fullest_plane",
     "width_text",
-    "widths_text",
 ]

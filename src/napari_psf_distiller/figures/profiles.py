@@ -17,16 +17,14 @@ from napari_psf_distiller.figures.style import (
     AXIS_LINES,
     AXIS_MARKERS,
     MICROMETRES,
-    VOXELS,
     label_axes,
     legend,
     one_pair_of_axes,
 )
-from napari_psf_distiller.measure.profiles import Profile, profiles_of
+from napari_psf_distiller.measure.profiles import Profile, profile_width_text, profiles_of
 from napari_psf_distiller.measure.widths import profile_spline
-from napari_psf_distiller.wording import width_text
 
-__all__ = ["draw_profiles", "profile_width_text", "widths_text"]
+__all__ = ["draw_profiles"]
 
 # The profiles are shown this many widths to either side: further out, they look flat.
 WIDTHS_SHOWN = 3
@@ -109,34 +107,6 @@ def draw_profiles(
         handlelength=2.2,
         columnspacing=1,
     )
-
-
-def widths_text(
-    psf: ArrayLike, spacing: Sequence[float] | None, errors: Sequence[float] | None = None
-) -> str:
-    """Return the FWHM along each axis as a line of text, in voxels if their size is missing.
-
-    Parameters
-    ----------
-    psf : array_like
-        (Z, Y, X) or (Y, X).
-    spacing : sequence of float or None
-        Voxel size in micrometres.
-    errors : sequence of float, optional
-        Standard errors of the widths in micrometres, one an axis.
-    """
-    array = np.asarray(psf)
-    unit = VOXELS if spacing is None else MICROMETRES
-    profiles = profiles_of(array, spacing or (1.0,) * array.ndim, errors)
-    shown = ", ".join(f"{profile.axis} {profile_width_text(profile, unit)}" for profile in profiles)
-    return f"FWHM {shown}" + (" (the layer has no voxel size)" if spacing is None else "")
-
-
-def profile_width_text(profile: Profile, unit: str) -> str:
-    """Return a profile's FWHM as people read it; see `width_text`."""
-    if unit == MICROMETRES:
-        return width_text(profile.width, profile.width_error)
-    return width_text(profile.width) if math.isnan(profile.width) else f"{profile.width:.2f} voxels"
 
 
 def _draw_profile(axes: Axes, profile: Profile, label: str, *, smooth: bool) -> None:

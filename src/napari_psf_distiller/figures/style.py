@@ -9,6 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from napari_psf_distiller.measure.profiles import VOXELS
+from napari_psf_distiller.typed_numbers import MICROMETRES
+
 __all__ = [
     "AXIS_LINES",
     "AXIS_MARKERS",
@@ -30,8 +33,6 @@ SMALL, NORMAL = 7.0, 8.0
 AXIS_MARKERS = {"z": "s", "y": "^", "x": "o"}
 # Where y and x are alike, as of a round PSF, the one shows through the gaps of the other.
 AXIS_LINES = {"z": "-", "y": "--", "x": ":"}
-# What lengths are in: of a PSF without a voxel size, nothing else is known.
-MICROMETRES, VOXELS = "µm", "voxels"
 # A scale bar takes up to this part of a picture's width.
 LONGEST_BAR = 0.3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,23 @@ from napari_psf_distiller.checks import check_image
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.files import write_whole
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
+from napari_psf_distiller.typed_numbers import MICROMETRES
+from napari_psf_distiller.wording import width_text
 
-__all__ = ["Profile", "profile_table", "profiles_of", "write_profiles"]
+__all__ = [
+    "VOXELS",
+    "Profile",
+    "profile_table",
+    "profile_width_text",
+    "profile_widths_text",
+    "profiles_of",
+    "write_profiles",
+]
 
 Floats = NDArray[np.float64]
+
+# In the place of a unit, where the voxel size is not known.
+VOXELS = "voxels"
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,34 @@ def profiles_of(
             )
         )
     return tuple(profiles)
+
+
+def profile_widths_text(
+    psf: ArrayLike, spacing: Sequence[float] | None, errors: Sequence[float] | None = None
+) -> str:
+    """Return the FWHM along each axis as a line of text, in voxels if their size is missing.
+
+    Parameters
+    ----------
+    psf : array_like
+        (Z, Y, X) or (Y, X).
+    spacing : sequence of float or None
+        Voxel size in micrometres.
+    errors : sequence of float, optional
+        Standard errors of the widths in micrometres, one an axis.
+    """
+    array = np.asarray(psf)
+    unit = VOXELS if spacing is None else MICROMETRES
+    profiles = profiles_of(array, spacing or (1.0,) * array.ndim, errors)
+    shown = ", ".join(f"{profile.axis} {profile_width_text(profile, unit)}" for profile in profiles)
+    return f"FWHM {shown}" + (" (the layer has no voxel size)" if spacing is None else "")
+
+
+def profile_width_text(profile: Profile, unit: str) -> str:
+    """Return a profile's FWHM as people read it; see `width_text`."""
+    if unit == MICROMETRES:
+        return width_text(profile.width, profile.width_error)
+    return width_text(profile.width) if math.isnan(profile.width) else f"{profile.width:.2f} voxels"
 
 
 def profile_table(profiles: Sequence[Profile], unit: str = "um") -> pd.DataFrame:

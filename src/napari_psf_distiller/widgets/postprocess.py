@@ -8,7 +8,7 @@ import numpy as np
 from magicgui.widgets import FunctionGui
 
 from napari_psf_distiller.advice import psf_warnings
-from napari_psf_distiller.figures import widths_text
+from napari_psf_distiller.measure.profiles import profile_widths_text
 from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Steps
 from napari_psf_distiller.psf import PSF
@@ -121,5 +121,5 @@ def postprocess_steps(task: PostProcessTask) -> Steps[Outcome]:
             psf_error=None if made is None else made.error,
             psf=made,
         )
-    shown = widths_text(psf, recipe.spacing)
+    shown = profile_widths_text(psf, recipe.spacing)
     return Outcome([layer], f"done: {shown}", psf_warnings(array.shape, psf, recipe))

@@ -265,8 +265,7 @@ def save_profiles(path: Path, looked_at: LookedAt) -> None:
 
 def _widths(subject: Subject, psf: NDArray[np.float32]) -> list[tuple[str, str]]:
     """Return each axis with its FWHM in words."""
-    from napari_psf_distiller.figures.profiles import profile_width_text
-    from napari_psf_distiller.measure.profiles import profiles_of
+    from napari_psf_distiller.measure.profiles import profile_width_text, profiles_of
 
     profiles = profiles_of(psf, subject.sizes, subject.fwhm_error)
     return [(p.axis, profile_width_text(p, subject.unit)) for p in profiles]

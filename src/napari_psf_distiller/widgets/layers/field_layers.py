@@ -7,7 +7,6 @@ from napari.layers import Layer
 from napari.utils.colormaps import Colormap
 from numpy.typing import NDArray
 
-from napari_psf_distiller.figures.field_maps import LEAST_STRENGTH, LONGEST
 from napari_psf_distiller.psf import FieldMaps
 from napari_psf_distiller.psf.angular_orders import OrderMap
 from napari_psf_distiller.widgets.layers.geometry import full_range, geometry_of, on_finer_voxels
@@ -40,6 +39,9 @@ def field_map_layers(maps: FieldMaps, image: Layer | None = None) -> list[LayerD
         The first one is to be seen, the others are hidden. Names say the unit; where the maps are
         extrapolated a layer of its own is dark.
     """
+    # matplotlib takes a while to import, and only here is it needed.
+    from napari_psf_distiller.figures.field_maps import LEAST_STRENGTH, LONGEST
+
     if image is None:
         geometry: dict[str, Any] = {
             "scale": maps.pixel,
@@ -58,7 +60,7 @@ def field_map_layers(maps: FieldMaps, image: Layer | None = None) -> list[LayerD
     for one in strong:
         named[f"{one.name}{'' if one.order else ', change'} (%)"] = 100 * one.strength
     layers = [_image(values, name, coarse) for name, values in named.items()]
-    layers += [_vectors(maps, one, geometry) for one in strong if one.order]
+    layers += [_vectors(maps, one, geometry, LONGEST) for one in strong if one.order]
     if not maps.covered.all():
         layers.append(_beyond(maps, coarse))
     for _, keywords, _ in layers[1:]:
@@ -91,17 +93,17 @@ def _beyond(maps: FieldMaps, geometry: dict[str, Any]) -> LayerData:
     return (~maps.covered).astype(np.float32), geometry | keywords, "image"
 
 
-def _vectors(maps: FieldMaps, one: OrderMap, geometry: dict[str, Any]) -> LayerData:
+def _vectors(maps: FieldMaps, one: OrderMap, geometry: dict[str, Any], longest: float) -> LayerData:
     """Return the layer of an order's directions: arrows of coma, lines of the others.
 
-    Their lengths go with the strength. Of the order 2 a line lies to both sides of its place, of
-    higher ones one goes each way.
+    Their lengths go with the strength, up to a part of the distance from place to place. Of the
+    order 2 a line lies to both sides of its place, of higher ones one goes each way.
     """
     rows, columns = np.meshgrid(maps.rows, maps.columns, indexing="ij")
     places = np.stack([rows.ravel(), columns.ravel()], axis=1)
     told = np.isfinite(one.direction.ravel())
     strength, angles = one.strength.ravel(), np.radians(one.direction.ravel())
-    lengths = LONGEST * min(maps.step) * strength / strength.max()
+    lengths = longest * min(maps.step) * strength / strength.max()
     turns = [0.0] if one.order <= 2 else [2 * np.pi * k / one.order for k in range(one.order)]
     data, which = [], []
     for turn in turns:
