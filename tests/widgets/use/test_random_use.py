@@ -21,6 +21,9 @@ COUNT = int(os.environ.get("PSF_DISTILLER_SEQUENCES", "2"))
 FIRST = int(os.environ.get("PSF_DISTILLER_FIRST_SEQUENCE", "0"))
 ACTIONS = 20
 
+# So often what is under way is cancelled: once it is, only what waited for it begins.
+ROUNDS = 10
+
 # What a thread of an executor is in that waits.
 IDLE = "_worker"
 
@@ -32,8 +35,6 @@ def test_whatever_is_done_it_goes_on(person: Person, field: SimulatedBeads, seed
     threads = set(threading.enumerate())
     user = RandomUser(person, field, seed)
     user.uses(ACTIONS)
-    for button in cancelling():
-        button.click()
     comes_to_rest(person)
     raised = [
         record.exception
@@ -61,8 +62,15 @@ def at_work(threads: set[threading.Thread]) -> list[str]:
 
 
 def comes_to_rest(person: Person) -> None:
-    """Wait until nothing is under way, nor any layer is still being added."""
-    person.waits(lambda: QThreadPool.globalInstance().waitForDone(0))
+    """Cancel what is under way, and wait until nothing is, nor any layer is still being added.
+
+    More than once: a sample that is being made is distilled when it is there.
+    """
     before = None
-    while before != (before := [*person.viewer.layers, *cancelling()]):
+    for _ in range(ROUNDS):
+        for button in cancelling():
+            button.click()
+        person.waits(lambda: QThreadPool.globalInstance().waitForDone(0))
         person.rests(1)
+        if before == (before := list(person.viewer.layers)) and not cancelling():
+            return

@@ -120,9 +120,11 @@ def stand_together(widget: QWidget) -> None:
 
 def _stand_together(widget: QWidget) -> None:
     dock, window = _dock_and_window(widget)
-    if window is not None:
-        free_in_own_context(window)
-    if dock is None or window is None or dock.property(OURS) or dock.isFloating():
+    # What is in a dock with others, as the guide's steps, comes here once each.
+    if dock is None or window is None or dock.property(OURS):
+        return
+    free_in_own_context(window)
+    if dock.isFloating():
         return
     dock.setProperty(OURS, True)
     # Which stands on its tab, where there is little room.

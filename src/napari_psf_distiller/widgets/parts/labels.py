@@ -103,8 +103,8 @@ class AlignedLabels(QObject):
         if kind == QEvent.Type.Show:
             self.align()
         elif kind == QEvent.Type.StyleChange:
-            # The labels get theirs after what they are in.
-            self._restyled.start()
+            # The labels get theirs after what they are in; once for all that stand in one line.
+            self.group[0]._restyled.start()
         return bool(super().eventFilter(watched, event))
 
     def align(self) -> None:
