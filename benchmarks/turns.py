@@ -136,7 +136,8 @@ class Way:
         self._prove: Any = None
         self._threshold: Any = None
         # Of the slider; not worked out while it is dragged, which would be counted with it.
-        self._levels = np.linspace(*np.quantile(image.data, [0.5, 0.9999]), PLACES)
+        low, high = np.quantile(image.data, [0.5, 0.9999])
+        self._levels = np.linspace(low, high, PLACES)
         self.painted: list[tuple[float, float]] = []
 
     def parts(self) -> dict[str, Callable[[], None]]:
