@@ -31,6 +31,7 @@ WIDGETS = {
 OF_MANY = ("Distil several images", "Deconvolve data set")
 
 MENUS = {
+    "napari/file/io_utilities": {"open_psf", "open_zarr"},
     "napari/layers/filter": {
         "preprocess_beads",
         "distil_psf",
@@ -50,7 +51,7 @@ def manifest() -> PluginManifest:
 
 
 def test_every_command_is_something_that_can_be_called(manifest: PluginManifest) -> None:
-    assert len(manifest.contributions.commands) == 16
+    assert len(manifest.contributions.commands) == 17
     for command in manifest.contributions.commands:
         module, name = command.python_name.split(":")
         assert callable(getattr(importlib.import_module(module), name)), command.id
@@ -74,7 +75,13 @@ def test_every_command_is_contributed_as_something(manifest: PluginManifest) -> 
     parts = manifest.contributions
     used = {
         item.command
-        for item in itertools.chain(parts.widgets, parts.sample_data, parts.readers, parts.writers)
+        for item in itertools.chain(
+            parts.widgets,
+            parts.sample_data,
+            parts.readers,
+            parts.writers,
+            *parts.menus.values(),
+        )
     }
     assert used == {command.id for command in parts.commands}
 
@@ -94,7 +101,7 @@ def test_the_widgets_open_by_their_names(viewer: napari.Viewer, manifest: Plugin
         assert (gui.call_button and gui.call_button.text) == button
 
 
-def test_the_widgets_are_in_the_layers_menus(viewer: napari.Viewer) -> None:
+def test_the_widgets_and_what_opens_files_are_in_menus(viewer: napari.Viewer) -> None:
     for menu, expected in MENUS.items():
         items = get_app_model().menus.get_menu(menu)
         ids = {item.command.id for item in items if isinstance(item, MenuItem)}

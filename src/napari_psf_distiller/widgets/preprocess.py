@@ -13,6 +13,7 @@ from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import preprocess_step
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.source import read_image_layer, with_voxel_size
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS, offer_voxel_size
@@ -31,6 +32,7 @@ FORM = Form(declared(Preprocess))
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
+    attend(gui)
     offer_voxel_size(gui, TITLE)
     FORM.attach(gui)
 

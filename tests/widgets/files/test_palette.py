@@ -38,10 +38,11 @@ def chooses(viewer: napari.Viewer) -> Iterator[Callable[[str], QFileDialog]]:
 def test_a_saved_psf_is_asked_for_and_opened(
     viewer: napari.Viewer, field: SimulatedBeads, tmp_path: Path, chooses: Any
 ) -> None:
-    PSF(field.psf, spacing=field.spacing).save(tmp_path / "psf.psf.tif")
-    dialog = chooses("read_psf")
+    # Whatever its name.
+    PSF(field.psf, spacing=field.spacing).save(tmp_path / "mine.tif")
+    dialog = chooses("open_psf")
     assert viewer.layers == []
-    dialog.fileSelected.emit(str(tmp_path / "psf.psf.tif"))
+    dialog.fileSelected.emit(str(tmp_path / "mine.tif"))
     (layer,) = viewer.layers
     np.testing.assert_array_equal(layer.scale, field.spacing)
     # The next dialog begins there.
@@ -52,10 +53,12 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(
     viewer: napari.Viewer, tmp_path: Path, chooses: Any, told: Any
 ) -> None:
     (tmp_path / "no.txt").write_text("nothing")
-    chooses("read_psf").fileSelected.emit(str(tmp_path / "no.txt"))
-    chooses("read_zarr").fileSelected.emit(str(tmp_path))
+    chooses("open_psf").fileSelected.emit(str(tmp_path / "no.txt"))
+    chooses("open_zarr").fileSelected.emit(str(tmp_path))
     assert len(told.errors) == 2
-    assert "no.txt could not be opened" in told.errors[0]
+    assert told.errors[0] == (
+        "no.txt could not be opened: it is no PSF that PSF Distiller can read."
+    )
     assert viewer.layers == []
 
 

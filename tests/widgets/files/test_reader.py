@@ -15,7 +15,12 @@ from napari.settings import get_settings
 from npe2.manifest import PluginManifest
 
 from napari_psf_distiller import PSF, InputError, Recipe, SimulatedBeads
-from napari_psf_distiller.widgets.files.reader import PSF_NAMES, get_reader
+from napari_psf_distiller.widgets.files.reader import (
+    PSF_NAMES,
+    get_reader,
+    prefer_own_reader,
+    read_psf_layer,
+)
 from napari_psf_distiller.widgets.layers.source import read_image_layer
 
 PLUGIN = "napari-psf-distiller"
@@ -111,7 +116,7 @@ def test_who_chose_another_reader_keeps_it(
     assert asked == []
 
 
-@pytest.mark.parametrize("name", ["image.tif", "image.tiff", "image.ome.tif", "psf.tif", "x.lsm"])
+@pytest.mark.parametrize("name", ["image.tif", "image.tiff", "image.ome.tif", "mypsf.tif", "x.lsm"])
 def test_other_names_have_the_readers_that_they_had(
     viewer: napari.Viewer, tmp_path: Path, asked: list[set[str]], name: str
 ) -> None:
@@ -124,22 +129,53 @@ def test_other_names_have_the_readers_that_they_had(
     assert asked == []
 
 
-def test_a_foreign_file_of_our_name_is_left_to_the_others(
-    viewer: napari.Viewer, saved: Callable[..., Path], asked: list[set[str]], tmp_path: Path
+@pytest.mark.parametrize("name", ["psf.tif", "psf.ome.tif", "a.psf.tif"])
+def test_with_a_widget_open_a_psf_comes_back_without_a_question(
+    user: Any, viewer: napari.Viewer, saved: Callable[..., Path], asked: list[set[str]], name: str
 ) -> None:
-    get_reader(str(saved("a.psf.tif")))
-    path = tmp_path / "foreign.psf.tif"
-    tifffile.imwrite(path, VOXELS)
-    assert get_reader(str(path)) is None
-    assert drops(viewer, path) == []
-    assert asked == [{"napari builtins"}]
-    (layer,) = viewer.open(str(path))
-    assert layer.source.reader_plugin == "napari"
+    user.opens("Inspect PSF")
+    path = saved(name)
+    (layer,) = drops(viewer, path)
+    assert layer.source.reader_plugin == PLUGIN
+    assert tuple(layer.scale) == SPACING
+    # Those of the command line all have one name, and each a folder of its own.
+    assert layer.name == ("a" if name.startswith("a") else f"{path.parent.name} psf")
+    assert read_image_layer(layer, "a PSF", viewer).recipe == RECIPE
+    assert asked == []
+
+
+def test_a_foreign_file_of_our_name_is_opened_by_napari_s_reader(
+    viewer: napari.Viewer, asked: list[set[str]], tmp_path: Path
+) -> None:
+    prefer_own_reader()
+    for name in ("foreign.psf.tif", "psf.tif"):
+        tifffile.imwrite(tmp_path / name, VOXELS)
+        (layer,) = drops(viewer, tmp_path / name)
+        np.testing.assert_array_equal(layer.data, VOXELS)
+        assert "psf_distiller" not in layer.metadata
+    viewer.window._qt_viewer._qt_open([str(tmp_path / "psf.tif")] * 2, stack=True)
+    assert viewer.layers[-1].data.shape == (2, *VOXELS.shape)
+    assert asked == []
+
+
+def test_what_napari_kept_of_the_reader_for_all_tiffs_is_taken_back(
+    viewer: napari.Viewer, tmp_path: Path
+) -> None:
+    kept = {"*.tif": PLUGIN, "*.zarr/": PLUGIN, "*.tiff": "another", "*-gfp.psf.tif": PLUGIN}
+    get_settings().plugins.extension2reader = kept
+    prefer_own_reader()
+    chosen = get_settings().plugins.extension2reader
+    assert {name: chosen.get(name) for name in kept} == {
+        "*.tif": None,
+        "*.zarr/": None,
+        "*.tiff": "another",
+        "*-gfp.psf.tif": PLUGIN,
+    }
 
 
 def test_what_the_reader_does_not_take(saved: Callable[..., Path], tmp_path: Path) -> None:
     path = saved("a.psf.tif")
-    broken = tmp_path / "broken.psf.tif"
+    broken = tmp_path / "broken.tif"
     broken.write_bytes(path.read_bytes()[:20])
     (tmp_path / "folder.psf.tif").mkdir()
     (tmp_path / "a.txt").write_text("napari-psf-distiller psf")
@@ -153,9 +189,10 @@ def test_what_the_reader_does_not_take(saved: Callable[..., Path], tmp_path: Pat
         "",
     ]
     assert [get_reader(str(other)) for other in refused] == [None] * len(refused)
-    assert get_reader([str(path)]) is None
+    assert get_reader([str(path), str(broken)]) is None
     assert get_reader([]) is None
     assert get_reader(None) is None
+    assert get_reader() is None
     assert get_settings().plugins.extension2reader == {}
 
 
@@ -173,7 +210,7 @@ def test_of_a_foreign_file_only_its_head_is_read(
         return content
 
     monkeypatch.setattr(tifffile.FileHandle, "read", counted)
-    assert get_reader(str(path)) is None
+    assert get_reader(str(path)) is not read_psf_layer
     assert 0 < sum(read) < 20_000
 
 
@@ -218,7 +255,6 @@ def test_of_a_psf_that_another_reader_opened_the_file_is_asked(
 
 
 def test_the_manifest_names_the_same_files() -> None:
-    reader, of_zarr = PluginManifest.from_distribution(PLUGIN).contributions.readers
+    (reader,) = PluginManifest.from_distribution(PLUGIN).contributions.readers
     assert tuple(reader.filename_patterns) == PSF_NAMES
     assert not reader.accepts_directories
-    assert of_zarr.accepts_directories

@@ -8,15 +8,20 @@ import dask.array
 import napari
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from dask.callbacks import Callback
+from napari._qt.dialogs.qt_reader_dialog import QtReaderDialog
+from napari.plugins import _npe2
 from napari.settings import get_settings
+from npe2 import DynamicPlugin
 from ome_files import OBJECTIVE, SETTINGS
 from zarr_files import write_zarr
 
 from napari_psf_distiller import PSF, InputError, Recipe, SimulatedBeads
 from napari_psf_distiller.widgets.files.zarr_reader import get_zarr_reader
 from napari_psf_distiller.widgets.layers.source import read_image_layer
+from napari_psf_distiller.widgets.viewer.opening import open_by
 
 PLUGIN = "napari-psf-distiller"
 SPACING = (0.2, 0.08, 0.07)
@@ -42,6 +47,13 @@ class Computed(Callback):
         self.tasks += 1
 
 
+def opens(viewer: napari.Viewer, path: Path) -> list[Any]:
+    """Open a folder with the reader of OME-Zarr, and return the layers."""
+    read = get_zarr_reader(str(path))
+    assert read is not None
+    return open_by(viewer, path, read, PLUGIN)
+
+
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_each_channel_is_a_lazy_layer_as_the_file_says(
     viewer: napari.Viewer, tmp_path: Path, version: str
@@ -53,7 +65,7 @@ def test_each_channel_is_a_lazy_layer_as_the_file_says(
         layers = get_zarr_reader(str(path))(str(path))
     assert computed.tasks == 0
     assert [kind for _, _, kind in layers] == ["image", "image"]
-    green, red = viewer.open(str(path), plugin=PLUGIN)
+    green, red = opens(viewer, path)
     assert [green.name, red.name] == ["my cells GFP", "my cells RFP"]
     for channel, layer in enumerate((green, red)):
         assert layer.multiscale
@@ -74,7 +86,7 @@ def test_each_channel_is_a_lazy_layer_as_the_file_says(
 def test_axes_in_any_order_and_no_voxel_size(viewer: napari.Viewer, tmp_path: Path) -> None:
     image = SERIES[0, 0]
     write_zarr(tmp_path / "one.zarr", image.transpose(2, 1, 0), "xyz", unit=None)
-    (layer,) = viewer.open(str(tmp_path / "one.zarr"), plugin=PLUGIN)
+    (layer,) = opens(viewer, tmp_path / "one.zarr")
     np.testing.assert_array_equal(layer.data, image)
     assert (layer.name, layer.multiscale) == ("one", False)
     assert read_image_layer(layer, "an image", viewer).recipe.spacing is None
@@ -84,7 +96,7 @@ def test_a_voxel_size_is_told_in_micrometres_whatever_its_unit(
     viewer: napari.Viewer, tmp_path: Path
 ) -> None:
     write_zarr(tmp_path / "one.zarr", SERIES[0, 0], spacing=(200, 80, 70), unit="nanometer")
-    (layer,) = viewer.open(str(tmp_path / "one.zarr"), plugin=PLUGIN)
+    (layer,) = opens(viewer, tmp_path / "one.zarr")
     assert tuple(layer.scale) == pytest.approx(SPACING)
     assert {str(unit) for unit in layer.units} == {"micrometer"}
 
@@ -106,7 +118,7 @@ def test_the_time_between_images_is_told_where_it_is_known(
     scales["axes"][0] |= {"unit": unit} if unit else {}
     scales["datasets"][0]["coordinateTransformations"][0]["scale"][0] = step
     group.attrs["ome"] = ome
-    (layer,) = viewer.open(str(tmp_path / "one.zarr"), plugin=PLUGIN)
+    (layer,) = opens(viewer, tmp_path / "one.zarr")
     assert (layer.scale[0], str(layer.units[0])) == shown
     assert read_image_layer(layer, "an image", viewer).recipe.spacing == pytest.approx(SPACING)
 
@@ -121,12 +133,12 @@ def test_of_a_plate_the_first_field_is_opened_and_the_others_are_told(
         well = group.create_group(name)
         well.attrs["ome"] = {"version": "0.5", "well": {"images": [{"path": "0"}]}}
         write_zarr(path / name / "0", SERIES[0, number])
-    (layer,) = viewer.open(str(path), plugin=PLUGIN)
+    (layer,) = opens(viewer, path)
     assert layer.name == "plate B/2/0"
     np.testing.assert_array_equal(layer.data, SERIES[0, 0])
     (sentence,) = told.infos
     assert sentence.startswith("plate.zarr holds 2 images; B/2/0, the first, is opened.")
-    (layer,) = viewer.open(str(path / "A/1/0"), plugin=PLUGIN)
+    (layer,) = opens(viewer, path / "A/1/0")
     np.testing.assert_array_equal(layer.data, SERIES[0, 1])
 
 
@@ -146,7 +158,7 @@ def test_what_a_file_says_wrongly_of_its_look_is_left_out(
 ) -> None:
     group = write_zarr(tmp_path / "one.zarr", SERIES[0, 0])
     group.attrs["ome"] = group.attrs["ome"] | {"omero": {"channels": [channel]}}
-    (layer,) = viewer.open(str(tmp_path / "one.zarr"), plugin=PLUGIN)
+    (layer,) = opens(viewer, tmp_path / "one.zarr")
     assert (layer.name, layer.colormap.name) == ("one", "gray")
     assert layer.contrast_limits == [SERIES[0, 0].min(), SERIES[0, 0].max()]
 
@@ -158,7 +170,6 @@ def test_what_is_none_of_ours_is_left_to_other_readers(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(b"II*")
     for name in ("plain.zarr", "folder", "empty.zarr", "gone.zarr", "a.tif"):
         assert get_zarr_reader(str(tmp_path / name)) is None
-    assert get_zarr_reader([str(tmp_path / "plain.zarr")]) is None
 
 
 def test_a_damaged_one_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -175,20 +186,104 @@ def test_a_damaged_one_is_told_in_a_sentence(tmp_path: Path) -> None:
         read(path)
 
 
-def test_a_saved_psf_comes_back_and_is_opened_without_a_question(
-    viewer: napari.Viewer, tmp_path: Path
-) -> None:
+def test_a_saved_psf_comes_back(viewer: napari.Viewer, tmp_path: Path) -> None:
     recipe = Recipe(spacing=SPACING, bead_diameter=0.1)
     array = SERIES[0, 0] / np.float32(1e6)
     PSF(array, SPACING, recipe=recipe).save(tmp_path / "a.psf.zarr")
-    (layer,) = viewer.open(str(tmp_path / "a.psf.zarr"), plugin=PLUGIN)
+    (layer,) = opens(viewer, tmp_path / "a.psf.zarr")
     np.testing.assert_array_equal(layer.data, array)
     assert (layer.name, tuple(layer.scale)) == ("a", SPACING)
     assert read_image_layer(layer, "a PSF", viewer).recipe == recipe
-    # Now napari knows whom to ask, though its own reader takes folders too.
-    viewer.window._qt_viewer._qt_open([str(tmp_path / "a.psf.zarr")], stack=False)
-    assert viewer.layers[-1].source.reader_plugin == PLUGIN
-    assert len(viewer.layers) == 2
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that napari's dialog asks a reader for; it is always cancelled."""
+    questions: list[str] = []
+
+    def cancel(dialog: QtReaderDialog) -> tuple[str, bool]:
+        questions.append(dialog._current_file)
+        return "", False
+
+    monkeypatch.setattr(QtReaderDialog, "get_user_choices", cancel)
+    return questions
+
+
+def drops(viewer: napari.Viewer, *paths: Path) -> list[Any]:
+    """Do what dropping files or folders on the viewer does, and return the new layers."""
+    before = list(viewer.layers)
+    viewer.window._qt_viewer._qt_open([str(path) for path in paths], stack=False)
+    return [layer for layer in viewer.layers if layer not in before]
+
+
+@pytest.fixture
+def folder_of_tiffs(tmp_path: Path) -> Path:
+    (tmp_path / "slices").mkdir()
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"slices/{number}.tif", SERIES[0, 0, number])
+    return tmp_path / "slices"
+
+
+def test_a_folder_of_images_is_napari_s_and_nobody_is_asked(
+    user: Any, viewer: napari.Viewer, folder_of_tiffs: Path, asked: list[str]
+) -> None:
+    assert set(_npe2.get_readers(str(folder_of_tiffs))) == {"napari"}
+    (before,) = drops(viewer, folder_of_tiffs)
+    user.opens("Find beads")
+    (after,) = drops(viewer, folder_of_tiffs)
+    assert {before.source.reader_plugin, after.source.reader_plugin} == {"napari"}
+    assert asked == []
+
+
+def test_an_ome_zarr_is_opened_whole_as_soon_as_a_widget_is_there(
+    user: Any, viewer: napari.Viewer, tmp_path: Path, folder_of_tiffs: Path, asked: list[str]
+) -> None:
+    path = tmp_path / "cells.ome.zarr"
+    write_zarr(path, SERIES[0], "czyx", spacing=SPACING, channels=(GFP, RFP))
+    user.opens("Distil PSF")
+    green, red, slices = drops(viewer, path, folder_of_tiffs)
+    assert [green.name, red.name, slices.name] == ["cells GFP", "cells RFP", "slices"]
+    assert tuple(green.scale) == pytest.approx(SPACING)
+    assert (green.source.path, green.source.reader_plugin) == (str(path), PLUGIN)
+    assert asked == []
+
+
+def test_who_chose_another_reader_of_folders_keeps_it(
+    user: Any, viewer: napari.Viewer, tmp_path: Path
+) -> None:
+    path = tmp_path / "cells.zarr"
+    write_zarr(path, SERIES[0, 0], spacing=SPACING)
+    get_settings().plugins.extension2reader = {"*.zarr/": "napari"}
+    user.opens("Distil PSF")
+    (layer,) = drops(viewer, path)
+    assert layer.source.reader_plugin == "napari"
+
+
+def test_where_another_plugin_reads_folders_its_user_is_asked(
+    user: Any, viewer: napari.Viewer, tmp_path: Path, asked: list[str]
+) -> None:
+    path = tmp_path / "cells.zarr"
+    write_zarr(path, SERIES[0, 0], spacing=SPACING)
+    user.opens("Distil PSF")
+    with DynamicPlugin("another") as another:
+
+        @another.contribute.reader(filename_patterns=["*.zarr"], accepts_directories=True)
+        def get_reader(_path: str) -> None: ...
+
+        assert drops(viewer, path) == []
+    assert asked == [str(path)]
+
+
+def test_a_damaged_one_that_is_dropped_is_told_in_a_sentence(
+    user: Any, viewer: napari.Viewer, tmp_path: Path, told: Any
+) -> None:
+    group = write_zarr(tmp_path / "one.zarr", SERIES[0, 0], levels=2)
+    del group["s1"]
+    user.opens("Distil PSF")
+    assert drops(viewer, tmp_path / "one.zarr") == []
+    (sentence,) = told.errors
+    assert sentence.startswith("one.zarr could not be opened: ")
+    assert "names the array s1, which cannot be opened" in sentence
 
 
 def test_what_a_series_says_of_the_microscope_fills_in_the_fields(
@@ -205,7 +300,7 @@ def test_what_a_series_says_of_the_microscope_fills_in_the_fields(
         f'<Instrument ID="Instrument:0">{OBJECTIVE}</Instrument><Image ID="Image:0">{SETTINGS}'
         f'<Pixels SizeX="12" SizeY="8" SizeZ="3">{channels}</Pixels></Image></OME>'
     )
-    _, red = viewer.open(str(path), plugin=PLUGIN)
+    _, red = opens(viewer, path)
     gui = user.opens("Distil PSF", image=red)
     user.waits(lambda: gui.wavelength.value == pytest.approx(0.61))
     assert gui.numerical_aperture.value == pytest.approx(1.4)
@@ -216,7 +311,7 @@ def test_steps_work_on_the_full_resolution_and_compute_when_they_run(
 ) -> None:
     path, beads = tmp_path / "beads.zarr", field.image.astype(np.uint16)
     write_zarr(path, beads, spacing=field.spacing, levels=2)
-    (layer,) = viewer.open(str(path), plugin=PLUGIN)
+    (layer,) = opens(viewer, path)
     with Computed() as computed:
         gui = user.opens("Find beads", image=layer)
         assert gui.voxel_size.value == pytest.approx(field.spacing)

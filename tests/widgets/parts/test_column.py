@@ -39,6 +39,15 @@ def part_of(column: Column, number: int) -> QLabel:
     return part
 
 
+def test_a_gap_between_two_parts_takes_its_room(column: Column) -> None:
+    content = column.widget()
+    assert content is not None
+    before = content.minimumSizeHint().height()
+    column.column.insertSpacing(2, 30)
+    assert content.minimumSizeHint().height() == before + 30
+    assert content.minimumSizeHint().height() == content.sizeHint().height()
+
+
 def test_what_is_kept_visible_is_followed_when_it_grows(column: Column, qtbot: Any) -> None:
     bar, last = column.verticalScrollBar(), part_of(column, 3)
     column.keep_visible(last)

@@ -19,7 +19,7 @@ from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.widgets.batch.run import BatchTask, ListedImage
 from napari_psf_distiller.widgets.batch.table import BatchTable
-from napari_psf_distiller.widgets.files.reader import LayerTuples, read_psf_layer
+from napari_psf_distiller.widgets.files.reader import read_psf_layer
 from napari_psf_distiller.widgets.files.saving import ask_for_folder
 from napari_psf_distiller.widgets.layers.choices import is_preview, viewer_of
 from napari_psf_distiller.widgets.layers.note import own_note
@@ -34,6 +34,7 @@ from napari_psf_distiller.widgets.parts.flow import flowing_row
 from napari_psf_distiller.widgets.parts.notice import Notice
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending
+from napari_psf_distiller.widgets.viewer.opening import LayerTuples
 
 __all__ = ["TITLE", "BatchPanel"]
 

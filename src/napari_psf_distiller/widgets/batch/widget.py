@@ -15,6 +15,7 @@ from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.widgets.batch.panel import TITLE, BatchPanel
 from napari_psf_distiller.widgets.batch.run import BatchTask, batch_task_steps
 from napari_psf_distiller.widgets.distil.widget import BEAD_DIAMETER, OPTICS
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS
 from napari_psf_distiller.widgets.microscope.fields import MicroscopeFields
 from napari_psf_distiller.widgets.microscope.presets import PresetRow
@@ -39,6 +40,7 @@ FORM = Form(
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
+    attend(gui)
     offer_devices(gui.device)
     FORM.attach(gui)
     gui.microscope_fields = MicroscopeFields(gui)

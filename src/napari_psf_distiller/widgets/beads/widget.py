@@ -21,6 +21,7 @@ from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import find_beads_step
 from napari_psf_distiller.widgets.beads.points import points_layer
 from napari_psf_distiller.widgets.beads.table import offer_table
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.agreement import not_raw
 from napari_psf_distiller.widgets.layers.choices import choose_newest, choose_source
 from napari_psf_distiller.widgets.layers.record import (
@@ -77,6 +78,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     runner.ended.connect(hide_fitted_beads)
     offer_table(gui, runner)
     share_dock(gui)
+    attend(gui)
     set_scale = offer_voxel_size(gui, TITLE)
     FORM.attach(gui)
 

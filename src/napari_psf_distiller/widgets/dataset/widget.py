@@ -21,6 +21,7 @@ from napari_psf_distiller.widgets.dataset.run import (
     dataset_steps,
     dataset_trial_steps,
 )
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.voxel_size import VOXEL_SIZE_OPTIONS
 from napari_psf_distiller.widgets.parts.column import scroll_to
 from napari_psf_distiller.widgets.parts.docks import share_dock, when_docked
@@ -71,6 +72,7 @@ FORM = Form(
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
+    attend(gui)
     offer_devices(gui.device)
     FORM.attach(gui)
     gui.scheduler.native.setPlaceholderText("this machine")

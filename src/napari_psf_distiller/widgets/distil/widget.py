@@ -38,6 +38,7 @@ from napari_psf_distiller.widgets.distil.stacks import (
     offer_stacks,
     stack_steps,
 )
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.choices import (
     choose_newest,
     choose_source,
@@ -99,6 +100,7 @@ def _init(gui: FunctionGui[Any, Any]) -> None:
     runner = StepRunner(gui, TITLE)
     runner.ended.connect(_hide_found_beads)
     share_dock(gui)
+    attend(gui)
     offer_table(gui, runner)
     # Signals hold who listens weakly.
     gui.psf_so_far = PSFSoFar(runner)

@@ -1,6 +1,6 @@
-"""PSFs of ours that come and go by napari's own reader and writer, with all that is known of them.
+"""PSFs that come and go by napari's own reader and writer, and OME-Zarr, with all that they say.
 
-napari reads the voxels of a TIFF alone, and writes no more: as soon as one of our widgets is open,
+napari reads the voxels of a file alone, and writes no more: as soon as one of our widgets is open,
 a layer of such a file gets what the file says besides, and a PSF is saved with it.
 """
 
@@ -20,7 +20,7 @@ from napari_psf_distiller.beads import AXES
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import psf_made_with
 from napari_psf_distiller.psf import PSF
-from napari_psf_distiller.widgets.files.palette import PLUGIN
+from napari_psf_distiller.widgets.files.reader import PLUGIN, prefer_own_reader
 from napari_psf_distiller.widgets.layers.choices import unwrapped, viewer_of
 from napari_psf_distiller.widgets.layers.geometry import spacing_of
 from napari_psf_distiller.widgets.layers.note import METADATA_KEY
@@ -29,6 +29,7 @@ from napari_psf_distiller.widgets.layers.psf_recognition import step_of_psf
 from napari_psf_distiller.widgets.layers.record import voxel_size_noted
 from napari_psf_distiller.widgets.parts.docks import when_docked
 from napari_psf_distiller.widgets.viewer.layer_saving import save_by
+from napari_psf_distiller.widgets.viewer.opening import Reader, open_folders_by
 
 __all__ = ["attend", "attend_to"]
 
@@ -52,12 +53,25 @@ def attend(gui: FunctionGui[Any, Any]) -> None:
 
 
 def attend_to(viewer: Viewer) -> None:
-    """Complete layers of PSF files that napari's own reader opened, and let PSFs be saved whole."""
+    """See to it that a viewer opens and saves whole what the plugin knows more of than napari.
+
+    PSF files that napari's own reader opened are completed, those to come are opened by ours, as
+    is an OME-Zarr; a PSF is saved with all that is known of it.
+    """
     viewer = unwrapped(viewer)
+    prefer_own_reader()
+    open_folders_by(viewer, _reader_of_folder, PLUGIN)
     save_by(viewer, PLUGIN, _can_be_saved)
     for layer in viewer.layers:
         _complete(layer)
     viewer.layers.events.inserted.connect(_on_inserted)
+
+
+def _reader_of_folder(path: str) -> Reader | None:
+    # Imports zarr, which takes its time.
+    from napari_psf_distiller.widgets.files.zarr_reader import get_zarr_reader
+
+    return get_zarr_reader(path)
 
 
 def _on_inserted(event: Any) -> None:

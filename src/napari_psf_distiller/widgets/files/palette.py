@@ -1,5 +1,7 @@
-"""What readers and the writer do when they are chosen in napari's command palette: they ask."""
+"""What is chosen in napari's menus and its command palette without a file: it is asked for."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import napari
@@ -7,7 +9,10 @@ from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
+from napari_psf_distiller.widgets.files.reader import get_reader
 from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_for_folder, ask_where
+from napari_psf_distiller.widgets.files.zarr_reader import get_zarr_reader
+from napari_psf_distiller.widgets.viewer.opening import Reader, open_by
 
 __all__ = ["NOT_GIVEN", "ask_for_psf", "ask_for_zarr", "ask_where_to_save"]
 
@@ -20,15 +25,16 @@ FILES = "PSF (*.tif *.tiff)"
 
 
 def ask_for_psf() -> None:
-    """Ask for a PSF's file, and open it in the viewer in front."""
+    """Ask for a PSF's file, and open it in the viewer in front, whatever its name."""
     if _viewer() is not None:
-        ask_for_file(_window(), "Open a saved PSF", FILES, _open)
+        ask_for_file(_window(), "Open a saved PSF", FILES, partial(_open, get_reader, "PSF"))
 
 
 def ask_for_zarr() -> None:
     """Ask for the folder of an OME-Zarr, and open it in the viewer in front."""
     if _viewer() is not None:
-        ask_for_folder(_window(), "Open an OME-Zarr", _open)
+        opened = partial(_open, get_zarr_reader, "OME-Zarr")
+        ask_for_folder(_window(), "Open an OME-Zarr", opened)
 
 
 def ask_where_to_save() -> None:
@@ -51,14 +57,12 @@ def ask_where_to_save() -> None:
     ask_where(_window(), "Save PSF", layer.name, kinds, save)
 
 
-def _open(path: Path) -> None:
-    viewer = _viewer()
-    if viewer is None:
-        return
-    try:
-        viewer.open(str(path), plugin=PLUGIN)
-    except Exception as error:  # whatever a reader raises, and napari of one that refuses
-        show_error(f"{path.name} could not be opened: {error}")
+def _open(get_reader: Callable[[str], Reader | None], kind: str, path: Path) -> None:
+    viewer, read = _viewer(), get_reader(str(path))
+    if read is None:
+        show_error(f"{path.name} could not be opened: it is no {kind} that PSF Distiller can read.")
+    elif viewer is not None:
+        open_by(viewer, path, read, PLUGIN)
 
 
 def _viewer() -> Viewer | None:

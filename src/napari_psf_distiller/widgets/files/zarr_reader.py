@@ -1,7 +1,7 @@
-"""Open an OME-Zarr: nothing is loaded before it is shown, and no more than is shown.
+"""Read an OME-Zarr: nothing is loaded before it is shown, and no more than is shown.
 
-napari asks every reader that takes folders about every folder, and its user where there are
-several: this one takes OME-Zarr, and nothing else.
+The manifest does not name this reader. To napari a reader of folders is one of all folders, and it
+would ask which reader to take for each folder of images too.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,9 @@ from napari_psf_distiller.datasets.ome_zarr import (
 )
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.io import is_psf_file
-from napari_psf_distiller.widgets.files.palette import NOT_GIVEN, ask_for_zarr
-from napari_psf_distiller.widgets.files.reader import (
-    LayerTuples,
-    prefer_own_reader,
-    read_psf_layer,
-)
+from napari_psf_distiller.widgets.files.reader import read_psf_layer
 from napari_psf_distiller.widgets.layers.file_part import FILE_PART_KEY, FilePart
+from napari_psf_distiller.widgets.viewer.opening import LayerTuples, Reader
 
 __all__ = ["get_zarr_reader"]
 
@@ -40,22 +36,17 @@ AXES = ("t", "z", "y", "x")
 PIXEL = "pixel"
 
 
-def get_zarr_reader(path: Any = NOT_GIVEN) -> Callable[[str], LayerTuples] | None:
-    """Return what reads an OME-Zarr, or None for any other folder, file or list; never raises.
+def get_zarr_reader(path: str) -> Reader | None:
+    """Return what reads an OME-Zarr, or None for any other folder or file; never raises.
 
     Parameters
     ----------
-    path : str or list of str
-        As napari gives it. Of the zarr its metadata is read, no more. Without one, as the command
-        palette calls it, the folder is asked for and opened.
+    path : str
+        Of the zarr its metadata is read, no more.
     """
-    if path is NOT_GIVEN:
-        ask_for_zarr()
-        return None
-    if not isinstance(path, str) or not is_zarr(path):
+    if not is_zarr(path):
         return None
     if is_psf_file(path):
-        prefer_own_reader()
         return read_psf_layer
     try:
         image_names(path)

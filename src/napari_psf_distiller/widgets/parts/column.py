@@ -180,15 +180,16 @@ def liked_height(layout: QLayout) -> int:
     ----------
     layout : QLayout
     """
-    items = [
-        item for n in range(layout.count()) if (item := layout.itemAt(n)) and not item.isEmpty()
-    ]
+    items = [item for n in range(layout.count()) if (item := layout.itemAt(n))]
+    shown = [item for item in items if not item.isEmpty()]
     down = isinstance(layout, QBoxLayout) and layout.direction() == layout.Direction.TopToBottom
     if not down:
         return layout.totalSizeHint().height()
     margins = layout.contentsMargins()
-    between = max(layout.spacing(), 0) * max(len(items) - 1, 0)
-    heights = sum(_liked_height_of(item) for item in items)
+    between = max(layout.spacing(), 0) * max(len(shown) - 1, 0)
+    # A gap that was put between two others is empty to Qt, and yet takes its place.
+    gaps = [item for item in items if item.spacerItem() is not None]
+    heights = sum(_liked_height_of(item) for item in (*shown, *gaps))
     return margins.top() + heights + between + margins.bottom()
 
 

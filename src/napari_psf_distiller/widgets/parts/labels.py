@@ -4,7 +4,7 @@ from typing import Any
 
 from magicgui.widgets import FunctionGui
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLayoutItem, QSizePolicy, QWidget
 
 from napari_psf_distiller.widgets.parts.column import label_of
 
@@ -155,5 +155,13 @@ def _width_beside(label: QLabel) -> int:
     if layout is None:
         return 0
     items = [item for n in range(layout.count()) if (item := layout.itemAt(n)) is not None]
-    beside = [item.minimumSize().width() for item in items if item.widget() is not label]
+    beside = [_least_width(item) for item in items if item.widget() is not label]
     return sum(beside) + layout.spacing() * len(beside)
+
+
+def _least_width(item: QLayoutItem) -> int:
+    """Return how wide something is at least, also if it comes only with another choice."""
+    widget = item.widget()
+    if widget is None or not widget.isHidden():
+        return item.minimumSize().width()
+    return widget.minimumWidth() or widget.minimumSizeHint().width()

@@ -39,6 +39,9 @@ FLUX = (
     "up. The dark rings that deconvolution leaves about a bead make some per cent of it."
 )
 
+# Where a cell of the table may go on in a second line, in a dock that is narrow for its font.
+BREAK = "\n"
+
 # What is shown for the time being: the layers, and background and maximum of each image.
 SideBySide = tuple[list[LayerData], list[Range]]
 
@@ -259,12 +262,12 @@ def table_text(proof: Proof) -> str:
     for axis in proof.axes:
         before, after = (spread_of(proof.beads[f"fwhm_{axis}_{w}"]) for w in ("before", "after"))
         cells = [
-            f"<b>{factor * s.median:.{digits}f}</b><br>({factor * s.low:.{digits}f} to "
-            f"{factor * s.high:.{digits}f})"
+            f"<b>{factor * s.median:.{digits}f}</b><br>({factor * s.low:.{digits}f}{BREAK}"
+            f"to {factor * s.high:.{digits}f})"
             for s in (before, after)
         ]
         rows.append(
-            (f"FWHM {axis}<br>({unit})", *cells, f"{100 * after.median / before.median:.0f} %")
+            (f"FWHM<br>{axis} ({unit})", *cells, f"{100 * after.median / before.median:.0f} %")
         )
     peaks = [spread_of(proof.beads[f"peak_{when}"]).median for when in ("before", "after")]
     gain = spread_of(proof.beads["peak_gain"]).median
@@ -276,7 +279,7 @@ def table_text(proof: Proof) -> str:
         "<tr>"
         + "".join(
             f'<td align="{"left" if n == 0 else "right"}" valign="top">'
-            f"{cell.replace(' ', '&nbsp;')}</td>"
+            f"{cell.replace(' ', '&nbsp;').replace(BREAK, ' ')}</td>"
             for n, cell in enumerate(row)
         )
         + "</tr>"

@@ -14,6 +14,7 @@ from napari_psf_distiller.recipe.parameter import declared
 from napari_psf_distiller.steps import StepId
 from napari_psf_distiller.stepwise.pipeline import threshold_step
 from napari_psf_distiller.stepwise.threshold import threshold_value
+from napari_psf_distiller.widgets.files.attending import attend
 from napari_psf_distiller.widgets.layers.choices import prefer_layers
 from napari_psf_distiller.widgets.layers.new_layer import layer_like
 from napari_psf_distiller.widgets.layers.source import read_image_layer
@@ -41,6 +42,7 @@ BEAD_COLOUR = "#f0e442"
 def _init(gui: FunctionGui[Any, Any]) -> None:
     StepRunner(gui, TITLE)
     share_dock(gui)
+    attend(gui)
     prefer_layers(gui, {"image": StepId.PREPROCESS})
 
     def fit_range(layer: Any) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "has_window",
     "load_letters",
     "main_windows",
+    "viewer_shown",
 ]
 
 # Milliseconds from one turn to the next: long enough for what waited meanwhile, such as a key.
@@ -44,7 +45,7 @@ def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
     then : callable
         Called in a turn after all that.
     """
-    shown = _shown(viewer)
+    shown = viewer_shown(viewer)
     canvas = None if shown is None else private(shown, "canvas", "the canvas is drawn at once")
     parts = [] if shown is None else [shown.window(), getattr(canvas, "native", None)]
     parts = [part for part in parts if part is not None]
@@ -141,7 +142,7 @@ def load_letters(viewer: Viewer, text: str = "") -> Iterator[str]:
 
     Each takes some milliseconds, and a points layer wants them all when it is drawn.
     """
-    shown = _shown(viewer)
+    shown = viewer_shown(viewer)
     if shown is None:
         return
     try:
@@ -158,10 +159,10 @@ def load_letters(viewer: Viewer, text: str = "") -> Iterator[str]:
 
 def has_window(viewer: Viewer) -> bool:
     """Return whether a viewer is in a window; one that was closed is not."""
-    return _shown(viewer) is not None
+    return viewer_shown(viewer) is not None
 
 
-def _shown(viewer: Viewer) -> QtViewer | None:
+def viewer_shown(viewer: Viewer) -> QtViewer | None:
     """Return what shows a viewer, if it has a window."""
     for window in main_windows():
         for shown in window.findChildren(QtViewer):
