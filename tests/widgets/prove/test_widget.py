@@ -363,8 +363,8 @@ def test_a_2d_image_is_proven(
     gui = user.opens(NAME, image=image, psf=psf, beads=beads, **QUICK)
     user.runs(gui)
     user.waits(lambda: not gui.panel.busy)
-    assert "FWHM&nbsp;y" in gui.panel.figures.text()
-    assert "FWHM&nbsp;z" not in gui.panel.figures.text()
+    assert "<br>y&nbsp;(" in gui.panel.figures.text()
+    assert "<br>z&nbsp;(" not in gui.panel.figures.text()
     assert [layer.name for layer in viewer.layers][-3:] == [
         "field: raw beads",
         "field: deconvolved beads",
