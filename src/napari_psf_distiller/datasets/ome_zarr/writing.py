@@ -25,9 +25,6 @@ SMALLEST_LEVEL = 256
 
 VERSIONS = ("0.4", "0.5")
 
-# How much voxels are packed, of 0 to 9: more makes them hardly smaller.
-PACKING = 1
-
 
 def create_group(path: str | Path, like: OmeZarrImage | None, version: str) -> None:
     """Create the groups of a data set, with the plate or series that another one has.
@@ -101,7 +98,6 @@ def create_image(
                 dtype="float32",
                 fill_value=0.0,
                 overwrite=True,
-                compressors=_packing(layout.version),
                 dimension_names=layout.axes if new else None,
                 chunk_key_encoding=None if new else {"name": "v2", "separator": "/"},
             )
@@ -180,18 +176,6 @@ def chunks_of(layout: ImageLayout, shape: Sequence[int]) -> tuple[int, ...]:
     """Return the chunks of an array of an image, each of one time and one channel."""
     most = dict(zip(SPACE, CHUNK, strict=True))
     return tuple(min(n, most.get(axis, 1)) for n, axis in zip(shape, layout.axes, strict=True))
-
-
-def _packing(version: str) -> dict[str, Any]:
-    """Return how an OME-Zarr version's voxels are packed.
-
-    Deconvolved images get a tenth smaller than by zarr's own choice, in two thirds of the time.
-    """
-    packing = {"cname": "lz4", "clevel": PACKING}
-    if version == "0.5":
-        return {"name": "blosc", "configuration": {**packing, "shuffle": "bitshuffle"}}
-    # 2 is the shuffling of bits.
-    return {"id": "blosc", **packing, "shuffle": 2}
 
 
 def _created(path: str, version: str) -> zarr.Group:
