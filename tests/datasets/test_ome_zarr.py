@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import zarr
+from zarr.codecs import BloscCodec
+from zarr_files import write_zarr
 
 from napari_psf_distiller import InputError
 from napari_psf_distiller.datasets.ome_zarr import (
@@ -113,3 +115,33 @@ def test_colours_and_times_are_kept(tmp_path, version):
     create_image(tmp_path / "image.zarr", made, "one")
     (image,) = open_images(tmp_path / "image.zarr")
     assert image.layout == made
+
+
+@pytest.mark.parametrize(
+    ("version", "packing", "chunk"),
+    [
+        ("0.4", {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}, "0.0.0"),
+        ("0.5", BloscCodec(cname="lz4"), "c/0/0/0"),
+    ],
+)
+@pytest.mark.parametrize("missing", [1, 3, 500, 2310])
+def test_a_file_that_is_cut_off_is_not_read(tmp_path, version, packing, chunk, missing):
+    # Blosc keeps noise as it is, and of its last bytes it does not ask whether they are there.
+    image = np.random.default_rng(3).integers(0, 65536, (4, 24, 24)).astype("u2")
+    path = tmp_path / "cells.zarr"
+    write_zarr(path, image, version=version, compressors=packing, chunks=(2, 24, 24))
+    file = path / "s0" / chunk
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-missing])
+    (found,) = open_images(path)
+    volume = found.volume()
+    box = (slice(0, 3), slice(4, 9), slice(0, 24))
+    with pytest.raises(InputError, match=r"is cut off: it has \d+ bytes of \d+\. Copy"):
+        volume.read(box)
+    below = (slice(2, 4), slice(0, 24), slice(0, 24))
+    np.testing.assert_array_equal(volume.read(below), image[2:])
+    file.write_bytes(whole)
+    np.testing.assert_array_equal(volume.read(box), image[box])
+    # Of zeros there is no file.
+    file.unlink()
+    assert not volume.read(box)[:2].any()

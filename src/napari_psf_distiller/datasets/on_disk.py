@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["flush_chunks", "flush_files", "flush_folder"]
+__all__ = ["chunk_files", "flush_chunks", "flush_files", "flush_folder"]
 
 # So many files are written to the disk at a time.
 AT_ONCE = 16
@@ -68,14 +68,26 @@ def flush_chunks(folder: Path, array: zarr.Array[Any], index: Sequence[int | sli
     OSError
         The disk failed, or is full.
     """
+    flush_files(chunk_files(folder, array, index), folder)
+
+
+def chunk_files(
+    folder: Path, array: zarr.Array[Any], index: Sequence[int | slice]
+) -> Iterator[Path]:
+    """Yield the files of the chunks, or shards, of a part of an array; one of zeros may not exist.
+
+    Parameters
+    ----------
+    folder, array, index
+        See `flush_chunks`.
+    """
     sizes = array.shards or array.chunks
     places = []
     for part, size in zip(index, sizes, strict=True):
         low, high = (part, part + 1) if isinstance(part, int) else (part.start, part.stop)
         places.append(range(low // size, -(-high // size)))
-    keys = (array.metadata.encode_chunk_key(place) for place in itertools.product(*places))
-    # A chunk of zeros has no file.
-    flush_files((folder / key for key in keys), folder)
+    for place in itertools.product(*places):
+        yield folder / array.metadata.encode_chunk_key(place)
 
 
 def _flush(path: Path, mode: int) -> None:

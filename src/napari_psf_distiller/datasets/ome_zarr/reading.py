@@ -17,7 +17,7 @@ from napari_psf_distiller.datasets.ome_zarr.groups import (
     reason,
 )
 from napari_psf_distiller.datasets.ome_zarr.layout import SPACE, WHITE, ImageLayout
-from napari_psf_distiller.datasets.volume import StoredVolume
+from napari_psf_distiller.datasets.ome_zarr.zarr_volume import ZarrVolume
 from napari_psf_distiller.errors import InputError
 from napari_psf_distiller.length_units import micrometres_in
 
@@ -72,12 +72,12 @@ class OmeZarrImage:
         found = Path(self.path, self.name, self.array).rglob("*")
         return tuple(str(path) for path in found if path.is_file())
 
-    def volume(self, time: int = 0, channel: int = 0) -> StoredVolume:
+    def volume(self, time: int = 0, channel: int = 0) -> ZarrVolume:
         """Return one time and one channel as a volume; see `Volume`."""
         group = opened_group(self.path)
         layout = self.layout
-        stored = group[f"{self.name}/{self.array}".lstrip("/")]
-        return StoredVolume(stored, layout.index(time, channel), layout.spacing)
+        stored: Any = group[f"{self.name}/{self.array}".lstrip("/")]
+        return ZarrVolume(stored, layout.index(time, channel), layout.spacing)
 
 
 def open_images(path: str | Path) -> tuple[OmeZarrImage, ...]:
