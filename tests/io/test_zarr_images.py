@@ -154,7 +154,7 @@ def test_a_chunk_that_is_cut_short_is_told(tmp_path, version):
         (one for one in path.rglob("*") if one.is_file()), key=lambda one: one.stat().st_size
     )
     chunk.write_bytes(chunk.read_bytes()[:100])
-    with pytest.raises(InputError, match="The image cannot be read"):
+    with pytest.raises(InputError, match=r"The image cannot be read|is cut off: it has 100 bytes"):
         read_image(path)
 
 

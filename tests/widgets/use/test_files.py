@@ -59,16 +59,22 @@ def test_saving_begins_beside_the_image(
     assert folders == [tmp_path]
 
 
-def test_the_command_lines_psf_gets_its_size_once_a_widget_is_open(
+def test_a_psf_of_any_name_gets_its_size_once_a_widget_is_open(
     person: Person, field: psfd.SimulatedBeads, tmp_path: Path
 ) -> None:
+    psfd.PSF(field.psf, field.spacing).save(tmp_path / "mine.tif")
     psfd.PSF(field.psf, field.spacing).save(tmp_path / "psf.tif")
-    opens_file(person, tmp_path / "psf.tif")
+    opens_file(person, tmp_path / "mine.tif")
     person.waits(lambda: len(person.viewer.layers) == 1)
     person.opens("Plugins", "PSF Distiller", "Inspect PSF")
     (layer,) = person.viewer.layers
     person.waits(lambda: np.allclose(layer.scale, field.spacing))
     person.waits_for("FWHM z")
+    # What the command line calls its PSF is opened by the plugin's reader, and nobody is asked.
+    opens_file(person, tmp_path / "psf.tif")
+    person.waits(lambda: len(person.viewer.layers) == 2)
+    assert np.allclose(person.viewer.layers[1].scale, field.spacing)
+    assert person.viewer.layers[1].source.reader_plugin == "napari-psf-distiller"
 
 
 def opens_file(person: Person, path: Path) -> None:

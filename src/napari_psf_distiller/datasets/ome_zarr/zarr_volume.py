@@ -74,6 +74,6 @@ def _check_whole(folder: Path, array: zarr.Array[Any], index: Sequence[int | sli
             there, said = path.stat().st_size, int.from_bytes(header[BLOSC_LENGTH], "little")
             if len(header) < BLOSC_HEADER or there < said:
                 raise InputError(
-                    f"{path} is cut off: it has {there} bytes of {max(said, BLOSC_HEADER)}. Copy "
-                    "or export it again."
+                    f"{path.relative_to(folder.parent)} is cut off: it has {there} bytes of "
+                    f"{max(said, BLOSC_HEADER)}. Copy or export it again."
                 )

@@ -16,6 +16,8 @@ from napari_psf_distiller.deconvolution.datasets.run import DeconvolvedDataset
 from napari_psf_distiller.deconvolution.datasets.survey import Survey, survey
 from napari_psf_distiller.widgets.dataset.place import PlaceChoice
 from napari_psf_distiller.widgets.dataset.psfs import PSFRows
+from napari_psf_distiller.widgets.files.reader import PLUGIN
+from napari_psf_distiller.widgets.files.zarr_reader import get_zarr_reader
 from napari_psf_distiller.widgets.layers.choices import viewer_of
 from napari_psf_distiller.widgets.parts.column import row_of
 from napari_psf_distiller.widgets.parts.labels import align_labels
@@ -23,13 +25,13 @@ from napari_psf_distiller.widgets.parts.notice import Notice
 from napari_psf_distiller.widgets.parts.sentence import Sentence
 from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.running.job import Ending
+from napari_psf_distiller.widgets.viewer.opening import open_by
 from napari_psf_distiller.widgets.viewer.viewpoint import fill_view
 
 __all__ = ["CANCELLING", "TITLE", "DatasetPanel"]
 
 TITLE = "Deconvolve data set"
 
-PLUGIN = "napari-psf-distiller"
 
 # Which field an error is about, if it does not name what is typed there.
 ABOUT = {
@@ -198,12 +200,14 @@ class DatasetPanel(QObject):
         gui, viewer = self._weakly(), self.find_viewer()
         if gui is None or viewer is None:
             return
-        try:
-            opened = viewer.open(str(gui.output.value), plugin=PLUGIN)
-            for layer in opened:
-                # The file says the range of all that could be, and not of what is there.
-                layer.reset_contrast_limits()
+        output = gui.output.value
+        read = get_zarr_reader(str(output))
+        if read is None:
+            show_error(f"{TITLE}: {output} is no OME-Zarr, or is damaged.")
+            return
+        opened = open_by(viewer, output, read, PLUGIN)
+        for layer in opened:
+            # The file says the range of all that could be, and not of what is there.
+            layer.reset_contrast_limits()
+        if opened:
             fill_view(viewer, opened)
-        except ValueError as error:
-            # What is there is no OME-Zarr, or is damaged.
-            show_error(f"{TITLE}: {error}")

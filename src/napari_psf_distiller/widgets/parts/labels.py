@@ -73,9 +73,9 @@ class AlignedLabels(QObject):
         self._others: list[QLabel] = []
         # All whose fields stand in one line, and how far this one's labels are to the right.
         self.group, self.indent = [self], 0
-        self._restyled = QTimer(self)
-        self._restyled.setSingleShot(True)
-        self._restyled.timeout.connect(self.align)
+        self.restyled = QTimer(self)
+        self.restyled.setSingleShot(True)
+        self.restyled.timeout.connect(self.align)
         gui.native.installEventFilter(self)
 
     def stand_with(self, other: "AlignedLabels", indent: int) -> None:
@@ -104,7 +104,7 @@ class AlignedLabels(QObject):
             self.align()
         elif kind == QEvent.Type.StyleChange:
             # The labels get theirs after what they are in; once for all that stand in one line.
-            self.group[0]._restyled.start()
+            self.group[0].restyled.start()
         return bool(super().eventFilter(watched, event))
 
     def align(self) -> None:
