@@ -13,7 +13,7 @@ from napari.layers import Points
 from person import Person, read, shown
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QTableView, QWidget
+from qtpy.QtWidgets import QTableView
 
 import napari_psf_distiller as psfd
 from napari_psf_distiller.widgets.help.pages import CHAPTERS
@@ -113,16 +113,12 @@ def test_the_view_in_3d_has_a_scale_bar_and_axes(with_psf: Person) -> None:
     assert [one.visible for one in scales_of(viewer)] == [False, False]
 
 
-def test_the_palette_asks_for_a_saved_psf_and_opens_it(
+def test_a_psf_of_any_name_is_opened_from_the_file_menu(
     with_psf: Person, field: psfd.SimulatedBeads, tmp_path: Path, told: Any
 ) -> None:
     psfd.PSF(field.psf, field.spacing).save(tmp_path / "mine.tif")
-    with_psf.hands.key("ctrl+shift+p")
-    with_psf.waits(lambda: "QCommandPalette" in {type(one).__name__ for one in shown(QWidget)})
-    with_psf.hands.write("open a saved psf")
-    with_psf.rests()
     with_psf.answers(lambda: with_psf.names_file(str(tmp_path / "mine.tif"), "Open"))
-    with_psf.hands.key("Return")
+    with_psf.opens("File", "IO Utilities", "Open a saved PSF")
     with_psf.waits(lambda: "mine" in with_psf.viewer.layers)
     assert np.allclose(with_psf.viewer.layers["mine"].scale, field.spacing)
     with_psf.viewer.layers.remove("mine")
