@@ -18,6 +18,7 @@ import napari_psf_distiller
 from napari_psf_distiller.cli import commands
 from napari_psf_distiller.cli.colours import coloured_labels, coloured_word
 from napari_psf_distiller.cli.parser import argument_parser
+from napari_psf_distiller.ending import ENDING_SIGNALS
 from napari_psf_distiller.errors import DistillerError
 from napari_psf_distiller.progress import Progress
 from napari_psf_distiller.starting import PROGRAM, started
@@ -25,9 +26,6 @@ from napari_psf_distiller.starting import PROGRAM, started
 __all__ = ["main"]
 
 FAILED, INTERRUPTED = 2, 130
-
-# What ends a program from outside; the shell's exit code for it is 128 more.
-ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,10 +99,9 @@ def _ending_well() -> Iterator[None]:
         return
     before = {
         number: signal.getsignal(number)
-        for number in (getattr(signal, name, None) for name in ENDING)
+        for number in ENDING_SIGNALS
         # Who started the program may have it ignore some, as nohup does.
-        if number is not None
-        and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
     }
 
     def end(number: int, _frame: object) -> NoReturn:

@@ -18,13 +18,10 @@ from napari_psf_distiller.datasets.on_disk import flush_chunks
 from napari_psf_distiller.deconvolution.datasets.plan import DatasetImage, Region
 from napari_psf_distiller.deconvolution.model import Model
 from napari_psf_distiller.deconvolution.tiled import deconvolved_tile
+from napari_psf_distiller.ending import ENDING_SIGNALS
 from napari_psf_distiller.errors import DistillerError, InputError
 
 __all__ = ["RegionReport", "Work", "dask_setup", "deconvolve_region", "fill_pyramid"]
-
-
-# Signals that end a run. Not every system has all of them.
-ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def dask_setup(_worker: object) -> None:
@@ -34,9 +31,8 @@ def dask_setup(_worker: object) -> None:
     workers. One that SIGTERM ended would leave the locks of its codecs behind, which Python tells
     whoever reads the run's messages.
     """
-    for name in ENDING:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)

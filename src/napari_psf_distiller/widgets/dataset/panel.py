@@ -32,7 +32,6 @@ __all__ = ["CANCELLING", "TITLE", "DatasetPanel"]
 
 TITLE = "Deconvolve data set"
 
-
 # Which field an error is about, if it does not name what is typed there.
 ABOUT = {
     "source": r"No data set",

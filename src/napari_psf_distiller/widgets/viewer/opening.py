@@ -58,7 +58,7 @@ def open_by(viewer: Viewer, path: Path, read: Reader, plugin: str) -> list[Layer
     Returns
     -------
     list of Layer
-        None if it cannot be read.
+        Empty if it cannot be read.
     """
     try:
         layers = read(str(path))
