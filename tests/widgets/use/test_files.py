@@ -1,9 +1,11 @@
 """A PSF that is saved in any way comes back with its size and its recipe."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.settings import get_settings
 from person import Person
 
 import napari_psf_distiller as psfd
@@ -75,6 +77,40 @@ def test_a_psf_of_any_name_gets_its_size_once_a_widget_is_open(
     person.waits(lambda: len(person.viewer.layers) == 2)
     assert np.allclose(person.viewer.layers[1].scale, field.spacing)
     assert person.viewer.layers[1].source.reader_plugin == "napari-psf-distiller"
+
+
+def test_the_command_lines_psf_has_its_size_and_its_reader_is_asked_for_once(
+    person: Person,
+    field: psfd.SimulatedBeads,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Of somebody who never used the plugin.
+    monkeypatch.setattr(get_settings().plugins, "extension2reader", {})
+    psfd.PSF(field.psf, field.spacing).save(tmp_path / "psf.tif")
+    write_image(tmp_path / "beads.tif", field.image, spacing=field.spacing)
+
+    def chooses_reader() -> None:
+        person.presses("PSF Distiller")
+        person.presses("OK")
+
+    def names_and_chooses() -> None:
+        person.names_file(str(tmp_path / "psf.tif"), "Open")
+        person.answers(chooses_reader)
+
+    layers = person.viewer.layers
+    person.answers(names_and_chooses)
+    person.hands.key("ctrl+o")
+    person.waits(lambda: len(layers) == 1)
+    # No dialog comes up for any file any more: one would keep all else waiting.
+    for name in ("psf.tif", "beads.tif"):
+        count = len(layers)
+        person.answers(partial(person.names_file, str(tmp_path / name), "Open"))
+        person.hands.key("ctrl+o")
+        person.waits(lambda: len(layers) > count)  # noqa: B023
+    for psf in layers[:2]:
+        np.testing.assert_allclose(psf.scale, field.spacing)
+    assert layers[2].source.reader_plugin == "napari"
 
 
 def opens_file(person: Person, path: Path) -> None:

@@ -31,8 +31,6 @@ from napari_psf_distiller.widgets.parts.fold import Fold
 
 PLUGIN = "napari-psf-distiller"
 SIZES = ((1600, 1000), (1280, 800))
-THEMES = ("dark", "light")
-FONTS = (9, 12, 16)
 # Of the guide's parameters and of a step's, those that decide which others are shown.
 DECIDING = ("method", "microscope")
 KNOWN = {"numerical_aperture": 1.2, "wavelength": 0.52, "refractive_index": 1.33}
