@@ -76,6 +76,22 @@ def test_a_devices_memory(opencl_device, held, fft, boundary, kind):
     assert held.total() == 0
 
 
+@pytest.mark.opencl
+@pytest.mark.parametrize("columns", [63, 64])
+def test_a_devices_memory_for_a_small_grid(opencl_device, held, columns):
+    # It has another way through the FFT, and rows of odd length another than those of even length.
+    engine, image = open_engine(opencl_device.name, "opencl"), IMAGE[:16, :60, :columns]
+    need = engine.memory_needed(size_of(image.shape, PSF_SHAPE, Model(), engine))
+    problem = problem_of(image, PSF, Model(), engine)
+    assert problem.grid[2] % 2 == columns % 2
+    solver = engine.solver(problem)
+    # But for tables and the likelihood's sums.
+    assert held.total() == pytest.approx(need.total, rel=0.05)
+    assert 0.98 * need.largest <= held.largest() <= need.largest
+    solver.close()
+    assert held.total() == 0
+
+
 def test_the_need_is_of_the_whole_problem(engine):
     small = engine.memory_needed(size_of(SHAPE, PSF_SHAPE, Model(), engine))
     for kind in KINDS[1:]:

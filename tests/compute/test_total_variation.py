@@ -1,5 +1,6 @@
 """Total variation: as its formula has it, and as clij2-fft has it; the same on every engine."""
 
+import functools
 import threading
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from napari_psf_distiller.compute.total_variation import (
 PARITY = Path(__file__).parent.parent / "data" / "clij2fft_tv.npz"
 # Its padded sizes, by the size of the image.
 SMOOTH = {11: 12, 15: 15, 17: 18, 18: 18, 20: 20, 24: 24, 26: 27, 28: 28, 30: 30}
+
+# Work-items of a group.
+GROUP = 64
 
 NOWHERE = (0, 0, 0)
 AXES = (0, 1, 2)
@@ -153,6 +157,14 @@ def test_opencl_gives_what_numpy_gives_of_hardly_any_light(opencl_device):
         np.testing.assert_allclose(result, factor(dim, 0.1), rtol=1e-6)
 
 
+@functools.cache
+def kernel_on(device, compatibility) -> cl.Kernel:
+    definition = "" if compatibility is None else "#define CLIJ2_FFT\n"
+    context = cl.Context([opencl_device(device)])
+    program = cl.Program(context, definition + kernel_source("total_variation")).build()
+    return program.total_variation
+
+
 def factor_on(
     device,
     estimate: Array,
@@ -161,17 +173,17 @@ def factor_on(
     scheme=SCHEMES["even"],
 ) -> Array:
     spacing, compatibility = scheme
-    context = cl.Context([opencl_device(device)])
+    kernel = kernel_on(device, compatibility)
+    context = kernel.context
     queue = cl.CommandQueue(context)
-    definition = "" if compatibility is None else "#define CLIJ2_FFT\n"
-    program = cl.Program(context, definition + kernel_source("total_variation")).build()
     source = cl.Buffer(context, cl.mem_flags.READ_ONLY, estimate.nbytes)
     target = cl.Buffer(context, cl.mem_flags.WRITE_ONLY, estimate.nbytes)
     cl.enqueue_copy(queue, source, estimate)
-    program.total_variation(
+    kernel(
         queue,
-        (estimate.size,),
-        None,
+        (-(-estimate.size // GROUP) * GROUP,),
+        (GROUP,),
+        np.uint64(estimate.size),
         source,
         target,
         np.float32(weight),

@@ -7,7 +7,7 @@ from problems import BOUNDARIES, points, relative_l2, run
 from scipy import fft
 
 from napari_psf_distiller.compute import open_engine
-from napari_psf_distiller.compute.opencl import solver
+from napari_psf_distiller.compute.opencl import solver, transforms
 from napari_psf_distiller.deconvolution.model import Model
 
 pytestmark = pytest.mark.opencl
@@ -57,3 +57,13 @@ def test_rows_with_room_for_their_spectrum(
     monkeypatch.setattr(solver, "open_transform", InPlace)
     found = run(image, PSF, 12, model, open_engine(opencl_device.name, "opencl"))
     assert relative_l2(found, expected) <= 1e-3
+
+
+@pytest.mark.parametrize("shape", [(11, 15, 17), (12, 14, 16)])
+def test_kernels_of_one_length(monkeypatch, host, opencl_device, shape):
+    # As on a GPU, and on a processor's large grids.
+    image = points(shape, PSF)
+    expected = run(image, PSF, 12, "noncirculant", host)
+    monkeypatch.setattr(transforms, "SMALL_GRID", 0)
+    engine = open_engine(opencl_device.name, "opencl")
+    assert relative_l2(run(image, PSF, 12, "noncirculant", engine), expected) <= 1e-3

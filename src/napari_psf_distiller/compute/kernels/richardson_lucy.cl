@@ -3,93 +3,110 @@
  * Arrays are C order, last axis fastest; spectra are interleaved complex. The transformed real
  * array may have rows longer than the grid's, `pitch` floats: its transform is done in place. The
  * image, the background and the mask are boxes at the grid's corner, of `depth`, `rows`, `columns`
- * voxels. Kernels over the grid have one work-item a voxel, and x as their dimension 0. */
+ * voxels. Kernels over the grid have one work-item a voxel, and x as their dimension 0.
+ *
+ * All kernels are started in whole groups of one size, and take first how many work-items count
+ * along each dimension. A driver that builds a kernel for each size of a group, as PoCL does, builds
+ * it once so, whatever the grid. */
+
+/* The arguments of a kernel over a grid of (nz, ny, nx) voxels, and how it begins. */
+#define GRID const ulong nx, const ulong ny, const ulong nz
+#define VOXEL                                                                                     \
+    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);                \
+    if (x >= nx || y >= ny || z >= nz)                                                            \
+        return;
+
+/* The same of a kernel over a number of values. */
+#define VALUE                                                                                     \
+    const size_t i = get_global_id(0);                                                            \
+    if (i >= values)                                                                              \
+        return;
 
 /* The smallest normal number, to take a logarithm of in 0's place. */
 #define TINY 1.17549435e-38f
 
 /* spectrum <- spectrum * otf: the convolution with the PSF. */
-kernel void convolve(global float2 *spectrum, global const float2 *otf)
+kernel void convolve(const ulong values, global float2 *spectrum, global const float2 *otf)
 {
-    const size_t i = get_global_id(0);
+    VALUE
     const float2 a = spectrum[i], b = otf[i];
     spectrum[i] = (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
 
 /* spectrum <- spectrum * conj(otf): the correlation with the PSF. */
-kernel void correlate(global float2 *spectrum, global const float2 *otf)
+kernel void correlate(const ulong values, global float2 *spectrum, global const float2 *otf)
 {
-    const size_t i = get_global_id(0);
+    VALUE
     const float2 a = spectrum[i], b = otf[i];
     spectrum[i] = (float2)(a.x * b.x + a.y * b.y, a.y * b.x - a.x * b.y);
 }
 
 /* Of a PSF that changes over the grid: a kernel's part of the convolution. The spectrum is that of
  * the point times the kernel's weights, and `sum` has what the kernels before have made. */
-kernel void add_convolved(global float2 *sum, global const float2 *spectrum,
-                          global const float2 *otf)
+kernel void add_convolved(const ulong values, global float2 *sum,
+                          global const float2 *spectrum, global const float2 *otf)
 {
-    const size_t i = get_global_id(0);
+    VALUE
     const float2 a = spectrum[i], b = otf[i];
     sum[i] += (float2)(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
 
 /* The weight of a voxel: that of its row and column, and `count` further ones, each times a number
  * of its plane. */
-static float weight_at(global const float *weights, global const float *further,
+static float weight_at(GRID, global const float *weights, global const float *further,
                        global const float *depths, const uint count)
 {
     const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
-    const size_t plane = get_global_size(0) * get_global_size(1);
-    const size_t place = y * get_global_size(0) + x;
+    const size_t place = y * nx + x;
     float weight = weights[place];
     for (uint n = 0; n < count; n++)
-        weight += depths[n * get_global_size(2) + z] * further[n * plane + place];
+        weight += depths[n * nz + z] * further[n * nx * ny + place];
     return weight;
 }
 
 /* real <- array * weights; see `weight_at`. */
-kernel void weigh(global const float *array, global float *real, const uint pitch,
+kernel void weigh(GRID, global const float *array, global float *real, const uint pitch,
                   global const float *weights, global const float *further,
                   global const float *depths, const uint count)
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
-    const size_t row = z * get_global_size(1) + y;
+    VOXEL
+    const size_t row = z * ny + y;
     real[row * pitch + x]
-        = weight_at(weights, further, depths, count) * array[row * get_global_size(0) + x];
+        = weight_at(nx, ny, nz, weights, further, depths, count) * array[row * nx + x];
 }
 
 /* sum <- sum + real * weights, or at first real * weights alone; `sum` has no gaps between rows. */
-kernel void add_weighed(global float *sum, global const float *real, const uint pitch,
+kernel void add_weighed(GRID, global float *sum, global const float *real, const uint pitch,
                         global const float *weights, global const float *further,
                         global const float *depths, const uint count, const uint first)
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
-    const size_t row = z * get_global_size(1) + y;
-    const size_t i = row * get_global_size(0) + x;
-    const float light = weight_at(weights, further, depths, count) * real[row * pitch + x];
+    VOXEL
+    const size_t row = z * ny + y;
+    const size_t i = row * nx + x;
+    const float weight = weight_at(nx, ny, nz, weights, further, depths, count);
+    const float light = weight * real[row * pitch + x];
     sum[i] = first ? light : sum[i] + light;
 }
 
 /* real <- real + sum. */
-kernel void add(global const float *sum, global float *real, const uint pitch)
+kernel void add(GRID, global const float *sum, global float *real, const uint pitch)
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
-    const size_t row = z * get_global_size(1) + y;
-    real[row * pitch + x] += sum[row * get_global_size(0) + x];
+    VOXEL
+    const size_t row = z * ny + y;
+    real[row * pitch + x] += sum[row * nx + x];
 }
 
 /* real <- array, from rows without gaps to those of the transform. */
-kernel void place(global const float *array, global float *real, const uint pitch)
+kernel void place(GRID, global const float *array, global float *real, const uint pitch)
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
-    const size_t row = z * get_global_size(1) + y;
-    real[row * pitch + x] = array[row * get_global_size(0) + x];
+    VOXEL
+    const size_t row = z * ny + y;
+    real[row * pitch + x] = array[row * nx + x];
 }
 
 /* real <- image / (real + background) in the image's box, and 0 where that is not positive, where
  * the mask is 0 and in the rest of the grid. */
-kernel void quotient(global float *real, const uint pitch, global const float *image,
+kernel void quotient(GRID, global float *real, const uint pitch, global const float *image,
                      const uint depth, const uint rows, const uint columns, const float level
 #ifdef BACKGROUND
                      , global const float *background
@@ -99,8 +116,8 @@ kernel void quotient(global float *real, const uint pitch, global const float *i
 #endif
 )
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
-    const size_t to = (z * get_global_size(1) + y) * pitch + x;
+    VOXEL
+    const size_t to = (z * ny + y) * pitch + x;
     float result = 0.0f;
     if (z < depth && y < rows && x < columns) {
         const size_t i = (z * rows + y) * columns + x;
@@ -125,7 +142,8 @@ kernel void quotient(global float *real, const uint pitch, global const float *i
  *
  * Of image * log(image / model), and of the model; or, with a floor,
  * of image * log(model), where the model counts as no less than the floor. */
-kernel void sums(global const float *real, const uint pitch, const uint grid_rows,
+kernel void sums(const ulong lanes, const ulong row_groups,
+                 global const float *real, const uint pitch, const uint grid_rows,
                  global const float *image, const uint depth, const uint rows,
                  const uint columns, const float level, const float floor,
                  global float2 *partial
@@ -137,10 +155,12 @@ kernel void sums(global const float *real, const uint pitch, const uint grid_row
 #endif
 )
 {
+    if (get_global_id(0) >= lanes || get_global_id(1) >= row_groups)
+        return;
     float2 sum = (float2)(0.0f), lost = (float2)(0.0f);
-    for (size_t row = get_global_id(1); row < (size_t)depth * rows; row += get_global_size(1)) {
+    for (size_t row = get_global_id(1); row < (size_t)depth * rows; row += row_groups) {
         const size_t from = (row / rows * grid_rows + row % rows) * pitch;
-        for (size_t x = get_global_id(0); x < columns; x += get_global_size(0)) {
+        for (size_t x = get_global_id(0); x < columns; x += lanes) {
             const size_t i = row * columns + x;
             float model = real[from + x] + level;
 #ifdef BACKGROUND
@@ -159,33 +179,33 @@ kernel void sums(global const float *real, const uint pitch, const uint grid_row
             sum = next;
         }
     }
-    partial[get_global_id(1) * get_global_size(0) + get_global_id(0)] = sum;
+    partial[get_global_id(1) * lanes + get_global_id(0)] = sum;
 }
 
 /* model <- what the image's voxels see of the grid, where its voxels are finer: along y and x each
  * sees the sum of `down` by `across` of them, along z one of `deep` planes. One work-item a voxel of
  * the image, x as dimension 0. */
-kernel void collect(global const float *real, const uint pitch, const uint grid_rows,
+kernel void collect(GRID, global const float *real, const uint pitch, const uint grid_rows,
                     global float *model, const uint deep, const uint down, const uint across)
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    VOXEL
     const size_t plane = z * deep + deep / 2;
     float sum = 0.0f;
     for (size_t row = y * down; row < (y + 1) * down; row++)
         for (size_t column = x * across; column < (x + 1) * across; column++)
             sum += real[(plane * grid_rows + row) * pitch + column];
-    model[(z * get_global_size(1) + y) * get_global_size(0) + x] = sum;
+    model[(z * ny + y) * nx + x] = sum;
 }
 
 /* real <- what the image has where the grid's voxels are seen, and 0 elsewhere: the adjoint. */
-kernel void spread(global float *real, const uint pitch, global const float *values,
+kernel void spread(GRID, global float *real, const uint pitch, global const float *values,
                    const uint depth, const uint rows, const uint columns,
                    const uint deep, const uint down, const uint across)
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
+    VOXEL
     const size_t column = x / across, row = y / down, plane = z / deep;
     const bool seen = column < columns && row < rows && plane < depth && z % deep == deep / 2;
-    real[(z * get_global_size(1) + y) * pitch + x]
+    real[(z * ny + y) * pitch + x]
         = seen ? values[(plane * rows + row) * columns + column] : 0.0f;
 }
 
@@ -195,7 +215,7 @@ kernel void spread(global float *real, const uint pitch, global const float *val
  *
  * A transform in single precision leaves some -1e-7 where there is nothing, which counts as 0; NaN
  * stays NaN, so that it is seen. */
-kernel void advance(global float *point, global float *real, const uint pitch
+kernel void advance(GRID, global float *point, global float *real, const uint pitch
 #ifdef NORMALISER
                     , global const float *normaliser
 #endif
@@ -208,9 +228,9 @@ kernel void advance(global float *point, global float *real, const uint pitch
 #endif
 )
 {
-    const size_t x = get_global_id(0), y = get_global_id(1), z = get_global_id(2);
-    const size_t row = z * get_global_size(1) + y;
-    const size_t i = row * get_global_size(0) + x, to = row * pitch + x;
+    VOXEL
+    const size_t row = z * ny + y;
+    const size_t i = row * nx + x, to = row * pitch + x;
     float correction = real[to];
 #ifdef NORMALISER
     correction /= normaliser[i];
@@ -232,9 +252,9 @@ kernel void advance(global float *point, global float *real, const uint pitch
 }
 
 /* point <- the point before the last step, which is forgotten. */
-kernel void back(global float *point, global float *step)
+kernel void back(const ulong values, global float *point, global float *step)
 {
-    const size_t i = get_global_id(0);
+    VALUE
     point[i] *= exp(-step[i]);
     step[i] = 0.0f;
 }

@@ -33,14 +33,16 @@ static ulong next(const ulong index, const ulong size, const ulong first)
 
 /* factor <- 1 / (1 - weight * div(gradient / |gradient|)), on an estimate of shape (nz, ny, nx)
  * whose grid begins at (fz, fy, fx). The last three are one over the spacing along each axis, in
- * units of the finest. */
-kernel void total_variation(global const float *estimate, global float *factor,
-                            const float weight,
+ * units of the finest. One work-item a voxel; those beyond the number of values do nothing. */
+kernel void total_variation(const ulong values, global const float *estimate,
+                            global float *factor, const float weight,
                             const ulong nz, const ulong ny, const ulong nx,
                             const ulong fz, const ulong fy, const ulong fx,
                             const float per_plane, const float per_row, const float per_column)
 {
     const size_t i = get_global_id(0);
+    if (i >= values)
+        return;
     const ulong line = i / nx, z = line / ny;
     const ulong x = i - line * nx, y = line - z * ny;
 

@@ -28,6 +28,7 @@ from napari_psf_distiller.compute.opencl.context import context_of, reported_err
 from napari_psf_distiller.compute.opencl.transforms import (
     Transform,
     chosen_fft,
+    in_plain_passes,
     open_transform,
     works_in_place,
 )
@@ -39,6 +40,10 @@ __all__ = ["OpenCLEngine", "OpenCLSolver"]
 # Work-items along rows and over rows that share a likelihood's sum: enough for a GPU, few enough
 # to add up on the host.
 LANES, ROW_GROUPS = 64, 128
+
+# Work-items of a group, by the number of dimensions. Left to choose, a driver takes others for each
+# grid: single ones where its lengths are prime, and PoCL builds each kernel anew for each choice.
+GROUPS = {1: (64,), 2: (LANES, 1), 3: (64, 1, 1)}
 
 # Of a device's memory, so much is left to the driver, the transform's tables and the screen.
 SPARED = 0.1
@@ -85,9 +90,11 @@ class OpenCLEngine:
         total = size.array_bytes + 4 * math.prod(size.image) * (1 + size.finer)
         if not works_in_place(self.fft, size.grid[2]):
             total += 4 * math.prod(size.grid)
-        # The FFTs need a spectrum more where an axis is too long for local memory.
+        # The FFTs need a spectrum more where they do without local memory, as where an axis is too
+        # long for it.
         largest = half = size.spectrum_bytes
-        if max(size.grid) > LONG:
+        plain = self.fft == "opencl" and in_plain_passes(self.device.kind, size.grid)
+        if plain or max(size.grid) > LONG:
             # Rows of odd length are complex ones of full length on their way.
             largest = 2 * half if size.grid[2] % 2 else half
             total += 2 * largest if size.grid[2] % 2 else half
@@ -354,7 +361,9 @@ class OpenCLSolver:
         self._run("place", self._grid_size, self._point, transform.real, self._pitch)
 
     def _run(self, name: str, size: tuple[int, ...], *arguments: Any) -> None:
-        self._kernels[name](self._queue, size, None, *arguments)
+        group = GROUPS[len(size)]
+        whole = tuple(-(-items // own) * own for items, own in zip(size, group, strict=True))
+        self._kernels[name](self._queue, whole, group, *map(np.uint64, size), *arguments)
 
     def _allocate(self, nbytes: int) -> cl.Buffer:
         buffer = cl.Buffer(self._queue.context, cl.mem_flags.READ_WRITE, nbytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -14,9 +15,20 @@ from napari_psf_distiller.compute.host.fft import HOST_FFTS
 from napari_psf_distiller.compute.opencl.fft import OpenCLFFT
 from napari_psf_distiller.errors import DeviceError, InputError
 
-__all__ = ["OPENCL_FFTS", "Transform", "chosen_fft", "open_transform", "works_in_place"]
+__all__ = [
+    "OPENCL_FFTS",
+    "Transform",
+    "chosen_fft",
+    "in_plain_passes",
+    "open_transform",
+    "works_in_place",
+]
 
 OPENCL_FFTS = ("vkfft", "opencl")
+
+# Voxels of a grid up to which kernels of one length are not worth their building for a processor:
+# that takes a second, as long as they save in 100 iterations of so many voxels.
+SMALL_GRID = 2**18
 
 # Allocates a device buffer of so many bytes.
 Allocate = Callable[[int], cl.Buffer]
@@ -85,6 +97,21 @@ def works_in_place(fft: str, columns: int) -> bool:
     return fft == "vkfft" and columns % 2 == 0
 
 
+def in_plain_passes(kind: str, shape: tuple[int, ...]) -> bool:
+    """Return whether the FFT "opencl" has all passes of a grid go through global memory.
+
+    These kernels are the same for all lengths. Those of one length keep its values in local memory,
+    and take half the time.
+
+    Parameters
+    ----------
+    kind : str
+        Of the device; see `Device`.
+    shape : tuple of int
+    """
+    return kind == "cpu" and math.prod(shape) <= SMALL_GRID
+
+
 def open_transform(
     fft: str, queue: cl.CommandQueue, shape: tuple[int, ...], allocate: Allocate
 ) -> Transform:
@@ -112,7 +139,9 @@ class _OwnFFT:
         pitch: int,
     ) -> None:
         self.real, self.spectrum, self.pitch = real, spectrum, pitch
-        self._fft = OpenCLFFT(queue, shape)
+        kind = "gpu" if queue.device.type & cl.device_type.GPU else "cpu"
+        plain = in_plain_passes(kind, shape)
+        self._fft = OpenCLFFT(queue, shape, local_memory_bytes=0 if plain else None)
 
     def forward(self) -> None:
         self._fft.forward(self.real, self.spectrum)

@@ -38,12 +38,18 @@ class Workspace:
         self._wanted = (max(self._wanted[0], buffers), max(self._wanted[1], values))
 
     def allocate(self) -> None:
-        """Make the scratch buffers, once all axes have said what they want."""
+        """Make the scratch buffers, once all axes have said what they want.
+
+        Where the device has too little memory for them, the tables are freed too.
+        """
         count, values = self._wanted
-        self.scratch = [
-            cl.Buffer(self.queue.context, cl.mem_flags.READ_WRITE, values * COMPLEX_BYTES)
-            for _ in range(count)
-        ]
+        context, flags = self.queue.context, cl.mem_flags.READ_WRITE
+        try:
+            for _ in range(count):
+                self.scratch.append(cl.Buffer(context, flags, values * COMPLEX_BYTES))
+        except (cl.Error, MemoryError):
+            self.release()
+            raise
 
     @property
     def size(self) -> int:
