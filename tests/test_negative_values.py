@@ -14,9 +14,10 @@ arrays = hnp.arrays(
 )
 
 
-@given(arrays)
-def test_nothing_is_negative_and_light_is_hardly_added(values):
-    found = without_negative_values(values)
+@given(arrays, st.sampled_from([None, 0.5, 2.3]))
+def test_nothing_is_negative_and_light_is_hardly_added(values, reach):
+    lengths = None if reach is None else (reach,) * values.ndim
+    found = without_negative_values(values, lengths)
     assert found.shape == values.shape
     assert found.min() >= 0
     cut_off = np.maximum(values, 0)

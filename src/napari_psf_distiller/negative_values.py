@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -10,7 +12,7 @@ __all__ = ["without_negative_values"]
 
 Floats = NDArray[np.float64]
 
-# What is negative is taken from surroundings of so many voxels, and so many times from each. What
+# What is negative is taken from surroundings of so many reaches, and so many times from each. What
 # is negative in the mean of wider ones is no noise: there the background was taken for brighter
 # than it is, and all of the array for darker.
 REACHES, PASSES = (1.0, 2.0, 4.0), 3
@@ -19,7 +21,9 @@ REACHES, PASSES = (1.0, 2.0, 4.0), 3
 LEAST_PART = 1e-4
 
 
-def without_negative_values(values: NDArray[np.floating]) -> Floats:
+def without_negative_values(
+    values: NDArray[np.floating], reach: Sequence[float] | None = None
+) -> Floats:
     """Return an array with no negative value, and about as much light as it had everywhere.
 
     Where a PSF has no light, its estimate is noise, half of it negative. If that were only cut off,
@@ -32,6 +36,9 @@ def without_negative_values(values: NDArray[np.floating]) -> Floats:
     ----------
     values : numpy.ndarray
         Of one axis or more.
+    reach : sequence of float, optional
+        How many voxels the smallest surroundings reach along each axis: as many as the noise is
+        alike over. By default 1.
 
     Returns
     -------
@@ -41,8 +48,8 @@ def without_negative_values(values: NDArray[np.floating]) -> Floats:
 
     Notes
     -----
-    What is negative is spread with Gaussians of 1, 2 and 4 voxels that end at the array's sides as
-    at a mirror, which keeps the sum.
+    What is negative is spread with Gaussians of 1, 2 and 4 times that reach. They end at the
+    array's sides as at a mirror, which keeps the sum.
 
     Examples
     --------
@@ -53,9 +60,13 @@ def without_negative_values(values: NDArray[np.floating]) -> Floats:
     total = float(found.sum())
     if not (total > 0 and found.min() < 0):
         return np.maximum(found, 0)
-    frequencies = [np.arange(n) / (2 * n) for n in found.shape]
-    for reach in REACHES:
-        gains = [np.exp(-2 * (np.pi * reach * f) ** 2) for f in frequencies]
+    lengths = (1.0,) * found.ndim if reach is None else tuple(reach)
+    # In cycles a length.
+    frequencies = [
+        length * np.arange(n) / (2 * n) for n, length in zip(found.shape, lengths, strict=True)
+    ]
+    for times in REACHES:
+        gains = [np.exp(-2 * (np.pi * times * f) ** 2) for f in frequencies]
         for _ in range(PASSES):
             negative = np.maximum(-found, 0)
             if negative.sum() < LEAST_PART * total:

@@ -218,6 +218,43 @@ def test_a_scanned_focus_measures_points_however_far_apart(scanned, times):
     assert l2(splines, truth(there.spacing, shape)) < 1.3 * own
 
 
+def with_negative_values(functions):
+    """Return whether they are negative somewhere, as noise makes them."""
+    as_they_are = dataclasses.replace(functions, clip=False)
+    return as_they_are.evaluate(functions.spacing, functions.window).values.min() < 0
+
+
+def test_points_farther_apart_have_the_light_of_those_that_they_are(scanned):
+    psf, _ = scanned
+    assert with_negative_values(psf.model)
+    near = psf.model.evaluate(psf.spacing, (13, 41, 41)).values[::2, ::2, ::2]
+    far = psf.model.evaluate([2 * size for size in psf.spacing], (7, 21, 21)).values
+    np.testing.assert_allclose(far, near / near.sum(), rtol=0, atol=1e-9 * far.max())
+
+
+def test_larger_pixels_have_the_light_of_those_that_they_are_made_of(scanned):
+    psf, _ = scanned
+    functions = dataclasses.replace(psf.model, pixel=None)
+    z, y, x = functions.spacing
+    small = functions.evaluate((z, y, x), (13, 39, 39)).values
+    sums = small.reshape(13, 13, 3, 13, 3).sum(axis=(2, 4))
+    large = functions.evaluate((z, 3 * y, 3 * x), (13, 13, 13)).values
+    np.testing.assert_allclose(large, sums, rtol=0, atol=1e-9 * sums.max())
+
+
+@pytest.mark.parametrize("times", [(1.3, 1, 1), (1, 1.7, 1.4), (0.6, 1.6, 2.3)])
+@pytest.mark.parametrize("pixel", [None, (0.08, 0.08)])
+def test_on_voxels_of_any_size_no_light_is_negative(scanned, times, pixel):
+    psf, _ = scanned
+    functions = dataclasses.replace(psf.model, pixel=pixel)
+    sizes = [one * size for one, size in zip(times, psf.spacing, strict=True)]
+    found = functions.evaluate(sizes, (11, 17, 17)).values
+    as_they_are = dataclasses.replace(functions, clip=False).evaluate(sizes, (11, 17, 17)).values
+    assert found.min() >= 0 > as_they_are.min()
+    bright = found > 0.05 * found.max()
+    assert found[bright].sum() == pytest.approx(as_they_are[bright].sum(), rel=0.1)
+
+
 def test_a_file_keeps_that_voxels_are_points(scanned, tmp_path):
     psf, _ = scanned
     assert psf.model.pixel == psf.spacing[1:]

@@ -105,7 +105,7 @@ class PSFOverField:
         shape = grids.within_window(psf.shape, grids.room_in_window(own, psf.spacing))
         deep = (1, *shape) if psf.ndim == 2 else shape
         array = (
-            own.as_psf(values[_about(middle + moved, deep)])
+            own.as_psf(values[_about(middle + moved, deep)], model.spacing)
             .values.astype(np.float32)
             .reshape(shape)
         )

@@ -254,14 +254,33 @@ def _psfs_at(
     sizes = (model.spacing[0], *spacing) if flat else spacing
     voxels = (1, *shape) if flat else tuple(shape)
     centre = model.centre_on(sizes, voxels)
-    parts = np.empty((polynomials.shape[1], *voxels), np.float32)
-    each = model.values_by_polynomial(sizes, voxels, centre)
-    for part, values in zip(parts, each, strict=True):
-        part[:] = values
+    parts = _parts_of(model, sizes, voxels, centre)
+    finer = model.finer_than(sizes, voxels, centre)
+    finer_parts = None
+    if finer is not None:
+        finer_parts = _parts_of(model, finer.spacing, finer.shape, finer.centre)
     psfs = np.empty((len(polynomials), math.prod(shape)), np.float32)
     for psf, here in zip(psfs, polynomials.astype(np.float32), strict=True):
-        psf[:] = model.as_psf(np.tensordot(here, parts, axes=1)).values.ravel()
+        values = np.tensordot(here, parts, axes=1)
+        if finer is not None and finer_parts is not None:
+            values = values + finer.added(np.tensordot(here, finer_parts, axes=1))
+        psf[:] = model.as_psf(values, sizes).values.ravel()
     return psfs
+
+
+def _parts_of(
+    model: FittedFunctions,
+    spacing: Sequence[float],
+    shape: Sequence[int],
+    centre: Sequence[float] | Floats,
+) -> NDArray[np.float32]:
+    """Return what each polynomial adds on voxels, (polynomials, Z, Y, X)."""
+    count = 1 if model.over_field is None else len(model.over_field.amplitudes)
+    parts = np.empty((count, *shape), np.float32)
+    each = model.values_by_polynomial(spacing, shape, centre)
+    for part, values in zip(parts, each, strict=True):
+        part[:] = values
+    return parts
 
 
 def _crossings(levels: Floats, nodes: Floats, over_field: PSFField) -> Floats:

@@ -13,6 +13,7 @@ from scipy import special
 from napari_psf_distiller.compute.psf_basis import angular_factor
 from napari_psf_distiller.negative_values import without_negative_values
 from napari_psf_distiller.psf.field import PSFField
+from napari_psf_distiller.psf.finer_grid import FinerGrid, finer_grid
 from napari_psf_distiller.psf.pixel_filter import pixel_cosines, pixel_links
 
 __all__ = ["Evaluated", "FittedFunctions"]
@@ -155,24 +156,51 @@ class FittedFunctions:
         shape : sequence of int
             (Z, Y, X) voxels.
         """
-        return self.as_psf(self._about_brightest(spacing, shape)[0])
+        values, centre = self._about_brightest(spacing, shape)
+        finer = self.finer_than(spacing, shape, centre)
+        if finer is not None:
+            values = values + finer.added(self.values(finer.spacing, finer.shape, finer.centre))
+        return self.as_psf(values, spacing)
 
-    def as_psf(self, values: Floats) -> Evaluated:
+    def as_psf(self, values: Floats, spacing: Sequence[float]) -> Evaluated:
         """Return sums of the functions as a PSF: background and negative values gone, the sum 1.
 
         Parameters
         ----------
         values : numpy.ndarray
-            See `values`.
+            See `values`; of larger voxels than the fitted ones with what `FinerGrid.added` gives.
+        spacing : sequence of float
+            Of their voxels, (z, y, x) in micrometres.
         """
         if self.clip:
-            values = without_negative_values(values)
+            reach = [own / size for own, size in zip(self.spacing, spacing, strict=True)]
+            values = without_negative_values(values, reach)
         values = values - self.background * values.max()
         if self.clip:
             np.maximum(values, 0, out=values)
         total = float(values.sum())
         scale = 1 / total if total > 0 else 1.0
         return Evaluated(values * scale, scale)
+
+    def finer_than(
+        self, spacing: Sequence[float], shape: Sequence[int], centre: Sequence[float] | Floats
+    ) -> FinerGrid | None:
+        """Return the voxels on which negative values are taken away in the place of larger ones.
+
+        Parameters
+        ----------
+        spacing, shape, centre
+            See `values`.
+
+        Returns
+        -------
+        FinerGrid or None
+            None where no other voxels are needed.
+        """
+        if not self.clip:
+            return None
+        points = self.pixel is not None
+        return finer_grid(self.spacing, self.window, spacing, shape, centre, (True, points, points))
 
     def centre_on(self, spacing: Sequence[float], shape: Sequence[int]) -> Floats:
         """Return where the voxel at n // 2 lies from the window's middle, see `evaluate`.
