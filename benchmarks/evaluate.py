@@ -20,16 +20,18 @@ from pathlib import Path
 from conditions import deep_images, other_voxels
 from conditions.verdicts import line
 
-Job = tuple[str, str, int]
+Job = tuple[str, str, int, tuple[float, ...]]
 Row = other_voxels.Row | deep_images.Row
 
 PARTS = {"voxels": other_voxels, "deep": deep_images}
 
 
 def rows_of(job: Job) -> list[Row]:
-    """Return the rows of a field; of a name of `PARTS`, the name of a case of it, and a seed."""
-    part, name, seed = job
-    return list(PARTS[part].rows_of(name, seed))
+    """Return a field's rows: of a name of `PARTS`, a case of it, a seed, and sizes of voxels."""
+    part, name, seed, sizes = job
+    if part == "voxels":
+        return list(other_voxels.rows_of(name, seed, sizes))
+    return list(deep_images.rows_of(name, seed))
 
 
 def run(jobs: Sequence[Job], processes: int) -> Iterator[Row]:
@@ -41,13 +43,22 @@ def run(jobs: Sequence[Job], processes: int) -> Iterator[Row]:
 
 
 def show(part: str, rows: Iterator[Row], out: Path | None) -> None:
-    """Print each row as it comes, and keep it."""
+    """Print each row as it comes, and keep it; and then what there is of all fields of a case."""
     print("", line(PARTS[part].HEADER), line(["---"] * len(PARTS[part].HEADER)), sep="\n")
+    found = []
     for row in rows:
+        found.append(row)
         print(line(row.cells()), flush=True)
         if out:
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"part": part, **asdict(row)}) + "\n")
+    if part == "voxels":
+        header = other_voxels.SUMMARY
+        print("", line(header), line(["---"] * len(header)), sep="\n")
+        for cells in other_voxels.summary(
+            [row for row in found if isinstance(row, other_voxels.Row)]
+        ):
+            print(line(cells))
 
 
 def main() -> None:
@@ -57,15 +68,17 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="REGEX", help="cases whose name has it")
     parser.add_argument("--seeds", type=int, default=2, help="how many fields of each case")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--sizes", default="0.5,0.7,1.4,2", help="of voxels, in the own ones")
     parser.add_argument("--jobs", type=int, default=1, help="so many processes")
     parser.add_argument("--out", type=Path, metavar="FILE.jsonl", help="append each row here")
     arguments = parser.parse_args()
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    sizes = tuple(float(size) for size in arguments.sizes.split(","))
     for part in arguments.parts.split(","):
         if part not in PARTS:
             parser.error(f"--parts is {' or '.join(PARTS)}, not {part}.")
         names = [name for name in PARTS[part].CASES if re.search(arguments.only, name)]
-        jobs = [(part, name, seed) for name in names for seed in seeds]
+        jobs = [(part, name, seed, sizes) for name in names for seed in seeds]
         show(part, run(jobs, arguments.jobs), arguments.out)
 
 

@@ -8,11 +8,12 @@ these voxels, which is computed anew from the pupil, in a window larger than wha
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from bead_cases import crop_about_centre
+from numpy.typing import NDArray
 from scipy import ndimage
 
 import napari_psf_distiller as psfd
@@ -23,10 +24,9 @@ from conditions.scenes import Scene
 from conditions.scoring import BRIGHT, NORMAL_95, nearest
 from conditions.table import CASES as CONDITIONS
 
-__all__ = ["CASES", "HEADER", "Row", "rows_of"]
+__all__ = ["CASES", "HEADER", "SUMMARY", "Row", "rows_of", "summary"]
 
-# Sizes of the other voxels, in those of the PSF's own, and the axes along which they are so large.
-SIZES = (0.5, 0.7, 1.4, 2.0)
+# The axes along which the other voxels have another size.
 AXES = {"z": (True, False, False), "y, x": (False, True, True), "all": (True, True, True)}
 
 WATER = Microscope(1.2, 1.333, 0.52)
@@ -55,6 +55,21 @@ HEADER = (
     "splines",
     "held",
     "held above 1 %",
+    "functions held",
+)
+# Of all fields of a case.
+SUMMARY = (
+    "case",
+    "fields",
+    "axes",
+    "voxels",
+    "l2",
+    "of own voxels'",
+    "in each field",
+    "splines",
+    "held",
+    "held above 1 %",
+    "functions held",
 )
 
 
@@ -78,6 +93,9 @@ class Row:
     held, held_bright : float
         Share of the voxels whose stated 95 % interval holds the truth: of all, and of those above
         1 % of the peak.
+    held_functions : float
+        Share of all voxels where the interval holds it about the sum of the functions, from which
+        nothing negative was taken away.
     """
 
     case: str
@@ -89,6 +107,7 @@ class Row:
     splines: float
     held: float
     held_bright: float
+    held_functions: float
 
     def cells(self) -> tuple[str, ...]:
         return (
@@ -101,11 +120,45 @@ class Row:
             f"{self.splines:.4f}",
             f"{100 * self.held:.0f} %",
             f"{100 * self.held_bright:.0f} %",
+            f"{100 * self.held_functions:.0f} %",
         )
 
 
-def rows_of(name: str, seed: int) -> Iterator[Row]:
-    """Yield a row for each size of voxels, the own ones first."""
+def summary(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each size of voxels in each case: root mean squares over its fields."""
+    own = {(row.case, row.seed): row.l2 for row in rows if not row.axes}
+    for case, axes, size in dict.fromkeys((row.case, row.axes, row.size) for row in rows):
+        found = [row for row in rows if (row.case, row.axes, row.size) == (case, axes, size)]
+        l2, of_own, splines = (
+            float(np.sqrt(np.mean(np.square(values))))
+            for values in (
+                [row.l2 for row in found],
+                [own[row.case, row.seed] for row in found],
+                [row.splines for row in found],
+            )
+        )
+        ratios = [row.ratio for row in found]
+        held = ("held", "held_bright", "held_functions")
+        yield (
+            case,
+            str(len(found)),
+            axes or "own",
+            f"{size:g}",
+            f"{l2:.4f}",
+            f"{l2 / of_own:.2f}",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
+            f"{splines:.4f}",
+            *(_shares([getattr(row, name) for row in found]) for name in held),
+        )
+
+
+def _shares(values: Sequence[float]) -> str:
+    low, high = (f"{100 * value:.0f}" for value in (min(values), max(values)))
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def rows_of(name: str, seed: int, sizes: Sequence[float]) -> Iterator[Row]:
+    """Yield a row for each size of voxels, in the own ones, which come first."""
     case = CASES[name]
     _, image = case.simulate(seed)
     with warnings.catch_warnings():
@@ -114,7 +167,7 @@ def rows_of(name: str, seed: int) -> Iterator[Row]:
     own = _row(name, seed, psf, "", 1.0, None)
     yield own
     for axes in AXES:
-        for size in SIZES:
+        for size in sizes:
             yield _row(name, seed, psf, axes, size, own.l2)
 
 
@@ -135,12 +188,10 @@ def _row(name: str, seed: int, psf: psfd.PSF, axes: str, size: float, own: float
     l2, displacement = nearest(array, true, compared)
     splines, _ = nearest(_through_voxels(psf, there), true, compared)
     truth = crop_about_centre(true.image(there.shape, displacement), compared)
-    found = crop_about_centre(array, compared)
-    # Both have as much light in what is compared.
-    truth *= found.sum() / truth.sum()
-    assert there.error is not None
-    error = crop_about_centre(there.error.astype(np.float64), compared)
-    held = np.abs(found - truth) <= NORMAL_95 * error
+    held = _held(there, truth, compared)
+    assert psf.model is not None
+    as_they_are = replace(psf, model=replace(psf.model, clip=False))
+    functions = as_they_are.evaluate((z, y, x), there.shape, with_error=True)
     return Row(
         name,
         seed,
@@ -151,7 +202,17 @@ def _row(name: str, seed: int, psf: psfd.PSF, axes: str, size: float, own: float
         splines,
         float(held.mean()),
         float(held[truth > BRIGHT * truth.max()].mean()),
+        float(_held(functions, truth, compared).mean()),
     )
+
+
+def _held(psf: psfd.PSF, truth: Array, compared: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return where the 95 % interval of a PSF holds the truth, which is scaled to its light."""
+    assert psf.error is not None
+    found, error = (
+        crop_about_centre(array.astype(np.float64), compared) for array in (psf.array, psf.error)
+    )
+    return np.abs(found - truth * (found.sum() / truth.sum())) <= NORMAL_95 * error
 
 
 def _odd(n: float) -> int:

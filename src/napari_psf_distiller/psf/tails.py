@@ -111,6 +111,8 @@ def continued(
 
     The error is a part of the theoretical tail: that by which PSF and theory differ in the window's
     outer part, that by which the plane's tail was scaled, and 15 % for what theory does not know.
+    It is a bound and no estimate: noise and the scaling itself count in full, and beads cannot tell
+    what lies beyond their window. Where theory is right it is several times too large.
     """
     aberration = aberration_of(inner, spacing, optics)
     theory = theoretical_psf(shape, spacing, optics, aberration)
