@@ -131,6 +131,20 @@ def test_a_field_and_its_truth(shape, spacing):
     assert (field.centres <= np.array(shape) - 1).all()
 
 
+def test_the_light_of_a_widefield_microscope_goes_on_as_far_as_it_is_followed():
+    shape, options = (24, 64, 64), {"beads": 3, "read_noise": 0.0, "photons": 1e6, "seed": 2}
+    near, far = (simulate_beads(shape, reach=reach, **options) for reach in (2.0, 5.0))
+    assert near.psf.shape == (2 * 13 + 1, 2 * 25 + 1, 2 * 25 + 1)
+    assert far.psf.shape == (2 * 23 + 1, 2 * 62 + 1, 2 * 62 + 1)
+    # Of the light of the focal plane, how much is in the plane 2 µm above it.
+    parts = [
+        field.psf[len(field.psf) // 2 + 10].sum() / field.psf[len(field.psf) // 2].sum()
+        for field in (near, far)
+    ]
+    assert parts[0] < 0.7
+    assert parts[1] > 0.9
+
+
 def test_the_same_seed_gives_the_same_image():
     one, again, other = (simulate_beads((16, 48, 48), beads=3, seed=seed) for seed in (5, 5, 6))
     np.testing.assert_array_equal(one.image, again.image)
@@ -244,6 +258,9 @@ def test_fields_that_cannot_be(options, words):
         {"bead_diameter": float("inf")},
         {"shape": (10**6, 10**6, 10**6)},
         {"shape": "large"},
+        {"reach": 0.0},
+        {"reach": 1e4},
+        {"reach": "far"},
         {"shape": (20.0, 20, 20)},
         {"layout": None},
     ],

@@ -40,7 +40,7 @@ from napari_psf_distiller.postprocess import postprocess_step
 from napari_psf_distiller.progress import Progress, Steps, noting
 from napari_psf_distiller.psf import PSF
 from napari_psf_distiller.psf.postprocessing import with_post_processed
-from napari_psf_distiller.recipe import JointFit, MatchedFilter, Recipe
+from napari_psf_distiller.recipe import JointFit, MatchedFilter, Optics, Recipe
 from napari_psf_distiller.recipe.provenance import provenance_of
 from napari_psf_distiller.results import Clock, Result
 from napari_psf_distiller.steps import StepId
@@ -335,6 +335,14 @@ def _fit_of(recipe: Recipe) -> JointFit:
     return part if isinstance(part, JointFit) else JointFit()
 
 
+def _far_light_optics(optics: Optics) -> Optics | None:
+    """Return the optics by which beads' light goes on beyond their windows, if any do."""
+    if optics.microscope != "widefield":
+        return None
+    # What the data contradict is not taken for known here either.
+    return Optics() if optics.support == "data" else optics
+
+
 def _settings(recipe: Recipe, ndim: int) -> Settings:
     part, optics = _fit_of(recipe), recipe.optics
     support = None if optics.support == "data" else support_of(optics)
@@ -356,5 +364,5 @@ def _settings(recipe: Recipe, ndim: int) -> Settings:
         None if support is None or support.light_fills_it else optics,
         optics.measures_points,
         part.over_field == "auto" and ndim == 3,
-        optics if ndim == 3 and support is not None and support.equal_plane_light else None,
+        _far_light_optics(optics) if ndim == 3 else None,
     )

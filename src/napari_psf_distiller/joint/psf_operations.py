@@ -23,7 +23,6 @@ from napari_psf_distiller.joint.basis.theory_spectrum import theory_spectrum
 from napari_psf_distiller.joint.expected_iterations import ExpectedIterations
 from napari_psf_distiller.joint.grid_refinement import refined_psf
 from napari_psf_distiller.joint.linearised import Linearised
-from napari_psf_distiller.joint.model.far_light import light_profile
 from napari_psf_distiller.joint.model.model import JointModel
 from napari_psf_distiller.joint.model.stacked_model import StackedModel
 from napari_psf_distiller.joint.outcome_errors import axial_peak
@@ -113,15 +112,9 @@ class PSFOperations(ABC, Generic[Model, Judged]):
 
     def _expect_theory(self, model: JointModel) -> None:
         """Let an image's model have what theory says of the microscope, as far as it is known."""
-        settings, bead_image = self.settings, model.bead_image
-        if settings.limiting_optics is not None:
-            model.spectrum_limit = theory_spectrum(settings.limiting_optics)
-        if settings.far_light_optics is not None:
-            planes, rows, columns = bead_image.intensity.shape
-            depth, height, width = bead_image.spacing
-            model.light_profile = light_profile(
-                (planes, rows, columns), (depth, height, width), settings.far_light_optics
-            )
+        if self.settings.limiting_optics is not None:
+            model.spectrum_limit = theory_spectrum(self.settings.limiting_optics)
+        model.far_light_optics = self.settings.far_light_optics
 
     # PSF and background.
 

@@ -58,8 +58,9 @@ class Settings(NamedTuple):
     may_vary_over_field : bool
         Whether the PSF may change with the place in the plane where the beads show it.
     far_light_optics : Optics or None
-        The microscope by whose theory the beads' light goes on beyond their windows; None leaves
-        that to the background.
+        The widefield microscope by whose theory the beads' light goes on beyond their windows;
+        where figures are missing, the one that the PSF looks like. None leaves that light to the
+        background.
     """
 
     bead_diameter: float = 0.0

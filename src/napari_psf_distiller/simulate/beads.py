@@ -40,6 +40,10 @@ IMAGE_BYTES = 40
 # A field of so many takes minutes; each is thrown until it lies apart from all others.
 MOST_BEADS = 10_000
 
+# How far a bead's light is followed across, in micrometres: usually, and at least and at most; and
+# along z so many times as far.
+USUAL_REACH, REACH_BOUNDS, REACH_ALONG = 3.0, (0.5, 100.0), 4 / 3
+
 # Photons that a Poisson distribution is still drawn for.
 MOST_PHOTONS = 1e15
 
@@ -93,6 +97,7 @@ def simulate_beads(
     offset: float = 100.0,
     read_noise: float = 1.6,
     separation: float = 1.5,
+    reach: float | None = None,
     seed: int = 0,
 ) -> SimulatedBeads:
     """Simulate an image of fluorescent beads whose PSF is known.
@@ -119,6 +124,12 @@ def simulate_beads(
         Photons a voxel, the camera's offset, and its read noise in electrons.
     separation : float
         Least distance of two beads in the plane, in micrometres.
+    reach : float, optional
+        How far across from its middle a bead's light is followed, in micrometres, up to the image's
+        far side, and a third farther along z. A widefield microscope's goes on in planes far from
+        the focus, with next to nothing of it in a pixel, but as much in all: to have it, take a
+        reach as large as the image. The time of a bead grows with the cube of it. None follows it
+        over 3 µm, and over no more than half of the image.
     seed : int
         The same seed gives the same image.
 
@@ -146,10 +157,13 @@ def simulate_beads(
     separation = check_number(separation, "separation", 0, 1e5)
     rng = np.random.default_rng(check_whole(seed, "seed", 0, 2**53))
     check_choice(layout, "layout", ("slide", "gel"))
-    # Odd, so that n // 2 is the middle; large enough for the light that matters, 3 x 2 µm.
+    farthest = [n // 2 - 1 for n in shape] if reach is None else [n - 1 for n in shape]
+    across = USUAL_REACH if reach is None else check_number(reach, "reach", *REACH_BOUNDS)
+    sides = (REACH_ALONG * across, across, across)[-len(shape) :]
+    # Odd, so that n // 2 is the middle.
     window = tuple(
-        2 * min(n // 2 - 1, round(reach / size)) + 1
-        for n, size, reach in zip(shape, sizes, (4.0, 3.0, 3.0)[-len(shape) :], strict=True)
+        2 * min(most, round(side / size)) + 1
+        for most, size, side in zip(farthest, sizes, sides, strict=True)
     )
     optics = optics_to_simulate(
         numerical_aperture, wavelength, refractive_index, microscope, excitation, pinhole, sheet

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.misfit.haze import haze_level, uneven_light
 from napari_psf_distiller.joint.misfit.negative_light import negative_light
-from napari_psf_distiller.joint.misfit.plane_light import plane_light
+from napari_psf_distiller.joint.model.plane_light import plane_light
 from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.recipe import Optics

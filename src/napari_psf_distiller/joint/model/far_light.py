@@ -12,11 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_psf_distiller.joint.image.bead_image import BeadImage
+from napari_psf_distiller.joint.model.apparent_optics import apparent_optics
 from napari_psf_distiller.joint.model.positions import BeadPositions, Slices
 from napari_psf_distiller.recipe import Optics
 from napari_psf_distiller.theory import light_about_focus
 
-__all__ = ["FAR_LIGHT_ERROR", "FarLight", "LightProfile", "light_of_plane", "light_profile"]
+__all__ = [
+    "FAR_LIGHT_ERROR",
+    "FarLight",
+    "LightProfile",
+    "light_of_plane",
+    "light_profile",
+    "profile_of",
+]
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -78,7 +87,7 @@ class LightProfile(NamedTuple):
         return found
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def light_profile(
     shape: tuple[int, int, int], spacing: tuple[float, float, float], optics: Optics
 ) -> LightProfile:
@@ -123,6 +132,25 @@ def light_profile(
     # Below the focus it is as above.
     values, within = (np.concatenate([half[:0:-1], half]).astype(np.float32) for half in both)
     return LightProfile(values, within, (height / pixel, width / pixel))
+
+
+def profile_of(psf: Floats, bead_image: BeadImage, optics: Optics) -> LightProfile | None:
+    """Return how the light of a point spreads over a bead image, None where that is not known.
+
+    Parameters
+    ----------
+    psf : numpy.ndarray
+        (Z, Y, X), its focus at n // 2: where figures of the optics are missing, these are the ones
+        that it looks like.
+    bead_image : BeadImage
+    optics : Optics
+        Of a widefield microscope, as far as they are known.
+    """
+    depth, height, width = bead_image.spacing
+    planes, rows, columns = bead_image.intensity.shape
+    spacing = (depth, height, width)
+    known = apparent_optics(psf, spacing) if optics.missing else optics
+    return None if known is None else light_profile((planes, rows, columns), spacing, known)
 
 
 def light_of_plane(psf: Floats, profile: LightProfile) -> float:
@@ -195,8 +223,10 @@ class FarLight:
         other.scale = scale
         return other
 
-    def is_about(self, positions: BeadPositions, light: Floats) -> bool:
+    def is_about(self, profile: LightProfile, positions: BeadPositions, light: Floats) -> bool:
         """Return whether beads with these positions and this light have about the same."""
+        if profile is not self._profile:
+            return False
         if len(positions) != len(self._light) or not (positions.nearest == self._nearest).all():
             return False
         if positions.boxes != self._boxes:

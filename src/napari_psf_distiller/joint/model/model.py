@@ -30,8 +30,8 @@ from napari_psf_distiller.joint.model.curvature import Curvature
 from napari_psf_distiller.joint.model.far_light import (
     FAR_LIGHT_ERROR,
     FarLight,
-    LightProfile,
     light_of_plane,
+    profile_of,
 )
 from napari_psf_distiller.joint.model.field_model import (
     ConstantField,
@@ -43,6 +43,7 @@ from napari_psf_distiller.joint.model.linear_unknowns import LinearUnknowns
 from napari_psf_distiller.joint.model.positions import BeadPositions
 from napari_psf_distiller.joint.model.residual_noise import ResidualNoise, fit_residual_noise
 from napari_psf_distiller.joint.model.surroundings import Surroundings
+from napari_psf_distiller.recipe import Optics
 
 __all__ = ["FittedUnknowns", "JointModel"]
 
@@ -135,8 +136,10 @@ class JointModel(LinearUnknowns):
         `field_evidence`.
     spectrum_limit : callable or None
         The power that a PSF of the sum 1 is expected to have at most, in a basis.
-    light_profile : LightProfile or None
-        How the PSF goes on beyond the windows; None leaves that light to the background.
+    far_light_optics : Optics or None
+        The widefield microscope by whose theory the PSF goes on beyond the windows; where its
+        figures are missing, it is the one that the PSF looks like. None leaves that light to the
+        background.
     used : numpy.ndarray
         bool, (beads,): those that may shape the PSF.
     active_count : int
@@ -163,7 +166,7 @@ class JointModel(LinearUnknowns):
         ]
         self.field_scales: FieldScales = {}
         self.spectrum_limit: SpectrumLimit | None = None
-        self.light_profile: LightProfile | None = None
+        self.far_light_optics: Optics | None = None
         self._far_light: FarLight | None = None
         # Voxels of the image's size that are computed into: see `light` and `_borrowed_buffer`.
         self._buffer = np.zeros(bead_image.intensity.shape, np.float32)
@@ -436,20 +439,23 @@ class JointModel(LinearUnknowns):
 
     def update_far_light(self) -> None:
         """Learn from the fit so far what light the beads have beyond their windows."""
-        if self.light_profile is None:
+        if self.far_light_optics is None:
             return
-        if self.beads_used < MIN_FAR_LIGHT_BEADS:
+        psf = self.basis.on_voxels.psf(self.coefficients)
+        profile = None
+        if self.beads_used >= MIN_FAR_LIGHT_BEADS:
+            profile = profile_of(psf, self.bead_image, self.far_light_optics)
+        if profile is None:
             if self._far_light is not None:
                 self._set_far_light(None)
             return
-        psf = self.basis.on_voxels.psf(self.coefficients)
-        light = self.amplitudes * max(0.0, light_of_plane(psf, self.light_profile))
+        light = self.amplitudes * max(0.0, light_of_plane(psf, profile))
         before = self._far_light
-        if before is not None and before.is_about(self.positions, light):
+        if before is not None and before.is_about(profile, self.positions, light):
             return
         scale = 1.0 if before is None else before.scale
         shape = self.bead_image.intensity.shape
-        self._set_far_light(FarLight(self.light_profile, self.positions, light, shape, scale))
+        self._set_far_light(FarLight(profile, self.positions, light, shape, scale))
 
     def _set_far_light(self, far_light: FarLight | None) -> None:
         self._far_light = far_light

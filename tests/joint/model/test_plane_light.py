@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_psf_distiller import simulate_psf
-from napari_psf_distiller.joint.misfit.plane_light import plane_light
+from napari_psf_distiller.joint.model.plane_light import plane_light
 from napari_psf_distiller.optics import Widefield
 
 SPACING = (0.2, 0.08, 0.08)
