@@ -50,6 +50,8 @@ def test_a_bead_that_is_deleted_comes_back(with_psf: Person, held: threading.Eve
     held.set()
     with_psf.waits_for(f"{beads - 1} of {beads - 1} beads used")
     assert not np.array_equal(psf.data, before)
+    # Keys go to the layer that is selected.
+    with_psf.selects(FITTED)
     with_psf.hands.key("ctrl+z")
     with_psf.waits_for(f"{beads} of {beads} beads used")
     with_psf.waits_for("All is done.")
