@@ -158,6 +158,7 @@ class Way:
 
     def _open_guide(self) -> None:
         self._guide = self._open("PSF Distiller")
+        wait_for(lambda: self._guide.whole)
         self._guide.head.image.value = self._image
         # Not what its user chose last.
         self._guide.head.method.value = "joint"
@@ -183,6 +184,8 @@ class Way:
 
     def _run_proof(self) -> None:
         self._prove = self._open("Prove PSF")
+        # Nobody presses a button of it in the same moment.
+        settle(0.3)
         self._prove.iterations.value = self._iterations
         run(self._prove)
         wait_for(lambda: not self._prove.panel.busy)
@@ -203,6 +206,7 @@ class Way:
 
     def _open_threshold(self) -> None:
         self._threshold = self._open("Threshold")
+        settle(0.3)
         self._threshold.image.value = self._image
         self._threshold.method.value = "manual"
 

@@ -38,6 +38,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_psf_distiller.widgets.guide.dock import GuideDock
+
 __all__ = ["Person", "read", "shown"]
 
 PLUGIN = "PSF Distiller"
@@ -249,8 +251,12 @@ class Person:
             self.chooses_in_menu(name)
 
     def opens_guide(self) -> None:
-        """Open PSF Distiller from the menu."""
+        """Open PSF Distiller from the menu, and wait until it is there."""
         self.opens("Plugins", PLUGIN, PLUGIN)
+        docks = self._window.findChildren(GuideDock)
+        self.waits(lambda: all(dock.whole for dock in docks))
+        # What came last is still being laid out.
+        self.rests(0.1)
         self.button(RUN)
 
     def distils(self) -> None:

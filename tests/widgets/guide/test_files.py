@@ -45,7 +45,8 @@ def image(viewer: napari.Viewer) -> Image:
 @pytest.fixture
 def open_guide(viewer: napari.Viewer) -> Callable[[], Guide]:
     def opened() -> Guide:
-        return viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")[1]
+        _, dock = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
+        return dock.guide
 
     return opened
 

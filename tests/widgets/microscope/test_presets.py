@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMessageBox
 
 from napari_psf_distiller import Camera, MicroscopePreset, MicroscopePresets, Optics
 from napari_psf_distiller.steps import StepId
+from napari_psf_distiller.widgets.guide.dock import GuideDock
 from napari_psf_distiller.widgets.guide.guide import Guide
 from napari_psf_distiller.widgets.microscope.presets import PresetRow
 from napari_psf_distiller.widgets.parts.column import label_of
@@ -42,7 +43,8 @@ def image(add_small: Callable[..., Image]) -> Image:
 @pytest.fixture
 def open_guide(viewer: napari.Viewer, image: Image) -> Callable[[], Guide]:
     def opened() -> Guide:
-        return viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")[1]
+        _, dock = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
+        return dock.guide
 
     return opened
 
@@ -96,7 +98,7 @@ def test_each_kind_asks_for_what_it_has(
     viewer: napari.Viewer, image: Image, name: str, user: Any
 ) -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-psf-distiller", name)
-    gui = widget.head if isinstance(widget, Guide) else widget
+    gui = widget.head if isinstance(widget, GuideDock) else widget
     always = ["microscope", "numerical_aperture", "wavelength", "refractive_index"]
     for kind, more in {
         "widefield": [],

@@ -50,7 +50,8 @@ def open_file(
 @pytest.fixture
 def open_guide(viewer: napari.Viewer) -> Callable[[], Guide]:
     def opened() -> Guide:
-        return viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")[1]
+        _, dock = viewer.window.add_plugin_dock_widget("napari-psf-distiller", "PSF Distiller")
+        return dock.guide
 
     return opened
 

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_psf_distiller.widgets.files.reader import get_reader
 from napari_psf_distiller.widgets.files.saving import ask_for_file, ask_for_folder, ask_where
-from napari_psf_distiller.widgets.files.zarr_reader import get_zarr_reader
 from napari_psf_distiller.widgets.viewer.opening import Reader, open_by
 
 __all__ = ["NOT_GIVEN", "ask_for_psf", "ask_for_zarr", "ask_where_to_save"]
@@ -32,6 +31,9 @@ def ask_for_psf() -> None:
 
 def ask_for_zarr() -> None:
     """Ask for the folder of an OME-Zarr, and open it in the viewer in front."""
+    # Imports dask's arrays, which take their time.
+    from napari_psf_distiller.widgets.files.zarr_reader import get_zarr_reader
+
     if _viewer() is not None:
         opened = partial(_open, get_zarr_reader, "OME-Zarr")
         ask_for_folder(_window(), "Open an OME-Zarr", opened)

@@ -1,12 +1,13 @@
 """The guide PSF Distiller: from an image of beads to its PSF, step by step."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import napari
+from magicgui.widgets import FunctionGui
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_error, show_warning
-from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
@@ -38,7 +39,7 @@ from napari_psf_distiller.widgets.guide.result import (
 from napari_psf_distiller.widgets.guide.run_bar import RunBar
 from napari_psf_distiller.widgets.guide.step_list import StepList
 from napari_psf_distiller.widgets.guide.steps import GuideStep, Standing, State, make_steps
-from napari_psf_distiller.widgets.guide.view import INDENT
+from napari_psf_distiller.widgets.guide.view import INDENT, is_dark
 from napari_psf_distiller.widgets.guide.welcome import Welcome
 from napari_psf_distiller.widgets.layers.choices import is_preview, offer, unwrapped
 from napari_psf_distiller.widgets.layers.source import voxel_size_of
@@ -73,6 +74,10 @@ class Guide(QWidget):
     Parameters
     ----------
     viewer : napari.Viewer
+    head : FunctionGui, optional
+        What is asked once, see `asked_once`; made here if it is not given.
+    steps : iterable of GuideStep, optional
+        See `make_steps`; made here if they are not given. If they are, `put_in` shows them.
 
     Attributes
     ----------
@@ -90,12 +95,18 @@ class Guide(QWidget):
         What is saved, exported and loaded.
     """
 
-    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+    def __init__(
+        self,
+        viewer: "napari.viewer.Viewer",
+        head: FunctionGui[Any, Any] | None = None,
+        steps: Iterable[GuideStep] | None = None,
+    ) -> None:
         super().__init__()
         self._viewer = unwrapped(viewer)
-        self.head = asked_once()
+        self.head = asked_once() if head is None else head
         offer(self.head.image, self._viewer, unwrapped, is_bead_image)
-        self.steps: dict[StepId, GuideStep] = make_steps()
+        made = make_steps() if steps is None else steps
+        self.steps: dict[StepId, GuideStep] = {step.id: step for step in made}
         # Before the step is laid out, which has such a part of its own elsewhere.
         distil = self.steps[StepId.DISTILL].gui
         self.microscope = MicroscopePart(self.head, distil)
@@ -121,6 +132,9 @@ class Guide(QWidget):
         self._memory.read()
         self._connect()
         attend_to(self._viewer)
+        if steps is None:
+            for _ in self.put_in():
+                pass
         self.refresh()
 
     @property
@@ -172,9 +186,7 @@ class Guide(QWidget):
         layout.addWidget(self.result)
         layout.addWidget(self.column, 1)
         layout.addWidget(self.bar)
-        TabsAsSeen(self)
-        for step in self.steps.values():
-            leave_keys(step.gui.native)
+        self._tabs = TabsAsSeen(self)
         for button, keys in (
             (self.run_button, RUN),
             (self.cancel_button, CANCEL),
@@ -208,6 +220,15 @@ class Guide(QWidget):
         # Of time points and channels, the one that is shown counts.
         self._viewer.dims.events.point.connect(self._look_again)
 
+    def put_in(self) -> Iterator[None]:
+        """Put the steps into the guide, one each time."""
+        for section in self._list.put_in():
+            leave_keys(section.step.gui.native)
+            yield
+        self._tabs.set_order()
+        self.reset_choices()
+        self.refresh()
+
     def standing(self, step: StepId) -> Standing:
         """Return where a step stands at present."""
         return self.chain.standings()[step]
@@ -225,7 +246,7 @@ class Guide(QWidget):
         self._standings = self.chain.standings()
         if self._states() != self._said_of:
             self._message = ""
-        self._list.show(self._standings, _is_dark(self._viewer.theme))
+        self._list.show(self._standings, is_dark(self._viewer.theme))
         busy = self.chain.running or self.chain.under_way
         missing = self.chain.missing(self.deconvolve_too.isChecked())
         has_image = self.chain.image is not None
@@ -328,10 +349,14 @@ class Guide(QWidget):
             self.reset_choices()
             stand_together(self)
             if self.parentWidget() is None:
-                for step in self.steps.values():
-                    if step.runner is not None:
-                        step.runner.relax()
+                self.relax()
         return bool(super().event(event))
+
+    def relax(self) -> None:
+        """Leave Python and the viewer as they were found, though a step may be running."""
+        for step in self.steps.values():
+            if step.runner is not None:
+                step.runner.relax()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Offer the layers that are there when it is shown."""
@@ -430,9 +455,3 @@ class Guide(QWidget):
 
 def _titles(steps: list[StepId]) -> str:
     return ", ".join(step.title for step in steps)
-
-
-def _is_dark(theme: str) -> bool:
-    """Return whether a theme of napari's is dark."""
-    red, green, blue = get_theme(theme).background.as_rgb_tuple()[:3]
-    return bool(red + green + blue < 1.5 * 255)

@@ -1,5 +1,7 @@
 """The list of the guide's steps: each with where it stands, and one of them open."""
 
+from collections.abc import Iterator
+
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
@@ -21,7 +23,7 @@ class StepList:
     chain : Chain
         With the steps.
     column : Column
-        Gets them at its end.
+        Gets them at its end, see `put_in`.
 
     Attributes
     ----------
@@ -36,14 +38,21 @@ class StepList:
     def __init__(self, chain: Chain, column: Column) -> None:
         self._chain, self._column = chain, column
         self._steps: dict[StepId, GuideStep] = chain.steps
-        self.sections = {step.id: Section(step) for step in self._steps.values()}
-        for section in self.sections.values():
-            column.column.addWidget(section)
-            section.turned.connect(self._on_toggle)
+        self._place = column.column.count()
+        self.sections: dict[StepId, Section] = {}
         inspect = self._steps[StepId.INSPECT].gui
         inspect.called.connect(self._on_seen)
         inspect.inspector.tabs.currentChanged.connect(self._on_tab)
         self._steps[StepId.DISTILL].gui.live_fit.psf.updated.connect(self._on_updated)
+
+    def put_in(self) -> Iterator[Section]:
+        """Put the steps into the column, one each time; until then none of them is shown."""
+        for step in self._steps.values():
+            section = Section(step)
+            self._column.column.insertWidget(self._place + len(self.sections), section)
+            section.turned.connect(self._on_toggle)
+            self.sections[step.id] = section
+            yield section
 
     def show(self, standings: dict[StepId, Standing], dark: bool) -> None:
         """Show where the steps stand; those that are not needed take no room.

@@ -1,6 +1,6 @@
 """The steps of the guide: what each works on, and where it stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
@@ -256,53 +256,50 @@ class GuideStep:
         return Standing(State.DONE)
 
 
-def make_steps() -> dict[StepId, GuideStep]:
-    """Return the eight steps, in their order, each with a widget of its own."""
-    steps = (
-        GuideStep(
-            StepId.PREPROCESS,
-            preprocess.preprocess_beads(),
-            preprocess.FORM.important,
-            ("image", "voxel_size"),
-        ),
-        GuideStep(
-            StepId.THRESHOLD,
-            threshold_module.threshold(),
-            threshold_module.FORM.important,
-            ("image",),
-        ),
-        GuideStep(
-            StepId.FIND_BEADS,
-            beads.find_beads(),
-            beads.FORM.important,
-            ("image", "mask", "method", "voxel_size"),
-        ),
-        GuideStep(
-            StepId.DISTILL,
-            distill.distil_psf(),
-            distill.FORM.important,
-            ("image", "beads", "method", "bead_diameter", *(one.name for one in distill.OPTICS)),
-        ),
-        GuideStep(
-            StepId.POSTPROCESS,
-            postprocess.postprocess_psf(),
-            postprocess.FORM.important,
-            ("image",),
-        ),
-        GuideStep(
-            StepId.DECONVOLVE,
-            deconvolve.deconvolve(),
-            ("image", *deconvolve.FORM.important),
-            ("psf",),
-            optional=True,
-        ),
-        GuideStep(StepId.INSPECT, inspect_module.inspect_psf(), (), (), optional=True),
-        GuideStep(
-            StepId.PROVE,
-            prove.prove_psf(),
-            ("iterations",),
-            ("image", "psf", "beads"),
-            optional=True,
-        ),
+def make_steps() -> Iterator[GuideStep]:
+    """Make the eight steps, in their order, each with a widget of its own when it is asked for."""
+    yield GuideStep(
+        StepId.PREPROCESS,
+        preprocess.preprocess_beads(),
+        preprocess.FORM.important,
+        ("image", "voxel_size"),
     )
-    return {step.id: step for step in steps}
+    yield GuideStep(
+        StepId.THRESHOLD,
+        threshold_module.threshold(),
+        threshold_module.FORM.important,
+        ("image",),
+    )
+    yield GuideStep(
+        StepId.FIND_BEADS,
+        beads.find_beads(),
+        beads.FORM.important,
+        ("image", "mask", "method", "voxel_size"),
+    )
+    yield GuideStep(
+        StepId.DISTILL,
+        distill.distil_psf(),
+        distill.FORM.important,
+        ("image", "beads", "method", "bead_diameter", *(one.name for one in distill.OPTICS)),
+    )
+    yield GuideStep(
+        StepId.POSTPROCESS,
+        postprocess.postprocess_psf(),
+        postprocess.FORM.important,
+        ("image",),
+    )
+    yield GuideStep(
+        StepId.DECONVOLVE,
+        deconvolve.deconvolve(),
+        ("image", *deconvolve.FORM.important),
+        ("psf",),
+        optional=True,
+    )
+    yield GuideStep(StepId.INSPECT, inspect_module.inspect_psf(), (), (), optional=True)
+    yield GuideStep(
+        StepId.PROVE,
+        prove.prove_psf(),
+        ("iterations",),
+        ("image", "psf", "beads"),
+        optional=True,
+    )

@@ -1,5 +1,6 @@
 """A step in the guide: its header with its mark, and below it its widget with what folds."""
 
+from napari.utils.theme import get_theme
 from psygnal import Signal
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
@@ -18,7 +19,7 @@ from napari_psf_distiller.widgets.parts.column import row_of
 from napari_psf_distiller.widgets.parts.fold import Fold
 from napari_psf_distiller.widgets.parts.sentence import Sentence
 
-__all__ = ["INDENT", "MARK_SIZE", "Section", "mark_of"]
+__all__ = ["INDENT", "MARK_SIZE", "Section", "is_dark", "mark_of"]
 
 # Of a step's line, and of what is below it from the left, in pixels.
 LEAST_HEIGHT, INDENT = 30, 12
@@ -168,6 +169,12 @@ class Section(QWidget):
         shown = standing.why if standing.state is not State.FAILED else ""
         self.why.setText(shown)
         self.why.setVisible(bool(shown))
+
+
+def is_dark(theme: str) -> bool:
+    """Return whether a theme of napari's is dark."""
+    red, green, blue = get_theme(theme).background.as_rgb_tuple()[:3]
+    return bool(red + green + blue < 1.5 * 255)
 
 
 MARK_SIZE = 16

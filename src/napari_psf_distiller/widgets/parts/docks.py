@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 from napari_psf_distiller.widgets.parts.column import Column
 from napari_psf_distiller.widgets.viewer.canvas import free_in_own_context
 
-__all__ = ["DockedColumn", "put_below", "share_dock", "stand_together", "when_docked"]
+__all__ = ["DockedColumn", "be_as_wide", "put_below", "share_dock", "stand_together", "when_docked"]
 
 # What napari adds to the name of a widget.
 PLUGIN = " (napari-psf-distiller)"
@@ -157,6 +157,21 @@ def put_below(widget: QWidget, height: int) -> None:
     if dock is not None and window is not None:
         window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
+
+
+def be_as_wide(widget: QWidget, width: int) -> None:
+    """Let a widget's dock be as wide as what came into it later would like to be, or wider.
+
+    Parameters
+    ----------
+    widget : QWidget
+        In a dock of a window, else nothing is done.
+    width : int
+        In pixels.
+    """
+    dock, window = _dock_and_window(widget)
+    if dock is not None and window is not None and dock.width() < width:
+        window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
 
 
 def _dock_and_window(widget: QWidget) -> tuple[QDockWidget | None, QMainWindow | None]:

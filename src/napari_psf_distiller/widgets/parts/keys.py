@@ -56,13 +56,18 @@ class TabsAsSeen(QObject):
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
+        self._widget = widget
         widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Set the order when it is shown: all is there by then."""
-        if event is not None and event.type() == QEvent.Type.Show and isinstance(watched, QWidget):
-            tab_through(list(_laid_out(watched.layout())))
+        if event is not None and event.type() == QEvent.Type.Show and watched is self._widget:
+            self.set_order()
         return bool(super().eventFilter(watched, event))
+
+    def set_order(self) -> None:
+        """Set the order as the parts are laid out now."""
+        tab_through(list(_laid_out(self._widget.layout())))
 
 
 def _laid_out(layout: QLayout | None) -> Iterator[QWidget]:

@@ -20,6 +20,7 @@ from napari_psf_distiller.widgets.running.background import Background
 from napari_psf_distiller.widgets.threshold.histogram import ABOVE_COLOUR
 from napari_psf_distiller.widgets.threshold.picture import ThresholdPicture
 from napari_psf_distiller.widgets.viewer.calm import remove_layer
+from napari_psf_distiller.widgets.viewer.canvas import drawn_later
 
 __all__ = ["Shown", "ThresholdOverlay"]
 
@@ -283,9 +284,13 @@ class ThresholdOverlay:
 def _add_aside(viewer: "napari.viewer.Viewer", layer: Layer) -> None:
     """Add a layer; the user goes on with the one that was chosen."""
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active
-    viewer.add_layer(layer)
-    viewer.layers.selection = selected
-    viewer.layers.selection.active = active
+    # The hand is on a slider, which must not stand still.
+    with drawn_later(viewer, selected=False):
+        viewer.add_layer(layer)
+    if viewer.layers.selection != selected:
+        viewer.layers.selection = selected
+    if viewer.layers.selection.active is not active:
+        viewer.layers.selection.active = active
 
 
 def _reduced(shown: Shown) -> Shown:

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QLabel, QStatusBar
 from napari_psf_distiller.widgets.viewer.canvas import main_windows
 from napari_psf_distiller.widgets.viewer.private import note_missing, private
 
-__all__ = ["Calm", "ShortTurns", "remove_layer", "spinner"]
+__all__ = ["Calm", "ShortTurns", "collector", "remove_layer", "spinner"]
 
 # Percent of its own speed, which is 33 pictures a second: without a graphics card each has the
 # whole window put together anew by the processor, which then has half as much time for the step.

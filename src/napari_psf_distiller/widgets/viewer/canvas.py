@@ -33,7 +33,9 @@ LETTERS = "ÅÉÑŐjgpqy "
 
 
 @contextmanager
-def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
+def drawn_later(
+    viewer: Viewer, then: Callable[[], None] | None = None, *, selected: bool = True
+) -> Iterator[None]:
     """Have what is added to a viewer meanwhile selected and drawn in later turns of the event loop.
 
     napari takes some 0.1 s to add a layer, a quarter of it to select it. Drawing it for the first
@@ -42,8 +44,10 @@ def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
     Parameters
     ----------
     viewer : napari.Viewer
-    then : callable
+    then : callable, optional
         Called in a turn after all that.
+    selected : bool
+        Else the user goes on with the layer that was chosen.
     """
     shown = viewer_shown(viewer)
     canvas = None if shown is None else private(shown, "canvas", "the canvas is drawn at once")
@@ -63,7 +67,7 @@ def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
         if selecting is not None:
             layers._activate_on_insert = selecting
         turns: list[Callable[[], None]] = [
-            partial(_select, viewer, layer) for layer in layers if layer not in there
+            partial(_select, viewer, layer) for layer in layers if selected and layer not in there
         ]
         turns += [partial(_update_again, part) for part in parts]
         for layer in set(visuals) - known:
@@ -71,7 +75,7 @@ def drawn_later(viewer: Viewer, then: Callable[[], None]) -> Iterator[None]:
             if hasattr(text, "visible"):
                 text.visible = False
                 turns.append(partial(setattr, text, "visible", True))
-        _take([*turns, then])
+        _take([*turns, *([then] if then is not None else [])])
 
 
 def free_in_own_context(window: QMainWindow) -> None:
@@ -123,7 +127,8 @@ def _take(turns: list[Callable[[], None]]) -> None:
         if turns:
             QTimer.singleShot(PAUSE, take_next)
 
-    QTimer.singleShot(PAUSE, take_next)
+    if turns:
+        QTimer.singleShot(PAUSE, take_next)
 
 
 def _select(viewer: Viewer, layer: Layer) -> None:
