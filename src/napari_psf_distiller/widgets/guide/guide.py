@@ -130,6 +130,8 @@ class Guide(QWidget):
         self._memory = Memory(self._guis, self)
         self._lay_out()
         self._memory.read()
+        # What the image says counts before what was given in an earlier session.
+        self.microscope.file.remember()
         self._connect()
         attend_to(self._viewer)
         if steps is None:
@@ -431,6 +433,7 @@ class Guide(QWidget):
 
     def reset(self) -> None:
         """Set all parameters to their defaults."""
+        self.microscope.fields.clear()
         self._memory.reset()
         self._show_voxel_size(voxel_size_in_use(self.chain.image, self._viewer.layers))
         self.microscope.file.fill()

@@ -58,9 +58,16 @@ def parameters_path() -> Path | None:
 def values_of(guis: Mapping[str, FunctionGui[Any, Any]]) -> Values:
     """Return the parameters of the guide's widgets that are worth keeping."""
     return {
-        asker: {name: widget.value for name, widget in _kept(gui).items()}
+        asker: {name: widget.value for name, widget in _kept(gui).items()} | _remembered(gui)
         for asker, gui in guis.items()
     }
+
+
+def _remembered(gui: FunctionGui[Any, Any]) -> dict[str, Any]:
+    """Return what an earlier session gave where the image's file says something else now."""
+    part: MicroscopePart | None = getattr(gui, "microscope_part", None)
+    known = part.fields.remembered if part is not None else {}
+    return {name: value for name, value in known.items() if hasattr(gui, name)}
 
 
 def _kept(gui: FunctionGui[Any, Any]) -> dict[str, Any]:

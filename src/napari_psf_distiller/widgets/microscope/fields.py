@@ -33,6 +33,9 @@ class MicroscopeFields:
     ----------
     marks : FileMarks
         Of the fields that the image's file filled in.
+    remembered : dict of str to Any
+        What an earlier session gave, by the fields' names, until somebody gives something else.
+        What the image says counts before it; without an image that says something it stands there.
     changed : Signal
         Somebody, or something, changed one of them.
     """
@@ -41,6 +44,7 @@ class MicroscopeFields:
 
     def __init__(self, gui: FunctionGui[Any, Any], *others: FunctionGui[Any, Any]) -> None:
         self.marks = FileMarks(gui)
+        self.remembered: dict[str, Any] = {}
         self._asked: dict[str, tuple[Declared, Any]] = {}
         for one in (*declared(Optics), *declared(Camera)):
             asks = next((each for each in (gui, *others) if hasattr(each, one.name)), None)
@@ -59,12 +63,12 @@ class MicroscopeFields:
 
     @property
     def given(self) -> set[str]:
-        """The names of Optics' fields that somebody filled in, and no file."""
+        """The names of Optics' fields that somebody filled in, in this session, and no file."""
         said = {
             name
             for name, (one, widget) in self._asked.items()
             if one.section is Optics
-            and name not in self.marks.names
+            and name not in self.marks.names | self.remembered.keys()
             and widget.value != one.shown(one.default)
         }
         # Who gave a figure has looked at the kind.
@@ -134,6 +138,8 @@ class MicroscopeFields:
     def show(self, preset: MicroscopePreset) -> None:
         """Fill in all fields from a microscope that was kept."""
         self.marks.unmark(*self._asked)
+        for name in self._asked:
+            self.remembered.pop(name, None)
         with self._quietly():
             for one, widget, value in self._beside(preset).values():
                 _set(widget, one.shown(value))
@@ -159,15 +165,45 @@ class MicroscopeFields:
         self.changed.emit()
 
     def forget_file(self) -> None:
-        """Empty the fields that a file filled in, which is not the image's any more."""
-        names = self.marks.names & set(self._asked)
+        """Empty the fields that a file filled in, which is not the image's any more.
+
+        What an earlier session gave stands there again.
+        """
+        names = (self.marks.names | self.remembered.keys()) & self._asked.keys()
         self.marks.unmark(*names)
         with self._quietly():
             for name in names:
                 one, widget = self._asked[name]
-                _set(widget, one.shown(one.default))
+                _set(widget, self.remembered.get(name, one.shown(one.default)))
         if names:
             self.changed.emit()
+
+    def remember(self) -> None:
+        """Take what the fields for optics say for the answers of an earlier session."""
+        self.remembered |= {
+            name: widget.value
+            for name, (one, widget) in self._asked.items()
+            if one.section is Optics
+            and name not in self.marks.names
+            and widget.value != one.shown(one.default)
+        }
+
+    def empty_remembered(self) -> None:
+        """Empty the fields of an earlier session's answers that do not go with what a file says."""
+        with self._quietly():
+            for name in self.remembered.keys() & self._asked.keys():
+                one, widget = self._asked[name]
+                if one.section is Optics and name not in self.marks.names:
+                    _set(widget, one.shown(one.default))
+
+    def clear(self) -> None:
+        """Empty all fields, whoever filled them in."""
+        self.marks.unmark(*self._asked)
+        self.remembered.clear()
+        with self._quietly():
+            for one, widget in self._asked.values():
+                _set(widget, one.shown(one.default))
+        self.changed.emit()
 
     def _beside(self, preset: MicroscopePreset) -> dict[str, tuple[Declared, Any, Any]]:
         """Return for each field its widget, and what a microscope has there."""
@@ -193,6 +229,7 @@ class MicroscopeFields:
         if self._filling:
             return
         self.marks.unmark(name)
+        self.remembered.pop(name, None)
         self.changed.emit()
 
 

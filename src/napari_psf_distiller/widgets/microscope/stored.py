@@ -130,29 +130,55 @@ class FileMicroscope:
     def fill(self) -> None:
         """Fill in what nobody gave, if it can be so together."""
         found = self._stored.beside(self._fields.kind, self._fields.given)
-        try:
-            Optics(**self._fields.values(Optics) | found)
-        except InputError:
-            # Then it is told what the file says otherwise.
-            found = {}
+        if found and not self._can_be(found):
+            # What an earlier session gave was of another microscope.
+            self._fields.empty_remembered()
+            if not self._can_be(found):
+                # Then it is told what the file says otherwise.
+                found = {}
         self._fields.fill(found, self._stored.sources)
         self._fill_voxel_size()
         self._fill_bead_diameter()
         self.tell()
 
+    def remember(self) -> None:
+        """Take what stands in the fields for answers of an earlier session.
+
+        What the image says counts before them.
+        """
+        self._fields.remember()
+        asked = getattr(self._gui, BEAD_DIAMETER, None)
+        if asked is not None and asked.value and BEAD_DIAMETER not in self._fields.marks.names:
+            self._fields.remembered[BEAD_DIAMETER] = asked.value
+        self.fill()
+
+    def _can_be(self, found: dict[str, Any]) -> bool:
+        try:
+            Optics(**self._fields.values(Optics) | found)
+        except InputError:
+            return False
+        return True
+
     def _fill_bead_diameter(self, *, anew: bool = False) -> None:
         """Take the diameter that the layer says, where nobody said one or another is wanted."""
         diameter, asked = self._stored.bead_diameter, getattr(self._gui, BEAD_DIAMETER, None)
-        if diameter is None or asked is None or (asked.value and not anew):
+        remembered = self._fields.remembered.get(BEAD_DIAMETER)
+        given = asked is not None and asked.value not in (0, remembered)
+        if diameter is None or asked is None or (given and not anew):
             return
         asked.value = diameter
+        if remembered is not None:
+            self._fields.remembered[BEAD_DIAMETER] = remembered
         self._fields.marks.mark(BEAD_DIAMETER, SOURCE)
 
     def _forget_bead_diameter(self) -> None:
         """Empty the diameter that another layer said."""
         if BEAD_DIAMETER in self._fields.marks.names:
+            remembered = self._fields.remembered.get(BEAD_DIAMETER)
             self._fields.marks.unmark(BEAD_DIAMETER)
-            self._gui[BEAD_DIAMETER].value = 0.0
+            self._gui[BEAD_DIAMETER].value = remembered or 0.0
+            if remembered is not None:
+                self._fields.remembered[BEAD_DIAMETER] = remembered
 
     def _fill_voxel_size(self) -> None:
         """Take the file's voxel size where neither the layer nor anybody says one."""
@@ -216,6 +242,7 @@ class FileMicroscope:
 
     def _on_bead_diameter(self, _: Any) -> None:
         self._fields.marks.unmark(BEAD_DIAMETER)
+        self._fields.remembered.pop(BEAD_DIAMETER, None)
         self.tell()
 
     def _on_voxel_size(self, _: Any) -> None:
