@@ -209,6 +209,7 @@ class Way:
         settle(0.3)
         self._threshold.image.value = self._image
         self._threshold.method.value = "manual"
+        wait_for(lambda: self._threshold.preview.overlay.layer)
 
     def _drag(self) -> None:
         canvas = self._viewer.window._qt_viewer.canvas._scene_canvas
