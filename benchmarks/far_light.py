@@ -38,7 +38,7 @@ KNOWN = (True, False)
 
 
 class Score(NamedTuple):
-    """How wrong a PSF is, which part of its voxels is within its interval, and whether it varies."""
+    """How wrong a PSF is, which part of its voxels is within its interval, and if it varies."""
 
     error: float
     within: float
