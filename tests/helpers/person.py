@@ -249,12 +249,13 @@ class Person:
                 break
         for name in others:
             self.chooses_in_menu(name)
+        # The guide is put together in turns.
+        docks = self._window.findChildren(GuideDock)
+        self.waits(lambda: all(dock.whole for dock in docks))
 
     def opens_guide(self) -> None:
         """Open PSF Distiller from the menu, and wait until it is there."""
         self.opens("Plugins", PLUGIN, PLUGIN)
-        docks = self._window.findChildren(GuideDock)
-        self.waits(lambda: all(dock.whole for dock in docks))
         # What came last is still being laid out.
         self.rests(0.1)
         self.button(RUN)

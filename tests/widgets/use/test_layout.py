@@ -51,7 +51,9 @@ def docks(person: Person, bead_layer: Image) -> dict[str, tuple[Any, Any]]:
     widgets = PluginManager.instance().get_manifest(PLUGIN).contributions.widgets
     names = [widget.display_name for widget in widgets]
     assert len(names) > 10
-    return {name: person.viewer.window.add_plugin_dock_widget(PLUGIN, name) for name in names}
+    opened = {name: person.viewer.window.add_plugin_dock_widget(PLUGIN, name) for name in names}
+    person.waits(lambda: opened["PSF Distiller"][1].whole)
+    return opened
 
 
 @pytest.fixture
