@@ -38,5 +38,12 @@ def test_a_microscope_that_sections_looks_like_none(optics):
     assert apparent_optics(theoretical_psf((31, 121, 121), spacing, optics), spacing) is None
 
 
+@pytest.mark.parametrize("times", [0.05, 30.0])
+def test_no_light_has_such_waves(times):
+    spacing = (0.2, 0.08, 0.08)
+    psf = theoretical_psf((21, 61, 61), spacing, Optics(1.2, 0.52, 1.33))
+    assert apparent_optics(psf, tuple(times * size for size in spacing)) is None
+
+
 def test_what_has_no_width_looks_like_none():
     assert apparent_optics(np.full((9, 9, 9), 1.0), (0.2, 0.1, 0.1)) is None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.model.plane_light import plane_light
+from napari_psf_distiller.lengths import EMISSION
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.recipe import Optics
@@ -87,8 +88,11 @@ def apparent_optics(psf: NDArray[np.floating], spacing: Sequence[float]) -> Opti
         return None
     # Ascending, as interpolation wants them.
     sine = float(np.interp(-ratio, -ratios, sines))
-    wavelength = across / float(np.interp(sine, sines, across_of))
-    optics = Optics(_in_steps(sine) * INDEX, _in_steps(wavelength) * INDEX, INDEX)
+    wavelength = _in_steps(across / float(np.interp(sine, sines, across_of))) * INDEX
+    # Of wrong voxel sizes, or of what is no PSF.
+    if not EMISSION.holds(wavelength):
+        return None
+    optics = Optics(_in_steps(sine) * INDEX, wavelength, INDEX)
     support = support_of(optics)
     assert support is not None
     part = plane_light(psf, spacing, support)
