@@ -77,3 +77,12 @@ def test_closed_before_it_is_whole(viewer: napari.Viewer, user: Any) -> None:
     user.waits(lambda: gc.get_freeze_count() == 0)
     viewer.add_image(np.zeros((4, 8, 8)))
     assert not dock.whole
+
+
+def test_it_fills_its_dock(viewer: napari.Viewer, user: Any) -> None:
+    _, dock = opens(viewer)
+    user.waits(lambda: dock.whole)
+    layout = dock.layout()
+    assert layout is not None
+    layout.setGeometry(dock.rect())
+    assert dock.guide.geometry() == dock.rect()

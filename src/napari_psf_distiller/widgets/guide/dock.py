@@ -5,8 +5,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import napari
-from qtpy.QtCore import QEvent, QSize, QTimer
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_psf_distiller.widgets.parts.docks import be_as_wide, stand_together
 from napari_psf_distiller.widgets.viewer.calm import collector
@@ -66,6 +66,9 @@ class GuideDock(QWidget):
         self._viewer = viewer
         self._guide: Guide | None = None
         self._words = QLabel(OPENING)
+        self._words.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # napari puts a space into what does not fill its dock, which would stay above the guide.
+        self._words.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._words)
