@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.joint.misfit.haze import haze_level, uneven_light
 from napari_psf_distiller.joint.misfit.negative_light import negative_light
-from napari_psf_distiller.joint.model.plane_light import plane_light
+from napari_psf_distiller.joint.model.plane_light import MIN_PLANE_LIGHT, plane_light
 from napari_psf_distiller.joint.results import JointFitResult
 from napari_psf_distiller.optics import support_of
 from napari_psf_distiller.recipe import Optics
@@ -22,10 +22,6 @@ MIN_HAZE_OF_HEIGHT = 0.01
 # The same summed over the PSF's window, as a part of a typical bead's light, that is worth a word;
 # or twice the PSF's own relative error, if that is more.
 MIN_UNEVEN_OF_LIGHT = 0.25
-
-# Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
-# noise and background are not well known.
-MIN_PLANE_LIGHT = 0.8
 
 
 def light_warnings(

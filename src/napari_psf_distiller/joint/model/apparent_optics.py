@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_psf_distiller.joint.model.plane_light import plane_light
+from napari_psf_distiller.joint.model.plane_light import MIN_PLANE_LIGHT, plane_light
 from napari_psf_distiller.lengths import EMISSION
 from napari_psf_distiller.measure.widths import peak_profiles, profile_width
 from napari_psf_distiller.optics import support_of
@@ -36,9 +36,6 @@ SQUARED_WIDTH_OF_PIXEL = 8 * math.log(2) / 12
 
 # Widths that differ by less than this part have the same optics.
 STEP_OF_WIDTHS = 0.04
-
-# Where the planes beside the focus have a smaller part of its light, it is no widefield microscope.
-MIN_PLANE_LIGHT = 0.8
 
 
 def apparent_optics(psf: NDArray[np.floating], spacing: Sequence[float]) -> Optics | None:

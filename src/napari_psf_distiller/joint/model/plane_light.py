@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 from napari_psf_distiller.optics import AXIAL_WIDTH_PERIODS, Support
 
-__all__ = ["plane_light"]
+__all__ = ["MIN_PLANE_LIGHT", "plane_light"]
+
+# Planes just out of focus have all of a widefield PSF's light, and this part of it at least where
+# noise and background are not well known.
+MIN_PLANE_LIGHT = 0.8
 
 # A defocused plane's disc must fill no more than this part of the window, so that it is all seen.
 MAX_DISC_OF_WINDOW = 0.6

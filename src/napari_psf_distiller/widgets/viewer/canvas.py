@@ -75,7 +75,9 @@ def drawn_later(
             if hasattr(text, "visible"):
                 text.visible = False
                 turns.append(partial(setattr, text, "visible", True))
-        _take([*turns, *([then] if then is not None else [])])
+        if then is not None:
+            turns.append(then)
+        _take(turns)
 
 
 def free_in_own_context(window: QMainWindow) -> None:
