@@ -16,10 +16,10 @@ import argparse
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from bead_cases import crop_about_centre
 
 import napari_psf_distiller as psfd
 
@@ -45,14 +45,6 @@ class Score(NamedTuple):
     varies: bool
 
 
-def middle(array: NDArray[Any], shape: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the part of a PSF about n // 2 that has a shape."""
-    part = tuple(
-        slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(array.shape, shape, strict=True)
-    )
-    return np.asarray(array[part], np.float64)
-
-
 def scores(task: tuple[str, int]) -> list[Score]:
     """Return how good the PSFs of a field are, for each window and with and without optics."""
     layout, seed = task
@@ -76,9 +68,10 @@ def scores(task: tuple[str, int]) -> list[Score]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", psfd.DistillerWarning)
             result = psfd.distill(field.image, SPACING, recipe=recipe)
-        shape = np.minimum(result.psf.shape, field.psf.shape)
+        shape = tuple(np.minimum(result.psf.shape, field.psf.shape).tolist())
         psf, error, true = (
-            middle(np.asarray(of), shape) for of in (result.psf, result.psf_error, field.psf)
+            crop_about_centre(np.asarray(of, np.float64), shape)
+            for of in (result.psf, result.psf_error, field.psf)
         )
         true *= np.vdot(psf, true) / np.vdot(true, true)
         off = np.abs(psf - true)
